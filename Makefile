@@ -1,0 +1,50 @@
+# Everything works on a fresh machine: each target first makes .venv, once, from pyproject.toml.
+# Paths are relative to this file's folder, so that its name may hold spaces.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check laws bench docs clean
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+run: .venv/ready ## set up, and see three colos write at once, exchange and end equal
+	@$(PY) -m crdtkv.cli demo
+
+test: .venv/ready ## set up, and run the tests on two cores
+	@$(PY) -m pytest -q -n 2
+
+check: .venv/ready ## ruff, mypy --strict, and which room may import which
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy --strict crdtkv
+	@$(PY) -m pytest -q tests/test_imports.py
+
+laws: .venv/ready ## the long property runs: a million operations
+	@CRDTKV_LAWS=long $(PY) -m tests.laws
+
+bench: .venv/ready ## measure, against the limits we set ourselves
+	@$(PY) -m bench
+
+docs: .venv/ready ## print the pages that come from the registries
+	@$(PY) -m docs.build
+
+clean: ## remove what these targets made, .venv included
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+# The venv is kept beside a file that is newer than pyproject.toml only if the install went well.
+.venv/ready: pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "error: no '$(PYTHON)' here; install Python 3.11 or later, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $$("$(PYTHON)" --version) is too old; crdtkv needs 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "error: this Python comes without venv; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "setting up .venv (once, about a minute)" >&2
+	@"$(PYTHON)" -m venv .venv
+	@$(PY) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@

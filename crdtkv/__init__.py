@@ -1,0 +1,67 @@
+"""crdtkv: an eventually consistent key-value store in which you choose, per key, how concurrent writes merge.
+
+>>> import crdtkv
+>>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+>>> r = lhr.put("todo", [1, 2, 3, 4, 5, 6, 7], strategy="json")
+>>> _ = lhr.sync(sin)
+>>> _ = lhr.put("todo", [1, 2, 3, 4, 6, 7], base=r.version)           # without 5
+>>> _ = sin.put("todo", [1, 2, 3, 4, 5, 6, 7, 8, 9], base=r.version)  # with 8 and 9
+>>> _ = lhr.sync(sin)
+>>> lhr["todo"] == sin["todo"] == [1, 2, 3, 4, 6, 7, 8, 9]
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from crdtkv.core.values import Blob
+    from crdtkv.errors import (
+        BadRequest,
+        BaseNotHere,
+        BaseTooOld,
+        Corrupt,
+        CrdtkvError,
+        PreconditionFailed,
+        Refused,
+        Unavailable,
+    )
+    from crdtkv.registration import register_merge
+    from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Receipt, Revision, SyncReport
+    from crdtkv.store.store import Store, Transaction
+    from crdtkv.store.store import open_store as open
+    from crdtkv.strategies.registry import register
+
+__all__ = [
+    "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Conflict", "Corrupt", "CrdtkvError", "Entry",
+    "Migration", "Page", "PreconditionFailed", "Receipt", "Refused", "Revision", "Store", "SyncReport", "Transaction",
+    "Unavailable", "open", "register", "register_merge",
+]  # fmt: skip
+
+__version__ = "0.1.0"
+
+# Loaded when first asked for: the command line shows its help without them.
+_ROOMS = {
+    "core.values": ["Blob"],
+    "errors": [
+        "BadRequest", "BaseNotHere", "BaseTooOld", "Corrupt", "CrdtkvError", "PreconditionFailed", "Refused",
+        "Unavailable",
+    ],
+    "registration": ["register_merge"],
+    "store.results": ["Blame", "Change", "Conflict", "Entry", "Migration", "Page", "Receipt", "Revision", "SyncReport"],
+    "store.store": ["Store", "Transaction", "open"],
+    "strategies.registry": ["register"],
+}  # fmt: skip
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'crdtkv' has no attribute {name!r}")
+    found = getattr(import_module(f"crdtkv.{_ROOM_OF[name]}"), "open_store" if name == "open" else name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

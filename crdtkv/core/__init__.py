@@ -1,0 +1,1 @@
+"""The replicated structure: pure data and functions, no clock, disk or network."""

@@ -1,0 +1,240 @@
+"""What stands at one place, and the one join of all strategies.
+
+"When a sibling is here and not there, is it because here was written and there
+has not heard, or because there has seen it and replaced it?" The version
+vectors answer: there has seen it if its vector covers the sibling's dot.
+
+A cell is a tuple of siblings sorted by dot, usually one; no cell is `()`. Every
+touch of a cell leaves exactly one sibling bearing the dot of the touch, a
+tombstone if it took something away. A sibling never changes: equal (dot, cell)
+means equal sibling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgpack
+
+from crdtkv.core.clocks import Dot, Stamp, Vector, covers
+
+__all__ = [
+    "MARK_ARRAY",
+    "MARK_OBJECT",
+    "MARK_PLAIN",
+    "TOMBSTONE",
+    "Cell",
+    "Context",
+    "Hider",
+    "Sibling",
+    "due",
+    "expiry",
+    "expiry_of",
+    "hide",
+    "is_hider",
+    "is_live",
+    "is_mark",
+    "is_sweep",
+    "is_value",
+    "join_cells",
+    "join_contexts",
+    "latest",
+    "make_cell",
+    "newest_stamp",
+    "rank",
+    "spent",
+    "sweep",
+    "unhide",
+    "unspent",
+]
+
+Context = Vector
+"""A key context: replica -> highest n that touched the key. A key's version."""
+
+TOMBSTONE = None
+# 0xc1 begins no MessagePack value, so what starts with it is never a client's value.
+MARK_OBJECT = b"\xc1{"
+MARK_ARRAY = b"\xc1["
+MARK_PLAIN = b"\xc1*"
+_HIDE = b"\xc1h"
+_SWEEP = b"\xc1w"
+_SPENT = b"\xc1d"
+_EXPIRY = b"\xc1t"
+
+
+class Sibling(NamedTuple):
+    """One write of one cell.
+
+    `payload` is a packed value, a container's mark, a hider, or None: a tombstone.
+    `parents` are the dots it replaced here, `lost` those of them that the writer's
+    base had not covered (a lost write of whoever minted them).
+    """
+
+    dot: Dot
+    stamp: Stamp
+    payload: bytes | None
+    parents: tuple[Dot, ...] = ()
+    lost: tuple[Dot, ...] = ()
+
+
+Cell = tuple[Sibling, ...]
+
+
+class Hider(NamedTuple):
+    """What a delete of much at once took away: everything that `seen` covers.
+
+    `kind` is the mark of the container it hid. A sweep may be bounded: to the paths
+    before its cell's path + `below`, or to those listed in `only`.
+    """
+
+    seen: dict[str, int]
+    kind: bytes = MARK_PLAIN
+    below: bytes | None = None
+    only: tuple[bytes, ...] | None = None
+
+
+def make_cell(siblings: Iterable[Sibling]) -> Cell:
+    """The cell that holds `siblings`."""
+    return tuple(sorted(siblings))
+
+
+def join_cells(mine: Cell, my_vector: Vector, theirs: Cell, their_vector: Vector) -> Cell:
+    """The join: keep what both have, and what one has and the other has not seen.
+
+    Commutative, associative and idempotent for cells of one history, each under
+    the vector it was read under. Cost: O(siblings). Source: the observed-remove
+    rule with one causal context for the whole store (Almeida, Shoker, Baquero,
+    Delta State Replicated Data Types, 2018, section 7).
+    """
+    if mine == theirs:
+        return mine
+    in_mine = {s.dot for s in mine}
+    in_theirs = {s.dot for s in theirs}
+    kept = [s for s in mine if s.dot in in_theirs or not covers(their_vector, s.dot)]
+    kept += [s for s in theirs if s.dot not in in_mine and not covers(my_vector, s.dot)]
+    kept.sort()
+    return tuple(kept)
+
+
+def join_contexts(mine: Context, my_vector: Vector, theirs: Context, their_vector: Vector) -> dict[str, int]:
+    """Key contexts join as siblings do; where both have an entry, the greater.
+
+    (Not a plain maximum: the write that re-creates an absent key replaces its
+    context, and a maximum would bring the replaced entries back.)
+    """
+    out: dict[str, int] = {}
+    for replica in mine.keys() | theirs.keys():
+        m, t = mine.get(replica, 0), theirs.get(replica, 0)
+        if m and t:
+            out[replica] = max(m, t)
+        elif m > their_vector.get(replica, 0):
+            out[replica] = m
+        elif t > my_vector.get(replica, 0):
+            out[replica] = t
+    return out
+
+
+def is_value(payload: bytes | None) -> bool:
+    """A client's value (not a mark, a hider or a tombstone)."""
+    return payload is not None and payload[:1] != b"\xc1"
+
+
+def is_mark(payload: bytes | None) -> bool:
+    """A container's mark: an object, an array or a plain container is here."""
+    return payload is not None and payload[:1] == b"\xc1" and len(payload) == 2
+
+
+def is_live(payload: bytes | None) -> bool:
+    """A value or a mark: something that can be read."""
+    return payload is not None and (payload[:1] != b"\xc1" or len(payload) == 2)
+
+
+def is_hider(payload: bytes | None) -> bool:
+    """A delete of a JSON container: what it covers is hidden while it stands."""
+    return payload is not None and payload[:2] == _HIDE and len(payload) > 2
+
+
+def is_sweep(payload: bytes | None) -> bool:
+    """A delete of independent elements: what it covers is replaced at once."""
+    return payload is not None and payload[:2] == _SWEEP and len(payload) > 2
+
+
+def hide(seen: Context, kind: bytes) -> bytes:
+    """The payload of a hider over a JSON container of that kind."""
+    return _HIDE + _pack([sorted(seen.items()), kind])
+
+
+def sweep(seen: Context, below: bytes | None = None, only: Iterable[bytes] | None = None) -> bytes:
+    """The payload of a sweep over the independent elements below a cell.
+
+    It replaces every sibling that `seen` covers in the paths below the cell (as
+    bounded, see Hider; never a counter's), when it is written and when its record is
+    absorbed. At its own cell it replaces all siblings, whatever the base: else a
+    replica that purged an older sweep and one that did not would differ.
+    """
+    bounds = [below] if only is None else [below, list(only)]
+    return _SWEEP + _pack([sorted(seen.items()), MARK_PLAIN, *bounds])
+
+
+def unhide(payload: bytes) -> Hider:
+    """The hider in a payload that `hide` or `sweep` made."""
+    seen, kind, *rest = msgpack.unpackb(payload[2:], raw=False, use_list=True)
+    only = tuple(rest[1]) if len(rest) > 1 else None
+    return Hider(dict(seen), bytes(kind), rest[0] if rest else None, only)
+
+
+def _pack(value: Any) -> bytes:
+    out: bytes = msgpack.packb(value, use_bin_type=True)
+    return out
+
+
+def rank(sibling: Sibling) -> tuple[Stamp, Dot]:
+    """The order that decides between concurrent siblings: stamp, then dot."""
+    return (sibling.stamp, sibling.dot)
+
+
+def latest(siblings: Iterable[Sibling]) -> Sibling:
+    """The sibling that last-write-wins shows. `siblings` is not empty."""
+    return max(siblings, key=rank)
+
+
+def newest_stamp(cell: Cell) -> Stamp:
+    """The greatest stamp in the cell, 0 if there is none."""
+    return max((s.stamp for s in cell), default=0)
+
+
+def spent(value: bytes) -> bytes:
+    """The payload of a cell that was deleted but must still say `value` (a counter's cancelled total)."""
+    return _SPENT + value
+
+
+def unspent(payload: bytes) -> bytes | None:
+    """What `spent` was given, None if `payload` is of another kind."""
+    return payload[2:] if payload[:2] == _SPENT else None
+
+
+def expiry(date: Stamp | None, rule: str) -> bytes:
+    """The payload of an expiry cell: from `date` on the key is not shown (None: it stays); `rule` is max or min."""
+    return _EXPIRY + _pack([date, rule])
+
+
+def expiry_of(cell: Cell) -> Stamp | None:
+    """The date that concurrent expiries agree on; None if the key does not expire.
+
+    `max`: the latest, and none at all wins. If any sibling says `min`: the earliest date there is.
+    """
+    said = [msgpack.unpackb(s.payload[2:]) for s in cell if s.payload and s.payload[:2] == _EXPIRY]
+    # A tombstone says what a put without ttl says: the key stays.
+    dates = [date for date, _ in said] + [None for s in cell if s.payload is None]
+    given: list[int] = [date for date in dates if date is not None]
+    if any(rule == "min" for _, rule in said):
+        return min(given, default=None)
+    return max(given, default=None) if len(given) == len(dates) else None
+
+
+def due(cell: Cell) -> Stamp | None:
+    """From which purge floor on this cell may be dropped; None if nothing in it was ever deleted or dated."""
+    if all(is_live(s.payload) for s in cell):
+        return None
+    return max(newest_stamp(cell), expiry_of(cell) or 0)

@@ -1,0 +1,157 @@
+"""Which strategy a key gets: rules, and which of them holds.
+
+Exact key before longest prefix, glob or regex before the namespace default. Rules
+are plain data: they are replicated as a JSON document, and read back from it.
+A rule says how keys are *made*; what a key is stands in its paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from crdtkv.core.keys import Pattern, exact, glob, regex
+from crdtkv.errors import RuleInvalid
+
+__all__ = [
+    "DEFAULT",
+    "MAX_PATHS",
+    "MAX_RULES",
+    "Paths",
+    "Rule",
+    "choose",
+    "parse_pattern",
+    "path_spec",
+    "rule_from_plain",
+]
+
+MAX_RULES = 10_000
+MAX_PATHS = 256
+
+Paths = tuple[tuple[tuple[str, ...], str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the keys that match are made.
+
+    `pattern` as the user wrote it: a key, a glob, or `re:` and a regular expression.
+    `paths`: JSON paths (`*` is any one member or element) and the strategy there.
+    `ttl`: which of concurrent expiries holds, max or min. `keep`: superseded siblings
+    per cell, and for how many hours. `require_base`: a put must name its base.
+    """
+
+    pattern: str
+    strategy: str = "lww"
+    paths: Paths = ()
+    ttl: str = "max"
+    keep_cells: int = 64
+    keep_hours: float = 24.0
+    require_base: bool = False
+    id: str = field(default="", compare=False)
+
+    def strategy_for(self, tokens: tuple[str, ...]) -> str | None:
+        """The strategy spec at a JSON path given as its tokens, `*` for an array's elements; None if silent.
+
+        The most literal of the paths that fit is taken.
+        """
+        fits = [(sum(p != "*" for p in path), spec) for path, spec in self.paths if _fits(path, tokens)]
+        return max(fits)[1] if fits else None
+
+    def to_plain(self) -> dict[str, Any]:
+        """For storage and for people."""
+        return {
+            "pattern": self.pattern, "strategy": self.strategy, "ttl": self.ttl,
+            "paths": {"".join(f"/{t}" for t in path): spec for path, spec in self.paths},
+            "keep_cells": self.keep_cells, "keep_hours": self.keep_hours, "require_base": self.require_base,
+        }  # fmt: skip
+
+
+DEFAULT = Rule("*")
+
+
+def _fits(path: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
+    return len(path) == len(tokens) and all(p in ("*", t) for p, t in zip(path, tokens, strict=True))
+
+
+def rule_from_plain(plain: Mapping[str, Any]) -> Rule:
+    """The rule in plain data. Raises RuleInvalid, naming what does not fit."""
+    known = {"pattern", "strategy", "ttl", "paths", "keep_cells", "keep_hours", "require_base"}
+    for name in plain:
+        if name not in known:
+            raise RuleInvalid(f"no rule setting {name!r}; there are {', '.join(sorted(known))}")
+    rule = Rule(
+        plain["pattern"], plain.get("strategy", "lww"), _paths(plain.get("paths") or {}), plain.get("ttl", "max"),
+        plain.get("keep_cells", 64), plain.get("keep_hours", 24.0), plain.get("require_base", False),
+    )  # fmt: skip
+    _check(rule)
+    return rule
+
+
+def _check(rule: Rule) -> None:
+    parse_pattern(rule.pattern)
+    if rule.ttl not in ("max", "min"):
+        raise RuleInvalid(f"ttl is {rule.ttl!r}; max or min are allowed")
+    if not isinstance(rule.keep_cells, int) or isinstance(rule.keep_cells, bool) or not 0 <= rule.keep_cells <= 10_000:
+        raise RuleInvalid(f"keep_cells is {rule.keep_cells!r}; 0 to 10000 are allowed")
+    if not isinstance(rule.keep_hours, int | float) or not 0 <= rule.keep_hours <= 24 * 366:
+        raise RuleInvalid(f"keep_hours is {rule.keep_hours!r}; 0 to {24 * 366} are allowed")
+    if not isinstance(rule.require_base, bool):
+        raise RuleInvalid(f"require_base is {rule.require_base!r}; true or false are allowed")
+    if rule.paths and rule.strategy.split("?")[0] != "json":
+        raise RuleInvalid(f"paths are for json; the strategy is {rule.strategy!r}")
+
+
+def _paths(given: Mapping[str, Any]) -> Paths:
+    if len(given) > MAX_PATHS:
+        raise RuleInvalid(f"{len(given)} paths; at most {MAX_PATHS}")
+    return tuple(sorted((_tokens(pointer), path_spec(spec)) for pointer, spec in given.items()))
+
+
+def _tokens(pointer: str) -> tuple[str, ...]:
+    if pointer == "":
+        return ()
+    if not pointer.startswith("/"):
+        raise RuleInvalid(f"path {pointer!r} is not a JSON pointer; it begins with '/', as in '/tags'")
+    return tuple(t.replace("~1", "/").replace("~0", "~") for t in pointer[1:].split("/"))
+
+
+def path_spec(spec: Any) -> str:
+    """A strategy spec from what a user may write: `"set"`, or `{"list": {"key": ["sku"]}}`.
+
+    >>> path_spec({"list": {"key": ["sku"]}}), path_spec({"set": {"wins": "remove"}})
+    ('list?key=sku', 'set?wins=remove')
+    """
+    if isinstance(spec, str):
+        return spec
+    if not isinstance(spec, Mapping) or len(spec) != 1:
+        raise RuleInvalid(f"a strategy is a name or {{name: {{option: value}}}}; not {spec!r}")
+    [(name, options)] = spec.items()
+    parts = [f"{k}={','.join(v) if isinstance(v, list | tuple) else v}" for k, v in sorted(options.items())]
+    return f"{name}?{'&'.join(parts)}" if parts else str(name)
+
+
+@lru_cache(maxsize=4096)
+def parse_pattern(text: str) -> Pattern:
+    """The pattern that `text` means. Raises PatternInvalid.
+
+    `re:...` is a regular expression; with `*`, `?` or `[` it is a glob; else one key.
+    """
+    if text.startswith("re:"):
+        return regex(text[3:])
+    return glob(text) if any(c in text for c in "*?[\\") else exact(text)
+
+
+def choose(rules: Iterable[Rule], key: str) -> Rule:
+    """The rule that holds for `key`: exact, then the longest literal prefix, then the pattern's text; else DEFAULT."""
+    best: tuple[tuple[bool, int, str], Rule] | None = None
+    for rule in rules:
+        if rule.pattern == key:
+            return rule
+        pattern = parse_pattern(rule.pattern)
+        if pattern.matches(key):
+            found = ((not rule.pattern.startswith("re:"), len(pattern.prefix), rule.pattern), rule)
+            best = found if best is None or found[0] > best[0] else best
+    return best[1] if best else DEFAULT

@@ -1,0 +1,77 @@
+"""What a replica knows besides cells: who it is, what it has absorbed, what was forgotten.
+
+One plain object, saved with each transaction. `vector` moves only together with
+cells; `heard`, `announced` and the floor follow the rules of docs/replication.md.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from crdtkv.core.clocks import Dot, Stamp
+
+__all__ = ["State"]
+
+
+@dataclass(slots=True)
+class State:
+    """Invariant: `vector[id]` is the number of transactions minted under `id`."""
+
+    id: str
+    lineage: list[str]
+    """The incarnations of this store, `id` last."""
+    namespace: str
+    vector: dict[str, int] = field(default_factory=dict)
+    heard: dict[str, Stamp] = field(default_factory=dict)
+    """replica -> a stamp up to which everything from it was absorbed."""
+    chains: dict[str, int] = field(default_factory=dict)
+    """replica -> hash of its last record, where known."""
+    clock: Stamp = 0
+    ceiling: Stamp = 0
+    """Reserved on disk: after a crash the clock reopens above it."""
+    floor: Stamp = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    """F: per replica the highest n ever dropped by a purge."""
+    announced: dict[str, tuple[Stamp, int]] = field(default_factory=dict)
+    """member -> (low, its own n when it said so)."""
+    digest: int = 0
+    sponsor: str = ""
+    joined: Dot | None = None
+    """The transaction by which the sponsor made this incarnation a member."""
+    pending: list[Any] = field(default_factory=list)
+    """What an earlier incarnation wrote and nobody covers, to be minted anew."""
+    spoke: dict[str, dict[str, int]] = field(default_factory=dict)
+    """member -> the vector under which it last spoke to us."""
+    forks: list[str] = field(default_factory=list)
+    """Chain links known to have two successors."""
+    quarantined: dict[str, str] = field(default_factory=dict)
+    """replica -> why its records are refused."""
+    share_floor: int = 0
+    """The highest total of an own counter share ever dropped by a purge: new shares begin there."""
+    clean: bool = True
+
+    def copy(self) -> State:
+        """A copy that shares nothing mutable at the first level."""
+        return State(*(_shallow(getattr(self, f.name)) for f in fields(self)))
+
+    def to_plain(self) -> dict[str, Any]:
+        """For the meta table."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        # MessagePack has no integer of 128 bits.
+        return plain | {"digest": self.digest.to_bytes(16, "big")}
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> State:
+        """The state in what `to_plain` gave."""
+        known = {f.name for f in fields(cls)}
+        state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
+        state.digest = int.from_bytes(plain["digest"], "big")
+        state.announced = {m: (a[0], a[1]) for m, a in state.announced.items()}
+        state.joined = (state.joined[0], state.joined[1]) if state.joined else None
+        return state
+
+
+def _shallow(value: Any) -> Any:
+    return copy(value) if isinstance(value, dict | list) else value

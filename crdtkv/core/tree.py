@@ -1,0 +1,91 @@
+"""The cells of one key as an ordered tree, read-only.
+
+Paths are bytes made by `core.paths`; a child's path begins with its parent's.
+A Tree is a window on the cells below a prefix: every path it takes and gives is
+relative to that prefix. It reads through to the cells it was made of, so it is
+valid until the next write.
+
+`expiry`: a cell whose siblings are all stamped before it has expired and is not
+shown. Only a whole container may decide otherwise (`raw` shows everything).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sortedcontainers import SortedDict
+
+from crdtkv.core.cells import Cell, newest_stamp
+from crdtkv.core.clocks import Stamp
+
+__all__ = ["Cells", "Tree"]
+
+Cells = Mapping[bytes, Cell]
+"""path -> cell of one key: a small dict in any order, or a SortedDict."""
+
+
+class Tree:
+    """A window on the cells of one key below `prefix`."""
+
+    __slots__ = ("_cells", "expiry", "prefix")
+
+    def __init__(self, cells: Cells, prefix: bytes = b"", expiry: Stamp = 0) -> None:
+        self._cells = cells
+        self.prefix = prefix
+        self.expiry = expiry
+
+    def sub(self, path: bytes) -> Tree:
+        """The window on what lies at and below `path`. O(1)."""
+        return Tree(self._cells, self.prefix + path, self.expiry)
+
+    def raw(self) -> Tree:
+        """The same window with expired cells shown."""
+        return Tree(self._cells, self.prefix) if self.expiry else self
+
+    def cell(self, path: bytes = b"") -> Cell:
+        """The cell at `path`, `()` if there is none. O(1)."""
+        cell = self._cells.get(self.prefix + path, ())
+        if self.expiry and cell and newest_stamp(cell) < self.expiry:
+            return ()
+        return cell
+
+    def below(self, path: bytes = b"", reverse: bool = False) -> Iterator[tuple[bytes, Cell]]:
+        """The cells strictly below `path`, in path order. O(log n) and O(1) each."""
+        start = self.prefix + path
+        cut = len(self.prefix)
+        cells = self._cells
+        for full in _between(cells, start, start + b"\xff", reverse):
+            cell = cells[full]
+            if not (self.expiry and newest_stamp(cell) < self.expiry):
+                yield full[cut:], cell
+
+    def range(self, tag: bytes) -> Iterator[tuple[bytes, Cell]]:
+        """The cells whose first component has that tag, in path order. O(log n) and O(1) each."""
+        cut = len(self.prefix)
+        for full in _between(self._cells, self.prefix + tag, self.prefix + tag + b"\xff", False):
+            cell = self._cells[full]
+            if not (self.expiry and newest_stamp(cell) < self.expiry):
+                yield full[cut:], cell
+
+    def first_after(self, path: bytes) -> bytes | None:
+        """The least path of this window greater than `path` that has a cell, expired or not. O(log n)."""
+        start = self.prefix + path
+        found = next(_between(self._cells, start, self.prefix + b"\xff", False), None)
+        return None if found is None else found[len(self.prefix) :]
+
+    def last_before(self, path: bytes) -> bytes | None:
+        """The greatest path of this window less than `path` that has a cell, expired or not. O(log n)."""
+        end = self.prefix + path
+        found = next(_between(self._cells, self.prefix, end, True), None)
+        return None if found is None else found[len(self.prefix) :]
+
+    def __bool__(self) -> bool:
+        return bool(self.cell()) or next(self.below(), None) is not None
+
+
+def _between(cells: Cells, low: bytes, high: bytes, reverse: bool) -> Iterator[bytes]:
+    """The paths strictly between `low` and `high`, in order."""
+    if isinstance(cells, SortedDict):
+        yield from cells.irange(low, high, inclusive=(False, False), reverse=reverse)
+    else:
+        yield from sorted((p for p in cells if low < p < high), reverse=reverse)

@@ -1,0 +1,257 @@
+"""Messages between colos as bytes: a version byte, a kind, MessagePack, a checksum.
+
+Law of this room: `decode(encode(m)) == m`, and whatever bytes come in, `decode` gives
+a message whose every part has the right type and size, or raises MessageInvalid.
+Fields are only ever added at the end; docs/formats.md has worked bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeVar
+
+import msgpack
+import xxhash
+
+from crdtkv.core.cells import Cell, Sibling
+from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.paths import split
+from crdtkv.errors import MessageInvalid, TooLarge
+
+__all__ = [
+    "MAX_MESSAGE",
+    "VERSION",
+    "CatchUp",
+    "Floor",
+    "KeyCells",
+    "Message",
+    "Record",
+    "RecordWrite",
+    "chain",
+    "decode",
+    "encode",
+]
+
+VERSION = 1
+MAX_MESSAGE = 1 << 30
+"""A message is at most 1 GiB."""
+
+_CHECK = 4
+_KINDS = {b"r": "record", b"c": "catch-up"}
+_T = TypeVar("_T")
+
+
+class Floor(NamedTuple):
+    """The purge floor: `stamp` up to which deleted cells were dropped, `dots` the highest n dropped per replica."""
+
+    stamp: Stamp
+    dots: dict[str, int]
+
+
+class RecordWrite(NamedTuple):
+    """One cell that a transaction wrote."""
+
+    key: str
+    path: bytes
+    payload: bytes | None
+    parents: tuple[Dot, ...] = ()
+    lost: tuple[Dot, ...] = ()
+
+
+class Record(NamedTuple):
+    """One transaction as its origin minted it; relayed unchanged.
+
+    `needs`: the vector entries that changed since the origin's previous transaction
+    (all, on the first after each open). `previous`: the chain hash of the origin's
+    previous record. `lives`: keys made anew, and the context entries that replaced.
+    """
+
+    dot: Dot
+    stamp: Stamp
+    previous: int
+    needs: dict[str, int]
+    floor: Stamp
+    writes: tuple[RecordWrite, ...]
+    lives: tuple[tuple[str, dict[str, int]], ...] = ()
+
+
+class KeyCells(NamedTuple):
+    """What a catch-up sends of one key: its context, and whole cells."""
+
+    key: str
+    context: dict[str, int]
+    cells: tuple[tuple[bytes, Cell], ...]
+
+
+class CatchUp(NamedTuple):
+    """All cells with a sibling beyond `since`, under the sender's vector `to`; a full join if `full`.
+
+    `heard`: stamps up to which all of a replica was absorbed. `chains`: hash of each
+    replica's last record, where known. `announced`: member -> (low, its own n then).
+    `lineage`: the sender's incarnations, its present one last. `digest`: of the
+    sender's whole state at `to`.
+    """
+
+    since: dict[str, int]
+    to: dict[str, int]
+    full: bool
+    keys: tuple[KeyCells, ...]
+    floor: Floor
+    heard: dict[str, int]
+    chains: dict[str, int]
+    announced: dict[str, tuple[int, int]]
+    lineage: tuple[str, ...]
+    digest: int
+
+
+Message = Record | CatchUp
+
+
+def encode(message: Message) -> bytes:
+    """The bytes of a message. O(size). TooLarge above MAX_MESSAGE."""
+    kind, body = (b"r", _record_out(message)) if isinstance(message, Record) else (b"c", _catch_up_out(message))
+    data = bytes([VERSION]) + kind + msgpack.packb(body, use_bin_type=True)
+    if len(data) + _CHECK > MAX_MESSAGE:
+        raise TooLarge(f"message is {len(data)} bytes; at most {MAX_MESSAGE}")
+    return bytes(data + xxhash.xxh32_digest(data))
+
+
+def decode(data: bytes) -> Message:
+    """The message in `data`. Raises MessageInvalid for anything `encode` did not make."""
+    if len(data) < 2 + _CHECK or len(data) > MAX_MESSAGE:
+        raise MessageInvalid(f"message is {len(data)} bytes; {2 + _CHECK} to {MAX_MESSAGE} are allowed")
+    if data[0] != VERSION:
+        raise MessageInvalid(
+            f"message has wire version {data[0]}; this release speaks {VERSION}; upgrade the older side"
+        )
+    if xxhash.xxh32_digest(data[:-_CHECK]) != data[-_CHECK:]:
+        raise MessageInvalid(f"checksum of a message of {len(data)} bytes does not fit; it was truncated or altered")
+    kind = data[1:2]
+    if kind not in _KINDS:
+        raise MessageInvalid(f"no message kind {kind!r}; there are {', '.join(map(repr, _KINDS))}")
+    try:
+        body = msgpack.unpackb(data[2:-_CHECK], raw=False, strict_map_key=True)
+        return _record_in(body) if kind == b"r" else _catch_up_in(body)
+    except MessageInvalid:
+        raise
+    except Exception as error:
+        raise MessageInvalid(f"{_KINDS[kind]} is malformed: {type(error).__name__}: {error}") from error
+
+
+def chain(data: bytes) -> int:
+    """The 63-bit hash of an encoded record that the origin's next record names."""
+    return int(xxhash.xxh3_64_intdigest(data)) >> 1
+
+
+# out
+
+
+def _dots_out(dots: tuple[Dot, ...]) -> list[Any]:
+    return [part for dot in dots for part in dot]
+
+
+def _trim(fields: list[Any]) -> list[Any]:
+    """Empty fields at the end are not sent."""
+    while fields and fields[-1] in ([], {}):
+        fields.pop()
+    return fields
+
+
+def _record_out(r: Record) -> list[Any]:
+    by_key: dict[str, list[Any]] = {}
+    for w in r.writes:
+        by_key.setdefault(w.key, []).append(_trim([w.path, w.payload, _dots_out(w.parents), _dots_out(w.lost)]))
+    writes = [[key, *cells] for key, cells in by_key.items()]
+    return _trim([*r.dot, r.stamp, r.previous, r.needs, r.floor, writes, [list(life) for life in r.lives]])
+
+
+def _sibling_out(s: Sibling) -> list[Any]:
+    return _trim([*s.dot, s.stamp, s.payload, _dots_out(s.parents), _dots_out(s.lost)])
+
+
+def _catch_up_out(c: CatchUp) -> list[Any]:
+    keys = [[k.key, k.context, [[path, *map(_sibling_out, cell)] for path, cell in k.cells]] for k in c.keys]
+    return [
+        c.since, c.to, c.full, keys, list(c.floor), c.heard, c.chains,
+        {m: list(a) for m, a in c.announced.items()}, list(c.lineage), c.digest.to_bytes(16, "big"),
+    ]  # fmt: skip
+
+
+# in: nothing of what comes is believed
+
+
+def _is(value: Any, kind: type[_T]) -> _T:
+    if type(value) is not kind:
+        raise MessageInvalid(f"message has {value!r:.80} where {kind.__name__} belongs")
+    return value
+
+
+def _number(value: Any) -> int:
+    if _is(value, int) < 0:
+        raise MessageInvalid(f"message has the number {value}; at least 0")
+    return int(value)
+
+
+def _vector_in(value: Any) -> dict[str, int]:
+    return {_is(r, str): _number(n) for r, n in _is(value, dict).items()}
+
+
+def _dots_in(value: Any) -> tuple[Dot, ...]:
+    parts = _is(value, list)
+    if len(parts) % 2:
+        raise MessageInvalid(f"message has {len(parts)} parts of dots; an even number belongs here")
+    return tuple((_is(r, str), _number(n)) for r, n in zip(parts[::2], parts[1::2], strict=True))
+
+
+def _payload_in(value: Any) -> bytes | None:
+    return None if value is None else _is(value, bytes)
+
+
+def _path_in(value: Any) -> bytes:
+    path = _is(value, bytes)
+    split(path)
+    return path
+
+
+def _fields(value: Any, least: int, defaults: tuple[Any, ...]) -> list[Any]:
+    given = _is(value, list)
+    if not least <= len(given) <= least + len(defaults):
+        raise MessageInvalid(f"message has {len(given)} fields where {least} to {least + len(defaults)} belong")
+    return given + list(defaults[len(given) - least :])
+
+
+def _record_in(body: Any) -> Record:
+    replica, n, stamp, previous, needs, floor, writes, lives = _fields(body, 6, ([], []))
+    return Record(
+        (_is(replica, str), _number(n)), _number(stamp), _number(previous), _vector_in(needs), _number(floor),
+        tuple(_write_in(group[0], w) for group in _is(writes, list) for w in group[1:]),
+        tuple((_is(key, str), _vector_in(replaced)) for key, replaced in _is(lives, list)),
+    )  # fmt: skip
+
+
+def _write_in(key: Any, value: Any) -> RecordWrite:
+    path, payload, parents, lost = _fields(value, 2, ([], []))
+    return RecordWrite(_is(key, str), _path_in(path), _payload_in(payload), _dots_in(parents), _dots_in(lost))
+
+
+def _sibling_in(value: Any) -> Sibling:
+    replica, n, stamp, payload, parents, lost = _fields(value, 4, ([], []))
+    return Sibling(
+        (_is(replica, str), _number(n)), _number(stamp), _payload_in(payload), _dots_in(parents), _dots_in(lost)
+    )
+
+
+def _key_in(value: Any) -> KeyCells:
+    key, context, cells = value
+    return KeyCells(
+        _is(key, str), _vector_in(context), tuple((_path_in(c[0]), tuple(map(_sibling_in, c[1:]))) for c in cells)
+    )
+
+
+def _catch_up_in(body: Any) -> CatchUp:
+    since, to, full, keys, floor, heard, chains, announced, lineage, digest = _fields(body, 10, ())
+    return CatchUp(
+        _vector_in(since), _vector_in(to), _is(full, bool), tuple(map(_key_in, _is(keys, list))),
+        Floor(_number(floor[0]), _vector_in(floor[1])), _vector_in(heard), _vector_in(chains),
+        {_is(m, str): (_number(low), _number(n)) for m, (low, n) in _is(announced, dict).items()},
+        tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(_is(digest, bytes), "big"),
+    )  # fmt: skip

@@ -1,0 +1,408 @@
+"""Everything that can go wrong, as one tree.
+
+Each error says what it is (`code`, which never changes), its HTTP `status`, and
+what a client most needs to know of a store that loses connections: whether the
+write happened (`happened`: "no", "yes" or "unknown"). The words are the
+raiser's: the value that caused it in repr, what is allowed; `next_step` is the
+usual way on. A conflict is no error (siblings are a value); nor is a bug (an
+assert, in words).
+
+CrdtkvError
+    BadRequest                yours to fix
+        KeyInvalid
+        ValueInvalid
+        TooLarge
+        UnknownStrategy
+        WrongOperation
+        WrongType
+        PatchInvalid
+        PatternInvalid
+        VersionInvalid
+        RuleInvalid
+        MergeFunctionInvalid
+        CursorInvalid
+        MessageInvalid
+    Refused                   the state says no
+        PreconditionFailed
+        BaseTooOld
+        BaseRequired
+        Overflow
+        TooManySiblings
+        StrategyMismatch
+        NotAMember
+        MembershipConflict
+        ClockAhead
+        StoreClosed
+        StoreLocked
+        FormatTooNew
+    Unavailable               try again
+        BaseNotHere
+        StorageFailed
+        QueueFull
+    Corrupt                   never should be
+        ChainBroken
+        DigestMismatch
+        ChecksumFailed
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+__all__ = [
+    "BadRequest",
+    "BaseNotHere",
+    "BaseRequired",
+    "BaseTooOld",
+    "ChainBroken",
+    "ChecksumFailed",
+    "ClockAhead",
+    "Corrupt",
+    "CrdtkvError",
+    "CursorInvalid",
+    "DigestMismatch",
+    "FormatTooNew",
+    "Happened",
+    "KeyInvalid",
+    "MembershipConflict",
+    "MergeFunctionInvalid",
+    "MessageInvalid",
+    "NotAMember",
+    "Overflow",
+    "PatchInvalid",
+    "PatternInvalid",
+    "PreconditionFailed",
+    "QueueFull",
+    "Refused",
+    "RuleInvalid",
+    "StorageFailed",
+    "StoreClosed",
+    "StoreLocked",
+    "StrategyMismatch",
+    "TooLarge",
+    "TooManySiblings",
+    "Unavailable",
+    "UnknownStrategy",
+    "ValueInvalid",
+    "VersionInvalid",
+    "WrongOperation",
+    "WrongType",
+    "all_errors",
+]
+
+Happened = Literal["no", "yes", "unknown"]
+
+
+class CrdtkvError(Exception):
+    """Any error of crdtkv.
+
+    >>> error = KeyInvalid("key is 513 bytes; at most 512")
+    >>> error.code, error.status, error.happened, str(error)
+    ('key-invalid', 400, 'no', 'key is 513 bytes; at most 512')
+    """
+
+    code: ClassVar[str] = "crdtkv-error"
+    status: ClassVar[int] = 500
+    happened: Happened = "unknown"
+    next_step: str = ""
+
+    def __init__(self, message: str, *, happened: Happened | None = None, next_step: str | None = None) -> None:
+        super().__init__(message)
+        if happened is not None:
+            self.happened = happened
+        if next_step is not None:
+            self.next_step = next_step
+
+    @property
+    def message(self) -> str:
+        """The words alone."""
+        return str(self.args[0])
+
+
+class BadRequest(CrdtkvError):
+    """The request itself is wrong: the same request will fail again."""
+
+    code = "bad-request"
+    status = 400
+    happened: Happened = "no"
+    next_step = "correct the request"
+
+
+class KeyInvalid(BadRequest):
+    """Not a key: empty, too long, NUL or a lone surrogate in it."""
+
+    code = "key-invalid"
+    next_step = "use a key of 1 to 512 bytes of UTF-8 without NUL"
+
+
+class ValueInvalid(BadRequest):
+    """Not a value: NaN, a lone surrogate, a duplicate member, a type that JSON lacks."""
+
+    code = "value-invalid"
+    next_step = "send a JSON value or a blob"
+
+
+class TooLarge(BadRequest):
+    """Beyond a limit of size."""
+
+    code = "too-large"
+    status = 413
+    next_step = "split it over several keys or requests"
+
+
+class UnknownStrategy(BadRequest):
+    """No strategy of that name is registered."""
+
+    code = "unknown-strategy"
+    next_step = "name a registered strategy"
+
+
+class WrongOperation(BadRequest):
+    """The key's strategy has no such operation."""
+
+    code = "wrong-operation"
+    next_step = "use an operation of the key's strategy, or another key"
+
+
+class WrongType(BadRequest):
+    """The operation exists, and what it was given or found has the wrong type."""
+
+    code = "wrong-type"
+    next_step = "send a value of the type the operation takes"
+
+
+class PatchInvalid(BadRequest):
+    """A patch that is malformed or does not apply to the document."""
+
+    code = "patch-invalid"
+    next_step = "read the document again and make the patch from it"
+
+
+class PatternInvalid(BadRequest):
+    """A glob or a regular expression that cannot be read."""
+
+    code = "pattern-invalid"
+    next_step = "correct the pattern at the place named"
+
+
+class VersionInvalid(BadRequest):
+    """A version that is malformed, of another key, or forged."""
+
+    code = "version-invalid"
+    next_step = "send a version as it was given to you for this key"
+
+
+class RuleInvalid(BadRequest):
+    """A rule that cannot stand."""
+
+    code = "rule-invalid"
+    next_step = "correct the rule"
+
+
+class MergeFunctionInvalid(BadRequest):
+    """A merge function that is missing, or that broke its contract."""
+
+    code = "merge-function-invalid"
+    next_step = "register a deterministic function f(base, mine, theirs) under that name at every colo"
+
+
+class CursorInvalid(BadRequest):
+    """A cursor that is malformed or belongs to another feed."""
+
+    code = "cursor-invalid"
+    next_step = "begin the feed without a cursor"
+
+
+class MessageInvalid(BadRequest):
+    """Bytes from the wire or the disk that were cut short, altered, or never ours."""
+
+    code = "message-invalid"
+    next_step = "send it again; if it fails again, compare the versions of both sides"
+
+
+class Refused(CrdtkvError):
+    """The request is well formed, and the state says no. Nothing was written."""
+
+    code = "refused"
+    status = 409
+    happened: Happened = "no"
+    next_step = "read again and decide anew"
+
+
+class PreconditionFailed(Refused):
+    """The key is not at the version the write was conditioned on; `version` is the one it is at."""
+
+    code = "precondition-failed"
+    status = 412
+    next_step = "read the key again and repeat the edit on what you find"
+
+    def __init__(self, message: str, *, version: str = "") -> None:
+        super().__init__(message)
+        self.version = version
+
+
+class BaseTooOld(Refused):
+    """The base, or the version asked for, can no longer be rebuilt.
+
+    `version` and `value` are the key's current ones.
+    """
+
+    code = "base-too-old"
+    next_step = "read it again, or send the document you edited"
+
+    def __init__(self, message: str, *, version: str = "", value: Any = None) -> None:
+        super().__init__(message)
+        self.version = version
+        self.value = value
+
+
+class BaseRequired(Refused):
+    """A rule says that writes of this key must carry the version they were made against."""
+
+    code = "base-required"
+    status = 428
+    next_step = "read the key and send its version as the base"
+
+
+class Overflow(Refused):
+    """A counter would leave 64 bits."""
+
+    code = "overflow"
+    next_step = "add less, or reset the counter"
+
+
+class TooManySiblings(Refused):
+    """More concurrent values stand than one more may join."""
+
+    code = "too-many-siblings"
+    next_step = "read the key again and put one value in place of its siblings"
+
+
+class StrategyMismatch(Refused):
+    """The key is kept under another strategy than the request takes for granted."""
+
+    code = "strategy-mismatch"
+    next_step = "use the key's own strategy, or migrate the key"
+
+
+class NotAMember(Refused):
+    """The replica is not, or no longer, a member of the namespace."""
+
+    code = "not-a-member"
+    status = 403
+    next_step = "join the namespace through a member"
+
+
+class MembershipConflict(Refused):
+    """Two halves have each changed the membership."""
+
+    code = "membership-conflict"
+    next_step = "let an operator resolve it for one side"
+
+
+class ClockAhead(Refused):
+    """This colo's clock runs too far ahead of its peers' to write by."""
+
+    code = "clock-ahead"
+    status = 503
+    next_step = "mend the clock, or write at another colo"
+
+
+class StoreClosed(Refused):
+    """The store has been closed."""
+
+    code = "store-closed"
+    status = 503
+    next_step = "open the store again"
+
+
+class StoreLocked(Refused):
+    """Another process has the store open."""
+
+    code = "store-locked"
+    status = 503
+    next_step = "close the other process, or reach the store through it"
+
+
+class FormatTooNew(Refused):
+    """The file or the message was written by a newer crdtkv."""
+
+    code = "format-too-new"
+    status = 503
+    next_step = "upgrade this side"
+
+
+class Unavailable(CrdtkvError):
+    """Not now: the same request may succeed later."""
+
+    code = "unavailable"
+    status = 503
+    happened: Happened = "no"
+    next_step = "try again"
+
+
+class BaseNotHere(Unavailable):
+    """The base, or the session, names writes that have not arrived here yet."""
+
+    code = "base-not-here"
+    next_step = "try again shortly, or at the colo that gave you the version"
+
+
+class StorageFailed(Unavailable):
+    """The disk failed in mid-commit: the write may or may not survive."""
+
+    code = "storage-failed"
+    happened: Happened = "unknown"
+    next_step = "read the key to learn whether the write is there"
+
+
+class QueueFull(Unavailable):
+    """More is waiting than may wait."""
+
+    code = "queue-full"
+    next_step = "wait a little and try again"
+
+
+class Corrupt(CrdtkvError):
+    """Never should be: a bug, or bits that changed by themselves."""
+
+    code = "corrupt"
+    status = 500
+    happened: Happened = "unknown"
+    next_step = "run check, and report it"
+
+
+class ChainBroken(Corrupt):
+    """A record does not follow from the record before it of the same origin. It was not absorbed."""
+
+    code = "chain-broken"
+    happened: Happened = "no"
+
+
+class DigestMismatch(Corrupt):
+    """Two stores at equal vectors hold different cells."""
+
+    code = "digest-mismatch"
+
+
+class ChecksumFailed(Corrupt):
+    """Stored bytes are not those that were written."""
+
+    code = "checksum-failed"
+    happened: Happened = "no"
+    next_step = "run check; restore the file, or join again from a peer"
+
+
+def all_errors() -> list[type[CrdtkvError]]:
+    """Every class of the tree in the order of the drawing, each parent before its children.
+
+    >>> [error.code for error in all_errors()[:3]]
+    ['crdtkv-error', 'bad-request', 'key-invalid']
+    """
+
+    def below(parent: type[CrdtkvError]) -> list[type[CrdtkvError]]:
+        # Only this module's: a subclass that a user or a test made is not part of the tree.
+        own = [child for child in parent.__subclasses__() if child.__module__ == __name__]
+        return [parent, *(error for child in own for error in below(child))]
+
+    return below(CrdtkvError)

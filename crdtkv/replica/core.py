@@ -1,0 +1,194 @@
+"""The replica: cells under a vector, read and changed in one place.
+
+It is handed its storage, its wall clock and its source of new incarnations; the
+simulator hands it others.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from crdtkv.core.cells import Cell, Context, expiry_of, is_live, newest_stamp
+from crdtkv.core.clocks import Dot, Stamp, make_stamp, tick
+from crdtkv.core.digest import MODULUS, cell_digest, context_digest
+from crdtkv.core.paths import STRATEGY, TTL, component, first
+from crdtkv.core.state import State
+from crdtkv.core.tree import Cells, Tree
+from crdtkv.core.wire import Record
+from crdtkv.errors import UnknownStrategy
+from crdtkv.replica import past
+from crdtkv.storage.base import Storage
+from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.opaque import Opaque
+from crdtkv.strategies.registry import strategy
+
+__all__ = [
+    "CEILING_MS",
+    "CLOCK_BOUND_MS",
+    "RECENT_RECORDS",
+    "TTL_PATH",
+    "Replica",
+    "Root",
+    "expired",
+    "known_strategy",
+    "pick",
+    "root_path",
+    "roots_in",
+]
+
+CLOCK_BOUND_MS = 60_000
+"""How far past its wall time a received stamp may drag a colo's clock."""
+
+CEILING_MS = 1_000
+RECENT_RECORDS = 4_096
+
+TTL_PATH = component(TTL, b"")
+
+Root = tuple[Strategy, Tree]
+
+
+def root_path(spec: str) -> bytes:
+    """Where the cells of a strategy stand in a key."""
+    return component(STRATEGY, spec.encode())
+
+
+class Replica:
+    """Cells, vector and clock of one colo. Not thread-safe: the Store holds its lock around every call."""
+
+    def __init__(
+        self, storage: Storage, state: State, wall_ms: Callable[[], int], token: Callable[[], str],
+        keep_of: Callable[[str], past.Keep] = lambda key: past.Keep(),
+    ) -> None:  # fmt: skip
+        self.storage = storage
+        self.state = state
+        self.wall_ms = wall_ms
+        self.token = token
+        self.keep_of = keep_of
+        self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
+        self.waiting: dict[Dot, tuple[Record, bytes]] = {}
+        self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
+        self.offsets: dict[str, int] = {}  # peer -> how far its clock was ahead of our wall when it last spoke, ms
+        self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
+
+    # transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that happens inside is kept whole, or undone whole if anything raises."""
+        before = self.state.copy()
+        self.changed = {}
+        self.storage.begin()
+        try:
+            yield
+            self.storage.put_meta("state", self.state.to_plain())
+            self.storage.commit()
+        except BaseException:
+            self.storage.rollback()
+            self.state = before
+            self.changed = {}
+            raise
+
+    def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
+        """`cell` stands at (key, path). What stood there goes to the past, replaced by `by` or up to `until`."""
+        old = self.storage.cells(key).get(path, ())
+        if old == cell:
+            return
+        self.changed.setdefault(key, {}).setdefault(path, old)
+        self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
+        self.storage.put_cell(key, path, cell)
+        standing = {s.dot for s in cell}
+        gone = [s for s in old if s.dot not in standing and s.dot != by]
+        if gone:
+            past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
+
+    def set_context(self, key: str, context: Context) -> None:
+        """`context` is the key's context from now on."""
+        old = self.storage.context(key)
+        if old != context:
+            change = context_digest(key, context) - context_digest(key, old)
+            self.state.digest = (self.state.digest + change) % MODULUS
+            self.storage.put_context(key, dict(context))
+
+    # time
+
+    def now(self) -> Stamp:
+        """The hybrid clock, not ticked: what a read judges expiry by."""
+        return max(self.state.clock, make_stamp(self.wall_ms()))
+
+    def tick(self) -> Stamp:
+        """The next stamp; durable with this transaction, so that no later life of this disk says it again."""
+        state = self.state
+        state.clock = tick(state.clock, self.wall_ms())
+        if state.clock > state.ceiling:
+            state.ceiling = state.clock + make_stamp(CEILING_MS)
+        return state.clock
+
+    def observe(self, stamp: Stamp) -> None:
+        """A stamp was received: the clock moves past it, but not far past the wall."""
+        bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
+        self.state.clock = max(self.state.clock, min(stamp, bound))
+
+    # readings
+
+    def roots(self, key: str) -> list[Root]:
+        """The strategies that have cells in `key`, each with its tree, expiry judged now."""
+        cells = self.storage.cells(key)
+        return list(roots_in(cells, expired(cells, self.now()))) if cells else []
+
+    def shown(self, key: str) -> Root | None:
+        """The strategy and tree that `key` is read by, None if it is absent.
+
+        Where two colos created it under different rules, the one with the latest live
+        stamp; the other stays readable as a conflict.
+        """
+        return pick(self.roots(key))
+
+    def read(self, key: str) -> Any:
+        """The value of `key`, ABSENT if there is none."""
+        from crdtkv.strategies.base import ABSENT
+
+        root = self.shown(key)
+        return ABSENT if root is None else root[0].read(root[1])
+
+
+def expired(cells: Cells, now: Stamp) -> Stamp:
+    """The expiry date of a key if it has passed, else 0."""
+    cell = cells.get(TTL_PATH)
+    date = expiry_of(cell) if cell else None
+    return date if date is not None and date <= now else 0
+
+
+def roots_in(cells: Cells, expiry: Stamp = 0) -> Iterator[Root]:
+    """Each strategy that has cells among `cells`, and its tree."""
+    whole = Tree(cells, expiry=expiry)
+    path = whole.first_after(b"")
+    while path is not None:
+        tag, data, _ = first(path)
+        root = component(tag, data)
+        if tag == STRATEGY:
+            yield known_strategy(data.decode()), whole.sub(root)
+        path = whole.first_after(root + b"\xff")
+
+
+def known_strategy(spec: str) -> Strategy:
+    """The strategy of a spec found in data; what this process has no code for is kept, unread."""
+    try:
+        return strategy(spec)
+    except UnknownStrategy:
+        return Opaque(spec)
+
+
+def pick(roots: list[Root]) -> Root | None:
+    """Of the strategies present, the one that is read."""
+    present = [root for root in roots if root[0].present(root[1])]
+    if len(present) < 2:
+        return present[0] if present else None
+    return max(present, key=lambda root: (_newest_live(root[1]), root[0].spec))
+
+
+def _newest_live(tree: Tree) -> Stamp:
+    cells = [tree.cell(), *(cell for _, cell in tree.below())]
+    return max((newest_stamp(tuple(s for s in c if is_live(s.payload))) for c in cells), default=0)

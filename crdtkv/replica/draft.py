@@ -1,0 +1,331 @@
+"""A transaction in the making: wishes become cells under one dot.
+
+Everything a draft writes is read back at once by the next operation of the same
+draft. Nothing is minted if nothing changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from crdtkv.core.cells import (
+    Cell,
+    Context,
+    Sibling,
+    expiry,
+    is_live,
+    is_sweep,
+    make_cell,
+    newest_stamp,
+    sweep,
+    unhide,
+)
+from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all
+from crdtkv.core.paths import is_below, is_counted
+from crdtkv.core.rules import Rule
+from crdtkv.core.tree import Tree
+from crdtkv.core.versions import format_version
+from crdtkv.core.wire import Record, RecordWrite, chain, encode
+from crdtkv.errors import BaseNotHere, BaseTooOld, StrategyMismatch, VersionInvalid, WrongOperation
+from crdtkv.replica import past
+from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, root_path, roots_in
+from crdtkv.strategies.base import Env, Operation, Strategy, Write
+from crdtkv.strategies.counter_cells import dead_payload
+from crdtkv.strategies.registry import strategy
+
+__all__ = [
+    "Draft",
+    "in_sweep",
+    "swept",
+]
+
+
+class Draft:
+    """One transaction of `replica`, inside `replica.transaction()`."""
+
+    def __init__(self, replica: Replica, rule_of: Callable[[str], Rule]) -> None:
+        self.replica = replica
+        self.rule_of = rule_of
+        state = replica.state
+        self.stamp: Stamp = replica.tick()
+        self.dot: Dot = (state.id, state.vector.get(state.id, 0) + 1)
+        self.touched: dict[tuple[str, bytes], None] = {}
+        self.lives: dict[str, dict[str, int]] = {}
+
+    # operations
+
+    def operate(
+        self, key: str, operation: Operation, base: Context | None = None, spec: str | None = None,
+        family: str | None = None,
+    ) -> Strategy:  # fmt: skip
+        """Carry `operation` out on `key` against `base`; the strategy that did it.
+
+        `spec` names the strategy of a key that is to be made; `family` is the strategy
+        name that the caller's operation belongs to.
+        """
+        self._clear_expired(key)
+        shown = pick(self._roots(key))
+        chosen = self._choose(key, shown, spec, family, operation)
+        if operation.name == "delete":
+            for found, tree in self._roots(key):
+                if found.present(tree):
+                    self._edit(key, found, tree, operation, base, present=True)
+            return chosen
+        tree = Tree(self._cells(key), root_path(chosen.spec), self._expired(key))
+        self._edit(key, chosen, tree, operation, base, present=shown is not None)
+        return chosen
+
+    def expire(self, key: str, date: Stamp | None, base: Context | None = None) -> None:
+        """From `date` on the key is not shown (None: it stays). Nothing if there is no such key, or nothing changes."""
+        self._clear_expired(key)
+        if pick(self._roots(key)) is None:
+            return
+        cell = self._cells(key).get(TTL_PATH, ())
+        if date is None and not any(s.payload for s in cell):
+            return
+        payload = None if date is None else expiry(date, self.rule_of(key).ttl)
+        self._write(key, Write(TTL_PATH, payload), self._covers(base), base is not None)
+        self._touch(key)
+
+    def _edit(
+        self, key: str, chosen: Strategy, tree: Tree, operation: Operation, base: Context | None, present: bool
+    ) -> None:
+        covered, seen, before = self._base(key, base, tree, present)
+        rule = self.rule_of(key)
+        floor = self.replica.state.share_floor
+        env = Env(*self.dot, self.stamp, seen, covered, before, floor, rule.strategy_for)
+        writes = chosen.edit(tree, operation, env)
+        if not writes:
+            return
+        if not present and any(is_live(w.payload) for w in writes):
+            self._begin_life(key, {tree.prefix + w.path for w in writes})
+        for write in writes:
+            self._write(key, write._replace(path=tree.prefix + write.path), covered, base is not None and present)
+        self._touch(key)
+
+    def maintain(self, key: str, act: Callable[[Tree, Env], list[Write]]) -> None:
+        """Writes that keep a counter in order and change no reading."""
+        for found, tree in self._roots(key):
+            if found.name == "counter":
+                env = Env(*self.dot, self.stamp, {}, self._covers(None), tree, self.replica.state.share_floor)
+                for write in act(tree, env):
+                    self._write(key, write._replace(path=tree.prefix + write.path), self._covers(None), False)
+                    self._touch(key)
+
+    def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
+        """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""
+        if pick(self._roots(key)) is None and is_live(write.payload):
+            self._begin_life(key, {write.path})
+        self._write(key, write, covered, False)
+        self._touch(key)
+
+    # bases
+
+    def _base(
+        self, key: str, base: Context | None, tree: Tree, present: bool
+    ) -> tuple[Callable[[Dot], bool], Context, Tree]:
+        """What the base covers, as a test, as a context for hiders, and the cells as they stood there."""
+        context = self.replica.storage.context(key)
+        own = {self.dot[0]: self.dot[1]}
+        if base is not None:
+            self._check_base(key, base)
+        if base is None or not present or covers_all(base, context):
+            return self._covers(None), {**context, **own}, tree
+        if not past.known(self.replica.storage, key, base) or not past.rebuildable(
+            self.replica.storage.horizon(key), base
+        ):
+            raise BaseTooOld(
+                f"base {format_version(key, base)} of {key!r} is older than the history kept here; "
+                "read it again, or send the document you edited"
+            )
+        cells = past.cells_at(self.replica.storage, key, base)
+        return self._covers(base), {**base, **own}, Tree(cells, tree.prefix, expired(cells, self.stamp))
+
+    def _check_base(self, key: str, base: Context) -> None:
+        state = self.replica.state
+        absent = ahead(base, state.vector)
+        absent.pop(state.id, None) if absent.get(state.id) == self.dot[1] else None
+        for replica, n in absent.items():
+            if replica in state.vector and replica != state.id:
+                raise BaseNotHere(
+                    f"base of {key!r} names {replica}.{n}, not absorbed here yet; sync with that colo, or try again"
+                )
+            raise VersionInvalid(
+                f"base of {key!r} names {replica}.{n}, which no member has written; use a version that a read returned"
+            )
+
+    def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
+        if base is None:
+            return lambda dot: True
+        own = self.dot
+        return lambda dot: covers(base, dot) or dot == own
+
+    # writes
+
+    def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
+        if is_sweep(write.payload):
+            self._sweep(key, write)
+            write = write._replace(all=True)
+        old = self._cells(key).get(write.path, ())
+        prior = next((s for s in old if s.dot == self.dot), None)
+        replaced = [s.dot for s in old if s.dot != self.dot and (write.all or covered(s.dot))]
+        lost = [dot for dot in replaced if based and not covered(dot)]
+        own = Sibling(
+            self.dot, self.stamp, write.payload,
+            tuple(sorted({*replaced, *(prior.parents if prior else ())})),
+            tuple(sorted({*lost, *(prior.lost if prior else ())})),
+        )  # fmt: skip
+        gone = {*replaced, self.dot}
+        self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
+
+    def _set(self, key: str, path: bytes, cell: Cell) -> None:
+        self.touched[key, path] = None
+        self.replica.set_cell(key, path, cell, by=self.dot)
+
+    def _sweep(self, key: str, write: Write) -> None:
+        """What a sweep covers goes at once; what this draft itself wrote there becomes a tombstone."""
+        assert write.payload is not None
+        for path, cell in swept(self._cells(key), write.path, write.payload, skip=self.dot):
+            self.replica.set_cell(key, path, cell, by=self.dot)
+        for touched_key, path in list(self.touched):
+            if touched_key == key and in_sweep(path, write.path, write.payload):
+                cell = self._cells(key).get(path, ())
+                self._set(key, path, make_cell(s._replace(payload=None) if s.dot == self.dot else s for s in cell))
+
+    def _clear_expired(self, key: str) -> None:
+        """Before a write to a key part of which has expired: what its date hides goes, and the date with it.
+
+        The date is about to be replaced or outlived; what it hid must not come back.
+        """
+        date = self._expired(key)
+        roots = self._roots(key)
+        if not date or pick(roots) is None:
+            return
+        hidden = {p for p, c in self._all(key) if p and newest_stamp(c) < date and not _in_whole(p, roots)} | {TTL_PATH}
+        for found, tree in roots:
+            if found.whole and found.present(tree):
+                self._write(key, Write(tree.prefix, found.mark(tree)), self._covers(None), False)
+        self._cancel(key, hidden)
+        self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
+        self._touch(key)
+
+    def _begin_life(self, key: str, written: set[bytes]) -> None:
+        """The key is made anew: its old context is replaced, and nothing of an old life is left standing.
+
+        By a sweep at the key's own cell, not by tombstones: those would beat a concurrent
+        add, and would not be there where a purge has been.
+        """
+        storage = self.replica.storage
+        old = {r: n for r, n in storage.context(key).items() if (r, n) != self.dot}
+        self._cancel(key, set(self._cells(key)))
+        if set(self._cells(key)) - written - {b""}:
+            self._write(key, Write(b"", sweep(self._seen(key))), self._covers(None), False)
+        if old:
+            self.lives[key] = old
+            past.begin_life(storage, key, self.dot, old)
+        self.replica.set_context(key, {})
+
+    def _cancel(self, key: str, paths: set[bytes]) -> None:
+        """Counters' cells among `paths` are dead: a sweep or tombstone would give back what an add replaced."""
+        for path in sorted(p for p in paths if p and is_counted(p)):
+            payload = dead_payload(path, self._cells(key)[path])
+            if payload is not None:
+                self._write(key, Write(path, payload, all=True), self._covers(None), False)
+
+    def _seen(self, key: str) -> Context:
+        return {**self.replica.storage.context(key), self.dot[0]: self.dot[1]}
+
+    def _touch(self, key: str) -> None:
+        context = self.replica.storage.context(key)
+        if context.get(self.dot[0]) != self.dot[1]:
+            self.replica.set_context(key, {**context, self.dot[0]: self.dot[1]})
+
+    # the record
+
+    def record(self) -> tuple[Record, bytes] | None:
+        """The transaction as a record, and its bytes; the replica has advanced past it. None if nothing changed."""
+        if not self.touched:
+            return None
+        replica, state = self.replica, self.replica.state
+        writes = tuple(
+            RecordWrite(key, path, own.payload, own.parents, own.lost)
+            for key, path in self.touched
+            for own in replica.storage.cells(key).get(path, ())
+            if own.dot == self.dot
+        )
+        record = Record(
+            self.dot, self.stamp, state.chains.get(state.id, 0), ahead(state.vector, replica.spoken), state.floor,
+            writes, tuple(self.lives.items()),
+        )  # fmt: skip
+        data = encode(record)
+        state.vector[state.id] = self.dot[1]
+        state.heard[state.id] = self.stamp
+        state.chains[state.id] = chain(data)
+        return record, data
+
+    # small readings
+
+    def _cells(self, key: str) -> Any:
+        return self.replica.storage.cells(key)
+
+    def _all(self, key: str) -> list[tuple[bytes, Cell]]:
+        return list(self._cells(key).items())
+
+    def _expired(self, key: str) -> Stamp:
+        return expired(self._cells(key), self.stamp)
+
+    def _roots(self, key: str) -> list[Root]:
+        return list(roots_in(self._cells(key), self._expired(key)))
+
+    def _choose(
+        self, key: str, shown: Root | None, spec: str | None, family: str | None, operation: Operation
+    ) -> Strategy:
+        """The strategy the key has, or the one it is to be made under."""
+        if shown is not None:
+            chosen = shown[0]
+            if spec is not None and strategy(spec).spec != chosen.spec:
+                raise StrategyMismatch(
+                    f"{key!r} is a {chosen.spec}, not a {spec}; delete it first, or migrate its rule"
+                )
+        else:
+            rule = self.rule_of(key)
+            chosen = strategy(spec or rule.strategy)
+            if spec is None and family is not None and chosen.name != family:
+                chosen = strategy(family)
+        known = (*chosen.operations, "put", "delete")
+        if operation.name not in known or (family is not None and chosen.name != family):
+            takes = ", ".join(dict.fromkeys(known))
+            raise WrongOperation(
+                f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
+            )
+        return chosen
+
+
+def in_sweep(path: bytes, root: bytes, payload: bytes) -> bool:
+    """Whether a sweep written at `root` reaches `path`."""
+    hider = unhide(payload)
+    inside = is_below(path, root) and (hider.below is None or path < root + hider.below)
+    return inside and (hider.only is None or path[len(root) :] in hider.only) and not is_counted(path)
+
+
+def swept(cells: Any, root: bytes, payload: bytes, skip: Dot | None = None) -> list[tuple[bytes, Cell]]:
+    """The cells that a sweep at `root` changes, as it leaves them."""
+    hider = unhide(payload)
+    seen = hider.seen
+    out = []
+    listed = None if hider.only is None else [(p, cells[root + p]) for p in hider.only if root + p in cells]
+    for path, cell in Tree(cells, root).below() if listed is None else listed:
+        full = root + path
+        if hider.below is not None and full >= root + hider.below:
+            break
+        if not is_counted(full):
+            kept = tuple(s for s in cell if s.dot == skip or not covers(seen, s.dot))
+            if len(kept) < len(cell):
+                out.append((full, kept))
+    return out
+
+
+def _in_whole(path: bytes, roots: list[Root]) -> bool:
+    """Whether a path lies in a document that expiry hides whole or not at all."""
+    return any(found.whole and path.startswith(tree.prefix) for found, tree in roots)

@@ -1,0 +1,284 @@
+"""Facts from other colos: records and catch-ups, made and absorbed.
+
+Both are idempotent and may be lost, doubled or late. A record waits until what its
+writer had seen is here; a catch-up is absorbed only by who has all that it starts
+from. Either is absorbed in one transaction: seen whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import Enum
+
+from crdtkv.core.cells import Cell, Sibling, is_sweep, join_cells, join_contexts, make_cell
+from crdtkv.core.clocks import Dot, Vector, covers, covers_all, merge, stamp_ms
+from crdtkv.core.paths import is_below
+from crdtkv.core.tree import Tree
+from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
+from crdtkv.replica import inbox, members, past
+from crdtkv.replica.core import TTL_PATH, Replica
+from crdtkv.replica.draft import swept
+from crdtkv.replica.purge import purge_to
+
+__all__ = [
+    "MAX_WAITING",
+    "Outcome",
+    "absorb",
+    "catch_up",
+    "receive",
+    "release",
+    "since_for",
+]
+
+MAX_WAITING = 10_000
+"""Records that wait for what they build on; more are dropped, and healed by a catch-up."""
+
+
+class Outcome(Enum):
+    """What became of a message. Only `absorbed` changed anything."""
+
+    absorbed = "absorbed"
+    known = "known"
+    waiting = "waiting"
+    refused = "refused"
+    unfit = "unfit"
+
+
+# records
+
+
+def receive(replica: Replica, record: Record, data: bytes) -> Outcome:
+    """Take a record in: absorb it and what waited for it, or let it wait. `data` is its encoding.
+
+    Raises ChainBroken never: a record that does not continue its origin's chain puts
+    the origin into quarantine and is refused.
+    """
+    if covers(replica.state.vector, record.dot):
+        return Outcome.known
+    if not _ready(replica, record):
+        if len(replica.waiting) < MAX_WAITING:
+            replica.waiting[record.dot] = (record, data)
+        return Outcome.waiting
+    outcome = _absorb_record(replica, record, data)
+    if outcome is Outcome.absorbed:
+        release(replica)
+    return outcome
+
+
+def release(replica: Replica) -> None:
+    """Absorb the waiting records whose time has come, drop those that are known."""
+    moved = True
+    while moved:
+        moved = False
+        for dot, (record, data) in sorted(replica.waiting.items()):
+            if covers(replica.state.vector, dot):
+                del replica.waiting[dot]
+            elif _ready(replica, record):
+                del replica.waiting[dot]
+                moved = _absorb_record(replica, record, data) is Outcome.absorbed or moved
+
+
+def _ready(replica: Replica, record: Record) -> bool:
+    origin, n = record.dot
+    vector = replica.state.vector
+    return n == vector.get(origin, 0) + 1 and all(m <= vector.get(r, 0) for r, m in record.needs.items() if r != origin)
+
+
+def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
+    origin, n = record.dot
+    state = replica.state
+    if origin in state.quarantined or not members.may_write(replica, record):
+        return Outcome.refused
+    if origin in state.chains and state.chains[origin] != record.previous:
+        with replica.transaction():
+            replica.state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
+        return Outcome.refused
+    with replica.transaction():
+        state = replica.state
+        purge_to(replica, record.floor)
+        _write(replica, record)
+        state.vector[origin] = n
+        state.chains[origin] = chain(data)
+        state.heard[origin] = max(state.heard.get(origin, 0), record.stamp)
+        replica.observe(record.stamp)
+        members.announce(replica)
+        inbox.note(replica, record.stamp)
+    replica.recent.append((record, data))
+    return Outcome.absorbed
+
+
+def _write(replica: Replica, record: Record) -> None:
+    """The cells of a record, as its origin wrote them: sweeps first, then parents out and siblings in."""
+    storage, dot = replica.storage, record.dot
+    for key, replaced in record.lives:
+        kept = {r: n for r, n in storage.context(key).items() if n > replaced.get(r, 0)}
+        replica.set_context(key, kept)
+        past.begin_life(storage, key, dot, replaced)
+    for write in record.writes:
+        if write.payload is not None and is_sweep(write.payload):
+            for path, cell in swept(storage.cells(write.key), write.path, write.payload):
+                replica.set_cell(write.key, path, cell, by=dot)
+    for write in record.writes:
+        _write_one(replica, write, dot, record.stamp)
+    for key in {w.key for w in record.writes}:
+        replica.set_context(key, {**storage.context(key), dot[0]: dot[1]})
+
+
+def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> None:
+    old = replica.storage.cells(write.key).get(write.path, ())
+    gone = set(write.parents)
+    sibling = Sibling(dot, stamp, write.payload, write.parents, write.lost)
+    standing = {s.dot for s in old}
+    if gone - standing:
+        past.also_replaced(replica.storage, write.key, write.path, gone - standing, dot)
+    replica.set_cell(write.key, write.path, make_cell([sibling, *(s for s in old if s.dot not in gone)]), by=dot)
+
+
+# catch-ups
+
+
+def since_for(replica: Replica, vector: Vector, full: bool = False) -> dict[str, int]:
+    """From where a peer at `vector` can be caught up: its vector, or nothing if it lacks what was purged here."""
+    return {} if full or not covers_all(vector, replica.state.dropped) else dict(vector)
+
+
+def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
+    """All that a peer at `vector` lacks, as one snapshot. O(what it lacks).
+
+    Speaking ticks the clock: everything this replica ever writes later is stamped later.
+    """
+    with replica.transaction():
+        if members.is_member(replica, replica.state.id):
+            replica.state.heard[replica.state.id] = replica.tick()
+        members.announce(replica)
+    state = replica.state
+    since = since_for(replica, vector, full)
+    if since == {} and vector:
+        full = True
+    return CatchUp(
+        since, dict(state.vector), full or not vector, tuple(_cells_beyond(replica, since)),
+        Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
+        tuple(state.lineage), state.digest,
+    )  # fmt: skip
+
+
+def _cells_beyond(replica: Replica, since: Vector) -> Iterable[KeyCells]:
+    """Per key: each cell with a sibling beyond `since`, and every cell below it."""
+    by_key: dict[str, set[bytes]] = {}
+    for key, path in replica.storage.beyond(since):
+        by_key.setdefault(key, set()).add(path)
+    for key in sorted(by_key):
+        cells = replica.storage.cells(key)
+        paths = by_key[key]
+        for root in _roots_of(by_key[key]):
+            paths = paths | {root + path for path, _ in Tree(cells, root).below()}
+        yield KeyCells(key, dict(replica.storage.context(key)), tuple((path, cells[path]) for path in sorted(paths)))
+
+
+def _roots_of(paths: Iterable[bytes]) -> list[bytes]:
+    """The paths among `paths` that lie below no other of them. Below a key's date lies the whole key.
+
+    (Who purged what had expired and gave the key a new date must say so to who holds
+    the old date and what it hid.)
+    """
+    out: list[bytes] = []
+    given = set(paths)
+    for path in [b""] if TTL_PATH in given else sorted(given):
+        if not out or not is_below(path, out[-1]):
+            out.append(path)
+    return out
+
+
+def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome:
+    """Join a catch-up: in one transaction join, advance, take announcements, and only then purge.
+
+    `unfit` if it starts beyond what is here. `welcome`: from the sponsor of a join,
+    whose membership cannot be known here yet.
+    """
+    state = replica.state
+    if not welcome and not members.may_speak(replica, message.lineage):
+        return Outcome.refused
+    if not covers_all(state.vector, message.since):
+        return Outcome.unfit
+    sender = message.lineage[-1]
+    if sender in message.heard:
+        replica.offsets[sender] = stamp_ms(message.heard[sender]) - replica.wall_ms()
+    with replica.transaction():
+        before = dict(replica.state.vector)
+        _join(replica, message, before)
+        _advance(replica, message, sender)
+        inbox.note(replica, replica.now())
+        # After the join and the announcements: purging first makes replicas diverge (case 41).
+        purge_to(replica, message.floor.stamp)
+        _compare(replica, message, sender)
+    release(replica)
+    return Outcome.absorbed
+
+
+def _join(replica: Replica, message: CatchUp, before: Vector) -> None:
+    sent = {k.key: k for k in message.keys}
+    keys = sent.keys() | (set(replica.storage.keys("", None)) if message.full else set())
+    for key in sorted(keys):
+        _join_key(replica, sent.get(key, KeyCells(key, {}, ())), message, before)
+
+
+def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> None:
+    storage, key = replica.storage, theirs.key
+    old_context = dict(storage.context(key))
+    context = join_contexts(old_context, before, theirs.context, message.to)
+    cells = dict(theirs.cells)
+    mine = storage.cells(key)
+    # What was not sent below a cell that was sent is gone there.
+    roots = [b""] if message.full else _roots_of(cells)
+    paths = set(cells)
+    for root in roots:
+        paths |= {root + path for path, _ in Tree(mine, root).below()}
+    squashed = False
+    for path in sorted(paths):
+        old, new = mine.get(path, ()), cells.get(path, ())
+        joined = join_cells(old, before, new, message.to)
+        squashed = squashed or any(
+            not covers(before, s.dot) and any(not covers(before, d) for d in s.parents) for s in joined
+        )
+        _replace(replica, key, path, joined, context, before)
+    replica.set_context(key, context)
+    if message.full:
+        past.raise_horizon(storage, key, context)
+    elif squashed:
+        past.note_gap(storage, key, old_context, context)
+
+
+def _replace(replica: Replica, key: str, path: bytes, joined: Cell, context: Vector, before: Vector) -> None:
+    """As set_cell, with what replaced each sibling told as exactly as the catch-up tells it."""
+    new = [s for s in joined if not covers(before, s.dot)]
+    old = replica.storage.cells(key).get(path, ())
+    replica.set_cell(key, path, joined, until=context)
+    named = {d for s in new for d in s.parents}
+    if named & {s.dot for s in old}:
+        past.name_replacers(replica.storage, key, path, new)
+
+
+def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
+    state = replica.state
+    for origin, value in message.chains.items():
+        if message.to.get(origin, 0) >= state.vector.get(origin, 0):
+            state.chains[origin] = value
+    for origin, n in message.to.items():
+        if n > state.vector.get(origin, 0) and origin not in message.chains:
+            state.chains.pop(origin, None)
+    state.vector = merge([state.vector, message.to])
+    state.dropped = merge([state.dropped, message.floor.dots]) if message.full else state.dropped
+    state.heard = merge([state.heard, message.heard])
+    replica.observe(max(message.heard.values(), default=0))
+    for member, said in message.announced.items():
+        if said > state.announced.get(member, (0, 0)):
+            state.announced[member] = said
+    state.spoke[sender] = dict(message.to)
+    members.announce(replica)
+
+
+def _compare(replica: Replica, message: CatchUp, sender: str) -> None:
+    """Equal vectors and floors mean equal cells: if not, the sender is named."""
+    state = replica.state
+    if state.vector == message.to and state.floor == message.floor.stamp and state.digest != message.digest:
+        state.quarantined[sender] = f"digest {message.digest:032x} there, {state.digest:032x} here, at an equal vector"

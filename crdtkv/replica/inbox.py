@@ -1,0 +1,135 @@
+"""The inbox of lost writes: every loser leaves a trace.
+
+Recorded once, at the colo that minted the loser, when it learns of what beat it.
+Bounded: the oldest go first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import xxhash
+
+from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_value, unhide
+from crdtkv.core.clocks import Stamp, covers
+from crdtkv.core.paths import STRATEGY, first
+from crdtkv.core.tree import Tree
+from crdtkv.replica.core import Replica, known_strategy, root_path
+
+__all__ = ["MAX_INBOX", "entry", "note", "put"]
+
+MAX_INBOX = 10_000
+
+
+def entry(reason: str, key: str, path: bytes, lost: Sibling, winner: Sibling | None, stamp: Stamp) -> dict[str, Any]:
+    """A lost write as plain data: what, where, who, when, and what beat it."""
+    return {
+        "reason": reason, "key": key, "path": path, "stamp": stamp,
+        "lost": list(_plain(lost)), "winner": list(_plain(winner)) if winner else None,
+    }  # fmt: skip
+
+
+def _plain(s: Sibling) -> tuple[str, int, int, bytes | None]:
+    return (*s.dot, s.stamp, s.payload)
+
+
+def put(replica: Replica, found: dict[str, Any]) -> None:
+    """Keep a lost write, once. Inside a transaction."""
+    origin, n, stamp, _ = found["lost"]
+    id = f"{stamp:016x}-{origin}.{n}-{xxhash.xxh3_64_hexdigest(found['key'].encode() + found['path'])}"
+    rows = replica.storage.inbox()
+    if id not in rows:
+        if len(rows) >= MAX_INBOX:
+            replica.storage.put_inbox(min(rows), None)
+        replica.storage.put_inbox(id, found)
+
+
+def note(replica: Replica, now: Stamp) -> None:
+    """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
+    for key, changed in list(replica.changed.items()):
+        for path, old in list(changed.items()):
+            new = replica.storage.cells(key).get(path, ())
+            for lost, winner, reason in _beaten(replica, key, path, old, new):
+                put(replica, entry(reason, key, path, lost, winner, now))
+            for above, lost, edit in _undone(replica, key, path, [s for s in new if s not in old]):
+                if _is_shown(replica, key, above):
+                    put(replica, entry("a concurrent edit brought back what was deleted", key, above, lost, edit, now))
+
+
+def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[tuple[Sibling, Sibling | None, str]]:
+    mine = [s for s in old if s.dot[0] in replica.state.lineage and is_live(s.payload)]
+    arrived = [s for s in new if s not in old]
+    if not arrived or not (mine or any(is_hider(s.payload) or s.payload is None for s in arrived)):
+        return []
+    out: list[tuple[Sibling, Sibling | None, str]] = []
+    for s in mine:
+        if s not in new:
+            out += [(s, w, "overwritten by a write that had not seen it") for w in arrived if s.dot in w.lost]
+    out += _outranked(replica, key, path, mine, old, new)
+    out += _hidden(replica, key, path, arrived)
+    return out
+
+
+def _undone(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[tuple[bytes, Sibling, Sibling]]:
+    """Our deletes of containers above `path` that an edit which had not seen them has undone."""
+    live = [s for s in arrived if is_live(s.payload)]
+    if not live or not path:
+        return []
+    out = []
+    cells = replica.storage.cells(key)
+    for end in [i + 1 for i, byte in enumerate(path[:-1]) if byte == 0 and path[i + 1] != 0xFF]:
+        above = path[:end]
+        mine = [s for s in cells.get(above, ()) if is_hider(s.payload) and s.dot[0] in replica.state.lineage]
+        out += [(above, h, s) for h in mine for s in live if not _seen([h], s)]
+    return out
+
+
+def _outranked(
+    replica: Replica, key: str, path: bytes, mine: list[Sibling], old: Cell, new: Cell
+) -> list[tuple[Sibling, Sibling | None, str]]:
+    """Our siblings that still stand but are not what a reader sees any more."""
+    if not mine or len(new) < 2:
+        return []
+    if not path:
+        return []
+    tag, data, rest = first(path)
+    if tag != STRATEGY:
+        return []
+    found = known_strategy(data.decode())
+    tree = Tree(replica.storage.cells(key), root_path(found.spec))
+    lost = {loser.sibling.dot for loser in found.losers(tree) if loser.path == rest}
+    was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
+    winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
+    return [(s, winner, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
+
+
+def _hidden(
+    replica: Replica, key: str, path: bytes, arrived: list[Sibling]
+) -> list[tuple[Sibling, Sibling | None, str]]:
+    """Our edits below a container that a concurrent delete has taken away."""
+    deletes = [s for s in arrived if is_hider(s.payload) or s.payload is None]
+    if not deletes or not path:
+        return []
+    tag, data, rest = first(path)
+    if tag != STRATEGY or not known_strategy(data.decode()).whole:
+        return []
+    found = known_strategy(data.decode())
+    tree = Tree(replica.storage.cells(key), root_path(found.spec))
+    if found.reaches(tree, rest):
+        return []
+    return [
+        (s, deletes[-1], "a concurrent delete took what it was in")
+        for below, cell in tree.below(rest)
+        for s in cell
+        if s.dot[0] in replica.state.lineage and is_value(s.payload) and not _seen(deletes, s) and below
+    ]
+
+
+def _is_shown(replica: Replica, key: str, path: bytes) -> bool:
+    _, data, rest = first(path)
+    found = known_strategy(data.decode())
+    return found.reaches(Tree(replica.storage.cells(key), root_path(found.spec)), rest)
+
+
+def _seen(deletes: list[Sibling], s: Sibling) -> bool:
+    return any(d.payload is not None and covers(unhide(d.payload).seen, s.dot) for d in deletes if is_hider(d.payload))

@@ -1,0 +1,316 @@
+"""The life of a replica: beginning, joining, coming back, taking a new name, leaving.
+
+No dot is ever minted twice: a new, wiped, restored or uncertain store takes a new
+incarnation, and what it wrote before is kept as it is, minted anew, or shown in the
+inbox; never twice, never silently dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from crdtkv.core.cells import Cell, Sibling, is_live, is_value
+from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp
+from crdtkv.core.paths import first
+from crdtkv.core.rules import DEFAULT, Rule
+from crdtkv.core.state import State
+from crdtkv.core.wire import CatchUp, Record
+from crdtkv.errors import MembershipConflict, NotAMember
+from crdtkv.replica import inbox, members
+from crdtkv.replica.core import CLOCK_BOUND_MS, Replica, known_strategy, root_path, roots_in
+from crdtkv.replica.draft import Draft
+from crdtkv.replica.exchange import absorb, catch_up
+from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC, SYSTEM, colo_of
+from crdtkv.storage.base import Storage
+from crdtkv.strategies.base import Operation, Write
+from crdtkv.strategies.counter_cells import is_share, share
+
+__all__ = [
+    "System",
+    "begin",
+    "evict",
+    "leave",
+    "remint",
+    "rename",
+    "rename_copy",
+    "resolve",
+    "return_to",
+    "sponsor",
+    "transact",
+]
+
+System = list[tuple[str, Operation, str]]
+"""What to do to system keys: (key, operation, strategy spec)."""
+
+
+def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callable[[], str], **options: Any) -> Replica:
+    """The replica in `storage`: as it was left, or new, a namespace of its own with itself as the one member."""
+    plain = storage.meta("state")
+    if plain is not None:
+        state = State.from_plain(plain)
+        state.clock = max(state.clock, state.ceiling)
+        return Replica(storage, state, wall_ms, token, **options)
+    id = f"{colo}~{token()}"
+    replica = Replica(storage, State(id, [id], token() + token()), wall_ms, token, **options)
+    transact(replica, [(MEMBERS, members.add([id]), MEMBERS_SPEC)])
+    return replica
+
+
+def transact(replica: Replica, operations: System) -> tuple[Record, bytes] | None:
+    """One transaction on system keys."""
+    with replica.transaction():
+        draft = Draft(replica, lambda key: DEFAULT)
+        for key, operation, spec in operations:
+            draft.operate(key, operation, spec=spec)
+        made = draft.record()
+        members.announce(replica)
+    replica.spoken = dict(replica.state.vector)
+    if made is not None:
+        replica.recent.append(made)
+    return made
+
+
+# joining and coming back
+
+
+def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[Dot, CatchUp]:
+    """Make `new` a member and retire `old` and every other incarnation of its colo; then cut the snapshot."""
+    if not members.is_member(replica, replica.state.id):
+        raise NotAMember(f"{replica.state.id} is not a member itself, so it cannot be a sponsor; join through another")
+    same = {m for m in members.members(replica) if colo_of(m) == colo_of(new)}
+    retire = sorted((same | set(old)) - {new})
+    operations: System = [(MEMBERS, members.remove([m]), MEMBERS_SPEC) for m in retire]
+    made = transact(replica, [*operations, (MEMBERS, members.add([new]), MEMBERS_SPEC)])
+    assert made is not None, f"making {new} a member wrote nothing"
+    return made[0].dot, catch_up(replica, {}, full=True)
+
+
+def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str) -> None:
+    """Take a full join under the incarnation `new`; what we wrote and the snapshot lacks waits to be minted anew."""
+    pending = _uncovered(replica, snapshot)
+    before = dict(replica.state.vector)
+    with replica.transaction():
+        _forget_everything(replica)
+        old = replica.state
+        replica.state = State(
+            new, [*old.lineage, new], old.namespace, clock=old.clock, ceiling=old.ceiling,
+            sponsor=snapshot.lineage[-1], joined=sponsor_dot, pending=[*old.pending, *pending],
+        )  # fmt: skip
+        replica.state.pending = [p if "vector" in p else {**p, "vector": before} for p in replica.state.pending]
+    replica.spoken, replica.waiting = {}, {}
+    replica.recent.clear()
+    absorb(replica, snapshot, welcome=True)
+    with replica.transaction():
+        replica.state.clock = max(replica.state.clock, snapshot.heard.get(snapshot.lineage[-1], 0))
+        members.announce(replica)
+
+
+def _uncovered(replica: Replica, snapshot: CatchUp) -> list[dict[str, Any]]:
+    """Our own siblings that the snapshot's vector does not cover, with what stood beside them."""
+    found = []
+    for key in replica.storage.keys("", None):
+        if key.startswith(SYSTEM) and key in (MEMBERS, CHAIN):
+            continue
+        for path, cell in replica.storage.cells(key).items():
+            for s in cell:
+                if s.dot[0] in replica.state.lineage and not covers(snapshot.to, s.dot):
+                    beside = [list(other.dot) for other in cell if other is not s]
+                    found.append(
+                        {
+                            "dot": list(s.dot),
+                            "stamp": s.stamp,
+                            "key": key,
+                            "path": path,
+                            "payload": s.payload,
+                            "beside": beside,
+                        }
+                    )
+    return found
+
+
+def _forget_everything(replica: Replica) -> None:
+    for key in list(replica.storage.keys("", None)):
+        for path in list(replica.storage.cells(key)):
+            replica.storage.put_cell(key, path, ())
+        replica.storage.put_context(key, {})
+    for key in replica.storage.past_keys():
+        for path in list(replica.storage.past(key)):
+            replica.storage.put_past(key, path, ())
+    replica.changed = {}
+
+
+def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
+    """Mint anew what waits, once every member has spoken under a vector that covers our joining; how many writes."""
+    state = replica.state
+    if not state.pending or not members.is_member(replica, state.id):
+        return 0
+    joined = state.joined
+    others = members.members(replica) - {state.id}
+    if joined is not None and not all(covers(state.spoke.get(m, {}), joined) for m in others):
+        return 0
+    by_dot: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for item in state.pending:
+        by_dot.setdefault((item["dot"][0], item["dot"][1]), []).append(item)
+    minted = 0
+    for dot in sorted(by_dot, key=lambda d: (by_dot[d][0]["stamp"], d)):
+        minted += _remint_one(replica, rule_of, dot, by_dot[dot])
+    with replica.transaction():
+        replica.state.pending = []
+    return minted
+
+
+def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], dot: Dot, items: list[dict[str, Any]]) -> int:
+    if covers(replica.state.vector, dot):
+        return 0
+    with replica.transaction():
+        draft = Draft(replica, rule_of)
+        for item in items:
+            _remint_cell(replica, draft, item)
+        made = draft.record()
+        replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
+    if made is not None:
+        replica.spoken = dict(replica.state.vector)
+        replica.recent.append(made)
+    return len(items)
+
+
+def _remint_cell(replica: Replica, draft: Draft, item: dict[str, Any]) -> None:
+    key, path, payload = item["key"], item["path"], item["payload"]
+    lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], payload)
+    cell = replica.storage.cells(key).get(path, ())
+    beside = {(d[0], d[1]) for d in item["beside"]}
+
+    def covered(dot: Dot) -> bool:
+        return covers(item["vector"], dot) and dot not in beside
+
+    reason = _lost_on_return(replica, path, lost, cell, covered, item["vector"])
+    if reason is not None:
+        inbox.put(replica, inbox.entry(reason, key, path, lost, None, draft.stamp))
+        return
+    own = _share_delta(path, lost, cell)
+    if own is not None:
+        operation, spec = own
+        draft.operate(key, operation, spec=spec)
+        return
+    draft.rewrite(key, Write(path, payload), covered)
+
+
+def _lost_on_return(
+    replica: Replica, path: bytes, lost: Sibling, cell: Cell, covered: Callable[[Dot], bool], vector: dict[str, int]
+) -> str | None:
+    """Why a write of an earlier incarnation is not minted anew, None if it is."""
+    roots = {
+        root_path(found.spec): (found, tree) for found, tree in roots_in({path: cell} if cell else {path: (lost,)})
+    }
+    found, _ = next(iter(roots.values()), (None, None))
+    ranks = found is not None and found.name in ("lww",)
+    if ranks and is_live(lost.payload) and any(not covered(s.dot) and s.stamp > lost.stamp for s in cell):
+        return "a later write stood when this colo came back"
+    lacks = not covers_all(vector, replica.state.dropped)
+    if lacks and not cell and is_live(lost.payload) and found is not None:
+        if ranks and lost.stamp <= replica.state.floor:
+            return "it was deleted while this colo was away"
+        if found.spec == "set?wins=remove":
+            return "it may have been removed while this colo was away"
+    return None
+
+
+def _share_delta(path: bytes, lost: Sibling, cell: Cell) -> tuple[Operation, str] | None:
+    """For a counter's share: what of it nobody has seen, as an add of the new incarnation."""
+    _, data, rest = first(path)
+    spec = data.decode()
+    if known_strategy(spec).name != "counter" or not is_share(rest) or not is_value(lost.payload):
+        return None
+    unseen = share((lost,)).value - share(cell).value
+    return Operation("add", (unseen,)), spec
+
+
+# other acts
+
+
+def rename(replica: Replica) -> None:
+    """Take a new incarnation in the first transaction: after an unclean close, or when the clock was mended."""
+    old = replica.state.id
+    new = f"{colo_of(old)}~{replica.token()}"
+    was = members.is_member(replica, old)
+    with replica.transaction():
+        state = replica.state
+        state.id = new
+        state.lineage = [*state.lineage, new]
+        state.sponsor, state.joined = old, (new, 1)
+        wall = make_stamp(replica.wall_ms())
+        if state.clock > wall + make_stamp(CLOCK_BOUND_MS):
+            # The clock was mended: the new incarnation does not inherit the wrong time.
+            state.clock = state.ceiling = max(wall, state.floor)
+    replica.spoken = {}
+    if was:
+        transact(replica, [(MEMBERS, members.remove([old]), MEMBERS_SPEC), (MEMBERS, members.add([new]), MEMBERS_SPEC)])
+
+
+def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str) -> None:
+    """A restored copy joins in place: its cells stay as they are, and its past is minted by nobody again."""
+    with replica.transaction():
+        state = replica.state
+        state.id, state.lineage = new, [*state.lineage, new]
+        state.sponsor, state.joined = snapshot.lineage[-1], sponsor_dot
+        state.chains.pop(new, None)
+        for item in state.pending:
+            lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], item["payload"])
+            inbox.put(
+                replica,
+                inbox.entry(
+                    "it waited in a copy that was restored", item["key"], item["path"], lost, None, item["stamp"]
+                ),
+            )
+        state.pending = []
+    replica.spoken, replica.waiting = {}, {}
+    replica.recent.clear()
+    absorb(replica, snapshot, welcome=True)
+
+
+def leave(replica: Replica) -> None:
+    """Retire: the last transaction of this incarnation. It stays readable."""
+    transact(replica, [(MEMBERS, members.remove([replica.state.id]), MEMBERS_SPEC)])
+
+
+def evict(replica: Replica, colo: str) -> list[str]:
+    """An operator's act: the members at `colo` are out. Names the link of the chain that it was decided on."""
+    if members.forked(replica):
+        raise MembershipConflict(
+            f"members are in conflict: {members.open_forks(replica)}; resolve it by picking one of these links first"
+        )
+    out = sorted(m for m in members.members(replica) if colo in (m, colo_of(m)))
+    if not out or replica.state.id in out:
+        known = ", ".join(sorted(map(colo_of, members.members(replica))))
+        raise NotAMember(f"no other member at colo {colo!r}; members are at {known}")
+    _link(replica, members.head(members.chain_links(replica)), out, (), [])
+    return out
+
+
+def resolve(replica: Replica, winner: str) -> None:
+    """An operator's act: of a membership conflict the link `winner` holds; the others' evictions are undone."""
+    forks = [fork for fork in members.open_forks(replica) if winner in fork]
+    if not forks:
+        open_links = [link for fork in members.open_forks(replica) for link in fork]
+        raise MembershipConflict(
+            f"no membership conflict has the link {winner!r}; open are {', '.join(open_links) or 'none'}"
+        )
+    over = sorted({link for fork in forks for link in fork} - {winner})
+    links = {link.id: link for link in members.chain_links(replica)}
+    if winner not in links:
+        raise MembershipConflict(
+            f"{winner!r} was decided on the other side; resolve there, or pick one of this side's links"
+        )
+    winners_out = set(links[winner].out)
+    back = sorted({m for link in over if link in links for m in links[link].out} - winners_out)
+    _link(replica, winner, [], tuple(over), back)
+
+
+def _link(replica: Replica, parent: str, out: list[str], over: tuple[str, ...], back: list[str]) -> None:
+    state = replica.state
+    id = f"{state.id}.{state.vector.get(state.id, 0) + 1}"
+    link = {"id": id, "parent": parent, "out": out, "over": list(over)}
+    operations: System = [(MEMBERS, members.remove([m]), MEMBERS_SPEC) for m in out]
+    operations += [(MEMBERS, members.add([m]), MEMBERS_SPEC) for m in back]
+    transact(replica, [*operations, (CHAIN, Operation("add", (link,)), "set")])

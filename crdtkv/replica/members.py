@@ -1,0 +1,186 @@
+"""Who belongs: members, announcements, evictions as a chain, and coming back.
+
+Members are a remove-wins set in a system key, so the rules of cells are the rules
+of membership. Who is not a member at my vector is refused. An eviction names the
+link of the chain that it was decided on; two successors of one link are a
+membership conflict, and while it lasts nothing is purged and nobody returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from crdtkv.core import values
+from crdtkv.core.cells import is_live
+from crdtkv.core.clocks import covers
+from crdtkv.core.paths import VALUE, component, split
+from crdtkv.core.wire import Record
+from crdtkv.replica.core import Replica, root_path
+from crdtkv.strategies.base import ABSENT, Operation
+
+__all__ = [
+    "CHAIN",
+    "MEMBERS",
+    "MEMBERS_SPEC",
+    "SYSTEM",
+    "Link",
+    "add",
+    "announce",
+    "chain_links",
+    "colo_of",
+    "evicted",
+    "fork_between",
+    "forked",
+    "head",
+    "is_member",
+    "is_out",
+    "may_speak",
+    "may_write",
+    "members",
+    "open_forks",
+    "remove",
+]
+
+SYSTEM = "\x00"
+"""System keys begin with NUL, which no user's key may hold."""
+
+MEMBERS = SYSTEM + "members"
+CHAIN = SYSTEM + "chain"
+MEMBERS_SPEC = "set?wins=remove"
+_ROOT = root_path(MEMBERS_SPEC)
+
+
+class Link(NamedTuple):
+    """One operator's act: `out` are the replicas it evicted, `over` the links that a resolution overrules."""
+
+    id: str
+    parent: str
+    out: tuple[str, ...]
+    over: tuple[str, ...] = ()
+
+
+def colo_of(replica_id: str) -> str:
+    """The colo of a replica id: `lhr~k3f9` is at `lhr`."""
+    return replica_id.split("~", 1)[0]
+
+
+def members(replica: Replica) -> frozenset[str]:
+    """The replica ids that are members at this replica's vector. Cached until the set changes."""
+    version = tuple(sorted(replica.storage.context(MEMBERS).items()))
+    cached: tuple[Any, frozenset[str]] | None = replica.__dict__.get("_members")
+    if cached is None or cached[0] != version:
+        value = replica.read(MEMBERS)
+        cached = (version, frozenset(value if value is not ABSENT else ()))
+        replica.__dict__["_members"] = cached
+    return cached[1]
+
+
+def is_member(replica: Replica, id: str) -> bool:
+    """Whether `id` is a member here."""
+    return id in members(replica)
+
+
+def add(ids: Iterable[str]) -> Operation:
+    """The operation that makes `ids` members."""
+    return Operation("add", tuple(ids))
+
+
+def remove(ids: Iterable[str]) -> Operation:
+    """The operation that retires `ids`."""
+    return Operation("remove", tuple(ids))
+
+
+def may_speak(replica: Replica, lineage: Iterable[str]) -> bool:
+    """Whether a catch-up from a store with these incarnations is taken."""
+    return any(is_member(replica, id) for id in lineage)
+
+
+def may_write(replica: Replica, record: Record) -> bool:
+    """Whether a record is taken: from a member, or the first of an incarnation that retires a member of its colo."""
+    origin, n = record.dot
+    if is_member(replica, origin):
+        return True
+    retired = {
+        values.unpack(split(w.path)[-1][1])
+        for w in record.writes
+        if w.key == MEMBERS and w.payload is None and w.path.startswith(_ROOT)
+    }
+    return n == 1 and any(colo_of(id) == colo_of(origin) and is_member(replica, id) for id in retired)
+
+
+def announce(replica: Replica) -> None:
+    """Say how far we have heard from every member, and how much we had written then."""
+    state = replica.state
+    if is_member(replica, state.id):
+        low = min(state.heard.get(m, 0) for m in members(replica))
+        state.announced[state.id] = (low, state.vector.get(state.id, 0))
+
+
+# the chain of evictions
+
+
+def chain_links(replica: Replica) -> list[Link]:
+    """The links known here, in no order that matters."""
+    value = replica.read(CHAIN)
+    rows = [] if value is ABSENT else value
+    return [Link(r["id"], r["parent"], tuple(r["out"]), tuple(r["over"])) for r in rows]
+
+
+def head(links: Iterable[Link]) -> str:
+    """The last link that is not overruled, by following successors from the beginning."""
+    over = {id for link in links for id in link.over}
+    at = ""
+    while True:
+        following = sorted(li.id for li in links if li.parent == at and li.id not in over)
+        if not following:
+            return at
+        at = following[0]
+
+
+def _forks(links: Iterable[Link]) -> set[tuple[str, ...]]:
+    """The sets of successors of one link, two or more, that no resolution decides."""
+    over = {id for link in links for id in link.over}
+    by_parent: dict[str, list[str]] = {}
+    for link in links:
+        if link.id not in over:
+            by_parent.setdefault(link.parent, []).append(link.id)
+    return {tuple(sorted(ids)) for ids in by_parent.values() if len(ids) > 1}
+
+
+def open_forks(replica: Replica) -> list[tuple[str, ...]]:
+    """The membership conflicts that stand: links with one parent, of which an operator has to pick one."""
+    links = chain_links(replica)
+    over = {id for link in links for id in link.over}
+    remembered = {tuple(fork.split("|")) for fork in replica.state.forks}
+    return sorted(_forks(links) | {fork for fork in remembered if not over & set(fork)})
+
+
+def forked(replica: Replica) -> bool:
+    """Whether a membership conflict stands: purging stops."""
+    return bool(open_forks(replica))
+
+
+def fork_between(one: Replica, other: Replica) -> list[tuple[str, ...]]:
+    """The conflicts that show only when the chains of two replicas are laid side by side."""
+    return sorted(_forks({*chain_links(one), *chain_links(other)}))
+
+
+def evicted(replica: Replica, id: str) -> bool:
+    """Whether `id` was a member here once and is one no more."""
+    cell = replica.storage.cells(MEMBERS).get(_ROOT + component(VALUE, values.pack_canonical(id)), ())
+    return bool(cell) and not is_member(replica, id) and not all(is_live(s.payload) for s in cell)
+
+
+def is_out(one: Replica, peer: Replica) -> bool:
+    """Whether `peer`, a live member, shows that `one` is a member no more.
+
+    It refuses `one` and knows the transaction that made it a member, or has retired
+    its sponsor; and no membership conflict stands between them.
+    """
+    state = one.state
+    if is_member(peer, state.id) or not is_member(peer, peer.state.id) or fork_between(one, peer):
+        return False
+    if state.joined is None:
+        return True
+    return covers(peer.state.vector, state.joined) or not is_member(peer, state.sponsor)

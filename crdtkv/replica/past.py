@@ -1,0 +1,180 @@
+"""What stood before: superseded siblings, and the value at any version still kept.
+
+Local to each store, never replicated. A superseded sibling remembers what replaced
+it, so the cells at a version V are: every sibling, standing or superseded, that V
+covers, less those whose replacement V covers too.
+
+A version can be rebuilt iff it covers the key's horizon and lies in none of its
+gaps. Where a catch-up squashed what happened in between, versions strictly inside
+are unknown here; a guess is never made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from crdtkv.core.cells import Cell, Context, Sibling, make_cell
+from crdtkv.core.clocks import Dot, covers, covers_all, merge
+from crdtkv.storage.base import NO_HORIZON, Horizon, Life, Storage, Superseded
+
+__all__ = [
+    "MAX_GAPS",
+    "MAX_LIVES",
+    "Keep",
+    "also_replaced",
+    "begin_life",
+    "cells_at",
+    "keep",
+    "known",
+    "name_replacers",
+    "note_gap",
+    "raise_horizon",
+    "rebuildable",
+    "trim",
+]
+
+MAX_GAPS = 16
+MAX_LIVES = 64
+
+
+class Keep(NamedTuple):
+    """How much of a key's past is kept: siblings per cell and milliseconds. `cells=0` keeps none."""
+
+    cells: int = 64
+    ms: int = 24 * 3600 * 1000
+
+
+def keep(
+    storage: Storage, key: str, path: bytes, old: Iterable[Sibling], by: Dot | None, until: Context | None,
+    wall_ms: int, limit: Keep,
+) -> None:  # fmt: skip
+    """The siblings `old` of a cell were just replaced, by the dot `by` or by a catch-up up to `until`."""
+    dots = (by,) if by else ()
+    gone = [Superseded(s, dots, dict(until) if until is not None else None, wall_ms) for s in old]
+    rows = storage.past(key).get(path, ()) + tuple(gone)
+    excess = max(0, len(rows) - limit.cells)
+    _forget(storage, key, rows[:excess])
+    storage.put_past(key, path, rows[excess:])
+
+
+def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot], by: Dot) -> None:
+    """`by` replaced `parents` too, which something concurrent had replaced here before."""
+    rows = storage.past(key).get(path, ())
+    wanted = set(parents)
+    if any(row.sibling.dot in wanted for row in rows):
+        storage.put_past(
+            key, path,
+            tuple(r._replace(by=(*r.by, by)) if r.sibling.dot in wanted and by not in r.by else r for r in rows),
+        )  # fmt: skip
+
+
+def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context) -> None:
+    """The key was made anew by `dot`: what `replaced` covers is not part of versions that cover `dot`."""
+    horizon = storage.horizon(key)
+    lives = (*horizon.lives, Life(dot, dict(replaced)))
+    storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
+    for life in lives[:-MAX_LIVES]:
+        raise_horizon(storage, key, dict([life.dot]))
+
+
+def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
+    """Between these two contexts of the key something happened that is not known here."""
+    horizon = storage.horizon(key)
+    gaps = (*horizon.gaps, (dict(since), dict(to)))
+    storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))
+    for _, end in gaps[:-MAX_GAPS]:
+        raise_horizon(storage, key, end)
+
+
+def raise_horizon(storage: Storage, key: str, context: Context) -> None:
+    """Versions that do not cover `context` can no longer be rebuilt."""
+    horizon = storage.horizon(key)
+    storage.put_horizon(key, horizon._replace(base=merge([horizon.base, context])))
+
+
+def rebuildable(horizon: Horizon, version: Context) -> bool:
+    """Whether the cells at `version` can be rebuilt here, exactly."""
+    if not covers_all(version, horizon.base):
+        return False
+    return all(_outside(version, since, to) for since, to in horizon.gaps)
+
+
+def known(storage: Storage, key: str, version: Context) -> bool:
+    """Whether each entry of `version` is a touch of this key that is still remembered here.
+
+    What is not was trimmed, squashed or purged away, belongs to another key, or was made up.
+    """
+    horizon = storage.horizon(key)
+    contexts = [
+        storage.context(key),
+        horizon.base,
+        *(li.replaced for li in horizon.lives),
+        *(to for _, to in horizon.gaps),
+    ]
+    contexts += [dict([life.dot]) for life in horizon.lives]
+    rest = [(r, n) for r, n in version.items() if not any(c.get(r) == n for c in contexts)]
+    rest = [dot for dot in rest if not storage.stands(key, dot)]
+    if rest:
+        past = {row.sibling.dot for rows in storage.past(key).values() for row in rows}
+        return all(dot in past for dot in rest)
+    return True
+
+
+def _outside(version: Context, since: Context, to: Context) -> bool:
+    """Before the gap, or after it. Entries that the gap did not move do not count."""
+    moved = [r for r, n in to.items() if n > since.get(r, 0)]
+    return covers_all(version, to) or all(version.get(r, 0) <= since.get(r, 0) for r in moved)
+
+
+def cells_at(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]:
+    """The cells of `key` as `version` showed them. O(cells and past of the key). `rebuildable` must hold."""
+    cells: dict[bytes, list[Sibling]] = {}
+    for path, cell in storage.cells(key).items():
+        cells.setdefault(path, []).extend(s for s in cell if covers(version, s.dot))
+    for path, rows in storage.past(key).items():
+        cells.setdefault(path, []).extend(r.sibling for r in rows if _stood(r, version))
+    lives = [life for life in storage.horizon(key).lives if covers(version, life.dot)]
+    out: dict[bytes, Cell] = {}
+    for path in sorted(cells):
+        kept = [s for s in cells[path] if not any(covers(li.replaced, s.dot) and s.dot != li.dot for li in lives)]
+        if kept:
+            out[path] = make_cell(kept)
+    return out
+
+
+def _stood(row: Superseded, version: Context) -> bool:
+    if not covers(version, row.sibling.dot) or any(covers(version, dot) for dot in row.by):
+        return False
+    return row.until is None or not covers_all(version, row.until)
+
+
+def _forget(storage: Storage, key: str, rows: Iterable[Superseded]) -> None:
+    for row in rows:
+        raise_horizon(storage, key, row.until if row.until is not None else merge([dict([dot]) for dot in row.by]))
+
+
+def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
+    """Forget what is older than the limit; how many siblings that were. O(past of the key)."""
+    forgotten = 0
+    for path, rows in list(storage.past(key).items()):
+        kept = tuple(r for r in rows if wall_ms - r.wall_ms < limit.ms)
+        if len(kept) < len(rows):
+            old = [r for r in rows if wall_ms - r.wall_ms >= limit.ms]
+            _forget(storage, key, old)
+            storage.put_past(key, path, kept)
+            forgotten += len(old)
+    if not storage.past(key) and not storage.cells(key):
+        storage.put_horizon(key, NO_HORIZON)
+    return forgotten
+
+
+def name_replacers(storage: Storage, key: str, path: bytes, new: Iterable[Sibling]) -> None:
+    """The siblings in `new` name what they replaced: exacter than the context of a catch-up."""
+    rows = storage.past(key).get(path, ())
+    by = {parent: s.dot for s in new for parent in s.parents}
+    exact = tuple(
+        r._replace(by=(by[r.sibling.dot],), until=None) if r.until is not None and r.sibling.dot in by else r
+        for r in rows
+    )
+    storage.put_past(key, path, exact)

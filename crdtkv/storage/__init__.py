@@ -1,0 +1,1 @@
+"""Where cells lie: one protocol, in memory or in a SQLite file."""

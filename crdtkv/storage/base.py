@@ -1,0 +1,118 @@
+"""What a store asks of the place that keeps its cells.
+
+Law of this room: between `begin` and `commit` everything written is read back at
+once; `commit` makes all of it durable or none; `rollback` leaves no trace. There is
+one writer, who holds the store's lock. A storage never looks into a payload: what
+it keeps is a function of what it was given.
+
+Six tables: cells, contexts, past (superseded siblings), horizons (how far back the
+past reaches), inbox (lost writes), meta (vectors, clock, names).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+from crdtkv.core.cells import Cell, Context, Sibling
+from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.tree import Cells
+
+__all__ = ["NO_HORIZON", "Horizon", "Life", "Storage", "Superseded"]
+
+
+class Superseded(NamedTuple):
+    """A sibling that no longer stands: replaced by these dots, or by what a catch-up with this context brought."""
+
+    sibling: Sibling
+    by: tuple[Dot, ...]
+    until: dict[str, int] | None
+    wall_ms: int
+
+
+class Life(NamedTuple):
+    """The key was absent; the write `dot` made it anew and replaced this context."""
+
+    dot: Dot
+    replaced: dict[str, int]
+
+
+class Horizon(NamedTuple):
+    """How far back a key's past can be rebuilt: versions that cover `base` and do not fall into a gap."""
+
+    base: dict[str, int]
+    gaps: tuple[tuple[dict[str, int], dict[str, int]], ...]
+    lives: tuple[Life, ...]
+
+
+NO_HORIZON = Horizon({}, (), ())
+
+
+class Storage(Protocol):
+    """Keys are text in code point order (the order of their UTF-8). Nothing returned may be mutated."""
+
+    def cells(self, key: str) -> Cells:
+        """The cells of `key`, empty if it has none. Valid until the next write."""
+
+    def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
+        """`cell` stands at (key, path); `()` removes it."""
+
+    def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
+        """The keys with cells, low <= key < high, in order."""
+
+    def beyond(self, vector: Vector) -> set[tuple[str, bytes]]:
+        """Where a sibling stands whose dot `vector` does not cover. O(answer)."""
+
+    def stands(self, key: str, dot: Dot) -> bool:
+        """Whether a sibling with that dot stands in a cell of `key`."""
+
+    def due(self, floor: Stamp) -> list[tuple[str, bytes]]:
+        """The cells that `core.cells.due` puts at or below `floor`."""
+
+    def context(self, key: str) -> Context:
+        """The key's context, empty if it has none."""
+
+    def put_context(self, key: str, context: Context) -> None:
+        """An empty context removes it."""
+
+    def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
+        """path -> what stood there before, oldest first."""
+
+    def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+        """`()` removes it."""
+
+    def past_keys(self) -> list[str]:
+        """The keys that have a past or a horizon."""
+
+    def horizon(self, key: str) -> Horizon:
+        """NO_HORIZON if nothing was ever lost."""
+
+    def put_horizon(self, key: str, horizon: Horizon) -> None:
+        """NO_HORIZON removes it."""
+
+    def inbox(self) -> dict[str, Any]:
+        """id -> a lost write as plain data, oldest first."""
+
+    def put_inbox(self, id: str, lost: Any) -> None:
+        """None removes it."""
+
+    def meta(self, name: str) -> Any:
+        """Plain data under a name; None if there is none."""
+
+    def put_meta(self, name: str, value: Any) -> None:
+        """Kept with the transaction."""
+
+    def drop_meta(self, prefix: str, old: Callable[[Any], bool]) -> None:
+        """Remove the plain data under names with `prefix` that `old` says may go."""
+
+    def begin(self) -> None:
+        """Begin a transaction. They do not nest."""
+
+    def commit(self) -> None:
+        """All that was written since `begin` is durable. StorageFailed if not: then nothing of it is shown."""
+
+    def rollback(self) -> None:
+        """All is as it was at `begin`."""
+
+    def close(self) -> None:
+        """Let go of files and locks. Idempotent."""

@@ -1,0 +1,203 @@
+"""Everything in dicts, with an undo list. For tests, simulations and `:memory:`.
+
+Also the working set of the SQLite storage, which adds `_save` to it. Changes since
+`begin` are listed as (table, where, what stood before): to undo them, and to save
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sortedcontainers import SortedDict, SortedSet
+
+from crdtkv.core.cells import Cell, Context, due
+from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.tree import Cells
+from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+
+__all__ = [
+    "SMALL",
+    "MemoryStorage",
+    "Place",
+]
+
+# A key of few cells is a plain dict; a SortedDict of one entry would weigh a kilobyte.
+SMALL = 16
+
+Place = tuple[str, bytes]
+
+
+class MemoryStorage:
+    """A Storage in memory. `commit` keeps nothing beyond this process."""
+
+    def __init__(self) -> None:
+        self._cells: dict[str, Cells] = {}
+        self._keys: SortedSet = SortedSet()
+        self._dots: dict[str, SortedDict] = {}  # replica -> n -> the places where (replica, n) stands
+        self._due: SortedSet = SortedSet()
+        self._contexts: dict[str, Context] = {}
+        self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
+        self._horizons: dict[str, Horizon] = {}
+        self._inbox: dict[str, Any] = {}
+        self._meta: dict[str, Any] = {}
+        self._undo: list[tuple[str, Any, Any]] = []
+
+    # cells
+
+    def cells(self, key: str) -> Cells:
+        return self._cells.get(key, {})
+
+    def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
+        old = self._cells.get(key, {}).get(path, ())
+        if old != cell:
+            self._undo.append(("cell", (key, path), old))
+            self._place(key, path, old, cell)
+
+    def _place(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
+        place = (key, path)
+        self._index(place, old, new)
+        cells: Any = self._cells.get(key)
+        if new:
+            if cells is None:
+                cells = self._cells[key] = {}
+                self._keys.add(key)
+            elif len(cells) == SMALL and not isinstance(cells, SortedDict):
+                cells = self._cells[key] = SortedDict(cells)
+            cells[path] = new
+        elif cells is not None and path in cells:
+            del cells[path]
+            if not cells:
+                del self._cells[key]
+                self._keys.remove(key)
+
+    def _index(self, place: Place, old: Cell, new: Cell) -> None:
+        for sibling in old:
+            replica, n = sibling.dot
+            places = self._dots[replica][n]
+            places.discard(place)
+            if not places:
+                del self._dots[replica][n]
+        for sibling in new:
+            replica, n = sibling.dot
+            by_n = self._dots.setdefault(replica, SortedDict())
+            if n in by_n:
+                by_n[n].add(place)
+            else:
+                by_n[n] = {place}
+        if (was := due(old)) is not None:
+            self._due.discard((was, *place))
+        if (now := due(new)) is not None:
+            self._due.add((now, *place))
+
+    def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
+        yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
+
+    def beyond(self, vector: Vector) -> set[Place]:
+        found: set[Place] = set()
+        for replica, by_n in self._dots.items():
+            for n in by_n.irange(vector.get(replica, 0) + 1):
+                found |= by_n[n]
+        return found
+
+    def stands(self, key: str, dot: Dot) -> bool:
+        return any(place[0] == key for place in self._dots.get(dot[0], {}).get(dot[1], ()))
+
+    def due(self, floor: Stamp) -> list[Place]:
+        return [(key, path) for _, key, path in self._due.irange(None, (floor + 1, "", b""))]
+
+    # what goes with a key
+
+    def context(self, key: str) -> Context:
+        return self._contexts.get(key, {})
+
+    def put_context(self, key: str, context: Context) -> None:
+        self._put("context", self._contexts, key, context, {})
+
+    def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
+        return self._past.get(key, {})
+
+    def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, ())))
+        self._set_past(key, path, rows)
+
+    def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+        if rows:
+            self._past.setdefault(key, {})[path] = rows
+        elif key in self._past:
+            self._past[key].pop(path, None)
+            if not self._past[key]:
+                del self._past[key]
+
+    def past_keys(self) -> list[str]:
+        return sorted(self._past.keys() | self._horizons.keys())
+
+    def horizon(self, key: str) -> Horizon:
+        return self._horizons.get(key, NO_HORIZON)
+
+    def put_horizon(self, key: str, horizon: Horizon) -> None:
+        self._put("horizon", self._horizons, key, horizon, NO_HORIZON)
+
+    def inbox(self) -> dict[str, Any]:
+        return self._inbox
+
+    def put_inbox(self, id: str, lost: Any) -> None:
+        self._put("inbox", self._inbox, id, lost, None)
+
+    def meta(self, name: str) -> Any:
+        return self._meta.get(name)
+
+    def put_meta(self, name: str, value: Any) -> None:
+        self._put("meta", self._meta, name, value, None)
+
+    def drop_meta(self, prefix: str, old: Callable[[Any], bool]) -> None:
+        for name in [n for n, row in self._meta.items() if n.startswith(prefix) and old(row)]:
+            self.put_meta(name, None)
+
+    def _put(self, table: str, rows: dict[str, Any], where: str, value: Any, nothing: Any) -> None:
+        self._undo.append((table, where, rows.get(where, nothing)))
+        if value == nothing:
+            rows.pop(where, None)
+        else:
+            rows[where] = value
+
+    # transactions
+
+    def begin(self) -> None:
+        assert not self._undo, "a transaction is open already"
+
+    def commit(self) -> None:
+        try:
+            self._save({(table, where) for table, where, _ in self._undo})
+        except BaseException:
+            self.rollback()
+            raise
+        self._undo.clear()
+
+    def _save(self, changed: set[tuple[str, Any]]) -> None:
+        """What a durable storage does before a commit is one."""
+
+    def rollback(self) -> None:
+        tables: dict[str, tuple[dict[str, Any], Any]] = {
+            "context": (self._contexts, {}),
+            "horizon": (self._horizons, NO_HORIZON),
+            "inbox": (self._inbox, None),
+            "meta": (self._meta, None),
+        }
+        for table, where, old in reversed(self._undo):
+            if table == "cell":
+                key, path = where
+                self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
+            elif table == "past":
+                self._set_past(where[0], where[1], old)
+            else:
+                rows, nothing = tables[table]
+                if old == nothing:
+                    rows.pop(where, None)
+                else:
+                    rows[where] = old
+        self._undo.clear()
+
+    def close(self) -> None:
+        """Nothing to let go of."""

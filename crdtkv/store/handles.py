@@ -1,0 +1,271 @@
+"""Handles: a key seen as the type it is. They behave like the Python types people know.
+
+A handle holds no data; each call reads or writes the store. Writes return Receipts.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, overload
+
+from crdtkv.core import values
+from crdtkv.core.paths import VALUE, component
+from crdtkv.errors import WrongType
+from crdtkv.store.results import Receipt
+from crdtkv.strategies.base import Operation
+
+if TYPE_CHECKING:
+    from crdtkv.store.operations import Operations
+
+__all__ = ["CounterHandle", "FlagHandle", "Handle", "JsonHandle", "ListHandle", "LogHandle", "SetHandle"]
+
+
+class Handle:
+    """A key, or a path in a JSON document, as a value of one strategy family."""
+
+    family = ""
+    empty: Any = None
+
+    def __init__(self, kv: Operations, key: str, path: tuple[str, ...] | None = None) -> None:
+        self._kv = kv
+        self.key = key
+        self._path = path
+
+    def _do(self, name: str, *args: Any, base: str | None = None) -> Receipt:
+        if self._path is not None:
+            return self._kv.operate(
+                self.key, "json", "at", self._path, self.family, Operation(name, args), base=base, strategy=None
+            )
+        return self._kv.operate(self.key, self.family, name, *args, base=base)
+
+    @property
+    def value(self) -> Any:
+        """What is shown now; the empty value of the type if there is nothing."""
+        entry = self._kv.get(self.key)
+        found = entry.value if entry is not None else None
+        for token in self._path or ():
+            found = _step(found, token)
+        return self.empty if found is None else found
+
+    def put(self, value: Any, *, base: str | None = None) -> Receipt:
+        """The whole value, merged against `base`."""
+        return self._do("put", value, base=base)
+
+    def delete(self, *, base: str | None = None) -> Receipt:
+        """What is shown now (or at `base`) is gone."""
+        return self._do("delete", base=base)
+
+    def __repr__(self) -> str:
+        where = "".join(f"/{t}" for t in self._path or ())
+        return f"{type(self).__name__}({self.key + where!r}: {self.value!r:.200})"
+
+
+def _step(value: Any, token: str) -> Any:
+    if isinstance(value, dict):
+        return value.get(token)
+    if isinstance(value, builtins.list) and token.isdigit() and int(token) < len(value):
+        return value[int(token)]
+    return None
+
+
+class CounterHandle(Handle):
+    """A counter. `int(handle)` is its value."""
+
+    family = "counter"
+    empty = 0
+
+    def add(self, n: int = 1, *, idempotency_key: str | None = None) -> Receipt:
+        """Count `n`; with an idempotency key once, at whatever colos it is tried. Overflow beyond 64 bits."""
+        return self._do("add", n) if idempotency_key is None else self._do("add", n, idempotency_key)
+
+    def reset(self, *, base: str | None = None) -> Receipt:
+        """Take away exactly what is shown (or was at `base`); concurrent adds count."""
+        return self._do("reset", base=base)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    __index__ = __int__
+
+
+class FlagHandle(Handle):
+    """A flag. `bool(handle)` is its state."""
+
+    family = "flag"
+    empty = False
+
+    def enable(self) -> Receipt:
+        """On; wins over a concurrent disable unless the rule says otherwise."""
+        return self._do("enable")
+
+    def disable(self) -> Receipt:
+        """Off, as far as is known here."""
+        return self._do("disable")
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+class SetHandle(Handle):
+    """A set of JSON values, by exact identity (1, 1.0 and True are three)."""
+
+    family = "set"
+
+    @property
+    def empty(self) -> Any:
+        return []
+
+    def add(self, *elements: Any) -> Receipt:
+        """The elements are in it. O(log n) each."""
+        return self._do("add", *elements)
+
+    def remove(self, *elements: Any, base: str | None = None) -> Receipt:
+        """The elements, as far as seen here (or at `base`), are not in it."""
+        return self._do("remove", *elements, base=base)
+
+    def clear(self) -> Receipt:
+        """All that is shown is removed; concurrent adds stand."""
+        return self._do("clear")
+
+    def __contains__(self, element: object) -> bool:
+        if self._path is not None:
+            return any(values.equal(element, e) for e in self.value)
+        return self._kv._reading().has(self.key, component(VALUE, values.pack_canonical(element)))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+class ListHandle(Handle):
+    """A list, read like a Python list; written by its methods. Also for an array in a JSON key."""
+
+    family = "list"
+
+    @property
+    def empty(self) -> Any:
+        return []
+
+    def append(self, *new: Any) -> Receipt:
+        """Behind the last. O(log n)."""
+        return self._do("append", *new)
+
+    def prepend(self, *new: Any) -> Receipt:
+        """Before the first. O(log n)."""
+        return self._do("prepend", *new)
+
+    def insert(self, index: int, *new: Any) -> Receipt:
+        """Before what stands at `index`. O(n)."""
+        return self._do("insert", index, *new)
+
+    def remove(self, index: int) -> Receipt:
+        """The element at `index` is gone."""
+        return self._do("remove", index)
+
+    def set(self, index: int, value: Any) -> Receipt:
+        """The element at `index` has this value; of concurrent ones the later."""
+        return self._do("set", index, value)
+
+    def move(self, index: int, to: int) -> Receipt:
+        """The element at `index` stands at `to`; of concurrent moves the later, and never two copies."""
+        return self._do("move", index, to)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> builtins.list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        return self.value[index]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self.set(index, value)
+
+    def __delitem__(self, index: int) -> None:
+        self.remove(index)
+
+    def __contains__(self, element: object) -> bool:
+        return any(values.equal(element, e) for e in self.value)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+class LogHandle(Handle):
+    """A log: entries in the order of their stamps."""
+
+    family = "log"
+
+    @property
+    def empty(self) -> Any:
+        return []
+
+    def append(self, *entries: Any) -> Receipt:
+        """The entries, stamped now."""
+        return self._do("append", *entries)
+
+    def trim(self, before: int) -> Receipt:
+        """Entries stamped before `before` (milliseconds since 1970), as far as seen here, are gone."""
+        return self._do("trim", before)
+
+    def range(self, since: int | None = None, until: int | None = None) -> builtins.list[tuple[int, Any]]:
+        """`(ms, entry)` with `since <= ms < until`, in order. O(log n + answer)."""
+        return self._kv._reading().log_range(self.key, since, until)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.value)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __getitem__(self, index: int | slice) -> Any:
+        return self.value[index]
+
+
+class JsonHandle(Handle):
+    """A JSON document, and handles for its paths (JSON pointers such as `/items/0/qty`)."""
+
+    family = "json"
+
+    def get(self, pointer: str = "") -> Any:
+        """What is shown at a path, None if there is nothing."""
+        return Handle(self._kv, self.key, self._at(pointer)).value
+
+    def set_at(self, pointer: str, value: Any, *, base: str | None = None) -> Receipt:
+        """The path shows `value`, merged against `base`; objects on the way are made."""
+        return self.at(pointer).put(value, base=base)
+
+    def at(self, pointer: str) -> JsonHandle:
+        """The part of the document at a path."""
+        return JsonHandle(self._kv, self.key, self._at(pointer))
+
+    def counter(self, pointer: str) -> CounterHandle:
+        """The counter at a path."""
+        return CounterHandle(self._kv, self.key, self._at(pointer))
+
+    def set(self, pointer: str) -> SetHandle:
+        """The set at a path."""
+        return SetHandle(self._kv, self.key, self._at(pointer))
+
+    def list(self, pointer: str) -> ListHandle:
+        """The array at a path."""
+        return ListHandle(self._kv, self.key, self._at(pointer))
+
+    def flag(self, pointer: str) -> FlagHandle:
+        """The flag at a path."""
+        return FlagHandle(self._kv, self.key, self._at(pointer))
+
+    def log(self, pointer: str) -> LogHandle:
+        """The log at a path."""
+        return LogHandle(self._kv, self.key, self._at(pointer))
+
+    def _at(self, pointer: str) -> tuple[str, ...]:
+        if pointer and not pointer.startswith("/"):
+            raise WrongType(f"path {pointer!r} is not a JSON pointer; it begins with '/', as in '/items/0'")
+        tokens = pointer[1:].split("/") if pointer else []
+        return (self._path or ()) + tuple(t.replace("~1", "/").replace("~0", "~") for t in tokens)

@@ -1,0 +1,176 @@
+"""Care for a store: the inbox of lost writes, checks of every invariant, compaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from crdtkv.core import values
+from crdtkv.core.cells import Sibling, is_hider, is_value
+from crdtkv.core.clocks import covers, stamp_ms
+from crdtkv.core.digest import MODULUS, cell_digest, context_digest
+from crdtkv.core.paths import STRATEGY, component, first, pretty
+from crdtkv.core.rules import Rule
+from crdtkv.core.tree import Tree
+from crdtkv.errors import BadRequest, CrdtkvError
+from crdtkv.replica import members, past
+from crdtkv.replica.core import Replica, known_strategy
+from crdtkv.replica.draft import Draft
+from crdtkv.replica.purge import purge
+from crdtkv.store.results import Conflict, Receipt
+from crdtkv.strategies.base import Env, Write
+from crdtkv.strategies.counter_cells import fold
+
+if TYPE_CHECKING:
+    from crdtkv.store.store import Store
+
+__all__ = [
+    "IDEMPOTENCY_MS",
+    "check",
+    "compact",
+    "conflicts",
+]
+
+IDEMPOTENCY_MS = 24 * 3600 * 1000
+
+
+# the inbox
+
+
+def conflicts(store: Store, prefix: str) -> list[Conflict]:
+    """The lost writes of keys with `prefix`, oldest first."""
+    with store._lock:
+        rows = [(id, row) for id, row in store._replica.storage.inbox().items() if row["key"].startswith(prefix)]
+    return [_conflict(store, id, row) for id, row in sorted(rows)]
+
+
+def _conflict(store: Store, id: str, row: dict[str, Any]) -> Conflict:
+    origin, _, stamp, payload = row["lost"]
+    winner = _value(row["winner"][3]) if row["winner"] else None
+
+    def restore(id: str) -> Receipt:
+        return _restore(store, id)
+
+    def dismiss(id: str) -> None:
+        store._run(lambda draft: draft.replica.storage.put_inbox(id, None))
+
+    return Conflict(
+        id,
+        row["key"],
+        pretty(row["path"]),
+        row["reason"],
+        _value(payload),
+        winner,
+        origin,
+        stamp_ms(stamp),
+        restore,
+        dismiss,
+    )
+
+
+def _value(payload: bytes | None) -> Any:
+    """What a payload says; a container's mark or a merge's pair as far as it can be told."""
+    if payload is None or not is_value(payload):
+        return None
+    try:
+        return values.unpack(payload)
+    except CrdtkvError:
+        return None
+
+
+def _restore(store: Store, id: str) -> Receipt:
+    def act(draft: Draft) -> Receipt:
+        row = draft.replica.storage.inbox().get(id)
+        if row is None:
+            raise BadRequest(f"no conflict {id!r} in the inbox; it was restored or dismissed already")
+        draft.rewrite(row["key"], Write(row["path"], row["lost"][3], all=True), lambda dot: True)
+        draft.replica.storage.put_inbox(id, None)
+        return store._receipt(row["key"])
+
+    return store._run(act)
+
+
+# compaction
+
+
+def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[[str], past.Keep], step_ms: int) -> int:
+    """Purge, fold, trim; how many cells and superseded siblings went."""
+    if members.is_member(replica, replica.state.id):
+        with replica.transaction():
+            replica.state.heard[replica.state.id] = replica.tick()
+        _fold(replica, rule_of)
+    gone = purge(replica, step_ms)
+    with replica.transaction():
+        for key in replica.storage.past_keys():
+            gone += past.trim(replica.storage, key, keep_of(key), replica.wall_ms())
+        replica.storage.drop_meta("once/", lambda row: replica.wall_ms() - row[2] > IDEMPOTENCY_MS)
+    return gone
+
+
+def _fold(replica: Replica, rule_of: Callable[[str], Rule]) -> None:
+    """Once-increments that this store owns, stable and a day old, become part of its own total."""
+    due = [key for key in replica.storage.keys("\x01", None) if any(s.name == "counter" for s, _ in replica.roots(key))]
+    if not due:
+        return
+    with replica.transaction():
+        draft = Draft(replica, rule_of)
+        for key in due:
+            draft.maintain(key, lambda tree, env: _folded(replica, tree, env))
+        made = draft.record()
+    if made is not None:
+        replica.spoken = dict(replica.state.vector)
+        replica.recent.append(made)
+
+
+def _folded(replica: Replica, tree: Tree, env: Env) -> list[Write]:
+    lineage = set(replica.state.lineage)
+    return fold(tree, replica.state.floor, replica.wall_ms(), lambda owner: owner in lineage, env)
+
+
+# checks
+
+
+def check(replica: Replica) -> list[str]:
+    """What is wrong, in words."""
+    storage, state = replica.storage, replica.state
+    wrong = [f"{origin} is in quarantine: {why}" for origin, why in state.quarantined.items()]
+    digest = 0
+    for key in storage.keys("", None):
+        cells = storage.cells(key)
+        context = storage.context(key)
+        digest += context_digest(key, context)
+        for path, cell in cells.items():
+            digest += cell_digest(key, path, cell)
+            wrong += _check_cell(replica, key, path, cell)
+        touched = {s.dot[0] for cell in cells.values() for s in cell}
+        wrong += [
+            f"context of {key!r} names {r}.{n}, beyond the vector"
+            for r, n in context.items()
+            if not covers(state.vector, (r, n))
+        ]
+        if not context and touched:
+            wrong.append(f"{key!r} has cells and no context")
+    if digest % MODULUS != state.digest:
+        wrong.append(f"digest is {state.digest:032x}; the cells give {digest % MODULUS:032x}")
+    return wrong
+
+
+def _check_cell(replica: Replica, key: str, path: bytes, cell: tuple[Sibling, ...]) -> list[str]:
+    where = f"{key!r} at {pretty(path)}"
+    wrong = [f"{where} holds {s.dot}, beyond the vector" for s in cell if not covers(replica.state.vector, s.dot)]
+    if list(cell) != sorted(cell) or len({s.dot for s in cell}) != len(cell):
+        wrong.append(f"{where}: siblings are out of order or doubled")
+    if not cell:
+        wrong.append(f"{where} is an empty cell")
+    if not path:
+        return wrong
+    tag, data, _ = first(path)
+    root = component(tag, data)
+    if (
+        tag == STRATEGY
+        and path == root
+        and any(is_hider(s.payload) for s in cell)
+        and not known_strategy(data.decode()).whole
+    ):
+        wrong.append(f"{where} holds a hider outside a document")
+    return wrong

@@ -1,0 +1,309 @@
+"""What can be done to keys: the same methods on a store and in a transaction.
+
+A store runs each in a transaction of its own; a transaction runs them all in one.
+Cost is given per call, n = cells of the key.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, TypeVar
+
+from crdtkv.core import values
+from crdtkv.core.cells import Context
+from crdtkv.core.clocks import make_stamp
+from crdtkv.core.keys import check_key
+from crdtkv.core.rules import Rule
+from crdtkv.core.versions import format_version, parse_version
+from crdtkv.errors import BaseRequired, PreconditionFailed, ValueInvalid
+from crdtkv.replica.core import Replica
+from crdtkv.replica.draft import Draft
+from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
+from crdtkv.store.patches import patched
+from crdtkv.store.reading import Reading
+from crdtkv.store.results import Entry, Page, Receipt
+from crdtkv.strategies.base import ABSENT, Operation
+
+__all__ = [
+    "MAX_TTL",
+    "Operations",
+]
+
+_T = TypeVar("_T")
+_UNSET: Any = object()
+
+
+class Operations(MutableMapping[str, Any]):
+    """Keys and values, with versions, bases and handles. As a mapping it holds plain values."""
+
+    _replica: Replica
+
+    @abstractmethod
+    def _run(self, act: Callable[[Draft], _T]) -> _T:
+        """Do `act` in a transaction and return what it returns."""
+
+    @abstractmethod
+    def _reading(self) -> Reading:
+        """How keys read now."""
+
+    @abstractmethod
+    def _rule_of(self, key: str) -> Rule: ...
+
+    # writing
+
+    def put(
+        self, key: str, value: Any, *, base: str | None = None, strategy: str | None = None, ttl: float | None = None,
+        if_version: str | None = _UNSET, idempotency_key: str | None = None,
+    ) -> Receipt:  # fmt: skip
+        """`key` shows `value`, merged with what others did since `base` (a version; default: what is here now).
+
+        `strategy` on creation, `ttl` in seconds (none: it stays), `if_version`: only if this is
+        the version here (None: only if there is no such key). O(n) for json, list and set, else O(1).
+
+        Raises BadRequest, PreconditionFailed, BaseTooOld, BaseNotHere: nothing written.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> r = kv.put("todo", [1, 2, 3], strategy="json")
+        >>> kv.put("todo", [1, 3], base=r.version).value
+        [1, 3]
+        """
+        if idempotency_key is not None and (done := self._done(key, idempotency_key)) is not None:
+            return done
+        given = values.Blob(value) if isinstance(value, bytes) else value
+        receipt = self._write(key, Operation("put", (given,)), base, strategy, None, if_version, ttl=ttl, whole=True)
+        if idempotency_key is not None:
+            self._remember(key, idempotency_key, receipt)
+        return receipt
+
+    def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
+        """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> _ = kv.put("a", 1); _ = kv.delete("a"); print(kv.get("a"))
+        None
+        """
+        return self._write(key, Operation("delete"), base, None, None, if_version, whole=True)
+
+    def patch(self, key: str, patch: Sequence[Any] | Mapping[str, Any], *, base: str | None = None) -> Receipt:
+        """Apply a JSON patch (RFC 6902, a list) or a merge patch (RFC 7396, a dict) to what `base` showed. O(n).
+
+        Raises PatchInvalid with the operation that failed: nothing written.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> _ = kv.put("doc", {"a": 1, "b": 2}, strategy="json")
+        >>> kv.patch("doc", {"a": None, "c": 3}).value
+        {'b': 2, 'c': 3}
+        """
+        key = check_key(key)
+
+        def act(draft: Draft) -> Receipt:
+            before = self._reading().value_at(key, self._context(key, base))
+            changed = patched(key, None if before is ABSENT else before, patch)
+            return self._operate(draft, key, Operation("put", (changed,)), base, None, None)
+
+        return self._run(act)
+
+    def expire(self, key: str, ttl: float | None) -> Receipt:
+        """`key` is not shown from `ttl` seconds from now on (None: it stays). Nothing if there is no such key."""
+        key = check_key(key)
+
+        def act(draft: Draft) -> Receipt:
+            draft.expire(key, None if ttl is None else draft.stamp + make_stamp(_check_ttl(ttl)))
+            return self._receipt(key)
+
+        return self._run(act)
+
+    def operate(
+        self, key: str, family: str | None, name: str, *args: Any, base: str | None = None, strategy: str | None = None,
+    ) -> Receipt:  # fmt: skip
+        """An operation of a strategy by its name; what the handles call."""
+        return self._write(key, Operation(name, args), base, strategy, family)
+
+    def _write(
+        self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
+        if_version: str | None = _UNSET, ttl: float | None = None, whole: bool = False,
+    ) -> Receipt:  # fmt: skip
+        key = check_key(key)
+        date = None if ttl is None else make_stamp(_check_ttl(ttl))
+
+        def act(draft: Draft) -> Receipt:
+            self._check_version(key, if_version)
+            if (
+                base is None
+                and operation.name == "put"
+                and self._rule_of(key).require_base
+                and self._reading().present(key)
+            ):
+                raise BaseRequired(f"the rule of {key!r} requires a base; read it and send its version as the base")
+            receipt = self._operate(draft, key, operation, base, strategy, family)
+            if whole:
+                draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
+                receipt = self._receipt(key, receipt.value)
+            return receipt
+
+        return self._run(act)
+
+    def _operate(
+        self, draft: Draft, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None
+    ) -> Receipt:
+        draft.operate(key, operation, self._context(key, base), strategy, family)
+        return self._receipt(key)
+
+    def _receipt(self, key: str, value: Any = _UNSET) -> Receipt:
+        shown = self._replica.shown(key)
+        if value is _UNSET:
+            value = shown[0].read(shown[1]) if shown else None
+        version = format_version(key, self._replica.storage.context(key))
+        return Receipt(key, version, value if shown else None, shown[0].spec if shown else "")
+
+    def _context(self, key: str, version: str | None) -> Context | None:
+        return None if version is None else parse_version(key, version)
+
+    def _check_version(self, key: str, wanted: str | None) -> None:
+        if wanted is _UNSET:
+            return
+        entry = self._reading().entry(key)
+        found = entry.version if entry is not None else None
+        if found != wanted:
+            raise PreconditionFailed(
+                f"{key!r} is at version {found!r}, not {wanted!r}; read it again", version=found or ""
+            )
+
+    def _done(self, key: str, idempotency_key: str) -> Receipt | None:
+        plain = self._replica.storage.meta(f"once/{idempotency_key}")
+        if plain is None:
+            return None
+        known, version = plain[0], plain[1]
+        if known != key:
+            raise ValueInvalid(f"idempotency key {idempotency_key!r} was used for {known!r}; use a new one for {key!r}")
+        receipt = self._receipt(key)
+        return Receipt(key, version, receipt.value, receipt.strategy)
+
+    def _remember(self, key: str, idempotency_key: str, receipt: Receipt) -> None:
+        replica = self._replica
+        name, row = f"once/{idempotency_key}", [key, receipt.version, replica.wall_ms()]
+        self._run(lambda draft: replica.storage.put_meta(name, row))
+
+    # reading
+
+    def get(self, key: str, at: str | None = None) -> Entry | None:  # type: ignore[override]
+        """How `key` reads now, or read at the version `at`; None if absent. O(n).
+
+        Raises BaseTooOld if that version can no longer be rebuilt here.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> r = kv.put("a", 1); _ = kv.put("a", 2)
+        >>> kv.get("a").value, kv.get("a", at=r.version).value
+        (2, 1)
+        """
+        reading = self._reading()
+        key = check_key(key)
+        return reading.entry(key) if at is None else reading.entry_at(key, parse_version(key, at))
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, Entry | None]:
+        """`get` of several keys, read at one instant."""
+        reading = self._reading()
+        return {key: reading.entry(check_key(key)) for key in keys}
+
+    def scan(
+        self, prefix: str = "", *, glob: str | None = None, regex: str | None = None, start: str | None = None,
+        end: str | None = None, limit: int | None = None, reverse: bool = False, cursor: str | None = None,
+    ) -> Page:  # fmt: skip
+        """The entries in key order: those with `prefix`, matching, `start` <= key < `end`. O(keys passed + answer).
+
+        With `limit`, the page's `cursor` continues behind it, over deletes and inserts.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> for key in "abc": _ = kv.put(key, ord(key))
+        >>> page = kv.scan(limit=2)
+        >>> [e.key for e in page], [e.key for e in kv.scan(cursor=page.cursor)]
+        (['a', 'b'], ['c'])
+        """
+        return self._reading().scan(prefix, glob, regex, start, end, limit, reverse, cursor)
+
+    def keys(  # type: ignore[override]
+        self, prefix: str = "", *, glob: str | None = None, regex: str | None = None, start: str | None = None,
+        end: str | None = None, reverse: bool = False,
+    ) -> Iterator[str]:  # fmt: skip
+        """The keys that `scan` would give, in order."""
+        return iter(self._reading().keys(prefix, glob, regex, start, end, reverse))
+
+    # handles
+
+    def counter(self, key: str) -> CounterHandle:
+        """The counter at `key`; made by its first add.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> kv.counter("hits").add(3).value
+        3
+        """
+        return CounterHandle(self, key)
+
+    def set(self, key: str) -> SetHandle:
+        """The set at `key`; made by its first add."""
+        return SetHandle(self, key)
+
+    def list(self, key: str) -> ListHandle:
+        """The list at `key`; made by its first element."""
+        return ListHandle(self, key)
+
+    def log(self, key: str) -> LogHandle:
+        """The log at `key`; made by its first entry."""
+        return LogHandle(self, key)
+
+    def flag(self, key: str) -> FlagHandle:
+        """The flag at `key`."""
+        return FlagHandle(self, key)
+
+    def json(self, key: str) -> JsonHandle:
+        """The JSON document at `key`, with handles for its paths."""
+        return JsonHandle(self, key)
+
+    # as a mapping of plain values
+
+    def __getitem__(self, key: str) -> Any:
+        entry = self.get(key)
+        if entry is None:
+            raise KeyError(key)
+        return entry.value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.put(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self:
+            raise KeyError(key)
+        self.delete(key)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._reading().present(check_key(key))
+
+    def __iter__(self) -> Iterator[str]:
+        return self.keys()
+
+    def __len__(self) -> int:
+        """O(keys)."""
+        return sum(1 for _ in self.keys())
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+MAX_TTL = 100 * 366 * 24 * 3600
+
+
+def _check_ttl(ttl: float) -> int:
+    """`ttl` seconds in milliseconds, at least 1. Raises ValueInvalid."""
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl <= MAX_TTL:
+        raise ValueInvalid(f"ttl is {ttl!r}; more than 0 and at most {MAX_TTL} seconds are allowed")
+    return max(1, int(ttl * 1000))

@@ -1,0 +1,67 @@
+"""JSON patches: RFC 6902 by the jsonpatch library, RFC 7396 in ten lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crdtkv.core import values
+from crdtkv.errors import PatchInvalid
+
+__all__ = ["MAX_OPERATIONS", "difference", "patched"]
+
+MAX_OPERATIONS = 10_000
+
+
+def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> Any:
+    """`value` with `patch` applied: a list is RFC 6902, a dict RFC 7396. Raises PatchInvalid, naming what failed.
+
+    >>> patched("k", [1, 2], [{"op": "add", "path": "/-", "value": 3}])
+    [1, 2, 3]
+    """
+    values.pack(patch)
+    if isinstance(patch, Mapping):
+        return _merged(value, patch)
+    if not isinstance(patch, list | tuple):
+        raise PatchInvalid(f"patch of {key!r} is {patch!r:.80}; a list (RFC 6902) or an object (RFC 7396) is allowed")
+    if len(patch) > MAX_OPERATIONS:
+        raise PatchInvalid(f"patch of {key!r} has {len(patch)} operations; at most {MAX_OPERATIONS}")
+    import jsonpatch
+
+    for number, operation in enumerate(patch):
+        try:
+            value = jsonpatch.JsonPatch([operation]).apply(value)
+        except Exception as error:
+            # The library raises its own, KeyError and TypeError for what a client can send.
+            raise PatchInvalid(
+                f"operation {number} of the patch of {key!r}, {operation!r:.200}, failed: {error}"
+            ) from error
+        if isinstance(operation, Mapping) and operation.get("op") == "test":
+            _check_test(key, number, value, operation)
+    return value
+
+
+def _check_test(key: str, number: int, value: Any, operation: Mapping[str, Any]) -> None:
+    """The library compares as Python does; 1, 1.0 and true are three values."""
+    import jsonpointer
+
+    found = jsonpointer.resolve_pointer(value, operation["path"])
+    if not values.equal(found, operation.get("value")):
+        raise PatchInvalid(f"operation {number} of the patch of {key!r}: {operation['path']!r} is {found!r:.80}")
+
+
+def _merged(value: Any, patch: Mapping[str, Any]) -> Any:
+    out = dict(value) if isinstance(value, dict) else {}
+    for name, new in patch.items():
+        if new is None:
+            out.pop(name, None)
+        else:
+            out[name] = _merged(out.get(name), new) if isinstance(new, Mapping) else new
+    return out
+
+
+def difference(old: Any, new: Any) -> list[dict[str, Any]]:
+    """The JSON patch that makes `new` of `old`."""
+    import jsonpatch
+
+    return list(jsonpatch.make_patch(old, new))

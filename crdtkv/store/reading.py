@@ -1,0 +1,245 @@
+"""How keys read: entries now and at a version, pages, history, blame. A read writes nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import wraps
+from itertools import islice
+from typing import Any, TypeVar, cast
+
+from crdtkv.core.cells import Context, expiry_of
+from crdtkv.core.clocks import Dot, Stamp, covers, stamp_ms
+from crdtkv.core.keys import Pattern, glob, regex
+from crdtkv.core.tree import Cells
+from crdtkv.core.versions import format_version
+from crdtkv.errors import BaseNotHere, BaseTooOld, CursorInvalid, ValueInvalid, VersionInvalid, WrongOperation
+from crdtkv.replica import past
+from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, roots_in
+from crdtkv.store.results import Blame, Entry, Page, Revision
+from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.log import Log
+
+__all__ = [
+    "USER_KEYS",
+    "Reading",
+]
+
+USER_KEYS = "\x01"
+"""The least key that is not the system's."""
+
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def _locked(method: _F) -> _F:
+    """A reading of one instant: no write happens while it lasts."""
+
+    @wraps(method)
+    def call(self: Reading, *args: Any) -> Any:
+        with self.lock:
+            return method(self, *args)
+
+    return cast(_F, call)
+
+
+class Reading:
+    """The keys of `replica` as they read at one instant of its hybrid clock."""
+
+    def __init__(self, replica: Replica, lock: AbstractContextManager[Any]) -> None:
+        self.replica = replica
+        self.lock = lock
+        self.now = replica.now()
+
+    # now
+
+    @_locked
+    def present(self, key: str) -> bool:
+        """Whether there is something to read."""
+        return self._shown(key) is not None
+
+    @_locked
+    def entry(self, key: str) -> Entry | None:
+        """How a key reads, None if it is absent. O(cells of the key)."""
+        cells = self.replica.storage.cells(key)
+        return self._entry(key, cells, self.replica.storage.context(key)) if cells else None
+
+    def _shown(self, key: str) -> Root | None:
+        cells = self.replica.storage.cells(key)
+        return pick(self._roots(cells)) if cells else None
+
+    def _roots(self, cells: Cells) -> list[Root]:
+        return list(roots_in(cells, expired(cells, self.now)))
+
+    def _entry(self, key: str, cells: Cells, context: Context) -> Entry | None:
+        roots = self._roots(cells)
+        shown = pick(roots)
+        if shown is None:
+            return None
+        found, tree = shown
+        conflicts = [loser.value for loser in found.losers(tree)]
+        conflicts += [
+            {"strategy": s.spec, "value": _plain(s.read(t))} for s, t in roots if s is not found and s.present(t)
+        ]
+        date = expiry_of(cells[TTL_PATH]) if TTL_PATH in cells else None
+        return Entry(
+            key, _plain(found.read(tree)), format_version(key, context), found.spec, tuple(found.siblings(tree)),
+            tuple(_plain(c) for c in conflicts), stamp_ms(_newest(cells)), None if date is None else stamp_ms(date),
+        )  # fmt: skip
+
+    @_locked
+    def has(self, key: str, element: bytes) -> bool:
+        """Whether the set at `key` holds the element whose component that is. O(log n)."""
+        shown = self._shown(key)
+        if shown is None or shown[0].name != "set":
+            return False
+        cell = shown[1].cell(element)
+        return bool(cell) and not shown[0].gone(cell)
+
+    @_locked
+    def log_range(self, key: str, since: int | None, until: int | None) -> list[tuple[int, Any]]:
+        """The entries of the log at `key` in a range of time."""
+        shown = self._shown(key)
+        if shown is None:
+            return []
+        if not isinstance(shown[0], Log):
+            raise WrongOperation(f"{key!r} is a {shown[0].name}, not a log; it has no range of time")
+        return shown[0].entries(shown[1], since, until)
+
+    # then
+
+    @_locked
+    def value_at(self, key: str, version: Context | None) -> Any:
+        """The value at a version (None: now), ABSENT if it was absent. Raises as `entry_at`."""
+        if version is None:
+            return self.replica.read(key)
+        shown = pick(list(roots_in(self._cells_at(key, version))))
+        return ABSENT if shown is None else shown[0].read(shown[1])
+
+    @_locked
+    def entry_at(self, key: str, version: Context) -> Entry | None:
+        """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
+        cells = self._cells_at(key, version)
+        return self._entry(key, cells, version)
+
+    def _cells_at(self, key: str, version: Context) -> dict[bytes, Any]:
+        storage, vector = self.replica.storage, self.replica.state.vector
+        for origin, n in version.items():
+            if not covers(vector, (origin, n)):
+                words = f"version of {key!r} names {origin}.{n}, "
+                if origin in vector and origin != self.replica.state.id:
+                    raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
+                raise VersionInvalid(words + "which no member has written; use a version that a read returned")
+        if not past.known(storage, key, version) or not past.rebuildable(storage.horizon(key), version):
+            raise self.too_old(key, version)
+        return past.cells_at(storage, key, version)
+
+    def too_old(self, key: str, version: Context) -> BaseTooOld:
+        """The error for a version that can no longer be rebuilt here, with what is current."""
+        entry = self.entry(key)
+        return BaseTooOld(
+            f"version {format_version(key, version)} of {key!r} is older than the history kept here; "
+            "read it again, or send the document you edited",
+            version=entry.version if entry else "", value=entry.value if entry else None,
+        )  # fmt: skip
+
+    # many
+
+    @_locked
+    def keys(
+        self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
+        reverse: bool,
+    ) -> list[str]:  # fmt: skip
+        """The keys that match, in order."""
+        return list(self._matching(prefix, match_glob, match_regex, start, end, reverse))
+
+    @_locked
+    def scan(
+        self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
+        limit: int | None, reverse: bool, cursor: str | None,
+    ) -> Page:  # fmt: skip
+        """A page of entries."""
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise ValueInvalid(f"limit is {limit!r}; a whole number of at least 1 is allowed")
+        if cursor is not None:
+            after = _decode_cursor(cursor)
+            start, end = (start, after) if reverse else (after + "\x00", end)
+        found = self._matching(prefix, match_glob, match_regex, start, end, reverse)
+        entries = (entry for key in found if (entry := self.entry(key)) is not None)
+        page = Page(entries if limit is None else islice(entries, limit))
+        if limit is not None and len(page) == limit and next(entries, None) is not None:
+            page.cursor = _encode_cursor(page[-1].key)
+        return page
+
+    def _matching(
+        self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
+        reverse: bool,
+    ) -> Iterator[str]:  # fmt: skip
+        patterns: list[Pattern] = [glob(match_glob)] if match_glob is not None else []
+        patterns += [regex(match_regex)] if match_regex is not None else []
+        low = max([USER_KEYS, prefix, start or "", *(p.prefix for p in patterns)])
+        ends = [e for e in (end, *(_after(p) for p in (prefix, *(p.prefix for p in patterns)))) if e is not None]
+        for key in self.replica.storage.keys(low, min(ends, default=None), reverse):
+            if all(p.matches(key) for p in patterns) and self.present(key):
+                yield key
+
+    # history
+
+    @_locked
+    def history(self, key: str) -> list[Revision]:
+        """The transactions that touched a key, oldest first, as far back as is known here. O(history * cells)."""
+        storage = self.replica.storage
+        context: dict[str, int] = {}
+        lives = {life.dot for life in storage.horizon(key).lives}
+        out = []
+        for (stamp, dot), _ in sorted(self._touches(key).items()):
+            context = {dot[0]: dot[1]} if dot in lives else {**context, dot[0]: dot[1]}
+            known = past.rebuildable(storage.horizon(key), context)
+            value = self._value_of(past.cells_at(storage, key, context)) if known else None
+            out.append(Revision(format_version(key, context), stamp_ms(stamp), dot[0], value, known))
+        return out
+
+    def _value_of(self, cells: Cells) -> Any:
+        shown = pick(list(roots_in(cells)))
+        return None if shown is None else _plain(shown[0].read(shown[1]))
+
+    def _touches(self, key: str) -> dict[tuple[Stamp, Dot], None]:
+        storage = self.replica.storage
+        standing = [s for cell in storage.cells(key).values() for s in cell]
+        before = [row.sibling for rows in storage.past(key).values() for row in rows]
+        return {(s.stamp, s.dot): None for s in [*standing, *before]}
+
+    @_locked
+    def blame(self, key: str) -> list[Blame]:
+        """Who wrote each part that is shown, last. O(cells)."""
+        shown = self._shown(key)
+        if shown is None:
+            return []
+        return [Blame(path, value, s.dot[0], stamp_ms(s.stamp)) for path, s, value in shown[0].leaves(shown[1])]
+
+
+def _plain(value: Any) -> Any:
+    return None if value is ABSENT else value
+
+
+def _newest(cells: Cells) -> Stamp:
+    return max((s.stamp for cell in cells.values() for s in cell), default=0)
+
+
+def _after(prefix: str) -> str | None:
+    """The least text above everything that begins with `prefix`."""
+    return prefix + "\U0010ffff" if prefix else None
+
+
+def _encode_cursor(key: str) -> str:
+    """A cursor that continues behind `key`."""
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _decode_cursor(cursor: str) -> str:
+    """The key in a cursor. Raises CursorInvalid."""
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (ValueError, TypeError) as error:
+        raise CursorInvalid(f"cursor {cursor!r:.80} is not one; use what a page returned") from error

@@ -1,0 +1,146 @@
+"""The rules of a namespace: replicated data in a system key, and what a changed rule would do."""
+
+from __future__ import annotations
+
+import builtins
+from typing import TYPE_CHECKING, Any
+
+from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
+from crdtkv.errors import CrdtkvError, RuleInvalid
+from crdtkv.replica.core import Replica
+from crdtkv.replica.members import SYSTEM
+from crdtkv.store.results import Migration
+from crdtkv.strategies.base import ABSENT, Operation
+from crdtkv.strategies.registry import strategy
+
+if TYPE_CHECKING:
+    from crdtkv.store.store import Store
+
+__all__ = [
+    "RULES",
+    "Rulebook",
+    "known_rules",
+    "rule_of",
+]
+
+RULES = SYSTEM + "rules"
+# Each rule is one member of a document, and whole: of two concurrent settings of one pattern the later holds.
+_RULE_OF_RULES = rule_from_plain({"pattern": RULES, "strategy": "json", "paths": {"/*": "lww"}})
+
+
+def rule_of(replica: Replica, key: str) -> Rule:
+    """The rule that holds for `key` at this replica's vector. O(rules), cached until they change."""
+    if key.startswith(SYSTEM):
+        return _RULE_OF_RULES if key == RULES else DEFAULT
+    return choose(known_rules(replica), key)
+
+
+def known_rules(replica: Replica) -> builtins.list[Rule]:
+    """The rules at this replica's vector; what cannot be read is passed over."""
+    version = tuple(sorted(replica.storage.context(RULES).items()))
+    cached = replica.__dict__.get("_rules")
+    if cached is None or cached[0] != version:
+        value = replica.read(RULES)
+        cached = (version, [rule for plain in (value or {}).values() if (rule := _rule(plain)) is not None])
+        replica.__dict__["_rules"] = cached
+    rules: builtins.list[Rule] = cached[1]
+    return rules
+
+
+def _rule(plain: Any) -> Rule | None:
+    try:
+        return rule_from_plain(plain)
+    except (CrdtkvError, KeyError, TypeError):
+        return None  # written by a later release: kept, and without effect here
+
+
+class Rulebook:
+    """`kv.rules`: which strategy new keys get. Changing a rule changes new keys; `migrate` rewrites old ones."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def set(
+        self, pattern: str, strategy: str, *, paths: dict[str, Any] | None = None, ttl: str = "max",
+        keep_cells: int = 64, keep_hours: float = 24.0, require_base: bool = False, **options: Any,
+    ) -> Rule:  # fmt: skip
+        """Keys matching `pattern` are made under `strategy` with `options`; in json, under the strategies of `paths`.
+
+        `pattern`: a key, a glob such as `todo/*`, or `re:` and a regular expression.
+        Raises RuleInvalid, PatternInvalid, UnknownStrategy: nothing changed.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> _ = kv.rules.set("cart/*", "set", wins="remove")
+        >>> kv.put("cart/7", ["b", "a"]).strategy
+        'set?wins=remove'
+        """
+        plain = {
+            "pattern": pattern, "strategy": path_spec({strategy: options} if options else strategy), "ttl": ttl,
+            "paths": paths or {}, "keep_cells": keep_cells, "keep_hours": keep_hours, "require_base": require_base,
+        }  # fmt: skip
+        rule = rule_from_plain(plain)
+        _check_strategies(rule)
+        if len(known_rules(self._store._replica)) >= MAX_RULES:
+            raise RuleInvalid(f"there are {MAX_RULES} rules, the most allowed; remove one before setting {pattern!r}")
+        place = Operation("at", ((pattern,), "json", Operation("put", (rule.to_plain(),))))
+        self._store._run(lambda draft: draft.operate(RULES, place, spec="json"))
+        return rule
+
+    def remove(self, pattern: str) -> None:
+        """The rule of `pattern` is gone; keys keep what they are. Raises RuleInvalid if there is none."""
+        if all(rule.pattern != pattern for rule in self.all()):
+            raise RuleInvalid(
+                f"no rule for {pattern!r}; there are {', '.join(repr(r.pattern) for r in self.all()) or 'none'}"
+            )
+        place = Operation("at", ((pattern,), "json", Operation("delete")))
+        self._store._run(lambda draft: draft.operate(RULES, place, spec="json"))
+
+    def all(self) -> builtins.list[Rule]:
+        """The rules, by pattern."""
+        with self._store._lock:
+            return sorted(known_rules(self._store._replica), key=lambda rule: rule.pattern)
+
+    def of(self, key: str) -> Rule:
+        """The rule that holds for `key`."""
+        with self._store._lock:
+            return rule_of(self._store._replica, key)
+
+    def migrate(self, pattern: str = "*", *, dry_run: bool = False) -> builtins.list[Migration]:
+        """Rewrite the keys matching `pattern` that their rule would make otherwise; or say what that would do.
+
+        Each key is one ordinary transaction: its value is put again under the new
+        strategy. A value that does not fit is left alone, with the reason.
+        """
+        from crdtkv.core.rules import parse_pattern
+
+        matcher = parse_pattern(pattern)
+        keys = [key for key in self._store if matcher.matches(key)]
+        return [done for key in keys if (done := self._migrate(key, dry_run)) is not None]
+
+    def _migrate(self, key: str, dry_run: bool) -> Migration | None:
+        store = self._store
+        with store._lock:
+            shown = store._replica.shown(key)
+            new = strategy(self.of(key).strategy)
+            if shown is None or shown[0].spec == new.spec:
+                return None
+            before = shown[0].read(shown[1])
+            try:
+                after = new.norm(before)
+                if not dry_run:
+                    store._run(lambda draft: [draft.operate(key, op, spec=spec) for op, spec in (
+                        (Operation("delete"), None), (Operation("put", (before,)), new.spec))])  # fmt: skip
+            except CrdtkvError as error:
+                return Migration(key, shown[0].spec, new.spec, before, None, str(error))
+            return Migration(key, shown[0].spec, new.spec, before, None if after is ABSENT else after)
+
+
+def _check_strategies(rule: Rule) -> None:
+    """Raises UnknownStrategy or RuleInvalid for a strategy that the rule names and nobody knows."""
+    strategy(rule.strategy)
+    for _, spec in rule.paths:
+        if not spec.startswith("list"):
+            strategy(spec)
+        elif spec.partition("?")[2] and not spec.startswith("list?key="):
+            raise RuleInvalid(f"list in json takes the option key; not {spec!r}")

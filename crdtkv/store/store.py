@@ -1,0 +1,335 @@
+"""The store: one colo's copy of a namespace, open in this process.
+
+Law of this room: every write is a transaction, kept whole before anyone is told of
+it. One lock serialises them; reads take it too, so what is read is of one instant.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+from statistics import median
+from typing import Any, TypeVar
+
+from crdtkv.core.rules import Rule
+from crdtkv.core.versions import parse_version
+from crdtkv.core.wire import Record
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed
+from crdtkv.replica import life, members
+from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
+from crdtkv.replica.draft import Draft
+from crdtkv.replica.past import Keep
+from crdtkv.storage.base import Storage
+from crdtkv.storage.memory import MemoryStorage
+from crdtkv.store import maintenance, syncing, watching
+from crdtkv.store.operations import Operations
+from crdtkv.store.reading import Reading
+from crdtkv.store.results import Blame, Change, Conflict, Receipt, Revision, SyncReport
+from crdtkv.store.rulebook import Rulebook, rule_of
+
+__all__ = ["Store", "Transaction", "open_store"]
+
+_T = TypeVar("_T")
+_COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def open_store(
+    path: str | os.PathLike[str] = ":memory:", *, colo: str, namespace: str = "default",
+    history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
+    purge_step_ms: int = 10_000,
+) -> Store:  # fmt: skip
+    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only.
+
+    `colo`: 1 to 32 of a-z, 0-9 and '-'. `history=False` keeps no superseded values. `clock`
+    gives seconds since 1970 and `random` the names of incarnations: for tests and
+    simulations. Raises StoreLocked, FormatTooNew, StorageFailed, BadRequest.
+
+    >>> kv = open_store(":memory:", colo="lhr")
+    >>> kv.put("greeting", "hello").value
+    'hello'
+    """
+    if not isinstance(colo, str) or not _COLO.fullmatch(colo):
+        raise BadRequest(f"colo is {colo!r}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path)
+    seconds = clock or time.time
+    token = (
+        (lambda: "".join(random.choices(_TOKEN, k=4)))
+        if random
+        else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
+    )
+    replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
+    if members.colo_of(replica.state.id) != colo:
+        storage.close()
+        raise BadRequest(
+            f"{str(path)!r} belongs to colo {members.colo_of(replica.state.id)!r}, not {colo!r}; open it as that"
+        )
+    return Store(replica, namespace, history, purge_step_ms)
+
+
+def _sqlite(path: str | os.PathLike[str]) -> Storage:
+    from crdtkv.storage.sqlite import SqliteStorage
+
+    return SqliteStorage(path)
+
+
+class Store(Operations):
+    """One colo's keys. Thread-safe. A context manager that closes.
+
+    As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
+    """
+
+    def __init__(
+        self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000
+    ) -> None:
+        self._replica = replica
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._draft: Draft | None = None
+        self._closed = False
+        self._history = history
+        self._purge_step_ms = purge_step_ms
+        self.namespace = namespace
+        self.rules = Rulebook(self)
+        self.on_commit: list[Callable[[Record, bytes], None]] = []
+        replica.keep_of = self._keep_of
+        if not replica.state.clean:
+            replica.state.clean = True
+
+    # who and where
+
+    @property
+    def id(self) -> str:
+        """This replica's id: the colo's name and its incarnation."""
+        return self._replica.state.id
+
+    @property
+    def colo(self) -> str:
+        """The colo's name."""
+        return members.colo_of(self.id)
+
+    @property
+    def vector(self) -> dict[str, int]:
+        """replica -> how many of its transactions are absorbed here."""
+        with self._lock:
+            return dict(self._replica.state.vector)
+
+    @property
+    def members(self) -> list[str]:
+        """The replica ids that belong to the namespace, as known here."""
+        with self._lock:
+            return sorted(members.members(self._replica))
+
+    def digest(self) -> str:
+        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1)."""
+        with self._lock:
+            return f"{self._replica.state.digest:032x}"
+
+    @property
+    def floor(self) -> int:
+        """The stamp up to which deleted cells have been dropped here."""
+        return self._replica.state.floor
+
+    # transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All that is done with what this yields is one transaction: seen whole or not at all, here and everywhere.
+
+        Nothing is written if the block raises. Other threads wait meanwhile.
+
+        >>> kv = open_store(colo="lhr")
+        >>> with kv.transaction() as t:
+        ...     _ = t.put("a", 1)
+        ...     _ = t.counter("n").add(2)
+        >>> kv["a"], kv["n"]
+        (1, 2)
+        """
+        with self._lock:
+            draft = self._begin()
+            made = None
+            try:
+                with self._replica.transaction():
+                    self._draft = draft = Draft(self._replica, self._rule_of)
+                    yield Transaction(self, draft)
+                    made = draft.record()
+                    members.announce(self._replica)
+            finally:
+                self._draft = None
+            self._told(made)
+
+    def _begin(self) -> Any:
+        if self._closed:
+            raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
+        if self._draft is not None:
+            raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
+        if not members.is_member(self._replica, self.id):
+            raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
+        ahead = -int(median(self._replica.offsets.values() or [0]))
+        if ahead > CLOCK_BOUND_MS:
+            raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
+        return None
+
+    def _told(self, made: tuple[Record, bytes] | None) -> None:
+        # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
+        replica = self._replica
+        if made is not None:
+            replica.spoken = dict(replica.state.vector)
+            replica.recent.append(made)
+            self._changed.notify_all()
+            for listener in self.on_commit:
+                listener(*made)
+
+    def _run(self, act: Callable[[Draft], _T]) -> _T:
+        with self._lock:
+            if self._draft is not None and not self._closed:
+                raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
+            with self.transaction():
+                assert self._draft is not None
+                return act(self._draft)
+
+    def _reading(self) -> Reading:
+        if self._closed:
+            raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
+        return Reading(self._replica, self._lock)
+
+    def _rule_of(self, key: str) -> Rule:
+        return rule_of(self._replica, key)
+
+    def _keep_of(self, key: str) -> Keep:
+        if not self._history or key.startswith(members.SYSTEM):
+            return Keep(0, 0)
+        rule = self._rule_of(key)
+        return Keep(rule.keep_cells, int(rule.keep_hours * 3600 * 1000))
+
+    # versions
+
+    def history(self, key: str) -> list[Revision]:
+        """The transactions that touched `key`, oldest first, as far back as is known here."""
+        return self._reading().history(key)
+
+    def diff(self, key: str, a: str | None, b: str | None = None) -> list[dict[str, Any]]:
+        """The JSON patch that makes the value at version `b` (None: now) of that at `a` (None: absent)."""
+        from crdtkv.store.patches import difference
+
+        reading = self._reading()
+        old = None if a is None else reading.entry_at(key, parse_version(key, a))
+        new = reading.entry(key) if b is None else reading.entry_at(key, parse_version(key, b))
+        return difference(old.value if old else None, new.value if new else None)
+
+    def blame(self, key: str) -> list[Blame]:
+        """Who wrote each part of what `key` shows, last."""
+        return self._reading().blame(key)
+
+    def revert(self, key: str, version: str) -> Receipt:
+        """A new write that makes `key` show what it showed at `version`."""
+        entry = self.get(key, at=version)
+        return self.delete(key) if entry is None else self.put(key, entry.value)
+
+    def conflicts(self, prefix: str = "") -> list[Conflict]:
+        """The inbox of lost writes that this colo made, oldest first."""
+        return maintenance.conflicts(self, prefix)
+
+    # other colos
+
+    def sync(self, other: Store) -> SyncReport:
+        """Exchange all that either lacks, both ways.
+
+        Two that never met become one namespace: the one with fewer writes joins, and
+        what it wrote is minted anew.
+        """
+        return syncing.sync(self, other)
+
+    def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> Iterator[Change]:
+        """The changes of keys with `prefix`, from now on, or from the cursor of an earlier change on; waits for more.
+
+        Ends after `timeout` seconds without one (None: never). Intermediate values are
+        squashed. A cursor older than what was purged gives one `reset`, then every key.
+        """
+        return watching.watch(self, prefix, since, timeout)
+
+    def leave(self) -> None:
+        """Retire from the namespace: the others need not wait for this colo any more. It stays readable."""
+        self._member_act(life.leave)
+
+    def evict(self, colo: str) -> list[str]:
+        """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join."""
+        return self._member_act(lambda replica: life.evict(replica, colo))
+
+    def resolve(self, link: str) -> None:
+        """An operator's act: of a membership conflict, the eviction `link` holds."""
+        self._member_act(lambda replica: life.resolve(replica, link))
+
+    @property
+    def forks(self) -> list[tuple[str, ...]]:
+        """The membership conflicts that stand; while there is one nothing is purged."""
+        with self._lock:
+            return members.open_forks(self._replica)
+
+    def _member_act(self, act: Callable[[Replica], _T]) -> _T:
+        with self._lock:
+            self._begin()
+            before = dict(self._replica.state.vector)
+            done = act(self._replica)
+            if self._replica.state.vector != before:
+                self._changed.notify_all()
+                for listener in self.on_commit:
+                    listener(*self._replica.recent[-1])
+            return done
+
+    # care
+
+    def check(self) -> list[str]:
+        """What is wrong with the store, in words; empty if every invariant holds. O(cells)."""
+        with self._lock:
+            return maintenance.check(self._replica)
+
+    def compact(self) -> int:
+        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went."""
+        with self._lock:
+            if self._closed:
+                raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
+            return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent; later calls raise StoreClosed."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._replica.storage.close()
+                self._changed.notify_all()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Store {self.id} of {self.namespace!r}>"
+
+
+class Transaction(Operations):
+    """The methods of a store, all in one transaction; valid inside its `with` block."""
+
+    def __init__(self, store: Store, draft: Draft) -> None:
+        self._store = store
+        self._replica = store._replica
+        self._open = draft
+
+    def _run(self, act: Callable[[Draft], _T]) -> _T:
+        if self._store._draft is not self._open:
+            raise BadRequest("this transaction has ended; begin another")
+        return act(self._open)
+
+    def _reading(self) -> Reading:
+        return Reading(self._replica, self._store._lock)
+
+    def _rule_of(self, key: str) -> Rule:
+        return self._store._rule_of(key)

@@ -1,0 +1,154 @@
+"""Anti-entropy between two stores in one process: records where they are at hand, catch-ups for the rest.
+
+The same steps as over a network: say who you are, mend membership, then exchange
+until both have the same vector. Every message is encoded and decoded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crdtkv.core.clocks import covers, covers_all
+from crdtkv.core.wire import CatchUp, Record, decode, encode
+from crdtkv.errors import BadRequest, NotAMember
+from crdtkv.replica import exchange, life, members
+from crdtkv.replica.core import Replica
+from crdtkv.store.results import SyncReport
+
+if TYPE_CHECKING:
+    from crdtkv.store.store import Store
+
+__all__ = [
+    "MAX_RECORDS",
+    "MAX_ROUNDS",
+    "sync",
+]
+
+MAX_ROUNDS = 8
+MAX_RECORDS = 256
+"""A peer that lacks more transactions than this gets a catch-up."""
+
+
+class _Tally:
+    def __init__(self) -> None:
+        self.records = self.cells = self.bytes = 0
+        self.refused: list[str] = []
+
+
+def sync(one: Store, other: Store) -> SyncReport:
+    """Exchange until both have the same vector, or one refuses the other: then the report says who whom."""
+    if one is other or one._replica.storage is other._replica.storage:
+        raise BadRequest(f"{one.id} cannot sync with itself; name another store")
+    first, second = sorted((one, other), key=id)
+    with first._lock, second._lock:
+        for store in (one, other):
+            store._reading()
+        return _sync(one, other)
+
+
+def _sync(one: Store, other: Store) -> SyncReport:
+    tally = _Tally()
+    before = [dict(s._replica.state.vector) for s in (one, other)]
+    _meet(one, other)
+    rounds = 0
+    while rounds < MAX_ROUNDS:
+        rounds += 1
+        for source, target in ((one, other), (other, one)):
+            _send(source._replica, target._replica, tally)
+        for store in (one, other):
+            life.remint(store._replica, store._rule_of)
+        if one._replica.state.vector == other._replica.state.vector or len(tally.refused) > 1:
+            break
+    for store, was in zip((one, other), before, strict=True):
+        if store._replica.state.vector != was:
+            store._changed.notify_all()
+    return SyncReport(
+        tally.records, tally.cells, tally.bytes, rounds, one._replica.state.vector == other._replica.state.vector,
+        tuple(tally.refused),
+    )  # fmt: skip
+
+
+def _send(source: Replica, target: Replica, tally: _Tally) -> None:
+    for _, data in _records_for(source, target):
+        message = decode(data)
+        assert isinstance(message, Record)
+        if exchange.receive(target, message, data) is exchange.Outcome.absorbed:
+            tally.records += 1
+            tally.bytes += len(data)
+    made = exchange.catch_up(source, target.state.vector)
+    data = encode(made)
+    message = decode(data)
+    assert isinstance(message, CatchUp)
+    outcome = exchange.absorb(target, message)
+    if outcome is exchange.Outcome.refused:
+        words = f"{source.state.id} is not a member at {target.state.id}"
+        tally.refused += [] if words in tally.refused else [words]
+    tally.cells += sum(len(k.cells) for k in made.keys)
+    tally.bytes += len(data)
+
+
+def _records_for(source: Replica, target: Replica) -> list[tuple[Record, bytes]]:
+    """The recent records that the target lacks, if they are few."""
+    lacking = [(r, d) for r, d in source.recent if not covers(target.state.vector, r.dot)]
+    return lacking if len(lacking) <= MAX_RECORDS else []
+
+
+# membership
+
+
+def _meet(one: Store, other: Store) -> None:
+    """Mend what can be mended of membership before anything is exchanged."""
+    a, b = one._replica, other._replica
+    if a.state.namespace != b.state.namespace:
+        fewer, more = sorted((one, other), key=lambda s: (_writes(s._replica), s.id))
+        _join(fewer, more)
+        return
+    for copy, original in ((one, other), (other, one)):
+        if _is_old_copy(copy._replica, original._replica):
+            _renew_copy(copy, original)
+    forks = members.fork_between(a, b)
+    for replica in (a, b):
+        if forks and not members.is_member(replica, (b if replica is a else a).state.id):
+            _remember(replica, forks)
+    for out, peer in ((one, other), (other, one)):
+        if members.is_out(out._replica, peer._replica) and not members.forked(out._replica):
+            _join(out, peer)
+
+
+def _writes(replica: Replica) -> int:
+    return sum(replica.state.vector.values())
+
+
+def _join(joiner: Store, sponsor: Store) -> None:
+    """The joiner takes a full join under a new incarnation; what it wrote and the sponsor lacks is minted anew."""
+    replica = joiner._replica
+    new = f"{joiner.colo}~{replica.token()}"
+    dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
+    life.return_to(replica, dot, snapshot, new)
+    with replica.transaction():
+        replica.state.namespace = sponsor._replica.state.namespace
+    # So that a third colo, told by the joiner, learns of it from the sponsor's own words.
+    replica.recent.extend(sponsor._replica.recent)
+
+
+def _is_old_copy(replica: Replica, peer: Replica) -> bool:
+    """Whether the peer knows more of what this replica wrote than it does itself."""
+    return not covers_all({replica.state.id: replica.state.vector.get(replica.state.id, 0)}, {
+        replica.state.id: peer.state.vector.get(replica.state.id, 0)
+    })  # fmt: skip
+
+
+def _renew_copy(store: Store, sponsor: Store) -> None:
+    """A restored copy: it keeps its cells, mints nothing of its past anew, and takes a new incarnation."""
+    replica = store._replica
+    if not members.is_member(sponsor._replica, sponsor.id):
+        raise NotAMember(f"{sponsor.id} is not a member, so it cannot take {store.id} back; sync with a member")
+    new = f"{store.colo}~{replica.token()}"
+    dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
+    life.rename_copy(replica, dot, snapshot, new)
+
+
+def _remember(replica: Replica, forks: list[tuple[str, ...]]) -> None:
+    with replica.transaction():
+        known = set(replica.state.forks)
+        replica.state.forks = sorted(known | {"|".join(fork) for fork in forks})

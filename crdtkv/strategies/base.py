@@ -1,0 +1,187 @@
+"""What a strategy is: two pure functions over cells, and the words about them.
+
+A strategy says how a client's operation becomes cells (`edit`) and how cells
+read as a value (`read`). It never joins: there is one join, in `core.cells`, so a
+strategy can be wrong about a value but cannot make two colos disagree.
+
+Rule of this room: no state, no clock, no randomness. The same cells read the same
+everywhere; the same operation on the same cells gives the same writes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final, NamedTuple
+
+from crdtkv.core import values
+from crdtkv.core.cells import Cell, Context, Sibling, is_live, is_value, latest
+from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.paths import pretty
+from crdtkv.core.tree import Tree
+from crdtkv.errors import CrdtkvError
+
+__all__ = ["ABSENT", "Env", "Loser", "Operation", "Strategy", "Write"]
+
+
+class _Absent:
+    """The reading of what is not there; falsy, and only itself."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT: Final = _Absent()
+
+
+class Operation(NamedTuple):
+    """A wish: `("add", (3,))`. `put` and `delete` are known to every strategy."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+
+
+class Write(NamedTuple):
+    """One cell to be written.
+
+    It replaces whatever stands at `path` (`all`), or only what the base covers.
+    `path` is relative to the tree the strategy was given.
+    """
+
+    path: bytes
+    payload: bytes | None
+    all: bool = False
+
+
+class Loser(NamedTuple):
+    """A sibling that stands but is not what a reader sees. `value` may be ABSENT: a delete that lost."""
+
+    path: bytes
+    sibling: Sibling
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """What an edit may know besides the cells.
+
+    `covers(dot)`: the client's base had absorbed this dot. `seen`: that base as a key
+    context, what a hider or sweep takes away. `base`: the cells as they stood at that
+    base (the tree itself if the base is current). `strategy_for(path)`: the strategy
+    spec that the rules name for a JSON path such as `/tags`, None if they are silent.
+    """
+
+    replica: str
+    n: int
+    stamp: Stamp
+    seen: Context
+    covers: Callable[[Dot], bool]
+    base: Tree
+    share_floor: int = 0
+    """The highest total of a counter's share that this replica ever dropped: a new share begins there."""
+    strategy_for: Callable[[tuple[str, ...]], str | None] = field(default=lambda path: None)
+
+    @property
+    def dot(self) -> Dot:
+        return (self.replica, self.n)
+
+    def with_base(self, base: Tree) -> Env:
+        """The same for a part of the key: the nested strategy sees its own cells as the base had them."""
+        return replace(self, base=base)
+
+
+class Strategy(ABC):
+    """One way to merge. Instances hold only their options; equal spec, equal strategy.
+
+    `spec` is what stands in the first component of a path: the name, and the options
+    that change how cells read, so that a reading never depends on a rule.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    wins: ClassVar[str]
+    anomaly: ClassVar[str]
+    cost: ClassVar[str]
+    operations: ClassVar[Mapping[str, str]]
+    options: ClassVar[Mapping[str, str]] = {}
+    keeps_history: ClassVar[bool] = True
+    whole: ClassVar[bool] = False
+    """Whether expiry hides all of a value or none of it (json), not cell by cell."""
+
+    def __init__(self, **options: str) -> None:
+        self.chosen = options
+
+    @property
+    def spec(self) -> str:
+        """`set`, or `set?wins=remove`: the name and the options that are not the default."""
+        given = "&".join(f"{k}={v}" for k, v in sorted(self.chosen.items()))
+        return f"{self.name}?{given}" if given else self.name
+
+    @abstractmethod
+    def read(self, tree: Tree) -> Any:
+        """The value that the cells show, a fresh object, or ABSENT."""
+
+    @abstractmethod
+    def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
+        """The writes that carry `operation` out; none if it changes nothing.
+
+        Raises BadRequest if the operation or its value does not fit, in which case
+        nothing is written.
+        """
+
+    @abstractmethod
+    def norm(self, value: Any) -> Any:
+        """The normal form: what a read returns right after a put of `value`. Raises BadRequest."""
+
+    def present(self, tree: Tree) -> bool:
+        """Whether there is a value to read. Override where this is cheaper than reading it."""
+        return self.read(tree) is not ABSENT
+
+    def gone(self, cell: Cell) -> bool:
+        """Whether the cell at a leaf reads as absent."""
+        return not any(is_live(s.payload) for s in cell)
+
+    def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
+        """The paths that a purge to `floor` drops because of the cells at `candidates`.
+
+        Dropping them must not change any reading, now or after any later join. For
+        independent cells: the cell itself, if it reads as absent and all of it is old.
+        """
+        return [p for p in candidates if self._droppable(tree.cell(p), floor)]
+
+    def _droppable(self, cell: Cell, floor: Stamp) -> bool:
+        return bool(cell) and self.gone(cell) and all(s.stamp <= floor for s in cell)
+
+    def mark(self, tree: Tree) -> bytes | None:
+        """The mark of the container that is shown at the root (whole containers only)."""
+        return None
+
+    def reaches(self, tree: Tree, path: bytes) -> bool:
+        """Whether what stands at `path` is part of what a reader sees (whole containers only)."""
+        return True
+
+    def siblings(self, tree: Tree) -> list[Any]:
+        """All concurrent values, where the strategy shows more than one."""
+        return []
+
+    def leaves(self, tree: Tree) -> Iterable[tuple[str, Sibling, Any]]:
+        """The writes that make up what is shown: where (in words), the sibling, its value."""
+        for path, cell in [(b"", tree.cell()), *tree.below()]:
+            live = [s for s in cell if is_value(s.payload)]
+            if live and not self.gone(cell):
+                yield pretty(path), latest(live), _readable(latest(live).payload)
+
+    def losers(self, tree: Tree) -> Iterable[Loser]:
+        """The siblings that stand unshown; none where siblings do not compete."""
+        return ()
+
+
+def _readable(payload: bytes | None) -> Any:
+    try:
+        return values.unpack(payload or b"")
+    except CrdtkvError:
+        return None

@@ -1,0 +1,400 @@
+"""How an operation on a JSON document becomes writes: three-way, path by path.
+
+Given what stands, what the base showed, and what the client wants, only what the
+client changed is written. What reads as absent is made whole; a delete hides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crdtkv.core import positions, values
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark, is_value
+from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
+from crdtkv.core.tree import Tree
+from crdtkv.errors import WrongOperation, WrongType
+from crdtkv.strategies.base import Env, Operation, Write
+from crdtkv.strategies.document import VALUE_KIND, Node, Reader, Shown, hiders, nested_strategy, nested_tree
+from crdtkv.strategies.registry import strategy
+from crdtkv.strategies.sequence import initial, make_plan, order_path, order_write, place
+
+__all__ = ["EMPTY", "Edit", "Gone", "Tokens", "check_index", "keyed", "member", "pointer", "similar"]
+
+Tokens = tuple[str, ...]
+EMPTY = Node()
+
+
+class Gone(Node):
+    """A document that reads as absent although its cells are still here (expired, or deleted)."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node.cell)
+        self.children = node.children
+
+
+class Edit:
+    """One operation on a document: what it writes, given what stands and what its base showed."""
+
+    def __init__(self, reader: Reader, env: Env, tree: Tree) -> None:
+        self.reader = reader
+        self.env = env
+        self.tree = tree
+
+    # put: three-way at a path
+
+    def put(self, path: bytes, at: Tokens, now: Node, base: Node, value: Any) -> list[Write]:
+        """What makes `path` show `value`, as an edit of what `base` showed there."""
+        shown, was = self.shown(now), self.reader.shown(base)
+        own = self._own_strategy(at, shown, was)
+        if own is not None:
+            return self._put_nested(path, at, now, base, own, value)
+        if isinstance(value, dict):
+            return self._put_container(path, at, now, base, value, MARK_OBJECT)
+        if isinstance(value, list | tuple):
+            return self._put_container(path, at, now, base, value, MARK_ARRAY)
+        return self._put_value(path, now, was, values.pack(value))
+
+    def shown(self, node: Node) -> Shown | None:
+        return None if isinstance(node, Gone) else self.reader.shown(node)
+
+    def _put_value(self, path: bytes, now: Node, was: Shown | None, packed: bytes) -> list[Write]:
+        shown = self.shown(now)
+        if was is not None and was.sibling is not None and was.sibling.payload == packed and shown is not None:
+            return []
+        writes = [Write(path, packed, all=True)]
+        return writes + [
+            Write(path + p, TOMBSTONE) for p, cell in now.cells() if p and any(is_live(s.payload) for s in cell)
+        ]
+
+    def _put_container(self, path: bytes, at: Tokens, now: Node, base: Node, value: Any, kind: bytes) -> list[Write]:
+        shown, was = self.shown(now), self.reader.shown(base)
+        if shown is None or (shown.kind != kind and (was is None or was.kind != kind or base is now)):
+            return self._create(path, at, now, value, kind)
+        if was is not None and was.kind == kind:
+            before = base
+        elif shown.kind == kind:
+            before = EMPTY
+        else:
+            return self._create(path, at, now, value, kind)
+        writes = (
+            self._put_members(path, at, now, before, value)
+            if kind == MARK_OBJECT
+            else self._put_elements(path, at, now, before, value)
+        )
+        if writes and shown.kind != kind:
+            return self._create(path, at, now, value, kind)
+        return self.reassert(path, now, kind, writes)
+
+    def reassert(self, path: bytes, now: Node, kind: bytes, writes: list[Write]) -> list[Write]:
+        """An edit below a delete that its base had seen puts the mark in the delete's place."""
+        if writes and any(is_hider(s.payload) and self.env.covers(s.dot) for s in now.cell):
+            return [Write(path, kind), *writes]
+        return writes
+
+    def _create(self, path: bytes, at: Tokens, now: Node, value: Any, kind: bytes) -> list[Write]:
+        """A container made where none is shown: nothing of what stood below comes back."""
+        writes = [Write(path, kind, all=True)]
+        if kind == MARK_OBJECT:
+            for name in value:
+                part = member(name)
+                writes += self.put(path + part, (*at, name), self._buried(now, part), EMPTY, value[name])
+        else:
+            for part, element, position in self._initial(at, value):
+                writes += self.put(path + part, (*at, "*"), self._buried(now, part), EMPTY, element)
+                writes += [order_write(path, part, position)] if position else []
+        written = {w.path for w in writes}
+        below = [
+            path + p for p, cell in now.cells() if p and any(is_live(s.payload) or is_hider(s.payload) for s in cell)
+        ]
+        return writes + [Write(p, TOMBSTONE, all=True) for p in below if p not in written]
+
+    def _buried(self, now: Node, part: bytes) -> Node:
+        """What stands below something absent is absent too."""
+        child = now.children.get(part)
+        return EMPTY if child is None else Gone(child)
+
+    def _initial(self, at: Tokens, value: Sequence[Any]) -> list[tuple[bytes, Any, bytes]]:
+        """Elements of an array made where nothing was: (component, element, position if it is keyed)."""
+        keys = self._key_members(at)
+        out: list[tuple[bytes, Any, bytes]] = []
+        used: set[bytes] = set()
+        for index, element in enumerate(value):
+            packed = values.pack_canonical(element)
+            part = keyed(element, keys)
+            if part is None or part in used:
+                out.append((initial(index, packed), element, b""))
+            else:
+                out.append((part, element, positions.initial(index, packed)))
+                used.add(part)
+        return out
+
+    # objects
+
+    def _put_members(self, path: bytes, at: Tokens, now: Node, base: Node, value: dict[str, Any]) -> list[Write]:
+        writes: list[Write] = []
+        wanted = {member(name): name for name in value}
+        for part, name in wanted.items():
+            writes += self._put_child(path, (*at, name), part, now, base, value[name])
+        for part, child in base.children.items():
+            if part[:1] == MEMBER and part not in wanted and self.reader.shown(child) is not None:
+                writes += self.delete(path + part, now.children.get(part, EMPTY), child)
+        return writes
+
+    def _put_child(self, path: bytes, at: Tokens, part: bytes, now: Node, base: Node, value: Any) -> list[Write]:
+        return self.put(path + part, at, now.children.get(part, EMPTY), base.children.get(part, EMPTY), value)
+
+    # arrays
+
+    def _put_elements(self, path: bytes, at: Tokens, now: Node, base: Node, value: Sequence[Any]) -> list[Write]:
+        """The elements that changed against the base: removed, moved, edited, put in."""
+        if base is EMPTY:
+            return self._put_initial(path, at, now, value)
+        keys = self._key_members(at)
+        old = self.reader.elements(base)
+        old_tokens = [part if part[:1] == KEYED else self._token(node) for _, part, node in old]
+        new_parts = self._keyed_parts(value, keys)
+        packed = [values.pack_canonical(v) for v in value]
+        new_tokens = [part or p for part, p in zip(new_parts, packed, strict=True)]
+        plan = make_plan(old_tokens, new_tokens, lambda i, j: self._alike(old[i][2], old[i][1], value[j], new_parts[j]))
+        writes: list[Write] = []
+        edited = set(plan.edited)
+        for i in plan.removed:
+            writes += self.delete_element(path, now, base, old[i][1])
+        for i, j in [*plan.kept, *plan.moved, *plan.edited]:
+            if (i, j) in edited or old[i][1][:1] == KEYED:
+                writes += self._put_child(path, (*at, "*"), old[i][1], now, base, value[j])
+        return writes + self._place(
+            path, at, now, old, plan.kept + plan.edited, plan.moved, plan.inserted, value, new_parts
+        )
+
+    def _place(
+        self, path: bytes, at: Tokens, now: Node, old: list[tuple[bytes, bytes, Node]], stay: list[tuple[int, int]],
+        moved: list[tuple[int, int]], inserted: list[int], value: Sequence[Any], parts: list[bytes | None],
+    ) -> list[Write]:  # fmt: skip
+        fixed = {j: old[i][0] for i, j in stay}
+        wanted = sorted([*inserted, *(j for _, j in moved)])
+        made = place(fixed, wanted, len(value), lambda p: component(ELEMENT, p) in now.children, self.env)
+        writes = [order_write(path, old[i][1], made[j]) for i, j in moved]
+        for j in inserted:
+            part = parts[j] or component(ELEMENT, made[j])
+            child = now.children.get(part, EMPTY)
+            writes += self.put(path + part, (*at, "*"), child, EMPTY, value[j])
+            if parts[j]:
+                writes.append(order_write(path, part, made[j]))
+        return writes
+
+    def _put_initial(self, path: bytes, at: Tokens, now: Node, value: Sequence[Any]) -> list[Write]:
+        """An array put by who knew of none, where another made one meanwhile."""
+        writes: list[Write] = []
+        for part, element, position in self._initial(at, value):
+            child = now.children.get(part, EMPTY)
+            if self.reader.shown(child) is None or position:
+                writes += self.put(path + part, (*at, "*"), child, EMPTY, element)
+                writes += [order_write(path, part, position)] if position and self.reader.shown(child) is None else []
+        return writes
+
+    def _token(self, node: Node) -> bytes:
+        cell = node.cell
+        if len(cell) == 1 and is_value(cell[0].payload) and not node.children:
+            value = values.unpack(cell[0].payload or b"")
+            return values.pack_canonical(value) if isinstance(value, dict | list) else cell[0].payload or b""
+        return values.pack_canonical(self.reader.value(node))
+
+    def _alike(self, node: Node, part: bytes, value: Any, new_part: bytes | None) -> bool:
+        """Whether `value` is the old element, edited: they share at least half of their members."""
+        if part[:1] == KEYED or new_part is not None:
+            return False
+        old = self.reader.value(node)
+        return similar(old, value)
+
+    def _key_members(self, at: Tokens) -> tuple[str, ...]:
+        spec = self.env.strategy_for(at) or ""
+        return tuple(spec.removeprefix("list?key=").split(",")) if spec.startswith("list?key=") else ()
+
+    @staticmethod
+    def _keyed_parts(value: Sequence[Any], keys: tuple[str, ...]) -> list[bytes | None]:
+        out: list[bytes | None] = []
+        for element in value:
+            part = keyed(element, keys)
+            out.append(None if part in out and part is not None else part)
+        return out
+
+    # strategies of their own
+
+    def _own_strategy(self, at: Tokens, shown: Shown | None, was: Shown | None) -> bytes | None:
+        """The component of the strategy at this path: what is shown, else what was, else what the rules say."""
+        for found in (shown, was):
+            if found is not None:
+                return found.kind if found.kind[:1] == STRATEGY else None
+        return self._ruled(at)
+
+    def _ruled(self, at: Tokens) -> bytes | None:
+        spec = self.env.strategy_for(at)
+        if spec is None or spec == "json" or spec.split("?")[0] == "list":
+            return None
+        return component(STRATEGY, strategy(spec).spec.encode())
+
+    def _put_nested(self, path: bytes, at: Tokens, now: Node, base: Node, own: bytes, value: Any) -> list[Write]:
+        writes = self.nested(path, now, base, own, Operation("put", (value,)))
+        return self._clear_others(path, now) + writes if writes else []
+
+    def nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
+        """The writes of an operation of the strategy at `path`."""
+        tree = nested_tree(now.children.get(own, EMPTY)) if not isinstance(now, Gone) else Tree({})
+        before = tree if base is now else nested_tree(base.children.get(own, EMPTY))
+        env = self.env.with_base(before)
+        return [w._replace(path=path + own + w.path) for w in nested_strategy(own).edit(tree, operation, env)]
+
+    def _clear_others(self, path: bytes, now: Node) -> list[Write]:
+        return [Write(path, TOMBSTONE, all=True)] if now.cell else []
+
+    # deletes
+
+    def delete(self, path: bytes, now: Node, base: Node) -> list[Write]:
+        """What takes away what the base showed at `path`; nothing if nothing is shown."""
+        shown = self.shown(now)
+        if shown is None:
+            return []
+        if shown.kind[:1] == STRATEGY:
+            return self.nested(path, now, base, shown.kind, Operation("delete"))
+        if any(is_mark(s.payload) or is_hider(s.payload) for s in now.cell):
+            kinds = [h.kind for h in hiders(now.cell)]
+            kind = shown.kind if shown.kind != VALUE_KIND else (kinds[0] if kinds else MARK_OBJECT)
+            return [Write(path, hide(self.env.seen, kind))]
+        return [Write(path, TOMBSTONE)] if any(self.env.covers(s.dot) for s in now.cell) else []
+
+    def delete_element(self, path: bytes, now: Node, base: Node, part: bytes) -> list[Write]:
+        """Take an element away, and say no more where it stood."""
+        writes = self.delete(path + part, now.children.get(part, EMPTY), base.children.get(part, EMPTY))
+        order = order_path(part)
+        if writes and order in now.children and any(is_live(s.payload) for s in now.children[order].cell):
+            writes.append(Write(path + order, TOMBSTONE))
+        return writes
+
+    # operations by path
+
+    def at(self, now: Node, base: Node, tokens: Tokens, family: str, operation: Operation) -> list[Write]:
+        """An operation of the strategy `family` at the path `tokens`."""
+        writes: list[Write] = []
+        if self.shown(now) is None:
+            writes.append(Write(b"", MARK_OBJECT, all=True))
+            now = base = EMPTY
+        return writes + self._at(b"", (), now, base, tokens, family, operation)
+
+    def _at(
+        self, path: bytes, at: Tokens, now: Node, base: Node, rest: Tokens, family: str, operation: Operation
+    ) -> list[Write]:
+        if not rest:
+            return self._here(path, at, now, base, family, operation)
+        shown = self.shown(now)
+        kind = shown.kind if shown is not None else MARK_OBJECT
+        if kind == VALUE_KIND or kind[:1] == STRATEGY:
+            raise WrongType(f"{pointer(at)!r} holds no members, so {rest[0]!r} cannot be in it")
+        part = member(rest[0]) if kind == MARK_OBJECT else self._element(now, at, rest[0])
+        step = rest[0] if kind == MARK_OBJECT else "*"
+        child, before = now.children.get(part, EMPTY), base.children.get(part, EMPTY)
+        writes = self._at(path + part, (*at, step), child, before, rest[1:], family, operation)
+        if writes and shown is None:
+            return [Write(path, kind, all=True), *writes] if path else writes
+        return self.reassert(path, now, kind, writes)
+
+    def _element(self, now: Node, at: Tokens, token: str) -> bytes:
+        elements = self.reader.elements(now)
+        if not token.isdigit() or int(token) >= len(elements):
+            raise WrongType(f"{pointer(at)!r} is an array of {len(elements)}: no element {token!r}")
+        return elements[int(token)][1]
+
+    def _here(self, path: bytes, at: Tokens, now: Node, base: Node, family: str, operation: Operation) -> list[Write]:
+        if operation.name == "put":
+            return self.put(path, at, now, base, operation.args[0])
+        if operation.name == "delete":
+            return self.delete(path, now, base)
+        if family == "list":
+            return self._list_operation(path, at, now, base, operation)
+        own = self._own_strategy(at, self.shown(now), None) or component(STRATEGY, strategy(family).spec.encode())
+        found = nested_strategy(own)
+        if found.name != family or (self.shown(now) or Shown(own, (0, ("", 0)), None)).kind != own:
+            raise WrongType(f"{pointer(at)!r} is not a {family}")
+        return self.nested(path, now, base, own, operation)
+
+    def _list_operation(self, path: bytes, at: Tokens, now: Node, base: Node, operation: Operation) -> list[Write]:
+        """append, insert, move... as edits of the list that is shown."""
+        shown = self.shown(now)
+        if shown is not None and shown.kind != MARK_ARRAY:
+            raise WrongType(f"{pointer(at)!r} is not a list")
+        elements = self.reader.elements(now) if shown is not None else []
+        if operation.name in ("append", "prepend", "insert") and shown is None:
+            return self._create(path, at, now, list(operation.args[-1:]), MARK_ARRAY)
+        writes = self._element_operation(path, at, now, base, elements, operation)
+        return self.reassert(path, now, MARK_ARRAY, writes)
+
+    def _element_operation(
+        self,
+        path: bytes,
+        at: Tokens,
+        now: Node,
+        base: Node,
+        elements: list[tuple[bytes, bytes, Node]],
+        operation: Operation,
+    ) -> list[Write]:
+        name, args, count = operation.name, operation.args, len(elements)
+        if name in ("append", "prepend", "insert"):
+            index = {"append": count, "prepend": 0}.get(name, args[0])
+            part = keyed(args[-1], self._key_members(at))
+            position = self._between(elements, check_index(index, count, at), now)
+            target = part or component(ELEMENT, position)
+            writes = self.put(path + target, (*at, "*"), now.children.get(target, EMPTY), EMPTY, args[-1])
+            return [*writes, order_write(path, target, position)] if part else writes
+        index = check_index(args[0], count - 1, at)
+        _, part, node = elements[index]
+        if name == "remove":
+            return self.delete_element(path, now, base, part)
+        if name == "set":
+            return self.put(path + part, (*at, "*"), node, base.children.get(part, EMPTY), args[1])
+        if name == "move":
+            rest = elements[:index] + elements[index + 1 :]
+            return [order_write(path, part, self._between(rest, check_index(args[1], count - 1, at), now))]
+        raise WrongOperation(f"a list in json takes append, prepend, insert, remove, set, move; not {name!r}")
+
+    def _between(self, elements: list[tuple[bytes, bytes, Node]], index: int, now: Node) -> bytes:
+        fixed = {i: e[0] for i, e in enumerate(elements[:index])} | {
+            i + 1: e[0] for i, e in enumerate(elements) if i >= index
+        }
+        taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
+        return place(fixed, [index], len(elements) + 1, taken, self.env)[index]
+
+
+def member(name: str) -> bytes:
+    """The component of an object's member."""
+    return component(MEMBER, name.encode())
+
+
+def keyed(element: Any, keys: tuple[str, ...]) -> bytes | None:
+    """The component of an element that is identified by its key members, None if it lacks one."""
+    if not keys or not isinstance(element, dict) or any(k not in element for k in keys):
+        return None
+    return component(KEYED, values.pack_canonical([element[k] for k in keys]))
+
+
+def similar(old: Any, new: Any) -> bool:
+    """Whether two containers share at least half of their members."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        same = sum(1 for k in old if k in new and values.equal(old[k], new[k]))
+        return 2 * same >= max(len(old), len(new))
+    return False
+
+
+def check_index(index: Any, most: int, at: Tokens) -> int:
+    """`index` as it counts from the front. WrongType if there is no such place."""
+    if not isinstance(index, int) or isinstance(index, bool):
+        raise WrongType(f"index {index!r} of {pointer(at)!r} is not a whole number")
+    found = index + most + 1 if index < 0 else index
+    if not 0 <= found <= most:
+        raise WrongType(f"index {index} is outside {pointer(at)!r}; 0 to {most} are allowed")
+    return found
+
+
+def pointer(tokens: Tokens) -> str:
+    """The JSON pointer of a path (RFC 6901)."""
+    return "".join("/" + t.replace("~", "~0").replace("/", "~1") for t in tokens)

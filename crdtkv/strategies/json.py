@@ -1,0 +1,191 @@
+"""JSON document: three-way by path; each leaf, element and container its own fate.
+
+A put is compared with what its client had read, once, where it happens; only what
+changed is written. Objects merge by member, arrays as lists with identity (of
+creation, of key members, or of value: a set), scalars by last write. A path may
+have a strategy of its own: `/tags` a set, `/hits` a counter.
+
+A delete of a container hides it with all that its writer had seen. Under
+`wins=edit` an edit inside, made by who had not seen the delete, brings the whole
+container back; under `wins=delete` it stays away and the edit is in the inbox.
+
+The anomaly that survives: a document is merged path by path, so a rule that spans
+paths (a total that equals its parts) may be broken by two edits that each kept it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from crdtkv.core import values
+from crdtkv.core.cells import Cell, is_live, is_mark, is_value
+from crdtkv.core.clocks import Stamp
+from crdtkv.core.paths import ORDER, STRATEGY, first
+from crdtkv.core.tree import Tree
+from crdtkv.errors import WrongOperation
+from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.document import Node, Reader, Shown, build, nested_strategy, nested_tree, of_kind
+from crdtkv.strategies.document_edit import EMPTY, Edit, Gone
+from crdtkv.strategies.sequence import is_element, order_path
+
+__all__ = ["Json"]
+
+
+class Json(Strategy):
+    """The strategy `json`."""
+
+    name = "json"
+    summary = "a JSON document merged by path"
+    wins = "each member, element and leaf by itself; an edit wins over a concurrent delete (wins=delete: the delete)"
+    anomaly = "a rule that spans paths may be broken by two edits that each kept it"
+    cost = "one cell per leaf and per container; a put is O(document + changes)"
+    operations = {
+        "put": "put(value): three-way against the base",
+        "delete": "delete(): the whole document",
+        "at": "at(path, strategy, operation): an operation of the strategy at that path",
+    }
+    options = {"wins": "edit|delete"}
+    whole = True
+
+    def read(self, tree: Tree) -> Any:
+        reader, node = self._reader(tree), build(tree.raw())
+        shown = reader.root(node)
+        return ABSENT if shown is None else reader.value(node, shown)
+
+    def present(self, tree: Tree) -> bool:
+        cell = tree.raw().cell()
+        if len(cell) == 1 and is_live(cell[0].payload) and not tree.expiry:
+            return True
+        return bool(cell) and self._reader(tree).root(build(tree.raw())) is not None
+
+    def norm(self, value: Any) -> Any:
+        return values.unpack(values.pack_canonical(value))
+
+    def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
+        reader, node = self._reader(tree), build(tree.raw())
+        now = Gone(node) if reader.root(node) is None else node
+        # What expiry hides is hidden at the root alone; below, everything reads as it stands.
+        reader = Reader(reader.delete_wins)
+        base = node if env.base is tree else build(env.base.raw())
+        edit = Edit(reader, env, tree)
+        if operation.name == "put":
+            values.pack(operation.args[0])  # so that an error names the path in the whole value
+            return edit.put(b"", (), now, base if now is node else EMPTY, operation.args[0])
+        if operation.name == "delete":
+            return edit.delete(b"", now, base)
+        if operation.name == "at":
+            return edit.at(now, base, *operation.args)
+        raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
+
+    def _reader(self, tree: Tree) -> Reader:
+        return Reader(self.chosen.get("wins") == "delete", tree.expiry)
+
+    # what a purge may drop
+
+    def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
+        root, reader = build(tree.raw()), self._reader(tree)
+        if reader.root(root) is None and _old(root, floor):
+            return [p for p, _ in root.cells()]
+        out: set[bytes] = set()
+        for path in candidates:
+            if path not in out:
+                out.update(_dead_because(reader, root, path, floor))
+        return out
+
+    def mark(self, tree: Tree) -> bytes | None:
+        shown = self._reader(tree).root(build(tree.raw()))
+        if shown is None:
+            return None
+        return shown.sibling.payload if shown.sibling is not None else shown.kind
+
+    def reaches(self, tree: Tree, path: bytes) -> bool:
+        node: Node | None = build(tree.raw())
+        reader = self._reader(tree)
+        for part in _parts(path):
+            if node is None or reader.shown(node) is None:
+                return False
+            node = node.children.get(part)
+        return node is not None and reader.shown(node) is not None
+
+    def losers(self, tree: Tree) -> Iterable[Loser]:
+        return list(_losers(self._reader(tree), build(tree.raw()), b""))
+
+
+def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
+    shown = reader.shown(node)
+    if len(node.cell) > 1 and shown is not None:
+        for s in node.cell:
+            if is_value(s.payload) and s is not shown.sibling:
+                yield Loser(path, s, values.unpack(s.payload or b""))
+            elif is_mark(s.payload) and s.payload != shown.kind:
+                kind = s.payload or b""
+                yield Loser(path, s, reader.value(node, Shown(kind, (s.stamp, s.dot), None)))
+    if shown is not None:
+        for part, child in node.children.items():
+            if part[:1] != STRATEGY and of_kind(part, shown.kind):
+                yield from _losers(reader, child, path + part)
+
+
+def _parts(path: bytes) -> list[bytes]:
+    out = []
+    at = 0
+    while at < len(path):
+        end = path.index(b"\x00", at) + 1
+        while path[end : end + 1] == b"\xff":
+            end = path.index(b"\x00", end) + 1
+        out.append(path[at:end])
+        at = end
+    return out
+
+
+def _old(node: Node, floor: Stamp) -> bool:
+    return all(s.stamp <= floor for _, cell in node.cells() for s in cell)
+
+
+def _dead_element(parent: Node, above: bytes, element: bytes, floor: Stamp) -> list[bytes]:
+    """An absent element goes with its order cell, or not yet."""
+    node, order = parent.children[element], parent.children.get(order_path(element), EMPTY)
+    if not _old(node, floor) or not _old(order, floor):
+        return []
+    paths = [above + element + p for p, _ in node.cells()]
+    return [*paths, above + order_path(element)] if order.cell else paths
+
+
+def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iterable[bytes]:
+    """What goes because of the cell at `path`: the topmost thing on the way that is absent by itself and old, whole.
+
+    Never "only below what is shown": a replica that has not heard yet of the delete
+    of what is above must drop the same.
+    """
+    node, at = root, b""
+    for part in _parts(path):
+        child = node.children.get(part)
+        if child is None:
+            return ()
+        above, parent, node, at = at, node, child, at + part
+        if part[:1] == STRATEGY:
+            rest = path[len(at) :]
+            return [at + p for p in nested_strategy(part).dead(nested_tree(node), [rest], floor)]
+        if part[:1] == ORDER:
+            # An element takes its order cell with it; alone only what is left of an element.
+            element = first(part)[1]
+            return [] if element in parent.children or not _old(node, floor) else [at]
+        if reader.shown(node) is None:
+            gone = _dead_element(parent, above, part, floor) if is_element(part) else _dead_whole(node, at, floor)
+            if gone:
+                return gone
+    return [path] if _only_tombstones(node.cell, floor) and not node.children.keys() - _plain(node) else ()
+
+
+def _plain(node: Node) -> set[bytes]:
+    return {part for part in node.children if part[:1] == STRATEGY}
+
+
+def _dead_whole(node: Node, at: bytes, floor: Stamp) -> list[bytes]:
+    return [at + p for p, _ in node.cells()] if _old(node, floor) else []
+
+
+def _only_tombstones(cell: Cell, floor: Stamp) -> bool:
+    """What is left where a value made room for a strategy of its own."""
+    return bool(cell) and all(s.payload is None and s.stamp <= floor for s in cell)

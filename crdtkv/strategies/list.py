@@ -1,0 +1,222 @@
+"""List: each element its own fate; what two colos append stands, runs never interleave.
+
+One cell per element, at the position it was created at, so an element is itself
+wherever it is moved and however many equal ones there are. A put of a whole list
+is compared with what its client had read: what it lacks is removed, what is new is
+put in between its neighbours.
+
+The anomaly that survives: two colos that put in the same new element at the same
+time put in two; and two that set one element differently end with the later one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from crdtkv.core import positions, values
+from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, is_live, latest, sweep
+from crdtkv.core.clocks import Stamp
+from crdtkv.core.paths import ELEMENT, ORDER, component, first
+from crdtkv.core.tree import Tree
+from crdtkv.errors import WrongType
+from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.cell_reading import covers_live, misfit
+from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of
+
+__all__ = ["List"]
+
+_Shown = list[tuple[bytes, bytes, bytes]]
+"""The elements in order: (position, component, packed value)."""
+
+
+class List(Strategy):
+    """Elements in an order."""
+
+    name = "list"
+    summary = "a sequence of values"
+    wins = "each element by itself: adds stand, a remove takes what it saw; set and move: the later"
+    anomaly = "the same new element put in at two colos stands twice"
+    cost = "one cell per element, about 25 bytes of position; append costs the same at any length; put is O(length)"
+    operations: ClassVar[Mapping[str, str]] = {
+        "append": "append(value, ...)",
+        "prepend": "prepend(value, ...)",
+        "insert": "insert(index, value, ...)",
+        "remove": "remove(index)",
+        "set": "set(index, value)",
+        "move": "move(index, to)",
+        "put": "put([value, ...]): what changed since the base",
+        "clear": "clear(): removes every element",
+        "delete": "delete()",
+    }
+
+    def read(self, tree: Tree) -> Any:
+        """The values in order. Cost: O(n)."""
+        found = [values.unpack(packed) for _, _, packed in _shown(tree)]
+        return found if found or _marked(tree) else ABSENT
+
+    def present(self, tree: Tree) -> bool:
+        return _marked(tree) or any(path[:1] == ELEMENT and not self.gone(cell) for path, cell in tree.below())
+
+    def norm(self, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise WrongType(f"a list is put as a list; not {value!r}")
+        return values.unpack(values.pack(list(value)))
+
+    def gone(self, cell: Cell) -> bool:
+        return not cell or not any(is_live(s.payload) for s in cell)
+
+    def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
+        """append and prepend cost O(log n); by index O(n)."""
+        match operation:
+            case Operation("append", (_, *_) as new):
+                return _insert(tree, env, _last(tree), None, new)
+            case Operation("prepend", (_, *_) as new):
+                return _insert(tree, env, None, _first(tree), new)
+            case Operation("insert", (index, first_value, *more)):
+                return _insert_at(tree, env, index, [first_value, *more])
+            case Operation("remove", (index,)):
+                return _remove(tree, _shown(tree)[_index(index, tree)][1], env)
+            case Operation("set", (index, value)):
+                return [Write(_shown(tree)[_index(index, tree)][1], values.pack(value), all=True)]
+            case Operation("move", (index, to)):
+                return _move(tree, env, index, to)
+            case Operation("put", (value,)):
+                return self._put(tree, self.norm(value), env)
+            case Operation("clear" | "delete", ()):
+                takes = covers_live(tree.cell(), env) or any(covers_live(cell, env) for _, cell in tree.below())
+                return [Write(b"", sweep(env.seen))] if takes else []
+        raise misfit(self, operation)
+
+    def _put(self, tree: Tree, value: list[Any], env: Env) -> list[Write]:
+        mark = [] if value or _marked(tree) else [Write(b"", MARK_PLAIN, all=True)]
+        packed = [values.pack(v) for v in value]
+        base = _shown(env.base) if self.present(tree) else []
+        if not base and not (self.present(tree) and self.present(env.base)):
+            made = [(positions.initial(i, p), p) for i, p in enumerate(packed)]
+            new = [(component(ELEMENT, at), p) for at, p in made if self.gone(tree.cell(component(ELEMENT, at)))]
+            orders = [Write(order_path(path), TOMBSTONE, all=True) for path, _ in new if tree.cell(order_path(path))]
+            return mark + [Write(path, p, all=True) for path, p in new] + orders
+        plan = make_plan([p for _, _, p in base], packed)
+        return mark + _follow(tree, env, base, packed, plan)
+
+    def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
+        """An absent element goes with its order cell, or not yet."""
+        out: list[bytes] = []
+        for path in candidates:
+            if path[:1] == ORDER:
+                if not tree.cell(first(path)[1]) and all(s.stamp <= floor for s in tree.cell(path)):
+                    out.append(path)
+            elif self._droppable(tree.cell(path), floor):
+                order = tree.cell(order_path(path)) if path else ()
+                if all(s.stamp <= floor for s in order):
+                    out += [path, order_path(path)] if order else [path]
+        return out
+
+    def losers(self, tree: Tree) -> Iterable[Loser]:
+        for path, cell in tree.below():
+            if path[:1] == ELEMENT and len(cell) > 1:
+                live = [s for s in cell if is_live(s.payload)]
+                for s in live:
+                    if s is not latest(live):
+                        yield Loser(path, s, values.unpack(s.payload or b""))
+
+
+def _marked(tree: Tree) -> bool:
+    return any(is_live(s.payload) for s in tree.cell())
+
+
+def _shown(tree: Tree) -> _Shown:
+    """The elements that are _shown, in order. O(n), O(n log n) once something was moved."""
+    out: _Shown = []
+    orders: dict[bytes, Cell] = {}
+    for path, cell in tree.below():
+        if path[:1] == ELEMENT:
+            s = cell[0] if len(cell) == 1 else max((s for s in cell if is_live(s.payload)), default=cell[0], key=_rank)
+            if s.payload is not None and is_live(s.payload):
+                out.append((path, path, s.payload))
+        elif path[:1] == ORDER:
+            orders[first(path)[1]] = cell
+    if not orders:
+        return [(first(path)[1], path, payload) for path, _, payload in out]
+    placed = [(position_of(path, orders.get(path, ())), path, payload) for path, _, payload in out]
+    return sorted(placed)
+
+
+def _rank(s: Any) -> Any:
+    return (s.stamp, s.dot)
+
+
+def _last(tree: Tree) -> bytes | None:
+    """The greatest position that may be _shown: what an append goes behind."""
+    return _edge(tree, reverse=True)
+
+
+def _first(tree: Tree) -> bytes | None:
+    return _edge(tree, reverse=False)
+
+
+def _edge(tree: Tree, reverse: bool) -> bytes | None:
+    """The first or last position of an element, a tombstone's too, or where one was moved. O(log n + moved)."""
+    ends = [first(path)[1] for path in _end_element(tree, reverse)]
+    ends += [position_of(first(path)[1], cell) for path, cell in tree.range(ORDER) if cell]
+    return (max if reverse else min)(ends, default=None)
+
+
+def _end_element(tree: Tree, reverse: bool) -> list[bytes]:
+    path = tree.last_before(ELEMENT + b"\xff") if reverse else tree.first_after(ELEMENT)
+    return [path] if path is not None and path[:1] == ELEMENT else []
+
+
+def _insert(tree: Tree, env: Env, left: bytes | None, right: bytes | None, new: Sequence[Any]) -> list[Write]:
+    made = positions.between(
+        left, right, stamp=env.stamp, replica=env.replica, count=len(new),
+        taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p))),
+    )  # fmt: skip
+    return [Write(component(ELEMENT, p), values.pack(v), all=True) for p, v in zip(made, new, strict=True)]
+
+
+def _insert_at(tree: Tree, env: Env, index: Any, new: Sequence[Any]) -> list[Write]:
+    now = _shown(tree)
+    at = _index(index, tree, len(now) + 1)
+    left = now[at - 1][0] if at else None
+    right = now[at][0] if at < len(now) else None
+    return _insert(tree, env, left, right, new)
+
+
+def _remove(tree: Tree, path: bytes, env: Env) -> list[Write]:
+    if not covers_live(tree.cell(path), env):
+        return []
+    order = order_path(path)
+    return [Write(path, TOMBSTONE), *([Write(order, TOMBSTONE)] if tree.cell(order) else [])]
+
+
+def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:
+    now = _shown(tree)
+    at, goal = _index(index, tree, len(now)), _index(to, tree, len(now))
+    rest = now[:at] + now[at + 1 :]
+    left = rest[goal - 1][0] if goal else None
+    right = rest[goal][0] if goal < len(rest) else None
+    made = positions.between(
+        left, right, stamp=env.stamp, replica=env.replica, taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p)))
+    )
+    return [order_write(b"", now[at][1], made[0])] if at != goal else []
+
+
+def _follow(tree: Tree, env: Env, base: _Shown, packed: list[bytes], plan: Plan) -> list[Write]:
+    """The writes of a plan: removals, moves, new elements."""
+    writes = [w for i in plan.removed for w in _remove(tree, base[i][1], env)]
+    fixed = {j: base[i][0] for i, j in plan.kept}
+    wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
+    made = place(fixed, wanted, len(packed), lambda p: bool(tree.raw().cell(component(ELEMENT, p))), env)
+    writes += [order_write(b"", base[i][1], made[j]) for i, j in plan.moved if tree.cell(base[i][1])]
+    writes += [Write(component(ELEMENT, made[j]), packed[j], all=True) for j in plan.inserted]
+    return writes
+
+
+def _index(index: Any, tree: Tree, length: int | None = None) -> int:
+    """`index` counted from the front, as Python does. Raises WrongType outside."""
+    count = len(_shown(tree)) if length is None else length
+    if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count:
+        raise WrongType(f"no index {index!r} in a list of {count}; -{count} to {count - 1} are allowed")
+    return index % count

@@ -1,0 +1,117 @@
+"""A merge function of the user's own: concurrent values are folded into one when read.
+
+One cell. A put stores what it wrote beside what its base showed; where several
+puts that did not know each other stand, a read folds them from the earliest:
+`acc = f(base, acc, new)`, with the base of each (None if nothing was there). The
+function never runs in a join, so it may be wrong about the value but cannot make
+two colos disagree about the cells.
+
+The anomaly that survives: the function's own. One that fails shows the latest put,
+and the others stand as conflicts until the next put.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from crdtkv.core import values
+from crdtkv.core.cells import Cell, Sibling, rank
+from crdtkv.core.tree import Tree
+from crdtkv.errors import MergeFunctionInvalid, RuleInvalid
+from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.cell_reading import misfit, put_beside, take_away, unreadable, value_of
+
+__all__ = ["Function", "Merge", "functions", "install"]
+
+Function = Callable[[Any, Any, Any], Any]
+"""f(base, mine, theirs) -> merged. Deterministic; f(b, b, x) = f(b, x, b) = f(b, x, x) = x."""
+
+_functions: dict[str, Function] = {}
+
+
+def install(name: str, function: Function) -> None:
+    """Make `function` known here as `merge:<name>`. Its contract is checked by `crdtkv.registration`."""
+    _functions[name] = function
+
+
+def functions() -> list[str]:
+    """The names that are known here, sorted."""
+    return sorted(_functions)
+
+
+class Merge(Strategy):
+    """One value; a function folds concurrent ones."""
+
+    name = "merge"
+    summary = "one value, concurrent ones folded by your function"
+    wins = "what the function makes of base, mine and theirs"
+    anomaly = "the function's own; where it fails the latest put shows and the others are conflicts"
+    cost = "one cell, a sibling per unseen concurrent put (at most 64)"
+    operations: ClassVar[Mapping[str, str]] = {"put": "put(value)", "delete": "delete()"}
+
+    def __init__(self, function: str = "", **options: str) -> None:
+        if options or not function:
+            raise RuleInvalid("merge is written merge:<function> and takes no options")
+        super().__init__()
+        self.function = function
+
+    @property
+    def spec(self) -> str:
+        return f"{self.name}:{self.function}"
+
+    def read(self, tree: Tree) -> Any:
+        return self._fold(tree.cell())[0]
+
+    def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
+        match operation:
+            case Operation("put", (value,)):
+                if self.function not in _functions:
+                    known = ", ".join(functions()) or "none"
+                    raise MergeFunctionInvalid(f"no merge function {self.function!r} here; there are {known}")
+                cell = tree.cell()
+                absent = self.gone(cell)
+                base = ABSENT if absent else self.read(env.base)
+                payload = values.pack([value] if base is ABSENT else [value, base])
+                return put_beside(cell, payload, env, absent)
+            case Operation("delete", ()):
+                return take_away(tree, env)
+        raise misfit(self, operation)
+
+    def norm(self, value: Any) -> Any:
+        return values.unpack(values.pack([value]))[0]
+
+    def losers(self, tree: Tree) -> Iterable[Loser]:
+        """None where the function folded them all; else all but the latest."""
+        cell = tree.cell()
+        for sibling in unreadable(cell):
+            yield Loser(b"", sibling, ABSENT)
+        if not self._fold(cell)[1]:
+            for sibling, new, _ in _puts(cell)[:-1]:
+                yield Loser(b"", sibling, new)
+
+    def _fold(self, cell: Cell) -> tuple[Any, bool]:
+        """What the cell shows, and whether the function could fold all of it."""
+        puts = _puts(cell)
+        if not puts:
+            return ABSENT, True
+        acc = puts[0][1]
+        if len(puts) == 1:
+            return acc, True
+        try:
+            function = _functions[self.function]
+            for _, new, base in puts[1:]:
+                acc = function(base, acc, new)
+            return values.unpack(values.pack(acc)), True
+        except Exception:  # the user's code, or none is known here: replication goes on, the siblings stay
+            return _puts(cell)[-1][1], False  # unpacked anew: the function may have changed what it was given
+
+
+def _puts(cell: Cell) -> list[tuple[Sibling, Any, Any]]:
+    """(sibling, new, base or None) of each put that can be read, the latest last."""
+    found = []
+    for sibling in sorted(cell, key=rank):
+        said = value_of(sibling.payload)
+        if isinstance(said, list) and len(said) in (1, 2):
+            found.append((sibling, said[0], said[1] if len(said) == 2 else None))
+    return found

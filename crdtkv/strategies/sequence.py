@@ -1,0 +1,162 @@
+"""Elements in an order: what lists and JSON arrays share.
+
+An element's identity is its path component: the position it was created at, or its
+key members. It stands at that position, or where its order cell says once it was
+moved. A new whole list is compared with the base by identity, so that an edit says
+only what it changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import msgpack
+
+from crdtkv.core import positions
+from crdtkv.core.cells import Cell, is_live, latest
+from crdtkv.core.diff import match
+from crdtkv.core.paths import ELEMENT, KEYED, ORDER, component, first
+from crdtkv.strategies.base import Env, Write
+
+__all__ = ["Item", "Plan", "initial", "is_element", "make_plan", "order_path", "order_write", "place", "position_of"]
+
+_LAST = b"\xff"
+
+
+class Item(NamedTuple):
+    """An element that is shown: its position, its component, and what it is compared by."""
+
+    position: bytes
+    component: bytes
+    token: Hashable
+
+
+class Plan(NamedTuple):
+    """How one order of elements becomes another; i counts in the old list, j in the new one.
+
+    `kept`: pairs that stay in place. `moved`: pairs that go elsewhere. `edited`: pairs of
+    which the new is the old, changed. `removed`: i's. `inserted`: j's.
+    """
+
+    kept: list[tuple[int, int]]
+    moved: list[tuple[int, int]]
+    edited: list[tuple[int, int]]
+    removed: list[int]
+    inserted: list[int]
+
+
+def is_element(path: bytes) -> bool:
+    """Whether a component names an element (not an order cell)."""
+    return path[:1] in (ELEMENT, KEYED)
+
+
+def order_path(element: bytes) -> bytes:
+    """Where the order cell of an element stands, next to it."""
+    return component(ORDER, element)
+
+
+def order_write(parent: bytes, element: bytes, position: bytes) -> Write:
+    """The write that puts an element elsewhere; the last move wins."""
+    return Write(parent + order_path(element), msgpack.packb(position), all=True)
+
+
+def position_of(element: bytes, order: Cell) -> bytes:
+    """Where an element stands, given its order cell."""
+    live = [s for s in order if is_live(s.payload)]
+    if live:
+        payload = latest(live).payload
+        assert payload is not None
+        return bytes(msgpack.unpackb(payload))
+    tag, data, _ = first(element)
+    return data if tag == ELEMENT else _LAST + data
+
+
+def initial(index: int, packed: bytes) -> bytes:
+    """The component of the index-th element of a list made where nothing was.
+
+    The same at every colo, so two colos that make the same list do not double it.
+    """
+    return component(ELEMENT, positions.initial(index, packed))
+
+
+def make_plan(
+    old: Sequence[Hashable], new: Sequence[Hashable], alike: Callable[[int, int], bool] = lambda i, j: False
+) -> Plan:
+    """Compare two lists of tokens. `alike(i, j)`: new j may be old i, edited.
+
+    O(N D) for D differences, bounded (see core.diff).
+    """
+    kept: list[tuple[int, int]] = []
+    regions: list[tuple[list[int], list[int]]] = []
+    i = j = 0
+    for block_i, block_j, length in [*match(old, new), (len(old), len(new), 0)]:
+        if block_i > i or block_j > j:
+            regions.append((list(range(i, block_i)), list(range(j, block_j))))
+        kept += zip(range(block_i, block_i + length), range(block_j, block_j + length), strict=True)
+        i, j = block_i + length, block_j + length
+    moved = _moves(old, new, regions)
+    edited = [pair for gone, come in regions for pair in _edits(gone, come, alike)]
+    removed = [i for gone, _ in regions for i in gone]
+    inserted = [j for _, come in regions for j in come]
+    return Plan(kept, moved, edited, removed, inserted)
+
+
+def _moves(
+    old: Sequence[Hashable], new: Sequence[Hashable], regions: list[tuple[list[int], list[int]]]
+) -> list[tuple[int, int]]:
+    """Pairs removed here and inserted there; they leave their regions."""
+    gone: dict[Hashable, list[int]] = {}
+    for i in [i for region, _ in regions for i in region]:
+        gone.setdefault(old[i], []).append(i)
+    come = [j for _, region in regions for j in region]
+    moved = [(gone[new[j]].pop(0), j) for j in come if gone.get(new[j])]
+    left, arrived = {i for i, _ in moved}, {j for _, j in moved}
+    for gone_here, come_here in regions:
+        gone_here[:] = [i for i in gone_here if i not in left]
+        come_here[:] = [j for j in come_here if j not in arrived]
+    return moved
+
+
+def _edits(gone: list[int], come: list[int], alike: Callable[[int, int], bool]) -> list[tuple[int, int]]:
+    """Pairs of one region of which the new is the old, edited: in order, first fit. They leave the region."""
+    pairs: list[tuple[int, int]] = []
+    rest = list(come)
+    for i in list(gone):
+        for at, j in enumerate(rest):
+            if alike(i, j):
+                pairs.append((i, j))
+                rest = rest[at + 1 :]
+                break
+    for i, j in pairs:
+        gone.remove(i)
+        come.remove(j)
+    return pairs
+
+
+def place(
+    fixed: dict[int, bytes], wanted: Sequence[int], length: int, taken: Callable[[bytes], bool], env: Env
+) -> dict[int, bytes]:
+    """Positions for the new list's indices `wanted`, between the positions of those that are `fixed`."""
+    out: dict[int, bytes] = {}
+    used: set[bytes] = set()
+    run: list[int] = []
+    left: bytes | None = None
+    todo = set(wanted)
+    for j in [*range(length), length]:
+        if j in todo:
+            run.append(j)
+            continue
+        right = fixed.get(j)
+        if right is None and j < length:
+            continue
+        if run:
+            made = positions.between(
+                left, right, stamp=env.stamp, replica=env.replica, count=len(run),
+                taken=lambda p: p in used or taken(p),
+            )  # fmt: skip
+            out.update(zip(run, made, strict=True))
+            used.update(made)
+            run = []
+        left = right
+    return out

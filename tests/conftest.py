@@ -1,0 +1,25 @@
+"""How Hypothesis runs: the same examples every time in `make test`, new ones in `make laws`.
+
+No profile has a deadline: a duration is never a verdict.
+"""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "long",
+    max_examples=5_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("long" if os.environ.get("CRDTKV_LAWS") == "long" else "fixed")

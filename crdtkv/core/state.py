@@ -50,7 +50,10 @@ class State:
     """replica -> why its records are refused."""
     share_floor: int = 0
     """The highest total of an own counter share ever dropped by a purge: new shares begin there."""
-    clean: bool = True
+    home: str = ""
+    """Where the store lies: a copy lies elsewhere."""
+    copied: bool = False
+    """A restored copy: it needs a sponsor before it writes."""
 
     def copy(self) -> State:
         """A copy that shares nothing mutable at the first level."""

@@ -12,6 +12,7 @@ shown. Only a whole container may decide otherwise (`raw` shows everything).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sortedcontainers import SortedDict
 
@@ -27,20 +28,24 @@ Cells = Mapping[bytes, Cell]
 class Tree:
     """A window on the cells of one key below `prefix`."""
 
-    __slots__ = ("_cells", "expiry", "prefix")
+    __slots__ = ("_cells", "expiry", "memo", "prefix")
 
-    def __init__(self, cells: Cells, prefix: bytes = b"", expiry: Stamp = 0) -> None:
+    def __init__(
+        self, cells: Cells, prefix: bytes = b"", expiry: Stamp = 0, memo: dict[bytes, Any] | None = None
+    ) -> None:
         self._cells = cells
         self.prefix = prefix
         self.expiry = expiry
+        self.memo = {} if memo is None else memo
+        """What was made of the cells at and below a prefix; whoever changes a cell throws it away."""
 
     def sub(self, path: bytes) -> Tree:
         """The window on what lies at and below `path`. O(1)."""
-        return Tree(self._cells, self.prefix + path, self.expiry)
+        return Tree(self._cells, self.prefix + path, self.expiry, self.memo)
 
     def raw(self) -> Tree:
         """The same window with expired cells shown."""
-        return Tree(self._cells, self.prefix) if self.expiry else self
+        return Tree(self._cells, self.prefix, memo=self.memo) if self.expiry else self
 
     def cell(self, path: bytes = b"") -> Cell:
         """The cell at `path`, `()` if there is none. O(1)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import copysign, isfinite
 from typing import Any
@@ -30,8 +30,12 @@ __all__ = [
     "check_packed",
     "copy",
     "equal",
+    "join_array",
+    "join_map",
     "pack",
     "pack_canonical",
+    "pack_each",
+    "pack_list",
     "parse_json",
     "sort_key",
     "to_json",
@@ -110,6 +114,45 @@ def unpack(data: bytes) -> Any:
         return msgpack.unpackb(data, raw=False, strict_map_key=True, ext_hook=_unpack_ext)
     except (ValueError, msgpack.UnpackException, RecursionError, ValueInvalid) as error:
         raise MessageInvalid(f"packed value {_show(data)} cannot be read: {error}") from None
+
+
+def pack_each(items: Sequence[Any]) -> list[bytes]:
+    """`pack_canonical` of each. A tenth of its cost for integers and text.
+
+    >>> pack_each([1, "a"])
+    [b'\\x01', b'\\xa1a']
+    """
+    return _each(items, pack_canonical)
+
+
+def pack_list(items: Sequence[Any]) -> list[bytes]:
+    """`pack` of each, as fast."""
+    return _each(items, pack)
+
+
+def _each(items: Sequence[Any], slow: Callable[[Any], bytes]) -> list[bytes]:
+    fast = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+    return [
+        fast(v) if ((t := type(v)) is int and -(2**63) <= v < 2**64) or (t is str and v.isascii()) else slow(v)
+        for v in items
+    ]
+
+
+def join_array(parts: list[bytes]) -> bytes:
+    """The packed array of packed values. O(bytes)."""
+    return _head(len(parts), 0x90, 0xDC) + b"".join(parts)
+
+
+def join_map(parts: list[bytes]) -> bytes:
+    """The packed map of packed names and values in turn, names sorted. O(bytes)."""
+    return _head(len(parts) // 2, 0x80, 0xDE) + b"".join(parts)
+
+
+def _head(n: int, small: int, large: int) -> bytes:
+    """How MessagePack begins an array or map of n."""
+    if n < 16:
+        return bytes((small | n,))
+    return bytes((large,)) + n.to_bytes(2, "big") if n < 65536 else bytes((large + 1,)) + n.to_bytes(4, "big")
 
 
 def check_packed(data: bytes) -> Any:

@@ -6,7 +6,7 @@ simulator hands it others.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,16 +18,18 @@ from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.state import State
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import Record
-from crdtkv.errors import UnknownStrategy
+from crdtkv.errors import RuleInvalid, UnknownStrategy
 from crdtkv.replica import past
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.document import update
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
 
 __all__ = [
     "CEILING_MS",
     "CLOCK_BOUND_MS",
+    "MEMOS",
     "RECENT_RECORDS",
     "TTL_PATH",
     "Replica",
@@ -44,6 +46,7 @@ CLOCK_BOUND_MS = 60_000
 
 CEILING_MS = 1_000
 RECENT_RECORDS = 4_096
+MEMOS = 256
 
 TTL_PATH = component(TTL, b"")
 
@@ -71,6 +74,7 @@ class Replica:
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
         self.offsets: dict[str, int] = {}  # peer -> how far its clock was ahead of our wall when it last spoke, ms
+        self._memos: OrderedDict[str, dict[bytes, Any]] = OrderedDict()
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
 
     # transactions
@@ -89,6 +93,7 @@ class Replica:
             self.storage.rollback()
             self.state = before
             self.changed = {}
+            self._memos.clear()
             raise
 
     def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
@@ -99,6 +104,8 @@ class Replica:
         self.changed.setdefault(key, {}).setdefault(path, old)
         self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
         self.storage.put_cell(key, path, cell)
+        if key in self._memos:
+            update(self._memos[key], path, cell)
         standing = {s.dot for s in cell}
         gone = [s for s in old if s.dot not in standing and s.dot != by]
         if gone:
@@ -136,7 +143,16 @@ class Replica:
     def roots(self, key: str) -> list[Root]:
         """The strategies that have cells in `key`, each with its tree, expiry judged now."""
         cells = self.storage.cells(key)
-        return list(roots_in(cells, expired(cells, self.now()))) if cells else []
+        return list(roots_in(cells, expired(cells, self.now()), self.memo(key))) if cells else []
+
+    def memo(self, key: str) -> dict[bytes, Any]:
+        """What was made of the key's cells, until one of them changes. Of the keys asked for last."""
+        found = self._memos.get(key)
+        if found is None:
+            found = self._memos[key] = {}
+            if len(self._memos) > MEMOS:
+                self._memos.popitem(last=False)
+        return found
 
     def shown(self, key: str) -> Root | None:
         """The strategy and tree that `key` is read by, None if it is absent.
@@ -161,9 +177,9 @@ def expired(cells: Cells, now: Stamp) -> Stamp:
     return date if date is not None and date <= now else 0
 
 
-def roots_in(cells: Cells, expiry: Stamp = 0) -> Iterator[Root]:
+def roots_in(cells: Cells, expiry: Stamp = 0, memo: dict[bytes, Any] | None = None) -> Iterator[Root]:
     """Each strategy that has cells among `cells`, and its tree."""
-    whole = Tree(cells, expiry=expiry)
+    whole = Tree(cells, expiry=expiry, memo=memo)
     path = whole.first_after(b"")
     while path is not None:
         tag, data, _ = first(path)
@@ -177,7 +193,7 @@ def known_strategy(spec: str) -> Strategy:
     """The strategy of a spec found in data; what this process has no code for is kept, unread."""
     try:
         return strategy(spec)
-    except UnknownStrategy:
+    except (UnknownStrategy, RuleInvalid):
         return Opaque(spec)
 
 

@@ -72,7 +72,7 @@ class Draft:
                 if found.present(tree):
                     self._edit(key, found, tree, operation, base, present=True)
             return chosen
-        tree = Tree(self._cells(key), root_path(chosen.spec), self._expired(key))
+        tree = Tree(self._cells(key), root_path(chosen.spec), self._expired(key), self.replica.memo(key))
         self._edit(key, chosen, tree, operation, base, present=shown is not None)
         return chosen
 
@@ -170,7 +170,7 @@ class Draft:
         old = self._cells(key).get(write.path, ())
         prior = next((s for s in old if s.dot == self.dot), None)
         replaced = [s.dot for s in old if s.dot != self.dot and (write.all or covered(s.dot))]
-        lost = [dot for dot in replaced if based and not covered(dot)]
+        lost = [dot for dot in replaced if write.beats and based and not covered(dot)]
         own = Sibling(
             self.dot, self.stamp, write.payload,
             tuple(sorted({*replaced, *(prior.parents if prior else ())})),
@@ -276,7 +276,7 @@ class Draft:
         return expired(self._cells(key), self.stamp)
 
     def _roots(self, key: str) -> list[Root]:
-        return list(roots_in(self._cells(key), self._expired(key)))
+        return list(roots_in(self._cells(key), self._expired(key), self.replica.memo(key)))
 
     def _choose(
         self, key: str, shown: Root | None, spec: str | None, family: str | None, operation: Operation

@@ -102,7 +102,7 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
         state.heard[origin] = max(state.heard.get(origin, 0), record.stamp)
         replica.observe(record.stamp)
         members.announce(replica)
-        inbox.note(replica, record.stamp)
+        inbox.note(replica)
     replica.recent.append((record, data))
     return Outcome.absorbed
 
@@ -207,7 +207,7 @@ def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome
         before = dict(replica.state.vector)
         _join(replica, message, before)
         _advance(replica, message, sender)
-        inbox.note(replica, replica.now())
+        inbox.note(replica)
         # After the join and the announcements: purging first makes replicas diverge (case 41).
         purge_to(replica, message.floor.stamp)
         _compare(replica, message, sender)

@@ -10,27 +10,50 @@ from typing import Any
 
 import xxhash
 
+from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_value, unhide
-from crdtkv.core.clocks import Stamp, covers
-from crdtkv.core.paths import STRATEGY, first
+from crdtkv.core.clocks import covers
+from crdtkv.core.paths import STRATEGY, first, is_below
 from crdtkv.core.tree import Tree
 from crdtkv.replica.core import Replica, known_strategy, root_path
+from crdtkv.strategies.base import ABSENT
 
 __all__ = ["MAX_INBOX", "entry", "note", "put"]
 
 MAX_INBOX = 10_000
 
 
-def entry(reason: str, key: str, path: bytes, lost: Sibling, winner: Sibling | None, stamp: Stamp) -> dict[str, Any]:
+def entry(
+    replica: Replica, reason: str, key: str, path: bytes, lost: Sibling, winner: Sibling | None
+) -> dict[str, Any]:  # fmt: skip
     """A lost write as plain data: what, where, who, when, and what beat it."""
     return {
-        "reason": reason, "key": key, "path": path, "stamp": stamp,
-        "lost": list(_plain(lost)), "winner": list(_plain(winner)) if winner else None,
+        "reason": reason, "key": key, "path": path, "lost": _plain(lost), "value": _told(replica, key, path, lost),
+        "winner": _told(replica, key, path, winner) if winner else None, "where": _where(replica, key, path),
     }  # fmt: skip
 
 
-def _plain(s: Sibling) -> tuple[str, int, int, bytes | None]:
-    return (*s.dot, s.stamp, s.payload)
+def _plain(s: Sibling) -> list[Any]:
+    return [*s.dot, s.stamp, s.payload]
+
+
+def _where(replica: Replica, key: str, path: bytes) -> str:
+    """The path as a JSON pointer, as it stands now."""
+    tag, data, rest = first(path)
+    found = known_strategy(data.decode())
+    return found.where(Tree(replica.storage.cells(key), root_path(found.spec)), rest) if tag == STRATEGY else ""
+
+
+def _told(replica: Replica, key: str, path: bytes, sibling: Sibling) -> bytes | None:
+    """What a sibling says, packed; None for a delete."""
+    if not path:
+        return None
+    tag, data, rest = first(path)
+    if tag != STRATEGY:
+        return None
+    found = known_strategy(data.decode())
+    value = found.told(Tree(replica.storage.cells(key), root_path(found.spec)), rest, sibling)
+    return None if value is ABSENT else values.pack(value)
 
 
 def put(replica: Replica, found: dict[str, Any]) -> None:
@@ -44,16 +67,18 @@ def put(replica: Replica, found: dict[str, Any]) -> None:
         replica.storage.put_inbox(id, found)
 
 
-def note(replica: Replica, now: Stamp) -> None:
+def note(replica: Replica) -> None:
     """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
     for key, changed in list(replica.changed.items()):
+        hides = _own_hiders(replica, key)
         for path, old in list(changed.items()):
             new = replica.storage.cells(key).get(path, ())
             for lost, winner, reason in _beaten(replica, key, path, old, new):
-                put(replica, entry(reason, key, path, lost, winner, now))
-            for above, lost, edit in _undone(replica, key, path, [s for s in new if s not in old]):
+                put(replica, entry(replica, reason, key, path, lost, winner))
+            for above, lost, edit in _undone(hides, path, [s for s in new if s not in old]) if hides else ():
                 if _is_shown(replica, key, above):
-                    put(replica, entry("a concurrent edit brought back what was deleted", key, above, lost, edit, now))
+                    words = "a concurrent edit brought back what was deleted"
+                    put(replica, entry(replica, words, key, above, lost, edit))
 
 
 def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[tuple[Sibling, Sibling | None, str]]:
@@ -70,18 +95,23 @@ def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> li
     return out
 
 
-def _undone(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[tuple[bytes, Sibling, Sibling]]:
-    """Our deletes of containers above `path` that an edit which had not seen them has undone."""
+def _own_hiders(replica: Replica, key: str) -> list[tuple[bytes, Sibling]]:
+    """Our deletes of containers that stand in a key."""
+    lineage = replica.state.lineage
+    return [
+        (path, s)
+        for path, cell in replica.storage.cells(key).items()
+        for s in cell
+        if s.payload is not None and is_hider(s.payload) and s.dot[0] in lineage
+    ]
+
+
+def _undone(
+    hides: list[tuple[bytes, Sibling]], path: bytes, arrived: list[Sibling]
+) -> list[tuple[bytes, Sibling, Sibling]]:
+    """Our deletes of containers above `path` that an edit which had not seen them may have undone."""
     live = [s for s in arrived if is_live(s.payload)]
-    if not live or not path:
-        return []
-    out = []
-    cells = replica.storage.cells(key)
-    for end in [i + 1 for i, byte in enumerate(path[:-1]) if byte == 0 and path[i + 1] != 0xFF]:
-        above = path[:end]
-        mine = [s for s in cells.get(above, ()) if is_hider(s.payload) and s.dot[0] in replica.state.lineage]
-        out += [(above, h, s) for h in mine for s in live if not _seen([h], s)]
-    return out
+    return [(above, h, s) for above, h in hides if is_below(path, above) for s in live if not _seen([h], s)]
 
 
 def _outranked(

@@ -50,11 +50,23 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
     if plain is not None:
         state = State.from_plain(plain)
         state.clock = max(state.clock, state.ceiling)
-        return Replica(storage, state, wall_ms, token, **options)
+        replica = Replica(storage, state, wall_ms, token, **options)
+        if state.home != storage.home():
+            _wake_copy(replica)
+        return replica
     id = f"{colo}~{token()}"
-    replica = Replica(storage, State(id, [id], token() + token()), wall_ms, token, **options)
+    replica = Replica(storage, State(id, [id], token() + token(), home=storage.home()), wall_ms, token, **options)
     transact(replica, [(MEMBERS, members.add([id]), MEMBERS_SPEC)])
     return replica
+
+
+def _wake_copy(replica: Replica) -> None:
+    """A store that lies elsewhere than it did: others may know more of what it wrote than it does itself."""
+    with replica.transaction():
+        replica.state.home = replica.storage.home()
+        replica.state.copied = members.members(replica) != {replica.state.id}
+    if not replica.state.copied:
+        rename(replica)
 
 
 def transact(replica: Replica, operations: System) -> tuple[Record, bytes] | None:
@@ -95,7 +107,7 @@ def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str) -
         old = replica.state
         replica.state = State(
             new, [*old.lineage, new], old.namespace, clock=old.clock, ceiling=old.ceiling,
-            sponsor=snapshot.lineage[-1], joined=sponsor_dot, pending=[*old.pending, *pending],
+            sponsor=snapshot.lineage[-1], joined=sponsor_dot, home=old.home, pending=[*old.pending, *pending],
         )  # fmt: skip
         replica.state.pending = [p if "vector" in p else {**p, "vector": before} for p in replica.state.pending]
     replica.spoken, replica.waiting = {}, {}
@@ -186,7 +198,7 @@ def _remint_cell(replica: Replica, draft: Draft, item: dict[str, Any]) -> None:
 
     reason = _lost_on_return(replica, path, lost, cell, covered, item["vector"])
     if reason is not None:
-        inbox.put(replica, inbox.entry(reason, key, path, lost, None, draft.stamp))
+        inbox.put(replica, inbox.entry(replica, reason, key, path, lost, None))
         return
     own = _share_delta(path, lost, cell)
     if own is not None:
@@ -222,7 +234,7 @@ def _share_delta(path: bytes, lost: Sibling, cell: Cell) -> tuple[Operation, str
     spec = data.decode()
     if known_strategy(spec).name != "counter" or not is_share(rest) or not is_value(lost.payload):
         return None
-    unseen = share((lost,)).value - share(cell).value
+    unseen = share((lost, *cell)).value - share(cell).value
     return Operation("add", (unseen,)), spec
 
 
@@ -252,17 +264,13 @@ def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str)
     """A restored copy joins in place: its cells stay as they are, and its past is minted by nobody again."""
     with replica.transaction():
         state = replica.state
-        state.id, state.lineage = new, [*state.lineage, new]
+        state.id, state.lineage, state.copied = new, [*state.lineage, new], False
         state.sponsor, state.joined = snapshot.lineage[-1], sponsor_dot
         state.chains.pop(new, None)
         for item in state.pending:
             lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], item["payload"])
-            inbox.put(
-                replica,
-                inbox.entry(
-                    "it waited in a copy that was restored", item["key"], item["path"], lost, None, item["stamp"]
-                ),
-            )
+            words = "it waited in a copy that was restored"
+            inbox.put(replica, inbox.entry(replica, words, item["key"], item["path"], lost, None))
         state.pending = []
     replica.spoken, replica.waiting = {}, {}
     replica.recent.clear()
@@ -289,22 +297,25 @@ def evict(replica: Replica, colo: str) -> list[str]:
 
 
 def resolve(replica: Replica, winner: str) -> None:
-    """An operator's act: of a membership conflict the link `winner` holds; the others' evictions are undone."""
-    forks = [fork for fork in members.open_forks(replica) if winner in fork]
+    """An operator's act: of a membership conflict the link `winner`, or the branch it is on, holds.
+
+    The other branch's evictions are undone; who was evicted by the winning one stays out, and may return.
+    """
+    links = members.chain_links(replica)
+    line = members.branch(links, winner)
+    forks = [fork for fork in members.open_forks(replica) if set(fork) & set(line or [winner])]
     if not forks:
-        open_links = [link for fork in members.open_forks(replica) for link in fork]
-        raise MembershipConflict(
-            f"no membership conflict has the link {winner!r}; open are {', '.join(open_links) or 'none'}"
-        )
-    over = sorted({link for fork in forks for link in fork} - {winner})
-    links = {link.id: link for link in members.chain_links(replica)}
-    if winner not in links:
-        raise MembershipConflict(
-            f"{winner!r} was decided on the other side; resolve there, or pick one of this side's links"
-        )
-    winners_out = set(links[winner].out)
-    back = sorted({m for link in over if link in links for m in links[link].out} - winners_out)
-    _link(replica, winner, [], tuple(over), back)
+        open_links = ", ".join(link for fork in members.open_forks(replica) for link in fork)
+        raise MembershipConflict(f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}")
+    if not line:
+        raise MembershipConflict(f"{winner!r} was decided on the other side; resolve there, or pick this side's link")
+    over = sorted({link for fork in forks for link in fork} - set(line))
+    end = members.head([li for li in links if li.id not in over], line[0])
+    kept = members.branch(links, end)
+    out = {m for li in links if li.id in kept for m in li.out}
+    undone = members.overruled([*links, members.Link("", end, (), tuple(over))])
+    back = sorted({m for li in links if li.id in undone for m in li.out} - out)
+    _link(replica, end, [], tuple(over), back)
 
 
 def _link(replica: Replica, parent: str, out: list[str], over: tuple[str, ...], back: list[str]) -> None:

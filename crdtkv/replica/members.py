@@ -39,6 +39,8 @@ __all__ = [
     "may_write",
     "members",
     "open_forks",
+    "overruled",
+    "branch",
     "remove",
 ]
 
@@ -127,10 +129,19 @@ def chain_links(replica: Replica) -> list[Link]:
     return [Link(r["id"], r["parent"], tuple(r["out"]), tuple(r["over"])) for r in rows]
 
 
-def head(links: Iterable[Link]) -> str:
-    """The last link that is not overruled, by following successors from the beginning."""
+def overruled(links: Iterable[Link]) -> set[str]:
+    """The links that a resolution named, and all that were decided after one of those."""
+    links = list(links)
     over = {id for link in links for id in link.over}
-    at = ""
+    while grown := {li.id for li in links if li.parent in over} - over:
+        over |= grown
+    return over
+
+
+def head(links: Iterable[Link], at: str = "") -> str:
+    """The last link that is not overruled, by following successors from `at`."""
+    links = list(links)
+    over = overruled(links)
     while True:
         following = sorted(li.id for li in links if li.parent == at and li.id not in over)
         if not following:
@@ -140,7 +151,8 @@ def head(links: Iterable[Link]) -> str:
 
 def _forks(links: Iterable[Link]) -> set[tuple[str, ...]]:
     """The sets of successors of one link, two or more, that no resolution decides."""
-    over = {id for link in links for id in link.over}
+    links = list(links)
+    over = overruled(links)
     by_parent: dict[str, list[str]] = {}
     for link in links:
         if link.id not in over:
@@ -151,9 +163,19 @@ def _forks(links: Iterable[Link]) -> set[tuple[str, ...]]:
 def open_forks(replica: Replica) -> list[tuple[str, ...]]:
     """The membership conflicts that stand: links with one parent, of which an operator has to pick one."""
     links = chain_links(replica)
-    over = {id for link in links for id in link.over}
+    over = overruled(links)
     remembered = {tuple(fork.split("|")) for fork in replica.state.forks}
     return sorted(_forks(links) | {fork for fork in remembered if not over & set(fork)})
+
+
+def branch(links: Iterable[Link], id: str) -> list[str]:
+    """The link `id` and those it was decided after, back to the first."""
+    by_id = {li.id: li for li in links}
+    out = []
+    while id in by_id:
+        out.append(id)
+        id = by_id[id].parent
+    return out
 
 
 def forked(replica: Replica) -> bool:

@@ -114,5 +114,8 @@ class Storage(Protocol):
     def rollback(self) -> None:
         """All is as it was at `begin`."""
 
+    def home(self) -> str:
+        """Where this lies, so that a restored copy can be told from the original; empty in memory."""
+
     def close(self) -> None:
         """Let go of files and locks. Idempotent."""

@@ -199,5 +199,8 @@ class MemoryStorage:
                     rows[where] = old
         self._undo.clear()
 
+    def home(self) -> str:
+        return ""
+
     def close(self) -> None:
         """Nothing to let go of."""

@@ -8,6 +8,7 @@ locked while it is open.
 from __future__ import annotations
 
 import os
+import platform
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,13 @@ class SqliteStorage(MemoryStorage):
             "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
         }  # fmt: skip
         return rows[table].get(where[0])
+
+    def home(self) -> str:
+        """Device, inode and machine."""
+        found = os.stat(self.path)
+        machine = Path("/etc/machine-id")
+        name = machine.read_text().strip() if machine.is_file() else platform.node()
+        return f"{found.st_dev}:{found.st_ino}:{name}"
 
     def close(self) -> None:
         self._db.close()

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Sibling, is_hider, is_value
+from crdtkv.core.cells import Sibling, is_hider
 from crdtkv.core.clocks import covers, stamp_ms
 from crdtkv.core.digest import MODULUS, cell_digest, context_digest
 from crdtkv.core.paths import STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
-from crdtkv.errors import BadRequest, CrdtkvError
+from crdtkv.errors import BadRequest
 from crdtkv.replica import members, past
 from crdtkv.replica.core import Replica, known_strategy
 from crdtkv.replica.draft import Draft
@@ -45,8 +45,7 @@ def conflicts(store: Store, prefix: str) -> list[Conflict]:
 
 
 def _conflict(store: Store, id: str, row: dict[str, Any]) -> Conflict:
-    origin, _, stamp, payload = row["lost"]
-    winner = _value(row["winner"][3]) if row["winner"] else None
+    origin, _, stamp, _ = row["lost"]
 
     def restore(id: str) -> Receipt:
         return _restore(store, id)
@@ -54,28 +53,10 @@ def _conflict(store: Store, id: str, row: dict[str, Any]) -> Conflict:
     def dismiss(id: str) -> None:
         store._run(lambda draft: draft.replica.storage.put_inbox(id, None))
 
+    value, winner = (None if row[part] is None else values.unpack(row[part]) for part in ("value", "winner"))
     return Conflict(
-        id,
-        row["key"],
-        pretty(row["path"]),
-        row["reason"],
-        _value(payload),
-        winner,
-        origin,
-        stamp_ms(stamp),
-        restore,
-        dismiss,
+        id, row["key"], row["where"], row["reason"], value, winner, origin, stamp_ms(stamp), restore, dismiss
     )
-
-
-def _value(payload: bytes | None) -> Any:
-    """What a payload says; a container's mark or a merge's pair as far as it can be told."""
-    if payload is None or not is_value(payload):
-        return None
-    try:
-        return values.unpack(payload)
-    except CrdtkvError:
-        return None
 
 
 def _restore(store: Store, id: str) -> Receipt:

@@ -63,17 +63,17 @@ class Reading:
     def entry(self, key: str) -> Entry | None:
         """How a key reads, None if it is absent. O(cells of the key)."""
         cells = self.replica.storage.cells(key)
-        return self._entry(key, cells, self.replica.storage.context(key)) if cells else None
+        return self._entry(key, cells, self.replica.storage.context(key), self.replica.memo(key)) if cells else None
 
     def _shown(self, key: str) -> Root | None:
         cells = self.replica.storage.cells(key)
-        return pick(self._roots(cells)) if cells else None
+        return pick(self._roots(cells, self.replica.memo(key))) if cells else None
 
-    def _roots(self, cells: Cells) -> list[Root]:
-        return list(roots_in(cells, expired(cells, self.now)))
+    def _roots(self, cells: Cells, memo: dict[bytes, Any]) -> list[Root]:
+        return list(roots_in(cells, expired(cells, self.now), memo))
 
-    def _entry(self, key: str, cells: Cells, context: Context) -> Entry | None:
-        roots = self._roots(cells)
+    def _entry(self, key: str, cells: Cells, context: Context, memo: dict[bytes, Any]) -> Entry | None:
+        roots = self._roots(cells, memo)
         shown = pick(roots)
         if shown is None:
             return None
@@ -121,7 +121,7 @@ class Reading:
     def entry_at(self, key: str, version: Context) -> Entry | None:
         """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
         cells = self._cells_at(key, version)
-        return self._entry(key, cells, version)
+        return self._entry(key, cells, version, {})
 
     def _cells_at(self, key: str, version: Context) -> dict[bytes, Any]:
         storage, vector = self.replica.storage, self.replica.state.vector

@@ -99,8 +99,6 @@ class Store(Operations):
         self.rules = Rulebook(self)
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         replica.keep_of = self._keep_of
-        if not replica.state.clean:
-            replica.state.clean = True
 
     # who and where
 
@@ -169,6 +167,10 @@ class Store(Operations):
             raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
+        if self._replica.state.copied:
+            raise NotAMember(
+                f"{self.id} was restored from a copy; sync with a member before it writes, to take a new id"
+            )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
         ahead = -int(median(self._replica.offsets.values() or [0]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from crdtkv.core.clocks import covers, covers_all
 from crdtkv.core.wire import CatchUp, Record, decode, encode
-from crdtkv.errors import BadRequest, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.replica import exchange, life, members
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import SyncReport
@@ -63,9 +63,16 @@ def _sync(one: Store, other: Store) -> SyncReport:
         if store._replica.state.vector != was:
             store._changed.notify_all()
     return SyncReport(
-        tally.records, tally.cells, tally.bytes, rounds, one._replica.state.vector == other._replica.state.vector,
+        tally.records, tally.cells, tally.bytes, rounds, _agree(one._replica, other._replica),
         tuple(tally.refused),
     )  # fmt: skip
+
+
+def _agree(a: Replica, b: Replica) -> bool:
+    """Whether both have absorbed the same, and, where both have forgotten the same, hold the same."""
+    if a.state.vector != b.state.vector:
+        return False
+    return a.state.floor != b.state.floor or a.state.digest == b.state.digest
 
 
 def _send(source: Replica, target: Replica, tally: _Tally) -> None:
@@ -103,8 +110,9 @@ def _meet(one: Store, other: Store) -> None:
         fewer, more = sorted((one, other), key=lambda s: (_writes(s._replica), s.id))
         _join(fewer, more)
         return
+    _check_lives(a, b)
     for copy, original in ((one, other), (other, one)):
-        if _is_old_copy(copy._replica, original._replica):
+        if copy._replica.state.copied or _is_old_copy(copy._replica, original._replica):
             _renew_copy(copy, original)
     forks = members.fork_between(a, b)
     for replica in (a, b):
@@ -113,6 +121,20 @@ def _meet(one: Store, other: Store) -> None:
     for out, peer in ((one, other), (other, one)):
         if members.is_out(out._replica, peer._replica) and not members.forked(out._replica):
             _join(out, peer)
+
+
+def _check_lives(a: Replica, b: Replica) -> None:
+    """Two stores that live under one id, or hold different records of one dot, must not be mixed."""
+    for origin, n in a.state.vector.items():
+        known = (a.state.chains.get(origin), b.state.chains.get(origin))
+        if n == b.state.vector.get(origin) and None not in known and known[0] != known[1]:
+            raise ChainBroken(
+                f"{origin}.{n} is one record at {a.state.id} and another at {b.state.id}; one is a copy: wipe it"
+            )
+    if a.state.id == b.state.id and not (a.state.copied or b.state.copied):
+        raise ChainBroken(
+            f"two stores are open as {a.state.id}; one is a copy: close it, and open it where it lies now"
+        )
 
 
 def _writes(replica: Replica) -> int:
@@ -141,7 +163,7 @@ def _is_old_copy(replica: Replica, peer: Replica) -> bool:
 def _renew_copy(store: Store, sponsor: Store) -> None:
     """A restored copy: it keeps its cells, mints nothing of its past anew, and takes a new incarnation."""
     replica = store._replica
-    if not members.is_member(sponsor._replica, sponsor.id):
+    if not members.is_member(sponsor._replica, sponsor.id) or sponsor._replica.state.copied:
         raise NotAMember(f"{sponsor.id} is not a member, so it cannot take {store.id} back; sync with a member")
     new = f"{store.colo}~{replica.token()}"
     dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)

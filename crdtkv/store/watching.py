@@ -47,10 +47,16 @@ def _changes(store: Store, prefix: str, position: Position, timeout: float | Non
         with store._lock:
             if store._closed:
                 return
-            to = dict(store._replica.state.vector) if not last else to
-            reset = not covers_all(frm, _dropped(store))
-            keys = _keys(store, prefix, {} if reset else frm, last)
-        if reset and not last:
+            if frm and not covers_all(frm, store._replica.state.dropped):
+                # What was deleted since can't be told any more: begin again, with all there is.
+                frm, last = {}, ""
+                to = dict(store._replica.state.vector)
+                reset = True
+            else:
+                to = to if last else dict(store._replica.state.vector)
+                reset = False
+            keys = _keys(store, prefix, frm, last)
+        if reset:
             yield Change("", None, _encode((frm, to, "\x00")), reset=True)
         for key in keys:
             yield Change(key, store.get(key), _encode((frm, to, key)))
@@ -58,10 +64,6 @@ def _changes(store: Store, prefix: str, position: Position, timeout: float | Non
         with store._changed:
             if covers_all(frm, store._replica.state.vector) and not store._closed and not store._changed.wait(timeout):
                 return
-
-
-def _dropped(store: Store) -> dict[str, int]:
-    return store._replica.state.dropped
 
 
 def _keys(store: Store, prefix: str, beyond: dict[str, int], last: str) -> list[str]:

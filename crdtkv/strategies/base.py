@@ -18,7 +18,6 @@ from typing import Any, ClassVar, Final, NamedTuple
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Context, Sibling, is_live, is_value, latest
 from crdtkv.core.clocks import Dot, Stamp
-from crdtkv.core.paths import pretty
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 
@@ -49,12 +48,14 @@ class Write(NamedTuple):
     """One cell to be written.
 
     It replaces whatever stands at `path` (`all`), or only what the base covers.
-    `path` is relative to the tree the strategy was given.
+    `path` is relative to the tree the strategy was given. `beats`: what it replaces
+    without its base having seen it is a lost write, for the inbox of who wrote that.
     """
 
     path: bytes
     payload: bytes | None
     all: bool = False
+    beats: bool = False
 
 
 class Loser(NamedTuple):
@@ -156,6 +157,10 @@ class Strategy(ABC):
     def _droppable(self, cell: Cell, floor: Stamp) -> bool:
         return bool(cell) and self.gone(cell) and all(s.stamp <= floor for s in cell)
 
+    def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
+        """What a sibling at `path` says, shown or not; ABSENT for a delete."""
+        return _readable(sibling.payload) if is_value(sibling.payload) else ABSENT
+
     def mark(self, tree: Tree) -> bytes | None:
         """The mark of the container that is shown at the root (whole containers only)."""
         return None
@@ -173,7 +178,11 @@ class Strategy(ABC):
         for path, cell in [(b"", tree.cell()), *tree.below()]:
             live = [s for s in cell if is_value(s.payload)]
             if live and not self.gone(cell):
-                yield pretty(path), latest(live), _readable(latest(live).payload)
+                yield self.where(tree, path), latest(live), _readable(latest(live).payload)
+
+    def where(self, tree: Tree, path: bytes) -> str:
+        """A path in the words of a user: a JSON pointer; empty for the whole value."""
+        return ""
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """The siblings that stand unshown; none where siblings do not compete."""

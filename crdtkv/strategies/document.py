@@ -8,6 +8,7 @@ shown at one path, the latest is read and the others are conflicts.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,7 +27,7 @@ from crdtkv.core.cells import (
     unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, covers
-from crdtkv.core.paths import KEYED, MEMBER, ORDER, STRATEGY, first
+from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, first, is_below
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.strategies.base import ABSENT, Strategy
@@ -34,6 +35,10 @@ from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.sequence import is_element, order_path, position_of
 
 __all__ = [
+    "Element",
+    "component_end",
+    "fresh",
+    "update",
     "VALUE_KIND",
     "Node",
     "Rank",
@@ -50,19 +55,48 @@ __all__ = [
 VALUE_KIND = b"value"
 
 Rank = tuple[Stamp, Dot]
+_UNKNOWN: Any = object()
+_CONTAINERS = tuple(bytes((b,)) for b in (*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
+"""The first bytes of packed arrays and maps."""
 
 
 class Node:
-    """What stands at a path, and the nodes below it by component."""
+    """What stands at a path, and the nodes below it by component, in path order.
 
-    __slots__ = ("cell", "children")
+    A node remembers what was made of it; `put_cell` keeps the tree of a key up to date
+    and forgets only along the path that changed.
+    """
+
+    __slots__ = ("_children", "_sorted", "cell", "elements", "packed", "position", "shown")
 
     def __init__(self, cell: Cell = ()) -> None:
         self.cell = cell
-        self.children: dict[bytes, Node] = {}
+        self._children: dict[bytes, Node] = {}
+        self._sorted = True
+        self.position: bytes | None = None
+        self.forget()
 
-    def child(self, component: bytes) -> Node | None:
-        return self.children.get(component)
+    def forget(self) -> None:
+        """Nothing is remembered of what this node shows."""
+        self.shown: Any = _UNKNOWN
+        self.packed: bytes | None = None
+        self.elements: list[Element] | None = None
+
+    @property
+    def children(self) -> dict[bytes, Node]:
+        if not self._sorted:
+            self._children = dict(sorted(self._children.items()))
+            self._sorted = True
+        return self._children
+
+    def grow(self, component: bytes) -> Node:
+        """The child at `component`, made if it is not there."""
+        child = self._children.get(component)
+        if child is None:
+            last = next(reversed(self._children), b"")
+            self._sorted = self._sorted and last < component
+            child = self._children[component] = Node()
+        return child
 
     def cells(self, path: bytes = b"") -> Iterator[tuple[bytes, Cell]]:
         """The cells at and below this node, by path."""
@@ -70,6 +104,36 @@ class Node:
             yield path, self.cell
         for component, child in self.children.items():
             yield from child.cells(path + component)
+
+    def put_cell(self, path: bytes, cell: Cell) -> bool:
+        """`cell` stands at `path`; whether anything is left at or below this node."""
+        elements = self.elements
+        self.forget()
+        if not path:
+            self.cell = cell
+        else:
+            end = component_end(path, 0)
+            component = path[:end]
+            child = self.grow(component)
+            if not child.put_cell(path[end:], cell):
+                del self._children[component]
+            if elements is not None and next(reversed(self._children), b"")[:1] == ELEMENT:
+                self.elements = _with_leaf(elements, component, child)
+        return bool(self.cell or self._children)
+
+
+def _with_leaf(elements: list[Element], component: bytes, node: Node) -> list[Element] | None:
+    """The elements of a list in which nothing was moved, after one leaf changed; None if that is not so plain.
+
+    A new list: whoever holds the old one goes on with what it showed.
+    """
+    plain = component[:1] == ELEMENT and not node.children and len(node.cell) == 1
+    if not plain or is_hider(node.cell[0].payload) or is_mark(node.cell[0].payload):
+        return None
+    at = bisect_left(elements, component, key=lambda e: e.component)
+    there = at < len(elements) and elements[at].component == component
+    new = [Element(_position(component, node), component, node)] if is_live(node.cell[0].payload) else []
+    return elements[:at] + new + elements[at + there :]
 
 
 class Shown(NamedTuple):
@@ -80,31 +144,53 @@ class Shown(NamedTuple):
     sibling: Sibling | None
 
 
+class Element(NamedTuple):
+    """An element that is shown: where it stands, its component, its node."""
+
+    position: bytes
+    component: bytes
+    node: Node
+
+
 def build(tree: Tree) -> Node:
-    """The nodes of a tree, in path order. O(cells)."""
+    """The nodes of a tree, expired or not. O(cells), then O(1): `update` keeps them."""
+    made: Node | None = tree.memo.get(tree.prefix)
+    if made is None:
+        made = tree.memo[tree.prefix] = _build(tree.raw())
+    return made
+
+
+def fresh(tree: Tree) -> Node:
+    """The nodes of a tree without what has expired; not remembered."""
+    return _build(tree)
+
+
+def update(memo: dict[bytes, Any], path: bytes, cell: Cell) -> None:
+    """A cell of the key changed: what `build` remembers of the key follows."""
+    for prefix, node in memo.items():
+        if path == prefix or is_below(path, prefix):
+            node.put_cell(path[len(prefix) :], cell)
+
+
+def _build(tree: Tree) -> Node:
     root = Node(tree.cell())
     stack: list[tuple[bytes, Node]] = [(b"", root)]
     for path, cell in tree.below():
-        while not _under(path, stack[-1][0]):
-            stack.pop()
         above, node = stack[-1]
+        while not (path.startswith(above) and path[len(above)] != 0xFF):
+            stack.pop()
+            above, node = stack[-1]
         at = len(above)
         while at < len(path):
-            end = _end(path, at)
-            below = Node()
-            node.children[path[at:end]] = below
-            node = below
+            end = component_end(path, at)
+            node = node.grow(path[at:end])
             at = end
             stack.append((path[:at], node))
         node.cell = cell
     return root
 
 
-def _under(path: bytes, above: bytes) -> bool:
-    return path.startswith(above) and path[len(above)] != 0xFF
-
-
-def _end(path: bytes, at: int) -> int:
+def component_end(path: bytes, at: int) -> int:
     """Where the component that begins at `at` ends."""
     end = path.index(b"\x00", at) + 1
     while path[end : end + 1] == b"\xff":
@@ -141,8 +227,13 @@ class Reader:
         return self.shown(node) if outside is not None else None
 
     def shown(self, node: Node | None) -> Shown | None:
-        """What is read at a node; None if it is absent."""
-        return max(self.candidates(node), key=lambda c: c.rank, default=None) if node is not None else None
+        """What is read at a node; None if it is absent. O(1) once asked, where nothing is in doubt."""
+        if node is None:
+            return None
+        if node.shown is _UNKNOWN:
+            node.shown = max(self.candidates(node), key=lambda c: c.rank, default=None)
+        found: Shown | None = node.shown
+        return found
 
     def candidates(self, node: Node) -> list[Shown]:
         """Everything shown at a node, one of which is read."""
@@ -204,39 +295,72 @@ class Reader:
 
     def value(self, node: Node | None, shown: Shown | None = None) -> Any:
         """The JSON value at a node, a fresh object; ABSENT if nothing is shown."""
-        found = shown or self.shown(node)
-        if found is None or node is None:
-            return ABSENT
+        packed = self.packed(node, shown)
+        return ABSENT if packed is None else values.unpack(packed)
+
+    def packed(self, node: Node | None, shown: Shown | None = None) -> bytes | None:
+        """The value at a node as canonical packed bytes. Joined from those below, so that C unpacks it at once."""
+        if node is None:
+            return None
+        if shown is not None:
+            return self._packed(node, shown)
+        if node.packed is None:
+            found = self.shown(node)
+            if found is None:
+                return None
+            node.packed = self._packed(node, found)
+        return node.packed
+
+    def _packed(self, node: Node, found: Shown) -> bytes:
         if found.sibling is not None:
-            return _unpacked(found.sibling)
+            payload = found.sibling.payload or b""
+            # A value put whole may have its members in any order.
+            return payload if payload[:1] not in _CONTAINERS else values.pack_canonical(values.unpack(payload))
         if found.kind == MARK_OBJECT:
-            return self._object(node)
+            parts = [
+                p for part, child in node.children.items() if part[:1] == MEMBER for p in self._member(part, child)
+            ]
+            return values.join_map(parts)
         if found.kind == MARK_ARRAY:
-            return [self.value(child) for _, _, child in self.elements(node)]
-        return nested_strategy(found.kind).read(nested_tree(node.children[found.kind]))
+            return values.join_array(self.tokens(self.elements(node)))
+        return values.pack_canonical(nested_strategy(found.kind).read(nested_tree(node.children[found.kind])))
 
-    def _object(self, node: Node) -> dict[str, Any]:
-        out = {}
-        for component, child in node.children.items():
-            if component[:1] == MEMBER:
-                value = self.value(child)
-                if value is not ABSENT:
-                    out[member_name(component)] = value
-        return out
+    def tokens(self, elements: list[Element]) -> list[bytes]:
+        """The packed values of elements that are shown."""
+        return [e.node.packed or self.packed(e.node) or b"" for e in elements]
 
-    def elements(self, node: Node) -> list[tuple[bytes, bytes, Node]]:
-        """The elements that are shown, in order: (position, component, node)."""
+    def _member(self, component: bytes, child: Node) -> tuple[bytes, ...]:
+        packed = self.packed(child)
+        return () if packed is None else (values.pack(member_name(component)), packed)
+
+    def elements(self, node: Node) -> list[Element]:
+        """The elements that are shown, in order."""
+        if node.elements is None:
+            node.elements = self._elements(node)
+        return node.elements
+
+    def _elements(self, node: Node) -> list[Element]:
         children = node.children
         # Elements made at a position come in order; order cells and keys may say otherwise.
-        sorted_already = not any(component[:1] in (KEYED, ORDER) for component in children)
+        ends = (next(iter(children), b"")[:1], next(reversed(children), b"")[:1])
+        if ends == (ELEMENT, ELEMENT):
+            return [
+                Element(_position(part, child), part, child)
+                for part, child in children.items()
+                if (self.shown(child) if child.shown is _UNKNOWN else child.shown) is not None
+            ]
         out = []
-        for component, child in children.items():
-            if is_element(component) and self.shown(child) is not None:
-                order = None if sorted_already else children.get(order_path(component))
-                out.append((position_of(component, order.cell if order else ()), component, child))
-        if not sorted_already:
-            out.sort(key=lambda e: (e[0], e[1]))
-        return out
+        for part, child in children.items():
+            if is_element(part) and self.shown(child) is not None:
+                order = children.get(order_path(part))
+                out.append(Element(position_of(part, order.cell if order else ()), part, child))
+        return sorted(out, key=lambda e: e[:2])
+
+
+def _position(component: bytes, node: Node) -> bytes:
+    if node.position is None:
+        node.position = first(component)[1]
+    return node.position
 
 
 def of_kind(component: bytes, kind: bytes) -> bool:

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from crdtkv.core import positions, values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark, is_value
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
 from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
-from crdtkv.strategies.document import VALUE_KIND, Node, Reader, Shown, hiders, nested_strategy, nested_tree
+from crdtkv.strategies.document import VALUE_KIND, Element, Node, Reader, Shown, hiders, nested_strategy, nested_tree
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.sequence import initial, make_plan, order_path, order_write, place
+from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place
 
-__all__ = ["EMPTY", "Edit", "Gone", "Tokens", "check_index", "keyed", "member", "pointer", "similar"]
+__all__ = ["EMPTY", "Edit", "Gone", "Tokens", "check_index", "keyed", "keyed_parts", "member", "pointer", "similar"]
 
 Tokens = tuple[str, ...]
 EMPTY = Node()
@@ -30,7 +30,7 @@ class Gone(Node):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node.cell)
-        self.children = node.children
+        self._children = node.children
 
 
 class Edit:
@@ -45,6 +45,8 @@ class Edit:
 
     def put(self, path: bytes, at: Tokens, now: Node, base: Node, value: Any) -> list[Write]:
         """What makes `path` show `value`, as an edit of what `base` showed there."""
+        if base is not now and self.shown(now) is None and self._unchanged(base, value):
+            return []  # deleted since: who leaves it as it was does not bring it back
         shown, was = self.shown(now), self.reader.shown(base)
         own = self._own_strategy(at, shown, was)
         if own is not None:
@@ -58,11 +60,15 @@ class Edit:
     def shown(self, node: Node) -> Shown | None:
         return None if isinstance(node, Gone) else self.reader.shown(node)
 
+    def _unchanged(self, base: Node, value: Any) -> bool:
+        packed = self.reader.packed(base)
+        return packed is not None and packed == values.pack_canonical(value)
+
     def _put_value(self, path: bytes, now: Node, was: Shown | None, packed: bytes) -> list[Write]:
         shown = self.shown(now)
         if was is not None and was.sibling is not None and was.sibling.payload == packed and shown is not None:
             return []
-        writes = [Write(path, packed, all=True)]
+        writes = [Write(path, packed, all=True, beats=True)]
         return writes + [
             Write(path + p, TOMBSTONE) for p, cell in now.cells() if p and any(is_live(s.payload) for s in cell)
         ]
@@ -94,7 +100,7 @@ class Edit:
 
     def _create(self, path: bytes, at: Tokens, now: Node, value: Any, kind: bytes) -> list[Write]:
         """A container made where none is shown: nothing of what stood below comes back."""
-        writes = [Write(path, kind, all=True)]
+        writes = [Write(path, kind, all=True, beats=True)]
         if kind == MARK_OBJECT:
             for name in value:
                 part = member(name)
@@ -152,35 +158,36 @@ class Edit:
             return self._put_initial(path, at, now, value)
         keys = self._key_members(at)
         old = self.reader.elements(base)
-        old_tokens = [part if part[:1] == KEYED else self._token(node) for _, part, node in old]
-        new_parts = self._keyed_parts(value, keys)
-        packed = [values.pack_canonical(v) for v in value]
-        new_tokens = [part or p for part, p in zip(new_parts, packed, strict=True)]
-        plan = make_plan(old_tokens, new_tokens, lambda i, j: self._alike(old[i][2], old[i][1], value[j], new_parts[j]))
+        old_tokens: list[Any] = self.reader.tokens(old)
+        if any(e.component[:1] == KEYED for e in old):
+            old_tokens = [e.component if e.component[:1] == KEYED else t for e, t in zip(old, old_tokens, strict=True)]
+        packed = values.pack_each(value)
+        parts = keyed_parts(value, keys) if keys else {}
+        new_tokens: list[Any] = [parts.get(j, p) for j, p in enumerate(packed)] if parts else packed
+        plan = make_plan(old_tokens, new_tokens, lambda i, j: j not in parts and self._alike(old[i], value[j]))
         writes: list[Write] = []
-        edited = set(plan.edited)
         for i in plan.removed:
-            writes += self.delete_element(path, now, base, old[i][1])
-        for i, j in [*plan.kept, *plan.moved, *plan.edited]:
-            if (i, j) in edited or old[i][1][:1] == KEYED:
-                writes += self._put_child(path, (*at, "*"), old[i][1], now, base, value[j])
-        return writes + self._place(
-            path, at, now, old, plan.kept + plan.edited, plan.moved, plan.inserted, value, new_parts
-        )
+            writes += self.delete_element(path, now, base, old[i].component)
+        inside = plan.edited + [(i, j) for i, j in [*plan.kept, *plan.moved] if j in parts] if parts else plan.edited
+        for i, j in inside:
+            writes += self._put_child(path, (*at, "*"), old[i].component, now, base, value[j])
+        return writes + self._place(path, at, now, old, plan, value, parts)
 
     def _place(
-        self, path: bytes, at: Tokens, now: Node, old: list[tuple[bytes, bytes, Node]], stay: list[tuple[int, int]],
-        moved: list[tuple[int, int]], inserted: list[int], value: Sequence[Any], parts: list[bytes | None],
+        self, path: bytes, at: Tokens, now: Node, old: list[Element], plan: Plan, value: Sequence[Any],
+        parts: dict[int, bytes],
     ) -> list[Write]:  # fmt: skip
-        fixed = {j: old[i][0] for i, j in stay}
-        wanted = sorted([*inserted, *(j for _, j in moved)])
+        wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
+        if not wanted:
+            return []
+        fixed = {j: old[i].position for i, j in [*plan.kept, *plan.edited]}
         made = place(fixed, wanted, len(value), lambda p: component(ELEMENT, p) in now.children, self.env)
-        writes = [order_write(path, old[i][1], made[j]) for i, j in moved]
-        for j in inserted:
-            part = parts[j] or component(ELEMENT, made[j])
+        writes = [order_write(path, old[i].component, made[j]) for i, j in plan.moved]
+        for j in plan.inserted:
+            part = parts.get(j) or component(ELEMENT, made[j])
             child = now.children.get(part, EMPTY)
             writes += self.put(path + part, (*at, "*"), child, EMPTY, value[j])
-            if parts[j]:
+            if j in parts:
                 writes.append(order_write(path, part, made[j]))
         return writes
 
@@ -194,31 +201,13 @@ class Edit:
                 writes += [order_write(path, part, position)] if position and self.reader.shown(child) is None else []
         return writes
 
-    def _token(self, node: Node) -> bytes:
-        cell = node.cell
-        if len(cell) == 1 and is_value(cell[0].payload) and not node.children:
-            value = values.unpack(cell[0].payload or b"")
-            return values.pack_canonical(value) if isinstance(value, dict | list) else cell[0].payload or b""
-        return values.pack_canonical(self.reader.value(node))
-
-    def _alike(self, node: Node, part: bytes, value: Any, new_part: bytes | None) -> bool:
+    def _alike(self, old: Element, value: Any) -> bool:
         """Whether `value` is the old element, edited: they share at least half of their members."""
-        if part[:1] == KEYED or new_part is not None:
-            return False
-        old = self.reader.value(node)
-        return similar(old, value)
+        return isinstance(value, dict) and old.component[:1] != KEYED and similar(self.reader.value(old.node), value)
 
     def _key_members(self, at: Tokens) -> tuple[str, ...]:
         spec = self.env.strategy_for(at) or ""
         return tuple(spec.removeprefix("list?key=").split(",")) if spec.startswith("list?key=") else ()
-
-    @staticmethod
-    def _keyed_parts(value: Sequence[Any], keys: tuple[str, ...]) -> list[bytes | None]:
-        out: list[bytes | None] = []
-        for element in value:
-            part = keyed(element, keys)
-            out.append(None if part in out and part is not None else part)
-        return out
 
     # strategies of their own
 
@@ -335,7 +324,7 @@ class Edit:
         at: Tokens,
         now: Node,
         base: Node,
-        elements: list[tuple[bytes, bytes, Node]],
+        elements: list[Element],
         operation: Operation,
     ) -> list[Write]:
         name, args, count = operation.name, operation.args, len(elements)
@@ -357,7 +346,7 @@ class Edit:
             return [order_write(path, part, self._between(rest, check_index(args[1], count - 1, at), now))]
         raise WrongOperation(f"a list in json takes append, prepend, insert, remove, set, move; not {name!r}")
 
-    def _between(self, elements: list[tuple[bytes, bytes, Node]], index: int, now: Node) -> bytes:
+    def _between(self, elements: list[Element], index: int, now: Node) -> bytes:
         fixed = {i: e[0] for i, e in enumerate(elements[:index])} | {
             i + 1: e[0] for i, e in enumerate(elements) if i >= index
         }
@@ -375,6 +364,18 @@ def keyed(element: Any, keys: tuple[str, ...]) -> bytes | None:
     if not keys or not isinstance(element, dict) or any(k not in element for k in keys):
         return None
     return component(KEYED, values.pack_canonical([element[k] for k in keys]))
+
+
+def keyed_parts(value: Sequence[Any], keys: tuple[str, ...]) -> dict[int, bytes]:
+    """The components of the elements that have their key members; of two with one key the first."""
+    out: dict[int, bytes] = {}
+    used: set[bytes] = set()
+    for j, element in enumerate(value):
+        part = keyed(element, keys)
+        if part is not None and part not in used:
+            out[j] = part
+            used.add(part)
+    return out
 
 
 def similar(old: Any, new: Any) -> bool:

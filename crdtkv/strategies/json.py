@@ -19,14 +19,24 @@ from collections.abc import Iterable
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, is_live, is_mark, is_value
+from crdtkv.core.cells import Cell, Sibling, is_live, is_mark, is_value
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import ORDER, STRATEGY, first
+from crdtkv.core.paths import MEMBER, ORDER, STRATEGY, first
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
-from crdtkv.strategies.document import Node, Reader, Shown, build, nested_strategy, nested_tree, of_kind
-from crdtkv.strategies.document_edit import EMPTY, Edit, Gone
+from crdtkv.strategies.document import (
+    Node,
+    Reader,
+    Shown,
+    build,
+    component_end,
+    member_name,
+    nested_strategy,
+    nested_tree,
+    of_kind,
+)
+from crdtkv.strategies.document_edit import EMPTY, Edit, Gone, pointer
 from crdtkv.strategies.sequence import is_element, order_path
 
 __all__ = ["Json"]
@@ -49,7 +59,7 @@ class Json(Strategy):
     whole = True
 
     def read(self, tree: Tree) -> Any:
-        reader, node = self._reader(tree), build(tree.raw())
+        reader, node = self._reader(tree), build(tree)
         shown = reader.root(node)
         return ABSENT if shown is None else reader.value(node, shown)
 
@@ -57,17 +67,17 @@ class Json(Strategy):
         cell = tree.raw().cell()
         if len(cell) == 1 and is_live(cell[0].payload) and not tree.expiry:
             return True
-        return bool(cell) and self._reader(tree).root(build(tree.raw())) is not None
+        return bool(cell) and self._reader(tree).root(build(tree)) is not None
 
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack_canonical(value))
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
-        reader, node = self._reader(tree), build(tree.raw())
+        reader, node = self._reader(tree), build(tree)
         now = Gone(node) if reader.root(node) is None else node
         # What expiry hides is hidden at the root alone; below, everything reads as it stands.
         reader = Reader(reader.delete_wins)
-        base = node if env.base is tree else build(env.base.raw())
+        base = node if env.base is tree else build(env.base)
         edit = Edit(reader, env, tree)
         if operation.name == "put":
             values.pack(operation.args[0])  # so that an error names the path in the whole value
@@ -84,7 +94,7 @@ class Json(Strategy):
     # what a purge may drop
 
     def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
-        root, reader = build(tree.raw()), self._reader(tree)
+        root, reader = build(tree), self._reader(tree)
         if reader.root(root) is None and _old(root, floor):
             return [p for p, _ in root.cells()]
         out: set[bytes] = set()
@@ -93,14 +103,40 @@ class Json(Strategy):
                 out.update(_dead_because(reader, root, path, floor))
         return out
 
+    def where(self, tree: Tree, path: bytes) -> str:
+        node: Node | None = build(tree)
+        reader = self._reader(tree)
+        out = []
+        for part in _parts(path):
+            if node is None or part[:1] == STRATEGY:
+                break
+            if is_element(part):
+                at = next((i for i, e in enumerate(reader.elements(node)) if e.component == part), "-")
+                out.append(str(at))
+            elif part[:1] == MEMBER:
+                out.append(member_name(part))
+            node = node.children.get(part)
+        return pointer(tuple(out))
+
+    def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
+        node: Node | None = build(tree)
+        for part in _parts(path):
+            node = node.children.get(part) if node is not None else None
+        if node is None or not is_live(sibling.payload):
+            return ABSENT
+        kind = sibling.payload if is_mark(sibling.payload) else b""
+        if not kind:
+            return super().told(tree, path, sibling)
+        return self._reader(tree).value(node, Shown(kind, (sibling.stamp, sibling.dot), None))
+
     def mark(self, tree: Tree) -> bytes | None:
-        shown = self._reader(tree).root(build(tree.raw()))
+        shown = self._reader(tree).root(build(tree))
         if shown is None:
             return None
         return shown.sibling.payload if shown.sibling is not None else shown.kind
 
     def reaches(self, tree: Tree, path: bytes) -> bool:
-        node: Node | None = build(tree.raw())
+        node: Node | None = build(tree)
         reader = self._reader(tree)
         for part in _parts(path):
             if node is None or reader.shown(node) is None:
@@ -109,14 +145,14 @@ class Json(Strategy):
         return node is not None and reader.shown(node) is not None
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
-        return list(_losers(self._reader(tree), build(tree.raw()), b""))
+        return list(_losers(self._reader(tree), build(tree), b""))
 
 
 def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
     shown = reader.shown(node)
     if len(node.cell) > 1 and shown is not None:
         for s in node.cell:
-            if is_value(s.payload) and s is not shown.sibling:
+            if is_value(s.payload) and (shown.sibling is None or s.payload != shown.sibling.payload):
                 yield Loser(path, s, values.unpack(s.payload or b""))
             elif is_mark(s.payload) and s.payload != shown.kind:
                 kind = s.payload or b""
@@ -131,9 +167,7 @@ def _parts(path: bytes) -> list[bytes]:
     out = []
     at = 0
     while at < len(path):
-        end = path.index(b"\x00", at) + 1
-        while path[end : end + 1] == b"\xff":
-            end = path.index(b"\x00", end) + 1
+        end = component_end(path, at)
         out.append(path[at:end])
         at = end
     return out

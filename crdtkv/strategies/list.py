@@ -22,12 +22,10 @@ from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit
+from crdtkv.strategies.document import Element, Reader, build, fresh
 from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of
 
 __all__ = ["List"]
-
-_Shown = list[tuple[bytes, bytes, bytes]]
-"""The elements in order: (position, component, packed value)."""
 
 
 class List(Strategy):
@@ -52,8 +50,8 @@ class List(Strategy):
 
     def read(self, tree: Tree) -> Any:
         """The values in order. Cost: O(n)."""
-        found = [values.unpack(packed) for _, _, packed in _shown(tree)]
-        return found if found or _marked(tree) else ABSENT
+        found = _shown(tree)
+        return values.unpack(values.join_array(list(map(_payload, found)))) if found or _marked(tree) else ABSENT
 
     def present(self, tree: Tree) -> bool:
         return _marked(tree) or any(path[:1] == ELEMENT and not self.gone(cell) for path, cell in tree.below())
@@ -78,7 +76,7 @@ class List(Strategy):
             case Operation("remove", (index,)):
                 return _remove(tree, _shown(tree)[_index(index, tree)][1], env)
             case Operation("set", (index, value)):
-                return [Write(_shown(tree)[_index(index, tree)][1], values.pack(value), all=True)]
+                return [Write(_shown(tree)[_index(index, tree)][1], values.pack(value), all=True, beats=True)]
             case Operation("move", (index, to)):
                 return _move(tree, env, index, to)
             case Operation("put", (value,)):
@@ -90,14 +88,14 @@ class List(Strategy):
 
     def _put(self, tree: Tree, value: list[Any], env: Env) -> list[Write]:
         mark = [] if value or _marked(tree) else [Write(b"", MARK_PLAIN, all=True)]
-        packed = [values.pack(v) for v in value]
+        packed = values.pack_list(value)
         base = _shown(env.base) if self.present(tree) else []
         if not base and not (self.present(tree) and self.present(env.base)):
             made = [(positions.initial(i, p), p) for i, p in enumerate(packed)]
             new = [(component(ELEMENT, at), p) for at, p in made if self.gone(tree.cell(component(ELEMENT, at)))]
             orders = [Write(order_path(path), TOMBSTONE, all=True) for path, _ in new if tree.cell(order_path(path))]
             return mark + [Write(path, p, all=True) for path, p in new] + orders
-        plan = make_plan([p for _, _, p in base], packed)
+        plan = make_plan(list(map(_payload, base)), packed)
         return mark + _follow(tree, env, base, packed, plan)
 
     def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
@@ -113,12 +111,16 @@ class List(Strategy):
                     out += [path, order_path(path)] if order else [path]
         return out
 
+    def where(self, tree: Tree, path: bytes) -> str:
+        at = next((i for i, e in enumerate(_shown(tree)) if e.component == path), None)
+        return "" if at is None else f"/{at}"
+
     def losers(self, tree: Tree) -> Iterable[Loser]:
         for path, cell in tree.below():
             if path[:1] == ELEMENT and len(cell) > 1:
                 live = [s for s in cell if is_live(s.payload)]
                 for s in live:
-                    if s is not latest(live):
+                    if s.payload != latest(live).payload:
                         yield Loser(path, s, values.unpack(s.payload or b""))
 
 
@@ -126,25 +128,19 @@ def _marked(tree: Tree) -> bool:
     return any(is_live(s.payload) for s in tree.cell())
 
 
-def _shown(tree: Tree) -> _Shown:
-    """The elements that are _shown, in order. O(n), O(n log n) once something was moved."""
-    out: _Shown = []
-    orders: dict[bytes, Cell] = {}
-    for path, cell in tree.below():
-        if path[:1] == ELEMENT:
-            s = cell[0] if len(cell) == 1 else max((s for s in cell if is_live(s.payload)), default=cell[0], key=_rank)
-            if s.payload is not None and is_live(s.payload):
-                out.append((path, path, s.payload))
-        elif path[:1] == ORDER:
-            orders[first(path)[1]] = cell
-    if not orders:
-        return [(first(path)[1], path, payload) for path, _, payload in out]
-    placed = [(position_of(path, orders.get(path, ())), path, payload) for path, _, payload in out]
-    return sorted(placed)
+def _shown(tree: Tree) -> list[Element]:
+    """The elements that are shown, in order. O(n), O(1) until one changes."""
+    return _READER.elements(build(tree) if not tree.expiry else fresh(tree))
 
 
-def _rank(s: Any) -> Any:
-    return (s.stamp, s.dot)
+def _payload(element: Element) -> bytes:
+    """An element's value, as it was packed."""
+    shown = _READER.shown(element.node)
+    assert shown is not None and shown.sibling is not None, "an element that is listed shows a value"
+    return shown.sibling.payload or b""
+
+
+_READER = Reader()
 
 
 def _last(tree: Tree) -> bytes | None:
@@ -203,7 +199,7 @@ def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:
     return [order_write(b"", now[at][1], made[0])] if at != goal else []
 
 
-def _follow(tree: Tree, env: Env, base: _Shown, packed: list[bytes], plan: Plan) -> list[Write]:
+def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan: Plan) -> list[Write]:
     """The writes of a plan: removals, moves, new elements."""
     writes = [w for i in plan.removed for w in _remove(tree, base[i][1], env)]
     fixed = {j: base[i][0] for i, j in plan.kept}

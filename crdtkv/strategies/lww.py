@@ -38,9 +38,9 @@ class Lww(Strategy):
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         match operation:
             case Operation("put", (value,)):
-                return [Write(b"", values.pack(value), all=True)]
+                return [Write(b"", values.pack(value), all=True, beats=True)]
             case Operation("delete", ()):
-                return [] if self.gone(tree.cell()) else [Write(b"", None, all=True)]
+                return [] if self.gone(tree.cell()) else [Write(b"", None, all=True, beats=True)]
         raise misfit(self, operation)
 
     def norm(self, value: Any) -> Any:
@@ -54,7 +54,9 @@ class Lww(Strategy):
     def losers(self, tree: Tree) -> Iterable[Loser]:
         cell = tree.cell()
         shown = _shown(cell)[0]
-        return [Loser(b"", s, value_of(s.payload)) for s in cell if s is not shown]
+        # Two who wrote the same lost nothing.
+        same = shown.payload if shown is not None else None
+        return [Loser(b"", s, value_of(s.payload)) for s in cell if s is not shown and s.payload != same]
 
 
 def _shown(cell: Cell) -> tuple[Sibling | None, Any]:

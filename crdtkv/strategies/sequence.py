@@ -139,24 +139,27 @@ def place(
 ) -> dict[int, bytes]:
     """Positions for the new list's indices `wanted`, between the positions of those that are `fixed`."""
     out: dict[int, bytes] = {}
-    used: set[bytes] = set()
-    run: list[int] = []
-    left: bytes | None = None
-    todo = set(wanted)
-    for j in [*range(length), length]:
-        if j in todo:
-            run.append(j)
-            continue
-        right = fixed.get(j)
-        if right is None and j < length:
-            continue
-        if run:
-            made = positions.between(
-                left, right, stamp=env.stamp, replica=env.replica, count=len(run),
-                taken=lambda p: p in used or taken(p),
-            )  # fmt: skip
-            out.update(zip(run, made, strict=True))
-            used.update(made)
-            run = []
-        left = right
+    for run in _runs(wanted):
+        left = next((fixed[j] for j in range(run[0] - 1, -1, -1) if j in fixed), None)
+        right = next((fixed[j] for j in range(run[-1] + 1, length) if j in fixed), None)
+        used = set(out.values())
+        made = positions.between(
+            left, right, stamp=env.stamp, replica=env.replica, count=len(run), taken=_either(used, taken)
+        )
+        out.update(zip(run, made, strict=True))
     return out
+
+
+def _either(used: set[bytes], taken: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    return lambda position: position in used or taken(position)
+
+
+def _runs(wanted: Sequence[int]) -> list[list[int]]:
+    """Indices in order, cut where one is left out."""
+    runs: list[list[int]] = []
+    for j in wanted:
+        if runs and runs[-1][-1] == j - 1:
+            runs[-1].append(j)
+        else:
+            runs.append([j])
+    return runs

@@ -1,0 +1,196 @@
+"""Real three-way merges, made again by two colos.
+
+Each line of a corpus is `{repo, path, commit, base, ours, theirs, merged}`: a JSON file
+as it stood, as two people changed it, and as it was committed after their merge. Here
+the base is PUT at colo a and synced to b; ours is PUT at a and theirs at b, each on the
+base's version; the colos sync; and what they read is held against `merged`.
+
+Three pairs of stores: a as it comes; the same with the exchange started from the other
+side, which must change nothing; and, only where the result is not what was committed,
+one in which theirs is the earlier write, so that each clash of two scalars ends the
+other way. A result is then *equal had the other scalar won* if `merged` can be had by
+choosing, at each scalar in which the first and the third differ, one or the other.
+
+Members are compared by name, not in order; numbers by their JSON text (1 is not 1.0).
+"""
+
+import difflib
+import gzip
+import json
+import random
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.progress import track
+from rich.syntax import Syntax
+from rich.table import Table
+
+import crdtkv
+from crdtkv.demo.colos import Wall
+from crdtkv.demo.screen import console, print_plain
+from crdtkv.errors import BadRequest, CrdtkvError
+
+__all__ = ["Case", "Outcome", "merge", "read", "show"]
+
+_VERDICTS = {
+    "equal": "what people committed",
+    "other scalar": "equal had the other of two clashing values won",
+    "different": "something else",
+    "error": "refused or failed",
+    "divergence": "the two colos read differently",
+    "order-dependent": "it matters who starts the exchange",
+}
+_DIFF_LINES = 60
+_ABSENT = object()
+_NEXT_STEP = "give a file of JSON lines, plain or .gz, each an object of repo, path, commit, base, ours, theirs, merged"
+
+
+class Case(NamedTuple):
+    """One merge of the corpus, named `repo path@commit`."""
+
+    name: str
+    base: Any
+    ours: Any
+    theirs: Any
+    merged: Any
+
+
+class Outcome(NamedTuple):
+    """A key of _VERDICTS, and in `detail` the diff or the error's words."""
+
+    verdict: str
+    detail: str = ""
+
+
+def read(path: Path) -> list[Case]:
+    """The cases of a corpus, plain or gzipped. BadRequest names the first line that is none."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    cases = []
+    try:
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    cases.append(_case(f"{path}:{number}", line))
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        raise BadRequest(f"{str(path)!r} can't be read: {error}", next_step=_NEXT_STEP) from error
+    return cases
+
+
+def merge(case: Case) -> Outcome:
+    """Merges one case in three pairs of stores and judges it. Never raises for what a store refuses."""
+    try:
+        at_a, at_b = _run(case)
+        if at_a != at_b:
+            return Outcome("divergence", _diff("at a", at_a, "at b", at_b))
+        again = _run(case, from_b=True)
+        if again != (at_a, at_b):
+            return Outcome("order-dependent", _diff("a asks b", at_a, "b asks a", again[0]))
+        if at_a == _plain(case.merged):
+            return Outcome("equal")
+        other, _ = _run(case, theirs_first=True)
+    except CrdtkvError as error:
+        return Outcome("error", str(error))
+    except Exception as error:  # a bug, not a refusal; the other cases are still worth running
+        return Outcome("error", f"{type(error).__name__}: {error}")
+    difference = _diff("committed", _plain(case.merged), "merged here", at_a)
+    between = _between(json.loads(at_a), json.loads(other), case.merged)
+    return Outcome("other scalar" if between else "different", difference)
+
+
+def show(path: Path, *, verbose: bool = False) -> None:
+    """Runs the corpus and prints counts; with `verbose` also a diff of each that differs."""
+    out = console()
+    cases = read(path)
+    counts: Counter[str] = Counter()
+    for case in track(cases, "merging", console=out, transient=True, disable=not out.is_terminal):
+        outcome = merge(case)
+        counts[outcome.verdict] += 1
+        if verbose and outcome.verdict != "equal":
+            out.print(f"\n[bold]{outcome.verdict}[/bold]: {case.name}", soft_wrap=True)
+            if out.is_terminal:
+                out.print(Syntax(outcome.detail, "diff", background_color="default", word_wrap=True))
+            else:
+                print(outcome.detail, file=out.file)
+    out.print(f"\n[bold]{len(cases)} merges[/bold] of {path.name}, each PUT at two colos against its base\n")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    for justify in ("left", "right", "right", "left"):
+        table.add_column(justify=justify)
+    for verdict, words in _VERDICTS.items():
+        share = 100 * counts[verdict] / len(cases) if cases else 0.0
+        table.add_row(verdict, str(counts[verdict]), f"{share:.1f} %", words)
+    print_plain(out, table)
+    if not verbose and counts["equal"] < len(cases):
+        out.print("\n-v shows a diff of each that differs.")
+
+
+def _case(where: str, line: str) -> Case:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{where} is not JSON: {error}", next_step=_NEXT_STEP) from error
+    wanted = ("base", "ours", "theirs", "merged")
+    missing = [name for name in wanted if not isinstance(row, dict) or name not in row]
+    if missing:
+        raise BadRequest(f"{where} lacks {', '.join(map(repr, missing))}", next_step=_NEXT_STEP)
+    name = f"{row.get('repo', '')} {row.get('path', where)}@{str(row.get('commit', ''))[:10]}".strip()
+    return Case(name, *(row[part] for part in wanted))
+
+
+def _run(case: Case, *, from_b: bool = False, theirs_first: bool = False) -> tuple[str, str]:
+    """What a and b read in the end, as JSON text with members sorted."""
+    wall = Wall()
+    key = "file"
+    with (
+        crdtkv.open(":memory:", colo="a", clock=wall, random=random.Random(1)) as a,
+        crdtkv.open(":memory:", colo="b", clock=wall, random=random.Random(2)) as b,
+    ):
+        base = a.put(key, case.base, strategy="json").version
+        a.sync(b)
+        writes = [(a, case.ours), (b, case.theirs)]
+        for store, document in reversed(writes) if theirs_first else writes:
+            wall.wait(1)
+            store.put(key, document, base=base)
+        if from_b:
+            b.sync(a)
+        else:
+            a.sync(b)
+        return _plain(a[key]), _plain(b[key])
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def _between(one: Any, other: Any, wanted: Any) -> bool:
+    """Whether `wanted` is had by choosing, wherever scalars of the two differ, what one or the other has there."""
+    if _same(one, other):
+        return _same(wanted, one)
+    if isinstance(one, dict) and isinstance(other, dict) and isinstance(wanted, dict):
+        names = one.keys() | other.keys() | wanted.keys()
+        return all(_between(*(d.get(name, _ABSENT) for d in (one, other, wanted))) for name in names)
+    if isinstance(one, list) and isinstance(other, list) and isinstance(wanted, list):
+        return len(one) == len(other) == len(wanted) and all(map(_between, one, other, wanted))
+    if any(isinstance(v, dict | list) or v is _ABSENT for v in (one, other)):
+        return False
+    return _same(wanted, one) or _same(wanted, other)
+
+
+def _same(value: Any, other: Any) -> bool:
+    if value is _ABSENT or other is _ABSENT:
+        return value is other
+    return _plain(value) == _plain(other)
+
+
+def _diff(name: str, old: str, new_name: str, new: str) -> str:
+    """A unified diff with one line of context, cut at _DIFF_LINES."""
+    lines = list(_changed(old, new, name, new_name))
+    if len(lines) > _DIFF_LINES:
+        lines = [*lines[:_DIFF_LINES], f"... {len(lines) - _DIFF_LINES} more lines"]
+    return "\n".join(lines)
+
+
+def _changed(old: str, new: str, name: str, new_name: str) -> Iterator[str]:
+    return difflib.unified_diff(old.splitlines(), new.splitlines(), name, new_name, n=1, lineterm="")

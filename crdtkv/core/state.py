@@ -40,6 +40,8 @@ class State:
     sponsor: str = ""
     joined: Dot | None = None
     """The transaction by which the sponsor made this incarnation a member."""
+    ancestry: list[list[Any]] = field(default_factory=list)
+    """`[id, n, replica]`: our sponsor and the dot (replica, n) it joined by (n = 0: it founded), its sponsor, ..."""
     pending: list[Any] = field(default_factory=list)
     """What an earlier incarnation wrote and nobody covers, to be minted anew."""
     spoke: dict[str, dict[str, int]] = field(default_factory=dict)

@@ -88,7 +88,8 @@ class CatchUp(NamedTuple):
     `heard`: stamps up to which all of a replica was absorbed. `chains`: hash of each
     replica's last record, where known. `announced`: member -> (low, its own n then).
     `lineage`: the sender's incarnations, its present one last. `digest`: of the
-    sender's whole state at `to`.
+    sender's whole state at `to`. `vouchers`: the chain of its sponsors, for a receiver
+    that it counts as a member.
     """
 
     since: dict[str, int]
@@ -101,6 +102,7 @@ class CatchUp(NamedTuple):
     announced: dict[str, tuple[int, int]]
     lineage: tuple[str, ...]
     digest: int
+    vouchers: tuple[str, ...] = ()
 
 
 Message = Record | CatchUp
@@ -172,7 +174,7 @@ def _catch_up_out(c: CatchUp) -> list[Any]:
     keys = [[k.key, k.context, [[path, *map(_sibling_out, cell)] for path, cell in k.cells]] for k in c.keys]
     return [
         c.since, c.to, c.full, keys, list(c.floor), c.heard, c.chains,
-        {m: list(a) for m, a in c.announced.items()}, list(c.lineage), c.digest.to_bytes(16, "big"),
+        {m: list(a) for m, a in c.announced.items()}, list(c.lineage), c.digest.to_bytes(16, "big"), list(c.vouchers),
     ]  # fmt: skip
 
 
@@ -248,10 +250,11 @@ def _key_in(value: Any) -> KeyCells:
 
 
 def _catch_up_in(body: Any) -> CatchUp:
-    since, to, full, keys, floor, heard, chains, announced, lineage, digest = _fields(body, 10, ())
+    since, to, full, keys, floor, heard, chains, announced, lineage, digest, vouchers = _fields(body, 10, ([],))
     return CatchUp(
         _vector_in(since), _vector_in(to), _is(full, bool), tuple(map(_key_in, _is(keys, list))),
         Floor(_number(floor[0]), _vector_in(floor[1])), _vector_in(heard), _vector_in(chains),
         {_is(m, str): (_number(low), _number(n)) for m, (low, n) in _is(announced, dict).items()},
         tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(_is(digest, bytes), "big"),
+        tuple(_is(r, str) for r in _is(vouchers, list)),
     )  # fmt: skip

@@ -12,16 +12,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from crdtkv.core.cells import Cell, Context, expiry_of, is_live, newest_stamp
-from crdtkv.core.clocks import Dot, Stamp, make_stamp, tick
+from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
 from crdtkv.core.digest import MODULUS, cell_digest, context_digest
 from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.state import State
 from crdtkv.core.tree import Cells, Tree
+from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
-from crdtkv.errors import RuleInvalid, UnknownStrategy
+from crdtkv.errors import BaseNotHere, BaseTooOld, RuleInvalid, UnknownStrategy, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.storage.base import Storage
-from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.document import update
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
@@ -30,6 +31,7 @@ __all__ = [
     "CEILING_MS",
     "CLOCK_BOUND_MS",
     "MEMOS",
+    "OFFSET_MS",
     "RECENT_RECORDS",
     "TTL_PATH",
     "Replica",
@@ -47,6 +49,7 @@ CLOCK_BOUND_MS = 60_000
 CEILING_MS = 1_000
 RECENT_RECORDS = 4_096
 MEMOS = 256
+OFFSET_MS = 600_000
 
 TTL_PATH = component(TTL, b"")
 
@@ -73,7 +76,9 @@ class Replica:
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
-        self.offsets: dict[str, int] = {}  # peer -> how far its clock was ahead of our wall when it last spoke, ms
+        self.offsets: dict[
+            str, tuple[int, int]
+        ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
         self._memos: OrderedDict[str, dict[bytes, Any]] = OrderedDict()
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
 
@@ -138,6 +143,18 @@ class Replica:
         bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
         self.state.clock = max(self.state.clock, min(stamp, bound))
 
+    def compare_clock(self, peer: str, heard: Stamp) -> None:
+        """A peer said its clock. A delay only makes it look slower, so of the last minutes the fastest look holds."""
+        wall = self.wall_ms()
+        offset = stamp_ms(heard) - wall
+        known = self.offsets.get(peer)
+        if (
+            known is None
+            or offset > known[0]
+            or (wall - known[1] > OFFSET_MS and heard > self.state.heard.get(peer, 0))
+        ):
+            self.offsets[peer] = (offset, wall)
+
     # readings
 
     def roots(self, key: str) -> list[Root]:
@@ -162,10 +179,32 @@ class Replica:
         """
         return pick(self.roots(key))
 
+    def check_absorbed(self, key: str, version: Context) -> None:
+        """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted."""
+        from crdtkv.replica import members
+
+        for origin, n in version.items():
+            if covers(self.state.vector, (origin, n)):
+                continue
+            words = f"version of {key!r} names {origin}.{n}, "
+            if origin != self.state.id and (origin in self.state.vector or members.is_member(self, origin)):
+                raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
+            raise VersionInvalid(words + "which no member has written; use a version that a read returned")
+
+    def check_kept(self, key: str, version: Context) -> None:
+        """Raises BaseTooOld, with what is current, for a version that can no longer be rebuilt here."""
+        if past.known(self.storage, key, version) and past.rebuildable(self.storage.horizon(key), version):
+            return
+        value = self.read(key)
+        raise BaseTooOld(
+            f"version {format_version(key, version)} of {key!r} is older than the history kept here; "
+            "read it again, or send the document you edited",
+            version=format_version(key, self.storage.context(key)) if value is not ABSENT else "",
+            value=value if value is not ABSENT else None,
+        )
+
     def read(self, key: str) -> Any:
         """The value of `key`, ABSENT if there is none."""
-        from crdtkv.strategies.base import ABSENT
-
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
 

@@ -19,15 +19,14 @@ from crdtkv.core.cells import (
     make_cell,
     newest_stamp,
     sweep,
-    unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all
-from crdtkv.core.paths import is_below, is_counted
+from crdtkv.core.paths import is_counted
 from crdtkv.core.rules import Rule
+from crdtkv.core.sweeps import in_sweep, swept
 from crdtkv.core.tree import Tree
-from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
-from crdtkv.errors import BaseNotHere, BaseTooOld, StrategyMismatch, VersionInvalid, WrongOperation
+from crdtkv.errors import StrategyMismatch, WrongOperation
 from crdtkv.replica import past
 from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, root_path, roots_in
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
@@ -36,8 +35,6 @@ from crdtkv.strategies.registry import strategy
 
 __all__ = [
     "Draft",
-    "in_sweep",
-    "swept",
 ]
 
 
@@ -129,31 +126,13 @@ class Draft:
         context = self.replica.storage.context(key)
         own = {self.dot[0]: self.dot[1]}
         if base is not None:
-            self._check_base(key, base)
+            # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
+            self.replica.check_absorbed(key, {r: n for r, n in base.items() if (r, n) != self.dot})
         if base is None or not present or covers_all(base, context):
             return self._covers(None), {**context, **own}, tree
-        if not past.known(self.replica.storage, key, base) or not past.rebuildable(
-            self.replica.storage.horizon(key), base
-        ):
-            raise BaseTooOld(
-                f"base {format_version(key, base)} of {key!r} is older than the history kept here; "
-                "read it again, or send the document you edited"
-            )
+        self.replica.check_kept(key, base)
         cells = past.cells_at(self.replica.storage, key, base)
         return self._covers(base), {**base, **own}, Tree(cells, tree.prefix, expired(cells, self.stamp))
-
-    def _check_base(self, key: str, base: Context) -> None:
-        state = self.replica.state
-        absent = ahead(base, state.vector)
-        absent.pop(state.id, None) if absent.get(state.id) == self.dot[1] else None
-        for replica, n in absent.items():
-            if replica in state.vector and replica != state.id:
-                raise BaseNotHere(
-                    f"base of {key!r} names {replica}.{n}, not absorbed here yet; sync with that colo, or try again"
-                )
-            raise VersionInvalid(
-                f"base of {key!r} names {replica}.{n}, which no member has written; use a version that a read returned"
-            )
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:
@@ -188,6 +167,7 @@ class Draft:
         assert write.payload is not None
         for path, cell in swept(self._cells(key), write.path, write.payload, skip=self.dot):
             self.replica.set_cell(key, path, cell, by=self.dot)
+        past.sweep_rows(self.replica.storage, key, write.path, write.payload, self.dot)
         for touched_key, path in list(self.touched):
             if touched_key == key and in_sweep(path, write.path, write.payload):
                 cell = self._cells(key).get(path, ())
@@ -221,9 +201,10 @@ class Draft:
         self._cancel(key, set(self._cells(key)))
         if set(self._cells(key)) - written - {b""}:
             self._write(key, Write(b"", sweep(self._seen(key))), self._covers(None), False)
-        if old:
+        if old or self.replica.state.floor:
+            # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = old
-            past.begin_life(storage, key, self.dot, old)
+            past.begin_life(storage, key, self.dot, old, self.replica.state.floor)
         self.replica.set_context(key, {})
 
     def _cancel(self, key: str, paths: set[bytes]) -> None:
@@ -300,30 +281,6 @@ class Draft:
                 f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
             )
         return chosen
-
-
-def in_sweep(path: bytes, root: bytes, payload: bytes) -> bool:
-    """Whether a sweep written at `root` reaches `path`."""
-    hider = unhide(payload)
-    inside = is_below(path, root) and (hider.below is None or path < root + hider.below)
-    return inside and (hider.only is None or path[len(root) :] in hider.only) and not is_counted(path)
-
-
-def swept(cells: Any, root: bytes, payload: bytes, skip: Dot | None = None) -> list[tuple[bytes, Cell]]:
-    """The cells that a sweep at `root` changes, as it leaves them."""
-    hider = unhide(payload)
-    seen = hider.seen
-    out = []
-    listed = None if hider.only is None else [(p, cells[root + p]) for p in hider.only if root + p in cells]
-    for path, cell in Tree(cells, root).below() if listed is None else listed:
-        full = root + path
-        if hider.below is not None and full >= root + hider.below:
-            break
-        if not is_counted(full):
-            kept = tuple(s for s in cell if s.dot == skip or not covers(seen, s.dot))
-            if len(kept) < len(cell):
-                out.append((full, kept))
-    return out
 
 
 def _in_whole(path: bytes, roots: list[Root]) -> bool:

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
-from crdtkv.core.cells import Cell, Sibling, is_sweep, join_cells, join_contexts, make_cell
-from crdtkv.core.clocks import Dot, Vector, covers, covers_all, merge, stamp_ms
+from crdtkv.core.cells import Context, Sibling, is_sweep, join_cells, join_contexts, make_cell, unhide
+from crdtkv.core.clocks import Dot, Vector, covers, covers_all, merge
 from crdtkv.core.paths import is_below
+from crdtkv.core.sweeps import swept
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
 from crdtkv.replica import inbox, members, past
 from crdtkv.replica.core import TTL_PATH, Replica
-from crdtkv.replica.draft import swept
 from crdtkv.replica.purge import purge_to
 
 __all__ = [
@@ -113,11 +113,12 @@ def _write(replica: Replica, record: Record) -> None:
     for key, replaced in record.lives:
         kept = {r: n for r, n in storage.context(key).items() if n > replaced.get(r, 0)}
         replica.set_context(key, kept)
-        past.begin_life(storage, key, dot, replaced)
+        past.begin_life(storage, key, dot, replaced, record.floor)
     for write in record.writes:
         if write.payload is not None and is_sweep(write.payload):
             for path, cell in swept(storage.cells(write.key), write.path, write.payload):
                 replica.set_cell(write.key, path, cell, by=dot)
+            past.sweep_rows(storage, write.key, write.path, write.payload, dot)
     for write in record.writes:
         _write_one(replica, write, dot, record.stamp)
     for key in {w.key for w in record.writes}:
@@ -142,8 +143,8 @@ def since_for(replica: Replica, vector: Vector, full: bool = False) -> dict[str,
     return {} if full or not covers_all(vector, replica.state.dropped) else dict(vector)
 
 
-def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
-    """All that a peer at `vector` lacks, as one snapshot. O(what it lacks).
+def catch_up(replica: Replica, vector: Vector, full: bool = False, to: str = "") -> CatchUp:
+    """All that a peer at `vector`, whose id is `to`, lacks, as one snapshot. O(what it lacks).
 
     Speaking ticks the clock: everything this replica ever writes later is stamped later.
     """
@@ -158,7 +159,7 @@ def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
     return CatchUp(
         since, dict(state.vector), full or not vector, tuple(_cells_beyond(replica, since)),
         Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
-        tuple(state.lineage), state.digest,
+        tuple(state.lineage), state.digest, members.vouchers(replica, to),
     )  # fmt: skip
 
 
@@ -196,13 +197,13 @@ def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome
     whose membership cannot be known here yet.
     """
     state = replica.state
-    if not welcome and not members.may_speak(replica, message.lineage):
+    if not welcome and not members.may_speak(replica, message.lineage, message.vouchers):
         return Outcome.refused
     if not covers_all(state.vector, message.since):
         return Outcome.unfit
     sender = message.lineage[-1]
     if sender in message.heard:
-        replica.offsets[sender] = stamp_ms(message.heard[sender]) - replica.wall_ms()
+        replica.compare_clock(sender, message.heard[sender])
     with replica.transaction():
         before = dict(replica.state.vector)
         _join(replica, message, before)
@@ -233,29 +234,45 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     paths = set(cells)
     for root in roots:
         paths |= {root + path for path, _ in Tree(mine, root).below()}
-    squashed = False
-    for path in sorted(paths):
-        old, new = mine.get(path, ()), cells.get(path, ())
-        joined = join_cells(old, before, new, message.to)
-        squashed = squashed or any(
-            not covers(before, s.dot) and any(not covers(before, d) for d in s.parents) for s in joined
-        )
-        _replace(replica, key, path, joined, context, before)
+    joined = {path: join_cells(mine.get(path, ()), before, cells.get(path, ()), message.to) for path in sorted(paths)}
+    came = [(path, s) for path, cell in joined.items() for s in cell if not covers(before, s.dot)]
+    for path, cell in joined.items():
+        replica.set_cell(key, path, cell, until=context)
+    named = _name_replacers(replica, key, set(joined), came)
     replica.set_context(key, context)
-    if message.full:
+    _note_past(replica, message, key, old_context, came if named else None, before)
+
+
+def _name_replacers(replica: Replica, key: str, paths: set[bytes], came: list[tuple[bytes, Sibling]]) -> bool:
+    """Say of what went what replaced it, as exactly as the catch-up tells. Whether it told all."""
+    sweeps = [(path, s) for path, s in came if s.payload is not None and is_sweep(s.payload)]
+    known = set(replica.storage.past(key))
+    exact = True
+    for path in sorted(known & paths if not sweeps else known):
+        new = [s for at, s in came if at == path]
+        exact = past.name_replacers(replica.storage, key, path, new, sweeps) and exact
+    return exact
+
+
+def _note_past(
+    replica: Replica, message: CatchUp, key: str, old: Context, came: list[tuple[bytes, Sibling]] | None, before: Vector
+) -> None:  # fmt: skip
+    """What this catch-up leaves unknown of the key's past: everything, a gap, or nothing."""
+    storage = replica.storage
+    context = storage.context(key)
+    began = not old and (storage.past(key) or storage.horizon(key).lives)
+    if message.full or began or any(r not in context for r in old):
+        # A life began there of which only the end is known here.
         past.raise_horizon(storage, key, context)
-    elif squashed:
-        past.note_gap(storage, key, old_context, context)
+    elif came is None or any(_squashes(s, before) for _, s in came):
+        past.note_gap(storage, key, old, context)
 
 
-def _replace(replica: Replica, key: str, path: bytes, joined: Cell, context: Vector, before: Vector) -> None:
-    """As set_cell, with what replaced each sibling told as exactly as the catch-up tells it."""
-    new = [s for s in joined if not covers(before, s.dot)]
-    old = replica.storage.cells(key).get(path, ())
-    replica.set_cell(key, path, joined, until=context)
-    named = {d for s in new for d in s.parents}
-    if named & {s.dot for s in old}:
-        past.name_replacers(replica.storage, key, path, new)
+def _squashes(s: Sibling, before: Vector) -> bool:
+    """Whether a sibling replaced something that came and went without being known here."""
+    if any(not covers(before, parent) for parent in s.parents):
+        return True
+    return s.payload is not None and is_sweep(s.payload) and not covers_all(before, unhide(s.payload).seen)
 
 
 def _advance(replica: Replica, message: CatchUp, sender: str) -> None:

@@ -16,7 +16,7 @@ from crdtkv.core.clocks import covers
 from crdtkv.core.paths import STRATEGY, first, is_below
 from crdtkv.core.tree import Tree
 from crdtkv.replica.core import Replica, known_strategy, root_path
-from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.base import ABSENT, Strategy
 
 __all__ = ["MAX_INBOX", "entry", "note", "put"]
 
@@ -37,11 +37,15 @@ def _plain(s: Sibling) -> list[Any]:
     return [*s.dot, s.stamp, s.payload]
 
 
+def _tree(replica: Replica, key: str, found: Strategy) -> Tree:
+    return Tree(replica.storage.cells(key), root_path(found.spec), memo=replica.memo(key))
+
+
 def _where(replica: Replica, key: str, path: bytes) -> str:
     """The path as a JSON pointer, as it stands now."""
     tag, data, rest = first(path)
     found = known_strategy(data.decode())
-    return found.where(Tree(replica.storage.cells(key), root_path(found.spec)), rest) if tag == STRATEGY else ""
+    return found.where(_tree(replica, key, found), rest) if tag == STRATEGY else ""
 
 
 def _told(replica: Replica, key: str, path: bytes, sibling: Sibling) -> bytes | None:
@@ -52,7 +56,7 @@ def _told(replica: Replica, key: str, path: bytes, sibling: Sibling) -> bytes | 
     if tag != STRATEGY:
         return None
     found = known_strategy(data.decode())
-    value = found.told(Tree(replica.storage.cells(key), root_path(found.spec)), rest, sibling)
+    value = found.told(_tree(replica, key, found), rest, sibling)
     return None if value is ABSENT else values.pack(value)
 
 
@@ -126,7 +130,7 @@ def _outranked(
     if tag != STRATEGY:
         return []
     found = known_strategy(data.decode())
-    tree = Tree(replica.storage.cells(key), root_path(found.spec))
+    tree = _tree(replica, key, found)
     lost = {loser.sibling.dot for loser in found.losers(tree) if loser.path == rest}
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
     winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
@@ -144,8 +148,8 @@ def _hidden(
     if tag != STRATEGY or not known_strategy(data.decode()).whole:
         return []
     found = known_strategy(data.decode())
-    tree = Tree(replica.storage.cells(key), root_path(found.spec))
-    if found.reaches(tree, rest):
+    tree = _tree(replica, key, found)
+    if next(tree.below(rest), None) is None or found.reaches(tree, rest):
         return []
     return [
         (s, deletes[-1], "a concurrent delete took what it was in")
@@ -158,7 +162,7 @@ def _hidden(
 def _is_shown(replica: Replica, key: str, path: bytes) -> bool:
     _, data, rest = first(path)
     found = known_strategy(data.decode())
-    return found.reaches(Tree(replica.storage.cells(key), root_path(found.spec)), rest)
+    return found.reaches(_tree(replica, key, found), rest)
 
 
 def _seen(deletes: list[Sibling], s: Sibling) -> bool:

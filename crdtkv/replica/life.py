@@ -10,27 +10,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from crdtkv.core.cells import Cell, Sibling, is_live, is_value
+from crdtkv.core.cells import Cell, Sibling, is_live
 from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp
-from crdtkv.core.paths import first
+from crdtkv.core.paths import is_counted
 from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.core.state import State
 from crdtkv.core.wire import CatchUp, Record
 from crdtkv.errors import MembershipConflict, NotAMember
 from crdtkv.replica import inbox, members
-from crdtkv.replica.core import CLOCK_BOUND_MS, Replica, known_strategy, root_path, roots_in
+from crdtkv.replica.core import CLOCK_BOUND_MS, Replica, roots_in
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.exchange import absorb, catch_up
 from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC, SYSTEM, colo_of
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import Operation, Write
-from crdtkv.strategies.counter_cells import is_share, share
+from crdtkv.strategies.counter_cells import joined_payload
 
 __all__ = [
+    "MAX_ANCESTRY",
+    "Ancestry",
     "System",
+    "ancestry",
     "begin",
     "evict",
     "leave",
+    "mend",
     "remint",
     "rename",
     "rename_copy",
@@ -39,6 +43,10 @@ __all__ = [
     "sponsor",
     "transact",
 ]
+
+MAX_ANCESTRY = 64
+Ancestry = list[list[Any]]
+"""See State.ancestry."""
 
 System = list[tuple[str, Operation, str]]
 """What to do to system keys: (key, operation, strategy spec)."""
@@ -86,6 +94,15 @@ def transact(replica: Replica, operations: System) -> tuple[Record, bytes] | Non
 # joining and coming back
 
 
+def ancestry(replica: Replica) -> Ancestry:
+    """The chain of sponsors that begins with this replica."""
+    return [_ancestor(replica.state.id, replica.state.joined), *replica.state.ancestry][:MAX_ANCESTRY]
+
+
+def _ancestor(id: str, joined: Dot | None) -> list[Any]:
+    return [id, joined[1], joined[0]] if joined else [id, 0, ""]
+
+
 def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[Dot, CatchUp]:
     """Make `new` a member and retire `old` and every other incarnation of its colo; then cut the snapshot."""
     if not members.is_member(replica, replica.state.id):
@@ -98,7 +115,7 @@ def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[Dot, CatchU
     return made[0].dot, catch_up(replica, {}, full=True)
 
 
-def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str) -> None:
+def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, sponsors: Ancestry) -> None:
     """Take a full join under the incarnation `new`; what we wrote and the snapshot lacks waits to be minted anew."""
     pending = _uncovered(replica, snapshot)
     before = dict(replica.state.vector)
@@ -107,7 +124,7 @@ def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str) -
         old = replica.state
         replica.state = State(
             new, [*old.lineage, new], old.namespace, clock=old.clock, ceiling=old.ceiling,
-            sponsor=snapshot.lineage[-1], joined=sponsor_dot, home=old.home, pending=[*old.pending, *pending],
+            sponsor=snapshot.lineage[-1], joined=sponsor_dot, home=old.home, ancestry=sponsors, pending=[*old.pending, *pending],
         )  # fmt: skip
         replica.state.pending = [p if "vector" in p else {**p, "vector": before} for p in replica.state.pending]
     replica.spoken, replica.waiting = {}, {}
@@ -136,6 +153,7 @@ def _uncovered(replica: Replica, snapshot: CatchUp) -> list[dict[str, Any]]:
                             "path": path,
                             "payload": s.payload,
                             "beside": beside,
+                            "first": not s.parents,
                         }
                     )
     return found
@@ -196,46 +214,35 @@ def _remint_cell(replica: Replica, draft: Draft, item: dict[str, Any]) -> None:
     def covered(dot: Dot) -> bool:
         return covers(item["vector"], dot) and dot not in beside
 
-    reason = _lost_on_return(replica, path, lost, cell, covered, item["vector"])
+    reason = _lost_on_return(replica, item, lost, cell, covered)
     if reason is not None:
         inbox.put(replica, inbox.entry(replica, reason, key, path, lost, None))
         return
-    own = _share_delta(path, lost, cell)
-    if own is not None:
-        operation, spec = own
-        draft.operate(key, operation, spec=spec)
+    if is_counted(path):
+        # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
+        draft.rewrite(key, Write(path, joined_payload(path, (lost, *cell)), all=True), covered)
         return
     draft.rewrite(key, Write(path, payload), covered)
 
 
 def _lost_on_return(
-    replica: Replica, path: bytes, lost: Sibling, cell: Cell, covered: Callable[[Dot], bool], vector: dict[str, int]
+    replica: Replica, item: dict[str, Any], lost: Sibling, cell: Cell, covered: Callable[[Dot], bool]
 ) -> str | None:
     """Why a write of an earlier incarnation is not minted anew, None if it is."""
-    roots = {
-        root_path(found.spec): (found, tree) for found, tree in roots_in({path: cell} if cell else {path: (lost,)})
-    }
-    found, _ = next(iter(roots.values()), (None, None))
-    ranks = found is not None and found.name in ("lww",)
+    path = item["path"]
+    found, _ = next(roots_in({path: (lost,)}), (None, None))
+    ranks = found is not None and found.name == "lww"
     if ranks and is_live(lost.payload) and any(not covered(s.dot) and s.stamp > lost.stamp for s in cell):
         return "a later write stood when this colo came back"
-    lacks = not covers_all(vector, replica.state.dropped)
+    lacks = not covers_all(item["vector"], replica.state.dropped)
+    if lacks and not cell and is_counted(path) and not item["first"]:
+        return "what it added to may have been deleted while this colo was away"
     if lacks and not cell and is_live(lost.payload) and found is not None:
         if ranks and lost.stamp <= replica.state.floor:
             return "it was deleted while this colo was away"
         if found.spec == "set?wins=remove":
             return "it may have been removed while this colo was away"
     return None
-
-
-def _share_delta(path: bytes, lost: Sibling, cell: Cell) -> tuple[Operation, str] | None:
-    """For a counter's share: what of it nobody has seen, as an add of the new incarnation."""
-    _, data, rest = first(path)
-    spec = data.decode()
-    if known_strategy(spec).name != "counter" or not is_share(rest) or not is_value(lost.payload):
-        return None
-    unseen = share((lost, *cell)).value - share(cell).value
-    return Operation("add", (unseen,)), spec
 
 
 # other acts
@@ -250,6 +257,7 @@ def rename(replica: Replica) -> None:
         state = replica.state
         state.id = new
         state.lineage = [*state.lineage, new]
+        state.ancestry = [_ancestor(old, state.joined), *state.ancestry]
         state.sponsor, state.joined = old, (new, 1)
         wall = make_stamp(replica.wall_ms())
         if state.clock > wall + make_stamp(CLOCK_BOUND_MS):
@@ -260,12 +268,19 @@ def rename(replica: Replica) -> None:
         transact(replica, [(MEMBERS, members.remove([old]), MEMBERS_SPEC), (MEMBERS, members.add([new]), MEMBERS_SPEC)])
 
 
-def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str) -> None:
+def mend(replica: Replica) -> None:
+    """Take a new incarnation if the wall clock went back further than a received stamp could have dragged ours."""
+    if replica.state.clock > make_stamp(replica.wall_ms() + CLOCK_BOUND_MS):
+        replica.offsets.clear()
+        rename(replica)
+
+
+def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, sponsors: Ancestry) -> None:
     """A restored copy joins in place: its cells stay as they are, and its past is minted by nobody again."""
     with replica.transaction():
         state = replica.state
         state.id, state.lineage, state.copied = new, [*state.lineage, new], False
-        state.sponsor, state.joined = snapshot.lineage[-1], sponsor_dot
+        state.sponsor, state.joined, state.ancestry = snapshot.lineage[-1], sponsor_dot, sponsors
         state.chains.pop(new, None)
         for item in state.pending:
             lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], item["payload"])

@@ -42,6 +42,7 @@ __all__ = [
     "overruled",
     "branch",
     "remove",
+    "vouchers",
 ]
 
 SYSTEM = "\x00"
@@ -93,9 +94,18 @@ def remove(ids: Iterable[str]) -> Operation:
     return Operation("remove", tuple(ids))
 
 
-def may_speak(replica: Replica, lineage: Iterable[str]) -> bool:
-    """Whether a catch-up from a store with these incarnations is taken."""
-    return any(is_member(replica, id) for id in lineage)
+def may_speak(replica: Replica, lineage: Iterable[str], vouchers: Iterable[str] = ()) -> bool:
+    """Whether a catch-up from a store with these incarnations is taken.
+
+    `vouchers`: the chain of sponsors of one who counts us as a member. (All whom we
+    count may have been replaced while we were cut off.)
+    """
+    return any(is_member(replica, id) for id in (*lineage, *vouchers))
+
+
+def vouchers(replica: Replica, peer: str) -> tuple[str, ...]:
+    """The chain of sponsors to tell `peer`, if it is a member here."""
+    return tuple(id for id, _, _ in replica.state.ancestry) if is_member(replica, peer) else ()
 
 
 def may_write(replica: Replica, record: Record) -> bool:
@@ -143,21 +153,24 @@ def head(links: Iterable[Link], at: str = "") -> str:
     links = list(links)
     over = overruled(links)
     while True:
-        following = sorted(li.id for li in links if li.parent == at and li.id not in over)
+        following = sorted(li.id for li in links if li.parent == at and li.id not in over and not li.over)
         if not following:
             return at
         at = following[0]
 
 
 def _forks(links: Iterable[Link]) -> set[tuple[str, ...]]:
-    """The sets of successors of one link, two or more, that no resolution decides."""
+    """The sets of evictions decided on one link, two or more, of which resolutions leave not exactly one.
+
+    A resolution is nobody's successor: two operators may give the same answer.
+    """
     links = list(links)
     over = overruled(links)
     by_parent: dict[str, list[str]] = {}
     for link in links:
-        if link.id not in over:
+        if not link.over:
             by_parent.setdefault(link.parent, []).append(link.id)
-    return {tuple(sorted(ids)) for ids in by_parent.values() if len(ids) > 1}
+    return {tuple(sorted(ids)) for ids in by_parent.values() if len(ids) > 1 and len(set(ids) - over) > 1}
 
 
 def open_forks(replica: Replica) -> list[tuple[str, ...]]:
@@ -203,6 +216,24 @@ def is_out(one: Replica, peer: Replica) -> bool:
     state = one.state
     if is_member(peer, state.id) or not is_member(peer, peer.state.id) or fork_between(one, peer):
         return False
-    if state.joined is None:
+    mine, theirs = chain_links(one), chain_links(peer)
+    if overruled(mine) & {li.id for li in theirs} - overruled(theirs):
+        return False  # a resolution that the peer has not heard of: the peer is out, not we
+    if any(not overruled(theirs) & set(fork) for fork in open_forks(one)):
+        return False
+    if state.joined is None or covers(peer.state.vector, state.joined):
         return True
-    return covers(peer.state.vector, state.joined) or not is_member(peer, state.sponsor)
+    return _retired(peer, state.ancestry)
+
+
+def _retired(peer: Replica, ancestry: list[Any]) -> bool:
+    """Whether `peer` has retired a sponsor, its sponsor, and so on: the first of them that it knows of decides.
+
+    Not to know a sponsor is not to have retired it, else two that return would sponsor each other for ever.
+    """
+    for id, n, joined in ancestry:
+        if is_member(peer, id):
+            return False
+        if n == 0 or covers(peer.state.vector, (joined, n)):
+            return True
+    return False

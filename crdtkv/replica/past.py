@@ -11,11 +11,12 @@ are unknown here; a guess is never made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from crdtkv.core.cells import Cell, Context, Sibling, make_cell
-from crdtkv.core.clocks import Dot, covers, covers_all, merge
+from crdtkv.core.cells import Cell, Context, Sibling, make_cell, unhide
+from crdtkv.core.clocks import Dot, Stamp, covers, covers_all, merge
+from crdtkv.core.sweeps import in_sweep
 from crdtkv.storage.base import NO_HORIZON, Horizon, Life, Storage, Superseded
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "note_gap",
     "raise_horizon",
     "rebuildable",
+    "sweep_rows",
     "trim",
 ]
 
@@ -69,13 +71,32 @@ def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot
         )  # fmt: skip
 
 
-def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context) -> None:
-    """The key was made anew by `dot`: what `replaced` covers is not part of versions that cover `dot`."""
+def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp = 0) -> None:
+    """The key was made anew by `dot`: what `replaced` covers is not part of versions that know `dot`.
+
+    Where the writer had dropped the key whole, its purge `floor` says what it replaced.
+    """
     horizon = storage.horizon(key)
     lives = (*horizon.lives, Life(dot, dict(replaced)))
-    storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
-    for life in lives[:-MAX_LIVES]:
-        raise_horizon(storage, key, dict([life.dot]))
+    if replaced:
+        storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
+        for life in lives[:-MAX_LIVES]:
+            raise_horizon(storage, key, dict([life.dot]))
+    else:
+        _replace_rows(storage, key, dot, lambda path, row: row.sibling.stamp <= floor)
+
+
+def sweep_rows(storage: Storage, key: str, root: bytes, payload: bytes, dot: Dot) -> None:
+    """The sweep `dot` replaced what it covers also where something concurrent had replaced that here before."""
+    seen = unhide(payload).seen
+    _replace_rows(storage, key, dot, lambda path, row: in_sweep(path, root, payload) and covers(seen, row.sibling.dot))
+
+
+def _replace_rows(storage: Storage, key: str, dot: Dot, which: Callable[[bytes, Superseded], bool]) -> None:
+    for path, rows in list(storage.past(key).items()):
+        new = tuple(r._replace(by=(*r.by, dot)) if dot not in r.by and which(path, r) else r for r in rows)
+        if new != rows:
+            storage.put_past(key, path, new)
 
 
 def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
@@ -90,14 +111,23 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
 def raise_horizon(storage: Storage, key: str, context: Context) -> None:
     """Versions that do not cover `context` can no longer be rebuilt."""
     horizon = storage.horizon(key)
-    storage.put_horizon(key, horizon._replace(base=merge([horizon.base, context])))
+    base = merge([horizon.base, context])
+    gaps = tuple(gap for gap in horizon.gaps if not covers_all(base, gap[1]))
+    storage.put_horizon(key, horizon._replace(base=base, gaps=gaps))
 
 
 def rebuildable(horizon: Horizon, version: Context) -> bool:
     """Whether the cells at `version` can be rebuilt here, exactly."""
+    version = _knows(horizon, version)
     if not covers_all(version, horizon.base):
         return False
     return all(_outside(version, since, to) for since, to in horizon.gaps)
+
+
+def _knows(horizon: Horizon, version: Context) -> Context:
+    """`version` with what the lives it covers had replaced: a key context forgets that, who wrote it did not."""
+    lives = [life.replaced for life in horizon.lives if covers(version, life.dot)]
+    return merge([version, *lives]) if lives else version
 
 
 def known(storage: Storage, key: str, version: Context) -> bool:
@@ -130,10 +160,13 @@ def _outside(version: Context, since: Context, to: Context) -> bool:
 def cells_at(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]:
     """The cells of `key` as `version` showed them. O(cells and past of the key). `rebuildable` must hold."""
     cells: dict[bytes, list[Sibling]] = {}
+    knows = _knows(storage.horizon(key), version)
     for path, cell in storage.cells(key).items():
         cells.setdefault(path, []).extend(s for s in cell if covers(version, s.dot))
     for path, rows in storage.past(key).items():
-        cells.setdefault(path, []).extend(r.sibling for r in rows if _stood(r, version))
+        cells.setdefault(path, []).extend(
+            r.sibling for r in rows if covers(version, r.sibling.dot) and _stood(r, knows)
+        )
     lives = [life for life in storage.horizon(key).lives if covers(version, life.dot)]
     out: dict[bytes, Cell] = {}
     for path in sorted(cells):
@@ -144,7 +177,7 @@ def cells_at(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]:
 
 
 def _stood(row: Superseded, version: Context) -> bool:
-    if not covers(version, row.sibling.dot) or any(covers(version, dot) for dot in row.by):
+    if any(covers(version, dot) for dot in row.by):
         return False
     return row.until is None or not covers_all(version, row.until)
 
@@ -169,12 +202,23 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     return forgotten
 
 
-def name_replacers(storage: Storage, key: str, path: bytes, new: Iterable[Sibling]) -> None:
-    """The siblings in `new` name what they replaced: exacter than the context of a catch-up."""
-    rows = storage.past(key).get(path, ())
-    by = {parent: s.dot for s in new for parent in s.parents}
-    exact = tuple(
-        r._replace(by=(by[r.sibling.dot],), until=None) if r.until is not None and r.sibling.dot in by else r
-        for r in rows
-    )
-    storage.put_past(key, path, exact)
+def name_replacers(
+    storage: Storage, key: str, path: bytes, new: Iterable[Sibling], sweeps: Iterable[tuple[bytes, Sibling]]
+) -> bool:
+    """What a catch-up brought names what it replaced: exacter than the context after it. Whether all is named now.
+
+    `new`: the siblings that came at `path`; `sweeps`: those that came anywhere in the key.
+    """
+    by: dict[Dot, set[Dot]] = {}
+    for s in new:
+        for parent in s.parents:
+            by.setdefault(parent, set()).add(s.dot)
+    reaching = [(unhide(s.payload or b"").seen, s.dot) for root, s in sweeps if in_sweep(path, root, s.payload or b"")]
+    rows = []
+    for row in storage.past(key).get(path, ()):
+        dots = by.get(row.sibling.dot, set()) | {dot for seen, dot in reaching if covers(seen, row.sibling.dot)}
+        if dots:
+            row = row._replace(by=tuple(sorted({*row.by, *dots})), until=None if not row.by else row.until)
+        rows.append(row)
+    storage.put_past(key, path, tuple(rows))
+    return all(row.by or row.until is None for row in rows)

@@ -10,11 +10,11 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 
 from crdtkv.core.cells import Context, expiry_of
-from crdtkv.core.clocks import Dot, Stamp, covers, stamp_ms
+from crdtkv.core.clocks import Dot, Stamp, stamp_ms
 from crdtkv.core.keys import Pattern, glob, regex
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
-from crdtkv.errors import BaseNotHere, BaseTooOld, CursorInvalid, ValueInvalid, VersionInvalid, WrongOperation
+from crdtkv.errors import CursorInvalid, ValueInvalid, WrongOperation
 from crdtkv.replica import past
 from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, roots_in
 from crdtkv.store.results import Blame, Entry, Page, Revision
@@ -124,25 +124,9 @@ class Reading:
         return self._entry(key, cells, version, {})
 
     def _cells_at(self, key: str, version: Context) -> dict[bytes, Any]:
-        storage, vector = self.replica.storage, self.replica.state.vector
-        for origin, n in version.items():
-            if not covers(vector, (origin, n)):
-                words = f"version of {key!r} names {origin}.{n}, "
-                if origin in vector and origin != self.replica.state.id:
-                    raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
-                raise VersionInvalid(words + "which no member has written; use a version that a read returned")
-        if not past.known(storage, key, version) or not past.rebuildable(storage.horizon(key), version):
-            raise self.too_old(key, version)
-        return past.cells_at(storage, key, version)
-
-    def too_old(self, key: str, version: Context) -> BaseTooOld:
-        """The error for a version that can no longer be rebuilt here, with what is current."""
-        entry = self.entry(key)
-        return BaseTooOld(
-            f"version {format_version(key, version)} of {key!r} is older than the history kept here; "
-            "read it again, or send the document you edited",
-            version=entry.version if entry else "", value=entry.value if entry else None,
-        )  # fmt: skip
+        self.replica.check_absorbed(key, version)
+        self.replica.check_kept(key, version)
+        return past.cells_at(self.replica.storage, key, version)
 
     # many
 

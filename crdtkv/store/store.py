@@ -173,7 +173,8 @@ class Store(Operations):
             )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
-        ahead = -int(median(self._replica.offsets.values() or [0]))
+        life.mend(self._replica)
+        ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
         return None

@@ -82,7 +82,7 @@ def _send(source: Replica, target: Replica, tally: _Tally) -> None:
         if exchange.receive(target, message, data) is exchange.Outcome.absorbed:
             tally.records += 1
             tally.bytes += len(data)
-    made = exchange.catch_up(source, target.state.vector)
+    made = exchange.catch_up(source, target.state.vector, to=target.state.id)
     data = encode(made)
     message = decode(data)
     assert isinstance(message, CatchUp)
@@ -119,7 +119,7 @@ def _meet(one: Store, other: Store) -> None:
         if forks and not members.is_member(replica, (b if replica is a else a).state.id):
             _remember(replica, forks)
     for out, peer in ((one, other), (other, one)):
-        if members.is_out(out._replica, peer._replica) and not members.forked(out._replica):
+        if members.is_out(out._replica, peer._replica):
             _join(out, peer)
 
 
@@ -146,7 +146,7 @@ def _join(joiner: Store, sponsor: Store) -> None:
     replica = joiner._replica
     new = f"{joiner.colo}~{replica.token()}"
     dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
-    life.return_to(replica, dot, snapshot, new)
+    life.return_to(replica, dot, snapshot, new, life.ancestry(sponsor._replica))
     with replica.transaction():
         replica.state.namespace = sponsor._replica.state.namespace
     # So that a third colo, told by the joiner, learns of it from the sponsor's own words.
@@ -167,7 +167,7 @@ def _renew_copy(store: Store, sponsor: Store) -> None:
         raise NotAMember(f"{sponsor.id} is not a member, so it cannot take {store.id} back; sync with a member")
     new = f"{store.colo}~{replica.token()}"
     dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
-    life.rename_copy(replica, dot, snapshot, new)
+    life.rename_copy(replica, dot, snapshot, new, life.ancestry(sponsor._replica))
 
 
 def _remember(replica: Replica, forks: list[tuple[str, ...]]) -> None:

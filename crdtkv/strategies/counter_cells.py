@@ -36,6 +36,7 @@ __all__ = [
     "fold",
     "is_alive",
     "is_share",
+    "joined_payload",
     "once",
     "once_path",
     "share",
@@ -140,6 +141,15 @@ def is_alive(path: bytes, cell: Cell) -> bool:
     return any(is_live(s.payload) and read(s.payload) is not None for s in cell)
 
 
+def joined_payload(path: bytes, cell: Cell) -> bytes | None:
+    """One payload that says what all siblings of a counter's cell say together."""
+    dead = not any(is_live(s.payload) for s in cell)
+    if paths.split(path)[-1][0] == paths.REPLICA:
+        return share(cell).pack(dead)
+    keyed = once(cell)
+    return None if keyed is None else keyed.pack(dead)
+
+
 def dead_payload(path: bytes, cell: Cell) -> bytes | None:
     """What cancels a counter's cell for good, wherever the counter stands; None if it is dead already."""
     if not any(is_live(s.payload) for s in cell):
@@ -194,8 +204,8 @@ def fold(tree: Tree, floor: Stamp, now_ms: int, owner_is: Callable[[str], bool],
         if keyed is None or stamp_ms(latest(cell).stamp) + FOLD_AFTER_MS > now_ms or not owner_is(keyed.owner):
             continue
         at = share_path(env.replica if not keyed.folded else keyed.owner)
-        floor = env.share_floor
-        begin = share(tree.cell(at)) if tree.cell(at) else Share(floor, floor, floor, floor)
+        least = env.share_floor
+        begin = share(tree.cell(at)) if tree.cell(at) else Share(least, least, least, least)
         mine = shares.get(at, begin)
         if keyed.folded or keyed.gone:
             writes[path] = Write(path, None, all=True)

@@ -139,8 +139,8 @@ def test_plain_text_in_a_pipe() -> None:
     [
         ({**BASE, "name": "y"}, {**BASE, "on": True}, {**BASE, "name": "y", "on": True}, "equal"),
         ({**BASE, "list": [1, 3]}, {**BASE, "list": [1, 2, 3, 4]}, {**BASE, "list": [1, 3, 4]}, "equal"),
-        ({**BASE, "name": "y"}, {**BASE, "name": "z"}, {**BASE, "name": "z"}, "equal"),
-        ({**BASE, "name": "y"}, {**BASE, "name": "z"}, {**BASE, "name": "y"}, "other scalar"),
+        ({**BASE, "name": "y"}, {**BASE, "name": "z"}, {**BASE, "name": "y"}, "equal"),
+        ({**BASE, "name": "y"}, {**BASE, "name": "z"}, {**BASE, "name": "z"}, "other scalar"),
         ({**BASE, "name": "y"}, {**BASE, "name": "z"}, {**BASE, "name": "w"}, "different"),
         (BASE, BASE, {**BASE, "on": 0}, "different"),
     ],

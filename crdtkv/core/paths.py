@@ -30,6 +30,7 @@ __all__ = [
     "TTL",
     "VALUE",
     "component",
+    "ends_above",
     "first",
     "is_below",
     "is_counted",
@@ -141,6 +142,22 @@ def is_counted(path: bytes) -> bool:
             end = path.index(b"\x00", end) + 1
         at = end
     return path != b"" and tag in (REPLICA, ONCE)
+
+
+def ends_above(path: bytes) -> list[int]:
+    """Where each component of a path but the last one ends: `path[:end]` lies above it.
+
+    >>> ends_above(b"sjson\\x00ma\\x00mb\\x00")
+    [6, 9]
+    """
+    out = []
+    at = 0
+    while at < len(path):
+        at = path.index(b"\x00", at) + 1
+        while path[at : at + 1] == b"\xff":
+            at = path.index(b"\x00", at) + 1
+        out.append(at)
+    return out[:-1]
 
 
 def pretty(path: bytes) -> str:

@@ -31,6 +31,8 @@ class State:
     clock: Stamp = 0
     ceiling: Stamp = 0
     """Reserved on disk: after a crash the clock reopens above it."""
+    low_ceiling: Stamp = 0
+    """Reserved on disk: above every low that this replica has announced."""
     floor: Stamp = 0
     dropped: dict[str, int] = field(default_factory=dict)
     """F: per replica the highest n ever dropped by a purge."""

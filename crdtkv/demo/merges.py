@@ -5,11 +5,12 @@ as it stood, as two people changed it, and as it was committed after their merge
 the base is PUT at colo a and synced to b; ours is PUT at a and theirs at b, each on the
 base's version; the colos sync; and what they read is held against `merged`.
 
-Three pairs of stores: a as it comes; the same with the exchange started from the other
-side, which must change nothing; and, only where the result is not what was committed,
-one in which theirs is the earlier write, so that each clash of two scalars ends the
-other way. A result is then *equal had the other scalar won* if `merged` can be had by
-choosing, at each scalar in which the first and the third differ, one or the other.
+Theirs is the earlier write: it stood when whoever merged put ours on top of it. Three
+pairs of stores: a as it comes; the same with the exchange started from the other side,
+which must change nothing; and, only where the result is not what was committed, one in
+which ours is the earlier write, so that each clash of two scalars ends the other way. A
+result is then *equal had the other scalar won* if `merged` can be had by choosing, at
+each scalar in which the first and the third differ, one or the other.
 
 Members are compared by name, not in order; numbers by their JSON text (1 is not 1.0).
 """
@@ -90,7 +91,7 @@ def merge(case: Case) -> Outcome:
             return Outcome("order-dependent", _diff("a asks b", at_a, "b asks a", again[0]))
         if at_a == _plain(case.merged):
             return Outcome("equal")
-        other, _ = _run(case, theirs_first=True)
+        other, _ = _run(case, ours_first=True)
     except CrdtkvError as error:
         return Outcome("error", str(error))
     except Exception as error:  # a bug, not a refusal; the other cases are still worth running
@@ -139,7 +140,7 @@ def _case(where: str, line: str) -> Case:
     return Case(name, *(row[part] for part in wanted))
 
 
-def _run(case: Case, *, from_b: bool = False, theirs_first: bool = False) -> tuple[str, str]:
+def _run(case: Case, *, from_b: bool = False, ours_first: bool = False) -> tuple[str, str]:
     """What a and b read in the end, as JSON text with members sorted."""
     wall = Wall()
     key = "file"
@@ -149,8 +150,8 @@ def _run(case: Case, *, from_b: bool = False, theirs_first: bool = False) -> tup
     ):
         base = a.put(key, case.base, strategy="json").version
         a.sync(b)
-        writes = [(a, case.ours), (b, case.theirs)]
-        for store, document in reversed(writes) if theirs_first else writes:
+        writes = [(b, case.theirs), (a, case.ours)]
+        for store, document in reversed(writes) if ours_first else writes:
             wall.wait(1)
             store.put(key, document, base=base)
         if from_b:

@@ -73,6 +73,7 @@ class Replica:
         self.wall_ms = wall_ms
         self.token = token
         self.keep_of = keep_of
+        self.reserved = (state.ceiling, state.low_ceiling)  # what of them is durable
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
@@ -94,6 +95,7 @@ class Replica:
             yield
             self.storage.put_meta("state", self.state.to_plain())
             self.storage.commit()
+            self.reserved = (self.state.ceiling, self.state.low_ceiling)
         except BaseException:
             self.storage.rollback()
             self.state = before
@@ -138,6 +140,21 @@ class Replica:
             state.ceiling = state.clock + make_stamp(CEILING_MS)
         return state.clock
 
+    def speak(self) -> None:
+        """Say our clock: everything we ever write later is stamped later, also in a later life of this disk.
+
+        Costs a commit only when the reserved ceiling is reached.
+        """
+        from crdtkv.replica import members
+
+        state = self.state
+        if members.is_member(self, state.id):
+            state.heard[state.id] = self.tick()
+        members.announce(self)
+        if (state.ceiling, state.low_ceiling) != self.reserved:
+            with self.transaction():
+                pass
+
     def observe(self, stamp: Stamp) -> None:
         """A stamp was received: the clock moves past it, but not far past the wall."""
         bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
@@ -161,6 +178,10 @@ class Replica:
         """The strategies that have cells in `key`, each with its tree, expiry judged now."""
         cells = self.storage.cells(key)
         return list(roots_in(cells, expired(cells, self.now()), self.memo(key))) if cells else []
+
+    def forget_memos(self) -> None:
+        """Cells were changed behind `set_cell`."""
+        self._memos.clear()
 
     def memo(self, key: str) -> dict[bytes, Any]:
         """What was made of the key's cells, until one of them changes. Of the keys asked for last."""

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from crdtkv.core.cells import (
+    MARK_ARRAY,
+    MARK_OBJECT,
     Cell,
     Context,
     Sibling,
@@ -21,7 +23,7 @@ from crdtkv.core.cells import (
     sweep,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all
-from crdtkv.core.paths import is_counted
+from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ends_above, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, swept
 from crdtkv.core.tree import Tree
@@ -33,9 +35,11 @@ from crdtkv.strategies.base import Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.registry import strategy
 
-__all__ = [
-    "Draft",
-]
+__all__ = ["MARK_OF", "Draft"]
+
+
+MARK_OF = {MEMBER: MARK_OBJECT, ELEMENT: MARK_ARRAY, KEYED: MARK_ARRAY}
+"""The container that a component of a document lies in."""
 
 
 class Draft:
@@ -110,6 +114,15 @@ class Draft:
                     self._write(key, write._replace(path=tree.prefix + write.path), self._covers(None), False)
                     self._touch(key)
 
+    def restore(self, key: str, path: bytes, payload: bytes | None) -> None:
+        """What once stood at `path` stands there again, and the containers it was in."""
+        for end in ends_above(path):
+            kind = MARK_OF.get(path[end : end + 1])
+            shown = self.replica.storage.cells(key).get(path[:end], ())
+            if kind is not None and [s.payload for s in shown] != [kind]:
+                self.rewrite(key, Write(path[:end], kind, all=True), self._covers(None))
+        self.rewrite(key, Write(path, payload, all=True), self._covers(None))
+
     def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
         """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""
         if pick(self._roots(key)) is None and is_live(write.payload):
@@ -124,15 +137,14 @@ class Draft:
     ) -> tuple[Callable[[Dot], bool], Context, Tree]:
         """What the base covers, as a test, as a context for hiders, and the cells as they stood there."""
         context = self.replica.storage.context(key)
-        own = {self.dot[0]: self.dot[1]}
         if base is not None:
             # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
             self.replica.check_absorbed(key, {r: n for r, n in base.items() if (r, n) != self.dot})
         if base is None or not present or covers_all(base, context):
-            return self._covers(None), {**context, **own}, tree
+            return self._covers(None), dict(context), tree
         self.replica.check_kept(key, base)
         cells = past.cells_at(self.replica.storage, key, base)
-        return self._covers(base), {**base, **own}, Tree(cells, tree.prefix, expired(cells, self.stamp))
+        return self._covers(base), dict(base), Tree(cells, tree.prefix, expired(cells, self.stamp))
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:
@@ -215,7 +227,7 @@ class Draft:
                 self._write(key, Write(path, payload, all=True), self._covers(None), False)
 
     def _seen(self, key: str) -> Context:
-        return {**self.replica.storage.context(key), self.dot[0]: self.dot[1]}
+        return dict(self.replica.storage.context(key))
 
     def _touch(self, key: str) -> None:
         context = self.replica.storage.context(key)

@@ -13,6 +13,7 @@ from enum import Enum
 from crdtkv.core.cells import Context, Sibling, is_sweep, join_cells, join_contexts, make_cell, unhide
 from crdtkv.core.clocks import Dot, Vector, covers, covers_all, merge
 from crdtkv.core.paths import is_below
+from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
@@ -148,10 +149,7 @@ def catch_up(replica: Replica, vector: Vector, full: bool = False, to: str = "")
 
     Speaking ticks the clock: everything this replica ever writes later is stamped later.
     """
-    with replica.transaction():
-        if members.is_member(replica, replica.state.id):
-            replica.state.heard[replica.state.id] = replica.tick()
-        members.announce(replica)
+    replica.speak()
     state = replica.state
     since = since_for(replica, vector, full)
     if since == {} and vector:
@@ -204,6 +202,9 @@ def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome
     sender = message.lineage[-1]
     if sender in message.heard:
         replica.compare_clock(sender, message.heard[sender])
+    if _tells_nothing(state, message):
+        _advance(replica, message, sender)
+        return Outcome.known
     with replica.transaction():
         before = dict(replica.state.vector)
         _join(replica, message, before)
@@ -214,6 +215,13 @@ def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome
         _compare(replica, message, sender)
     release(replica)
     return Outcome.absorbed
+
+
+def _tells_nothing(state: State, message: CatchUp) -> bool:
+    """Whether only clocks and announcements are new: true also after a crash, so nothing has to be saved."""
+    known = covers_all(state.vector, message.to) and message.floor.stamp <= state.floor
+    alike = state.vector == message.to and state.floor == message.floor.stamp
+    return known and not message.keys and not message.full and not (alike and state.digest != message.digest)
 
 
 def _join(replica: Replica, message: CatchUp, before: Vector) -> None:

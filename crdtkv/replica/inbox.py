@@ -11,14 +11,15 @@ from typing import Any
 import xxhash
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_value, unhide
+from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_sweep, is_value, unhide
 from crdtkv.core.clocks import covers
-from crdtkv.core.paths import STRATEGY, first, is_below
+from crdtkv.core.paths import ORDER, STRATEGY, first, is_below, split
 from crdtkv.core.tree import Tree
-from crdtkv.replica.core import Replica, known_strategy, root_path
+from crdtkv.errors import CrdtkvError
+from crdtkv.replica.core import Replica, known_strategy, root_path, roots_in
 from crdtkv.strategies.base import ABSENT, Strategy
 
-__all__ = ["MAX_INBOX", "entry", "note", "put"]
+__all__ = ["MAX_INBOX", "Beaten", "entry", "note", "put"]
 
 MAX_INBOX = 10_000
 
@@ -53,11 +54,14 @@ def _told(replica: Replica, key: str, path: bytes, sibling: Sibling) -> bytes | 
     if not path:
         return None
     tag, data, rest = first(path)
-    if tag != STRATEGY:
+    if tag != STRATEGY or any(tag == ORDER for tag, _ in split(path)):
         return None
     found = known_strategy(data.decode())
-    value = found.told(_tree(replica, key, found), rest, sibling)
-    return None if value is ABSENT else values.pack(value)
+    try:
+        value = found.told(_tree(replica, key, found), rest, sibling)
+        return None if value is ABSENT else values.pack(value)
+    except CrdtkvError:
+        return None  # what a foreign payload says cannot be told; that it lost can
 
 
 def put(replica: Replica, found: dict[str, Any]) -> None:
@@ -76,24 +80,31 @@ def note(replica: Replica) -> None:
     for key, changed in list(replica.changed.items()):
         hides = _own_hiders(replica, key)
         for path, old in list(changed.items()):
+            if not path:
+                _note_swept(replica, key)
+                continue
             new = replica.storage.cells(key).get(path, ())
-            for lost, winner, reason in _beaten(replica, key, path, old, new):
-                put(replica, entry(replica, reason, key, path, lost, winner))
+            for at, lost, winner, reason in _beaten(replica, key, path, old, new):
+                put(replica, entry(replica, reason, key, at, lost, winner))
             for above, lost, edit in _undone(hides, path, [s for s in new if s not in old]) if hides else ():
                 if _is_shown(replica, key, above):
                     words = "a concurrent edit brought back what was deleted"
                     put(replica, entry(replica, words, key, above, lost, edit))
 
 
-def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[tuple[Sibling, Sibling | None, str]]:
+Beaten = tuple[bytes, Sibling, Sibling | None, str]
+"""Where, what lost, what beat it, and how."""
+
+
+def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[Beaten]:
     mine = [s for s in old if s.dot[0] in replica.state.lineage and is_live(s.payload)]
     arrived = [s for s in new if s not in old]
     if not arrived or not (mine or any(is_hider(s.payload) or s.payload is None for s in arrived)):
         return []
-    out: list[tuple[Sibling, Sibling | None, str]] = []
+    out: list[Beaten] = []
     for s in mine:
         if s not in new:
-            out += [(s, w, "overwritten by a write that had not seen it") for w in arrived if s.dot in w.lost]
+            out += [(path, s, w, "overwritten by a write that had not seen it") for w in arrived if s.dot in w.lost]
     out += _outranked(replica, key, path, mine, old, new)
     out += _hidden(replica, key, path, arrived)
     return out
@@ -118,9 +129,7 @@ def _undone(
     return [(above, h, s) for above, h in hides if is_below(path, above) for s in live if not _seen([h], s)]
 
 
-def _outranked(
-    replica: Replica, key: str, path: bytes, mine: list[Sibling], old: Cell, new: Cell
-) -> list[tuple[Sibling, Sibling | None, str]]:
+def _outranked(replica: Replica, key: str, path: bytes, mine: list[Sibling], old: Cell, new: Cell) -> list[Beaten]:
     """Our siblings that still stand but are not what a reader sees any more."""
     if not mine or len(new) < 2:
         return []
@@ -134,12 +143,10 @@ def _outranked(
     lost = {loser.sibling.dot for loser in found.losers(tree) if loser.path == rest}
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
     winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
-    return [(s, winner, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
+    return [(path, s, winner, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
 
 
-def _hidden(
-    replica: Replica, key: str, path: bytes, arrived: list[Sibling]
-) -> list[tuple[Sibling, Sibling | None, str]]:
+def _hidden(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:
     """Our edits below a container that a concurrent delete has taken away."""
     deletes = [s for s in arrived if is_hider(s.payload) or s.payload is None]
     if not deletes or not path:
@@ -152,11 +159,23 @@ def _hidden(
     if next(tree.below(rest), None) is None or found.reaches(tree, rest):
         return []
     return [
-        (s, deletes[-1], "a concurrent delete took what it was in")
+        (path + below[len(rest) :], s, deletes[-1], "a concurrent delete took what it was in")
         for below, cell in tree.below(rest)
         for s in cell
         if s.dot[0] in replica.state.lineage and is_value(s.payload) and not _seen(deletes, s) and below
     ]
+
+
+def _note_swept(replica: Replica, key: str) -> None:
+    """A new life of the key began: our concurrent edits of a document that it replaced are lost."""
+    sweeps = [s for s in replica.storage.cells(key).get(b"", ()) if is_sweep(s.payload)]
+    for found, tree in roots_in(replica.storage.cells(key)):
+        if sweeps and found.whole and not tree.cell():
+            for path, cell in tree.below():
+                for s in cell:
+                    if is_value(s.payload) and s.dot[0] in replica.state.lineage:
+                        words = "a concurrent write made the key anew"
+                        put(replica, entry(replica, words, key, tree.prefix + path, s, sweeps[-1]))
 
 
 def _is_shown(replica: Replica, key: str, path: bytes) -> bool:

@@ -168,6 +168,7 @@ def _forget_everything(replica: Replica) -> None:
         for path in list(replica.storage.past(key)):
             replica.storage.put_past(key, path, ())
     replica.changed = {}
+    replica.forget_memos()
 
 
 def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
@@ -262,7 +263,8 @@ def rename(replica: Replica) -> None:
         wall = make_stamp(replica.wall_ms())
         if state.clock > wall + make_stamp(CLOCK_BOUND_MS):
             # The clock was mended: the new incarnation does not inherit the wrong time.
-            state.clock = state.ceiling = max(wall, state.floor)
+            # But it writes above all that the old one's word let others forget up to.
+            state.clock = state.ceiling = max(wall, state.floor, state.low_ceiling)
     replica.spoken = {}
     if was:
         transact(replica, [(MEMBERS, members.remove([old]), MEMBERS_SPEC), (MEMBERS, members.add([new]), MEMBERS_SPEC)])
@@ -329,7 +331,9 @@ def resolve(replica: Replica, winner: str) -> None:
     kept = members.branch(links, end)
     out = {m for li in links if li.id in kept for m in li.out}
     undone = members.overruled([*links, members.Link("", end, (), tuple(over))])
-    back = sorted({m for li in links if li.id in undone for m in li.out} - out)
+    # Whose colo has come back under another incarnation since is not brought back besides.
+    here = {colo_of(m) for m in members.members(replica)}
+    back = sorted(m for m in {m for li in links if li.id in undone for m in li.out} - out if colo_of(m) not in here)
     _link(replica, end, [], tuple(over), back)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.cells import is_live
-from crdtkv.core.clocks import covers
+from crdtkv.core.clocks import COUNTER_BITS, covers
 from crdtkv.core.paths import VALUE, component, split
 from crdtkv.core.wire import Record
 from crdtkv.replica.core import Replica, root_path
@@ -21,6 +21,7 @@ from crdtkv.strategies.base import ABSENT, Operation
 
 __all__ = [
     "CHAIN",
+    "LOW_RESERVE",
     "MEMBERS",
     "MEMBERS_SPEC",
     "SYSTEM",
@@ -47,6 +48,9 @@ __all__ = [
 
 SYSTEM = "\x00"
 """System keys begin with NUL, which no user's key may hold."""
+
+LOW_RESERVE = 1_000 << COUNTER_BITS
+"""How far ahead the durable word about lows is given, so that it costs a commit a second at most."""
 
 MEMBERS = SYSTEM + "members"
 CHAIN = SYSTEM + "chain"
@@ -126,6 +130,8 @@ def announce(replica: Replica) -> None:
     state = replica.state
     if is_member(replica, state.id):
         low = min(state.heard.get(m, 0) for m in members(replica))
+        if low > state.low_ceiling:
+            state.low_ceiling = low + LOW_RESERVE
         state.announced[state.id] = (low, state.vector.get(state.id, 0))
 
 

@@ -11,7 +11,7 @@ from crdtkv.core.clocks import Stamp, make_stamp
 from crdtkv.core.paths import component, first
 from crdtkv.core.tree import Tree
 from crdtkv.replica import members
-from crdtkv.replica.core import TTL_PATH, Replica, expired, known_strategy
+from crdtkv.replica.core import TTL_PATH, Replica, expired, known_strategy, roots_in
 from crdtkv.strategies.counter_cells import share, share_path
 
 __all__ = ["PURGE_STEP_MS", "purge", "purge_to", "stable"]
@@ -53,7 +53,8 @@ def purge_to(replica: Replica, floor: Stamp) -> int:
 
 def _purge_root(replica: Replica, key: str, root: bytes, paths: list[bytes], floor: Stamp) -> int:
     if root == b"":
-        return _drop(replica, key, paths)
+        orphans, blocked = _orphans(replica, key, floor)
+        return _drop(replica, key, orphans if blocked else [*orphans, *paths])
     if root == TTL_PATH:
         return _drop(replica, key, _expired(replica, key, floor))
     cells = replica.storage.cells(key)
@@ -62,6 +63,24 @@ def _purge_root(replica: Replica, key: str, root: bytes, paths: list[bytes], flo
     tree = Tree(cells, root, expired(cells, floor) if settled else 0)
     found = known_strategy(first(root)[1].decode())
     return _drop(replica, key, [root + p for p in found.dead(tree, [p[len(root) :] for p in paths], floor)])
+
+
+def _orphans(replica: Replica, key: str, floor: Stamp) -> tuple[list[bytes], bool]:
+    """Edits of a document whose root a new life swept away: what of them is old, and whether some is not.
+
+    They are not shown and nothing below them was deleted, so the life's sweep is what
+    remembers them: it goes last.
+    """
+    cells = replica.storage.cells(key)
+    dead: list[bytes] = []
+    blocked = False
+    for found, tree in roots_in(cells):
+        if found.whole and not cells.get(tree.prefix):
+            below = [tree.prefix + path for path, _ in tree.below()]
+            old = all(newest_stamp(cells[path]) <= floor for path in below)
+            dead += below if old else []
+            blocked = blocked or not old
+    return dead, blocked
 
 
 def _expired(replica: Replica, key: str, floor: Stamp) -> list[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from crdtkv.core import values
 from crdtkv.core.paths import VALUE, component
-from crdtkv.errors import WrongType
+from crdtkv.errors import TooLarge, ValueInvalid, WrongType
 from crdtkv.store.results import Receipt
 from crdtkv.strategies.base import Operation
 
@@ -129,9 +129,13 @@ class SetHandle(Handle):
         return self._do("clear")
 
     def __contains__(self, element: object) -> bool:
+        try:
+            part = component(VALUE, values.pack_canonical(element))
+        except (ValueInvalid, TooLarge):
+            return False
         if self._path is not None:
             return any(values.equal(element, e) for e in self.value)
-        return self._kv._reading().has(self.key, component(VALUE, values.pack_canonical(element)))
+        return self._kv._reading().has(self.key, part)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.value)
@@ -215,7 +219,7 @@ class LogHandle(Handle):
 
     def range(self, since: int | None = None, until: int | None = None) -> builtins.list[tuple[int, Any]]:
         """`(ms, entry)` with `since <= ms < until`, in order. O(log n + answer)."""
-        return self._kv._reading().log_range(self.key, since, until)
+        return self._kv._reading().log_range(self.key, self._path or (), since, until)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.value)

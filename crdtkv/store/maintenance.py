@@ -64,7 +64,7 @@ def _restore(store: Store, id: str) -> Receipt:
         row = draft.replica.storage.inbox().get(id)
         if row is None:
             raise BadRequest(f"no conflict {id!r} in the inbox; it was restored or dismissed already")
-        draft.rewrite(row["key"], Write(row["path"], row["lost"][3], all=True), lambda dot: True)
+        draft.restore(row["key"], row["path"], row["lost"][3])
         draft.replica.storage.put_inbox(id, None)
         return store._receipt(row["key"])
 

@@ -69,13 +69,11 @@ class Operations(MutableMapping[str, Any]):
         >>> kv.put("todo", [1, 3], base=r.version).value
         [1, 3]
         """
-        if idempotency_key is not None and (done := self._done(key, idempotency_key)) is not None:
-            return done
         given = values.Blob(value) if isinstance(value, bytes) else value
-        receipt = self._write(key, Operation("put", (given,)), base, strategy, None, if_version, ttl=ttl, whole=True)
-        if idempotency_key is not None:
-            self._remember(key, idempotency_key, receipt)
-        return receipt
+        write = Operation("put", (given,))
+        return self._write(
+            key, write, base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
+        )  # fmt: skip
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
         """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.
@@ -126,26 +124,35 @@ class Operations(MutableMapping[str, Any]):
     def _write(
         self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
         if_version: str | None = _UNSET, ttl: float | None = None, whole: bool = False,
+        idempotency_key: str | None = None,
     ) -> Receipt:  # fmt: skip
         key = check_key(key)
         date = None if ttl is None else make_stamp(_check_ttl(ttl))
 
         def act(draft: Draft) -> Receipt:
+            if idempotency_key is not None and (done := self._done(key, idempotency_key)) is not None:
+                return done
             self._check_version(key, if_version)
-            if (
-                base is None
-                and operation.name == "put"
-                and self._rule_of(key).require_base
-                and self._reading().present(key)
-            ):
-                raise BaseRequired(f"the rule of {key!r} requires a base; read it and send its version as the base")
+            self._check_base_given(key, operation, base)
             receipt = self._operate(draft, key, operation, base, strategy, family)
             if whole:
                 draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
                 receipt = self._receipt(key, receipt.value)
+            if idempotency_key is not None:
+                row = [key, receipt.version, self._replica.wall_ms()]
+                self._replica.storage.put_meta(f"once/{idempotency_key}", row)
             return receipt
 
         return self._run(act)
+
+    def _check_base_given(self, key: str, operation: Operation, base: str | None) -> None:
+        if (
+            base is None
+            and operation.name == "put"
+            and self._rule_of(key).require_base
+            and self._reading().present(key)
+        ):
+            raise BaseRequired(f"the rule of {key!r} requires a base; read it and send its version as the base")
 
     def _operate(
         self, draft: Draft, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None
@@ -182,11 +189,6 @@ class Operations(MutableMapping[str, Any]):
             raise ValueInvalid(f"idempotency key {idempotency_key!r} was used for {known!r}; use a new one for {key!r}")
         receipt = self._receipt(key)
         return Receipt(key, version, receipt.value, receipt.strategy)
-
-    def _remember(self, key: str, idempotency_key: str, receipt: Receipt) -> None:
-        replica = self._replica
-        name, row = f"once/{idempotency_key}", [key, receipt.version, replica.wall_ms()]
-        self._run(lambda draft: replica.storage.put_meta(name, row))
 
     # reading
 

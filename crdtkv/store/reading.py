@@ -11,10 +11,10 @@ from typing import Any, TypeVar, cast
 
 from crdtkv.core.cells import Context, expiry_of
 from crdtkv.core.clocks import Dot, Stamp, stamp_ms
-from crdtkv.core.keys import Pattern, glob, regex
+from crdtkv.core.keys import Pattern, check_key, glob, regex
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
-from crdtkv.errors import CursorInvalid, ValueInvalid, WrongOperation
+from crdtkv.errors import CursorInvalid, KeyInvalid, ValueInvalid, WrongOperation
 from crdtkv.replica import past
 from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, roots_in
 from crdtkv.store.results import Blame, Entry, Page, Revision
@@ -98,14 +98,17 @@ class Reading:
         return bool(cell) and not shown[0].gone(cell)
 
     @_locked
-    def log_range(self, key: str, since: int | None, until: int | None) -> list[tuple[int, Any]]:
-        """The entries of the log at `key` in a range of time."""
+    def log_range(
+        self, key: str, path: tuple[str, ...], since: int | None, until: int | None
+    ) -> list[tuple[int, Any]]:  # fmt: skip
+        """The entries of the log at `key`, or at a path in its document, in a range of time."""
         shown = self._shown(key)
-        if shown is None:
+        found = shown[0].nested_at(shown[1], path) if shown is not None and path else shown
+        if found is None:
             return []
-        if not isinstance(shown[0], Log):
-            raise WrongOperation(f"{key!r} is a {shown[0].name}, not a log; it has no range of time")
-        return shown[0].entries(shown[1], since, until)
+        if not isinstance(found[0], Log):
+            raise WrongOperation(f"{key!r} is a {found[0].name}, not a log; it has no range of time")
+        return found[0].entries(found[1], since, until)
 
     # then
 
@@ -224,6 +227,7 @@ def _encode_cursor(key: str) -> str:
 def _decode_cursor(cursor: str) -> str:
     """The key in a cursor. Raises CursorInvalid."""
     try:
-        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except (ValueError, TypeError) as error:
+        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+        return check_key(key)
+    except (ValueError, TypeError, KeyInvalid) as error:
         raise CursorInvalid(f"cursor {cursor!r:.80} is not one; use what a page returned") from error

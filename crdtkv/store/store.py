@@ -232,8 +232,11 @@ class Store(Operations):
 
     def revert(self, key: str, version: str) -> Receipt:
         """A new write that makes `key` show what it showed at `version`."""
-        entry = self.get(key, at=version)
-        return self.delete(key) if entry is None else self.put(key, entry.value)
+        with self.transaction() as t:
+            entry = t.get(key, at=version)
+            if entry is None:
+                return t.delete(key)
+            return t.put(key, entry.value, strategy=None if key in t else entry.strategy)
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
         """The inbox of lost writes that this colo made, oldest first."""

@@ -55,7 +55,7 @@ def _changes(store: Store, prefix: str, position: Position, timeout: float | Non
             else:
                 to = to if last else dict(store._replica.state.vector)
                 reset = False
-            keys = _keys(store, prefix, frm, last)
+            keys = _keys(store, prefix, frm, to, last)
         if reset:
             yield Change("", None, _encode((frm, to, "\x00")), reset=True)
         for key in keys:
@@ -66,9 +66,11 @@ def _changes(store: Store, prefix: str, position: Position, timeout: float | Non
                 return
 
 
-def _keys(store: Store, prefix: str, beyond: dict[str, int], last: str) -> list[str]:
-    found = {key for key, _ in store._replica.storage.beyond(beyond) if key >= USER_KEYS and key.startswith(prefix)}
-    return sorted(key for key in found if key > last)
+def _keys(store: Store, prefix: str, frm: dict[str, int], to: dict[str, int], last: str) -> list[str]:
+    """The keys that changed in (from, to]; what has changed again since is left to the next batch."""
+    storage = store._replica.storage
+    found = {key for key, _ in storage.beyond(frm)} - {key for key, _ in storage.beyond(to)}
+    return sorted(key for key in found if key > last and key >= USER_KEYS and key.startswith(prefix))
 
 
 def _encode(position: Position) -> str:

@@ -169,6 +169,10 @@ class Strategy(ABC):
         """Whether what stands at `path` is part of what a reader sees (whole containers only)."""
         return True
 
+    def nested_at(self, tree: Tree, path: tuple[str, ...]) -> tuple[Strategy, Tree] | None:
+        """The strategy of its own at a JSON path, and its tree (documents only)."""
+        return None
+
     def siblings(self, tree: Tree) -> list[Any]:
         """All concurrent values, where the strategy shows more than one."""
         return []

@@ -117,7 +117,8 @@ class Node:
             child = self.grow(component)
             if not child.put_cell(path[end:], cell):
                 del self._children[component]
-            if elements is not None and next(reversed(self._children), b"")[:1] == ELEMENT:
+            # Order cells and keyed elements sort last: where there is none, a leaf stands where it was made.
+            if elements is not None and next(reversed(self.children), b"")[:1] == ELEMENT:
                 self.elements = _with_leaf(elements, component, child)
         return bool(self.cell or self._children)
 
@@ -254,12 +255,14 @@ class Reader:
 
     def _revived(self, node: Node, marked: set[bytes]) -> list[Shown]:
         """Kinds without a mark in which something was edited by who had not seen the delete."""
-        hiders = [unhide(s.payload) for s in node.cell if s.payload is not None and is_hider(s.payload)]
+        hiders = [(s.dot, unhide(s.payload)) for s in node.cell if s.payload is not None and is_hider(s.payload)]
         if not hiders:
             return []
+        # What the hiding transaction itself wrote below is hidden too; its context does not say so.
+        unseen = lambda s: not any(s.dot == dot or covers(h.seen, s.dot) for dot, h in hiders)  # noqa: E731
         out = []
-        for kind in {h.kind for h in hiders} - marked:
-            latest = self._latest_below(node, kind, lambda s: not any(covers(h.seen, s.dot) for h in hiders))
+        for kind in {h.kind for _, h in hiders} - marked:
+            latest = self._latest_below(node, kind, unseen)
             if latest is not None:
                 out.append(Shown(kind, latest, None))
         return out

@@ -265,11 +265,10 @@ class Edit:
 
     def at(self, now: Node, base: Node, tokens: Tokens, family: str, operation: Operation) -> list[Write]:
         """An operation of the strategy `family` at the path `tokens`."""
-        writes: list[Write] = []
-        if self.shown(now) is None:
-            writes.append(Write(b"", MARK_OBJECT, all=True))
-            now = base = EMPTY
-        return writes + self._at(b"", (), now, base, tokens, family, operation)
+        if self.shown(now) is not None:
+            return self._at(b"", (), now, base, tokens, family, operation)
+        inner = self._at(b"", (), EMPTY, EMPTY, tokens, family, operation)
+        return [Write(b"", MARK_OBJECT, all=True), *inner] if inner else []
 
     def _at(
         self, path: bytes, at: Tokens, now: Node, base: Node, rest: Tokens, family: str, operation: Operation

@@ -36,7 +36,7 @@ from crdtkv.strategies.document import (
     nested_tree,
     of_kind,
 )
-from crdtkv.strategies.document_edit import EMPTY, Edit, Gone, pointer
+from crdtkv.strategies.document_edit import EMPTY, Edit, Gone, member, pointer
 from crdtkv.strategies.sequence import is_element, order_path
 
 __all__ = ["Json"]
@@ -103,6 +103,20 @@ class Json(Strategy):
                 out.update(_dead_because(reader, root, path, floor))
         return out
 
+    def nested_at(self, tree: Tree, path: tuple[str, ...]) -> tuple[Strategy, Tree] | None:
+        node: Node | None = build(tree)
+        reader = self._reader(tree)
+        for token in path:
+            if node is None:
+                return None
+            elements = reader.elements(node) if token.isdigit() else []
+            inside = int(token) < len(elements) if token.isdigit() else False
+            node = elements[int(token)].node if inside else node.children.get(member(token))
+        shown = reader.shown(node)
+        if node is None or shown is None or shown.kind[:1] != STRATEGY:
+            return None
+        return nested_strategy(shown.kind), nested_tree(node.children[shown.kind])
+
     def where(self, tree: Tree, path: bytes) -> str:
         node: Node | None = build(tree)
         reader = self._reader(tree)
@@ -120,8 +134,12 @@ class Json(Strategy):
 
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         node: Node | None = build(tree)
+        at = 0
         for part in _parts(path):
+            at += len(part)
             node = node.children.get(part) if node is not None else None
+            if node is not None and part[:1] == STRATEGY:
+                return nested_strategy(part).told(nested_tree(node), path[at:], sibling)
         if node is None or not is_live(sibling.payload):
             return ABSENT
         kind = sibling.payload if is_mark(sibling.payload) else b""

@@ -22,6 +22,7 @@ __all__ = [
     "Paths",
     "Rule",
     "choose",
+    "is_regex",
     "parse_pattern",
     "path_spec",
     "rule_from_plain",
@@ -78,12 +79,17 @@ def _fits(path: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
 
 def rule_from_plain(plain: Mapping[str, Any]) -> Rule:
     """The rule in plain data. Raises RuleInvalid, naming what does not fit."""
+    paths = plain.get("paths") or {}
+    texts = [(name, plain.get(name, ""), str) for name in ("pattern", "strategy")]
+    for name, given, kind in [*texts, ("paths", paths, dict)]:
+        if not isinstance(given, kind):
+            raise RuleInvalid(f"{name} is {given!r:.80}; a {kind.__name__} is wanted")
     known = {"pattern", "strategy", "ttl", "paths", "keep_cells", "keep_hours", "require_base"}
     for name in plain:
         if name not in known:
             raise RuleInvalid(f"no rule setting {name!r}; there are {', '.join(sorted(known))}")
     rule = Rule(
-        plain["pattern"], plain.get("strategy", "lww"), _paths(plain.get("paths") or {}), plain.get("ttl", "max"),
+        plain["pattern"], plain.get("strategy", "lww"), _paths(paths), plain.get("ttl", "max"),
         plain.get("keep_cells", 64), plain.get("keep_hours", 24.0), plain.get("require_base", False),
     )  # fmt: skip
     _check(rule)
@@ -139,19 +145,24 @@ def parse_pattern(text: str) -> Pattern:
 
     `re:...` is a regular expression; with `*`, `?` or `[` it is a glob; else one key.
     """
-    if text.startswith("re:"):
+    if is_regex(text):
         return regex(text[3:])
     return glob(text) if any(c in text for c in "*?[\\") else exact(text)
 
 
+def is_regex(text: str) -> bool:
+    """Whether a pattern's text is a regular expression."""
+    return text.startswith("re:")
+
+
 def choose(rules: Iterable[Rule], key: str) -> Rule:
-    """The rule that holds for `key`: exact, then the longest literal prefix, then the pattern's text; else DEFAULT."""
-    best: tuple[tuple[bool, int, str], Rule] | None = None
+    """The rule of `key`: exact, then the longest literal prefix, a glob before a regex, `*` last; else DEFAULT."""
+    best: tuple[tuple[bool, int, bool, str], Rule] | None = None
     for rule in rules:
         if rule.pattern == key:
             return rule
         pattern = parse_pattern(rule.pattern)
         if pattern.matches(key):
-            found = ((not rule.pattern.startswith("re:"), len(pattern.prefix), rule.pattern), rule)
+            found = ((rule.pattern != "*", len(pattern.prefix), not is_regex(rule.pattern), rule.pattern), rule)
             best = found if best is None or found[0] > best[0] else best
     return best[1] if best else DEFAULT

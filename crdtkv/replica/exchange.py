@@ -246,19 +246,21 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     came = [(path, s) for path, cell in joined.items() for s in cell if not covers(before, s.dot)]
     for path, cell in joined.items():
         replica.set_cell(key, path, cell, until=context)
-    named = _name_replacers(replica, key, set(joined), came)
+    named = _name_replacers(replica, key, context, set(joined), came)
     replica.set_context(key, context)
     _note_past(replica, message, key, old_context, came if named else None, before)
 
 
-def _name_replacers(replica: Replica, key: str, paths: set[bytes], came: list[tuple[bytes, Sibling]]) -> bool:
+def _name_replacers(
+    replica: Replica, key: str, context: Context, paths: set[bytes], came: list[tuple[bytes, Sibling]]
+) -> bool:
     """Say of what went what replaced it, as exactly as the catch-up tells. Whether it told all."""
     sweeps = [(path, s) for path, s in came if s.payload is not None and is_sweep(s.payload)]
     known = set(replica.storage.past(key))
     exact = True
     for path in sorted(known & paths if not sweeps else known):
         new = [s for at, s in came if at == path]
-        exact = past.name_replacers(replica.storage, key, path, new, sweeps) and exact
+        exact = past.name_replacers(replica.storage, key, path, context, new, sweeps) and exact
     return exact
 
 

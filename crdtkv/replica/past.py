@@ -203,8 +203,9 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
 
 
 def name_replacers(
-    storage: Storage, key: str, path: bytes, new: Iterable[Sibling], sweeps: Iterable[tuple[bytes, Sibling]]
-) -> bool:
+    storage: Storage, key: str, path: bytes, context: Context, new: Iterable[Sibling],
+    sweeps: Iterable[tuple[bytes, Sibling]],
+) -> bool:  # fmt: skip
     """What a catch-up brought names what it replaced: exacter than the context after it. Whether all is named now.
 
     `new`: the siblings that came at `path`; `sweeps`: those that came anywhere in the key.
@@ -218,7 +219,9 @@ def name_replacers(
     for row in storage.past(key).get(path, ()):
         dots = by.get(row.sibling.dot, set()) | {dot for seen, dot in reaching if covers(seen, row.sibling.dot)}
         if dots:
-            row = row._replace(by=tuple(sorted({*row.by, *dots})), until=None if not row.by else row.until)
+            # Only what this catch-up took away: what an earlier one said by its context still holds.
+            until = None if row.until == context and not row.by else row.until
+            row = row._replace(by=tuple(sorted({*row.by, *dots})), until=until)
         rows.append(row)
     storage.put_past(key, path, tuple(rows))
     return all(row.by or row.until is None for row in rows)

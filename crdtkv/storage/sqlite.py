@@ -16,7 +16,7 @@ from typing import Any
 import msgpack
 
 from crdtkv.core.cells import Cell, Sibling
-from crdtkv.errors import FormatTooNew, StorageFailed, StoreLocked
+from crdtkv.errors import ChecksumFailed, FormatTooNew, StorageFailed, StoreLocked
 from crdtkv.storage.base import Horizon, Life, Superseded
 from crdtkv.storage.memory import MemoryStorage
 
@@ -77,6 +77,14 @@ class SqliteStorage(MemoryStorage):
         self._load()
 
     def _load(self) -> None:
+        try:
+            self._load_rows()
+        except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
+            raise ChecksumFailed(
+                f"{str(self.path)!r} has an unreadable row ({type(error).__name__}: {error}); restore a backup"
+            ) from error
+
+    def _load_rows(self) -> None:
         db = self._db
         for key, path, blob in db.execute("SELECT key, path, siblings FROM cell ORDER BY key, path"):
             self._place(key, path, (), _cell_in(_unpack(blob)))
@@ -97,10 +105,23 @@ class SqliteStorage(MemoryStorage):
             for table, where in changed:
                 self._save_row(table, where if isinstance(where, tuple) else (where,))
             self._db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
+            undone = self._undo_commit()
+            if not isinstance(error, sqlite3.Error):
+                raise
+            words = "nothing was written" if undone else "close it and open it again to see whether it was written"
+            raise StorageFailed(
+                f"{str(self.path)!r} could not be written: {error}; {words}", happened="no" if undone else "unknown"
+            ) from error
+
+    def _undo_commit(self) -> bool:
+        """Whether what was begun is undone for certain."""
+        try:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise StorageFailed(f"{str(self.path)!r} could not be written: {error}; nothing was written") from error
+        except sqlite3.Error:
+            return False
+        return True
 
     def _save_row(self, table: str, where: tuple[Any, ...]) -> None:
         row = self._row(table, where)

@@ -163,6 +163,9 @@ class Reading:
         self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
         reverse: bool,
     ) -> Iterator[str]:  # fmt: skip
+        for name, given in (("prefix", prefix), ("start", start), ("end", end)):
+            if given is not None and not isinstance(given, str):
+                raise ValueInvalid(f"{name} is {given!r}; text is wanted")
         patterns: list[Pattern] = [glob(match_glob)] if match_glob is not None else []
         patterns += [regex(match_regex)] if match_regex is not None else []
         low = max([USER_KEYS, prefix, start or "", *(p.prefix for p in patterns)])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
+from crdtkv.core.cells import expiry_of
 from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
 from crdtkv.errors import CrdtkvError, RuleInvalid
-from crdtkv.replica.core import Replica
+from crdtkv.replica.core import TTL_PATH, Replica
+from crdtkv.replica.draft import Draft
 from crdtkv.replica.members import SYSTEM
 from crdtkv.store.results import Migration
 from crdtkv.strategies.base import ABSENT, Operation
@@ -80,6 +82,8 @@ class Rulebook:
             "paths": paths or {}, "keep_cells": keep_cells, "keep_hours": keep_hours, "require_base": require_base,
         }  # fmt: skip
         rule = rule_from_plain(plain)
+        if rule in self.all():
+            return rule
         _check_strategies(rule)
         if len(known_rules(self._store._replica)) >= MAX_RULES:
             raise RuleInvalid(f"there are {MAX_RULES} rules, the most allowed; remove one before setting {pattern!r}")
@@ -122,18 +126,27 @@ class Rulebook:
         store = self._store
         with store._lock:
             shown = store._replica.shown(key)
-            new = strategy(self.of(key).strategy)
-            if shown is None or shown[0].spec == new.spec:
+            rule = self.of(key)
+            new = strategy(rule.strategy)
+            if shown is None or (shown[0].spec == new.spec and not shown[0].misplaced(shown[1], rule.strategy_for)):
                 return None
             before = shown[0].read(shown[1])
             try:
                 after = new.norm(before)
                 if not dry_run:
-                    store._run(lambda draft: [draft.operate(key, op, spec=spec) for op, spec in (
-                        (Operation("delete"), None), (Operation("put", (before,)), new.spec))])  # fmt: skip
+                    store._run(lambda draft: _remake(draft, key, before, new.spec))
             except CrdtkvError as error:
                 return Migration(key, shown[0].spec, new.spec, before, None, str(error))
             return Migration(key, shown[0].spec, new.spec, before, None if after is ABSENT else after)
+
+
+def _remake(draft: Draft, key: str, value: Any, spec: str) -> None:
+    """The key made anew under another strategy, with the date it had."""
+    date = expiry_of(draft.replica.storage.cells(key).get(TTL_PATH, ()))
+    draft.operate(key, Operation("delete"))
+    draft.operate(key, Operation("put", (value,)), spec=spec)
+    if date is not None:
+        draft.expire(key, date)
 
 
 def _check_strategies(rule: Rule) -> None:

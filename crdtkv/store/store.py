@@ -17,10 +17,11 @@ from random import Random
 from statistics import median
 from typing import Any, TypeVar
 
+from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
@@ -215,12 +216,13 @@ class Store(Operations):
 
     def history(self, key: str) -> list[Revision]:
         """The transactions that touched `key`, oldest first, as far back as is known here."""
-        return self._reading().history(key)
+        return self._reading().history(check_key(key))
 
     def diff(self, key: str, a: str | None, b: str | None = None) -> list[dict[str, Any]]:
         """The JSON patch that makes the value at version `b` (None: now) of that at `a` (None: absent)."""
         from crdtkv.store.patches import difference
 
+        key = check_key(key)
         reading = self._reading()
         old = None if a is None else reading.entry_at(key, parse_version(key, a))
         new = reading.entry(key) if b is None else reading.entry_at(key, parse_version(key, b))
@@ -228,7 +230,7 @@ class Store(Operations):
 
     def blame(self, key: str) -> list[Blame]:
         """Who wrote each part of what `key` shows, last."""
-        return self._reading().blame(key)
+        return self._reading().blame(check_key(key))
 
     def revert(self, key: str, version: str) -> Receipt:
         """A new write that makes `key` show what it showed at `version`."""
@@ -240,6 +242,8 @@ class Store(Operations):
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
         """The inbox of lost writes that this colo made, oldest first."""
+        if not isinstance(prefix, str):
+            raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
         return maintenance.conflicts(self, prefix)
 
     # other colos

@@ -39,6 +39,10 @@ def sync(one: Store, other: Store) -> SyncReport:
     """Exchange until both have the same vector, or one refuses the other: then the report says who whom."""
     if one is other or one._replica.storage is other._replica.storage:
         raise BadRequest(f"{one.id} cannot sync with itself; name another store")
+    if one.namespace != other.namespace:
+        raise BadRequest(
+            f"{one.id} holds namespace {one.namespace!r}, {other.id} {other.namespace!r}; they do not sync"
+        )
     first, second = sorted((one, other), key=id)
     with first._lock, second._lock:
         for store in (one, other):

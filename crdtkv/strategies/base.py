@@ -169,6 +169,10 @@ class Strategy(ABC):
         """Whether what stands at `path` is part of what a reader sees (whole containers only)."""
         return True
 
+    def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:
+        """Whether a part of the value is under another strategy than these rules would make it (documents only)."""
+        return False
+
     def nested_at(self, tree: Tree, path: tuple[str, ...]) -> tuple[Strategy, Tree] | None:
         """The strategy of its own at a JSON path, and its tree (documents only)."""
         return None

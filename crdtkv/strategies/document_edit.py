@@ -13,13 +13,27 @@ from crdtkv.core import positions, values
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
 from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
 from crdtkv.core.tree import Tree
-from crdtkv.errors import WrongOperation, WrongType
+from crdtkv.errors import ValueInvalid, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
 from crdtkv.strategies.document import VALUE_KIND, Element, Node, Reader, Shown, hiders, nested_strategy, nested_tree
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place
 
-__all__ = ["EMPTY", "Edit", "Gone", "Tokens", "check_index", "keyed", "keyed_parts", "member", "pointer", "similar"]
+__all__ = [
+    "EMPTY",
+    "Edit",
+    "Gone",
+    "Tokens",
+    "check_index",
+    "key_members",
+    "keyed",
+    "keyed_parts",
+    "member",
+    "own_component",
+    "pointer",
+    "similar",
+    "within",
+]
 
 Tokens = tuple[str, ...]
 EMPTY = Node()
@@ -206,8 +220,7 @@ class Edit:
         return isinstance(value, dict) and old.component[:1] != KEYED and similar(self.reader.value(old.node), value)
 
     def _key_members(self, at: Tokens) -> tuple[str, ...]:
-        spec = self.env.strategy_for(at) or ""
-        return tuple(spec.removeprefix("list?key=").split(",")) if spec.startswith("list?key=") else ()
+        return key_members(self.env.strategy_for(at))
 
     # strategies of their own
 
@@ -219,10 +232,7 @@ class Edit:
         return self._ruled(at)
 
     def _ruled(self, at: Tokens) -> bytes | None:
-        spec = self.env.strategy_for(at)
-        if spec is None or spec == "json" or spec.split("?")[0] == "list":
-            return None
-        return component(STRATEGY, strategy(spec).spec.encode())
+        return own_component(self.env.strategy_for(at))
 
     def _put_nested(self, path: bytes, at: Tokens, now: Node, base: Node, own: bytes, value: Any) -> list[Write]:
         writes = self.nested(path, now, base, own, Operation("put", (value,)))
@@ -363,6 +373,27 @@ def keyed(element: Any, keys: tuple[str, ...]) -> bytes | None:
     if not keys or not isinstance(element, dict) or any(k not in element for k in keys):
         return None
     return component(KEYED, values.pack_canonical([element[k] for k in keys]))
+
+
+def own_component(spec: str | None) -> bytes | None:
+    """The component of a strategy that stands by itself at a path; None for what a document does itself."""
+    if spec is None or spec == "json" or spec.split("?")[0] == "list":
+        return None
+    return component(STRATEGY, strategy(spec).spec.encode())
+
+
+def key_members(spec: str | None) -> tuple[str, ...]:
+    """The members that identify an array's elements; none: their creation does."""
+    return tuple(spec.removeprefix("list?key=").split(",")) if spec and spec.startswith("list?key=") else ()
+
+
+def within(tokens: Tokens, value: Any) -> Any:
+    """A document that holds `value` at a path and nothing else."""
+    if len(tokens) > values.MAX_DEPTH:
+        raise ValueInvalid(f"path of {len(tokens)} steps; at most {values.MAX_DEPTH}")
+    for token in reversed(tokens):
+        value = {token: value}
+    return value
 
 
 def keyed_parts(value: Sequence[Any], keys: tuple[str, ...]) -> dict[int, bytes]:

@@ -15,13 +15,13 @@ paths (a total that equals its parts) may be broken by two edits that each kept 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_live, is_mark, is_value
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import MEMBER, ORDER, STRATEGY, first
+from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, first
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -36,7 +36,17 @@ from crdtkv.strategies.document import (
     nested_tree,
     of_kind,
 )
-from crdtkv.strategies.document_edit import EMPTY, Edit, Gone, member, pointer
+from crdtkv.strategies.document_edit import (
+    EMPTY,
+    Edit,
+    Gone,
+    key_members,
+    keyed,
+    member,
+    own_component,
+    pointer,
+    within,
+)
 from crdtkv.strategies.sequence import is_element, order_path
 
 __all__ = ["Json"]
@@ -85,6 +95,9 @@ class Json(Strategy):
         if operation.name == "delete":
             return edit.delete(b"", now, base)
         if operation.name == "at":
+            tokens, _, inner = operation.args
+            for arg in inner.args:
+                values.pack(within(tokens, arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
 
@@ -102,6 +115,9 @@ class Json(Strategy):
             if path not in out:
                 out.update(_dead_because(reader, root, path, floor))
         return out
+
+    def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:
+        return _misplaced(self._reader(tree), build(tree), (), strategy_for)
 
     def nested_at(self, tree: Tree, path: tuple[str, ...]) -> tuple[Strategy, Tree] | None:
         node: Node | None = build(tree)
@@ -179,6 +195,28 @@ def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
         for part, child in node.children.items():
             if part[:1] != STRATEGY and of_kind(part, shown.kind):
                 yield from _losers(reader, child, path + part)
+
+
+def _misplaced(
+    reader: Reader, node: Node, at: tuple[str, ...], strategy_for: Callable[[tuple[str, ...]], str | None]
+) -> bool:  # fmt: skip
+    shown = reader.shown(node)
+    if shown is None:
+        return False
+    wanted = own_component(strategy_for(at))
+    if (shown.kind if shown.kind[:1] == STRATEGY else None) != wanted:
+        return True
+    keys = key_members(strategy_for(at))
+    for part, child in node.children.items():
+        if is_element(part):
+            value = reader.value(child)
+            if value is not ABSENT and (keyed(value, keys) or part[:1]) not in (part, ELEMENT):
+                return True
+        if part[:1] != STRATEGY and of_kind(part, shown.kind):
+            step = member_name(part) if part[:1] == MEMBER else "*"
+            if _misplaced(reader, child, (*at, step), strategy_for):
+                return True
+    return False
 
 
 def _parts(path: bytes) -> list[bytes]:

@@ -78,6 +78,8 @@ def strategy(spec: str) -> Strategy:
     >>> strategy("set?wins=remove").spec, strategy("set?wins=add").spec
     ('set?wins=remove', 'set')
     """
+    if not isinstance(spec, str):
+        raise UnknownStrategy(f"a strategy is named by text; not {spec!r}; there are {', '.join(names())}")
     name, asked, rest = spec.partition("?")
     head, colon, function = name.partition(":")
     if head == Merge.name:

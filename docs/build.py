@@ -1,33 +1,91 @@
-"""Prints the pages that come from the registries: docs/strategies.md and docs/errors.md.
+"""Prints what comes from the code: docs/strategies.md, docs/errors.md, and two tables of README.md.
 
     python -m docs.build            writes them
     python -m docs.build --check    exit 1, with the names, if one is not what would be written
 
-What a page says of a strategy or an error stands in its class, and nowhere else.
+What a page says of a strategy or an error stands in its class, a limit in its module,
+and nowhere else. In README.md a table stands between `<!-- name -->` and `<!-- /name -->`.
 """
 
 import inspect
 import sys
 from pathlib import Path
 
+from crdtkv import registration
+from crdtkv.core import keys, paths, positions, rules, values, versions, wire
 from crdtkv.errors import CrdtkvError, all_errors
-from crdtkv.strategies import registry
+from crdtkv.replica import core, exchange, inbox, past, purge
+from crdtkv.store import maintenance, operations, patches, syncing
+from crdtkv.strategies import cell_reading, counter, latch, registry
+from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
 
-__all__ = ["errors_page", "main", "pages", "strategies_page"]
+__all__ = ["errors_page", "limits_table", "main", "pages", "strategies_page", "strategies_table"]
 
 _FOLDER = Path(__file__).parent
+_README = _FOLDER.parent / "README.md"
 _PRINTED = "<!-- Printed by `make docs`: change the classes, not this page. -->"
 
 
 def pages() -> dict[Path, str]:
     """File -> what stands in it."""
-    return {_FOLDER / "strategies.md": strategies_page(), _FOLDER / "errors.md": errors_page()}
+    readme = _README.read_text(encoding="utf-8")
+    for name, table in (("strategies", strategies_table()), ("limits", limits_table())):
+        readme = _between(readme, name, table)
+    return {_FOLDER / "strategies.md": strategies_page(), _FOLDER / "errors.md": errors_page(), _README: readme}
+
+
+def strategies_table() -> str:
+    """What a newcomer chooses by."""
+    rows = [(f"[`{s.name}`](docs/strategies.md#{s.name})", s.wins, s.anomaly, s.cost) for s in _strategies()]
+    return _table(("strategy", "of concurrent writes, what wins", "the anomaly that survives", "cost"), rows)
+
+
+def limits_table() -> str:
+    """Every limit a user can meet, with its number."""
+    rule = rules.DEFAULT
+    rows = [
+        ("key", f"1 to {keys.MAX_KEY} bytes of UTF-8, no NUL"),
+        ("value", f"{values.MAX_PACKED >> 20} MiB packed; depth {values.MAX_DEPTH}; integers of "
+                  f"{values.MAX_INT_DIGITS:,} digits; content type of a blob 255 ASCII characters"),
+        ("glob, regular expression", f"{keys.MAX_PATTERN:,} characters"),
+        ("colo name", "1 to 32 of a-z, 0-9, `-`"),
+        ("path inside a key", f"{paths.MAX_PATH:,} bytes, of which a list position {positions.MAX_POSITION:,}"),
+        ("element of a set", f"{set_strategy.MAX_ELEMENT:,} bytes packed"),
+        ("concurrent values of one `mv` or `merge` key", f"{cell_reading.MAX_SIBLINGS}"),
+        ("counter", "64 bits, exact"),
+        ("idempotency key", f"of an add 1 to {counter.MAX_ONCE_KEY} bytes; of a put and an add kept "
+                            f"{maintenance.IDEMPOTENCY_MS // 3_600_000} hours"),
+        ("states of a latch", f"{latch.MAX_STATES}"),
+        ("patch", f"{patches.MAX_OPERATIONS:,} operations"),
+        ("ttl", f"more than 0, at most {operations.MAX_TTL:,} seconds"),
+        ("rules", f"{rules.MAX_RULES:,}; {rules.MAX_PATHS} paths each"),
+        ("history, unless a rule says otherwise", f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} "
+                            f"hours; {past.MAX_GAPS} gaps and {past.MAX_LIVES} re-creations of a key"),
+        ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
+        ("version", f"{versions.MAX_VERSION:,} characters"),
+        ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "
+                           f"{registration.SECONDS} s for its check"),
+        ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
+                  "ahead of its peers it refuses to write"),
+        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
+                 f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
+        ("message", f"{wire.MAX_MESSAGE >> 30} GiB"),
+        ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
+    ]  # fmt: skip
+    return _table(("what", "limit"), rows)
+
+
+def _between(page: str, name: str, table: str) -> str:
+    head, _, rest = page.partition(f"<!-- {name} -->\n")
+    _, mark, tail = rest.partition(f"<!-- /{name} -->")
+    assert mark, f"README.md has no <!-- {name} --> ... <!-- /{name} -->"
+    return f"{head}<!-- {name} -->\n{table}\n{mark}{tail}"
 
 
 def strategies_page() -> str:
     """A table of all strategies, then each with its operations and its module's words."""
-    found = [registry.find(name) for name in registry.names()]
+    found = _strategies()
     rows = [(f"[`{s.name}`](#{s.name})", s.summary, s.wins, s.anomaly, s.cost) for s in found]
     return "\n\n".join(
         [
@@ -72,14 +130,20 @@ def main(words: list[str]) -> int:
             print(f"error: {path.name} is not what the registries say; run: make docs", file=sys.stderr)
         else:
             path.write_text(pages()[path], encoding="utf-8")
-            print(f"wrote docs/{path.name}")
+            print(f"wrote {path.name}")
     return 1 if stale and words else 0
 
 
+def _strategies() -> list[type[Strategy]]:
+    """crdtkv's own, by name; what a user or a test registered is not ours to describe."""
+    found = map(registry.find, registry.names())
+    return [cls for cls in found if cls.__module__.startswith("crdtkv.")]
+
+
 def _strategy(cls: type[Strategy]) -> str:
-    operations = [(f"`{name}`", words) for name, words in cls.operations.items()]
+    how = [(f"`{name}`", words) for name, words in cls.operations.items()]
     parts = [f"## {cls.name}", inspect.cleandoc(sys.modules[cls.__module__].__doc__ or cls.__doc__ or "")]
-    parts.append(_table(("operation", "how"), operations))
+    parts.append(_table(("operation", "how"), how))
     if cls.options:
         parts.append(_table(("option", "values"), [(f"`{name}`", words) for name, words in cls.options.items()]))
     return "\n\n".join(parts)

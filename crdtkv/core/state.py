@@ -12,7 +12,10 @@ from typing import Any
 
 from crdtkv.core.clocks import Dot, Stamp
 
-__all__ = ["State"]
+__all__ = ["Announcement", "State"]
+
+Announcement = tuple[Stamp, int, dict[str, int]]
+"""`(low, n, retired)`: all stamped up to `low` was heard, our own n then, and what we have of who is no member."""
 
 
 @dataclass(slots=True)
@@ -36,8 +39,8 @@ class State:
     floor: Stamp = 0
     dropped: dict[str, int] = field(default_factory=dict)
     """F: per replica the highest n ever dropped by a purge."""
-    announced: dict[str, tuple[Stamp, int]] = field(default_factory=dict)
-    """member -> (low, its own n when it said so)."""
+    announced: dict[str, Announcement] = field(default_factory=dict)
+    """member -> the last word it gave."""
     digest: int = 0
     sponsor: str = ""
     joined: Dot | None = None
@@ -56,6 +59,8 @@ class State:
     """The highest total of an own counter share ever dropped by a purge: new shares begin there."""
     home: str = ""
     """Where the store lies: a copy lies elsewhere."""
+    left: bool = False
+    """It retired by itself, and does not return unasked."""
     copied: bool = False
     """A restored copy: it needs a sponsor before it writes."""
 
@@ -75,7 +80,7 @@ class State:
         known = {f.name for f in fields(cls)}
         state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
         state.digest = int.from_bytes(plain["digest"], "big")
-        state.announced = {m: (a[0], a[1]) for m, a in state.announced.items()}
+        state.announced = {m: (a[0], a[1], dict(a[2])) for m, a in state.announced.items()}
         state.joined = (state.joined[0], state.joined[1]) if state.joined else None
         return state
 

@@ -15,6 +15,7 @@ import xxhash
 from crdtkv.core.cells import Cell, Sibling
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.paths import split
+from crdtkv.core.state import Announcement
 from crdtkv.errors import MessageInvalid, TooLarge
 
 __all__ = [
@@ -86,7 +87,7 @@ class CatchUp(NamedTuple):
     """All cells with a sibling beyond `since`, under the sender's vector `to`; a full join if `full`.
 
     `heard`: stamps up to which all of a replica was absorbed. `chains`: hash of each
-    replica's last record, where known. `announced`: member -> (low, its own n then).
+    replica's last record, where known. `announced`: member -> its last word about what it has heard.
     `lineage`: the sender's incarnations, its present one last. `digest`: of the
     sender's whole state at `to`. `vouchers`: the chain of its sponsors, for a receiver
     that it counts as a member.
@@ -99,7 +100,7 @@ class CatchUp(NamedTuple):
     floor: Floor
     heard: dict[str, int]
     chains: dict[str, int]
-    announced: dict[str, tuple[int, int]]
+    announced: dict[str, Announcement]
     lineage: tuple[str, ...]
     digest: int
     vouchers: tuple[str, ...] = ()
@@ -249,12 +250,17 @@ def _key_in(value: Any) -> KeyCells:
     )
 
 
+def _announcement_in(value: Any) -> Announcement:
+    low, n, gone = value
+    return (_number(low), _number(n), _vector_in(gone))
+
+
 def _catch_up_in(body: Any) -> CatchUp:
     since, to, full, keys, floor, heard, chains, announced, lineage, digest, vouchers = _fields(body, 10, ([],))
     return CatchUp(
         _vector_in(since), _vector_in(to), _is(full, bool), tuple(map(_key_in, _is(keys, list))),
         Floor(_number(floor[0]), _vector_in(floor[1])), _vector_in(heard), _vector_in(chains),
-        {_is(m, str): (_number(low), _number(n)) for m, (low, n) in _is(announced, dict).items()},
+        {_is(m, str): _announcement_in(said) for m, said in _is(announced, dict).items()},
         tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(_is(digest, bytes), "big"),
         tuple(_is(r, str) for r in _is(vouchers, list)),
     )  # fmt: skip

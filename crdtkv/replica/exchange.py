@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from enum import Enum
 
 from crdtkv.core.cells import Context, Sibling, is_sweep, join_cells, join_contexts, make_cell, unhide
-from crdtkv.core.clocks import Dot, Vector, covers, covers_all, merge
+from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
 from crdtkv.core.paths import is_below
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
@@ -195,7 +195,7 @@ def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome
     whose membership cannot be known here yet.
     """
     state = replica.state
-    if not welcome and not members.may_speak(replica, message.lineage, message.vouchers):
+    if not welcome and not members.may_speak(replica, message.lineage, message.vouchers, message.to):
         return Outcome.refused
     if not covers_all(state.vector, message.since):
         return Outcome.unfit
@@ -274,15 +274,18 @@ def _note_past(
     if message.full or began or any(r not in context for r in old):
         # A life began there of which only the end is known here.
         past.raise_horizon(storage, key, context)
-    elif came is None or any(_squashes(s, before) for _, s in came):
-        past.note_gap(storage, key, old, context)
+    elif came is None or any(_unknown(s, before) for _, s in came):
+        # The gap ends above all that came and went: a new life's context does not name what it replaced.
+        gone = [_unknown(s, before) for _, s in came or ()]
+        past.note_gap(storage, key, old, merge([context, *gone]))
 
 
-def _squashes(s: Sibling, before: Vector) -> bool:
-    """Whether a sibling replaced something that came and went without being known here."""
-    if any(not covers(before, parent) for parent in s.parents):
-        return True
-    return s.payload is not None and is_sweep(s.payload) and not covers_all(before, unhide(s.payload).seen)
+def _unknown(s: Sibling, before: Vector) -> dict[str, int]:
+    """What a sibling replaced that came and went without being known here, as a context."""
+    named = merge([dict([parent]) for parent in s.parents if not covers(before, parent)])
+    if s.payload is not None and is_sweep(s.payload):
+        named = merge([named, ahead(unhide(s.payload).seen, before)])
+    return named
 
 
 def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
@@ -298,7 +301,7 @@ def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
     state.heard = merge([state.heard, message.heard])
     replica.observe(max(message.heard.values(), default=0))
     for member, said in message.announced.items():
-        if said > state.announced.get(member, (0, 0)):
+        if said[:2] >= state.announced.get(member, (0, 0, {}))[:2]:
             state.announced[member] = said
     state.spoke[sender] = dict(message.to)
     members.announce(replica)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from crdtkv.core.cells import Cell, Sibling, is_live
-from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp
+from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp, merge
 from crdtkv.core.paths import is_counted
 from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.core.state import State
@@ -124,7 +124,8 @@ def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, s
         old = replica.state
         replica.state = State(
             new, [*old.lineage, new], old.namespace, clock=old.clock, ceiling=old.ceiling,
-            sponsor=snapshot.lineage[-1], joined=sponsor_dot, home=old.home, ancestry=sponsors, pending=[*old.pending, *pending],
+            sponsor=snapshot.lineage[-1], joined=sponsor_dot, home=old.home, ancestry=sponsors,
+            pending=[*old.pending, *pending],
         )  # fmt: skip
         replica.state.pending = [p if "vector" in p else {**p, "vector": before} for p in replica.state.pending]
     replica.spoken, replica.waiting = {}, {}
@@ -176,9 +177,11 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
     state = replica.state
     if not state.pending or not members.is_member(replica, state.id):
         return 0
-    joined = state.joined
+    # Each must know of our joining and of every change of members that we know: who has not
+    # heard of an eviction may still absorb from the evicted what we are about to mint anew.
+    known = merge([dict([state.joined]) if state.joined else {}, replica.storage.context(MEMBERS)])
     others = members.members(replica) - {state.id}
-    if joined is not None and not all(covers(state.spoke.get(m, {}), joined) for m in others):
+    if not all(covers_all(state.spoke.get(m, {}), known) for m in others):
         return 0
     by_dot: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for item in state.pending:
@@ -297,6 +300,8 @@ def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str,
 def leave(replica: Replica) -> None:
     """Retire: the last transaction of this incarnation. It stays readable."""
     transact(replica, [(MEMBERS, members.remove([replica.state.id]), MEMBERS_SPEC)])
+    with replica.transaction():
+        replica.state.left = True
 
 
 def evict(replica: Replica, colo: str) -> list[str]:

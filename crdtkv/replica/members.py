@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.cells import is_live
-from crdtkv.core.clocks import COUNTER_BITS, covers
+from crdtkv.core.clocks import COUNTER_BITS, Dot, Vector, covers
 from crdtkv.core.paths import VALUE, component, split
 from crdtkv.core.wire import Record
 from crdtkv.replica.core import Replica, root_path
@@ -43,6 +43,7 @@ __all__ = [
     "overruled",
     "branch",
     "remove",
+    "retired",
     "vouchers",
 ]
 
@@ -98,13 +99,32 @@ def remove(ids: Iterable[str]) -> Operation:
     return Operation("remove", tuple(ids))
 
 
-def may_speak(replica: Replica, lineage: Iterable[str], vouchers: Iterable[str] = ()) -> bool:
+def may_speak(
+    replica: Replica, lineage: Iterable[str], vouchers: Iterable[str] = (), to: Vector | None = None
+) -> bool:  # fmt: skip
     """Whether a catch-up from a store with these incarnations is taken.
 
     `vouchers`: the chain of sponsors of one who counts us as a member. (All whom we
     count may have been replaced while we were cut off.)
     """
-    return any(is_member(replica, id) for id in (*lineage, *vouchers))
+    return any(is_member(replica, id) for id in (*lineage, *vouchers)) and not (to and _lost(replica, to))
+
+
+def _lost(replica: Replica, to: Vector) -> bool:
+    """Whether a vector knows an eviction that was overruled and not the one that holds: it must return first.
+
+    Else its side's evictions would be absorbed by the side that was picked.
+    """
+    return any(
+        any(covers(to, _dot_of(losing)) for losing in link.over) and not covers(to, _dot_of(link.parent))
+        for link in chain_links(replica)
+        if link.over and link.parent
+    )
+
+
+def _dot_of(link: str) -> Dot:
+    replica, _, n = link.rpartition(".")
+    return (replica, int(n))
 
 
 def vouchers(replica: Replica, peer: str) -> tuple[str, ...]:
@@ -115,6 +135,8 @@ def vouchers(replica: Replica, peer: str) -> tuple[str, ...]:
 def may_write(replica: Replica, record: Record) -> bool:
     """Whether a record is taken: from a member, or the first of an incarnation that retires a member of its colo."""
     origin, n = record.dot
+    if f"{origin}.{n}" in {id for link in chain_links(replica) for id in link.over}:
+        return False
     if is_member(replica, origin):
         return True
     retired = {
@@ -132,7 +154,13 @@ def announce(replica: Replica) -> None:
         low = min(state.heard.get(m, 0) for m in members(replica))
         if low > state.low_ceiling:
             state.low_ceiling = low + LOW_RESERVE
-        state.announced[state.id] = (low, state.vector.get(state.id, 0))
+        state.announced[state.id] = (low, state.vector.get(state.id, 0), retired(replica))
+
+
+def retired(replica: Replica) -> dict[str, int]:
+    """What is absorbed of those who are no member any more: of them, no low says anything."""
+    here = members(replica)
+    return {r: n for r, n in replica.state.vector.items() if r not in here}
 
 
 # the chain of evictions

@@ -7,7 +7,7 @@ now or after any later join. The floor moves in steps so that replicas share it.
 from __future__ import annotations
 
 from crdtkv.core.cells import Cell, newest_stamp
-from crdtkv.core.clocks import Stamp, make_stamp
+from crdtkv.core.clocks import Stamp, covers_all, make_stamp
 from crdtkv.core.paths import component, first
 from crdtkv.core.tree import Tree
 from crdtkv.replica import members
@@ -24,11 +24,16 @@ def stable(replica: Replica, step_ms: int = PURGE_STEP_MS) -> Stamp:
     state = replica.state
     if members.forked(replica) or not members.is_member(replica, state.id):
         return 0
-    said = [state.announced.get(m, (0, 0)) for m in members.members(replica)]
-    if any(state.vector.get(m, 0) < state.announced.get(m, (0, 0))[1] for m in members.members(replica)):
+    here = members.members(replica)
+    said = {m: state.announced.get(m, (0, 0, {})) for m in here}
+    if any(state.vector.get(m, 0) < n for m, (_, n, _) in said.items()):
+        return 0
+    # Of who is no member any more no low says anything: every member must have what we have of them.
+    gone = members.retired(replica)
+    if not all(covers_all(known, gone) for _, _, known in said.values()):
         return 0
     step = make_stamp(step_ms) if step_ms else 1
-    return min((low for low, _ in said), default=0) // step * step
+    return min((low for low, _, _ in said.values()), default=0) // step * step
 
 
 def purge(replica: Replica, step_ms: int = PURGE_STEP_MS) -> int:

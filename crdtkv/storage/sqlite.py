@@ -24,6 +24,8 @@ __all__ = ["FORMAT", "SqliteStorage"]
 
 FORMAT = 1
 
+_CHECK = "check the path and who may read and write it"
+
 _TABLES = {
     "cell": ("key TEXT, path BLOB, siblings BLOB NOT NULL", "key, path"),
     "context": ("key TEXT, entries BLOB NOT NULL", "key"),
@@ -50,11 +52,13 @@ class SqliteStorage(MemoryStorage):
         except sqlite3.OperationalError as error:
             self._db.close() if hasattr(self, "_db") else None
             if "locked" in str(error):
-                raise StoreLocked(f"{str(self.path)!r} is open in another process; close it there first") from error
-            raise StorageFailed(f"cannot open {str(self.path)!r}: {error}") from error
+                raise StoreLocked(f"{str(self.path)!r} is open already; close it where it is open") from error
+            raise StorageFailed(f"cannot open {str(self.path)!r}: {error}", happened="no", next_step=_CHECK) from error
         except sqlite3.DatabaseError as error:
             self._db.close()
-            raise StorageFailed(f"{str(self.path)!r} is not a store: {error}") from error
+            raise StorageFailed(
+                f"{str(self.path)!r} is not a store: {error}", happened="no", next_step=_CHECK
+            ) from error
 
     def _open(self) -> None:
         db = self._db

@@ -10,6 +10,8 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeVar
 
+import xxhash
+
 from crdtkv.core import values
 from crdtkv.core.cells import Context
 from crdtkv.core.clocks import make_stamp
@@ -130,7 +132,7 @@ class Operations(MutableMapping[str, Any]):
         date = None if ttl is None else make_stamp(_check_ttl(ttl))
 
         def act(draft: Draft) -> Receipt:
-            if idempotency_key is not None and (done := self._done(key, idempotency_key)) is not None:
+            if idempotency_key is not None and (done := self._done(key, operation, idempotency_key)) is not None:
                 return done
             self._check_version(key, if_version)
             self._check_base_given(key, operation, base)
@@ -139,7 +141,7 @@ class Operations(MutableMapping[str, Any]):
                 draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
                 receipt = self._receipt(key, receipt.value)
             if idempotency_key is not None:
-                row = [key, receipt.version, self._replica.wall_ms()]
+                row = [key, receipt.version, self._replica.wall_ms(), _fingerprint(operation)]
                 self._replica.storage.put_meta(f"once/{idempotency_key}", row)
             return receipt
 
@@ -176,23 +178,29 @@ class Operations(MutableMapping[str, Any]):
         entry = self._reading().entry(key)
         found = entry.version if entry is not None else None
         if found != wanted:
-            raise PreconditionFailed(
-                f"{key!r} is at version {found!r}, not {wanted!r}; read it again", version=found or ""
+            words = (
+                f"there is a {key!r} already, at version {found!r}, not None"
+                if wanted is None
+                else (f"{key!r} is at version {found!r}, not {wanted!r}")
             )
+            raise PreconditionFailed(f"{words}; read it again", version=found or "")
 
-    def _done(self, key: str, idempotency_key: str) -> Receipt | None:
-        plain = self._replica.storage.meta(f"once/{idempotency_key}")
+    def _done(self, key: str, operation: Operation, idempotency_key: str) -> Receipt | None:
+        plain = self._replica.storage.meta(f"once/{_check_idempotency_key(idempotency_key)}")
         if plain is None:
             return None
-        known, version = plain[0], plain[1]
-        if known != key:
-            raise ValueInvalid(f"idempotency key {idempotency_key!r} was used for {known!r}; use a new one for {key!r}")
+        known, version, _, fingerprint = plain
+        if known != key or fingerprint != _fingerprint(operation):
+            raise ValueInvalid(
+                f"idempotency key {idempotency_key!r} was used for another write, of {known!r}; use a new one",
+                next_step="use a new idempotency key",
+            )
         receipt = self._receipt(key)
         return Receipt(key, version, receipt.value, receipt.strategy)
 
     # reading
 
-    def get(self, key: str, at: str | None = None) -> Entry | None:  # type: ignore[override]
+    def get(self, key: str, *, at: str | None = None) -> Entry | None:  # type: ignore[override]
         """How `key` reads now, or read at the version `at`; None if absent. O(n).
 
         Raises BaseTooOld if that version can no longer be rebuilt here.
@@ -301,11 +309,32 @@ class Operations(MutableMapping[str, Any]):
         return id(self)
 
 
+def _check_idempotency_key(key: object) -> str:
+    """An idempotency key: 1 to 256 bytes of UTF-8. Raises ValueInvalid."""
+    try:
+        good = isinstance(key, str) and 1 <= len(key.encode()) <= 256
+    except UnicodeEncodeError:
+        good = False
+    if not good or not isinstance(key, str):
+        raise ValueInvalid(
+            f"idempotency key {key!r:.80} is not 1 to 256 bytes of text", next_step="use a new idempotency key"
+        )
+    return key
+
+
+def _fingerprint(operation: Operation) -> str:
+    """The same for the same wish, so that one key is not used for two."""
+    return xxhash.xxh3_64_hexdigest(operation.name.encode() + values.pack(list(operation.args)))
+
+
 MAX_TTL = 100 * 366 * 24 * 3600
 
 
 def _check_ttl(ttl: float) -> int:
     """`ttl` seconds in milliseconds, at least 1. Raises ValueInvalid."""
     if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl <= MAX_TTL:
-        raise ValueInvalid(f"ttl is {ttl!r}; more than 0 and at most {MAX_TTL} seconds are allowed")
+        raise ValueInvalid(
+            f"ttl is {ttl!r}; more than 0 and at most {MAX_TTL} seconds are allowed",
+            next_step="give a number of seconds",
+        )
     return max(1, int(ttl * 1000))

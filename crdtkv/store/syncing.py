@@ -53,7 +53,7 @@ def sync(one: Store, other: Store) -> SyncReport:
 def _sync(one: Store, other: Store) -> SyncReport:
     tally = _Tally()
     before = [dict(s._replica.state.vector) for s in (one, other)]
-    _meet(one, other)
+    _meet(one, other, tally)
     rounds = 0
     while rounds < MAX_ROUNDS:
         rounds += 1
@@ -86,16 +86,20 @@ def _send(source: Replica, target: Replica, tally: _Tally) -> None:
         if exchange.receive(target, message, data) is exchange.Outcome.absorbed:
             tally.records += 1
             tally.bytes += len(data)
-    made = exchange.catch_up(source, target.state.vector, to=target.state.id)
-    data = encode(made)
-    message = decode(data)
-    assert isinstance(message, CatchUp)
-    outcome = exchange.absorb(target, message)
+    outcome = exchange.absorb(target, _carry(exchange.catch_up(source, target.state.vector, to=target.state.id), tally))
     if outcome is exchange.Outcome.refused:
         words = f"{source.state.id} is not a member at {target.state.id}"
         tally.refused += [] if words in tally.refused else [words]
+
+
+def _carry(made: CatchUp, tally: _Tally) -> CatchUp:
+    """A catch-up as it arrives, counted."""
+    data = encode(made)
+    message = decode(data)
+    assert isinstance(message, CatchUp)
     tally.cells += sum(len(k.cells) for k in made.keys)
     tally.bytes += len(data)
+    return message
 
 
 def _records_for(source: Replica, target: Replica) -> list[tuple[Record, bytes]]:
@@ -107,24 +111,24 @@ def _records_for(source: Replica, target: Replica) -> list[tuple[Record, bytes]]
 # membership
 
 
-def _meet(one: Store, other: Store) -> None:
+def _meet(one: Store, other: Store, tally: _Tally) -> None:
     """Mend what can be mended of membership before anything is exchanged."""
     a, b = one._replica, other._replica
     if a.state.namespace != b.state.namespace:
         fewer, more = sorted((one, other), key=lambda s: (_writes(s._replica), s.id))
-        _join(fewer, more)
+        _join(fewer, more, tally)
         return
     _check_lives(a, b)
     for copy, original in ((one, other), (other, one)):
         if copy._replica.state.copied or _is_old_copy(copy._replica, original._replica):
-            _renew_copy(copy, original)
+            _renew_copy(copy, original, tally)
     forks = members.fork_between(a, b)
     for replica in (a, b):
         if forks and not members.is_member(replica, (b if replica is a else a).state.id):
             _remember(replica, forks)
     for out, peer in ((one, other), (other, one)):
-        if members.is_out(out._replica, peer._replica):
-            _join(out, peer)
+        if not out._replica.state.left and members.is_out(out._replica, peer._replica):
+            _join(out, peer, tally)
 
 
 def _check_lives(a: Replica, b: Replica) -> None:
@@ -145,11 +149,12 @@ def _writes(replica: Replica) -> int:
     return sum(replica.state.vector.values())
 
 
-def _join(joiner: Store, sponsor: Store) -> None:
+def _join(joiner: Store, sponsor: Store, tally: _Tally) -> None:
     """The joiner takes a full join under a new incarnation; what it wrote and the sponsor lacks is minted anew."""
     replica = joiner._replica
     new = f"{joiner.colo}~{replica.token()}"
     dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
+    snapshot = _carry(snapshot, tally)
     life.return_to(replica, dot, snapshot, new, life.ancestry(sponsor._replica))
     with replica.transaction():
         replica.state.namespace = sponsor._replica.state.namespace
@@ -164,13 +169,14 @@ def _is_old_copy(replica: Replica, peer: Replica) -> bool:
     })  # fmt: skip
 
 
-def _renew_copy(store: Store, sponsor: Store) -> None:
+def _renew_copy(store: Store, sponsor: Store, tally: _Tally) -> None:
     """A restored copy: it keeps its cells, mints nothing of its past anew, and takes a new incarnation."""
     replica = store._replica
     if not members.is_member(sponsor._replica, sponsor.id) or sponsor._replica.state.copied:
         raise NotAMember(f"{sponsor.id} is not a member, so it cannot take {store.id} back; sync with a member")
     new = f"{store.colo}~{replica.token()}"
     dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
+    snapshot = _carry(snapshot, tally)
     life.rename_copy(replica, dot, snapshot, new, life.ancestry(sponsor._replica))
 
 

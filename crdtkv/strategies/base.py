@@ -186,7 +186,11 @@ class Strategy(ABC):
         for path, cell in [(b"", tree.cell()), *tree.below()]:
             live = [s for s in cell if is_value(s.payload)]
             if live and not self.gone(cell):
-                yield self.where(tree, path), latest(live), _readable(latest(live).payload)
+                yield self.where(tree, path), latest(live), self.says(path, latest(live))
+
+    def says(self, path: bytes, sibling: Sibling) -> Any:
+        """What one write at `path` adds to what is shown."""
+        return _readable(sibling.payload)
 
     def where(self, tree: Tree, path: bytes) -> str:
         """A path in the words of a user: a JSON pointer; empty for the whole value."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from crdtkv.core.cells import Cell, is_live
+from crdtkv.core.cells import Cell, Sibling, is_live
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BaseTooOld, Overflow, ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
@@ -74,6 +74,12 @@ class Counter(Strategy):
         if not -LIMIT <= value < LIMIT:
             raise Overflow(f"{value} is beyond 64 bits: -2**63 to 2**63-1")
         return value
+
+    def says(self, path: bytes, sibling: Sibling) -> Any:
+        if is_share(path):
+            return share((sibling,)).value
+        keyed = once((sibling,))
+        return None if keyed is None else keyed.value
 
     def _add(self, tree: Tree, env: Env, n: int) -> list[Write]:
         shown = self.read(tree)

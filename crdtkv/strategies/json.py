@@ -19,12 +19,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Sibling, is_live, is_mark, is_value
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, first
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.cell_reading import choose
 from crdtkv.strategies.document import (
     Node,
     Reader,
@@ -65,8 +66,11 @@ class Json(Strategy):
         "delete": "delete(): the whole document",
         "at": "at(path, strategy, operation): an operation of the strategy at that path",
     }
-    options = {"wins": "edit|delete"}
+    options = {"wins": "edit (default) or delete"}
     whole = True
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(**choose(self.name, options, wins=("edit", "delete")))
 
     def read(self, tree: Tree) -> Any:
         reader, node = self._reader(tree), build(tree)
@@ -148,6 +152,9 @@ class Json(Strategy):
             node = node.children.get(part)
         return pointer(tuple(out))
 
+    def leaves(self, tree: Tree) -> Iterable[tuple[str, Sibling, Any]]:
+        return _leaves(self._reader(tree), build(tree), ())
+
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         node: Node | None = build(tree)
         at = 0
@@ -195,6 +202,25 @@ def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
         for part, child in node.children.items():
             if part[:1] != STRATEGY and of_kind(part, shown.kind):
                 yield from _losers(reader, child, path + part)
+
+
+def _leaves(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterable[tuple[str, Sibling, Any]]:
+    shown = reader.shown(node)
+    if shown is None:
+        return
+    if shown.sibling is not None:
+        yield pointer(at), shown.sibling, reader.value(node)
+    elif shown.kind == MARK_ARRAY:
+        for index, element in enumerate(reader.elements(node)):
+            yield from _leaves(reader, element.node, (*at, str(index)))
+    elif shown.kind == MARK_OBJECT:
+        for part, child in node.children.items():
+            if part[:1] == MEMBER:
+                yield from _leaves(reader, child, (*at, member_name(part)))
+    else:
+        found = nested_strategy(shown.kind)
+        for where, sibling, value in found.leaves(nested_tree(node.children[shown.kind])):
+            yield pointer(at) + where, sibling, value
 
 
 def _misplaced(

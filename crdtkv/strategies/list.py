@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from crdtkv.core import positions, values
-from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, is_live, latest, sweep
+from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, Sibling, is_live, latest, sweep
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, ORDER, component, first
 from crdtkv.core.tree import Tree
@@ -110,6 +110,11 @@ class List(Strategy):
                 if all(s.stamp <= floor for s in order):
                     out += [path, order_path(path)] if order else [path]
         return out
+
+    def leaves(self, tree: Tree) -> Iterable[tuple[str, Sibling, Any]]:
+        for at, element in enumerate(_shown(tree)):
+            sibling = latest(s for s in element.node.cell if is_live(s.payload))
+            yield f"/{at}", sibling, values.unpack(_payload(element))
 
     def where(self, tree: Tree, path: bytes) -> str:
         at = next((i for i, e in enumerate(_shown(tree)) if e.component == path), None)

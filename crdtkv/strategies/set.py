@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from crdtkv.core import paths, values
-from crdtkv.core.cells import MARK_PLAIN, Cell, is_live, sweep
+from crdtkv.core.cells import MARK_PLAIN, Cell, Sibling, is_live, sweep
 from crdtkv.core.tree import Tree
 from crdtkv.errors import TooLarge, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
@@ -74,6 +74,9 @@ class Set(Strategy):
 
     def norm(self, value: Any) -> Any:
         return _in_order([_element(path) for path in _paths(_checked(value))])
+
+    def says(self, path: bytes, sibling: Sibling) -> Any:
+        return _element(path)
 
     def gone(self, cell: Cell) -> bool:
         return not self._has(cell)

@@ -43,7 +43,7 @@ def _options(
 @app.command("demo")
 def _demo(
     seed: Annotated[int, typer.Option(help="The same seed shows the same run.")] = 1,
-    writes: Annotated[int, typer.Option(min=1, max=100_000, help="Writes a strategy is given in the workload.")] = 240,
+    writes: Annotated[int, typer.Option(min=1, max=100_000, help="Writes a strategy is given in the workload.")] = 120,
     merges: Annotated[
         Path | None,
         typer.Option(

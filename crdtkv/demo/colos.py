@@ -63,19 +63,14 @@ class Colos:
 
 
 @contextmanager
-def three(rules: dict[str, str], seed: int, *, files: bool = True) -> Iterator[Colos]:
-    """Three stores, members of one namespace, with `rules` (pattern -> strategy).
-
-    In files of a temporary folder; without `files` in memory, where thousands of
-    commits do not wait for a disk to sync.
-    """
+def three(rules: dict[str, str], seed: int) -> Iterator[Colos]:
+    """Three stores in files of a temporary folder, members of one namespace, with `rules` (pattern -> strategy)."""
     wall = Wall()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="crdtkv-demo-")))
         stores: dict[str, crdtkv.Store] = {}
         for i, name in enumerate(NAMES):
-            path = folder / f"{name}.db" if files else ":memory:"
-            store = crdtkv.open(path, colo=name, clock=wall, random=random.Random(f"{seed}/{i}"))
+            store = crdtkv.open(folder / f"{name}.db", colo=name, clock=wall, random=random.Random(f"{seed}/{i}"))
             stack.callback(store.close)
             stores[name] = store
         colos = Colos(stores, wall)

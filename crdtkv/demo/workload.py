@@ -3,8 +3,8 @@
 A plan is drawn once from the seed: which client reads at which colo, what it means
 to do, how much later it PUTs its whole document, and which links between colos are
 up. The same plan is then played under every strategy, by the same calls: `get`, then
-`put(key, document, base=the version read)`. No client knows the strategy or merges. The stores are in memory, so that what is waited
-for is not the disk.
+`put(key, document, base=the version read)`. No client knows the strategy or merges. The
+stores lie in files of a temporary folder: what takes long is the disk, at each commit.
 
 How it is counted (`judge`):
 - writes: PUTs acknowledged. A client that meant to remove what it does not see writes
@@ -164,7 +164,7 @@ def play(shape: Shape, strategy: str, seed: int, writes: int, tick: Callable[[],
     """Plays the plan of this seed under `strategy`, on three stores; `tick` is called once a visit."""
     plan = make_plan(shape, seed, writes)
     keys = sorted({v.key for v in plan.visits})
-    with three({f"{shape.name}/*": strategy}, seed, files=False) as colos:
+    with three({f"{shape.name}/*": strategy}, seed) as colos:
         run = _Play(shape, colos)
         run.create(keys)
         waiting: dict[int, list[int]] = {}
@@ -194,8 +194,8 @@ def show(seed: int, writes: int) -> None:
     out.print(f"\n[bold]The same {writes} random edits under each strategy[/bold] (seed {seed})")
     print_plain(
         out,
-        f"Three colos in memory, {_KEYS} keys of each shape. Links go down and come back at random. Every client reads, edits, "
-        "and PUTs its whole document with the version it had read.\n",
+        f"Three colos with files, {_KEYS} keys of each shape. Links go down and come back at random. "
+        "Every client reads, edits, and PUTs its whole document with the version it had read.\n",
     )
     runs = [(shape, strategy) for shape in SHAPES for strategy in _STRATEGIES]
     results: list[tuple[str, str, Result | None]] = []

@@ -34,6 +34,8 @@ class State:
     clock: Stamp = 0
     ceiling: Stamp = 0
     """Reserved on disk: after a crash the clock reopens above it."""
+    wall_ms: int = 0
+    """The latest wall time this incarnation has stamped by."""
     low_ceiling: Stamp = 0
     """Reserved on disk: above every low that this replica has announced."""
     floor: Stamp = 0
@@ -70,7 +72,7 @@ class State:
 
     def to_plain(self) -> dict[str, Any]:
         """For the meta table."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        plain = {f.name: _shallow(getattr(self, f.name)) for f in fields(self)}
         # MessagePack has no integer of 128 bits.
         return plain | {"digest": self.digest.to_bytes(16, "big")}
 

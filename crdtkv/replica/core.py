@@ -135,7 +135,9 @@ class Replica:
     def tick(self) -> Stamp:
         """The next stamp; durable with this transaction, so that no later life of this disk says it again."""
         state = self.state
-        state.clock = tick(state.clock, self.wall_ms())
+        wall = self.wall_ms()
+        state.wall_ms = max(state.wall_ms, wall)
+        state.clock = tick(state.clock, wall)
         if state.clock > state.ceiling:
             state.ceiling = state.clock + make_stamp(CEILING_MS)
         return state.clock

@@ -25,7 +25,7 @@ from crdtkv.core.cells import (
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all
 from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ends_above, is_counted
 from crdtkv.core.rules import Rule
-from crdtkv.core.sweeps import in_sweep, swept
+from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
 from crdtkv.errors import StrategyMismatch, WrongOperation
@@ -157,7 +157,7 @@ class Draft:
     def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
         if is_sweep(write.payload):
             self._sweep(key, write)
-            write = write._replace(all=True)
+            write = write._replace(payload=self._with_earlier(key, write), all=True)
         old = self._cells(key).get(write.path, ())
         prior = next((s for s in old if s.dot == self.dot), None)
         replaced = [s.dot for s in old if s.dot != self.dot and (write.all or covered(s.dot))]
@@ -169,6 +169,11 @@ class Draft:
         )  # fmt: skip
         gone = {*replaced, self.dot}
         self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
+
+    def _with_earlier(self, key: str, write: Write) -> bytes | None:
+        """A sweep that says also what an earlier one of this draft, at the same cell, had swept."""
+        prior = [s for s in self._cells(key).get(write.path, ()) if s.dot == self.dot and is_sweep(s.payload)]
+        return join_sweeps(prior[0].payload, write.payload) if prior else write.payload
 
     def _set(self, key: str, path: bytes, cell: Cell) -> None:
         self.touched[key, path] = None
@@ -215,7 +220,7 @@ class Draft:
             self._write(key, Write(b"", sweep(self._seen(key))), self._covers(None), False)
         if old or self.replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.
-            self.lives[key] = old
+            self.lives[key] = {**self.lives.get(key, {}), **old}
             past.begin_life(storage, key, self.dot, old, self.replica.state.floor)
         self.replica.set_context(key, {})
 
@@ -283,7 +288,7 @@ class Draft:
                 )
         else:
             rule = self.rule_of(key)
-            chosen = strategy(spec or rule.strategy)
+            chosen = strategy(rule.strategy if spec is None else spec)
             if spec is None and family is not None and chosen.name != family:
                 chosen = strategy(family)
         known = (*chosen.operations, "put", "delete")

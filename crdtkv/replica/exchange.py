@@ -273,7 +273,7 @@ def _note_past(
     began = not old and (storage.past(key) or storage.horizon(key).lives)
     if message.full or began or any(r not in context for r in old):
         # A life began there of which only the end is known here.
-        past.raise_horizon(storage, key, context)
+        past.begin_again(storage, key, context)
     elif came is None or any(_unknown(s, before) for _, s in came):
         # The gap ends above all that came and went: a new life's context does not name what it replaced.
         gone = [_unknown(s, before) for _, s in came or ()]
@@ -310,5 +310,10 @@ def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
 def _compare(replica: Replica, message: CatchUp, sender: str) -> None:
     """Equal vectors and floors mean equal cells: if not, the sender is named."""
     state = replica.state
-    if state.vector == message.to and state.floor == message.floor.stamp and state.digest != message.digest:
+    if state.vector != message.to or state.floor != message.floor.stamp:
+        return
+    if state.digest == message.digest:
+        if state.quarantined.get(sender, "").startswith("digest"):
+            del state.quarantined[sender]
+    else:
         state.quarantined[sender] = f"digest {message.digest:032x} there, {state.digest:032x} here, at an equal vector"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from crdtkv.core.cells import Cell, Sibling, is_live
+from crdtkv.core.cells import Cell, Sibling, is_live, newest_stamp
 from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp, merge
 from crdtkv.core.paths import is_counted
 from crdtkv.core.rules import DEFAULT, Rule
@@ -181,7 +181,7 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
     # heard of an eviction may still absorb from the evicted what we are about to mint anew.
     known = merge([dict([state.joined]) if state.joined else {}, replica.storage.context(MEMBERS)])
     others = members.members(replica) - {state.id}
-    if not all(covers_all(state.spoke.get(m, {}), known) for m in others):
+    if not all(_knows(replica, m, known) for m in others):
         return 0
     by_dot: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for item in state.pending:
@@ -192,6 +192,19 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
     with replica.transaction():
         replica.state.pending = []
     return minted
+
+
+def _knows(replica: Replica, member: str, changes: dict[str, int]) -> bool:
+    """Whether a member has absorbed these changes of members: it said so itself, or its word was passed on."""
+    state = replica.state
+    if covers_all(state.spoke.get(member, {}), changes):
+        return True
+    low, n, retired = state.announced.get(member, (0, 0, {}))
+    # All stamped up to its low it has heard from every member; of the others it says what it has.
+    latest = max((newest_stamp(cell) for cell in replica.storage.cells(MEMBERS).values()), default=0)
+    own = {**retired, member: n}
+    here = members.members(replica)
+    return low >= latest and all(r in here or m <= own.get(r, 0) for r, m in changes.items())
 
 
 def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], dot: Dot, items: list[dict[str, Any]]) -> int:
@@ -264,7 +277,8 @@ def rename(replica: Replica) -> None:
         state.ancestry = [_ancestor(old, state.joined), *state.ancestry]
         state.sponsor, state.joined = old, (new, 1)
         wall = make_stamp(replica.wall_ms())
-        if state.clock > wall + make_stamp(CLOCK_BOUND_MS):
+        if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
+            state.wall_ms = replica.wall_ms()
             # The clock was mended: the new incarnation does not inherit the wrong time.
             # But it writes above all that the old one's word let others forget up to.
             state.clock = state.ceiling = max(wall, state.floor, state.low_ceiling)
@@ -274,10 +288,20 @@ def rename(replica: Replica) -> None:
 
 
 def mend(replica: Replica) -> None:
-    """Take a new incarnation if the wall clock went back further than a received stamp could have dragged ours."""
-    if replica.state.clock > make_stamp(replica.wall_ms() + CLOCK_BOUND_MS):
-        replica.offsets.clear()
+    """Ask for a new incarnation if the wall clock went back by more than the bound.
+
+    Through a sponsor, unless it is alone: whether the clock was ahead before or is behind
+    now cannot be told here, and what is written must be stamped above what others may
+    have forgotten up to.
+    """
+    if replica.state.copied or replica.wall_ms() >= replica.state.wall_ms - CLOCK_BOUND_MS:
+        return
+    replica.offsets.clear()
+    if members.members(replica) == {replica.state.id}:
         rename(replica)
+    else:
+        with replica.transaction():
+            replica.state.copied = True
 
 
 def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, sponsors: Ancestry) -> None:
@@ -285,6 +309,11 @@ def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str,
     with replica.transaction():
         state = replica.state
         state.id, state.lineage, state.copied = new, [*state.lineage, new], False
+        if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
+            state.wall_ms = replica.wall_ms()
+            state.clock = state.ceiling = max(
+                make_stamp(replica.wall_ms()), snapshot.heard.get(snapshot.lineage[-1], 0)
+            )
         state.sponsor, state.joined, state.ancestry = snapshot.lineage[-1], sponsor_dot, sponsors
         state.chains.pop(new, None)
         for item in state.pending:

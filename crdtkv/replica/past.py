@@ -24,6 +24,7 @@ __all__ = [
     "MAX_LIVES",
     "Keep",
     "also_replaced",
+    "begin_again",
     "begin_life",
     "cells_at",
     "keep",
@@ -106,6 +107,13 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
     storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))
     for _, end in gaps[:-MAX_GAPS]:
         raise_horizon(storage, key, end)
+
+
+def begin_again(storage: Storage, key: str, context: Context) -> None:
+    """Only versions from `context`, the key's present one, on can be rebuilt: what stood before is of no use."""
+    for path in list(storage.past(key)):
+        storage.put_past(key, path, ())
+    storage.put_horizon(key, Horizon(dict(context), (), ()))
 
 
 def raise_horizon(storage: Storage, key: str, context: Context) -> None:

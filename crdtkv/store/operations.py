@@ -217,8 +217,7 @@ class Operations(MutableMapping[str, Any]):
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Entry | None]:
         """`get` of several keys, read at one instant."""
-        reading = self._reading()
-        return {key: reading.entry(check_key(key)) for key in keys}
+        return self._reading().entries([check_key(key) for key in keys])
 
     def scan(
         self, prefix: str = "", *, glob: str | None = None, regex: str | None = None, start: str | None = None,

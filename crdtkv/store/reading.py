@@ -65,6 +65,11 @@ class Reading:
         cells = self.replica.storage.cells(key)
         return self._entry(key, cells, self.replica.storage.context(key), self.replica.memo(key)) if cells else None
 
+    @_locked
+    def entries(self, keys: list[str]) -> dict[str, Entry | None]:
+        """How keys read, all at one instant."""
+        return {key: self.entry(key) for key in keys}
+
     def _shown(self, key: str) -> Root | None:
         cells = self.replica.storage.cells(key)
         return pick(self._roots(cells, self.replica.memo(key))) if cells else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.cells import expiry_of
@@ -131,22 +132,33 @@ class Rulebook:
             if shown is None or (shown[0].spec == new.spec and not shown[0].misplaced(shown[1], rule.strategy_for)):
                 return None
             before = shown[0].read(shown[1])
+            made = Migration(key, shown[0].spec, new.spec, before, None)
             try:
-                after = new.norm(before)
-                if not dry_run:
-                    store._run(lambda draft: _remake(draft, key, before, new.spec))
+                return replace(made, after=store._run(lambda draft: _remake(draft, key, before, new.spec, dry_run)))
+            except _Undone as undone:
+                return replace(made, after=undone.after)
             except CrdtkvError as error:
-                return Migration(key, shown[0].spec, new.spec, before, None, str(error))
-            return Migration(key, shown[0].spec, new.spec, before, None if after is ABSENT else after)
+                return replace(made, problem=str(error))
 
 
-def _remake(draft: Draft, key: str, value: Any, spec: str) -> None:
-    """The key made anew under another strategy, with the date it had."""
+class _Undone(Exception):
+    """A dry run was done and is undone."""
+
+    def __init__(self, after: Any) -> None:
+        self.after = after
+
+
+def _remake(draft: Draft, key: str, value: Any, spec: str, dry_run: bool) -> Any:
+    """The key made anew under another strategy, with the date it had; how it reads then."""
     date = expiry_of(draft.replica.storage.cells(key).get(TTL_PATH, ()))
     draft.operate(key, Operation("delete"))
     draft.operate(key, Operation("put", (value,)), spec=spec)
     if date is not None:
         draft.expire(key, date)
+    after = draft.replica.read(key)
+    if dry_run:
+        raise _Undone(None if after is ABSENT else after)
+    return None if after is ABSENT else after
 
 
 def _check_strategies(rule: Rule) -> None:

@@ -151,7 +151,7 @@ class Store(Operations):
         (1, 2)
         """
         with self._lock:
-            draft = self._begin()
+            self._begin()
             made = None
             try:
                 with self._replica.transaction():
@@ -163,22 +163,26 @@ class Store(Operations):
                 self._draft = None
             self._told(made)
 
-    def _begin(self) -> Any:
+    def _check_idle(self) -> None:
         if self._closed:
             raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
+
+    def _begin(self) -> None:
+        """Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock."""
+        self._check_idle()
+        life.mend(self._replica)
         if self._replica.state.copied:
             raise NotAMember(
-                f"{self.id} was restored from a copy; sync with a member before it writes, to take a new id"
+                f"{self.id} was restored from a copy, or its clock went back; sync with a member before it writes, "
+                "to take a new id"
             )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
-        life.mend(self._replica)
         ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
-        return None
 
     def _told(self, made: tuple[Record, bytes] | None) -> None:
         # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
@@ -191,12 +195,9 @@ class Store(Operations):
                 listener(*made)
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
-        with self._lock:
-            if self._draft is not None and not self._closed:
-                raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
-            with self.transaction():
-                assert self._draft is not None
-                return act(self._draft)
+        with self._lock, self.transaction():
+            assert self._draft is not None
+            return act(self._draft)
 
     def _reading(self) -> Reading:
         if self._closed:
@@ -223,9 +224,10 @@ class Store(Operations):
         from crdtkv.store.patches import difference
 
         key = check_key(key)
-        reading = self._reading()
-        old = None if a is None else reading.entry_at(key, parse_version(key, a))
-        new = reading.entry(key) if b is None else reading.entry_at(key, parse_version(key, b))
+        with self._lock:
+            reading = self._reading()
+            old = None if a is None else reading.entry_at(key, parse_version(key, a))
+            new = reading.entry(key) if b is None else reading.entry_at(key, parse_version(key, b))
         return difference(old.value if old else None, new.value if new else None)
 
     def blame(self, key: str) -> list[Blame]:
@@ -244,6 +246,7 @@ class Store(Operations):
         """The inbox of lost writes that this colo made, oldest first."""
         if not isinstance(prefix, str):
             raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
+        self._reading()
         return maintenance.conflicts(self, prefix)
 
     # other colos
@@ -298,19 +301,20 @@ class Store(Operations):
     def check(self) -> list[str]:
         """What is wrong with the store, in words; empty if every invariant holds. O(cells)."""
         with self._lock:
+            self._check_idle()
             return maintenance.check(self._replica)
 
     def compact(self) -> int:
         """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went."""
         with self._lock:
-            if self._closed:
-                raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
+            self._check_idle()
             return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
 
     def close(self) -> None:
         """Let go of the file. Idempotent; later calls raise StoreClosed."""
         with self._lock:
             if not self._closed:
+                self._check_idle()
                 self._closed = True
                 self._replica.storage.close()
                 self._changed.notify_all()

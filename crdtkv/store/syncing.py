@@ -46,7 +46,8 @@ def sync(one: Store, other: Store) -> SyncReport:
     first, second = sorted((one, other), key=id)
     with first._lock, second._lock:
         for store in (one, other):
-            store._reading()
+            store._check_idle()
+            life.mend(store._replica)
         return _sync(one, other)
 
 

@@ -89,6 +89,10 @@ class Node:
             self._sorted = True
         return self._children
 
+    def adopt(self, children: dict[bytes, Node]) -> None:
+        """These are the children, in path order."""
+        self._children = children
+
     def grow(self, component: bytes) -> Node:
         """The child at `component`, made if it is not there."""
         child = self._children.get(component)

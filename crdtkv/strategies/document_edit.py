@@ -6,15 +6,16 @@ client changed is written. What reads as absent is made whole; a delete hides.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from crdtkv.core import positions, values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
-from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, Cell, hide, is_hider, is_live, is_mark
+from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ORDER, STRATEGY, component, is_counted
 from crdtkv.core.tree import Tree
 from crdtkv.errors import ValueInvalid, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
+from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.document import VALUE_KIND, Element, Node, Reader, Shown, hiders, nested_strategy, nested_tree
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place
@@ -44,7 +45,7 @@ class Gone(Node):
 
     def __init__(self, node: Node) -> None:
         super().__init__(node.cell)
-        self._children = node.children
+        self.adopt(node.children)
 
 
 class Edit:
@@ -83,9 +84,7 @@ class Edit:
         if was is not None and was.sibling is not None and was.sibling.payload == packed and shown is not None:
             return []
         writes = [Write(path, packed, all=True, beats=True)]
-        return writes + [
-            Write(path + p, TOMBSTONE) for p, cell in now.cells() if p and any(is_live(s.payload) for s in cell)
-        ]
+        return [*writes, *self._bury(path, now, all=False)]
 
     def _put_container(self, path: bytes, at: Tokens, now: Node, base: Node, value: Any, kind: bytes) -> list[Write]:
         shown, was = self.shown(now), self.reader.shown(base)
@@ -124,10 +123,20 @@ class Edit:
                 writes += self.put(path + part, (*at, "*"), self._buried(now, part), EMPTY, element)
                 writes += [order_write(path, part, position)] if position else []
         written = {w.path for w in writes}
-        below = [
-            path + p for p, cell in now.cells() if p and any(is_live(s.payload) or is_hider(s.payload) for s in cell)
-        ]
-        return writes + [Write(p, TOMBSTONE, all=True) for p in below if p not in written]
+        return writes + [w for w in self._bury(path, now) if w.path not in written]
+
+    def _bury(self, path: bytes, now: Node, all: bool = True) -> Iterable[Write]:
+        """Everything below goes; counters are cancelled, for a tombstone would give back what an add replaced.
+
+        What reads as absent already is replaced whole, whatever the base: it may be
+        purged elsewhere.
+        """
+        for part, child in now.children.items():
+            whole = all or (part[:1] not in (STRATEGY, ORDER) and self.reader.shown(child) is None)
+            if any(is_live(s.payload) or is_hider(s.payload) for s in child.cell):
+                payload = dead_payload(part, child.cell) if is_counted(part) else TOMBSTONE
+                yield Write(path + part, payload, whole)
+            yield from self._bury(path + part, child, whole)
 
     def _buried(self, now: Node, part: bytes) -> Node:
         """What stands below something absent is absent too."""
@@ -162,7 +171,13 @@ class Edit:
         return writes
 
     def _put_child(self, path: bytes, at: Tokens, part: bytes, now: Node, base: Node, value: Any) -> list[Write]:
-        return self.put(path + part, at, now.children.get(part, EMPTY), base.children.get(part, EMPTY), value)
+        child = now.children.get(part, EMPTY)
+        writes = self.put(path + part, at, child, base.children.get(part, EMPTY), value)
+        order = order_path(part)
+        if writes and part[:1] == ELEMENT and order in now.children and self.shown(child) is None:
+            # Made anew where it was created: where it was moved to may be forgotten elsewhere.
+            writes.append(Write(path + order, TOMBSTONE, all=True))
+        return writes
 
     # arrays
 
@@ -240,13 +255,18 @@ class Edit:
 
     def nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
         """The writes of an operation of the strategy at `path`."""
-        tree = nested_tree(now.children.get(own, EMPTY)) if not isinstance(now, Gone) else Tree({})
+        part = now.children.get(own, EMPTY)
+        tree = nested_tree(part) if not isinstance(now, Gone) else Tree(_spent(part))
         before = tree if base is now else nested_tree(base.children.get(own, EMPTY))
         env = self.env.with_base(before)
         return [w._replace(path=path + own + w.path) for w in nested_strategy(own).edit(tree, operation, env)]
 
     def _clear_others(self, path: bytes, now: Node) -> list[Write]:
-        return [Write(path, TOMBSTONE, all=True)] if now.cell else []
+        """What makes room for a strategy of its own at `path`."""
+        others = Node(now.cell)
+        others.adopt({part: child for part, child in now.children.items() if part[:1] != STRATEGY})
+        own = [Write(path, TOMBSTONE, all=True)] if now.cell else []
+        return own + list(self._bury(path, others))
 
     # deletes
 
@@ -255,13 +275,19 @@ class Edit:
         shown = self.shown(now)
         if shown is None:
             return []
-        if shown.kind[:1] == STRATEGY:
-            return self.nested(path, now, base, shown.kind, Operation("delete"))
-        if any(is_mark(s.payload) or is_hider(s.payload) for s in now.cell):
-            kinds = [h.kind for h in hiders(now.cell)]
-            kind = shown.kind if shown.kind != VALUE_KIND else (kinds[0] if kinds else MARK_OBJECT)
-            return [Write(path, hide(self.env.seen, kind))]
-        return [Write(path, TOMBSTONE)] if any(self.env.covers(s.dot) for s in now.cell) else []
+        # Every kind that is present goes, not only the one that is read.
+        writes = [
+            w
+            for part in now.children
+            if part[:1] == STRATEGY and nested_strategy(part).present(nested_tree(now.children[part]))
+            for w in self.nested(path, now, base, part, Operation("delete"))
+        ]
+        kinds = [s.payload for s in now.cell if is_mark(s.payload)] + [h.kind for h in hiders(now.cell)]
+        if kinds:
+            kind = shown.kind if shown.kind in kinds else kinds[0]
+            return [*writes, Write(path, hide(self.env.seen, kind or MARK_OBJECT))]
+        gone = any(self.env.covers(s.dot) and is_live(s.payload) for s in now.cell)
+        return [*writes, Write(path, TOMBSTONE)] if gone else writes
 
     def delete_element(self, path: bytes, now: Node, base: Node, part: bytes) -> list[Write]:
         """Take an element away, and say no more where it stood."""
@@ -361,6 +387,16 @@ class Edit:
         }
         taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
         return place(fixed, [index], len(elements) + 1, taken, self.env)[index]
+
+
+def _spent(node: Node) -> dict[bytes, Cell]:
+    """What is left of a strategy in something absent: counters go on from what they had counted, cancelled."""
+    out: dict[bytes, Cell] = {}
+    for path, cell in node.cells():
+        if is_counted(path):
+            payload = dead_payload(path, cell)
+            out[path] = cell if payload is None else tuple(s._replace(payload=payload) for s in cell)
+    return out
 
 
 def member(name: str) -> bytes:

@@ -1,0 +1,349 @@
+"""Stores in files: what is acknowledged is kept, one process at a time, and a failing disk tells."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.errors import BadRequest, FormatTooNew, StorageFailed, StoreLocked
+from crdtkv.storage.sqlite import FORMAT, SqliteStorage
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lhr.db"
+
+
+def fill(kv: crdtkv.Store) -> None:
+    """Something of every kind, concurrent writes and old versions too."""
+    kv.rules.set("doc", "json", paths={"/tags": "set", "/hits": "counter"})
+    kv.put("doc", {"tags": ["b", "a"], "hits": 2, "l": [1, {"x": None}], "é": 1.0})
+    kv.put("doc", {"tags": ["b"], "hits": 3, "l": [{"x": None}], "é": -0.0, "big": 2**70})
+    kv.list("row").append("a", "b", "c")
+    kv.list("row").move(0, 2)
+    kv.counter("n").add(5, idempotency_key="once")
+    kv.counter("n").reset()
+    kv.log("log").append("x")
+    kv.flag("on").enable()
+    kv.put("blob", crdtkv.Blob(b"\x00", "image/gif"))
+    kv.put("mv", 1, strategy="mv")
+    kv.put("ttl", 1, ttl=1000)
+    kv.put("gone", 1)
+    kv.delete("gone")
+    kv.put("\U0001f600" * 100, 1)
+
+
+def everything(kv: crdtkv.Store) -> Any:
+    return (
+        kv.id,
+        kv.vector,
+        kv.digest(),
+        kv.members,
+        [repr(e) for e in kv.scan()],
+        kv.rules.all(),
+        kv.floor,
+        {k: [repr(r) for r in kv.history(k)] for k in ("doc", "row", "n", "gone")},
+        [repr(c.value) for c in kv.conflicts()],
+    )
+
+
+def test_closed_and_opened_again(path: Path) -> None:
+    """All of it: values, versions, history, rules, inbox, members, vector, digest; and the incarnation."""
+    with crdtkv.open(path, colo="lhr") as kv, crdtkv.open(colo="sin") as other:
+        other.sync(kv)
+        kv.sync(other)
+        fill(kv)
+        other.put("mv", 2, strategy="mv")
+        other.put("blob", 1)
+        kv.sync(other)
+        before = everything(kv)
+        entry = kv.get("doc")
+    with crdtkv.open(path, colo="lhr") as kv:
+        assert everything(kv) == before
+        assert kv.check() == []
+        assert entry is not None
+        assert kv.put("doc", {"a": 1}, base=entry.version).value == {"a": 1}
+        assert kv.vector[kv.id] == before[1][before[0]] + 1
+
+
+def test_not_closed_and_opened_again(path: Path) -> None:
+    """What was acknowledged is there; no stamp is said a second time, though the clock stands ten seconds back."""
+    kv = crdtkv.open(path, colo="lhr")
+    fill(kv)
+    before = everything(kv)
+    clock = kv._replica.state.clock
+    kv._replica.storage._db.close()  # type: ignore[attr-defined]
+    with crdtkv.open(path, colo="lhr", clock=lambda: (clock >> 16) / 1000 - 10) as again:
+        assert everything(again)[1:8] == before[1:8]
+        again.put("next", 1)
+        assert again._replica.state.clock > clock
+
+
+def test_killed_in_another_process(path: Path) -> None:
+    """A process that is killed right after its last acknowledged write has lost none."""
+    program = (
+        "import crdtkv, os, sys\n"
+        f"kv = crdtkv.open({str(path)!r}, colo='lhr')\n"
+        "for i in range(20):\n    kv.put(f'k{i}', i)\n"
+        "os._exit(9)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
+    assert done.returncode == 9
+    with crdtkv.open(path, colo="lhr") as kv:
+        assert dict(kv.items()) == {f"k{i}": i for i in range(20)}
+        assert kv.check() == []
+
+
+def test_opened_twice(path: Path) -> None:
+    """The second is refused, in this process as in another; the first goes on; after it closed it is free."""
+    kv = crdtkv.open(path, colo="lhr")
+    with pytest.raises(StoreLocked) as caught:
+        crdtkv.open(path, colo="lhr")
+    assert str(path) in str(caught.value) and caught.value.happened == "no" and caught.value.next_step
+    program = f"import crdtkv\ntry: crdtkv.open({str(path)!r}, colo='lhr')\nexcept crdtkv.Refused as e: print(e.code)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "store-locked", done
+    kv.put("a", 1)
+    kv.close()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert again["a"] == 1
+
+
+def test_another_colos_file(path: Path) -> None:
+    crdtkv.open(path, colo="lhr").close()
+    with pytest.raises(BadRequest, match="belongs to colo 'lhr', not 'sin'"):
+        crdtkv.open(path, colo="sin")
+    crdtkv.open(path, colo="lhr").close()
+
+
+def test_a_newer_format(path: Path) -> None:
+    """Refused, with both numbers; the file is as it was."""
+    with crdtkv.open(path, colo="lhr") as kv:
+        kv.put("a", 1)
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version={FORMAT + 1}")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(FormatTooNew) as caught:
+        crdtkv.open(path, colo="lhr")
+    assert f"format {FORMAT + 1}" in str(caught.value) and f"up to {FORMAT}" in str(caught.value)
+    assert path.read_bytes() == before
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version={FORMAT}")
+    db.close()
+    with crdtkv.open(path, colo="lhr") as kv:
+        assert kv["a"] == 1
+
+
+@pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_store(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(StorageFailed) as caught:
+        crdtkv.open(path, colo="lhr")
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == content
+
+
+def test_somebody_elses_database(path: Path) -> None:
+    """A SQLite file with tables of its own is not taken over."""
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE cell (id INTEGER)")
+    db.close()
+    with pytest.raises(crdtkv.CrdtkvError) as caught:
+        crdtkv.open(path, colo="lhr")
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StorageFailed) as caught:
+        crdtkv.open(tmp_path / "none" / "lhr.db", colo="lhr")
+    assert "none" in str(caught.value)
+    with pytest.raises(StorageFailed):
+        crdtkv.open(tmp_path, colo="lhr")
+
+
+def test_a_full_disk(path: Path) -> None:
+    """A commit that does not fit: StorageFailed, nothing of it here or in the file; the next that fits is fine."""
+    kv = crdtkv.open(path, colo="lhr", random=random.Random(1))
+    kv.put("a", 1)
+    db = kv._replica.storage._db  # type: ignore[attr-defined]
+    pages = db.execute("PRAGMA page_count").fetchone()[0]
+    db.execute(f"PRAGMA max_page_count={pages + 2}")
+    before = everything(kv), kv.put("b", 1)
+    state = everything(kv)
+    feed = kv.watch(timeout=0)
+    for act in (
+        lambda: kv.put("large", "x" * 100_000),
+        lambda: kv.put("b", ["x" * 100_000]),
+        lambda: kv.rules.set("r" * 500, "json", paths={f"/{i}" * 100: "set" for i in range(200)}),
+        lambda: _two(kv),
+    ):
+        with pytest.raises(StorageFailed) as caught:
+            act()
+        assert str(path) in str(caught.value) and "full" in str(caught.value)
+        assert caught.value.happened in ("no", "unknown")
+        assert everything(kv) == state
+    assert list(feed) == []
+    assert kv.check() == []
+    db.execute("PRAGMA max_page_count=1000000")
+    assert kv.put("large", "x" * 100_000).value == "x" * 100_000
+    kv.close()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert again["large"] == "x" * 100_000 and again.check() == [] and before
+
+
+def _two(kv: crdtkv.Store) -> None:
+    with kv.transaction() as t:
+        t.put("small", 1)
+        t.put("large", "x" * 100_000)
+
+
+def test_a_commit_that_says_nothing_was_written_says_that_it_did_not_happen(path: Path) -> None:
+    """`happened` and the words agree."""
+    kv = crdtkv.open(path, colo="lhr")
+    db = kv._replica.storage._db  # type: ignore[attr-defined]
+    db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
+    with pytest.raises(StorageFailed) as caught:
+        kv.put("large", "x" * 100_000)
+    assert ("nothing was written" in str(caught.value)) == (caught.value.happened == "no")
+    kv.close()
+
+
+def test_a_disk_that_turns_read_only(path: Path) -> None:
+    kv = crdtkv.open(path, colo="lhr")
+    kv.put("a", 1)
+    state = everything(kv)
+    kv._replica.storage._db.execute("PRAGMA query_only=1")  # type: ignore[attr-defined]
+    other = crdtkv.open(colo="sin")
+    other.sync(other2 := crdtkv.open(colo="gru"))
+    for act in (lambda: kv.put("a", 2), lambda: kv.compact(), lambda: kv.expire("a", 10), lambda: kv.sync(other2)):
+        with pytest.raises(StorageFailed):
+            act()
+        assert everything(kv) == state
+    assert kv["a"] == 1
+    kv._replica.storage._db.execute("PRAGMA query_only=0")  # type: ignore[attr-defined]
+    assert kv.put("a", 2).value == 2
+    kv.close()
+
+
+def test_a_commit_fails_at_each_of_its_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever row of a transaction fails: nothing of it is left, in memory or in the file."""
+    kv = crdtkv.open(path, colo="lhr")
+    fill(kv)
+    state = everything(kv)
+    whole = SqliteStorage._save_row
+    rows = 0
+    while True:
+        rows += 1
+        left = rows
+
+        def failing(self: SqliteStorage, table: str, where: tuple[Any, ...]) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise sqlite3.OperationalError("disk I/O error")
+            whole(self, table, where)
+
+        monkeypatch.setattr(SqliteStorage, "_save_row", failing)
+        try:
+            with kv.transaction() as t:
+                t.put("doc", {"tags": ["z"], "l": [1], "hits": 9})
+                t.list("row").move(0, 2)
+                t.counter("n").add(1)
+                t.delete("mv")
+        except StorageFailed as error:
+            assert "disk I/O error" in str(error)
+            assert everything(kv) == state
+            assert kv.check() == []
+        else:
+            break
+    assert rows > 8
+    monkeypatch.undo()
+    after = everything(kv)
+    kv.close()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert everything(again)[1:7] == after[1:7]
+
+
+def test_a_crash_in_mid_commit_leaves_nothing_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process dies between two rows: on opening, the transaction has not happened."""
+    kv = crdtkv.open(path, colo="lhr")
+    fill(kv)
+    state = everything(kv)
+    db = kv._replica.storage._db  # type: ignore[attr-defined]
+    whole = SqliteStorage._save_row
+    saved = 0
+
+    def dying(self: SqliteStorage, table: str, where: tuple[Any, ...]) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 4:
+            raise SystemExit
+        whole(self, table, where)
+
+    monkeypatch.setattr(SqliteStorage, "_save_row", dying)
+    with pytest.raises(SystemExit):
+        kv.put("doc", {"tags": ["z"], "l": [], "x": 1})
+    db.close()
+    monkeypatch.undo()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert everything(again)[1:8] == state[1:8]
+        assert again.check() == []
+
+
+def test_after_a_commit_that_raised_the_store_still_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only sqlite3's errors: whatever is raised in a commit (memory, a signal), the next one is fine."""
+    kv = crdtkv.open(path, colo="lhr")
+    kv.put("a", 1)
+    whole = SqliteStorage._save_row
+    with monkeypatch.context() as patch:
+
+        def failing(self: SqliteStorage, table: str, where: tuple[Any, ...]) -> None:
+            if table == "meta":
+                raise MemoryError
+            whole(self, table, where)
+
+        patch.setattr(SqliteStorage, "_save_row", failing)
+        with pytest.raises(MemoryError):
+            kv.put("a", 2)
+    assert kv["a"] == 1
+    assert kv.put("a", 3).value == 3
+    kv.close()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert again["a"] == 3
+
+
+def test_the_file_is_the_users(path: Path) -> None:
+    """Documented tables, which any SQLite tool opens."""
+    with crdtkv.open(path, colo="lhr") as kv:
+        fill(kv)
+    db = sqlite3.connect(path)
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+    assert {"cell", "context", "past", "horizon", "inbox", "meta"} <= tables
+    assert db.execute("SELECT COUNT(*) FROM cell WHERE key='doc'").fetchone()[0] > 3
+    assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    db.close()
+
+
+@pytest.mark.parametrize("table", ["cell", "context", "meta"])
+def test_altered_rows_are_an_error_of_the_tree(path: Path, table: str) -> None:
+    """Bits that changed by themselves: an error of the tree that names the file, never a wrong value in silence."""
+    with crdtkv.open(path, colo="lhr") as kv:
+        kv.put("a", "value")
+    db = sqlite3.connect(path)
+    column = {"cell": "siblings", "context": "entries", "meta": "value"}[table]
+    db.execute(f"UPDATE {table} SET {column}=x'c1'")
+    db.commit()
+    db.close()
+    with pytest.raises(crdtkv.CrdtkvError) as caught:
+        crdtkv.open(path, colo="lhr")
+    assert str(path) in str(caught.value)

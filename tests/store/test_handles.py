@@ -1,0 +1,252 @@
+"""Handles behave like the Python types people know, plus what is theirs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.errors import Overflow, ValueInvalid, WrongOperation, WrongType
+
+
+def test_counter(kv: crdtkv.Store) -> None:
+    n = kv.counter("n")
+    assert n.value == 0 and int(n) == 0 and "n" not in kv
+    assert n.add().value == 1 and n.add(3).value == 4 and n.add(-6).value == -2
+    assert int(n) == -2 and n.value == kv["n"]
+    assert [10, 20, 30][n] == 20
+    assert n.reset().value == 0 and kv["n"] == 0
+    assert n.put(7).value == 7
+    n.delete()
+    assert "n" not in kv and n.value == 0
+    with pytest.raises(Overflow):
+        n.add(2**63)
+    with pytest.raises(WrongType):
+        n.add("1")  # type: ignore[arg-type]
+    assert repr(n) == "CounterHandle('n': 0)"
+
+
+def test_a_reset_on_an_old_base(kv: crdtkv.Store) -> None:
+    n = kv.counter("n")
+    base = n.add(5).version
+    n.add(2)
+    assert n.reset(base=base).value == 2
+
+
+def test_flag(kv: crdtkv.Store) -> None:
+    on = kv.flag("on")
+    assert not on and on.value is False
+    assert on.enable().value is True and on and kv["on"] is True
+    assert on.disable().value is False and not on
+
+
+def test_set(kv: crdtkv.Store) -> None:
+    s = kv.set("s")
+    assert s.value == [] and len(s) == 0 and "a" not in s and list(s) == []
+    s.add("b", "a", 1, 1.0, True, None, {"k": [1]})
+    assert len(s) == 7 and "a" in s and 1 in s and True in s and {"k": [1]} in s
+    assert "c" not in s and {"k": [2]} not in s and [1] not in s
+    assert s.remove("a", "none").value == kv["s"]
+    assert "a" not in s and set(map(repr, s)) == set(map(repr, kv["s"]))
+    s.remove(True)
+    assert 1 in s and 1.0 in s and True not in s
+    s.clear()
+    assert len(s) == 0
+    s.put(["x"])
+    assert list(s) == ["x"]
+
+
+def test_what_is_no_value_is_in_no_set(kv: crdtkv.Store) -> None:
+    """`in` answers, as Python's does, rather than raise."""
+    kv.set("s").add("a")
+    assert object() not in kv.set("s") and b"a" not in kv.set("s") and float("nan") not in kv.set("s")
+    assert object() not in kv.list("l") and object() not in kv.json("d").set("/s")
+
+
+def test_list(kv: crdtkv.Store) -> None:
+    items = kv.list("l")
+    assert items.value == [] and len(items) == 0
+    items.append("b", "c")
+    items.prepend("a")
+    items.insert(1, "x", "y")
+    assert items.value == list(items) == ["a", "x", "y", "b", "c"]
+    assert items[0] == "a" and items[-1] == "c" and items[1:3] == ["x", "y"] and items[::-2] == ["c", "y", "a"]
+    assert "x" in items and "z" not in items
+    items[1] = "X"
+    del items[2]
+    assert items.value == ["a", "X", "b", "c"]
+    items.set(-1, "C")
+    items.remove(-2)
+    assert items.value == ["a", "X", "C"]
+    assert items.move(0, 2).value == ["X", "C", "a"]
+    assert items.move(-1, 0).value == ["a", "X", "C"]
+    assert items.insert(3, "end").value == ["a", "X", "C", "end"]
+    assert items.insert(0, "start").value[0] == "start"
+    items.put([1, 2])
+    assert items.value == [1, 2]
+    items.put([])
+    assert len(items) == 0
+
+
+def test_move_is_pythons_pop_and_insert(kv: crdtkv.Store) -> None:
+    """`move(i, j)`: what stood at i stands at j."""
+    for at in range(-3, 3):
+        for to in range(-3, 3):
+            kv.put("l", ["a", "b", "c"], strategy="list")
+            wanted = ["a", "b", "c"]
+            wanted.insert(to % 3, wanted.pop(at))
+            assert kv.list("l").move(at, to).value == wanted, (at, to)
+            kv.delete("l")
+
+
+@pytest.mark.parametrize("index", [3, -4, "0", 1.0, True, None])
+def test_an_index_that_is_none(kv: crdtkv.Store, index: Any) -> None:
+    items = kv.list("l")
+    items.append(1, 2, 3)
+    before = kv.vector
+    acts = [
+        lambda: items.remove(index),
+        lambda: items.set(index, 0),
+        lambda: items.move(index, 0),
+        lambda: items.move(0, index),
+    ]
+    if index not in (3, -4):
+        acts.append(lambda: items.insert(index, 0))
+    for act in acts:
+        with pytest.raises(WrongType) as caught:
+            act()
+        assert repr(index) in str(caught.value)
+    assert kv.vector == before
+
+
+def test_reading_outside_is_an_index_error(kv: crdtkv.Store) -> None:
+    kv.list("l").append(1)
+    with pytest.raises(IndexError):
+        _ = kv.list("l")[1]
+    with pytest.raises(TypeError):
+        _ = kv.list("l")["0"]  # type: ignore[call-overload]
+
+
+def test_del_and_set_outside_are_index_errors_too(kv: crdtkv.Store) -> None:
+    """A list in Python raises IndexError; a WrongType that is an IndexError as well would do."""
+    kv.list("l").append(1)
+    with pytest.raises((IndexError, WrongType)):
+        del kv.list("l")[1]
+    with pytest.raises((IndexError, WrongType)):
+        kv.list("l")[1] = 0
+
+
+def test_log(kv: crdtkv.Store, clock: Any) -> None:
+    events = kv.log("e")
+    assert events.value == [] and events.range() == []
+    times = []
+    for i in range(5):
+        events.append({"n": i})
+        times.append(events.range()[-1][0])
+        clock.now += 10
+    assert list(events) == [{"n": i} for i in range(5)] and len(events) == 5
+    assert events[0] == {"n": 0} and events[-2:] == [{"n": 3}, {"n": 4}]
+    assert [e["n"] for _, e in events.range(since=times[2])] == [2, 3, 4]
+    assert [e["n"] for _, e in events.range(until=times[2])] == [0, 1]
+    assert [e["n"] for _, e in events.range(times[1], times[3])] == [1, 2]
+    events.trim(times[2])
+    assert [e["n"] for e in events] == [2, 3, 4]
+    events.append("a", "b")
+    assert list(events)[-2:] == ["a", "b"]
+    for bad in ("x", -1, 1.5, True, 2**60):
+        with pytest.raises(ValueInvalid):
+            events.trim(bad)  # type: ignore[arg-type]
+        with pytest.raises(ValueInvalid):
+            events.range(since=bad)  # type: ignore[arg-type]
+
+
+def test_json(kv: crdtkv.Store) -> None:
+    doc = kv.json("doc")
+    assert doc.value is None and doc.get("/a/b") is None
+    doc.set_at("/a/b", 1)
+    assert doc.value == kv["doc"] == {"a": {"b": 1}}
+    doc.at("/a").at("/c").put([1, {"d": 2}])
+    assert doc.get("/a/c/1/d") == 2 and doc.get("/a/c/9") is None and doc.get("/a/b/c") is None
+    assert doc.counter("/hits").add(2).value["hits"] == 2
+    assert int(doc.counter("/hits")) == 2
+    doc.set("/tags").add("y", "x")
+    assert doc.get("/tags") == ["x", "y"] and "x" in doc.set("/tags") and len(doc.set("/tags")) == 2
+    doc.list("/a/c").append(3)
+    doc.list("/a/c").move(2, 0)
+    assert doc.get("/a/c") == [3, 1, {"d": 2}] and doc.list("/a/c")[0] == 3
+    doc.flag("/on").enable()
+    assert doc.get("/on") is True and doc.flag("/on")
+    doc.log("/log").append("first")
+    assert doc.get("/log") == ["first"] and len(doc.log("/log")) == 1
+    doc.at("/a").delete()
+    assert "a" not in doc.value
+    doc.at("/x~1y/m~0n").put(1)
+    assert doc.value["x/y"] == {"m~n": 1} and doc.get("/x~1y/m~0n") == 1
+
+
+def test_a_log_in_a_document_has_its_own_range(kv: crdtkv.Store) -> None:
+    """`range` of a handle at a path reads that path."""
+    doc = kv.json("doc")
+    doc.log("/log").append("a", "b")
+    assert [entry for _, entry in doc.log("/log").range()] == ["a", "b"]
+
+
+def test_rules_choose_by_path(kv: crdtkv.Store) -> None:
+    kv.rules.set("todo/*", "json", paths={"/tags": "set", "/hits": "counter", "/items": {"list": {"key": ["sku"]}}})
+    kv.put("todo/1", {"tags": ["b", "a", "b"], "hits": 3, "items": [{"sku": 1, "n": 1}, {"sku": 2, "n": 2}]})
+    assert kv["todo/1"] == {"tags": ["a", "b"], "hits": 3, "items": [{"n": 1, "sku": 1}, {"n": 2, "sku": 2}]}
+    kv.json("todo/1").counter("/hits").add(1)
+    kv.json("todo/1").set("/tags").add("c")
+    assert kv["todo/1"]["hits"] == 4 and kv["todo/1"]["tags"] == ["a", "b", "c"]
+    assert kv.put("todo/1", {**kv["todo/1"], "hits": 10}).value["hits"] == 10
+
+
+def test_a_handle_of_the_wrong_kind(kv: crdtkv.Store) -> None:
+    """Writes name what the key is; nothing is written."""
+    kv.put("s", ["a"], strategy="set")
+    before = kv.vector
+    for act in (lambda: kv.list("s").append(1), lambda: kv.counter("s").add(1), lambda: kv.json("s").at("/a").put(1)):
+        with pytest.raises(WrongOperation, match="'s' is a set"):
+            act()
+    assert kv.vector == before
+
+
+@pytest.mark.parametrize("pointer", ["a", "a/b", "~", "#/a"])
+def test_a_pointer_that_is_none(kv: crdtkv.Store, pointer: str) -> None:
+    with pytest.raises(WrongType, match="JSON pointer"):
+        kv.json("doc").at(pointer)
+    with pytest.raises(WrongType):
+        kv.json("doc").get(pointer)
+
+
+def test_paths_that_lead_nowhere(kv: crdtkv.Store) -> None:
+    kv.put("doc", {"l": [1], "s": "x"}, strategy="json")
+    before = kv.vector
+    for pointer in ("/l/7", "/l/x", "/s/a", "/l/-1", "/l/01"):
+        with pytest.raises(crdtkv.BadRequest) as caught:
+            kv.json("doc").at(pointer).put(1)
+        assert pointer.rsplit("/", 1)[1] in str(caught.value) or pointer.rsplit("/", 1)[0] in str(caught.value)
+    assert kv.vector == before
+
+
+def test_handles_in_a_transaction(kv: crdtkv.Store) -> None:
+    with kv.transaction() as t:
+        t.list("l").append(1)
+        t.list("l").append(2)
+        t.counter("n").add(2)
+        t.counter("n").add(3)
+        t.set("s").add("a")
+        t.set("s").remove("a")
+        t.set("s").add("b")
+        assert t.list("l").value == [1, 2] and int(t.counter("n")) == 5 and "b" in t.set("s")
+    assert kv["l"] == [1, 2] and kv["n"] == 5 and kv["s"] == ["b"]
+    assert kv.vector[kv.id] == 2
+
+
+def test_a_handle_holds_no_data(kv: crdtkv.Store) -> None:
+    one, two = kv.list("l"), kv.list("l")
+    one.append(1)
+    assert two.value == [1]
+    two.value.append("not stored")
+    assert one.value == [1]

@@ -1,0 +1,151 @@
+"""Rules: which strategy new keys get, in what order they hold, and what migrating does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.errors import PatternInvalid, RuleInvalid, UnknownStrategy
+
+
+def test_the_default_is_lww(kv: crdtkv.Store) -> None:
+    assert kv.put("a", [1]).strategy == "lww"
+    assert kv.rules.all() == [] and kv.rules.of("a").strategy == "lww"
+
+
+def test_which_rule_holds(kv: crdtkv.Store) -> None:
+    """Exact key, then the longest prefix or glob, then a regex, then the default."""
+    kv.rules.set("*", "mv")
+    kv.rules.set("a/*", "set")
+    kv.rules.set("a/b/*", "list")
+    kv.rules.set("a/b/exact", "counter")
+    kv.rules.set("re:^x[0-9]+$", "max")
+    for key, strategy in [("q", "mv"), ("a/1", "set"), ("a/b/1", "list"), ("a/b/exact", "counter"), ("x7", "max")]:
+        assert kv.rules.of(key).strategy == strategy, key
+    assert [r.pattern for r in kv.rules.all()] == sorted(r.pattern for r in kv.rules.all())
+
+
+def test_rules_are_replicated(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    lhr, sin = pair
+    lhr.rules.set("a", "set", wins="remove")
+    sin.rules.set("b", "json", paths={"/t": "set"})
+    lhr.rules.set("c", "set")
+    sin.rules.set("c", "list")
+    lhr.sync(sin)
+    assert lhr.rules.all() == sin.rules.all() and len(lhr.rules.all()) == 3
+    assert sin.put("a", ["x"]).strategy == "set?wins=remove"
+    assert lhr.rules.of("c") == sin.rules.of("c")
+
+
+def test_remove(kv: crdtkv.Store) -> None:
+    kv.rules.set("a", "set")
+    kv.put("a", ["x"])
+    kv.rules.remove("a")
+    assert kv.rules.all() == [] and kv.get("a").strategy == "set"  # type: ignore[union-attr]
+    with pytest.raises(RuleInvalid, match="no rule for 'a'; there are none"):
+        kv.rules.remove("a")
+    kv.rules.set("b", "set")
+    with pytest.raises(RuleInvalid, match="there are 'b'"):
+        kv.rules.remove("a")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "strategy", "options", "error", "words"),
+    [
+        ("a", "or-set", {}, UnknownStrategy, "'or-set'"),
+        ("a", "set", {"wins": "both"}, RuleInvalid, "'both'"),
+        ("a", "set", {"loses": "add"}, RuleInvalid, "'loses'"),
+        ("a", "set", {"ttl": "never"}, RuleInvalid, "'never'"),
+        ("a", "set", {"paths": {"/a": "set"}}, RuleInvalid, "json"),
+        ("a", "json", {"paths": {"a": "set"}}, RuleInvalid, "'a'"),
+        ("a", "json", {"paths": {"/a": "nothing"}}, UnknownStrategy, "'nothing'"),
+        ("a", "json", {"paths": {"/a": {"set": {}, "list": {}}}}, RuleInvalid, "set"),
+        ("a", "json", {"paths": {"/a": {"list": {"by": ["x"]}}}}, RuleInvalid, "key"),
+        ("a", "latch", {}, RuleInvalid, "order"),
+        ("a", "set", {"keep_cells": -1}, RuleInvalid, "-1"),
+        ("a", "set", {"keep_cells": True}, RuleInvalid, "True"),
+        ("a", "set", {"keep_hours": float("nan")}, RuleInvalid, "nan"),
+        ("a", "set", {"keep_hours": "1"}, RuleInvalid, "'1'"),
+        ("a", "set", {"require_base": "yes"}, RuleInvalid, "'yes'"),
+        ("[", "set", {}, PatternInvalid, "["),
+        ("re:(", "set", {}, PatternInvalid, "("),
+        ("", "set", {}, PatternInvalid, ""),
+        (7, "set", {}, (PatternInvalid, RuleInvalid), "7"),
+        ("a", 7, {}, (UnknownStrategy, RuleInvalid), "7"),
+        ("a", "json", {"paths": [1]}, RuleInvalid, "[1]"),
+        ("a" * 2000, "set", {}, PatternInvalid, "2000"),
+        ("a", "merge:", {}, RuleInvalid, "merge"),
+    ],
+)
+def test_a_rule_that_cannot_stand(
+    kv: crdtkv.Store, pattern: Any, strategy: Any, options: dict[str, Any], error: Any, words: str
+) -> None:
+    """An error that names what does not fit; no rule is changed."""
+    before = kv.vector
+    with pytest.raises(error) as caught:
+        kv.rules.set(pattern, strategy, **options)
+    assert words in str(caught.value) and caught.value.next_step and caught.value.happened == "no"
+    assert kv.vector == before and kv.rules.all() == []
+
+
+def test_a_set_rule_can_be_set_again(kv: crdtkv.Store) -> None:
+    kv.rules.set("a", "set")
+    kv.rules.set("a", "list")
+    assert [r.strategy for r in kv.rules.all()] == ["list"]
+    kv.rules.set("a", "list")
+    assert [r.strategy for r in kv.rules.all()] == ["list"]
+
+
+def test_migrate(kv: crdtkv.Store) -> None:
+    """The dry run says what migrating then does, and changes nothing; a value that does not fit is left, with why."""
+    kv.put("t/1", ["b", "a", "b"], strategy="list")
+    kv.put("t/2", {"no": "list"}, strategy="json")
+    kv.put("t/3", ["x"], strategy="set")
+    kv.put("u/1", ["b"], strategy="list")
+    kv.rules.set("t/*", "set")
+    before = (kv.vector, kv.digest())
+    dry = kv.rules.migrate("t/*", dry_run=True)
+    assert (kv.vector, kv.digest()) == before
+    assert [(m.key, m.old, m.new, m.before, m.after, m.problem is None) for m in dry] == [
+        ("t/1", "list", "set", ["b", "a", "b"], ["a", "b"], True),
+        ("t/2", "json", "set", {"no": "list"}, None, False),
+    ]
+    assert "{'no': 'list'}" in str(dry[1].problem)
+    assert kv.rules.migrate("t/*") == dry
+    assert kv.get("t/1").strategy == "set" and kv["t/1"] == ["a", "b"]  # type: ignore[union-attr]
+    assert kv.get("t/2").strategy == "json" and kv["u/1"] == ["b"]  # type: ignore[union-attr]
+    assert [m.key for m in kv.rules.migrate("t/*")] == ["t/2"]
+
+
+def test_migrate_keeps_the_date(kv: crdtkv.Store, clock: Any) -> None:
+    """What was to expire still does."""
+    kv.put("k", ["a"], strategy="list", ttl=100)
+    kv.rules.set("k", "set")
+    kv.rules.migrate("k")
+    assert kv.get("k").strategy == "set"  # type: ignore[union-attr]
+    clock.now += 101
+    assert kv.get("k") is None
+
+
+def test_paths_change_what_a_migration_makes(kv: crdtkv.Store) -> None:
+    """Also within json: a rule that gives a path another strategy."""
+    kv.put("doc", {"tags": ["b", "a", "b"]}, strategy="json")
+    kv.rules.set("doc", "json", paths={"/tags": "set"})
+    [migration] = kv.rules.migrate("doc", dry_run=True)
+    assert migration.after == {"tags": ["a", "b"]}
+    kv.rules.migrate("doc")
+    assert kv["doc"] == {"tags": ["a", "b"]}
+
+
+def test_history_per_rule(kv: crdtkv.Store) -> None:
+    kv.rules.set("short", "lww", keep_cells=2)
+    kv.rules.set("none", "lww", keep_cells=0)
+    for i in range(6):
+        kv.put("short", i)
+        kv.put("none", i)
+        kv.put("long", i)
+    assert [r.value for r in kv.history("short") if r.known] == [3, 4, 5]
+    assert [r.value for r in kv.history("none") if r.known] == [5]
+    assert [r.value for r in kv.history("long")] == list(range(6))

@@ -1,0 +1,192 @@
+"""sync, members, evict, leave, close: stores that meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.errors import BadRequest, MembershipConflict, NotAMember, StoreClosed
+
+Opened = Callable[..., crdtkv.Store]
+
+
+def test_an_empty_one_joins(opened: Opened) -> None:
+    lhr, sin = opened("lhr"), opened("sin")
+    lhr.put("a", 1)
+    report = sin.sync(lhr)
+    assert report.equal and report.refused == () and report.bytes > 0 and report.rounds >= 1
+    assert lhr.members == sin.members and len(lhr.members) == 2
+    assert sin["a"] == 1 and lhr.vector == sin.vector and lhr.digest() == sin.digest()
+
+
+def test_both_hold_data(opened: Opened) -> None:
+    """The one with fewer writes joins; what it wrote is minted anew, and nothing is lost."""
+    lhr, sin = opened("lhr"), opened("sin")
+    for i in range(5):
+        lhr.put(f"l/{i}", i)
+    sin.put("s", {"x": 1}, strategy="json")
+    sin.counter("n").add(3)
+    lhr.counter("n").add(4)
+    sin.set("tags").add("s")
+    lhr.set("tags").add("l")
+    keeps, renamed = lhr.id, sin.id
+    lhr.sync(sin)
+    lhr.sync(sin)
+    assert lhr.id == keeps and sin.id != renamed
+    for kv in (lhr, sin):
+        assert kv["n"] == 7 and kv["tags"] == ["l", "s"] and kv["s"] == {"x": 1} and len(kv) == 8
+
+
+def test_nothing_to_do(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    lhr, sin = pair
+    lhr.sync(sin)
+    vector = lhr.vector
+    report = lhr.sync(sin)
+    assert (report.records, report.cells, report.equal) == (0, 0, True) and lhr.vector == vector
+
+
+def test_few_writes_go_as_records_many_as_a_catch_up(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    lhr, sin = pair
+    lhr.sync(sin)
+    for i in range(10):
+        lhr.put("a", i)
+    assert lhr.sync(sin).records == 10
+    for _ in range(300):
+        lhr.counter("n").add(1)
+    report = lhr.sync(sin)
+    assert report.records == 0 and 1 <= report.cells <= 5
+    assert sin["n"] == 300
+
+
+def test_sync_with_oneself_or_what_is_no_store(kv: crdtkv.Store) -> None:
+    with pytest.raises(BadRequest, match="cannot sync with itself"):
+        kv.sync(kv)
+
+
+def test_sync_of_different_namespaces_by_name(opened: Opened) -> None:
+    """Stores opened for different namespaces do not become one by a slip."""
+    shop, blog = opened("lhr", namespace="shop"), opened("sin", namespace="blog")
+    shop.put("a", 1)
+    with pytest.raises(crdtkv.CrdtkvError) as caught:
+        shop.sync(blog)
+    assert "shop" in str(caught.value) and "blog" in str(caught.value)
+
+
+def test_vector_and_members_are_copies(kv: crdtkv.Store) -> None:
+    kv.put("a", 1)
+    kv.vector.clear()
+    kv.members.clear()
+    assert kv.vector == {kv.id: 2} and kv.members == [kv.id]
+
+
+def test_leave(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    """It stays readable, takes no more writes, and the others need not wait for it."""
+    lhr, sin = pair
+    sin.put("a", 1)
+    sin.leave()
+    assert sin["a"] == 1
+    with pytest.raises(NotAMember) as caught:
+        sin.put("b", 1)
+    assert sin.id in str(caught.value) and caught.value.happened == "no"
+    lhr.sync(sin)
+    assert lhr["a"] == 1
+
+
+def test_evict(opened: Opened) -> None:
+    lhr, sin, gru = opened("lhr"), opened("sin"), opened("gru")
+    lhr.sync(sin)
+    lhr.sync(gru)
+    out = lhr.evict("gru")
+    assert out == [gru.id] and gru.id not in lhr.members
+    with pytest.raises(NotAMember, match="'gru'; members are at lhr, sin"):
+        lhr.evict("gru")
+    with pytest.raises(NotAMember):
+        lhr.evict("lhr")
+    with pytest.raises(MembershipConflict, match="'x'; open are none"):
+        lhr.resolve("x")
+    gru.put("mine", 1)
+    for _ in range(3):
+        lhr.sync(sin)
+        sin.sync(gru)
+        lhr.sync(gru)
+    assert lhr["mine"] == 1 and len(lhr.members) == 3 and out[0] not in lhr.members
+
+
+def test_an_evicted_one_may_be_evicted_by_its_id(opened: Opened) -> None:
+    lhr, sin = opened("lhr"), opened("sin")
+    lhr.sync(sin)
+    assert lhr.evict(sin.id) == [sin.id]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_who_starts_makes_no_difference(opened: Opened, seed: int) -> None:
+    results = []
+    for turn in (False, True):
+        a, b = opened(f"a{seed}{int(turn)}"), opened(f"b{seed}{int(turn)}")
+        a.sync(b)
+        version = a.put("l", [1, 2, 3], strategy="json").version
+        a.sync(b)
+        a.put("l", [1, 3], base=version)
+        b.put("l", [1, 2, 3, 4], base=version)
+        (b.sync(a) if turn else a.sync(b))
+        results.append((a["l"], b["l"]))
+    assert results == [([1, 3, 4], [1, 3, 4])] * 2
+
+
+def test_close(opened: Opened) -> None:
+    kv = opened("lhr")
+    other = opened("sin")
+    kv.put("a", 1)
+    kv.close()
+    kv.close()
+    acts: list[Callable[[], Any]] = [
+        lambda: kv.put("a", 2),
+        lambda: kv.get("a"),
+        lambda: kv["a"],
+        lambda: list(kv),
+        lambda: kv.scan(),
+        lambda: len(kv),
+        lambda: kv.delete("a"),
+        lambda: kv.history("a"),
+        lambda: kv.blame("a"),
+        lambda: kv.watch(),
+        lambda: kv.sync(other),
+        lambda: other.sync(kv),
+        lambda: kv.compact(),
+        lambda: kv.counter("n").add(1),
+        lambda: kv.counter("n").value,
+        lambda: kv.rules.set("a", "set"),
+        lambda: kv.transaction().__enter__(),
+        lambda: kv.leave(),
+        lambda: kv.evict("sin"),
+        lambda: "a" in kv,
+        lambda: kv.diff("a", None),
+        lambda: kv.expire("a", 1),
+        lambda: kv.patch("a", {}),
+        lambda: kv.set("s").remove("x"),
+        lambda: kv.get_many(["a"]),
+        lambda: kv.conflicts(),
+        lambda: kv.check(),
+    ]
+    for act in acts:
+        with pytest.raises(StoreClosed) as caught:
+            act()
+        assert caught.value.happened == "no" and "'lhr'" in str(caught.value)
+
+
+def test_with_closes(opened: Opened) -> None:
+    with opened("lhr") as kv:
+        kv.put("a", 1)
+    with pytest.raises(StoreClosed):
+        kv.get("a")
+    assert "lhr~" in repr(kv)
+
+
+@pytest.mark.parametrize("colo", ["", "LHR", "l r", "a" * 33, "-a", "a-", "a~b", 7, None, "é"])
+def test_a_colo_that_is_none(colo: Any) -> None:
+    with pytest.raises(BadRequest) as caught:
+        crdtkv.open(colo=colo)
+    assert repr(colo) in str(caught.value)

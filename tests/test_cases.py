@@ -27,7 +27,6 @@ from crdtkv.errors import (
     BaseTooOld,
     ClockAhead,
     MergeFunctionInvalid,
-    NotAMember,
     Overflow,
     PreconditionFailed,
     TooManySiblings,
@@ -908,10 +907,7 @@ def test_case_43_never_below_what_was_said(tmp_path: Path) -> None:
     colos["b"]._replica.storage._db.close()  # type: ignore[attr-defined]
     colos.clock.ahead["b"] = -3600
     b = colos.open("b")
-    with pytest.raises(NotAMember, match="its clock went back"):
-        b.put("k", 1)
     before = b.id
-    colos["a"].sync(b)
     records = outbox(b)
     b.put("k", 1)
     assert b.id != before and decode(records[0]).stamp > heard  # type: ignore[union-attr]

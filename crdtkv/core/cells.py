@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
+from crdtkv.core.paths import is_order
 
 __all__ = [
     "MARK_ARRAY",
@@ -233,8 +234,11 @@ def expiry_of(cell: Cell) -> Stamp | None:
     return max(given, default=None) if len(given) == len(dates) else None
 
 
-def due(cell: Cell) -> Stamp | None:
-    """From which purge floor on this cell may be dropped; None if nothing in it was ever deleted or dated."""
-    if all(is_live(s.payload) for s in cell):
+def due(path: bytes, cell: Cell) -> Stamp | None:
+    """From which purge floor on this cell may be dropped; None if nothing in it was ever deleted or dated.
+
+    Order cells always may: they go with an element that may have gone before them.
+    """
+    if all(is_live(s.payload) for s in cell) and not (cell and is_order(path)):
         return None
     return max(newest_stamp(cell), expiry_of(cell) or 0)

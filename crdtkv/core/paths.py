@@ -34,6 +34,7 @@ __all__ = [
     "first",
     "is_below",
     "is_counted",
+    "is_order",
     "join",
     "pretty",
     "split",
@@ -142,6 +143,18 @@ def is_counted(path: bytes) -> bool:
             end = path.index(b"\x00", end) + 1
         at = end
     return path != b"" and tag in (REPLICA, ONCE)
+
+
+def is_order(path: bytes) -> bool:
+    """Whether a path ends in an order cell: where an element was moved to.
+
+    >>> is_order(b"slist\\x00oe\\x03\\x00\\xff\\x00"), is_order(b"slist\\x00e\\x03\\x00")
+    (True, False)
+    """
+    if ORDER not in path:
+        return False
+    ends = ends_above(path)
+    return path[ends[-1] if ends else 0 :][:1] == ORDER
 
 
 def ends_above(path: bytes) -> list[int]:

@@ -216,10 +216,15 @@ class Replica:
 
     def check_kept(self, key: str, version: Context) -> None:
         """Raises BaseTooOld, with what is current, for a version that can no longer be rebuilt here."""
-        if past.known(self.storage, key, version) and past.rebuildable(self.storage.horizon(key), version):
+        known = past.known(self.storage, key, version) and past.rebuildable(self.storage.horizon(key), version)
+        if known:
             return
+        raise self.too_old(key, version)
+
+    def too_old(self, key: str, version: Context) -> BaseTooOld:
+        """The error for a version that can no longer be rebuilt here, with what is current."""
         value = self.read(key)
-        raise BaseTooOld(
+        return BaseTooOld(
             f"version {format_version(key, version)} of {key!r} is older than the history kept here; "
             "read it again, or send the document you edited",
             version=format_version(key, self.storage.context(key)) if value is not ABSENT else "",

@@ -16,6 +16,7 @@ from crdtkv.core.cells import (
     Context,
     Sibling,
     expiry,
+    expiry_of,
     is_live,
     is_sweep,
     make_cell,
@@ -73,6 +74,11 @@ class Draft:
                 if found.present(tree):
                     self._edit(key, found, tree, operation, base, present=True)
             return chosen
+        if operation.name == "put" and shown is not None:
+            # What other strategies show of the key is replaced with it, as far as the base had seen it.
+            for found, tree in self._roots(key):
+                if found.spec != chosen.spec and found.present(tree):
+                    self._edit(key, found, tree, Operation("delete"), base, present=True)
         tree = Tree(self._cells(key), root_path(chosen.spec), self._expired(key), self.replica.memo(key))
         self._edit(key, chosen, tree, operation, base, present=shown is not None)
         return chosen
@@ -86,12 +92,14 @@ class Draft:
         if date is None and not any(s.payload for s in cell):
             return
         payload = None if date is None else expiry(date, self.rule_of(key).ttl)
-        self._write(key, Write(TTL_PATH, payload), self._covers(base), base is not None)
+        # What reads as no date may be purged elsewhere: it is replaced whole.
+        self._write(key, Write(TTL_PATH, payload, all=expiry_of(cell) is None), self._covers(base), False)
         self._touch(key)
 
     def _edit(
         self, key: str, chosen: Strategy, tree: Tree, operation: Operation, base: Context | None, present: bool
     ) -> None:
+        base = None if operation.name in chosen.baseless else base
         covered, seen, before = self._base(key, base, tree, present)
         rule = self.rule_of(key)
         floor = self.replica.state.share_floor
@@ -144,7 +152,11 @@ class Draft:
             return self._covers(None), dict(context), tree
         self.replica.check_kept(key, base)
         cells = past.cells_at(self.replica.storage, key, base)
-        return self._covers(base), dict(base), Tree(cells, tree.prefix, expired(cells, self.stamp))
+        return (
+            self._covers(base),
+            dict(base),
+            Tree(cells, tree.prefix),
+        )
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:
@@ -158,6 +170,8 @@ class Draft:
         if is_sweep(write.payload):
             self._sweep(key, write)
             write = write._replace(payload=self._with_earlier(key, write), all=True)
+        else:
+            self._spell_out(key, write.path)
         old = self._cells(key).get(write.path, ())
         prior = next((s for s in old if s.dot == self.dot), None)
         replaced = [s.dot for s in old if s.dot != self.dot and (write.all or covered(s.dot))]
@@ -174,6 +188,16 @@ class Draft:
         """A sweep that says also what an earlier one of this draft, at the same cell, had swept."""
         prior = [s for s in self._cells(key).get(write.path, ()) if s.dot == self.dot and is_sweep(s.payload)]
         return join_sweeps(prior[0].payload, write.payload) if prior else write.payload
+
+    def _spell_out(self, key: str, root: bytes) -> None:
+        """The cell of an own sweep is about to be written again: what it swept gets tombstones instead."""
+        cell = self._cells(key).get(root, ())
+        sweeps = [s.payload for s in cell if s.dot == self.dot and s.payload is not None and is_sweep(s.payload)]
+        for path, before in list(self.replica.changed.get(key, {}).items()) if sweeps else ():
+            now = self._cells(key).get(path, ())
+            gone = tuple(s.dot for s in before if s not in now and s.dot != self.dot)
+            if gone and in_sweep(path, root, sweeps[0] or b"") and all(s.dot != self.dot for s in now):
+                self._set(key, path, make_cell([Sibling(self.dot, self.stamp, None, gone), *now]))
 
     def _set(self, key: str, path: bytes, cell: Cell) -> None:
         self.touched[key, path] = None
@@ -216,7 +240,8 @@ class Draft:
         storage = self.replica.storage
         old = {r: n for r, n in storage.context(key).items() if (r, n) != self.dot}
         self._cancel(key, set(self._cells(key)))
-        if set(self._cells(key)) - written - {b""}:
+        if old or set(self._cells(key)) - written - {b""}:
+            # Also where nothing is left to sweep: to who comes by catch-up it says what this life replaced.
             self._write(key, Write(b"", sweep(self._seen(key))), self._covers(None), False)
         if old or self.replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.

@@ -104,6 +104,7 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
         replica.observe(record.stamp)
         members.announce(replica)
         inbox.note(replica)
+        purge_to(replica, 0)
     replica.recent.append((record, data))
     return Outcome.absorbed
 
@@ -248,7 +249,7 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
         replica.set_cell(key, path, cell, until=context)
     named = _name_replacers(replica, key, context, set(joined), came)
     replica.set_context(key, context)
-    _note_past(replica, message, key, old_context, came if named else None, before)
+    _note_past(replica, message, key, old_context, came, named, before)
 
 
 def _name_replacers(
@@ -265,19 +266,25 @@ def _name_replacers(
 
 
 def _note_past(
-    replica: Replica, message: CatchUp, key: str, old: Context, came: list[tuple[bytes, Sibling]] | None, before: Vector
+    replica: Replica, message: CatchUp, key: str, old: Context, came: list[tuple[bytes, Sibling]], named: bool,
+    before: Vector,
 ) -> None:  # fmt: skip
     """What this catch-up leaves unknown of the key's past: everything, a gap, or nothing."""
     storage = replica.storage
     context = storage.context(key)
+    for path, s in came:
+        if path == b"" and s.payload is not None and is_sweep(s.payload) and unhide(s.payload).only is None:
+            past.begin_life(storage, key, s.dot, unhide(s.payload).seen)
     began = not old and (storage.past(key) or storage.horizon(key).lives)
     if message.full or began or any(r not in context for r in old):
         # A life began there of which only the end is known here.
         past.begin_again(storage, key, context)
-    elif came is None or any(_unknown(s, before) for _, s in came):
+    elif not named or any(_unknown(s, before) for _, s in came):
         # The gap ends above all that came and went: a new life's context does not name what it replaced.
-        gone = [_unknown(s, before) for _, s in came or ()]
-        past.note_gap(storage, key, old, merge([context, *gone]))
+        gone = [_unknown(s, before) for _, s in came]
+        # It begins below all that came with it, for any of that may have replaced what was known here.
+        since = {r: before.get(r, 0) for r, n in message.to.items() if n > before.get(r, 0)}
+        past.note_gap(storage, key, since, merge([context, *gone]))
 
 
 def _unknown(s: Sibling, before: Vector) -> dict[str, int]:

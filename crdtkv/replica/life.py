@@ -39,6 +39,7 @@ __all__ = [
     "rename",
     "rename_copy",
     "resolve",
+    "retire_ghosts",
     "return_to",
     "sponsor",
     "transact",
@@ -288,20 +289,14 @@ def rename(replica: Replica) -> None:
 
 
 def mend(replica: Replica) -> None:
-    """Ask for a new incarnation if the wall clock went back by more than the bound.
+    """Take a new incarnation if the wall clock went back by more than the bound.
 
-    Through a sponsor, unless it is alone: whether the clock was ahead before or is behind
-    now cannot be told here, and what is written must be stamped above what others may
-    have forgotten up to.
+    Its clock begins above every low that the old one announced: what others may have
+    forgotten up to lies below that (`State.low_ceiling`).
     """
-    if replica.state.copied or replica.wall_ms() >= replica.state.wall_ms - CLOCK_BOUND_MS:
-        return
-    replica.offsets.clear()
-    if members.members(replica) == {replica.state.id}:
+    if not replica.state.copied and replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS:
+        replica.offsets.clear()
         rename(replica)
-    else:
-        with replica.transaction():
-            replica.state.copied = True
 
 
 def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, sponsors: Ancestry) -> None:
@@ -324,6 +319,18 @@ def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str,
     replica.spoken, replica.waiting = {}, {}
     replica.recent.clear()
     absorb(replica, snapshot, welcome=True)
+
+
+def retire_ghosts(replica: Replica) -> list[str]:
+    """Retire, of two members of one colo, the one that joined earlier: a disk that was wiped before it was known."""
+    newest: dict[str, tuple[Any, str]] = {}
+    for id in members.members(replica):
+        colo = colo_of(id)
+        newest[colo] = max(newest.get(colo, ((0, ("", 0)), "")), (members.joined_at(replica, id), id))
+    ghosts = sorted(members.members(replica) - {id for _, id in newest.values()} - {replica.state.id})
+    if ghosts:
+        transact(replica, [(MEMBERS, members.remove([g]), MEMBERS_SPEC) for g in ghosts])
+    return ghosts
 
 
 def leave(replica: Replica) -> None:

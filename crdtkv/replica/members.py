@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from crdtkv.core import values
-from crdtkv.core.cells import is_live
-from crdtkv.core.clocks import COUNTER_BITS, Dot, Vector, covers
+from crdtkv.core.cells import is_live, rank
+from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, Vector, covers
 from crdtkv.core.paths import VALUE, component, split
 from crdtkv.core.wire import Record
 from crdtkv.replica.core import Replica, root_path
@@ -36,6 +36,7 @@ __all__ = [
     "head",
     "is_member",
     "is_out",
+    "joined_at",
     "may_speak",
     "may_write",
     "members",
@@ -87,6 +88,12 @@ def members(replica: Replica) -> frozenset[str]:
 def is_member(replica: Replica, id: str) -> bool:
     """Whether `id` is a member here."""
     return id in members(replica)
+
+
+def joined_at(replica: Replica, id: str) -> tuple[Stamp, Dot]:
+    """The rank of the write that made `id` a member."""
+    cell = replica.storage.cells(MEMBERS).get(_ROOT + component(VALUE, values.pack_canonical(id)), ())
+    return max((rank(s) for s in cell if is_live(s.payload)), default=(0, ("", 0)))
 
 
 def add(ids: Iterable[str]) -> Operation:

@@ -101,7 +101,11 @@ def _replace_rows(storage: Storage, key: str, dot: Dot, which: Callable[[bytes, 
 
 
 def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
-    """Between these two contexts of the key something happened that is not known here."""
+    """Something happened to the key that is not known here.
+
+    `since`: of each replica of which something came, what was absorbed before; `to`: the
+    key's context after.
+    """
     horizon = storage.horizon(key)
     gaps = (*horizon.gaps, (dict(since), dict(to)))
     storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))
@@ -160,9 +164,8 @@ def known(storage: Storage, key: str, version: Context) -> bool:
 
 
 def _outside(version: Context, since: Context, to: Context) -> bool:
-    """Before the gap, or after it. Entries that the gap did not move do not count."""
-    moved = [r for r, n in to.items() if n > since.get(r, 0)]
-    return covers_all(version, to) or all(version.get(r, 0) <= since.get(r, 0) for r in moved)
+    """Whether a version knows nothing of what came with the gap, or all of it."""
+    return covers_all(version, to) or all(version.get(r, 0) <= n for r, n in since.items())
 
 
 def cells_at(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]:

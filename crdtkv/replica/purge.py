@@ -6,7 +6,7 @@ now or after any later join. The floor moves in steps so that replicas share it.
 
 from __future__ import annotations
 
-from crdtkv.core.cells import Cell, newest_stamp
+from crdtkv.core.cells import Cell, due, newest_stamp
 from crdtkv.core.clocks import Stamp, covers_all, make_stamp
 from crdtkv.core.paths import component, first
 from crdtkv.core.tree import Tree
@@ -45,15 +45,29 @@ def purge(replica: Replica, step_ms: int = PURGE_STEP_MS) -> int:
 
 def purge_to(replica: Replica, floor: Stamp) -> int:
     """Raise the floor and drop what is absent and old. Inside a transaction."""
-    if floor <= replica.state.floor:
-        return 0
-    replica.state.floor = floor
+    storage, state = replica.storage, replica.state
+    if floor > state.floor:
+        state.floor = floor
+        places = storage.due(floor)
+    else:
+        # What arrived at or below a floor that was reached without its writer goes as well.
+        places = [place for place in _changed(replica) if _is_due(replica, *place)]
     by_root: dict[tuple[str, bytes], list[bytes]] = {}
-    for key, path in replica.storage.due(floor):
+    for key, path in places:
         root = path if path in (b"", TTL_PATH) else component(*first(path)[:2])
         by_root.setdefault((key, root), []).append(path)
+    floor = state.floor
     # Dates last: what they hide goes with them.
     return sum(_purge_root(replica, key, root, paths, floor) for (key, root), paths in sorted(by_root.items()))
+
+
+def _changed(replica: Replica) -> list[tuple[str, bytes]]:
+    return [(key, path) for key, paths in replica.changed.items() for path in paths]
+
+
+def _is_due(replica: Replica, key: str, path: bytes) -> bool:
+    when = due(path, replica.storage.cells(key).get(path, ()))
+    return when is not None and when <= replica.state.floor
 
 
 def _purge_root(replica: Replica, key: str, root: bytes, paths: list[bytes], floor: Stamp) -> int:

@@ -86,9 +86,9 @@ class MemoryStorage:
                 by_n[n].add(place)
             else:
                 by_n[n] = {place}
-        if (was := due(old)) is not None:
+        if (was := due(place[1], old)) is not None:
             self._due.discard((was, *place))
-        if (now := due(new)) is not None:
+        if (now := due(place[1], new)) is not None:
             self._due.add((now, *place))
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:

@@ -13,7 +13,7 @@ from crdtkv.core.paths import STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BadRequest
-from crdtkv.replica import members, past
+from crdtkv.replica import life, members, past
 from crdtkv.replica.core import Replica, known_strategy
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.purge import purge
@@ -79,6 +79,7 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
     if members.is_member(replica, replica.state.id):
         with replica.transaction():
             replica.state.heard[replica.state.id] = replica.tick()
+        life.retire_ghosts(replica)
         _fold(replica, rule_of)
     gone = purge(replica, step_ms)
     with replica.transaction():

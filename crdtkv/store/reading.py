@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 
 from crdtkv.core.cells import Context, expiry_of
-from crdtkv.core.clocks import Dot, Stamp, stamp_ms
+from crdtkv.core.clocks import Dot, Stamp, covers_all, stamp_ms
 from crdtkv.core.keys import Pattern, check_key, glob, regex
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
@@ -122,18 +122,27 @@ class Reading:
         """The value at a version (None: now), ABSENT if it was absent. Raises as `entry_at`."""
         if version is None:
             return self.replica.read(key)
-        shown = pick(list(roots_in(self._cells_at(key, version))))
+        cells = self._cells_at(key, version)
+        shown = pick(list(roots_in(cells)))
         return ABSENT if shown is None else shown[0].read(shown[1])
 
     @_locked
     def entry_at(self, key: str, version: Context) -> Entry | None:
         """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
         cells = self._cells_at(key, version)
-        return self._entry(key, cells, version, {})
+        # A version shows all that it covers, also what has expired since: it reads the same for ever.
+        then = Reading(self.replica, self.lock)
+        then.now = 0
+        return then._entry(key, cells, version, {})
 
     def _cells_at(self, key: str, version: Context) -> dict[bytes, Any]:
         self.replica.check_absorbed(key, version)
         self.replica.check_kept(key, version)
+        # Of some strategies the past serves bases only: what a concurrent fold did to it is not told exactly.
+        shown = self._shown(key)
+        current = covers_all(version, self.replica.storage.context(key))
+        if shown is not None and not shown[0].keeps_history and not current:
+            raise self.replica.too_old(key, version)
         return past.cells_at(self.replica.storage, key, version)
 
     # many

@@ -174,10 +174,7 @@ class Store(Operations):
         self._check_idle()
         life.mend(self._replica)
         if self._replica.state.copied:
-            raise NotAMember(
-                f"{self.id} was restored from a copy, or its clock went back; sync with a member before it writes, "
-                "to take a new id"
-            )
+            raise NotAMember(f"{self.id} was restored from a copy; sync with a member before it writes, for a new id")
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
         ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))

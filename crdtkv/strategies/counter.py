@@ -45,6 +45,7 @@ class Counter(Strategy):
         "delete": "delete()",
     }
     keeps_history = False
+    baseless = frozenset({"add"})
 
     def read(self, tree: Tree) -> Any:
         """The exact sum, beyond 64 bits if several colos added that much. Cost: O(replicas + keyed adds of a day)."""

@@ -129,6 +129,8 @@ class Reading:
     @_locked
     def entry_at(self, key: str, version: Context) -> Entry | None:
         """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
+        if version == self.replica.storage.context(key):
+            return self.entry(key)
         cells = self._cells_at(key, version)
         # A version shows all that it covers, also what has expired since: it reads the same for ever.
         then = Reading(self.replica, self.lock)

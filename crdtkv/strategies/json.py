@@ -291,11 +291,13 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
             gone = _dead_element(parent, above, part, floor) if is_element(part) else _dead_whole(node, at, floor)
             if gone:
                 return gone
-    return [path] if _only_tombstones(node.cell, floor) and not node.children.keys() - _plain(node) else ()
+    return [path] if _only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
 
 
-def _plain(node: Node) -> set[bytes]:
-    return {part for part in node.children if part[:1] == STRATEGY}
+def _has_orphans(node: Node) -> bool:
+    """Whether something live is left below that is not of a strategy of its own: then all goes together."""
+    below = (cell for part, child in node.children.items() if part[:1] != STRATEGY for _, cell in child.cells())
+    return any(is_live(s.payload) for cell in below for s in cell)
 
 
 def _dead_whole(node: Node, at: bytes, floor: Stamp) -> list[bytes]:

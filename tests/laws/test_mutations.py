@@ -136,7 +136,12 @@ def keeps_what_the_other_has_replaced(patch: Patch) -> None:
 @mutation(("purging", 1), ("expiry", 1), ("members", 1))
 def sweeps_nothing_when_a_life_begins(patch: Patch) -> None:
     def begin(original: Any, self: Any, key: str, written: set[bytes]) -> None:
-        original(self, key, {*written, *self._cells(key)})
+        write = self._write
+        self._write = lambda key, w, *rest: None if w.path == b"" else write(key, w, *rest)
+        try:
+            original(self, key, written)
+        finally:
+            del self._write
 
     around(patch, draft.Draft, "_begin_life", begin)
 
@@ -356,7 +361,7 @@ def trimming_leaves_no_horizon(patch: Patch) -> None:
     patch.setattr(past, "_forget", lambda *args: None)
 
 
-@mutation(("purging", 1), ("members", 1), ("expiry", 2))
+@mutation(("focus", 3))
 def history_knows_no_lives(patch: Patch) -> None:
     patch.setattr(past, "begin_life", lambda *args: None)
 

@@ -188,7 +188,8 @@ class Edit:
         keys = self._key_members(at)
         old = self.reader.elements(base)
         old_tokens: list[Any] = self.reader.tokens(old)
-        if any(e.component[:1] == KEYED for e in old):
+        # Keyed elements sort behind those that were made at a position.
+        if next(reversed(base.children), b"")[:1] != ELEMENT:
             old_tokens = [e.component if e.component[:1] == KEYED else t for e, t in zip(old, old_tokens, strict=True)]
         packed = values.pack_each(value)
         parts = keyed_parts(value, keys) if keys else {}
@@ -197,7 +198,7 @@ class Edit:
         writes: list[Write] = []
         for i in plan.removed:
             writes += self.delete_element(path, now, base, old[i].component)
-        inside = plan.edited + [(i, j) for i, j in [*plan.kept, *plan.moved] if j in parts] if parts else plan.edited
+        inside = plan.edited + [(i, j) for i, j in [*plan.kept(), *plan.moved] if j in parts] if parts else plan.edited
         for i, j in inside:
             writes += self._put_child(path, (*at, "*"), old[i].component, now, base, value[j])
         return writes + self._place(path, at, now, old, plan, value, parts)
@@ -209,7 +210,11 @@ class Edit:
         wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
         if not wanted:
             return []
-        fixed = {j: old[i].position for i, j in [*plan.kept, *plan.edited]}
+
+        def fixed(j: int) -> bytes | None:
+            i = plan.stays(j)
+            return None if i is None else old[i].position
+
         made = place(fixed, wanted, len(value), lambda p: component(ELEMENT, p) in now.children, self.env)
         writes = [order_write(path, old[i].component, made[j]) for i, j in plan.moved]
         for j in plan.inserted:
@@ -386,7 +391,7 @@ class Edit:
             i + 1: e[0] for i, e in enumerate(elements) if i >= index
         }
         taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
-        return place(fixed, [index], len(elements) + 1, taken, self.env)[index]
+        return place(fixed.get, [index], len(elements) + 1, taken, self.env)[index]
 
 
 def _spent(node: Node) -> dict[bytes, Cell]:

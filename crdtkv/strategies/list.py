@@ -207,7 +207,11 @@ def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:
 def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan: Plan) -> list[Write]:
     """The writes of a plan: removals, moves, new elements."""
     writes = [w for i in plan.removed for w in _remove(tree, base[i][1], env)]
-    fixed = {j: base[i][0] for i, j in plan.kept}
+
+    def fixed(j: int) -> bytes | None:
+        i = plan.stays(j)
+        return None if i is None else base[i][0]
+
     wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
     made = place(fixed, wanted, len(packed), lambda p: bool(tree.raw().cell(component(ELEMENT, p))), env)
     writes += [order_write(b"", base[i][1], made[j]) for i, j in plan.moved if tree.cell(base[i][1])]

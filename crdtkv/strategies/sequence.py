@@ -8,7 +8,8 @@ only what it changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgpack
@@ -35,15 +36,27 @@ class Item(NamedTuple):
 class Plan(NamedTuple):
     """How one order of elements becomes another; i counts in the old list, j in the new one.
 
-    `kept`: pairs that stay in place. `moved`: pairs that go elsewhere. `edited`: pairs of
+    `blocks`: runs (i, j, length) that stay in place. `moved`: pairs that go elsewhere. `edited`: pairs of
     which the new is the old, changed. `removed`: i's. `inserted`: j's.
     """
 
-    kept: list[tuple[int, int]]
+    blocks: list[tuple[int, int, int]]
     moved: list[tuple[int, int]]
     edited: list[tuple[int, int]]
     removed: list[int]
     inserted: list[int]
+
+    def kept(self) -> Iterator[tuple[int, int]]:
+        """The pairs that stay in place, one by one."""
+        for i, j, length in self.blocks:
+            yield from zip(range(i, i + length), range(j, j + length), strict=True)
+
+    def stays(self, j: int) -> int | None:
+        """Which of the old stands at j of the new list without having been moved, edited or not. O(log blocks)."""
+        at = bisect_right(self.blocks, j, key=lambda b: b[1]) - 1
+        if at >= 0 and j < self.blocks[at][1] + self.blocks[at][2]:
+            return self.blocks[at][0] + j - self.blocks[at][1]
+        return next((i for i, other in self.edited if other == j), None)
 
 
 def is_element(path: bytes) -> bool:
@@ -87,19 +100,18 @@ def make_plan(
 
     O(N D) for D differences, bounded (see core.diff).
     """
-    kept: list[tuple[int, int]] = []
+    blocks = match(old, new)
     regions: list[tuple[list[int], list[int]]] = []
     i = j = 0
-    for block_i, block_j, length in [*match(old, new), (len(old), len(new), 0)]:
+    for block_i, block_j, length in [*blocks, (len(old), len(new), 0)]:
         if block_i > i or block_j > j:
             regions.append((list(range(i, block_i)), list(range(j, block_j))))
-        kept += zip(range(block_i, block_i + length), range(block_j, block_j + length), strict=True)
         i, j = block_i + length, block_j + length
     moved = _moves(old, new, regions)
     edited = [pair for gone, come in regions for pair in _edits(gone, come, alike)]
     removed = [i for gone, _ in regions for i in gone]
     inserted = [j for _, come in regions for j in come]
-    return Plan(kept, moved, edited, removed, inserted)
+    return Plan([(b[0], b[1], b[2]) for b in blocks], moved, edited, removed, inserted)
 
 
 def _moves(
@@ -135,13 +147,13 @@ def _edits(gone: list[int], come: list[int], alike: Callable[[int, int], bool]) 
 
 
 def place(
-    fixed: dict[int, bytes], wanted: Sequence[int], length: int, taken: Callable[[bytes], bool], env: Env
+    fixed: Callable[[int], bytes | None], wanted: Sequence[int], length: int, taken: Callable[[bytes], bool], env: Env
 ) -> dict[int, bytes]:
-    """Positions for the new list's indices `wanted`, between the positions of those that are `fixed`."""
+    """Positions for the new list's indices `wanted`, between the positions of those that `fixed` knows."""
     out: dict[int, bytes] = {}
     for run in _runs(wanted):
-        left = next((fixed[j] for j in range(run[0] - 1, -1, -1) if j in fixed), None)
-        right = next((fixed[j] for j in range(run[-1] + 1, length) if j in fixed), None)
+        left = next((p for j in range(run[0] - 1, -1, -1) if (p := fixed(j)) is not None), None)
+        right = next((p for j in range(run[-1] + 1, length) if (p := fixed(j)) is not None), None)
         used = set(out.values())
         made = positions.between(
             left, right, stamp=env.stamp, replica=env.replica, count=len(run), taken=_either(used, taken)

@@ -286,9 +286,7 @@ def norm(spec: str, value: Any, before: Any) -> Any:
     family = spec.split("?")[0]
     normal = strategy(spec).norm(value)
     if family in ("max", "min", "latch") and before is not None:
-        if type(before) is not type(normal):
-            return normal  # shown under another strategy until now
-        place = _STATES.index if family == "latch" else int
+        place = _STATES.index if family == "latch" else values.sort_key
         return (min if family == "min" else max)(before, normal, key=place)
     if family == "json" and isinstance(normal, dict) and isinstance(before, dict):
         now, was = normal.get("top"), before.get("top")

@@ -130,16 +130,24 @@ def raise_horizon(storage: Storage, key: str, context: Context) -> None:
 
 def rebuildable(horizon: Horizon, version: Context) -> bool:
     """Whether the cells at `version` can be rebuilt here, exactly."""
-    version = _knows(horizon, version)
+    version, _ = _knows(horizon, version)
     if not covers_all(version, horizon.base):
         return False
     return all(_outside(version, since, to) for since, to in horizon.gaps)
 
 
-def _knows(horizon: Horizon, version: Context) -> Context:
-    """`version` with what the lives it covers had replaced: a key context forgets that, who wrote it did not."""
-    lives = [life.replaced for life in horizon.lives if covers(version, life.dot)]
-    return merge([version, *lives]) if lives else version
+def _knows(horizon: Horizon, version: Context) -> tuple[Context, list[Life]]:
+    """`version` with what the lives it knows had replaced, and those lives.
+
+    A key context forgets what its life replaced; who wrote it had not, nor what that
+    life's writer knew of the lives before.
+    """
+    known, lives, left = version, [], list(horizon.lives)
+    while found := [life for life in left if covers(known, life.dot)]:
+        lives += found
+        left = [life for life in left if life not in found]
+        known = merge([known, *(life.replaced for life in found)])
+    return known, lives
 
 
 def known(storage: Storage, key: str, version: Context) -> bool:
@@ -171,14 +179,13 @@ def _outside(version: Context, since: Context, to: Context) -> bool:
 def cells_at(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]:
     """The cells of `key` as `version` showed them. O(cells and past of the key). `rebuildable` must hold."""
     cells: dict[bytes, list[Sibling]] = {}
-    knows = _knows(storage.horizon(key), version)
+    knows, lives = _knows(storage.horizon(key), version)
     for path, cell in storage.cells(key).items():
         cells.setdefault(path, []).extend(s for s in cell if covers(version, s.dot))
     for path, rows in storage.past(key).items():
         cells.setdefault(path, []).extend(
             r.sibling for r in rows if covers(version, r.sibling.dot) and _stood(r, knows)
         )
-    lives = [life for life in storage.horizon(key).lives if covers(version, life.dot)]
     out: dict[bytes, Cell] = {}
     for path in sorted(cells):
         kept = [s for s in cells[path] if not any(covers(li.replaced, s.dot) and s.dot != li.dot for li in lives)]

@@ -15,6 +15,8 @@ FoundationDB's, from its tuple layer.)
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from crdtkv.errors import MessageInvalid, TooLarge
 
 __all__ = [
@@ -30,6 +32,8 @@ __all__ = [
     "TTL",
     "VALUE",
     "component",
+    "component_end",
+    "components",
     "ends_above",
     "first",
     "is_below",
@@ -130,19 +134,40 @@ def is_below(path: bytes, parent: bytes) -> bool:
     return len(path) > len(parent) and path.startswith(parent) and path[len(parent)] != 0xFF
 
 
+def component_end(path: bytes, at: int) -> int:
+    """Where the component that begins at `at` ends. O(component).
+
+    >>> component_end(b"sa\\x00\\xff\\x00mb\\x00", 0)
+    5
+    """
+    end = path.index(b"\x00", at) + 1
+    while path[end : end + 1] == b"\xff":
+        end = path.index(b"\x00", end) + 1
+    return end
+
+
+def components(path: bytes) -> list[bytes]:
+    """The encoded components of a path, from the top. O(path).
+
+    >>> components(b"sjson\\x00ma\\x00")
+    [b'sjson\\x00', b'ma\\x00']
+    """
+    out = []
+    at = 0
+    while at < len(path):
+        end = component_end(path, at)
+        out.append(path[at:end])
+        at = end
+    return out
+
+
 def is_counted(path: bytes) -> bool:
     """Whether a path ends in a counter's share or keyed increment: cells that are cancelled, never swept. O(path).
 
     >>> is_counted(b"scounter\\x00rlhr\\x00"), is_counted(b"sset\\x00vr\\x00")
     (True, False)
     """
-    at = 0
-    while at < len(path):
-        tag, end = path[at : at + 1], path.index(b"\x00", at) + 1
-        while path[end : end + 1] == b"\xff":
-            end = path.index(b"\x00", end) + 1
-        at = end
-    return path != b"" and tag in (REPLICA, ONCE)
+    return path != b"" and components(path)[-1][:1] in (REPLICA, ONCE)
 
 
 def is_order(path: bytes) -> bool:
@@ -151,10 +176,7 @@ def is_order(path: bytes) -> bool:
     >>> is_order(b"slist\\x00oe\\x03\\x00\\xff\\x00"), is_order(b"slist\\x00e\\x03\\x00")
     (True, False)
     """
-    if ORDER not in path:
-        return False
-    ends = ends_above(path)
-    return path[ends[-1] if ends else 0 :][:1] == ORDER
+    return ORDER in path and components(path)[-1][:1] == ORDER
 
 
 def ends_above(path: bytes) -> list[int]:
@@ -163,14 +185,7 @@ def ends_above(path: bytes) -> list[int]:
     >>> ends_above(b"sjson\\x00ma\\x00mb\\x00")
     [6, 9]
     """
-    out = []
-    at = 0
-    while at < len(path):
-        at = path.index(b"\x00", at) + 1
-        while path[at : at + 1] == b"\xff":
-            at = path.index(b"\x00", at) + 1
-        out.append(at)
-    return out[:-1]
+    return list(accumulate(map(len, components(path))))[:-1]
 
 
 def pretty(path: bytes) -> str:

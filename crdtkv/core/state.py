@@ -44,9 +44,8 @@ class State:
     announced: dict[str, Announcement] = field(default_factory=dict)
     """member -> the last word it gave."""
     digest: int = 0
-    sponsor: str = ""
     joined: Dot | None = None
-    """The transaction by which the sponsor made this incarnation a member."""
+    """The transaction by which a sponsor made this incarnation a member."""
     ancestry: list[list[Any]] = field(default_factory=list)
     """`[id, n, replica]`: our sponsor and the dot (replica, n) it joined by (n = 0: it founded), its sponsor, ..."""
     pending: list[Any] = field(default_factory=list)

@@ -51,8 +51,8 @@ class Outcome(Enum):
 def receive(replica: Replica, record: Record, data: bytes) -> Outcome:
     """Take a record in: absorb it and what waited for it, or let it wait. `data` is its encoding.
 
-    Raises ChainBroken never: a record that does not continue its origin's chain puts
-    the origin into quarantine and is refused.
+    A record that does not continue its origin's chain puts the origin into quarantine
+    and is refused.
     """
     if covers(replica.state.vector, record.dot):
         return Outcome.known

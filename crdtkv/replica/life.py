@@ -125,7 +125,7 @@ def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, s
         old = replica.state
         replica.state = State(
             new, [*old.lineage, new], old.namespace, clock=old.clock, ceiling=old.ceiling,
-            sponsor=snapshot.lineage[-1], joined=sponsor_dot, home=old.home, ancestry=sponsors,
+            joined=sponsor_dot, home=old.home, ancestry=sponsors,
             pending=[*old.pending, *pending],
         )  # fmt: skip
         replica.state.pending = [p if "vector" in p else {**p, "vector": before} for p in replica.state.pending]
@@ -276,7 +276,7 @@ def rename(replica: Replica) -> None:
         state.id = new
         state.lineage = [*state.lineage, new]
         state.ancestry = [_ancestor(old, state.joined), *state.ancestry]
-        state.sponsor, state.joined = old, (new, 1)
+        state.joined = (new, 1)
         wall = make_stamp(replica.wall_ms())
         if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
             state.wall_ms = replica.wall_ms()
@@ -309,7 +309,7 @@ def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str,
             state.clock = state.ceiling = max(
                 make_stamp(replica.wall_ms()), snapshot.heard.get(snapshot.lineage[-1], 0)
             )
-        state.sponsor, state.joined, state.ancestry = snapshot.lineage[-1], sponsor_dot, sponsors
+        state.joined, state.ancestry = sponsor_dot, sponsors
         state.chains.pop(new, None)
         for item in state.pending:
             lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], item["payload"])

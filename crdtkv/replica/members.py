@@ -30,7 +30,6 @@ __all__ = [
     "announce",
     "chain_links",
     "colo_of",
-    "evicted",
     "fork_between",
     "forked",
     "head",
@@ -240,12 +239,6 @@ def forked(replica: Replica) -> bool:
 def fork_between(one: Replica, other: Replica) -> list[tuple[str, ...]]:
     """The conflicts that show only when the chains of two replicas are laid side by side."""
     return sorted(_forks({*chain_links(one), *chain_links(other)}))
-
-
-def evicted(replica: Replica, id: str) -> bool:
-    """Whether `id` was a member here once and is one no more."""
-    cell = replica.storage.cells(MEMBERS).get(_ROOT + component(VALUE, values.pack_canonical(id)), ())
-    return bool(cell) and not is_member(replica, id) and not all(is_live(s.payload) for s in cell)
 
 
 def is_out(one: Replica, peer: Replica) -> bool:

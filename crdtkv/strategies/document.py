@@ -27,7 +27,7 @@ from crdtkv.core.cells import (
     unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, covers
-from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, first, is_below
+from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, component_end, first, is_below
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.strategies.base import ABSENT, Strategy
@@ -36,7 +36,6 @@ from crdtkv.strategies.sequence import is_element, order_path, position_of
 
 __all__ = [
     "Element",
-    "component_end",
     "fresh",
     "update",
     "VALUE_KIND",
@@ -193,14 +192,6 @@ def _build(tree: Tree) -> Node:
             stack.append((path[:at], node))
         node.cell = cell
     return root
-
-
-def component_end(path: bytes, at: int) -> int:
-    """Where the component that begins at `at` ends."""
-    end = path.index(b"\x00", at) + 1
-    while path[end : end + 1] == b"\xff":
-        end = path.index(b"\x00", end) + 1
-    return end
 
 
 def member_name(component: bytes) -> str:
@@ -394,8 +385,3 @@ def _present(component: bytes, node: Node) -> bool:
         return nested_strategy(component).present(nested_tree(node))
     except CrdtkvError:
         return False
-
-
-def _unpacked(sibling: Sibling) -> Any:
-    assert sibling.payload is not None
-    return values.unpack(sibling.payload)

@@ -21,7 +21,7 @@ from typing import Any
 from crdtkv.core import values
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, first
+from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -31,7 +31,6 @@ from crdtkv.strategies.document import (
     Reader,
     Shown,
     build,
-    component_end,
     member_name,
     nested_strategy,
     nested_tree,
@@ -141,7 +140,7 @@ class Json(Strategy):
         node: Node | None = build(tree)
         reader = self._reader(tree)
         out = []
-        for part in _parts(path):
+        for part in components(path):
             if node is None or part[:1] == STRATEGY:
                 break
             if is_element(part):
@@ -158,7 +157,7 @@ class Json(Strategy):
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         node: Node | None = build(tree)
         at = 0
-        for part in _parts(path):
+        for part in components(path):
             at += len(part)
             node = node.children.get(part) if node is not None else None
             if node is not None and part[:1] == STRATEGY:
@@ -179,7 +178,7 @@ class Json(Strategy):
     def reaches(self, tree: Tree, path: bytes) -> bool:
         node: Node | None = build(tree)
         reader = self._reader(tree)
-        for part in _parts(path):
+        for part in components(path):
             if node is None or reader.shown(node) is None:
                 return False
             node = node.children.get(part)
@@ -245,16 +244,6 @@ def _misplaced(
     return False
 
 
-def _parts(path: bytes) -> list[bytes]:
-    out = []
-    at = 0
-    while at < len(path):
-        end = component_end(path, at)
-        out.append(path[at:end])
-        at = end
-    return out
-
-
 def _old(node: Node, floor: Stamp) -> bool:
     return all(s.stamp <= floor for _, cell in node.cells() for s in cell)
 
@@ -275,7 +264,7 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
     of what is above must drop the same.
     """
     node, at = root, b""
-    for part in _parts(path):
+    for part in components(path):
         child = node.children.get(part)
         if child is None:
             return ()

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup",)
+ALL = ("startup", "edits")
 
 
 def main(names: list[str]) -> int:

@@ -88,7 +88,8 @@ def edited(text: Text, new: str, dot: Dot) -> Text:
     out: list[Word] = []
     i = j = 0
     for block_i, block_j, length in [*blocks, (len(text.words), len(words), 0)]:
-        instead = _origins(text.words[i:block_i])
+        # Who fills an empty text puts its words in the place of nothing, which all have read.
+        instead = _origins(text.words[i:block_i]) if text.words else _ranges((), text.known)
         out += [Word(words[k], (*dot, first + k), instead) for k in range(j, block_j)]
         out += text.words[block_i : block_i + length]
         i, j = block_i + length, block_j + length
@@ -122,17 +123,16 @@ def union(one: Known, other: Known) -> Known:
 def merged(mine: Text, theirs: Text) -> tuple[Text, set[Id]]:
     """Both texts as one, and the ids of words that gave way; `theirs` counts as the later. O(words).
 
-    Two texts that share no past are not mixed: theirs stands.
+    Two texts that share no past are not mixed: theirs stands, in the place of mine.
     """
     known = union(mine.known, theirs.known)
     here, there = [w.id for w in mine.words], [w.id for w in theirs.words]
     to_them, to_me = _Side(theirs.known, frozenset(there)), _Side(mine.known, frozenset(here))
-    blocks = match(here, there)
-    if not blocks and not any(map(to_them.gone, mine.words)) and not any(map(to_me.gone, theirs.words)):
+    if not any(_overlap(r, *ns, theirs.known) for r, ns in mine.known.items()):
         if str(mine) == str(theirs):
             return Text(mine.words, known), set()
-        over = mine.words
-        return Text(tuple(w._replace(instead=_origins(over, w.instead)) for w in theirs.words), known), set(here)
+        return Text(tuple(w._replace(instead=_ranges(w.instead, mine.known)) for w in theirs.words), known), set(here)
+    blocks = match(here, there)
     out: dict[Id, Word] = {}
     lost: set[Id] = set()
     i = j = 0
@@ -157,8 +157,7 @@ class _Side(NamedTuple):
 
     def between(self, word: Word) -> bool:
         """It stands in the place of nothing that the other had read."""
-        at = self.known
-        return not any(r in at and first <= at[r][1] and at[r][0] <= last for r, first, last in word.instead)
+        return not any(_overlap(*writes, self.known) for writes in word.instead)
 
 
 Words = Sequence[Word]
@@ -205,13 +204,23 @@ def _within(few: Sequence[Word], many: Sequence[Word]) -> bool:
     return any(long[i : i + len(short)] == short for i in range(len(long) - len(short) + 1))
 
 
-def _origins(words: Iterable[Word], more: tuple[Range, ...] = ()) -> tuple[Range, ...]:
+def _origins(words: Iterable[Word]) -> tuple[Range, ...]:
     """The writes that the first of what these words stand for came with: who knows a later one knows these."""
-    known: Known = {r: (first, last) for r, first, last in more}
+    out: tuple[Range, ...] = ()
     for word in words:
-        came_with = word.instead or [(word.id[0], word.id[1], word.id[1])]
-        known = union(known, {r: (first, last) for r, first, last in came_with})
-    return tuple((r, *known[r]) for r in sorted(known))
+        replica, n, _ = word.id
+        out = _ranges(word.instead or ((replica, n, n),), {r: (first, last) for r, first, last in out})
+    return out
+
+
+def _ranges(writes: tuple[Range, ...], more: Known) -> tuple[Range, ...]:
+    both = union(more, {r: (first, last) for r, first, last in writes})
+    return tuple((r, *both[r]) for r in sorted(both))
+
+
+def _overlap(replica: str, first: int, last: int, known: Known) -> bool:
+    start, end = known.get(replica, (1, 0))
+    return start <= end and first <= end and start <= last
 
 
 def _landmarks(blocks: list[Block], old: int, new: int) -> list[Block]:

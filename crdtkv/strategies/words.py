@@ -48,12 +48,14 @@ class Words(Strategy):
         super().__init__(**choose(self.name, options, wins=("edit", "delete")))
 
     def read(self, tree: Tree) -> Any:
-        cell = tree.cell()
-        puts = [] if self.gone(cell) else _puts(cell)
-        if len(puts) < 2:
-            return puts[0].value if puts else ABSENT
-        found = _folded(cell)
+        puts = self._shown(tree.cell())
+        if len(puts) == 1:
+            return puts[0].value
+        found = _folded(puts)
         return ABSENT if found is None else found.value
+
+    def present(self, tree: Tree) -> bool:
+        return bool(self._shown(tree.cell()))
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         match operation:
@@ -81,29 +83,30 @@ class Words(Strategy):
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """Whose words gave way; under wins=delete also who wrote while another deleted."""
         cell = tree.cell()
-        found = _folded(cell)
-        lost = frozenset[Dot]() if found is None else found.lost
-        gone = self.gone(cell)
+        puts = _puts(cell)
+        lost = {p.sibling.dot for p in puts} if self.gone(cell) else _gave_way(puts)
         return [
             *(Loser(b"", s, ABSENT) for s in unreadable(cell)),
-            *(Loser(b"", p.sibling, p.value) for p in _puts(cell) if gone or p.sibling.dot in lost),
+            *(Loser(b"", p.sibling, p.value) for p in puts if p.sibling.dot in lost),
         ]
 
+    def _shown(self, cell: Cell) -> list[_Put]:
+        return [] if self.gone(cell) else _puts(cell)
+
     def _put(self, cell: Cell, before: Cell, value: Any, dot: Dot) -> list[Write]:
-        base = None if self.gone(before) else _folded(before)
-        shown = None if self.gone(cell) else _folded(cell)
+        shown = _folded(self._shown(cell))
         if shown is None:
             return [Write(b"", _encode(value, dot), all=True)]
-        if isinstance(value, str) and shown.text is not None:
-            past = base.text if base is not None else None
-            mine = edited(past, value, dot) if past is not None else created(value, dot)
-            both, lost = merged(unaware(shown.text, dot), mine)
-            if both.words == shown.text.words:
-                return []
-            return [Write(b"", _encode(both, dot), all=True, beats=bool(lost))]
-        if base is not None and values.equal(value, base.value):
+        base = shown if before == cell else _folded(self._shown(before))
+        if not isinstance(value, str) or shown.text is None:
+            unchanged = base is not None and values.equal(value, base.value)
+            return [] if unchanged else [Write(b"", _encode(value, dot), all=True, beats=True)]
+        past = base.text if base is not None else None
+        mine = edited(past, value, dot) if past is not None else created(value, dot)
+        both, lost = (mine, set[Id]()) if base is shown else merged(unaware(shown.text, dot), mine)
+        if both.words == shown.text.words:
             return []
-        return [Write(b"", _encode(value, dot), all=True, beats=True)]
+        return [Write(b"", _encode(both, dot), all=True, beats=bool(lost))]
 
 
 class _Put(NamedTuple):
@@ -136,9 +139,8 @@ def _puts(cell: Cell) -> list[_Put]:
     return [_Put(s, said) for s, said in found if said is not ABSENT and _is_put(said)]
 
 
-def _folded(cell: Cell) -> _Folded | None:
-    """The siblings' texts as one, from the earliest; None if none can be read."""
-    puts = _puts(cell)
+def _folded(puts: list[_Put]) -> _Folded | None:
+    """Their texts as one, from the earliest; None if there is none."""
     if not puts:
         return None
     value, text = puts[0].value, puts[0].text
@@ -157,6 +159,11 @@ def _folded(cell: Cell) -> _Folded | None:
     return _Folded(value, text, frozenset(lost))
 
 
+def _gave_way(puts: list[_Put]) -> frozenset[Dot]:
+    found = _folded(puts) if len(puts) > 1 else None
+    return frozenset() if found is None else found.lost
+
+
 # The payload: [value], or [text, known, runs] where words have come from elsewhere than this put. known: name,
 # first, last of each replica. A run: index of the replica in known, n, first k, how many, and (index, first, last)
 # of each range of writes whose words they stand instead of. Never change this: it is on disk and on the wire.
@@ -166,7 +173,7 @@ def _encode(said: Any, dot: Dot) -> bytes:
     if not isinstance(said, Text):
         return values.pack([said])
     text, known = str(said), union(said.known, {dot[0]: (dot[1], dot[1])})
-    if said._replace(known=known) == created(text, dot):
+    if len(known) == 1 and said._replace(known=known) == created(text, dot):
         return values.pack([text])
     names = sorted(known)
     flat = [part for name in names for part in (name, *known[name])]
@@ -186,32 +193,34 @@ def _runs(words: Iterable[Word], index: Mapping[str, int]) -> Iterator[list[int]
 
 
 def _is_put(said: Any) -> bool:
-    """Whether a payload is one of ours: of the right form, and with as many words in the runs as in the text."""
+    """Whether a payload is of the form of ours."""
     match said:
         case [_]:
             return True
-        case [str() as text, list() as known, list() as runs]:
+        case [str(), list() as known, list() as runs]:
             names, numbers = known[::3], [*known[1::3], *known[2::3]]
-            indices = [i for run in runs if isinstance(run, list) for i in (*run[:1], *run[4::3])]
             return (
                 len(known) % 3 == 0
                 and all(isinstance(name, str) for name in names)
                 and all(isinstance(run, list) and len(run) >= 4 and len(run) % 3 == 1 for run in runs)
                 and all(type(n) is int and n >= 0 for n in (*numbers, *(n for run in runs for n in run)))
-                and all(i < len(names) for i in indices)
-                and sum(run[3] for run in runs) == len(split(text))
+                and all(i < len(names) for run in runs for i in (run[0], *run[4::3]))
             )
     return False
 
 
 def _text(said: list[Any], dot: Dot) -> Text:
+    """The words of a put; all its own if the runs are not of as many."""
     if len(said) == 1:
         return created(said[0], dot)
     text, known, runs = said
+    words = split(text)
+    if sum(run[3] for run in runs) != len(words):
+        return created(text, dot)
     names = known[::3]
-    words = iter(split(text))
     out: list[Word] = []
     for i, n, k, count, *over in runs:
         instead = tuple((names[over[at]], over[at + 1], over[at + 2]) for at in range(0, len(over), 3))
-        out += [Word(next(words), (names[i], n, at), instead) for at in range(k, k + count)]
+        start = len(out)
+        out += [Word(words[start + at], (names[i], n, k + at), instead) for at in range(count)]
     return Text(tuple(out), {name: (known[3 * i + 1], known[3 * i + 2]) for i, name in enumerate(names)})

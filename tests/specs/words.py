@@ -95,9 +95,14 @@ def edited(before: Text, wanted: str, event: Event) -> Text:
     kept = landmarks(match([w.text for w in before.words], new), len(before.words), len(new))
     out: list[Word] = []
     for (i, j, n), (i2, j2, n2) in pairwise([(0, 0, 0), *kept, (len(before.words), len(new), 0)]):
-        gone = before.words[i + n : i2]
+        gone = before.words[i + n : i2] if before.words else nothing(before)
         out += [Word(w, event.dot, gone) for w in new[j + n : j2]] + before.words[i2 : i2 + n2]
     return Text(out, before.known)
+
+
+def nothing(text: Text) -> list[Word]:
+    """What stands for a whole text, empty as it may be: something of every write that it knows."""
+    return [Word("", dot) for dot in text.known]
 
 
 def landmarks(blocks: list[tuple[int, int, int]], old: int, new: int) -> list[tuple[int, int, int]]:
@@ -113,13 +118,13 @@ def landmarks(blocks: list[tuple[int, int, int]], old: int, new: int) -> list[tu
 def merged(mine: Text, theirs: Text) -> Text:
     """Between two words that both have, stretch by stretch."""
     known = mine.known | theirs.known
+    if not any(knows(mine.known, dot) for dot in theirs.known) and not any(knows(theirs.known, d) for d in mine.known):
+        if str(mine) == str(theirs):
+            return Text(mine.words, known)
+        return Text([Word(w.text, w.by, w.instead + nothing(mine), w.it) for w in theirs.words], known)
     pairs = ((mine, theirs), (theirs, mine))
     taken_out = {w.it for t, o in pairs for w in t.words if knows(o.known, w.by) and w not in o.words}
     both = match([w.it for w in mine.words], [w.it for w in theirs.words])
-    if not both and not taken_out:
-        if str(mine) == str(theirs):
-            return Text(mine.words, known)
-        return Text([Word(w.text, w.by, w.instead + mine.words, w.it) for w in theirs.words], known)
     out: list[Word] = []
     ends = (len(mine.words), len(theirs.words), 0)
     for (i, j, n), (i2, j2, n2) in pairwise([(0, 0, 0), *both, ends]):

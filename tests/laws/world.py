@@ -39,7 +39,7 @@ from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.roots import TTL_PATH, expired, pick, roots_in
 from tests.laws.operations import JSON_PATHS, SPECS, Wish, draw, norm, norm_read, spec_of
 from tests.laws.shadow import Shadow
-from tests.specs import counter, flag, greatest, log, lww, merge, mv
+from tests.specs import counter, flag, greatest, log, lww, merge, mv, words
 from tests.specs import set as set_spec
 from tests.specs.history import Event, seen_by
 
@@ -257,14 +257,14 @@ class World:
         self.files = 0
         self.before: Any = None
         self.story: list[str] | None = None
-        specs = dice.sample(SPECS, dice.choice((2, 3, 4, 15) if profile in ("calm", "everything") else (2, 3)))
+        specs = dice.sample(SPECS, dice.choice((2, 3, 4, len(SPECS)) if profile in ("calm", "everything") else (2, 3)))
         if profile in ("rules", "expiry", "purging") and not any(s.startswith("json") for s in specs):
-            specs[0] = dice.choice(("json", "json?wins=delete"))
+            specs[0] = dice.choice([s for s in SPECS if s.startswith("json")])
         self.names: tuple[str, ...] = ()
         if profile == "focus":
             specs = [dice.choice((*SPECS, "json", "json?wins=delete", "json", "list", "set?wins=remove", "counter"))]
             self.names = tuple(
-                dice.sample(("deep", "a", "hits", "tags", "out", "items", "arr", "notes"), dice.choice((1, 2)))
+                dice.sample(("deep", "a", "hits", "tags", "out", "items", "arr", "notes", "text"), dice.choice((1, 2)))
             )
         self.keys = [f"{spec}#{n}" for spec in specs for n in range(1 if profile == "focus" else dice.choice((1, 2)))]
         self.step_ms = dice.choice((1, 1, 10, 50))
@@ -1020,4 +1020,6 @@ _SPEC: dict[str, Callable[[list[Event]], Any]] = {
     "set?wins=remove": lambda e: set_spec.value(e, False),
     "log": log.value,
     "merge:folded": lambda e: merge.value(e, _folded),
+    "words": words.value,
+    "words?wins=delete": lambda e: words.value(e, True),
 }

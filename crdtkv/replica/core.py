@@ -19,13 +19,12 @@ from crdtkv.core.state import State
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
-from crdtkv.errors import BaseNotHere, BaseTooOld, RuleInvalid, UnknownStrategy, VersionInvalid
+from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.document import update
-from crdtkv.strategies.opaque import Opaque
-from crdtkv.strategies.registry import strategy
+from crdtkv.strategies.opaque import known_strategy
 
 __all__ = [
     "CEILING_MS",
@@ -37,7 +36,6 @@ __all__ = [
     "Replica",
     "Root",
     "expired",
-    "known_strategy",
     "pick",
     "root_path",
     "roots_in",
@@ -254,14 +252,6 @@ def roots_in(cells: Cells, expiry: Stamp = 0, memo: dict[bytes, Any] | None = No
         if tag == STRATEGY:
             yield known_strategy(data.decode()), whole.sub(root)
         path = whole.first_after(root + b"\xff")
-
-
-def known_strategy(spec: str) -> Strategy:
-    """The strategy of a spec found in data; what this process has no code for is kept, unread."""
-    try:
-        return strategy(spec)
-    except (UnknownStrategy, RuleInvalid):
-        return Opaque(spec)
 
 
 def pick(roots: list[Root]) -> Root | None:

@@ -23,7 +23,7 @@ from crdtkv.core.cells import (
     newest_stamp,
     sweep,
 )
-from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all
+from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
 from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ends_above, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
@@ -32,6 +32,7 @@ from crdtkv.core.wire import Record, RecordWrite, chain, encode
 from crdtkv.errors import StrategyMismatch, WrongOperation
 from crdtkv.replica import past
 from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, root_path, roots_in
+from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.registry import strategy
@@ -66,7 +67,10 @@ class Draft:
         `spec` names the strategy of a key that is to be made; `family` is the strategy
         name that the caller's operation belongs to.
         """
+        current = base is not None and covers_all(base, self._seen(key))
         self._clear_expired(key)
+        if base is not None and current and self._seen(key).get(self.dot[0]) == self.dot[1]:
+            base = merge([base, dict([self.dot])])  # who knew all knew what has just been cleared
         shown = pick(self._roots(key))
         chosen = self._choose(key, shown, spec, family, operation)
         if operation.name == "delete":
@@ -155,7 +159,7 @@ class Draft:
         return (
             self._covers(base),
             dict(base),
-            Tree(cells, tree.prefix),
+            Tree(cells, tree.prefix, expired(cells, self.stamp)),
         )
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
@@ -167,14 +171,20 @@ class Draft:
     # writes
 
     def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
-        if is_sweep(write.payload):
+        sweeps = is_sweep(write.payload)
+        if sweeps:
             self._sweep(key, write)
-            write = write._replace(payload=self._with_earlier(key, write), all=True)
+            write = write._replace(payload=self._with_earlier(key, write))
         else:
             self._spell_out(key, write.path)
         old = self._cells(key).get(write.path, ())
         prior = next((s for s in old if s.dot == self.dot), None)
-        replaced = [s.dot for s in old if s.dot != self.dot and (write.all or covered(s.dot))]
+        replaced = [
+            s.dot
+            for s in old
+            # An earlier sweep has done its work, and may be purged elsewhere; a mark that the base had not seen stands.
+            if s.dot != self.dot and (write.all or covered(s.dot) or (sweeps and not is_live(s.payload)))
+        ]
         lost = [dot for dot in replaced if write.beats and based and not covered(dot)]
         own = Sibling(
             self.dot, self.stamp, write.payload,
@@ -223,10 +233,13 @@ class Draft:
         roots = self._roots(key)
         if not date or pick(roots) is None:
             return
-        hidden = {p for p, c in self._all(key) if p and newest_stamp(c) < date and not _in_whole(p, roots)} | {TTL_PATH}
+        hidden = {TTL_PATH}
         for found, tree in roots:
             if found.whole and found.present(tree):
                 self._write(key, Write(tree.prefix, found.mark(tree)), self._covers(None), False)
+            else:
+                cells = [(b"", tree.raw().cell()), *tree.raw().below()]
+                hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
         self._cancel(key, hidden)
         self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
         self._touch(key)
@@ -285,15 +298,13 @@ class Draft:
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
+        purge_to(replica, 0)
         return record, data
 
     # small readings
 
     def _cells(self, key: str) -> Any:
         return self.replica.storage.cells(key)
-
-    def _all(self, key: str) -> list[tuple[bytes, Cell]]:
-        return list(self._cells(key).items())
 
     def _expired(self, key: str) -> Stamp:
         return expired(self._cells(key), self.stamp)
@@ -323,8 +334,3 @@ class Draft:
                 f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
             )
         return chosen
-
-
-def _in_whole(path: bytes, roots: list[Root]) -> bool:
-    """Whether a path lies in a document that expiry hides whole or not at all."""
-    return any(found.whole and path.startswith(tree.prefix) for found, tree in roots)

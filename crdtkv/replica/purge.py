@@ -6,15 +6,19 @@ now or after any later join. The floor moves in steps so that replicas share it.
 
 from __future__ import annotations
 
-from crdtkv.core.cells import Cell, due, newest_stamp
-from crdtkv.core.clocks import Stamp, covers_all, make_stamp
-from crdtkv.core.paths import component, first
-from crdtkv.core.tree import Tree
-from crdtkv.replica import members
-from crdtkv.replica.core import TTL_PATH, Replica, expired, known_strategy, roots_in
-from crdtkv.strategies.counter_cells import share, share_path
+from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["PURGE_STEP_MS", "purge", "purge_to", "stable"]
+from crdtkv.core.cells import due, newest_stamp
+from crdtkv.core.clocks import Stamp, covers_all, make_stamp
+from crdtkv.core.paths import ORDER, component, components, first
+from crdtkv.core.tree import Cells, Tree
+from crdtkv.replica import members
+from crdtkv.replica.core import TTL_PATH, Replica, expired, roots_in
+from crdtkv.strategies.counter_cells import share, share_path
+from crdtkv.strategies.opaque import known_strategy
+from crdtkv.strategies.sequence import is_element, order_path
+
+__all__ = ["PURGE_STEP_MS", "dead", "purge", "purge_to", "stable"]
 
 PURGE_STEP_MS = 10_000
 
@@ -44,97 +48,117 @@ def purge(replica: Replica, step_ms: int = PURGE_STEP_MS) -> int:
 
 
 def purge_to(replica: Replica, floor: Stamp) -> int:
-    """Raise the floor and drop what is absent and old. Inside a transaction."""
+    """Raise the floor and drop what is absent and old; how many cells that was. Inside a transaction.
+
+    Also without a higher floor: what arrived at or below one that was reached without its
+    writer goes, and what could not go before what has just changed.
+    """
     storage, state = replica.storage, replica.state
     if floor > state.floor:
         state.floor = floor
-        places = storage.due(floor)
+        places = _by_key(storage.due(floor))
     else:
-        # What arrived at or below a floor that was reached without its writer goes as well.
-        places = [place for place in _changed(replica) if _is_due(replica, *place)]
-    by_root: dict[tuple[str, bytes], list[bytes]] = {}
+        places = _awake(replica, replica.changed)
+    dropped = 0
+    while places:
+        gone = {key: dead(storage.cells(key), paths, state.floor) for key, paths in sorted(places.items())}
+        for key, paths in gone.items():
+            _drop(replica, key, paths)
+            dropped += len(paths)
+        places = _awake(replica, gone)
+    return dropped
+
+
+def _by_key(places: Iterable[tuple[str, bytes]]) -> dict[str, set[bytes]]:
+    out: dict[str, set[bytes]] = {}
     for key, path in places:
+        out.setdefault(key, set()).add(path)
+    return out
+
+
+def _awake(replica: Replica, changed: Mapping[str, Iterable[bytes]]) -> dict[str, set[bytes]]:
+    """Of what is due, all that may go now because these cells changed."""
+    floor = replica.state.floor
+    out: dict[str, set[bytes]] = {}
+    for key, paths in changed.items() if floor else ():
+        cells = replica.storage.cells(key)
+        near = {n for path in paths for n in _around(path)}
+        found = {p for p in near if (cell := cells.get(p)) and (when := due(p, cell)) is not None and when <= floor}
+        if found:
+            out[key] = found
+    return out
+
+
+def _around(path: bytes) -> Iterator[bytes]:
+    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it."""
+    yield from (b"", TTL_PATH)
+    at = 0
+    for part in components(path):
+        above, at = path[:at], at + len(part)
+        yield path[:at]
+        if is_element(part):
+            yield above + order_path(part)
+        elif part[:1] == ORDER:
+            yield above + first(part)[1]
+
+
+def dead(cells: Cells, candidates: Iterable[bytes], floor: Stamp) -> set[bytes]:
+    """What of a key a purge to `floor` drops because of the cells at `candidates`: a function of its cells alone."""
+    by_root: dict[bytes, list[bytes]] = {}
+    for path in sorted(candidates):
         root = path if path in (b"", TTL_PATH) else component(*first(path)[:2])
-        by_root.setdefault((key, root), []).append(path)
-    floor = state.floor
-    # Dates last: what they hide goes with them.
-    return sum(_purge_root(replica, key, root, paths, floor) for (key, root), paths in sorted(by_root.items()))
+        by_root.setdefault(root, []).append(path)
+    out: set[bytes] = set()
+    for root, paths in by_root.items():
+        if root == b"":
+            out.update(_dead_sweep(cells, floor))
+        elif root == TTL_PATH:
+            out.update(_dead_date(cells, floor))
+        else:
+            out.update(_dead_root(cells, root, paths, floor))
+    return out
 
 
-def _changed(replica: Replica) -> list[tuple[str, bytes]]:
-    return [(key, path) for key, paths in replica.changed.items() for path in paths]
-
-
-def _is_due(replica: Replica, key: str, path: bytes) -> bool:
-    when = due(path, replica.storage.cells(key).get(path, ()))
-    return when is not None and when <= replica.state.floor
-
-
-def _purge_root(replica: Replica, key: str, root: bytes, paths: list[bytes], floor: Stamp) -> int:
-    if root == b"":
-        orphans, blocked = _orphans(replica, key, floor)
-        return _drop(replica, key, orphans if blocked else [*orphans, *paths])
-    if root == TTL_PATH:
-        return _drop(replica, key, _expired(replica, key, floor))
-    cells = replica.storage.cells(key)
+def _dead_root(cells: Cells, root: bytes, paths: list[bytes], floor: Stamp) -> list[bytes]:
     # A date that is not stable may still be put off, so it hides nothing from a purge.
     settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor
     tree = Tree(cells, root, expired(cells, floor) if settled else 0)
     found = known_strategy(first(root)[1].decode())
-    return _drop(replica, key, [root + p for p in found.dead(tree, [p[len(root) :] for p in paths], floor)])
+    return [root + p for p in found.dead(tree, [p[len(root) :] for p in paths], floor)]
 
 
-def _orphans(replica: Replica, key: str, floor: Stamp) -> tuple[list[bytes], bool]:
-    """Edits of a document whose root a new life swept away: what of them is old, and whether some is not.
+def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:
+    """The key's own cell, after the edits of a document whose container a new life swept away.
 
     They are not shown and nothing below them was deleted, so the life's sweep is what
     remembers them: it goes last.
     """
-    cells = replica.storage.cells(key)
-    dead: list[bytes] = []
-    blocked = False
-    for found, tree in roots_in(cells):
-        if found.whole and not cells.get(tree.prefix):
-            below = [tree.prefix + path for path, _ in tree.below()]
-            old = all(newest_stamp(cells[path]) <= floor for path in below)
-            dead += below if old else []
-            blocked = blocked or not old
-    return dead, blocked
+    groups = [(tree.prefix, group) for found, tree in roots_in(cells) for group in found.orphans(tree)]
+    old = [(at, group) for at, group in groups if all(newest_stamp(cell) <= floor for cell in group.values())]
+    return [*(at + path for at, group in old for path in group), *([b""] if len(old) == len(groups) else [])]
 
 
-def _expired(replica: Replica, key: str, floor: Stamp) -> list[bytes]:
+def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
     """What goes because the key's date lies at or below the floor, the date last of all."""
-    cells = replica.storage.cells(key)
     if newest_stamp(cells[TTL_PATH]) > floor:
         return []
     date = expired(cells, floor)
-    dead = []
-    for root in {component(*first(path)[:2]) for path in cells if path not in (b"", TTL_PATH)}:
-        data = first(root)[1]
-        found = known_strategy(data.decode())
-        dead += (
-            [p for p, cell in cells.items() if p.startswith(root) and _old(cell, date, floor)]
-            if not found.whole
-            else []
-        )
-        if found.whole and date and not found.present(Tree(cells, root, date)):
-            below = [p for p in cells if p.startswith(root)]
-            dead += below if all(newest_stamp(cells[p]) <= floor for p in below) else []
-    left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *dead}]
+    out: list[bytes] = []
+    for found, tree in roots_in(cells, date) if date else ():
+        below = {tree.prefix + path: cell for path, cell in [(b"", tree.raw().cell()), *tree.raw().below()] if cell}
+        if not found.whole:
+            out += [p for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
+        elif tree.prefix in below and not found.present(tree) and all(newest_stamp(cell) <= floor for cell in below.values()):
+            out += below
+    left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]
     # Without its date, what is still older than the date would be shown again.
-    if not date or not any(newest_stamp(cell) < date for cell in left):
-        dead.append(TTL_PATH)
-    return dead
+    return out if any(s.stamp < date for cell in left for s in cell) else [*out, TTL_PATH]
 
 
-def _old(cell: Cell, date: Stamp, floor: Stamp) -> bool:
-    return newest_stamp(cell) < date and newest_stamp(cell) <= floor
-
-
-def _drop(replica: Replica, key: str, paths: list[bytes]) -> int:
+def _drop(replica: Replica, key: str, paths: Iterable[bytes]) -> None:
     storage, state = replica.storage, replica.state
     context = dict(storage.context(key))
-    for path in paths:
+    for path in sorted(paths):
         for sibling in storage.cells(key).get(path, ()):
             origin, n = sibling.dot
             state.dropped[origin] = max(n, state.dropped.get(origin, 0))
@@ -144,4 +168,3 @@ def _drop(replica: Replica, key: str, paths: list[bytes]) -> int:
         replica.set_cell(key, path, (), until=context)
     if not storage.cells(key):
         replica.set_context(key, {})
-    return len(paths)

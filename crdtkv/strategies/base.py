@@ -172,6 +172,10 @@ class Strategy(ABC):
         """Whether what stands at `path` is part of what a reader sees (whole containers only)."""
         return True
 
+    def orphans(self, tree: Tree) -> Iterable[Mapping[bytes, Cell]]:
+        """What lies in containers whose own cell is gone, and so is not shown, for each of them (documents only)."""
+        return ()
+
     def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:
         """Whether a part of the value is under another strategy than these rules would make it (documents only)."""
         return False

@@ -133,7 +133,7 @@ def keeps_what_the_other_has_replaced(patch: Patch) -> None:
 # edits
 
 
-@mutation(("purging", 1), ("expiry", 1), ("members", 1))
+@mutation(("rules", 2), ("focus", 3), ("expiry", 3))
 def sweeps_nothing_when_a_life_begins(patch: Patch) -> None:
     def begin(original: Any, self: Any, key: str, written: set[bytes]) -> None:
         write = self._write
@@ -225,16 +225,18 @@ def purges_without_what_was_announced(patch: Patch) -> None:
     around(patch, purge, "stable", stable)
 
 
-@mutation(("calm", 1), ("purging", 1), ("focus", 1))
+@mutation(("expiry", 1), ("purging", 2), ("expiry", 2))
 def drops_tombstones_and_keeps_what_they_beat(patch: Patch) -> None:
-    def drop(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
+    def drop(original: Any, replica: Any, key: str, paths: set[bytes]) -> None:
+        whole = []
         for path in paths:
             cell = replica.storage.cells(key).get(path, ())
             kept = tuple(s for s in cell if s.payload is not None)
             if kept and len(kept) < len(cell):
                 replica.set_cell(key, path, kept)
-        return int(original(replica, key, [p for p in paths if not any(
-            s.payload is not None for s in replica.storage.cells(key).get(p, ()))]))  # fmt: skip
+            else:
+                whole.append(path)
+        original(replica, key, whole)
 
     around(patch, purge, "_drop", drop)
 
@@ -255,10 +257,7 @@ def drops_a_part_of_a_group(patch: Patch) -> None:
 
 @mutation()
 def drops_the_date_before_what_it_hides(patch: Patch) -> None:
-    def expired(original: Any, replica: Any, key: str, floor: int) -> Any:
-        return [*original(replica, key, floor), purge.TTL_PATH]
-
-    around(patch, purge, "_expired", expired)
+    around(patch, purge, "_dead_date", lambda f, cells, floor: [*f(cells, floor), purge.TTL_PATH])
 
 
 @mutation()
@@ -268,11 +267,10 @@ def judges_expiry_by_the_clock_in_a_purge(patch: Patch) -> None:
 
 @mutation(("calm", 1), ("purging", 1), ("focus", 1))
 def keeps_the_context_of_a_dropped_key(patch: Patch) -> None:
-    def drop(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
+    def drop(original: Any, replica: Any, key: str, paths: set[bytes]) -> None:
         context = dict(replica.storage.context(key))
-        done = int(original(replica, key, paths))
+        original(replica, key, paths)
         replica.set_context(key, context)
-        return done
 
     around(patch, purge, "_drop", drop)
 

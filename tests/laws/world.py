@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.clocks import covers_all, stamp_ms
+from crdtkv.core.paths import pretty
 from crdtkv.core.versions import parse_version
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.errors import BadRequest, BaseNotHere, BaseTooOld, Corrupt, CrdtkvError, StorageFailed, VersionInvalid
@@ -37,7 +38,7 @@ from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
 from crdtkv.strategies.base import ABSENT, Operation
 from tests.laws.operations import JSON_PATHS, SPECS, Wish, draw, norm, norm_read, spec_of
-from tests.laws.shadow import Shadow
+from tests.laws.shadow import Shadow, forgotten
 from tests.specs import counter, flag, greatest, log, lww, merge, mv
 from tests.specs import set as set_spec
 from tests.specs.history import Event, seen_by
@@ -435,6 +436,8 @@ class World:
     def _do(self, colo: Colo, key: str, wish: Wish, base: str | None, spec: str | None) -> None:
         """One operation in a transaction of its own, and what must hold after it."""
         store, replica = colo.store, colo.replica
+        # A clock that was mended and went back may show again what had expired by the old one: before we look.
+        life.mend(replica)
         entry = store.get(key)
         before = dict(replica.state.vector)
         current = base is None or entry is None or covers_all(parse_version(key, base), replica.storage.context(key))
@@ -451,7 +454,7 @@ class World:
         self.say(f"{colo.name}: {key} {wish} base={base} -> {receipt.value!r} {receipt.version}")
         if wish.name == "put" and wish.path is None and current:
             self.counts["put-get"] += 1
-            was = entry.value if entry and entry.strategy == receipt.strategy else None
+            was = entry.value if entry and entry.strategy == receipt.strategy else ABSENT
             wanted = norm(receipt.strategy, wish.args[0], was)
             read = norm_read(receipt.strategy, receipt.value, wanted)
             if not _same(read, wanted) or not _same(store.get(key).value, receipt.value):  # type: ignore[union-attr]
@@ -835,6 +838,16 @@ class World:
                 if mine != wanted:
                     raise Failure("oracle", f"{colo.name} at {dict(vector)}: {key!r} shows {_show(mine)}; its history "
                                   f"says {_show(wanted)} (judged {'now' if at == now else 'later'})")  # fmt: skip
+            self._ask_for_cells(colo, key, cells)
+
+    def _ask_for_cells(self, colo: Colo, key: str, cells: Any) -> None:
+        """To the sibling: what a store holds is a function of its vector and its floor."""
+        mine, wanted = dict(colo.disk.cells(key)), dict(forgotten(cells, colo.replica.state.floor))
+        if mine != wanted:
+            words = [f"{pretty(p)}: {mine.get(p)} != {wanted.get(p)}" for p in sorted({*mine, *wanted})
+                     if mine.get(p) != wanted.get(p)]  # fmt: skip
+            raise Failure("oracle", f"{colo.name} at {colo.store.vector}, floor {colo.replica.state.floor}: {key!r} "
+                          f"holds other cells than its history leaves: {'; '.join(words)}")  # fmt: skip
 
     # the end
 

@@ -61,7 +61,7 @@ def limits_table() -> str:
         ("ttl", f"more than 0, at most {operations.MAX_TTL:,} seconds"),
         ("rules", f"{rules.MAX_RULES:,}; {rules.MAX_PATHS} paths each"),
         ("history, unless a rule says otherwise", f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} "
-                            f"hours; {past.MAX_GAPS} gaps and {past.MAX_LIVES} re-creations of a key"),
+                            f"hours; {past.MAX_GAPS} gaps, {past.MAX_LIVES} re-creations and {past.MAX_FLOORS:,} purges of a key"),
         ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "

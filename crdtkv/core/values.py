@@ -308,10 +308,9 @@ def _check(value: Any) -> None:
                 if isinstance(item, (dict, list, tuple)):
                     found = known.get(id(item))
                     if found is None:
-                        named = isinstance(item, dict)
-                        if depth == MAX_DEPTH or (named and not all(map(_is_str, item))):
+                        if depth == MAX_DEPTH or (isinstance(item, dict) and not all(map(_is_str, item))):
                             return None
-                        found = check(item.values() if named else item, depth + 1)
+                        found = check(item.values() if isinstance(item, dict) else item, depth + 1)
                         if found is None:
                             return None
                         known[id(item)] = found

@@ -16,9 +16,9 @@ from crdtkv.core.clocks import covers
 from crdtkv.core.paths import ORDER, STRATEGY, first, is_below, split
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
-from crdtkv.replica.core import Replica, root_path, roots_in
+from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT, Strategy
-from crdtkv.strategies.opaque import known_strategy
+from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
 __all__ = ["MAX_INBOX", "Beaten", "entry", "note", "put"]
 

@@ -17,14 +17,15 @@ from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.core.state import State
 from crdtkv.core.wire import CatchUp, Record
 from crdtkv.errors import MembershipConflict, NotAMember
-from crdtkv.replica import inbox, members
-from crdtkv.replica.core import CLOCK_BOUND_MS, Replica, roots_in
+from crdtkv.replica import inbox, members, past
+from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.exchange import absorb, catch_up
 from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC, SYSTEM, colo_of
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import Operation, Write
 from crdtkv.strategies.counter_cells import joined_payload
+from crdtkv.strategies.roots import roots_in
 
 __all__ = [
     "MAX_ANCESTRY",
@@ -167,8 +168,7 @@ def _forget_everything(replica: Replica) -> None:
             replica.storage.put_cell(key, path, ())
         replica.storage.put_context(key, {})
     for key in replica.storage.past_keys():
-        for path in list(replica.storage.past(key)):
-            replica.storage.put_past(key, path, ())
+        past.begin_again(replica.storage, key, {})
     replica.changed = {}
     replica.forget_memos()
 

@@ -16,8 +16,9 @@ from crdtkv.core.cells import is_live, rank
 from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, Vector, covers
 from crdtkv.core.paths import VALUE, component, split
 from crdtkv.core.wire import Record
-from crdtkv.replica.core import Replica, root_path
+from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT, Operation
+from crdtkv.strategies.roots import root_path
 
 __all__ = [
     "CHAIN",

@@ -20,7 +20,7 @@ from crdtkv.replica.purge import purge
 from crdtkv.store.results import Conflict, Receipt
 from crdtkv.strategies.base import Env, Write
 from crdtkv.strategies.counter_cells import fold
-from crdtkv.strategies.opaque import known_strategy
+from crdtkv.strategies.roots import known_strategy
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store

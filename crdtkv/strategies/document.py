@@ -30,7 +30,8 @@ from crdtkv.core.clocks import Dot, Stamp, covers
 from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, component_end, first, is_below
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import ABSENT, Strategy
-from crdtkv.strategies.opaque import Opaque, known_strategy
+from crdtkv.strategies.opaque import Opaque
+from crdtkv.strategies.roots import known_strategy
 from crdtkv.strategies.sequence import is_element, order_path, position_of
 
 __all__ = [

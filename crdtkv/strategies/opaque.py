@@ -12,11 +12,10 @@ from typing import Any
 from crdtkv.core.cells import is_live
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.tree import Tree
-from crdtkv.errors import RuleInvalid, UnknownStrategy
+from crdtkv.errors import UnknownStrategy
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
-from crdtkv.strategies.registry import strategy
 
-__all__ = ["Opaque", "known_strategy"]
+__all__ = ["Opaque"]
 
 
 class Opaque(Strategy):
@@ -53,11 +52,3 @@ class Opaque(Strategy):
 
     def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
         return ()
-
-
-def known_strategy(spec: str) -> Strategy:
-    """The strategy of a spec found in data; what this process has no code for is kept, unread."""
-    try:
-        return strategy(spec)
-    except (UnknownStrategy, RuleInvalid):
-        return Opaque(spec)

@@ -20,9 +20,9 @@ from crdtkv.core.cells import Cell, Sibling
 from crdtkv.core.paths import ELEMENT, KEYED, ORDER, STRATEGY, component, first
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record
-from crdtkv.replica.core import TTL_PATH, expired, roots_in
 from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.document import Node, Reader, build, nested_strategy
+from crdtkv.strategies.roots import TTL_PATH, expired, roots_in
 
 __all__ = ["Shadow", "forgotten"]
 

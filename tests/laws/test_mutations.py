@@ -19,7 +19,7 @@ from crdtkv.core.clocks import covers, merge
 from crdtkv.replica import draft, exchange, life, members, past, purge
 from crdtkv.replica.core import Replica
 from crdtkv.storage.memory import MemoryStorage
-from crdtkv.strategies import counter, document, document_edit, json, lww
+from crdtkv.strategies import counter, document, document_edit, forgetting, json, lww
 from crdtkv.strategies import list as lists
 from tests.laws.world import PROFILES, Failure, run
 
@@ -227,18 +227,15 @@ def purges_without_what_was_announced(patch: Patch) -> None:
 
 @mutation(("expiry", 1), ("purging", 2), ("expiry", 2))
 def drops_tombstones_and_keeps_what_they_beat(patch: Patch) -> None:
-    def drop(original: Any, replica: Any, key: str, paths: set[bytes]) -> None:
-        whole = []
-        for path in paths:
-            cell = replica.storage.cells(key).get(path, ())
-            kept = tuple(s for s in cell if s.payload is not None)
-            if kept and len(kept) < len(cell):
-                replica.set_cell(key, path, kept)
+    def drop(original: Any, cells: Any, due: Any, floor: int) -> Any:
+        for path in original(cells, due, floor):
+            kept = tuple(s for s in cells()[path] if s.payload is not None)
+            if len(kept) in (0, len(cells()[path])):
+                yield path
             else:
-                whole.append(path)
-        original(replica, key, whole)
+                cells()[path] = kept
 
-    around(patch, purge, "_drop", drop)
+    around(patch, purge, "dead_paths", drop)
 
 
 @mutation(("restarts", 6), ("focus", 8), ("restarts", 22))
@@ -257,22 +254,22 @@ def drops_a_part_of_a_group(patch: Patch) -> None:
 
 @mutation()
 def drops_the_date_before_what_it_hides(patch: Patch) -> None:
-    around(patch, purge, "_dead_date", lambda f, cells, floor: [*f(cells, floor), purge.TTL_PATH])
+    around(patch, forgetting, "_dead_date", lambda f, cells, floor: [*f(cells, floor), forgetting.TTL_PATH])
 
 
 @mutation()
 def judges_expiry_by_the_clock_in_a_purge(patch: Patch) -> None:
-    around(patch, purge, "expired", lambda f, cells, floor: f(cells, 1 << 62))
+    around(patch, forgetting, "expired", lambda f, cells, floor: f(cells, 1 << 62))
 
 
 @mutation(("calm", 1), ("purging", 1), ("focus", 1))
 def keeps_the_context_of_a_dropped_key(patch: Patch) -> None:
-    def drop(original: Any, replica: Any, key: str, paths: set[bytes]) -> None:
+    def purge_key(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
         context = dict(replica.storage.context(key))
         original(replica, key, paths)
         replica.set_context(key, context)
 
-    around(patch, purge, "_drop", drop)
+    around(patch, purge, "_purge_key", purge_key)
 
 
 @mutation()
@@ -359,7 +356,7 @@ def trimming_leaves_no_horizon(patch: Patch) -> None:
     patch.setattr(past, "_forget", lambda *args: None)
 
 
-@mutation(("focus", 3))
+@mutation()
 def history_knows_no_lives(patch: Patch) -> None:
     patch.setattr(past, "begin_life", lambda *args: None)
 

@@ -22,9 +22,10 @@ from crdtkv.core.cells import (
 )
 from crdtkv.core.paths import ELEMENT, MEMBER, REPLICA, STRATEGY, VALUE, component
 from crdtkv.core.state import State
-from crdtkv.replica.core import TTL_PATH, Replica
+from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.storage.memory import MemoryStorage
+from crdtkv.strategies.roots import TTL_PATH
 from crdtkv.strategies.sequence import order_path
 from tests.laws.shadow import forgotten
 from tests.laws.world import FOR_EVER, World, _view, plan
@@ -106,7 +107,8 @@ A, B = component(MEMBER, b"a"), component(MEMBER, b"b")
 E, F = (component(ELEMENT, positions.initial(i, b"\x01")) for i in (0, 1))
 ONE, SHARE = component(VALUE, b"\x01"), component(STRATEGY, b"counter") + component(REPLICA, b"r")
 NODES = [root + p for root in (JSON, STRICT) for p in (b"", A, A + B, A + B + A, B, A + E, A + F, A + E + A, E)]
-LEAVES = [root + p for root in (JSON, STRICT) for p in (A + order_path(E), A + order_path(F), A + SET + ONE, A + B + SHARE)]
+INSIDE = (A + order_path(E), A + order_path(F), A + SET + ONE, A + B + SHARE)
+LEAVES = [root + p for root in (JSON, STRICT) for p in INSIDE]
 LEAVES += [LWW, SET, SET + ONE, LIST, *(LIST + p for p in (E, F, order_path(E), order_path(F)))]
 ENDS = [TOMBSTONE, hide({"r": 4}, MARK_OBJECT), hide({"r": 9}, MARK_ARRAY)]
 
@@ -132,7 +134,8 @@ def cell(n: int, payload: bytes | None) -> Cell:
 
 
 HANGING = {
-    "an order cell on its element": (LIST + order_path(E), {LIST + E: cell(1, b"\x01"), LIST + order_path(E): cell(2, b"\x01")}),
+    "an order cell on its element": (LIST + order_path(E), {
+        LIST + E: cell(1, b"\x01"), LIST + order_path(E): cell(2, b"\x01")}),
     "an element on its order cell": (LIST + E, {LIST + E: cell(1, None), LIST + order_path(E): cell(9, b"\x01")}),
     "a container on what is below it": (JSON + A, {
         JSON: cell(1, MARK_OBJECT), JSON + A: cell(2, hide({}, MARK_ARRAY)), JSON + A + E: cell(9, None)}),

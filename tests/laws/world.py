@@ -32,11 +32,12 @@ from crdtkv.core.versions import parse_version
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.errors import BadRequest, BaseNotHere, BaseTooOld, Corrupt, CrdtkvError, StorageFailed, VersionInvalid
 from crdtkv.replica import exchange, life, members
-from crdtkv.replica.core import TTL_PATH, Replica, expired, pick, roots_in
+from crdtkv.replica.core import Replica
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
 from crdtkv.strategies.base import ABSENT, Operation
+from crdtkv.strategies.roots import TTL_PATH, expired, pick, roots_in
 from tests.laws.operations import JSON_PATHS, SPECS, Wish, draw, norm, norm_read, spec_of
 from tests.laws.shadow import Shadow, forgotten
 from tests.specs import counter, flag, greatest, log, lww, merge, mv
@@ -230,14 +231,13 @@ class Colo:
 
 
 class Read(NamedTuple):
-    """What a client read: `vector` is what the colo had absorbed; `dated`: the key had a date of expiry."""
+    """What a client read, as it was when the version was made; `vector` is what the colo had absorbed."""
 
     key: str
     version: str
     value: Any
     siblings: Any
     vector: dict[str, int]
-    dated: bool
 
 
 class World:
@@ -480,8 +480,8 @@ class World:
         entry = colo.store.get(key)
         if entry is not None:
             reads = self.reads.setdefault(key, [])
-            dated = TTL_PATH in colo.disk.cells(key)
-            reads.append(Read(key, entry.version, entry.value, entry.siblings, colo.store.vector, dated))
+            value, siblings = _then(colo.disk.cells(key))
+            reads.append(Read(key, entry.version, value, siblings, colo.store.vector))
             if len(reads) > MAX_READS:
                 reads.pop(self.counts["operations"] % MAX_READS)
 
@@ -581,8 +581,6 @@ class World:
                 raise Failure("history", f"{colo.name}: {read} is called forged: {error}") from error
             return
         self.counts["history"] += 1
-        if entry is None and read.dated:
-            return
         if entry is None or not _same(entry.value, read.value) or not _same(entry.siblings, read.siblings):
             raise Failure("history", f"{colo.name}: {read.key!r} at {read.version} was {read.value!r} "
                           f"{read.siblings}, is now {entry}")  # fmt: skip
@@ -991,6 +989,13 @@ def _view(cells: Any, context: Any, now: int, memo: dict[bytes, Any]) -> Any:
         found.spec, values.pack(found.read(tree)), values.pack(siblings) if siblings else b"",
         tuple(sorted(context.items())),
     )  # fmt: skip
+
+
+def _then(cells: Any) -> tuple[Any, Any]:
+    """What cells show to who reads them as soon as they are so: value and siblings."""
+    stamp = max(s.stamp for cell in cells.values() for s in cell)
+    shown = pick(list(roots_in(cells, expired(cells, stamp)))) or pick(list(roots_in(cells)))
+    return (None, ()) if shown is None else (shown[0].read(shown[1]), tuple(shown[0].siblings(shown[1])))
 
 
 def _show(view: Any) -> str:

@@ -1,0 +1,104 @@
+"""What a purge drops: a function of a key's cells and the floor, and of nothing else.
+
+Law: dropping it changes no reading, now or after any later join; and whether it goes in
+one step or in many, with one floor or with one after the other, the same is left. What
+goes reads as absent by itself, and all of it is stamped at or below the floor, so every
+member has heard it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from crdtkv.core.cells import due, newest_stamp
+from crdtkv.core.clocks import Stamp
+from crdtkv.core.paths import ORDER, component, components, first
+from crdtkv.core.tree import Cells, Tree
+from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
+from crdtkv.strategies.sequence import is_element, order_path
+
+__all__ = ["dead_paths", "woken"]
+
+
+def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -> Iterator[bytes]:
+    """The paths of a key that a purge to `floor` drops, given those that are due (core.cells.due).
+
+    Whoever iterates drops each before it asks for the next; `cells` gives what is left.
+    """
+    done: set[bytes] = set()
+    while due:
+        gone = sorted(_dead(cells(), due, floor) - done)
+        yield from gone
+        done.update(gone)
+        due = woken(cells(), gone, floor)
+
+
+def woken(cells: Cells, changed: Iterable[bytes], floor: Stamp) -> set[bytes]:
+    """Of what is due at `floor`, all that may go now because the cells at `changed` have changed. O(changed)."""
+    near = {path for at in changed for path in _around(at)} if floor else set()
+    return {p for p in near if (cell := cells.get(p)) and (when := due(p, cell)) is not None and when <= floor}
+
+
+def _around(path: bytes) -> Iterator[bytes]:
+    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it."""
+    yield from (b"", TTL_PATH)
+    at = 0
+    for part in components(path):
+        above, at = path[:at], at + len(part)
+        yield path[:at]
+        if is_element(part):
+            yield above + order_path(part)
+        elif part[:1] == ORDER:
+            yield above + first(part)[1]
+
+
+def _dead(cells: Cells, due: Iterable[bytes], floor: Stamp) -> set[bytes]:
+    by_root: dict[bytes, list[bytes]] = {}
+    for path in sorted(due):
+        root = path if path in (b"", TTL_PATH) else component(*first(path)[:2])
+        by_root.setdefault(root, []).append(path)
+    out: set[bytes] = set()
+    for root, paths in by_root.items():
+        if root == b"":
+            out.update(_dead_sweep(cells, floor))
+        elif root == TTL_PATH:
+            out.update(_dead_date(cells, floor))
+        else:
+            out.update(_dead_root(cells, root, paths, floor))
+    return out
+
+
+def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
+    # A date that is not stable may still be put off, so it hides nothing from a purge.
+    settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor
+    tree = Tree(cells, root, expired(cells, floor) if settled else 0)
+    found = known_strategy(first(root)[1].decode())
+    return [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
+
+
+def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:
+    """The key's own cell, after the edits of a document whose container a new life swept away.
+
+    They are not shown and nothing below them was deleted, so the life's sweep is what
+    remembers them: it goes last.
+    """
+    groups = [(tree.prefix, group) for found, tree in roots_in(cells) for group in found.orphans(tree)]
+    old = [(at, group) for at, group in groups if all(newest_stamp(cell) <= floor for cell in group.values())]
+    return [*(at + path for at, group in old for path in group), *([b""] if len(old) == len(groups) else [])]
+
+
+def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
+    """What goes because the key's date lies at or below the floor, the date last of all."""
+    if newest_stamp(cells[TTL_PATH]) > floor:
+        return []
+    date = expired(cells, floor)
+    out: list[bytes] = []
+    for found, tree in roots_in(cells, date) if date else ():
+        below = {tree.prefix + path: cell for path, cell in [(b"", tree.raw().cell()), *tree.raw().below()] if cell}
+        if not found.whole:
+            out += [p for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
+        elif tree.prefix in below and not found.present(tree):
+            out += below if all(newest_stamp(cell) <= floor for cell in below.values()) else []
+    left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]
+    # Without its date, what is still older than the date would be shown again, now or when what is beside it goes.
+    return out if any(s.stamp < date for cell in left for s in cell) else [*out, TTL_PATH]

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from crdtkv.core.cells import (
-    MARK_ARRAY,
-    MARK_OBJECT,
     Cell,
     Context,
     Sibling,
@@ -24,7 +22,7 @@ from crdtkv.core.cells import (
     sweep,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
-from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ends_above, is_counted
+from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Tree
@@ -36,13 +34,18 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, pick, root_path, roots_in
+from crdtkv.strategies.roots import (
+    TTL_PATH,
+    Root,
+    expired,
+    expired_then,
+    known_strategy,
+    pick,
+    root_path,
+    roots_in,
+)
 
-__all__ = ["MARK_OF", "Draft"]
-
-
-MARK_OF = {MEMBER: MARK_OBJECT, ELEMENT: MARK_ARRAY, KEYED: MARK_ARRAY}
-"""The container that a component of a document lies in."""
+__all__ = ["Draft"]
 
 
 class Draft:
@@ -130,12 +133,14 @@ class Draft:
 
     def restore(self, key: str, path: bytes, payload: bytes | None) -> None:
         """What once stood at `path` stands there again, and the containers it was in."""
-        for end in ends_above(path):
-            kind = MARK_OF.get(path[end : end + 1])
-            shown = self.replica.storage.cells(key).get(path[:end], ())
-            if kind is not None and [s.payload for s in shown] != [kind]:
-                self.rewrite(key, Write(path[:end], kind, all=True), self._covers(None))
-        self.rewrite(key, Write(path, payload, all=True), self._covers(None))
+        tag, data, rest = first(path)
+        assert tag == STRATEGY, f"what is lost at {path!r} is no value of the key"
+        if is_live(payload) and pick(self._roots(key)) is None:
+            self._begin_life(key, set())
+        tree = Tree(self._cells(key), component(tag, data), memo=self.replica.memo(key))
+        for write in known_strategy(data.decode()).restore(tree, rest, payload):
+            self._write(key, write._replace(path=tree.prefix + write.path), self._covers(None), False)
+        self._touch(key)
 
     def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
         """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""

@@ -158,6 +158,10 @@ class Strategy(ABC):
     def _droppable(self, cell: Cell, floor: Stamp) -> bool:
         return bool(cell) and self.gone(cell) and all(s.stamp <= floor for s in cell)
 
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        """The writes that make what once stood at `path` stand there again, where a reader sees it."""
+        return [Write(path, payload, all=True)]
+
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         """What a sibling at `path` says, shown or not; ABSENT for a delete."""
         return _readable(sibling.payload) if is_value(sibling.payload) else ABSENT

@@ -6,16 +6,16 @@ client changed is written. What reads as absent is made whole; a delete hides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from crdtkv.core import positions, values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, Cell, hide, is_hider, is_live, is_mark
-from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ORDER, STRATEGY, component, first, is_counted
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
+from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
 from crdtkv.core.tree import Tree
 from crdtkv.errors import ValueInvalid, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
-from crdtkv.strategies.counter_cells import dead_payload
+from crdtkv.strategies.burial import bury, spent
 from crdtkv.strategies.document import VALUE_KIND, Element, Node, Reader, Shown, hiders, nested_strategy, nested_tree
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place, position_of
@@ -84,7 +84,7 @@ class Edit:
         if was is not None and was.sibling is not None and was.sibling.payload == packed and shown is not None:
             return []
         writes = [Write(path, packed, all=True, beats=True)]
-        return [*writes, *self._bury(path, now, all=shown is None)]
+        return [*writes, *bury(self.reader, path, now, all=shown is None)]
 
     def _put_container(self, path: bytes, at: Tokens, now: Node, base: Node, value: Any, kind: bytes) -> list[Write]:
         shown, was = self.shown(now), self.reader.shown(base)
@@ -127,24 +127,8 @@ class Edit:
     def _made(self, path: bytes, now: Node, kind: bytes, inner: list[Write]) -> list[Write]:
         """A container made where none is shown, and `inner` in it: nothing of what stood below comes back."""
         written = {w.path for w in inner}
-        buried = [w for w in self._bury(path, now) if w.path not in written]
+        buried = [w for w in bury(self.reader, path, now) if w.path not in written]
         return [Write(path, kind, all=True, beats=True), *inner, *buried]
-
-    def _bury(self, path: bytes, now: Node, all: bool = True) -> Iterable[Write]:
-        """Everything below goes; counters are cancelled, for a tombstone would give back what an add replaced.
-
-        What reads as absent already is replaced whole, whatever the base: it may be
-        purged elsewhere.
-        """
-        for part, child in now.children.items():
-            if part[:1] == STRATEGY:
-                gone = nested_strategy(part).gone
-                for below, cell in child.cells(part):
-                    yield from _end(path, below, cell, all or gone(cell))
-                continue
-            whole = all or self.reader.shown(now.children.get(first(part)[1]) if part[:1] == ORDER else child) is None
-            yield from _end(path, part, child.cell, whole)
-            yield from self._bury(path + part, child, whole)
 
     def _buried(self, now: Node, part: bytes) -> Node:
         """What stands below something absent is absent too."""
@@ -278,7 +262,7 @@ class Edit:
     def nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
         """The writes of an operation of the strategy at `path`."""
         part = now.children.get(own, EMPTY)
-        tree = nested_tree(part) if not isinstance(now, Gone) else Tree(_spent(part))
+        tree = nested_tree(part) if not isinstance(now, Gone) else Tree(spent(part))
         before = tree if base is now else nested_tree(base.children.get(own, EMPTY))
         env = self.env.with_base(before)
         return [w._replace(path=path + own + w.path) for w in nested_strategy(own).edit(tree, operation, env)]
@@ -288,7 +272,7 @@ class Edit:
         others = Node(now.cell)
         others.adopt({part: child for part, child in now.children.items() if part[:1] != STRATEGY})
         own = [Write(path, TOMBSTONE, all=True)] if now.cell else []
-        return own + list(self._bury(path, others))
+        return own + list(bury(self.reader, path, others))
 
     # deletes
 
@@ -407,22 +391,6 @@ class Edit:
         }
         taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
         return place(fixed.get, [index], len(elements) + 1, taken, self.env)[index]
-
-
-def _end(path: bytes, part: bytes, cell: Cell, whole: bool) -> Iterable[Write]:
-    """What ends a cell at `path + part`, if there is anything in it to be ended."""
-    if any(is_live(s.payload) or is_hider(s.payload) for s in cell):
-        yield Write(path + part, dead_payload(part, cell) if is_counted(part) else TOMBSTONE, whole)
-
-
-def _spent(node: Node) -> dict[bytes, Cell]:
-    """What is left of a strategy in something absent: counters go on from what they had counted, cancelled."""
-    out: dict[bytes, Cell] = {}
-    for path, cell in node.cells():
-        if is_counted(path):
-            payload = dead_payload(path, cell)
-            out[path] = cell if payload is None else tuple(s._replace(payload=payload) for s in cell)
-    return out
 
 
 def member(name: str) -> bytes:

@@ -25,6 +25,7 @@ from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, firs
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.burial import restore
 from crdtkv.strategies.cell_reading import choose
 from crdtkv.strategies.document import (
     Node,
@@ -103,6 +104,9 @@ class Json(Strategy):
                 values.pack(within(tokens, arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
+
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        return list(restore(self._reader(tree), build(tree), path, payload))
 
     def _reader(self, tree: Tree) -> Reader:
         return Reader(self.chosen.get("wins") == "delete", tree.expiry)

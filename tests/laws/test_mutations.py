@@ -264,10 +264,11 @@ def judges_expiry_by_the_clock_in_a_purge(patch: Patch) -> None:
 
 @mutation(("calm", 1), ("purging", 1), ("focus", 1))
 def keeps_the_context_of_a_dropped_key(patch: Patch) -> None:
-    def purge_key(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
+    def purge_key(original: Any, replica: Any, key: str, paths: set[bytes]) -> int:
         context = dict(replica.storage.context(key))
-        original(replica, key, paths)
+        done = int(original(replica, key, paths))
         replica.set_context(key, context)
+        return done
 
     around(patch, purge, "_purge_key", purge_key)
 

@@ -94,6 +94,7 @@ PROFILES: dict[str, dict[str, int]] = {
     "days": {**_CALM, "day": 25, "compact": 110, "restart": 8, "delete": 40},
     "rules": {**_CALM, "rule": 25, "migrate": 8, "clash": 120, "compact": 80, "delete": 60},
     "clocks": {**_CALM, "skew": 30, "compact": 90, "expire": 40, "delete": 40, "restart": 8},
+    "inbox": {**_CALM, "regain": 60, "delete": 80, "rewrite": 40, "sync": 80, "compact": 90, "expire": 20},
     "members": {**_CALM, "wipe": 6, "restore": 6, "copy": 8, "leave": 5, "evict": 8, "sync": 90, "compact": 90,
                 "restart": 8, "delete": 40},
     "splits": {**_CALM, "evict": 14, "sync": 70, "compact": 90, "resolve": 10, "delete": 40, "expire": 20},
@@ -103,7 +104,7 @@ PROFILES: dict[str, dict[str, int]] = {
 }  # fmt: skip
 
 
-_CLIENT = ("op", "tx", "delete", "rewrite", "expire", "clash", "fault", "rule", "migrate", "read")
+_CLIENT = ("op", "tx", "delete", "rewrite", "expire", "clash", "fault", "rule", "migrate", "read", "regain")
 
 
 def plan(seed: int, profile: str, steps: int) -> list[Action]:
@@ -553,6 +554,19 @@ class World:
         if colo.store.vector != vector:
             self._send(colo, colo.replica.recent[-1][1])
         self._remember(colo, key)
+
+    def do_regain(self, colo: Colo, dice: Random) -> None:
+        """A lost write is brought back from the inbox."""
+        found = colo.store.conflicts()
+        if found:
+            conflict = dice.choice(found)
+            self.untold.add(conflict.key)
+            self.counts["operations"] += 1
+            vector = colo.store.vector
+            receipt = conflict.restore()
+            self.say(f"{colo.name}: {conflict.key} {conflict.path} {conflict.value!r} is back -> {receipt.value!r}")
+            if colo.store.vector != vector:
+                self._send(colo, colo.replica.recent[-1][1])
 
     def do_fault(self, colo: Colo, dice: Random) -> None:
         """The disk refuses a commit."""

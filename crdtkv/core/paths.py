@@ -15,8 +15,6 @@ FoundationDB's, from its tuple layer.)
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 from crdtkv.errors import MessageInvalid, TooLarge
 
 __all__ = [
@@ -34,7 +32,6 @@ __all__ = [
     "component",
     "component_end",
     "components",
-    "ends_above",
     "first",
     "is_below",
     "is_counted",
@@ -177,15 +174,6 @@ def is_order(path: bytes) -> bool:
     (True, False)
     """
     return ORDER in path and components(path)[-1][:1] == ORDER
-
-
-def ends_above(path: bytes) -> list[int]:
-    """Where each component of a path but the last one ends: `path[:end]` lies above it.
-
-    >>> ends_above(b"sjson\\x00ma\\x00mb\\x00")
-    [6, 9]
-    """
-    return list(accumulate(map(len, components(path))))[:-1]
 
 
 def pretty(path: bytes) -> str:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import copysign, isfinite
+from reprlib import Repr
 from typing import Any
 
 import msgpack
@@ -291,29 +292,35 @@ def _check(value: Any) -> None:
     It looks at the *types* of a container's items first, at C speed, and at the
     items only where their type asks for it: 10,000 integers are one set.
     """
-    # The number of items is bounded too: a few lists that share one another may stand for 2**50.
-    room = MAX_PACKED
+    # A few lists that hold one another may stand for 2**50 items: each is looked at once, and weighed.
+    known: dict[int, tuple[int, int]] = {}
 
-    def check(items: Any, depth: int) -> bool:
-        nonlocal room
-        room -= len(items)
-        if room < 0:
-            raise TooLarge(f"value has more than {MAX_PACKED} items")
+    def check(items: Any, depth: int) -> tuple[int, int] | None:
+        """How many items there are, all in all, and how many levels of containers; None if one is no value."""
         types = set(map(type, items))
+        count, levels = len(items), 0
         if types <= _PLAIN:
-            return True
+            return count, levels
         if not types <= _SCALARS:
             if not all(issubclass(t, _TYPES) for t in types):
-                return False
+                return None
             for item in items:
-                if isinstance(item, dict):
-                    if depth == MAX_DEPTH or not all(map(_is_str, item)) or not check(item.values(), depth + 1):
-                        return False
-                elif isinstance(item, (list, tuple)) and (depth == MAX_DEPTH or not check(item, depth + 1)):
-                    return False
-        return all(isfinite(item) for item in items if isinstance(item, float))
+                if isinstance(item, (dict, list, tuple)):
+                    found = known.get(id(item))
+                    if found is None:
+                        if depth == MAX_DEPTH or (isinstance(item, dict) and not all(map(_is_str, item))):
+                            return None
+                        found = check(item.values() if isinstance(item, dict) else item, depth + 1)
+                        if found is None:
+                            return None
+                        known[id(item)] = found
+                    count, levels = count + found[0], max(levels, found[1] + 1)
+        if count > MAX_PACKED:
+            raise TooLarge(f"value has {count} items; it is at most {MAX_PACKED} bytes packed")
+        sound = depth + levels <= MAX_DEPTH and all(isfinite(item) for item in items if isinstance(item, float))
+        return (count, levels) if sound else None
 
-    if not check((value,), 0):
+    if check((value,), 0) is None:
         _raise_problem(value)
 
 
@@ -392,13 +399,15 @@ def _parse_int(digits: str) -> Any:
 
 def _raise_problem(value: Any) -> None:
     """Raise the first problem found in `value`, if there is one. Slow: only for words."""
-    for path, why in _problems(value, "", 0):
+    for path, why in _problems(value, "", 0, set()):
         raise ValueInvalid(f"at {path!r}: {why}" if path else why)
 
 
-def _problems(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
-    """(JSON pointer, what is wrong there), depth first."""
+def _problems(value: Any, path: str, depth: int, sound: set[tuple[int, int]]) -> Iterator[tuple[str, str]]:
+    """(JSON pointer, what is wrong there), depth first. `sound`: containers that have no problem, at which depth."""
     if isinstance(value, (dict, list, tuple)):
+        if (id(value), depth) in sound:
+            return
         if depth == MAX_DEPTH:
             yield path, f"deeper than {MAX_DEPTH} levels: {_show(value)}"
             return
@@ -406,7 +415,8 @@ def _problems(value: Any, path: str, depth: int) -> Iterator[tuple[str, str]]:
         for name, item in items:
             if isinstance(value, dict):
                 yield from ((path, f"member name {why}") for why in _wrong_name(name))
-            yield from _problems(item, f"{path}/{_pointer(name)}", depth + 1)
+            yield from _problems(item, f"{path}/{_pointer(name)}", depth + 1, sound)
+        sound.add((id(value), depth))
     elif isinstance(value, str):
         if not _is_unicode(value):
             yield path, f"string {_show(value)} has a lone surrogate"
@@ -447,10 +457,15 @@ def _allowed(value: Any) -> str:
     return "a value is None, bool, int, float, str, list, dict or Blob"
 
 
+_SHORT = Repr()
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 20
+_SHORT.maxlong = _SHORT.maxother = _SHORT.maxstring = 101
+
+
 def _show(value: Any) -> str:
     """`repr` for an error: short, and never an error of its own."""
     try:
-        words = repr(value[:80]) if isinstance(value, (str, bytes)) else repr(value)
+        words = repr(value[:80]) if isinstance(value, (str, bytes)) else _SHORT.repr(value)
     except Exception:  # a foreign __repr__, or an integer too long to print
         return f"<{type(value).__name__}>"
     return words if len(words) <= 100 else words[:100] + "..."

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from typing import Any
 
 from crdtkv.core.cells import (
-    MARK_ARRAY,
-    MARK_OBJECT,
     Cell,
     Context,
     Sibling,
@@ -23,8 +21,8 @@ from crdtkv.core.cells import (
     newest_stamp,
     sweep,
 )
-from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all
-from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ends_above, is_counted
+from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
+from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Tree
@@ -32,16 +30,22 @@ from crdtkv.core.wire import Record, RecordWrite, chain, encode
 from crdtkv.errors import StrategyMismatch, WrongOperation
 from crdtkv.replica import past
 from crdtkv.replica.core import Replica
+from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, pick, root_path, roots_in
+from crdtkv.strategies.roots import (
+    TTL_PATH,
+    Root,
+    expired,
+    expired_then,
+    known_strategy,
+    pick,
+    root_path,
+    roots_in,
+)
 
-__all__ = ["MARK_OF", "Draft"]
-
-
-MARK_OF = {MEMBER: MARK_OBJECT, ELEMENT: MARK_ARRAY, KEYED: MARK_ARRAY}
-"""The container that a component of a document lies in."""
+__all__ = ["Draft"]
 
 
 class Draft:
@@ -68,7 +72,10 @@ class Draft:
         `spec` names the strategy of a key that is to be made; `family` is the strategy
         name that the caller's operation belongs to.
         """
+        current = base is not None and covers_all(base, self._seen(key))
         self._clear_expired(key)
+        if base is not None and current and self._seen(key).get(self.dot[0]) == self.dot[1]:
+            base = merge([base, dict([self.dot])])  # who knew all knew what has just been cleared
         shown = pick(self._roots(key))
         chosen = self._choose(key, shown, spec, family, operation)
         if operation.name == "delete":
@@ -126,12 +133,14 @@ class Draft:
 
     def restore(self, key: str, path: bytes, payload: bytes | None) -> None:
         """What once stood at `path` stands there again, and the containers it was in."""
-        for end in ends_above(path):
-            kind = MARK_OF.get(path[end : end + 1])
-            shown = self.replica.storage.cells(key).get(path[:end], ())
-            if kind is not None and [s.payload for s in shown] != [kind]:
-                self.rewrite(key, Write(path[:end], kind, all=True), self._covers(None))
-        self.rewrite(key, Write(path, payload, all=True), self._covers(None))
+        tag, data, rest = first(path)
+        assert tag == STRATEGY, f"what is lost at {path!r} is no value of the key"
+        if is_live(payload) and pick(self._roots(key)) is None:
+            self._begin_life(key, set())
+        tree = Tree(self._cells(key), component(tag, data), memo=self.replica.memo(key))
+        for write in known_strategy(data.decode()).restore(tree, rest, payload):
+            self._write(key, write._replace(path=tree.prefix + write.path), self._covers(None), False)
+        self._touch(key)
 
     def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
         """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""
@@ -165,14 +174,20 @@ class Draft:
     # writes
 
     def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
-        if is_sweep(write.payload):
+        sweeps = is_sweep(write.payload)
+        if sweeps:
             self._sweep(key, write)
-            write = write._replace(payload=self._with_earlier(key, write), all=True)
+            write = write._replace(payload=self._with_earlier(key, write))
         else:
             self._spell_out(key, write.path)
         old = self._cells(key).get(write.path, ())
         prior = next((s for s in old if s.dot == self.dot), None)
-        replaced = [s.dot for s in old if s.dot != self.dot and (write.all or covered(s.dot))]
+        replaced = [
+            s.dot
+            for s in old
+            # An earlier sweep has done its work, and may be purged elsewhere; a mark that the base had not seen stands.
+            if s.dot != self.dot and (write.all or covered(s.dot) or (sweeps and not is_live(s.payload)))
+        ]
         lost = [dot for dot in replaced if write.beats and based and not covered(dot)]
         own = Sibling(
             self.dot, self.stamp, write.payload,
@@ -224,10 +239,13 @@ class Draft:
         roots = self._roots(key)
         if not date or pick(roots) is None:
             return
-        hidden = {p for p, c in self._all(key) if p and newest_stamp(c) < date and not _in_whole(p, roots)} | {TTL_PATH}
+        hidden = {TTL_PATH}
         for found, tree in roots:
             if found.whole and found.present(tree):
                 self._write(key, Write(tree.prefix, found.mark(tree)), self._covers(None), False)
+            else:
+                cells = [(b"", tree.raw().cell()), *tree.raw().below()]
+                hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
         self._cancel(key, hidden)
         self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
         self._touch(key)
@@ -286,15 +304,13 @@ class Draft:
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
+        purge_to(replica, 0)
         return record, data
 
     # small readings
 
     def _cells(self, key: str) -> Any:
         return self.replica.storage.cells(key)
-
-    def _all(self, key: str) -> list[tuple[bytes, Cell]]:
-        return list(self._cells(key).items())
 
     def _expired(self, key: str) -> Stamp:
         return expired(self._cells(key), self.stamp)
@@ -324,8 +340,3 @@ class Draft:
                 f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
             )
         return chosen
-
-
-def _in_whole(path: bytes, roots: list[Root]) -> bool:
-    """Whether a path lies in a document that expiry hides whole or not at all."""
-    return any(found.whole and path.startswith(tree.prefix) for found, tree in roots)

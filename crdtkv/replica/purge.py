@@ -6,12 +6,11 @@ The floor moves in steps so that replicas share it.
 
 from __future__ import annotations
 
-from crdtkv.core.cells import due
 from crdtkv.core.clocks import Stamp, covers_all, make_stamp
 from crdtkv.replica import members
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.counter_cells import share, share_path
-from crdtkv.strategies.forgetting import dead_paths
+from crdtkv.strategies.forgetting import dead_paths, woken
 
 __all__ = ["PURGE_STEP_MS", "purge", "purge_to", "stable"]
 
@@ -43,30 +42,24 @@ def purge(replica: Replica, step_ms: int = PURGE_STEP_MS) -> int:
 
 
 def purge_to(replica: Replica, floor: Stamp) -> int:
-    """Raise the floor and drop what is absent and old. Inside a transaction."""
-    storage, state = replica.storage, replica.state
+    """Raise the floor and drop what is absent and old; how many cells that was. Inside a transaction.
+
+    Also without a higher floor: what arrived at or below one that was reached without its
+    writer goes, and what could not go before what has just changed.
+    """
+    state = replica.state
+    places: dict[str, set[bytes]] = {}
     if floor > state.floor:
         state.floor = floor
-        places = storage.due(floor)
+        for key, path in replica.storage.due(floor):
+            places.setdefault(key, set()).add(path)
     else:
-        # What arrived at or below a floor that was reached without its writer goes as well.
-        places = [place for place in _changed(replica) if _is_due(replica, *place)]
-    by_key: dict[str, list[bytes]] = {}
-    for key, path in places:
-        by_key.setdefault(key, []).append(path)
-    return sum(_purge_key(replica, key, paths) for key, paths in sorted(by_key.items()))
+        for key, changed in replica.changed.items():
+            places[key] = woken(replica.storage.cells(key), changed, state.floor)
+    return sum(_purge_key(replica, key, paths) for key, paths in sorted(places.items()) if paths)
 
 
-def _changed(replica: Replica) -> list[tuple[str, bytes]]:
-    return [(key, path) for key, paths in replica.changed.items() for path in paths]
-
-
-def _is_due(replica: Replica, key: str, path: bytes) -> bool:
-    when = due(path, replica.storage.cells(key).get(path, ()))
-    return when is not None and when <= replica.state.floor
-
-
-def _purge_key(replica: Replica, key: str, paths: list[bytes]) -> int:
+def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
     storage, state = replica.storage, replica.state
     count = 0
     for path in dead_paths(lambda: storage.cells(key), paths, state.floor):

@@ -158,6 +158,10 @@ class Strategy(ABC):
     def _droppable(self, cell: Cell, floor: Stamp) -> bool:
         return bool(cell) and self.gone(cell) and all(s.stamp <= floor for s in cell)
 
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        """The writes that make what once stood at `path` stand there again, where a reader sees it."""
+        return [Write(path, payload, all=True)]
+
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         """What a sibling at `path` says, shown or not; ABSENT for a delete."""
         return _readable(sibling.payload) if is_value(sibling.payload) else ABSENT
@@ -169,6 +173,10 @@ class Strategy(ABC):
     def reaches(self, tree: Tree, path: bytes) -> bool:
         """Whether what stands at `path` is part of what a reader sees (whole containers only)."""
         return True
+
+    def orphans(self, tree: Tree) -> Iterable[Mapping[bytes, Cell]]:
+        """What lies in containers whose own cell is gone, and so is not shown, for each of them (documents only)."""
+        return ()
 
     def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:
         """Whether a part of the value is under another strategy than these rules would make it (documents only)."""

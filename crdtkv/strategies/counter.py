@@ -166,7 +166,8 @@ def _cancel_share(path: bytes, seen: Cell, cell: Cell, env: Env, delete: bool, t
             # What the base had not seen must stay alive beside this.
             yield Write(path, base.cancelled_to(base).pack(dead=True))
         else:
-            yield Write(path, after.pack(dead=delete), all=True)
+            # What this transaction added itself after its base stays: what is dead counts nothing.
+            yield Write(path, after.pack(dead=delete and after == after.cancelled_to(after)), all=True)
 
 
 def _cancel_once(path: bytes, seen: Cell, cell: Cell, delete: bool, takes: bool) -> Iterator[Write]:

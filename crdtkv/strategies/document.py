@@ -29,9 +29,9 @@ from crdtkv.core.cells import (
 from crdtkv.core.clocks import Dot, Stamp, covers
 from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, component_end, first, is_below
 from crdtkv.core.tree import Tree
-from crdtkv.errors import CrdtkvError
 from crdtkv.strategies.base import ABSENT, Strategy
-from crdtkv.strategies.registry import strategy
+from crdtkv.strategies.opaque import Opaque
+from crdtkv.strategies.roots import known_strategy
 from crdtkv.strategies.sequence import is_element, order_path, position_of
 
 __all__ = [
@@ -200,8 +200,8 @@ def member_name(component: bytes) -> str:
 
 
 def nested_strategy(component: bytes) -> Strategy:
-    """The strategy that a component names."""
-    return strategy(first(component)[1].decode())
+    """The strategy that a component names; what this process has no code for is kept, unread."""
+    return known_strategy(first(component)[1].decode())
 
 
 class Reader:
@@ -381,7 +381,5 @@ def hiders(cell: Cell) -> list[Hider]:
 
 
 def _present(component: bytes, node: Node) -> bool:
-    try:
-        return nested_strategy(component).present(nested_tree(node))
-    except CrdtkvError:
-        return False
+    found = nested_strategy(component)
+    return not isinstance(found, Opaque) and found.present(nested_tree(node))

@@ -6,19 +6,19 @@ client changed is written. What reads as absent is made whole; a delete hides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from crdtkv.core import positions, values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, Cell, hide, is_hider, is_live, is_mark
-from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, ORDER, STRATEGY, component, is_counted
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
+from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
 from crdtkv.core.tree import Tree
 from crdtkv.errors import ValueInvalid, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
-from crdtkv.strategies.counter_cells import dead_payload
+from crdtkv.strategies.burial import bury, spent
 from crdtkv.strategies.document import VALUE_KIND, Element, Node, Reader, Shown, hiders, nested_strategy, nested_tree
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place
+from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place, position_of
 
 __all__ = [
     "EMPTY",
@@ -90,7 +90,7 @@ class Edit:
         if was is not None and was.sibling is not None and was.sibling.payload == packed and shown is not None:
             return []
         writes = [Write(path, packed, all=True, beats=True)]
-        return [*writes, *self._bury(path, now, all=False)]
+        return [*writes, *bury(self.reader, path, now, all=shown is None)]
 
     def _put_container(self, path: bytes, at: Tokens, now: Node, base: Node, value: Any, kind: bytes) -> list[Write]:
         shown, was = self.shown(now), self.reader.shown(base)
@@ -118,31 +118,23 @@ class Edit:
         return writes
 
     def _create(self, path: bytes, at: Tokens, now: Node, value: Any, kind: bytes) -> list[Write]:
-        """A container made where none is shown: nothing of what stood below comes back."""
-        writes = [Write(path, kind, all=True, beats=True)]
+        """A container made where none is shown, with `value` in it."""
+        inner: list[Write] = []
         if kind == MARK_OBJECT:
             for name in value:
                 part = member(name)
-                writes += self.put(path + part, (*at, name), self._buried(now, part), EMPTY, value[name])
+                inner += self.put(path + part, (*at, name), self._buried(now, part), EMPTY, value[name])
         else:
             for part, element, position in self._initial(at, value):
-                writes += self.put(path + part, (*at, "*"), self._buried(now, part), EMPTY, element)
-                writes += [order_write(path, part, position)] if position else []
-        written = {w.path for w in writes}
-        return writes + [w for w in self._bury(path, now) if w.path not in written]
+                inner += self.put(path + part, (*at, "*"), self._buried(now, part), EMPTY, element)
+                inner += [order_write(path, part, position)] if position else []
+        return self._made(path, now, kind, inner)
 
-    def _bury(self, path: bytes, now: Node, all: bool = True) -> Iterable[Write]:
-        """Everything below goes; counters are cancelled, for a tombstone would give back what an add replaced.
-
-        What reads as absent already is replaced whole, whatever the base: it may be
-        purged elsewhere.
-        """
-        for part, child in now.children.items():
-            whole = all or (part[:1] not in (STRATEGY, ORDER) and self.reader.shown(child) is None)
-            if any(is_live(s.payload) or is_hider(s.payload) for s in child.cell):
-                payload = dead_payload(part, child.cell) if is_counted(part) else TOMBSTONE
-                yield Write(path + part, payload, whole)
-            yield from self._bury(path + part, child, whole)
+    def _made(self, path: bytes, now: Node, kind: bytes, inner: list[Write]) -> list[Write]:
+        """A container made where none is shown, and `inner` in it: nothing of what stood below comes back."""
+        written = {w.path for w in inner}
+        buried = [w for w in bury(self.reader, path, now) if w.path not in written]
+        return [Write(path, kind, all=True, beats=True), *inner, *buried]
 
     def _buried(self, now: Node, part: bytes) -> Node:
         """What stands below something absent is absent too."""
@@ -170,22 +162,27 @@ class Edit:
         writes: list[Write] = []
         wanted = {member(name): name for name in value}
         for part, name in wanted.items():
-            writes += self._put_child(path, (*at, name), part, now, base, value[name])
+            children = now.children.get(part, EMPTY), base.children.get(part, EMPTY)
+            writes += self.put(path + part, (*at, name), *children, value[name])
         for part, child in base.children.items():
             if part[:1] == MEMBER and part not in wanted and self.reader.shown(child) is not None:
                 writes += self.delete(path + part, now.children.get(part, EMPTY), child)
         return writes
 
-    def _put_child(self, path: bytes, at: Tokens, part: bytes, now: Node, base: Node, value: Any) -> list[Write]:
-        child = now.children.get(part, EMPTY)
-        writes = self.put(path + part, at, child, base.children.get(part, EMPTY), value)
-        order = order_path(part)
-        if writes and part[:1] == ELEMENT and order in now.children and self.shown(child) is None:
-            # Made anew where it was created: where it was moved to may be forgotten elsewhere.
-            writes.append(Write(path + order, TOMBSTONE, all=True))
-        return writes
-
     # arrays
+
+    def _put_element(
+        self, path: bytes, at: Tokens, part: bytes, now: Node, base: Node, value: Any, position: bytes = b""
+    ) -> list[Write]:
+        """An element edited; if it was deleted since, it is made anew at `position`, or where it was created."""
+        child, order = now.children.get(part, EMPTY), order_path(part)
+        writes = self.put(path + part, (*at, "*"), child, base.children.get(part, EMPTY), value)
+        if not writes or self.shown(child) is not None:
+            return writes
+        if position and position != position_of(part, ()):
+            return [*writes, order_write(path, part, position)]
+        # Where it was moved to may be forgotten elsewhere.
+        return [*writes, Write(path + order, TOMBSTONE, all=True)] if order in now.children else writes
 
     def _put_elements(self, path: bytes, at: Tokens, now: Node, base: Node, value: Sequence[Any]) -> list[Write]:
         """The elements that changed against the base: removed, moved, edited, put in."""
@@ -205,25 +202,31 @@ class Edit:
         for i in plan.removed:
             writes += self.delete_element(path, now, base, old[i].component)
         inside = plan.edited + [(i, j) for i, j in [*plan.kept(), *plan.moved] if j in parts] if parts else plan.edited
+        made = self._places(now, old, plan, len(value))
         for i, j in inside:
-            writes += self._put_child(path, (*at, "*"), old[i].component, now, base, value[j])
-        return writes + self._place(path, at, now, old, plan, value, parts)
+            writes += self._put_element(path, at, old[i].component, now, base, value[j], made.get(j, old[i].position))
+        # Not of what was deleted since: an order cell without its element may have been forgotten elsewhere.
+        stands = [(old[i].component, j) for i, j in plan.moved if old[i].component in now.children]
+        writes += [order_write(path, e, made[j]) for e, j in stands if self.shown(now.children[e]) is not None]
+        return writes + self._insert(path, at, now, plan.inserted, value, parts, made)
 
-    def _place(
-        self, path: bytes, at: Tokens, now: Node, old: list[Element], plan: Plan, value: Sequence[Any],
-        parts: dict[int, bytes],
-    ) -> list[Write]:  # fmt: skip
+    def _places(self, now: Node, old: list[Element], plan: Plan, length: int) -> dict[int, bytes]:
+        """Where the elements go that were put in or moved."""
         wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
-        if not wanted:
-            return []
 
         def fixed(j: int) -> bytes | None:
             i = plan.stays(j)
             return None if i is None else old[i].position
 
-        made = place(fixed, wanted, len(value), lambda p: component(ELEMENT, p) in now.children, self.env)
-        writes = [order_write(path, old[i].component, made[j]) for i, j in plan.moved]
-        for j in plan.inserted:
+        taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
+        return place(fixed, wanted, length, taken, self.env) if wanted else {}
+
+    def _insert(
+        self, path: bytes, at: Tokens, now: Node, inserted: list[int], value: Sequence[Any], parts: dict[int, bytes],
+        made: dict[int, bytes],
+    ) -> list[Write]:  # fmt: skip
+        writes: list[Write] = []
+        for j in inserted:
             part = parts.get(j) or component(ELEMENT, made[j])
             child = now.children.get(part, EMPTY)
             writes += self.put(path + part, (*at, "*"), child, EMPTY, value[j])
@@ -235,10 +238,8 @@ class Edit:
         """An array put by who knew of none, where another made one meanwhile."""
         writes: list[Write] = []
         for part, element, position in self._initial(at, value):
-            child = now.children.get(part, EMPTY)
-            if self.reader.shown(child) is None or position:
-                writes += self.put(path + part, (*at, "*"), child, EMPTY, element)
-                writes += [order_write(path, part, position)] if position and self.reader.shown(child) is None else []
+            if position or self.shown(now.children.get(part, EMPTY)) is None:
+                writes += self._put_element(path, at, part, now, EMPTY, element, position)
         return writes
 
     def _alike(self, old: Element, value: Any) -> bool:
@@ -270,7 +271,7 @@ class Edit:
     def nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
         """The writes of an operation of the strategy at `path`."""
         part = now.children.get(own, EMPTY)
-        tree = nested_tree(part) if not isinstance(now, Gone) else Tree(_spent(part))
+        tree = nested_tree(part) if not isinstance(now, Gone) else Tree(spent(part))
         before = tree if base is now else nested_tree(base.children.get(own, EMPTY))
         env = self.env.with_base(before)
         return [w._replace(path=path + own + w.path) for w in nested_strategy(own).edit(tree, operation, env)]
@@ -280,7 +281,7 @@ class Edit:
         others = Node(now.cell)
         others.adopt({part: child for part, child in now.children.items() if part[:1] != STRATEGY})
         own = [Write(path, TOMBSTONE, all=True, beats=True)] if any(s.payload is not None for s in now.cell) else []
-        return own + list(self._bury(path, others))
+        return own + list(bury(self.reader, path, others))
 
     # deletes
 
@@ -315,10 +316,7 @@ class Edit:
 
     def at(self, now: Node, base: Node, tokens: Tokens, family: str, operation: Operation) -> list[Write]:
         """An operation of the strategy `family` at the path `tokens`."""
-        if self.shown(now) is not None:
-            return self._at(b"", (), now, base, tokens, family, operation)
-        inner = self._at(b"", (), EMPTY, EMPTY, tokens, family, operation)
-        return [Write(b"", MARK_OBJECT, all=True), *inner] if inner else []
+        return self._at(b"", (), now, base, tokens, family, operation)
 
     def _at(
         self, path: bytes, at: Tokens, now: Node, base: Node, rest: Tokens, family: str, operation: Operation
@@ -331,10 +329,11 @@ class Edit:
             raise WrongType(f"{pointer(at)!r} holds no members, so {rest[0]!r} cannot be in it")
         part = member(rest[0]) if kind == MARK_OBJECT else self._element(now, at, rest[0])
         step = rest[0] if kind == MARK_OBJECT else "*"
-        child, before = now.children.get(part, EMPTY), base.children.get(part, EMPTY)
+        child = self._buried(now, part) if shown is None else now.children.get(part, EMPTY)
+        before = base.children.get(part, EMPTY)
         writes = self._at(path + part, (*at, step), child, before, rest[1:], family, operation)
-        if writes and shown is None:
-            return [Write(path, kind, all=True), *writes] if path else writes
+        if shown is None:
+            return self._made(path, now, kind, writes) if writes else []
         return self.reassert(path, now, kind, writes)
 
     def _element(self, now: Node, at: Tokens, token: str) -> bytes:
@@ -401,16 +400,6 @@ class Edit:
         }
         taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
         return place(fixed.get, [index], len(elements) + 1, taken, self.env)[index]
-
-
-def _spent(node: Node) -> dict[bytes, Cell]:
-    """What is left of a strategy in something absent: counters go on from what they had counted, cancelled."""
-    out: dict[bytes, Cell] = {}
-    for path, cell in node.cells():
-        if is_counted(path):
-            payload = dead_payload(path, cell)
-            out[path] = cell if payload is None else tuple(s._replace(payload=payload) for s in cell)
-    return out
 
 
 def member(name: str) -> bytes:

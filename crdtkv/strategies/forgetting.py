@@ -1,21 +1,23 @@
 """What a purge drops: a function of a key's cells and the floor, and of nothing else.
 
-Law: dropping it changes no reading, now or after any later join. What goes reads as
-absent by itself, and all of it is stamped at or below the floor, so every member has
-heard it.
+Law: dropping it changes no reading, now or after any later join; and whether it goes in
+one step or in many, with one floor or with one after the other, the same is left. What
+goes reads as absent by itself, and all of it is stamped at or below the floor, so every
+member has heard it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from crdtkv.core.cells import newest_stamp
+from crdtkv.core.cells import due, newest_stamp
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import component, first
+from crdtkv.core.paths import ORDER, component, components, first
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
+from crdtkv.strategies.sequence import is_element, order_path
 
-__all__ = ["dead_paths"]
+__all__ = ["dead_paths", "woken"]
 
 
 def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -> Iterator[bytes]:
@@ -23,21 +25,50 @@ def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -
 
     Whoever iterates drops each before it asks for the next; `cells` gives what is left.
     """
+    done: set[bytes] = set()
+    while due:
+        gone = sorted(_dead(cells(), due, floor) - done)
+        yield from gone
+        done.update(gone)
+        due = woken(cells(), gone, floor)
+
+
+def woken(cells: Cells, changed: Iterable[bytes], floor: Stamp) -> set[bytes]:
+    """Of what is due at `floor`, all that may go now because the cells at `changed` have changed. O(changed)."""
+    near = {path for at in changed for path in _around(at)} if floor else set()
+    return {p for p in near if (cell := cells.get(p)) and (when := due(p, cell)) is not None and when <= floor}
+
+
+def _around(path: bytes) -> Iterator[bytes]:
+    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it."""
+    yield from (b"", TTL_PATH)
+    at = 0
+    for part in components(path):
+        above, at = path[:at], at + len(part)
+        yield path[:at]
+        if is_element(part):
+            yield above + order_path(part)
+        elif part[:1] == ORDER:
+            yield above + first(part)[1]
+
+
+def _dead(cells: Cells, due: Iterable[bytes], floor: Stamp) -> set[bytes]:
     by_root: dict[bytes, list[bytes]] = {}
-    for path in due:
+    for path in sorted(due):
         root = path if path in (b"", TTL_PATH) else component(*first(path)[:2])
         by_root.setdefault(root, []).append(path)
-    # Dates last: what they hide goes with them.
-    for root in sorted(by_root):
-        yield from _dead_at(cells(), root, by_root[root], floor)
+    out: set[bytes] = set()
+    for root, paths in by_root.items():
+        if root == b"":
+            out.update(_dead_sweep(cells, floor))
+        elif root == TTL_PATH:
+            out.update(_dead_date(cells, floor))
+        else:
+            out.update(_dead_root(cells, root, paths, floor))
+    return out
 
 
-def _dead_at(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
-    if root == b"":
-        orphans, blocked = _orphans(cells, floor)
-        return orphans if blocked else [*orphans, *due]
-    if root == TTL_PATH:
-        return _expired(cells, floor)
+def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
     # A date that is not stable may still be put off, so it hides nothing from a purge.
     settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor
     tree = Tree(cells, root, expired(cells, floor) if settled else 0)
@@ -45,38 +76,29 @@ def _dead_at(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[
     return [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
 
 
-def _orphans(cells: Cells, floor: Stamp) -> tuple[list[bytes], bool]:
-    """Edits of a document whose root a new life swept away: what of them is old, and whether some is not.
+def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:
+    """The key's own cell, after the edits of a document whose container a new life swept away.
 
     They are not shown and nothing below them was deleted, so the life's sweep is what
     remembers them: it goes last.
     """
-    dead: list[bytes] = []
-    blocked = False
-    for found, tree in roots_in(cells):
-        if found.whole and not cells.get(tree.prefix):
-            below = [tree.prefix + path for path, _ in tree.below()]
-            old = all(newest_stamp(cells[path]) <= floor for path in below)
-            dead += below if old else []
-            blocked = blocked or not old
-    return dead, blocked
+    groups = [(tree.prefix, group) for found, tree in roots_in(cells) for group in found.orphans(tree)]
+    old = [(at, group) for at, group in groups if all(newest_stamp(cell) <= floor for cell in group.values())]
+    return [*(at + path for at, group in old for path in group), *([b""] if len(old) == len(groups) else [])]
 
 
-def _expired(cells: Cells, floor: Stamp) -> list[bytes]:
+def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
     """What goes because the key's date lies at or below the floor, the date last of all."""
     if newest_stamp(cells[TTL_PATH]) > floor:
         return []
     date = expired(cells, floor)
-    dead: list[bytes] = []
-    for root in {component(*first(path)[:2]) for path in cells if path not in (b"", TTL_PATH)}:
-        found = known_strategy(first(root)[1].decode())
-        paths = [p for p in cells if p.startswith(root)]
+    out: list[bytes] = []
+    for found, tree in roots_in(cells, date) if date else ():
+        below = {tree.prefix + path: cell for path, cell in [(b"", tree.raw().cell()), *tree.raw().below()] if cell}
         if not found.whole:
-            dead += [p for p in paths if newest_stamp(cells[p]) < date and newest_stamp(cells[p]) <= floor]
-        elif date and not found.present(Tree(cells, root, date)):
-            dead += paths if all(newest_stamp(cells[p]) <= floor for p in paths) else []
-    left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *dead}]
-    # Without its date, what is still older than the date would be shown again.
-    if not date or not any(newest_stamp(cell) < date for cell in left):
-        dead.append(TTL_PATH)
-    return dead
+            out += [p for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
+        elif tree.prefix in below and not found.present(tree):
+            out += below if all(newest_stamp(cell) <= floor for cell in below.values()) else []
+    left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]
+    # Without its date, what is still older than the date would be shown again, now or when what is beside it goes.
+    return out if any(s.stamp < date for cell in left for s in cell) else [*out, TTL_PATH]

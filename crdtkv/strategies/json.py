@@ -15,7 +15,7 @@ paths (a total that equals its parts) may be broken by two edits that each kept 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from crdtkv.core import values
@@ -25,6 +25,7 @@ from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, firs
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError, WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.burial import restore
 from crdtkv.strategies.cell_reading import choose
 from crdtkv.strategies.document import (
     Node,
@@ -94,11 +95,11 @@ class Json(Strategy):
         now = Gone(node) if reader.root(node) is None else node
         # What expiry hides is hidden at the root alone; below, everything reads as it stands.
         reader = Reader(reader.delete_wins)
-        base = node if env.base is tree else build(env.base)
+        base = EMPTY if now is not node else node if env.base is tree else build(env.base)
         edit = Edit(reader, env, tree, self._strings)
         if operation.name == "put":
             values.pack(operation.args[0])  # so that an error names the path in the whole value
-            return edit.put(b"", (), now, base if now is node else EMPTY, operation.args[0])
+            return edit.put(b"", (), now, base, operation.args[0])
         if operation.name == "delete":
             return edit.delete(b"", now, base)
         if operation.name == "at":
@@ -107,6 +108,9 @@ class Json(Strategy):
                 values.pack(within(tokens, arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
+
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        return list(restore(self._reader(tree), build(tree), path, payload))
 
     @property
     def _strings(self) -> bytes | None:
@@ -122,13 +126,16 @@ class Json(Strategy):
 
     def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
         root, reader = build(tree), self._reader(tree)
-        if reader.root(root) is None and _old(root, floor):
+        if root.cell and reader.root(root) is None and _old(root, floor):
             return [p for p, _ in root.cells()]
         out: set[bytes] = set()
         for path in candidates:
             if path not in out:
                 out.update(_dead_because(reader, root, path, floor))
         return out
+
+    def orphans(self, tree: Tree) -> Iterable[Mapping[bytes, Cell]]:
+        return list(_orphans(build(tree), b""))
 
     def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:
         return _misplaced(self._reader(tree), build(tree), (), strategy_for, self._strings)
@@ -295,7 +302,8 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
     """What goes because of the cell at `path`: the topmost thing on the way that is absent by itself and old, whole.
 
     Never "only below what is shown": a replica that has not heard yet of the delete
-    of what is above must drop the same.
+    of what is above must drop the same. And only what has a cell that says that it is
+    absent: else it would hang on what is due below it whether it goes (see `orphans`).
     """
     node, at = root, b""
     for part in components(path):
@@ -310,11 +318,20 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
             # An element takes its order cell with it; alone only what is left of an element.
             element = first(part)[1]
             return [] if element in parent.children or not _old(node, floor) else [at]
-        if reader.shown(node) is None:
+        if node.cell and reader.shown(node) is None:
             gone = _dead_element(parent, above, part, floor) if is_element(part) else _dead_whole(node, at, floor)
             if gone:
                 return gone
     return [path] if _only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
+
+
+def _orphans(node: Node, path: bytes) -> Iterable[Mapping[bytes, Cell]]:
+    below = {part: child for part, child in node.children.items() if part[:1] != STRATEGY}
+    if node.cell:
+        for part, child in below.items():
+            yield from _orphans(child, path + part)
+    elif below:
+        yield {p: cell for part, child in below.items() for p, cell in child.cells(path + part)}
 
 
 def _has_orphans(node: Node) -> bool:

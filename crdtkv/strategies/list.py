@@ -214,7 +214,9 @@ def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan
 
     wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
     made = place(fixed, wanted, len(packed), lambda p: bool(tree.raw().cell(component(ELEMENT, p))), env)
-    writes += [order_write(b"", base[i][1], made[j]) for i, j in plan.moved if tree.cell(base[i][1])]
+    # Not of what was deleted since: an order cell without its element may have been forgotten elsewhere.
+    stands = [(base[i][1], j) for i, j in plan.moved if any(is_live(s.payload) for s in tree.cell(base[i][1]))]
+    writes += [order_write(b"", element, made[j]) for element, j in stands]
     writes += [Write(component(ELEMENT, made[j]), packed[j], all=True) for j in plan.inserted]
     return writes
 

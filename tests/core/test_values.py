@@ -159,6 +159,21 @@ def test_size_is_bounded() -> None:
         pack(shared)
 
 
+@pytest.mark.parametrize("bad", [None, object(), float("nan")])
+def test_lists_that_hold_one_another_are_looked_at_once(bad: object) -> None:
+    """Sixty lists, each holding the next one twice, stand for 2**60 items: refused without walking them."""
+    shared: Any = [bad]
+    for _ in range(60):
+        shared = [shared, shared]
+    for act in (pack, pack_canonical):
+        with pytest.raises(TooLarge if bad is None else ValueInvalid):
+            act(shared)
+    loop: list[Any] = []
+    loop += [loop, loop]
+    with pytest.raises(ValueInvalid, match="deeper than 100 levels"):
+        pack(loop)
+
+
 @pytest.mark.parametrize("n", [2**63, 2**64 - 1, 2**64, -(2**63) - 1, -(2**64), 10**4299, -(10**4300) + 1, 255, -129])
 def test_integers_of_any_size_are_exact(n: int) -> None:
     """Up to 4,300 digits, packed and as text."""

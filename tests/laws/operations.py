@@ -10,6 +10,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from crdtkv.core import values
+from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.merge import install
 from crdtkv.strategies.registry import names, strategy
 
@@ -300,10 +301,10 @@ assert {strategy(s).name for s in SPECS} >= set(names()) - {"merge"}, "a strateg
 
 
 def norm(spec: str, value: Any, before: Any) -> Any:
-    """What a read shows right after a put of `value` on a current base; `before`: what was shown (None: absent)."""
+    """What a read shows right after a put of `value` on a current base; `before`: what was shown, or ABSENT."""
     family = spec.split("?")[0]
     normal = strategy(spec).norm(value)
-    if family in ("max", "min", "latch") and before is not None:
+    if family in ("max", "min", "latch") and before is not ABSENT:
         place = _STATES.index if family == "latch" else values.sort_key
         return (min if family == "min" else max)(before, normal, key=place)
     if family == "json" and isinstance(normal, dict) and isinstance(before, dict):

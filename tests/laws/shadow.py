@@ -1,28 +1,34 @@
 """A second definition of a store: all records of a history, applied one by one, in the order they were minted.
 
-Rule of this room: joins, catch-ups, vectors and storage are the engine's; here there are
-none. What a store shows at a vector must be what the records that the vector covers
-show when they are simply applied: parents out, siblings in, sweeps first.
+Rule of this room: joins, catch-ups, vectors, storage and purges are the engine's; here
+there are none of these. What a store shows at a vector must be what the records that the
+vector covers show when they are simply applied: parents out, siblings in, sweeps first.
 
-Nothing is forgotten of its own accord. Only where a record writes to a key, what its
-writer had purged there by then is dropped first: a write says nothing of what its
-writer did not have any more.
+A record says nothing of what its writer did not have any more. So where one writes to a
+key, what its writer had forgotten there by then is forgotten first; and what `forgotten`
+leaves of the whole at a floor is, to the sibling, what a store holds at that floor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgpack
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Sibling, due
+from crdtkv.core.cells import Cell, Sibling
+from crdtkv.core.paths import ELEMENT, KEYED, ORDER, STRATEGY, component, first
+from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record
-from crdtkv.strategies.forgetting import dead_paths
+from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.document import Node, Reader, build, nested_strategy
+from crdtkv.strategies.roots import TTL_PATH, expired, roots_in
 
-__all__ = ["Shadow"]
+__all__ = ["Shadow", "forgotten"]
 
 _SWEEP = b"\xc1w"
+
+Cells = SortedDict  # path -> cell
 
 
 class Shadow:
@@ -30,7 +36,7 @@ class Shadow:
 
     def __init__(self) -> None:
         self.vector: dict[str, int] = {}
-        self.cells: dict[str, SortedDict] = {}
+        self.cells: dict[str, Cells] = {}
         self.contexts: dict[str, dict[str, int]] = {}
 
     def apply(self, records: Iterable[Record]) -> None:
@@ -59,12 +65,10 @@ class Shadow:
             self.contexts.setdefault(write.key, {})[replica] = n
 
     def _forget(self, key: str, floor: int) -> None:
-        cells = self.cells.get(key, SortedDict())
-        places = [p for p, cell in cells.items() if (at := due(p, cell)) is not None and at <= floor]
-        for path in dead_paths(lambda: cells, places, floor):
-            cells.pop(path, None)
-        if not cells:
-            self.contexts.pop(key, None)
+        if key in self.cells:
+            self.cells[key] = forgotten(self.cells[key], floor)
+            if not self.cells[key]:
+                self.contexts[key] = {}
 
     def _sweep(self, key: str, root: bytes, payload: bytes) -> None:
         seen, _, *rest = msgpack.unpackb(payload[2:], raw=False)
@@ -78,6 +82,108 @@ class Shadow:
                 cells[path] = kept
             else:
                 del cells[path]
+
+
+# forgetting: everything is looked at, again and again, until nothing more goes
+
+
+def forgotten(cells: Cells, floor: int) -> Cells:
+    """What is left of a key where everything stamped at or below `floor` is known to be known."""
+    left = SortedDict(cells)
+    while gone := set(_gone(left, floor)):
+        for path in gone:
+            del left[path]
+    return left
+
+
+def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
+    dated = TTL_PATH in cells and _old(cells[TTL_PATH], floor)
+    date = expired(cells, floor) if dated else 0
+    waiting = False
+    for strategy, tree in roots_in(cells, date):
+        root = tree.prefix
+        inside = SortedDict({p[len(root) :]: c for p, c in cells.items() if p.startswith(root)})
+        if strategy.whole:
+            found = set(_gone_of_document(strategy, build(Tree(inside)), inside, floor, date))
+            lost = _in_no_container(build(Tree(inside)), b"")
+            waiting = waiting or not all(_all_old(group, floor) for group in lost)
+            if b"" in cells and _old(cells[b""], floor):
+                found |= {p for group in lost if _all_old(group, floor) for p in group}
+        else:
+            found = {p for p, c in inside.items() if _old(c, floor) and all(s.stamp < date for s in c)}
+            found |= set(_gone_of_elements(strategy, inside, floor))
+        yield from (root + p for p in found)
+    if b"" in cells and _old(cells[b""], floor) and not waiting:
+        yield b""
+    hidden = any(s.stamp < date for p, c in cells.items() if p not in (b"", TTL_PATH) for s in c)
+    if dated and not hidden and (date or not _later_date(cells, floor)):
+        yield TTL_PATH
+
+
+def _later_date(cells: Cells, floor: int) -> bool:
+    """Whether the key is still to expire."""
+    return expired(cells, 2**63) > floor
+
+
+def _gone_of_elements(strategy: Strategy, cells: Cells, floor: int) -> Iterator[bytes]:
+    """Independent cells: those that read as absent. An element takes its order cell along, or waits for it."""
+    for path, cell in cells.items():
+        tag, data, _ = first(path) if path else (b"", b"", b"")
+        order = component(ORDER, path) if tag in (ELEMENT, KEYED) else None
+        if tag == ORDER:
+            if data not in cells and _old(cell, floor):
+                yield path
+        elif strategy.gone(cell) and _old(cell, floor) and _old(cells.get(order, ()), floor):
+            yield path
+
+
+def _gone_of_document(strategy: Strategy, root: Node, cells: Cells, floor: int, date: int) -> Iterator[bytes]:
+    reader = Reader(strategy.spec.endswith("wins=delete"), date)
+    if root.cell and reader.root(root) is None and _all_old(cells, floor):
+        yield from cells
+    yield from _gone_below(Reader(reader.delete_wins), root, b"", floor)
+
+
+def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator[bytes]:
+    """A node that has a cell and is not shown, when all of it is old; and by itself a cell of tombstones."""
+    if node.cell and all(s.payload is None for s in node.cell) and _old(node.cell, floor):
+        plain = [c for part, child in node.children.items() if part[:1] != STRATEGY for _, c in child.cells()]
+        if not any(_is_live(s.payload) for cell in plain for s in cell):
+            yield path
+    for part, child in node.children.items():
+        below, at = dict(child.cells(path + part)), path + part
+        if part[:1] == STRATEGY:
+            inside = SortedDict(child.cells())
+            yield from (at + p for p in _gone_of_elements(nested_strategy(part), inside, floor))
+        elif part[:1] == ORDER:
+            if first(part)[1] not in node.children and _all_old(below, floor):
+                yield at
+        else:
+            order = node.children.get(component(ORDER, part))
+            waits = part[:1] in (ELEMENT, KEYED) and order is not None and not _old(order.cell, floor)
+            if child.cell and reader.shown(child) is None and _all_old(below, floor) and not waits:
+                yield from below
+            yield from _gone_below(reader, child, at, floor)
+
+
+def _in_no_container(node: Node, path: bytes) -> list[dict[bytes, Cell]]:
+    """What lies below a place where a container would have to be and has no cell: all of it, place by place."""
+    below = {part: child for part, child in node.children.items() if part[:1] != STRATEGY}
+    if node.cell:
+        return [group for part, child in below.items() for group in _in_no_container(child, path + part)]
+    return [{p: c for part, child in below.items() for p, c in child.cells(path + part)}] if below else []
+
+
+def _old(cell: Cell, floor: int) -> bool:
+    return all(s.stamp <= floor for s in cell)
+
+
+def _all_old(cells: dict[bytes, Cell], floor: int) -> bool:
+    return all(_old(cell, floor) for cell in cells.values())
+
+
+def _is_live(payload: bytes | None) -> bool:
+    return payload is not None and (payload[:1] != b"\xc1" or len(payload) == 2)
 
 
 def _reached(path: bytes, root: bytes, bound: bytes | None, only: set[bytes] | None) -> bool:

@@ -133,7 +133,7 @@ def keeps_what_the_other_has_replaced(patch: Patch) -> None:
 # edits
 
 
-@mutation(("expiry", 3), ("focus", 3))
+@mutation(("rules", 2), ("focus", 3), ("expiry", 3))
 def sweeps_nothing_when_a_life_begins(patch: Patch) -> None:
     def begin(original: Any, self: Any, key: str, written: set[bytes]) -> None:
         write = self._write
@@ -225,14 +225,14 @@ def purges_without_what_was_announced(patch: Patch) -> None:
     around(patch, purge, "stable", stable)
 
 
-@mutation(("calm", 1), ("purging", 1), ("focus", 1))
+@mutation(("expiry", 1), ("purging", 2), ("expiry", 2))
 def drops_tombstones_and_keeps_what_they_beat(patch: Patch) -> None:
     def drop(original: Any, cells: Any, due: Any, floor: int) -> Any:
         for path in original(cells, due, floor):
             kept = tuple(s for s in cells()[path] if s.payload is not None)
-            if len(kept) == 0:
+            if len(kept) in (0, len(cells()[path])):
                 yield path
-            elif len(kept) < len(cells()[path]):
+            else:
                 cells()[path] = kept
 
     around(patch, purge, "dead_paths", drop)
@@ -254,7 +254,7 @@ def drops_a_part_of_a_group(patch: Patch) -> None:
 
 @mutation()
 def drops_the_date_before_what_it_hides(patch: Patch) -> None:
-    around(patch, forgetting, "_expired", lambda f, cells, floor: [*f(cells, floor), forgetting.TTL_PATH])
+    around(patch, forgetting, "_dead_date", lambda f, cells, floor: [*f(cells, floor), forgetting.TTL_PATH])
 
 
 @mutation()
@@ -264,7 +264,7 @@ def judges_expiry_by_the_clock_in_a_purge(patch: Patch) -> None:
 
 @mutation(("calm", 1), ("purging", 1), ("focus", 1))
 def keeps_the_context_of_a_dropped_key(patch: Patch) -> None:
-    def purge_key(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
+    def purge_key(original: Any, replica: Any, key: str, paths: set[bytes]) -> int:
         context = dict(replica.storage.context(key))
         done = int(original(replica, key, paths))
         replica.set_context(key, context)

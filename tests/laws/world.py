@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.clocks import covers_all, stamp_ms
+from crdtkv.core.paths import pretty
 from crdtkv.core.versions import parse_version
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.errors import BadRequest, BaseNotHere, BaseTooOld, Corrupt, CrdtkvError, StorageFailed, VersionInvalid
@@ -38,7 +39,7 @@ from crdtkv.store.store import Store
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.roots import TTL_PATH, expired, pick, roots_in
 from tests.laws.operations import JSON_PATHS, SPECS, Wish, draw, norm, norm_read, spec_of
-from tests.laws.shadow import Shadow
+from tests.laws.shadow import Shadow, forgotten
 from tests.specs import counter, flag, greatest, log, lww, merge, mv, words
 from tests.specs import set as set_spec
 from tests.specs.history import Event, seen_by
@@ -93,6 +94,7 @@ PROFILES: dict[str, dict[str, int]] = {
     "days": {**_CALM, "day": 25, "compact": 110, "restart": 8, "delete": 40},
     "rules": {**_CALM, "rule": 25, "migrate": 8, "clash": 120, "compact": 80, "delete": 60},
     "clocks": {**_CALM, "skew": 30, "compact": 90, "expire": 40, "delete": 40, "restart": 8},
+    "inbox": {**_CALM, "regain": 60, "delete": 80, "rewrite": 40, "sync": 80, "compact": 90, "expire": 20},
     "members": {**_CALM, "wipe": 6, "restore": 6, "copy": 8, "leave": 5, "evict": 8, "sync": 90, "compact": 90,
                 "restart": 8, "delete": 40},
     "splits": {**_CALM, "evict": 14, "sync": 70, "compact": 90, "resolve": 10, "delete": 40, "expire": 20},
@@ -102,7 +104,7 @@ PROFILES: dict[str, dict[str, int]] = {
 }  # fmt: skip
 
 
-_CLIENT = ("op", "tx", "delete", "rewrite", "expire", "clash", "fault", "rule", "migrate", "read")
+_CLIENT = ("op", "tx", "delete", "rewrite", "expire", "clash", "fault", "rule", "migrate", "read", "regain")
 
 
 def plan(seed: int, profile: str, steps: int) -> list[Action]:
@@ -435,6 +437,8 @@ class World:
     def _do(self, colo: Colo, key: str, wish: Wish, base: str | None, spec: str | None) -> None:
         """One operation in a transaction of its own, and what must hold after it."""
         store, replica = colo.store, colo.replica
+        # A clock that was mended and went back may show again what had expired by the old one: before we look.
+        life.mend(replica)
         entry = store.get(key)
         before = dict(replica.state.vector)
         current = base is None or entry is None or covers_all(parse_version(key, base), replica.storage.context(key))
@@ -451,7 +455,7 @@ class World:
         self.say(f"{colo.name}: {key} {wish} base={base} -> {receipt.value!r} {receipt.version}")
         if wish.name == "put" and wish.path is None and current:
             self.counts["put-get"] += 1
-            was = entry.value if entry and entry.strategy == receipt.strategy else None
+            was = entry.value if entry and entry.strategy == receipt.strategy else ABSENT
             wanted = norm(receipt.strategy, wish.args[0], was)
             read = norm_read(receipt.strategy, receipt.value, wanted)
             if not _same(read, wanted) or not _same(store.get(key).value, receipt.value):  # type: ignore[union-attr]
@@ -550,6 +554,19 @@ class World:
         if colo.store.vector != vector:
             self._send(colo, colo.replica.recent[-1][1])
         self._remember(colo, key)
+
+    def do_regain(self, colo: Colo, dice: Random) -> None:
+        """A lost write is brought back from the inbox."""
+        found = colo.store.conflicts()
+        if found:
+            conflict = dice.choice(found)
+            self.untold.add(conflict.key)
+            self.counts["operations"] += 1
+            vector = colo.store.vector
+            receipt = conflict.restore()
+            self.say(f"{colo.name}: {conflict.key} {conflict.path} {conflict.value!r} is back -> {receipt.value!r}")
+            if colo.store.vector != vector:
+                self._send(colo, colo.replica.recent[-1][1])
 
     def do_fault(self, colo: Colo, dice: Random) -> None:
         """The disk refuses a commit."""
@@ -833,6 +850,16 @@ class World:
                 if mine != wanted:
                     raise Failure("oracle", f"{colo.name} at {dict(vector)}: {key!r} shows {_show(mine)}; its history "
                                   f"says {_show(wanted)} (judged {'now' if at == now else 'later'})")  # fmt: skip
+            self._ask_for_cells(colo, key, cells)
+
+    def _ask_for_cells(self, colo: Colo, key: str, cells: Any) -> None:
+        """To the sibling: what a store holds is a function of its vector and its floor."""
+        mine, wanted = dict(colo.disk.cells(key)), dict(forgotten(cells, colo.replica.state.floor))
+        if mine != wanted:
+            words = [f"{pretty(p)}: {mine.get(p)} != {wanted.get(p)}" for p in sorted({*mine, *wanted})
+                     if mine.get(p) != wanted.get(p)]  # fmt: skip
+            raise Failure("oracle", f"{colo.name} at {colo.store.vector}, floor {colo.replica.state.floor}: {key!r} "
+                          f"holds other cells than its history leaves: {'; '.join(words)}")  # fmt: skip
 
     # the end
 

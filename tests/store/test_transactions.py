@@ -32,6 +32,19 @@ def test_one_transaction_one_dot(pair: tuple[crdtkv.Store, crdtkv.Store]) -> Non
     assert dict(sin.items()) == {"b": 2, "n": 3, "doc": {"x": 1}}
 
 
+def test_a_delete_on_a_base_from_before_it(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    """A delete takes what its base showed; what the transaction itself added since then counts on, everywhere."""
+    lhr, sin = pair
+    base = lhr.counter("n").add(-1).version
+    with lhr.transaction() as t:
+        t.counter("n").add(-2)
+        t.delete("n", base=base)
+        assert t["n"] == -2
+    lhr.sync(sin)
+    sin.delete("n")
+    assert sin.put("n", 8, strategy="counter").value == 8
+
+
 def test_it_reads_what_it_wrote(kv: crdtkv.Store) -> None:
     """In the transaction everything is there; outside nothing until it ends."""
     kv.put("a", 1)

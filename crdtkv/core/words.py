@@ -24,7 +24,7 @@ from typing import NamedTuple
 from crdtkv.core.clocks import Dot
 from crdtkv.core.diff import Block, match
 
-__all__ = ["Id", "Known", "Text", "Word", "created", "edited", "joined", "knows", "merged", "split", "unaware", "union"]
+__all__ = ["Id", "Known", "Range", "Text", "Word", "created", "edited", "joined", "knows", "merged", "split", "unaware", "union"]
 
 Id = tuple[str, int, int]
 """The write that put a word in (replica, n), and which of that write's words it is."""
@@ -160,10 +160,10 @@ class _Side(NamedTuple):
         return not any(_overlap(*writes, self.known) for writes in word.instead)
 
 
-Words = Sequence[Word]
+_Passage = Sequence[Word]
 
 
-def _settled(mine: Words, theirs: Words, to_them: _Side, to_me: _Side) -> tuple[Words, Words]:
+def _settled(mine: _Passage, theirs: _Passage, to_them: _Side, to_me: _Side) -> tuple[_Passage, _Passage]:
     """What stands of two passages that lie between the same words, and what was put in and gave way."""
     my_new = [w for w in mine if not to_them.gone(w)]
     their_new = [w for w in theirs if not to_me.gone(w)]
@@ -187,7 +187,7 @@ def _settled(mine: Words, theirs: Words, to_them: _Side, to_me: _Side) -> tuple[
     return [*my_new, *their_new], ()
 
 
-def _ends(words: Words, side: _Side) -> tuple[Words, Words] | None:
+def _ends(words: _Passage, side: _Side) -> tuple[_Passage, _Passage] | None:
     """The words put in before and behind what the other took out; None if any replaced something, or stands inside."""
     flags = [side.gone(w) for w in words]
     if not all(gone or side.between(w) for gone, w in zip(flags, words, strict=True)):

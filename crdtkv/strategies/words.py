@@ -40,7 +40,7 @@ class Words(Strategy):
     summary = "a text merged by words"
     wins = "each word by itself; of two passages in the place of one that which took out more, of equals the later"
     anomaly = "words that belong together may come from two writers: a text that nobody has read as a whole"
-    cost = "one cell; some 10 bytes per passage that was edited and per colo that edited; a put is O(text)"
+    cost = "one cell; some 25 bytes for each passage that was edited and each replica that edited; a put is O(text)"
     operations: ClassVar[Mapping[str, str]] = {"put": "put(text): what changed since the base", "delete": "delete()"}
     options: ClassVar[Mapping[str, str]] = {"wins": "edit (default) or delete"}
 
@@ -77,8 +77,9 @@ class Words(Strategy):
         said = value_of(sibling.payload)
         return said[0] if isinstance(said, list) and said else ABSENT
 
-    def says(self, path: bytes, sibling: Sibling) -> Any:
-        return self.told(Tree({}), path, sibling)
+    def leaves(self, tree: Tree) -> Iterable[tuple[str, Sibling, Any]]:
+        """All that make up the text, each with what it said."""
+        return [("", p.sibling, p.value) for p in self._shown(tree.cell())]
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """Whose words gave way; under wins=delete also who wrote while another deleted."""
@@ -149,7 +150,8 @@ def _folded(puts: list[_Put]) -> _Folded | None:
     for at, put in enumerate(puts[1:], 1):
         other = put.text
         if text is not None and other is not None:
-            text, ids = merged(text, other)
+            both, ids = merged(text, other)
+            text, ids = (both, ids) if _fits(both) else (other, {w.id for w in text.words})
             gave_way |= ids
             value = str(text)
         else:
@@ -157,6 +159,11 @@ def _folded(puts: list[_Put]) -> _Folded | None:
             value, text = put.value, other
     lost |= {p.sibling.dot for p in puts if gave_way and p.text and any(w.id in gave_way for w in p.text.words)}
     return _Folded(value, text, frozenset(lost))
+
+
+def _fits(text: Text) -> bool:
+    """Whether two texts that each fit are together not more than a value may be: a read must not fail."""
+    return sum(len(w.text) for w in text.words) * 4 < values.MAX_PACKED or len(str(text).encode()) < values.MAX_PACKED
 
 
 def _gave_way(puts: list[_Put]) -> frozenset[Dot]:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
+from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
@@ -66,10 +67,10 @@ def open_store(
         else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
     )
     replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
-    if members.colo_of(replica.state.id) != colo:
+    if colo_of(replica.state.id) != colo:
         storage.close()
         raise BadRequest(
-            f"{str(path)!r} belongs to colo {members.colo_of(replica.state.id)!r}, not {colo!r}; open it as that"
+            f"{str(path)!r} belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that"
         )
     return Store(replica, namespace, history, purge_step_ms)
 
@@ -111,7 +112,7 @@ class Store(Operations):
     @property
     def colo(self) -> str:
         """The colo's name."""
-        return members.colo_of(self.id)
+        return colo_of(self.id)
 
     @property
     def vector(self) -> dict[str, int]:

@@ -50,7 +50,8 @@ class State:
     pending: list[Any] = field(default_factory=list)
     """What an earlier incarnation wrote and nobody covers, to be minted anew."""
     forks: list[dict[str, Any]] = field(default_factory=list)
-    """Replicas met that refuse us as we do them: `peer`, the two `links` that clash, all acts of `theirs` unknown here."""
+    """Replicas met that refuse us as we do them: `peer`, who of its colo was a member here, the two `links` that
+    clash, all acts of `theirs` that are unknown here."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """replica -> why its records are refused."""
     share_floor: int = 0

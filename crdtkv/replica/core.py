@@ -75,8 +75,8 @@ class Replica:
         self.keep_of = keep_of
         self.reserved = (state.ceiling, state.low_ceiling)  # what of them is durable
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
-        self._noted = ""
-        self.opened = state.vector.get(state.id, 0)  # what we had minted when this was opened
+        self._noted = ""  # what was minted last, as it is noted beside the storage
+        self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
         self.offsets: dict[

@@ -10,22 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from crdtkv.core.cells import Cell, Sibling, is_live
-from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp
-from crdtkv.core.paths import is_counted
-from crdtkv.core.rules import DEFAULT, Rule
+from crdtkv.core.clocks import Stamp, make_stamp
+from crdtkv.core.rules import DEFAULT
 from crdtkv.core.state import State
 from crdtkv.core.views import Ancestor, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import MembershipConflict, NotAMember
-from crdtkv.replica import inbox, members
-from crdtkv.replica.core import CLOCK_BOUND_MS, Replica, roots_in
+from crdtkv.replica import members
+from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.exchange import catch_up, take
 from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC
+from crdtkv.replica.pending import give_up, uncovered
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import Operation, Write
-from crdtkv.strategies.counter_cells import joined_payload
 
 __all__ = [
     "MAX_ANCESTRY",
@@ -33,10 +31,10 @@ __all__ = [
     "adopt",
     "begin",
     "evict",
+    "is_behind",
     "is_old_copy",
     "leave",
     "mend",
-    "remint",
     "rename",
     "resolve",
     "retire_ghosts",
@@ -98,6 +96,12 @@ def _wake_copy(replica: Replica) -> None:
     _told(replica, made)
 
 
+def is_behind(replica: Replica, peer: Replica) -> bool:
+    """Whether the peer knows more of what this store wrote, under any of its names, than it does itself."""
+    mine, theirs = replica.state.vector, peer.state.vector
+    return any(theirs.get(id, 0) > mine.get(id, 0) for id in replica.state.lineage)
+
+
 def is_old_copy(replica: Replica, peer: Replica) -> bool:
     """Whether the peer knows other transactions of this replica than it does itself: a copy that nothing gave away."""
     state = replica.state
@@ -118,21 +122,16 @@ def adopt(replica: Replica, message: CatchUp) -> None:
     What it holds stays as it is, and its past is minted by nobody again.
     """
     with replica.transaction():
-        _give_up_pending(replica, "it waited in a copy that was restored")
+        give_up(replica, "it waited in a copy that was restored")
         take(replica, message)
-        state = replica.state
-        # Above all that the original's word may have let others forget up to: our members' clocks are.
-        state.clock = max(state.clock, message.heard.get(message.lineage[-1], 0))
-        state.copied = False
-        made = _rename(replica)
+        replica.state.copied = False
+        made = _rename(replica, _above(message))
     _told(replica, made)
 
 
-def _give_up_pending(replica: Replica, why: str) -> None:
-    for item in replica.state.pending:
-        if item["path"]:  # (what begins a key's life is no write of a client's)
-            inbox.put(replica, inbox.entry(replica, why, item["key"], item["path"], _lost(item), None))
-    replica.state.pending = []
+def _above(message: CatchUp) -> Stamp:
+    """Where our clock goes on: what members may have forgotten up to lies below the clock of each of them."""
+    return message.heard.get(message.lineage[-1], 0)
 
 
 # transactions on system keys
@@ -193,58 +192,29 @@ def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[list[Ancest
 
 
 def return_to(
-    replica: Replica, ancestry: list[Ancestor], namespace: str, snapshot: CatchUp, unshared: int | None = None
+    replica: Replica, ancestry: list[Ancestor], namespace: str, snapshot: CatchUp, shared: int | None = None
 ) -> None:  # fmt: skip
     """Take a full join under a new incarnation, whole or not at all.
 
-    What we wrote and the snapshot lacks waits to be minted anew. `unshared`: we are a
-    copy, and minted under numbers above this one what is not what others know by them.
+    What we wrote and the snapshot lacks waits to be minted anew. `shared`: we are a
+    copy that has written, and our numbers above this one are others' for something else.
     """
     new = ancestry[0][0]
     with replica.transaction():
         old = replica.state
-        pending = _uncovered(replica, snapshot, unshared)
+        pending = uncovered(replica, snapshot.to, shared)
         _forget_everything(replica)
         replica.state = State(
             new, [*old.lineage, new], namespace, clock=old.clock, ceiling=old.ceiling, home=old.home,
             ancestry=[[id, *joined] for id, joined in ancestry[:MAX_ANCESTRY]], pending=[*old.pending, *pending],
         )  # fmt: skip
         if old.copied:
-            _give_up_pending(replica, "a copy that was restored held it, and its members had moved on")
+            give_up(replica, "a copy that was restored held it, and its members had moved on")
         take(replica, snapshot)
-        replica.state.clock = max(replica.state.clock, snapshot.heard.get(snapshot.lineage[-1], 0))
+        replica.state.clock = max(replica.state.clock, _above(snapshot))
         members.announce(replica)
-    replica.spoken, replica.waiting, replica.opened = {}, {}, 0
+    replica.spoken, replica.waiting = {}, {}
     replica.recent.clear()
-
-
-def _uncovered(replica: Replica, snapshot: CatchUp, unshared: int | None) -> list[dict[str, Any]]:
-    """Our own siblings that the snapshot's vector does not cover, with what stood beside them."""
-    state = replica.state
-    base = dict(state.vector)
-    if unshared is not None:
-        base[state.id] = unshared
-
-    def lacks(dot: Dot) -> bool:
-        return not covers(snapshot.to, dot) or (dot[0] == state.id and not covers(base, dot))
-
-    return [
-        _pending(s, key, path, cell, base)
-        for key in replica.storage.keys("", None)
-        if key not in (MEMBERS, CHAIN)
-        for path, cell in replica.storage.cells(key).items()
-        for s in cell
-        if s.dot[0] in state.lineage and lacks(s.dot)
-    ]
-
-
-def _pending(s: Sibling, key: str, path: bytes, cell: Cell, base: dict[str, int]) -> dict[str, Any]:
-    # A number that is another's elsewhere: under a name that nobody has, it is nobody's.
-    origin = s.dot[0] if covers(base, s.dot) else f"{s.dot[0]}~copy"
-    return {
-        "dot": [origin, s.dot[1]], "stamp": s.stamp, "key": key, "path": path, "payload": s.payload, "vector": base,
-        "beside": [list(other.dot) for other in cell if other is not s], "first": not s.parents,
-    }  # fmt: skip
 
 
 def _forget_everything(replica: Replica) -> None:
@@ -259,83 +229,6 @@ def _forget_everything(replica: Replica) -> None:
     replica.forget_memos()
 
 
-def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
-    """Mint anew what waits, once every member knows of all who are none any more; how many writes.
-
-    (Who has not heard of an eviction may still absorb from the evicted what we are about
-    to mint anew.)
-    """
-    state = replica.state
-    if not state.pending or not members.agreed(replica):
-        return 0
-    by_dot: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for item in state.pending:
-        by_dot.setdefault((item["dot"][0], item["dot"][1]), []).append(item)
-    minted = 0
-    for dot in sorted(by_dot, key=lambda d: (by_dot[d][0]["stamp"], d)):
-        minted += _remint_one(replica, rule_of, dot, by_dot[dot])
-    with replica.transaction():
-        replica.state.pending = []
-    return minted
-
-
-def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], dot: Dot, items: list[dict[str, Any]]) -> int:
-    if covers(replica.state.vector, dot):
-        return 0
-    with replica.transaction():
-        draft = Draft(replica, rule_of)
-        for item in items:
-            _remint_cell(replica, draft, item)
-        made = draft.record()
-        replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
-    _told(replica, made)
-    return len(items)
-
-
-def _lost(item: dict[str, Any]) -> Sibling:
-    return Sibling((item["dot"][0], item["dot"][1]), item["stamp"], item["payload"])
-
-
-def _remint_cell(replica: Replica, draft: Draft, item: dict[str, Any]) -> None:
-    key, path, payload = item["key"], item["path"], item["payload"]
-    lost = _lost(item)
-    cell = replica.storage.cells(key).get(path, ())
-    beside = {(d[0], d[1]) for d in item["beside"]}
-
-    def covered(dot: Dot) -> bool:
-        return covers(item["vector"], dot) and dot not in beside
-
-    reason = _lost_on_return(replica, item, lost, cell, covered)
-    if reason is not None:
-        inbox.put(replica, inbox.entry(replica, reason, key, path, lost, None))
-        return
-    if is_counted(path):
-        # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
-        draft.rewrite(key, Write(path, joined_payload(path, (lost, *cell)), all=True), covered)
-        return
-    draft.rewrite(key, Write(path, payload), covered)
-
-
-def _lost_on_return(
-    replica: Replica, item: dict[str, Any], lost: Sibling, cell: Cell, covered: Callable[[Dot], bool]
-) -> str | None:
-    """Why a write of an earlier incarnation is not minted anew, None if it is."""
-    path = item["path"]
-    found, _ = next(roots_in({path: (lost,)}), (None, None))
-    ranks = found is not None and found.name == "lww"
-    if ranks and is_live(lost.payload) and any(not covered(s.dot) and s.stamp > lost.stamp for s in cell):
-        return "a later write stood when this colo came back"
-    lacks = not covers_all(item["vector"], replica.state.dropped)
-    if lacks and not cell and is_counted(path) and not item["first"]:
-        return "what it added to may have been deleted while this colo was away"
-    if lacks and not cell and is_live(lost.payload) and found is not None:
-        if ranks and lost.stamp <= replica.state.floor:
-            return "it was deleted while this colo was away"
-        if found.spec == "set?wins=remove":
-            return "it may have been removed while this colo was away"
-    return None
-
-
 # other acts
 
 
@@ -346,8 +239,11 @@ def rename(replica: Replica) -> None:
     _told(replica, made)
 
 
-def _rename(replica: Replica) -> Made | None:
-    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one."""
+def _rename(replica: Replica, least: Stamp = 0) -> Made | None:
+    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one.
+
+    All that it mints is stamped above `least`.
+    """
     state = replica.state
     old, new = state.id, f"{colo_of(state.id)}~{replica.token()}"
     state.id = new
@@ -358,7 +254,8 @@ def _rename(replica: Replica) -> Made | None:
         # writes above all that the old one's word let others forget up to.
         state.wall_ms = replica.wall_ms()
         state.clock = state.ceiling = max(make_stamp(replica.wall_ms()), state.floor, state.low_ceiling)
-    replica.spoken, replica.opened = {}, 0
+    state.clock = max(state.clock, least)
+    replica.spoken = {}
 
     def act(draft: Draft) -> None:
         _admit(draft, new)  # first: a key that is absent in between would begin a new life

@@ -179,9 +179,10 @@ def stands(replica: Replica) -> bool:
 
 def announce(replica: Replica) -> None:
     """Say how far we have heard from every member, and what we know of who belongs."""
-    state = replica.state
+    state, here = replica.state, members(replica)
+    state.announced = {m: said for m, said in state.announced.items() if m in here}
     if is_live_member(replica):
-        low = min(state.heard.get(m, 0) for m in members(replica))
+        low = min(state.heard.get(m, 0) for m in here)
         if low > state.low_ceiling:
             state.low_ceiling = low + LOW_RESERVE
         state.announced[state.id] = (sum(state.vector.values()), low, _facts(replica))
@@ -269,10 +270,12 @@ def remember_fork(replica: Replica, peer: Replica) -> None:
     mine, theirs = _unknown(replica, peer), _unknown(peer, replica)
     if not mine or not theirs:
         return
+    id = peer.state.id
     fork = {
-        "peer": peer.state.id, "links": sorted((_first(mine), _first(theirs))), "theirs": sorted(t.id for t in theirs)
+        "peer": id, "seat": _seat(replica, id), "links": sorted((_first(mine), _first(theirs))),
+        "theirs": sorted(t.id for t in theirs),
     }  # fmt: skip
-    others = [f for f in replica.state.forks if f["peer"] != peer.state.id]
+    others = [f for f in replica.state.forks if f["peer"] != id]
     if fork not in replica.state.forks:
         with replica.transaction():
             replica.state.forks = [*others, fork]
@@ -284,11 +287,24 @@ def _first(links: list[Link]) -> str:
     return min(link.id for link in links if not ids & set(link.after))
 
 
+def _seat(replica: Replica, peer: str) -> str:
+    """The member here of the colo of `peer`, which it may be no more."""
+    return next((m for m in members(replica) if colo_of(m) == colo_of(peer)), "")
+
+
 def standing_forks(replica: Replica) -> list[dict[str, Any]]:
-    """What is remembered of conflicts, as far as they are open."""
-    over = overruled(chain_links(replica))
-    here = set(map(colo_of, members(replica)))
-    return [f for f in replica.state.forks if not over >= set(f["theirs"]) and colo_of(f["peer"]) not in here]
+    """What is remembered of conflicts, as far as they are open; of `theirs` what an operator has to decide on.
+
+    Over is one whose acts were overruled or absorbed (then the peer yields), or whose
+    peer has come back since.
+    """
+    over, vector = overruled(chain_links(replica)), replica.state.vector
+    found = []
+    for fork in replica.state.forks:
+        theirs = [id for id in fork["theirs"] if id not in over and not covers(vector, _dot_of(id))]
+        if theirs and _seat(replica, fork["peer"]) in ("", fork["seat"]):
+            found.append({**fork, "theirs": theirs})
+    return found
 
 
 def open_forks(replica: Replica) -> list[tuple[str, ...]]:

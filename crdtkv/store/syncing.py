@@ -12,7 +12,7 @@ from crdtkv.core.clocks import covers
 from crdtkv.core.views import accepts
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
-from crdtkv.replica import exchange, life, members
+from crdtkv.replica import exchange, life, members, pending
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import SyncReport
 
@@ -62,7 +62,7 @@ def _sync(one: Store, other: Store) -> SyncReport:
         for source, target in ((one, other), (other, one)):
             _send(source._replica, target._replica, tally)
         for store in (one, other):
-            life.remint(store._replica, store._rule_of)
+            pending.remint(store._replica, store._rule_of)
         if one._replica.state.vector == other._replica.state.vector or tally.refused:
             break
     for store, was in zip((one, other), before, strict=True):
@@ -132,8 +132,7 @@ def _meet(one: Store, other: Store, tally: _Tally) -> None:
             _renew_copy(copy, peer, tally)
             return
     if a.state.namespace != b.state.namespace:
-        fewer, more = sorted((one, other), key=lambda s: (_writes(s._replica), s.id))
-        _join(fewer, more, tally)
+        _join(*_joiner_first(one, other), tally)
         return
     for out, peer in ((one, other), (other, one)):
         if members.yields(out._replica, peer._replica):
@@ -159,17 +158,22 @@ def _check_lives(a: Replica, b: Replica) -> None:
             )
 
 
-def _writes(replica: Replica) -> int:
-    return sum(replica.state.vector.values())
+def _joiner_first(one: Store, other: Store) -> tuple[Store, Store]:
+    """Of two namespaces that become one: the copy that has gone on by itself joins, else the one with fewer writes."""
+    for store, peer in ((one, other), (other, one)):
+        if life.is_behind(store._replica, peer._replica):
+            return store, peer
+    fewer, more = sorted((one, other), key=lambda s: (sum(s._replica.state.vector.values()), s.id))
+    return fewer, more
 
 
-def _join(joiner: Store, sponsor: Store, tally: _Tally, unshared: int | None = None) -> None:
+def _join(joiner: Store, sponsor: Store, tally: _Tally, shared: int | None = None) -> None:
     """The joiner takes a full join under a new incarnation; what it wrote and the sponsor lacks is minted anew."""
     replica, namespace = joiner._replica, sponsor._replica.state.namespace
     new = f"{joiner.colo}~{replica.token()}"
     old = replica.state.lineage if replica.state.namespace == namespace else ()
     ancestry, snapshot = life.sponsor(sponsor._replica, new, old)
-    life.return_to(replica, ancestry, namespace, _carry(snapshot, tally), unshared)
+    life.return_to(replica, ancestry, namespace, _carry(snapshot, tally), shared)
     # So that a third colo, told by the joiner, learns of it from the sponsor's own words.
     replica.recent.extend(sponsor._replica.recent)
 
@@ -183,8 +187,9 @@ def _renew_copy(copy: Store, peer: Store, tally: _Tally) -> None:
     replica, sponsor = copy._replica, peer._replica
     if not members.is_live_member(sponsor):
         raise NotAMember(f"{sponsor.state.id} is not a member, so it cannot take {copy.id} back; sync with a member")
-    if not replica.state.copied and replica.state.vector.get(copy.id, 0) > replica.opened:
-        _join(copy, peer, tally, replica.opened)
+    shared = replica.opened.get(copy.id, 0)
+    if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:
+        _join(copy, peer, tally, shared)
         return
     with replica.transaction():
         replica.state.copied = True

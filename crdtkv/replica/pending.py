@@ -19,10 +19,13 @@ from crdtkv.replica import inbox, members
 from crdtkv.replica.core import TTL_PATH, Replica, Root, known_strategy, pick
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.base import Strategy, Write
-from crdtkv.strategies.counter_cells import dead_payload, joined_payload
+from crdtkv.strategies.counter_cells import dead_payload, is_share, joined_payload
 from crdtkv.strategies.sequence import is_element, order_path
 
 __all__ = ["give_up", "remint", "uncovered"]
+
+_COPY = "~copy"
+"""What a copy wrote before it knew that it was one: in a dot's name."""
 
 _RANKED = ("lww", "list", "json")
 """Strategies that show the later of two values of one cell."""
@@ -51,7 +54,7 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
 
 def _plain(s: Sibling, key: str, path: bytes, cell: Cell, base: Vector) -> dict[str, Any]:
     # A number that is another's elsewhere: under a name that nobody has, it is nobody's.
-    origin = s.dot[0] if covers(base, s.dot) else f"{s.dot[0]}~copy"
+    origin = s.dot[0] if covers(base, s.dot) else f"{s.dot[0]}{_COPY}"
     return {
         "dot": [origin, s.dot[1]], "stamp": s.stamp, "key": key, "path": path, "payload": s.payload,
         "vector": dict(base), "beside": [list(other.dot) for other in cell if other is not s], "first": not s.parents,
@@ -189,6 +192,8 @@ def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
     removal_wins = found.chosen.get("wins") in ("remove", "delete")
     if not place.inside:
         return "what it was in was deleted while this colo was away"
+    if is_counted(item.path) and lost.dot[0].endswith(_COPY) and is_share(components(item.path)[-1]):
+        return "a copy counted on from what the lost file had counted on from, too"
     if is_counted(item.path):
         return "what it added to may have been deleted while this colo was away" if forgot and not item.first else None
     if not is_live(lost.payload):

@@ -880,7 +880,8 @@ class World:
     def _agree(self) -> bool:
         vectors = [c.store.vector for c in self.colos]
         live = all(c.store.id in o.store.members for c in self.colos for o in self.colos)
-        return live and all(v == vectors[0] for v in vectors) and not any(c.replica.state.pending for c in self.colos)
+        open_ends = any(c.replica.state.pending or c.store.forks for c in self.colos)
+        return live and all(v == vectors[0] for v in vectors) and not open_ends
 
     def _resolve(self) -> None:
         for colo in self.colos:

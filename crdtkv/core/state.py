@@ -61,7 +61,8 @@ class State:
     left: bool = False
     """It retired by itself, and does not return unasked."""
     copied: bool = False
-    """A restored copy: it needs a sponsor before it writes."""
+    """A restored copy: it writes once it has met a member, or an operator has evicted all others: `lost`, so far."""
+    lost: list[str] = field(default_factory=list)
 
     def copy(self) -> State:
         """A copy that shares nothing mutable at the first level."""

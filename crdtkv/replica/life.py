@@ -7,7 +7,7 @@ inbox; never twice, never silently dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from crdtkv.core.clocks import Stamp, make_stamp
@@ -89,10 +89,9 @@ def _wake_copy(replica: Replica) -> None:
         state = replica.state
         state.home = replica.storage.home()
         state.copied = members.members(replica) != {state.id}
-        made = None
         if not state.copied:
             state.namespace = replica.token() + replica.token()
-            made = _rename(replica)
+        made = None if state.copied else _rename(replica)
     _told(replica, made)
 
 
@@ -239,8 +238,8 @@ def rename(replica: Replica) -> None:
     _told(replica, made)
 
 
-def _rename(replica: Replica, least: Stamp = 0) -> Made | None:
-    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one.
+def _rename(replica: Replica, least: Stamp = 0, out: Sequence[str] = ()) -> Made | None:
+    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one and evicts `out`.
 
     All that it mints is stamped above `least`.
     """
@@ -260,6 +259,8 @@ def _rename(replica: Replica, least: Stamp = 0) -> Made | None:
     def act(draft: Draft) -> None:
         _admit(draft, new)  # first: a key that is absent in between would begin a new life
         _retire(draft, [old])
+        if out:
+            _decide(draft, out, ())
 
     return _mint(replica, act)
 
@@ -303,8 +304,24 @@ def evict(replica: Replica, colo: str) -> list[str]:
     if not out or replica.state.id in out:
         known = ", ".join(sorted(map(colo_of, members.members(replica))))
         raise NotAMember(f"no other member at colo {colo!r}; members are at {known}")
-    _link(replica, out, [])
+    if replica.state.copied:
+        _lose(replica, out)
+    else:
+        transact(replica, lambda draft: _decide(draft, out, ()))
     return out
+
+
+def _lose(replica: Replica, out: list[str]) -> None:
+    """Evicted at a copy, which can decide nothing as who it was: once all others are, it is all that is left."""
+    made = None
+    with replica.transaction():
+        state = replica.state
+        state.lost = sorted({*state.lost, *out})
+        if members.members(replica) <= {state.id, *state.lost}:
+            state.copied = False
+            made = _rename(replica, out=state.lost)
+            state.lost = []
+    _told(replica, made)
 
 
 def resolve(replica: Replica, winner: str) -> None:
@@ -315,18 +332,14 @@ def resolve(replica: Replica, winner: str) -> None:
         raise MembershipConflict(f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}")
     if winner not in {link.id for link in members.chain_links(replica)}:
         raise MembershipConflict(f"{winner!r} was decided on the other side; resolve there, or pick this side's link")
-    _link(replica, [], sorted({id for fork in forks for id in fork["theirs"]}))
+    over = sorted({id for fork in forks for id in fork["theirs"]})
+    transact(replica, lambda draft: _decide(draft, (), over))
 
 
-def _link(replica: Replica, out: list[str], over: list[str]) -> None:
-    state = replica.state
-    id = f"{state.id}.{state.vector.get(state.id, 0) + 1}"
-    link = {"id": id, "after": members.heads(members.chain_links(replica)), "out": out, "over": over}
-    # With the evicted goes whatever else of their colos stands in the set.
-    gone = {m for m in members.standing(replica) if colo_of(m) in set(map(colo_of, out))}
-
-    def act(draft: Draft) -> None:
-        _retire(draft, gone)
-        draft.operate(CHAIN, Operation("add", (link,)), spec="set")
-
-    transact(replica, act)
+def _decide(draft: Draft, out: Sequence[str], over: Sequence[str]) -> None:
+    """Write an act down; with the evicted goes whatever else of their colos stands in the set."""
+    replica, (origin, n) = draft.replica, draft.dot
+    after = members.heads(members.chain_links(replica))
+    act = {"id": f"{origin}.{n}", "after": after, "out": list(out), "over": list(over)}
+    _retire(draft, (m for m in members.standing(replica) if colo_of(m) in set(map(colo_of, out))))
+    draft.operate(CHAIN, Operation("add", (act,)), spec="set")

@@ -185,15 +185,15 @@ def _renew_copy(copy: Store, peer: Store, tally: _Tally) -> None:
     and minted anew under the new name.
     """
     replica, sponsor = copy._replica, peer._replica
-    if not members.is_live_member(sponsor):
-        raise NotAMember(f"{sponsor.state.id} is not a member, so it cannot take {copy.id} back; sync with a member")
+    if not members.is_live_member(sponsor) or replica.state.namespace != sponsor.state.namespace:
+        raise NotAMember(f"{sponsor.state.id} is no member of what {copy.id} is a copy of; sync with one that is")
     shared = replica.opened.get(copy.id, 0)
     if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:
         _join(copy, peer, tally, shared)
         return
     with replica.transaction():
         replica.state.copied = True
-    if replica.state.namespace == sponsor.state.namespace and not _refusals(replica, sponsor):
+    if not _refusals(replica, sponsor):
         life.adopt(replica, _carry(exchange.catch_up(sponsor, replica.state.vector), tally))
     else:
         _join(copy, peer, tally)

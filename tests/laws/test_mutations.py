@@ -213,7 +213,7 @@ def purges_what_it_has_heard_alone(patch: Patch) -> None:
     )  # fmt: skip
 
 
-@mutation()
+@mutation(("splits", 5))
 def purges_before_the_members_agree(patch: Patch) -> None:
     def agreed(replica: Replica) -> bool:
         return members.is_live_member(replica) and members.members(replica) <= replica.state.announced.keys()

@@ -175,6 +175,32 @@ def test_a_copy_whose_members_have_moved_on(place: Place) -> None:
     assert place.kv.members == place.sin.members == place.gru.members
 
 
+def test_a_copy_that_is_all_that_is_left(place: Place) -> None:
+    """An operator evicts the others there, and it writes again. One that was not lost returns to it."""
+    place.kv.counter("n").add(1)
+    place.sync()
+    place.back_up()
+    place.kv.counter("n").add(10)
+    place.put_back("")
+    assert place.is_known()
+    kv, name = place.kv, place.kv.id
+    stranger = crdtkv.open(colo="iad")
+    with pytest.raises(NotAMember, match="no member of what"):
+        kv.sync(stranger)
+    kv.evict("sin")
+    with pytest.raises(NotAMember, match="evict all others"):
+        kv.counter("n").add(1_000)
+    kv.evict("gru")
+    assert kv.id != name and kv.members == [kv.id]
+    kv.counter("n").add(1_000)
+    place.gru.set("tags").add("gru")
+    place.sync()
+    assert [int(colo.counter("n")) for colo in (kv, place.sin, place.gru)] == [1_001] * 3
+    assert kv["tags"] == ["gru"] and len(kv.members) == 3
+    stranger.sync(kv)
+    assert stranger["n"] == 1_001
+
+
 def test_a_copy_beside_its_original(place: Place, tmp_path: Path) -> None:
     """Both are open: they are told apart when they meet."""
     place.kv.put("k", 1)

@@ -868,6 +868,7 @@ class World:
                 self._try(lambda a=a, b=b: a.store.sync(b.store))
                 self._look_at_all()
             self._resolve()
+            self._let_go()
             if self._agree():
                 return
         self.now_ms += 1
@@ -892,6 +893,16 @@ class World:
                     self._try(lambda colo=colo, link=fork[0]: colo.store.resolve(link))
                     self._look_at_all()
                     return
+
+    def _let_go(self) -> None:
+        """Of a namespace only copies are left: at one an operator says that the others are lost, so that it goes on."""
+        for colo in self.colos:
+            states = [c.replica.state for c in self.colos]
+            alive = {state.namespace for state in states if not state.copied}
+            if colo.replica.state.copied and colo.replica.state.namespace not in alive:
+                for id in colo.store.members:
+                    self._try(lambda colo=colo, id=id: colo.store.evict(id))
+                self._look_at_all()
 
     def _try(self, act: Callable[[], Any]) -> None:
         try:

@@ -60,8 +60,9 @@ def limits_table() -> str:
         ("patch", f"{patches.MAX_OPERATIONS:,} operations"),
         ("ttl", f"more than 0, at most {operations.MAX_TTL:,} seconds"),
         ("rules", f"{rules.MAX_RULES:,}; {rules.MAX_PATHS} paths each"),
-        ("history, unless a rule says otherwise", f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} "
-                            f"hours; {past.MAX_GAPS} gaps and {past.MAX_LIVES} re-creations of a key"),
+        ("history, unless a rule says otherwise",
+         f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} hours; "
+         f"{past.MAX_GAPS} gaps, {past.MAX_LIVES} re-creations, {past.MAX_FLOORS:,} purges of a key"),
         ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "

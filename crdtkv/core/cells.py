@@ -34,6 +34,7 @@ __all__ = [
     "expiry_of",
     "hide",
     "is_hider",
+    "is_life",
     "is_live",
     "is_mark",
     "is_sweep",
@@ -159,6 +160,11 @@ def is_hider(payload: bytes | None) -> bool:
 def is_sweep(payload: bytes | None) -> bool:
     """A delete of independent elements: what it covers is replaced at once."""
     return payload is not None and payload[:2] == _SWEEP and len(payload) > 2
+
+
+def is_life(payload: bytes | None) -> bool:
+    """A sweep of everything, which at a key's own cell begins a new life of the key."""
+    return payload is not None and is_sweep(payload) and unhide(payload)[2:] == (None, None)
 
 
 def hide(seen: Context, kind: bytes) -> bytes:

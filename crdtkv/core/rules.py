@@ -45,7 +45,7 @@ class Rule:
     """
 
     pattern: str
-    strategy: str = "lww"
+    strategy: str = "json"
     paths: Paths = ()
     ttl: str = "max"
     keep_cells: int = 64
@@ -89,7 +89,7 @@ def rule_from_plain(plain: Mapping[str, Any]) -> Rule:
         if name not in known:
             raise RuleInvalid(f"no rule setting {name!r}; there are {', '.join(sorted(known))}")
     rule = Rule(
-        plain["pattern"], plain.get("strategy", "lww"), _paths(paths), plain.get("ttl", "max"),
+        plain["pattern"], plain.get("strategy", "json"), _paths(paths), plain.get("ttl", "max"),
         plain.get("keep_cells", 64), plain.get("keep_hours", 24.0), plain.get("require_base", False),
     )  # fmt: skip
     _check(rule)

@@ -5,6 +5,8 @@ as it stood, as two people changed it, and as it was committed after their merge
 the base is PUT at colo a and synced to b; ours is PUT at a and theirs at b, each on the
 base's version; the colos sync; and what they read is held against `merged`.
 
+So under each of STRATEGIES: documents as they are made by default, and with options.
+
 Theirs is the earlier write: it stood when whoever merged put ours on top of it. Three
 pairs of stores: a as it comes; the same with the exchange started from the other side,
 which must change nothing; and, only where the result is not what was committed, one in
@@ -25,6 +27,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.console import Console
 from rich.progress import track
 from rich.syntax import Syntax
 from rich.table import Table
@@ -34,7 +37,9 @@ from crdtkv.demo.colos import Wall
 from crdtkv.demo.screen import console, print_plain
 from crdtkv.errors import BadRequest, CrdtkvError
 
-__all__ = ["Case", "Outcome", "merge", "read", "show"]
+__all__ = ["STRATEGIES", "Case", "Outcome", "merge", "read", "show"]
+
+STRATEGIES = ("json", "json?strings=words", "json?strings=words&wins=delete")
 
 _VERDICTS = {
     "equal": "what people committed",
@@ -80,18 +85,18 @@ def read(path: Path) -> list[Case]:
     return cases
 
 
-def merge(case: Case) -> Outcome:
+def merge(case: Case, strategy: str = "json") -> Outcome:
     """Merges one case in three pairs of stores and judges it. Never raises for what a store refuses."""
     try:
-        at_a, at_b = _run(case)
+        at_a, at_b = _run(case, strategy)
         if at_a != at_b:
             return Outcome("divergence", _diff("at a", at_a, "at b", at_b))
-        again = _run(case, from_b=True)
+        again = _run(case, strategy, from_b=True)
         if again != (at_a, at_b):
             return Outcome("order-dependent", _diff("a asks b", at_a, "b asks a", again[0]))
         if at_a == _plain(case.merged):
             return Outcome("equal")
-        other, _ = _run(case, ours_first=True)
+        other, _ = _run(case, strategy, ours_first=True)
     except CrdtkvError as error:
         return Outcome("error", str(error))
     except Exception as error:  # a bug, not a refusal; the other cases are still worth running
@@ -105,26 +110,35 @@ def show(path: Path, *, verbose: bool = False) -> None:
     """Runs the corpus and prints counts; with `verbose` also a diff of each that differs."""
     out = console()
     cases = read(path)
-    counts: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {strategy: Counter() for strategy in STRATEGIES}
     for case in track(cases, "merging", console=out, transient=True, disable=not out.is_terminal):
-        outcome = merge(case)
-        counts[outcome.verdict] += 1
-        if verbose and outcome.verdict != "equal":
-            out.print(f"\n[bold]{outcome.verdict}[/bold]: {case.name}", soft_wrap=True)
+        outcomes = {strategy: merge(case, strategy) for strategy in STRATEGIES}
+        for strategy, outcome in outcomes.items():
+            counts[strategy][outcome.verdict] += 1
+        if verbose:
+            _tell(out, case, outcomes)
+    out.print(f"\n[bold]{len(cases)} merges[/bold] of {path.name}, each PUT at two colos against its base\n")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("", *(strategy.replace("?", "\n?").replace("&", "\n&") for strategy in STRATEGIES), ""):
+        table.add_column(name, justify="left")
+    for verdict, words in _VERDICTS.items():
+        shares = [f"{n:>4} {100 * n / max(1, len(cases)):5.1f} %" for n in (c[verdict] for c in counts.values())]
+        table.add_row(verdict, *shares, words)
+    print_plain(out, table)
+    if not verbose and any(c["equal"] < len(cases) for c in counts.values()):
+        out.print("\n-v shows a diff of each that differs.")
+
+
+def _tell(out: Console, case: Case, outcomes: dict[str, Outcome]) -> None:
+    """What differs, under which strategies: what is the same under several is printed once."""
+    for outcome in dict.fromkeys(outcomes.values()):
+        if outcome.verdict != "equal":
+            under = ", ".join(strategy for strategy, other in outcomes.items() if other == outcome)
+            out.print(f"\n[bold]{outcome.verdict}[/bold] under {under}: {case.name}", soft_wrap=True)
             if out.is_terminal:
                 out.print(Syntax(outcome.detail, "diff", background_color="default", word_wrap=True))
             else:
                 print(outcome.detail, file=out.file)
-    out.print(f"\n[bold]{len(cases)} merges[/bold] of {path.name}, each PUT at two colos against its base\n")
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for justify in ("left", "right", "right", "left"):
-        table.add_column(justify=justify)
-    for verdict, words in _VERDICTS.items():
-        share = 100 * counts[verdict] / len(cases) if cases else 0.0
-        table.add_row(verdict, str(counts[verdict]), f"{share:.1f} %", words)
-    print_plain(out, table)
-    if not verbose and counts["equal"] < len(cases):
-        out.print("\n-v shows a diff of each that differs.")
 
 
 def _case(where: str, line: str) -> Case:
@@ -140,7 +154,7 @@ def _case(where: str, line: str) -> Case:
     return Case(name, *(row[part] for part in wanted))
 
 
-def _run(case: Case, *, from_b: bool = False, ours_first: bool = False) -> tuple[str, str]:
+def _run(case: Case, strategy: str, *, from_b: bool = False, ours_first: bool = False) -> tuple[str, str]:
     """What a and b read in the end, as JSON text with members sorted."""
     wall = Wall()
     key = "file"
@@ -148,7 +162,7 @@ def _run(case: Case, *, from_b: bool = False, ours_first: bool = False) -> tuple
         crdtkv.open(":memory:", colo="a", clock=wall, random=random.Random(1)) as a,
         crdtkv.open(":memory:", colo="b", clock=wall, random=random.Random(2)) as b,
     ):
-        base = a.put(key, case.base, strategy="json").version
+        base = a.put(key, case.base, strategy=strategy).version
         a.sync(b)
         writes = [(b, case.theirs), (a, case.ours)]
         for store, document in reversed(writes) if ours_first else writes:

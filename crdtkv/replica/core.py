@@ -11,21 +11,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crdtkv.core.cells import Cell, Context, expiry_of, is_live, newest_stamp
+from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
 from crdtkv.core.digest import MODULUS, cell_digest, context_digest
-from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.state import State
-from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
-from crdtkv.errors import BaseNotHere, BaseTooOld, RuleInvalid, UnknownStrategy, VersionInvalid
+from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.storage.base import Storage
-from crdtkv.strategies.base import ABSENT, Strategy
+from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.document import update
-from crdtkv.strategies.opaque import Opaque
-from crdtkv.strategies.registry import strategy
+from crdtkv.strategies.roots import Root, expired, pick, roots_in
 
 __all__ = [
     "CEILING_MS",
@@ -33,14 +30,7 @@ __all__ = [
     "MEMOS",
     "OFFSET_MS",
     "RECENT_RECORDS",
-    "TTL_PATH",
     "Replica",
-    "Root",
-    "expired",
-    "known_strategy",
-    "pick",
-    "root_path",
-    "roots_in",
 ]
 
 CLOCK_BOUND_MS = 60_000
@@ -50,16 +40,6 @@ CEILING_MS = 1_000
 RECENT_RECORDS = 4_096
 MEMOS = 256
 OFFSET_MS = 600_000
-
-TTL_PATH = component(TTL, b"")
-
-Root = tuple[Strategy, Tree]
-
-
-def root_path(spec: str) -> bytes:
-    """Where the cells of a strategy stand in a key."""
-    return component(STRATEGY, spec.encode())
-
 
 class Replica:
     """Cells, vector and clock of one colo. Not thread-safe: the Store holds its lock around every call."""
@@ -245,43 +225,3 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
-
-
-def expired(cells: Cells, now: Stamp) -> Stamp:
-    """The expiry date of a key if it has passed, else 0."""
-    cell = cells.get(TTL_PATH)
-    date = expiry_of(cell) if cell else None
-    return date if date is not None and date <= now else 0
-
-
-def roots_in(cells: Cells, expiry: Stamp = 0, memo: dict[bytes, Any] | None = None) -> Iterator[Root]:
-    """Each strategy that has cells among `cells`, and its tree."""
-    whole = Tree(cells, expiry=expiry, memo=memo)
-    path = whole.first_after(b"")
-    while path is not None:
-        tag, data, _ = first(path)
-        root = component(tag, data)
-        if tag == STRATEGY:
-            yield known_strategy(data.decode()), whole.sub(root)
-        path = whole.first_after(root + b"\xff")
-
-
-def known_strategy(spec: str) -> Strategy:
-    """The strategy of a spec found in data; what this process has no code for is kept, unread."""
-    try:
-        return strategy(spec)
-    except (UnknownStrategy, RuleInvalid):
-        return Opaque(spec)
-
-
-def pick(roots: list[Root]) -> Root | None:
-    """Of the strategies present, the one that is read."""
-    present = [root for root in roots if root[0].present(root[1])]
-    if len(present) < 2:
-        return present[0] if present else None
-    return max(present, key=lambda root: (_newest_live(root[1]), root[0].spec))
-
-
-def _newest_live(tree: Tree) -> Stamp:
-    cells = [tree.cell(), *(cell for _, cell in tree.below())]
-    return max((newest_stamp(tuple(s for s in c if is_live(s.payload))) for c in cells), default=0)

@@ -31,10 +31,11 @@ from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
 from crdtkv.errors import StrategyMismatch, WrongOperation
 from crdtkv.replica import past
-from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, root_path, roots_in
+from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.registry import strategy
+from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, pick, root_path, roots_in
 
 __all__ = ["MARK_OF", "Draft"]
 
@@ -53,6 +54,7 @@ class Draft:
         self.stamp: Stamp = replica.tick()
         self.dot: Dot = (state.id, state.vector.get(state.id, 0) + 1)
         self.touched: dict[tuple[str, bytes], None] = {}
+        self.keys: set[str] = set()
         self.lives: dict[str, dict[str, int]] = {}
 
     # operations
@@ -157,11 +159,7 @@ class Draft:
             return self._covers(None), dict(context), tree
         self.replica.check_kept(key, base)
         cells = past.cells_at(self.replica.storage, key, base)
-        return (
-            self._covers(base),
-            dict(base),
-            Tree(cells, tree.prefix),
-        )
+        return self._covers(base), dict(base), Tree(cells, tree.prefix, expired_then(cells))
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:
@@ -205,6 +203,9 @@ class Draft:
                 self._set(key, path, make_cell([Sibling(self.dot, self.stamp, None, gone), *now]))
 
     def _set(self, key: str, path: bytes, cell: Cell) -> None:
+        if key not in self.keys:
+            self.keys.add(key)
+            past.note_floor(self.replica.storage, key, self.dot, self.replica.state.vector, self.replica.state.floor)
         self.touched[key, path] = None
         self.replica.set_cell(key, path, cell, by=self.dot)
 

@@ -7,19 +7,20 @@ from. Either is absorbed in one transaction: seen whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 
-from crdtkv.core.cells import Context, Sibling, is_sweep, join_cells, join_contexts, make_cell, unhide
+from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
 from crdtkv.core.paths import is_below
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
-from crdtkv.core.tree import Tree
+from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
 from crdtkv.replica import inbox, members, past
-from crdtkv.replica.core import TTL_PATH, Replica
+from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
+from crdtkv.strategies.roots import TTL_PATH
 
 __all__ = [
     "MAX_WAITING",
@@ -121,6 +122,8 @@ def _take_record(replica: Replica, record: Record, data: bytes) -> None:
 def _write(replica: Replica, record: Record) -> None:
     """The cells of a record, as its origin wrote them: sweeps first, then parents out and siblings in."""
     storage, dot = replica.storage, record.dot
+    for key in {w.key for w in record.writes}:
+        past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
         kept = {r: n for r, n in storage.context(key).items() if n > replaced.get(r, 0)}
         replica.set_context(key, kept)
@@ -270,55 +273,49 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     for root in roots:
         paths |= {root + path for path, _ in Tree(mine, root).below()}
     joined = {path: join_cells(mine.get(path, ()), before, cells.get(path, ()), message.to) for path in sorted(paths)}
-    came = [(path, s) for path, cell in joined.items() for s in cell if not covers(before, s.dot)]
+    told = _told(joined, mine, before)
     for path, cell in joined.items():
         replica.set_cell(key, path, cell, until=context)
-    named = _name_replacers(replica, key, context, set(joined), came)
     replica.set_context(key, context)
-    _note_past(replica, message, key, old_context, came, named, before)
+    _note_past(replica, message, key, old_context, joined, before, told)
 
 
-def _name_replacers(
-    replica: Replica, key: str, context: Context, paths: set[bytes], came: list[tuple[bytes, Sibling]]
-) -> bool:
-    """Say of what went what replaced it, as exactly as the catch-up tells. Whether it told all."""
-    sweeps = [(path, s) for path, s in came if s.payload is not None and is_sweep(s.payload)]
-    known = set(replica.storage.past(key))
-    exact = True
-    for path in sorted(known & paths if not sweeps else known):
-        new = [s for at, s in came if at == path]
-        exact = past.name_replacers(replica.storage, key, path, context, new, sweeps) and exact
-    return exact
+def _told(joined: Mapping[bytes, Cell], mine: Cells, before: Vector) -> bool:
+    """Whether a catch-up tells all that happened to these cells: nothing came and went in between.
+
+    Every touch of a cell leaves a sibling there until another replaces it and names it. So
+    where no sibling that came names what was never here, and what went was named, none is missing.
+    """
+    for path, cell in joined.items():
+        came = [s for s in cell if not covers(before, s.dot)]
+        named = {parent for s in came for parent in s.parents}
+        swept = any(s.payload is not None and is_sweep(s.payload) for s in came)
+        if swept or not all(covers(before, dot) for dot in named):
+            return False
+        standing = {s.dot for s in cell}
+        if any(s.dot not in standing and s.dot not in named for s in mine.get(path, ())):
+            return False
+    return True
 
 
 def _note_past(
-    replica: Replica, message: CatchUp, key: str, old: Context, came: list[tuple[bytes, Sibling]], named: bool,
-    before: Vector,
-) -> None:  # fmt: skip
-    """What this catch-up leaves unknown of the key's past: everything, a gap, or nothing."""
+    replica: Replica, message: CatchUp, key: str, old: Context, joined: Mapping[bytes, Cell], before: Vector, told: bool
+) -> None:
+    """What this catch-up leaves unknown of the key's past: nothing, what lies between then and now, or all of it."""
     storage = replica.storage
     context = storage.context(key)
-    for path, s in came:
-        if path == b"" and s.payload is not None and is_sweep(s.payload) and unhide(s.payload).only is None:
-            past.begin_life(storage, key, s.dot, unhide(s.payload).seen)
-    began = not old and (storage.past(key) or storage.horizon(key).lives)
-    if message.full or began or any(r not in context for r in old):
+    new_life = any(is_life(s.payload) and not covers(before, s.dot) for s in joined.get(b"", ()))
+    reborn = not old and (storage.past(key) or storage.horizon(key).lives)
+    if message.full or new_life or reborn or any(r not in context for r in old):
         # A life began there of which only the end is known here.
         past.begin_again(storage, key, context)
-    elif not named or any(_unknown(s, before) for _, s in came):
-        # The gap ends above all that came and went: a new life's context does not name what it replaced.
-        gone = [_unknown(s, before) for _, s in came]
-        # It begins below all that came with it, for any of that may have replaced what was known here.
-        since = {r: before.get(r, 0) for r, n in message.to.items() if n > before.get(r, 0)}
-        past.note_gap(storage, key, since, merge([context, *gone]))
-
-
-def _unknown(s: Sibling, before: Vector) -> dict[str, int]:
-    """What a sibling replaced that came and went without being known here, as a context."""
-    named = merge([dict([parent]) for parent in s.parents if not covers(before, parent)])
-    if s.payload is not None and is_sweep(s.payload):
-        named = merge([named, ahead(unhide(s.payload).seen, before)])
-    return named
+    elif not told or (storage.horizon(key).deleted and message.floor.stamp):
+        past.note_gap(storage, key, {r: before.get(r, 0) for r in ahead(message.to, before)}, context)
+    else:
+        for path, cell in joined.items():
+            for s in cell:
+                if not covers(before, s.dot):
+                    past.also_replaced(storage, key, path, s.parents, s.dot)
 
 
 def _advance(replica: Replica, message: CatchUp, sender: str) -> None:

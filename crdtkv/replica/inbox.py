@@ -13,11 +13,12 @@ import xxhash
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_sweep, is_value, unhide
 from crdtkv.core.clocks import covers
-from crdtkv.core.paths import ORDER, STRATEGY, first, is_below, split
+from crdtkv.core.paths import ORDER, STRATEGY, components, first, is_below, split
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
-from crdtkv.replica.core import Replica, known_strategy, root_path, roots_in
+from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT, Strategy
+from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
 __all__ = ["MAX_INBOX", "Beaten", "entry", "note", "put"]
 
@@ -99,9 +100,9 @@ Beaten = tuple[bytes, Sibling, Sibling | None, str]
 def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[Beaten]:
     mine = [s for s in old if s.dot[0] in replica.state.lineage and is_live(s.payload)]
     arrived = [s for s in new if s not in old]
+    out = _of_another_kind(replica, key, path, arrived)
     if not arrived or not (mine or any(is_hider(s.payload) or s.payload is None for s in arrived)):
-        return []
-    out: list[Beaten] = []
+        return out
     for s in mine:
         if s not in new:
             out += [(path, s, w, "overwritten by a write that had not seen it") for w in arrived if s.dot in w.lost]
@@ -144,6 +145,33 @@ def _outranked(replica: Replica, key: str, path: bytes, mine: list[Sibling], old
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
     winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
     return [(path, s, winner, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
+
+
+def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:
+    """Our siblings in another cell of the same place in a document, where what arrived is of a kind kept apart."""
+    live = [s for s in arrived if is_live(s.payload)]
+    tag, data, rest = first(path) if path else (b"", b"", b"")
+    if not live or tag != STRATEGY or not known_strategy(data.decode()).whole:
+        return []
+    found = known_strategy(data.decode())
+    tree = _tree(replica, key, found)
+    ours = [
+        (at, s) for at in _kin(tree, rest) for s in tree.cell(at)
+        if s.dot[0] in replica.state.lineage and is_live(s.payload)
+    ]  # fmt: skip
+    lost = {(loser.path, loser.sibling.dot) for loser in found.losers(tree)} if ours else set()
+    above = path[: len(path) - len(rest)]
+    said = _told(replica, key, path, live[-1])  # in its own place: the losers stand elsewhere
+    winner = live[-1]._replace(payload=said)
+    return [(above + at, s, winner, "a concurrent write was later") for at, s in ours if (at, s.dot) in lost]
+
+
+def _kin(tree: Tree, path: bytes) -> list[bytes]:
+    """The other cells of the place that the one at `path` speaks of: of strategies of their own, or their container."""
+    *_, last = components(path) or [b""]
+    if last[:1] == STRATEGY:
+        return [path[: -len(last)]]
+    return [path + at for at, _ in tree.sub(path).range(STRATEGY) if len(components(at)) == 1]
 
 
 def _hidden(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:

@@ -16,7 +16,7 @@ from crdtkv.core.state import State
 from crdtkv.core.views import Ancestor, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import MembershipConflict, NotAMember
-from crdtkv.replica import members
+from crdtkv.replica import members, past
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.exchange import catch_up, take
@@ -222,8 +222,7 @@ def _forget_everything(replica: Replica) -> None:
             replica.storage.put_cell(key, path, ())
         replica.storage.put_context(key, {})
     for key in replica.storage.past_keys():
-        for path in list(replica.storage.past(key)):
-            replica.storage.put_past(key, path, ())
+        past.begin_again(replica.storage, key, {})
     replica.changed = {}
     replica.forget_memos()
 

@@ -22,8 +22,9 @@ from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, covers
 from crdtkv.core.paths import VALUE, component, split
 from crdtkv.core.views import View, accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record
-from crdtkv.replica.core import Replica, root_path
+from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.roots import root_path
 
 __all__ = [
     "CHAIN",

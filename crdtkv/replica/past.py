@@ -1,8 +1,9 @@
 """What stood before: superseded siblings, and the value at any version still kept.
 
-Local to each store, never replicated. A superseded sibling remembers what replaced
-it, so the cells at a version V are: every sibling, standing or superseded, that V
-covers, less those whose replacement V covers too.
+Local to each store, never replicated. A superseded sibling remembers all that
+replaced it, so the cells at a version V are those of every sibling, standing or
+superseded, that V knows, less those of whose replacers V knows one, less what the
+writers of what V knows had purged.
 
 A version can be rebuilt iff it covers the key's horizon and lies in none of its
 gaps. Where a catch-up squashed what happened in between, versions strictly inside
@@ -11,15 +12,20 @@ are unknown here; a guess is never made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from crdtkv.core.cells import Cell, Context, Sibling, make_cell, unhide
-from crdtkv.core.clocks import Dot, Stamp, covers, covers_all, merge
+from sortedcontainers import SortedDict
+
+from crdtkv.core.cells import Context, Sibling, due, make_cell, unhide
+from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
 from crdtkv.core.sweeps import in_sweep
-from crdtkv.storage.base import NO_HORIZON, Horizon, Life, Storage, Superseded
+from crdtkv.core.tree import Cells
+from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
+from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = [
+    "MAX_FLOORS",
     "MAX_GAPS",
     "MAX_LIVES",
     "Keep",
@@ -29,7 +35,7 @@ __all__ = [
     "cells_at",
     "keep",
     "known",
-    "name_replacers",
+    "note_floor",
     "note_gap",
     "raise_horizon",
     "rebuildable",
@@ -39,6 +45,7 @@ __all__ = [
 
 MAX_GAPS = 16
 MAX_LIVES = 64
+MAX_FLOORS = 1024
 
 
 class Keep(NamedTuple):
@@ -52,13 +59,30 @@ def keep(
     storage: Storage, key: str, path: bytes, old: Iterable[Sibling], by: Dot | None, until: Context | None,
     wall_ms: int, limit: Keep,
 ) -> None:  # fmt: skip
-    """The siblings `old` of a cell were just replaced, by the dot `by` or by a catch-up up to `until`."""
+    """The siblings `old` of a cell were just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
     dots = (by,) if by else ()
     gone = [Superseded(s, dots, dict(until) if until is not None else None, wall_ms) for s in old]
     rows = storage.past(key).get(path, ()) + tuple(gone)
     excess = max(0, len(rows) - limit.cells)
-    _forget(storage, key, rows[:excess])
+    _forget(storage, key, rows[:excess], storage.context(key) or dict(dots))
     storage.put_past(key, path, rows[excess:])
+    deleted = max((when for s in old if (when := due(path, (s,))) is not None), default=0)
+    horizon = storage.horizon(key)
+    if limit.cells and deleted > horizon.deleted:
+        storage.put_horizon(key, horizon._replace(deleted=deleted))
+
+
+def note_floor(storage: Storage, key: str, dot: Dot, before: Vector, floor: Stamp) -> None:
+    """`dot` is about to touch the key, and its writer had purged to `floor`. `before`: what is absorbed here.
+
+    Of what was deleted here it may name nothing, because there it was not any more.
+    """
+    horizon = storage.horizon(key)
+    noted = max((f.floor for f in horizon.floors if f.dot[0] == dot[0]), default=0)
+    if min(floor, horizon.deleted) > noted:
+        storage.put_horizon(key, horizon._replace(floors=(*horizon.floors, Floor(dot, dict(before), floor))))
+    if len(horizon.floors) >= MAX_FLOORS:
+        begin_again(storage, key, storage.context(key))
 
 
 def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot], by: Dot) -> None:
@@ -72,32 +96,33 @@ def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot
         )  # fmt: skip
 
 
-def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp = 0) -> None:
-    """The key was made anew by `dot`: what `replaced` covers is not part of versions that know `dot`.
+def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp) -> None:
+    """The key was made anew by `dot`: a version that knows `dot` knows what `replaced` covers.
 
-    Where the writer had dropped the key whole, its purge `floor` says what it replaced.
+    And all that was stamped at or below the purge `floor` of its writer, who had heard it,
+    although a key that was dropped whole has no context that would say so.
     """
+    old = [row.sibling.dot for rows in storage.past(key).values() for row in rows if row.sibling.stamp <= floor]
+    known = merge([replaced, *(dict([d]) for d in old)])
+    if not known:
+        return
+    if not storage.past(key) and all(s.dot == dot for cell in storage.cells(key).values() for s in cell):
+        # Nothing is left here of what it replaced, not even how far it reached.
+        storage.put_horizon(key, Horizon(dict([dot])))
+        return
     horizon = storage.horizon(key)
-    lives = (*horizon.lives, Life(dot, dict(replaced)))
-    if replaced:
-        storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
-        for life in lives[:-MAX_LIVES]:
-            raise_horizon(storage, key, dict([life.dot]))
-    else:
-        _replace_rows(storage, key, dot, lambda path, row: row.sibling.stamp <= floor)
+    lives = (*horizon.lives, Life(dot, known))
+    storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
+    for life in lives[:-MAX_LIVES]:
+        raise_horizon(storage, key, dict([life.dot]))
 
 
 def sweep_rows(storage: Storage, key: str, root: bytes, payload: bytes, dot: Dot) -> None:
     """The sweep `dot` replaced what it covers also where something concurrent had replaced that here before."""
     seen = unhide(payload).seen
-    _replace_rows(storage, key, dot, lambda path, row: in_sweep(path, root, payload) and covers(seen, row.sibling.dot))
-
-
-def _replace_rows(storage: Storage, key: str, dot: Dot, which: Callable[[bytes, Superseded], bool]) -> None:
     for path, rows in list(storage.past(key).items()):
-        new = tuple(r._replace(by=(*r.by, dot)) if dot not in r.by and which(path, r) else r for r in rows)
-        if new != rows:
-            storage.put_past(key, path, new)
+        if in_sweep(path, root, payload):
+            also_replaced(storage, key, path, {r.sibling.dot for r in rows if covers(seen, r.sibling.dot)}, dot)
 
 
 def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
@@ -106,6 +131,10 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
     `since`: of each replica of which something came, what was absorbed before; `to`: the
     key's context after.
     """
+    for path, rows in list(storage.past(key).items()):
+        # What was purged is not part of any version behind the gap, whatever happened inside.
+        settled = tuple(r if r.by or r.until is not None else r._replace(until=dict(to)) for r in rows)
+        storage.put_past(key, path, settled)
     horizon = storage.horizon(key)
     gaps = (*horizon.gaps, (dict(since), dict(to)))
     storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))
@@ -115,9 +144,17 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
 
 def begin_again(storage: Storage, key: str, context: Context) -> None:
     """Only versions from `context`, the key's present one, on can be rebuilt: what stood before is of no use."""
+    _clear(storage, key)
+    # What stands from an earlier life (a counter's cancelled shares) is part of every version from now on.
+    dots = {s.dot for cell in storage.cells(key).values() for s in cell}
+    older = merge(dict([dot]) for dot in dots if not covers(context, dot))
+    lives = tuple(Life(dot, older) for dot in list(context.items())[:1] if older)
+    storage.put_horizon(key, Horizon(dict(context), lives=lives))
+
+
+def _clear(storage: Storage, key: str) -> None:
     for path in list(storage.past(key)):
         storage.put_past(key, path, ())
-    storage.put_horizon(key, Horizon(dict(context), (), ()))
 
 
 def raise_horizon(storage: Storage, key: str, context: Context) -> None:
@@ -130,24 +167,23 @@ def raise_horizon(storage: Storage, key: str, context: Context) -> None:
 
 def rebuildable(horizon: Horizon, version: Context) -> bool:
     """Whether the cells at `version` can be rebuilt here, exactly."""
-    version, _ = _knows(horizon, version)
+    version = _knows(horizon, version)
     if not covers_all(version, horizon.base):
         return False
     return all(_outside(version, since, to) for since, to in horizon.gaps)
 
 
-def _knows(horizon: Horizon, version: Context) -> tuple[Context, list[Life]]:
-    """`version` with what the lives it knows had replaced, and those lives.
+def _knows(horizon: Horizon, version: Context) -> Context:
+    """`version` with all that its writers knew of the key.
 
     A key context forgets what its life replaced; who wrote it had not, nor what that
     life's writer knew of the lives before.
     """
-    known, lives, left = version, [], list(horizon.lives)
+    known, left = version, list(horizon.lives)
     while found := [life for life in left if covers(known, life.dot)]:
-        lives += found
         left = [life for life in left if life not in found]
         known = merge([known, *(life.replaced for life in found)])
-    return known, lives
+    return known
 
 
 def known(storage: Storage, key: str, version: Context) -> bool:
@@ -176,70 +212,75 @@ def _outside(version: Context, since: Context, to: Context) -> bool:
     return covers_all(version, to) or all(version.get(r, 0) <= n for r, n in since.items())
 
 
-def cells_at(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]:
+def cells_at(storage: Storage, key: str, version: Context) -> Cells:
     """The cells of `key` as `version` showed them. O(cells and past of the key). `rebuildable` must hold."""
-    cells: dict[bytes, list[Sibling]] = {}
-    knows, lives = _knows(storage.horizon(key), version)
-    for path, cell in storage.cells(key).items():
-        cells.setdefault(path, []).extend(s for s in cell if covers(version, s.dot))
-    for path, rows in storage.past(key).items():
-        cells.setdefault(path, []).extend(
-            r.sibling for r in rows if covers(version, r.sibling.dot) and _stood(r, knows)
-        )
-    out: dict[bytes, Cell] = {}
-    for path in sorted(cells):
-        kept = [s for s in cells[path] if not any(covers(li.replaced, s.dot) and s.dot != li.dot for li in lives)]
-        if kept:
-            out[path] = make_cell(kept)
-    return out
+    horizon = storage.horizon(key)
+    known = _Known(storage, key, _knows(horizon, version))
+    for when in horizon.floors:
+        if covers(known.version, when.dot):
+            known.purge(when)
+    cells: Cells = known.cells()
+    return cells
 
 
-def _stood(row: Superseded, version: Context) -> bool:
-    if any(covers(version, dot) for dot in row.by):
-        return False
-    return row.until is None or not covers_all(version, row.until)
+class _Known:
+    """What a version knows of a key: siblings, by path, each with what replaced it."""
+
+    def __init__(self, storage: Storage, key: str, version: Context) -> None:
+        self.version = version
+        past = storage.past(key)
+        standing = [(p, Superseded(s, (), None, 0)) for p, cell in storage.cells(key).items() for s in cell]
+        rows = [*standing, *((p, row) for p, rows in past.items() for row in rows)]
+        self.rows = [(p, r) for p, r in rows if covers(version, r.sibling.dot) and not _ended(r, version)]
+        self.deleted = [when for p, r in self.rows if (when := due(p, (r.sibling,))) is not None]
+
+    def cells(self, before: Vector | None = None) -> SortedDict:
+        """The cells of what had come when `before` was absorbed (None: of all)."""
+        known = self.version if before is None else meet(self.version, before)
+        found = SortedDict()
+        for path, (s, by, _, _) in self.rows:
+            if covers(known, s.dot) and not any(covers(known, dot) for dot in by):
+                found.setdefault(path, []).append(s)
+        for path in found:
+            found[path] = make_cell(found[path])
+        return found
+
+    def purge(self, when: Floor) -> None:
+        """What whoever wrote `when.dot` had purged by then is gone."""
+        if not any(at <= when.floor for at in self.deleted):
+            return
+        cells = self.cells(when.before)
+        places = [p for p, cell in cells.items() if (at := due(p, cell)) is not None and at <= when.floor]
+        dropped = set()
+        for path in dead_paths(lambda: cells, places, when.floor):
+            dropped |= {(path, s.dot) for s in cells.pop(path, ())}
+        self.rows = [(p, r) for p, r in self.rows if (p, r.sibling.dot) not in dropped]
 
 
-def _forget(storage: Storage, key: str, rows: Iterable[Superseded]) -> None:
+def _ended(row: Superseded, version: Context) -> bool:
+    return row.until is not None and covers_all(version, row.until)
+
+
+def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context) -> None:
+    """Before these rows go: versions that would show them can't be rebuilt any more. `now`: the key's context."""
     for row in rows:
-        raise_horizon(storage, key, row.until if row.until is not None else merge([dict([dot]) for dot in row.by]))
+        known = row.until if row.until is not None else merge(dict([dot]) for dot in row.by)
+        raise_horizon(storage, key, known or now)
 
 
 def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     """Forget what is older than the limit; how many siblings that were. O(past of the key)."""
-    forgotten = 0
-    for path, rows in list(storage.past(key).items()):
-        kept = tuple(r for r in rows if wall_ms - r.wall_ms < limit.ms)
-        if len(kept) < len(rows):
-            old = [r for r in rows if wall_ms - r.wall_ms >= limit.ms]
-            _forget(storage, key, old)
-            storage.put_past(key, path, kept)
-            forgotten += len(old)
-    if not storage.past(key) and not storage.cells(key):
+    old = [row for rows in storage.past(key).values() for row in rows if wall_ms - row.wall_ms >= limit.ms]
+    context = storage.context(key)
+    if old and not context:
+        # Purged whole: no version can say that it is later than that, so none is known any more.
+        _clear(storage, key)
         storage.put_horizon(key, NO_HORIZON)
-    return forgotten
-
-
-def name_replacers(
-    storage: Storage, key: str, path: bytes, context: Context, new: Iterable[Sibling],
-    sweeps: Iterable[tuple[bytes, Sibling]],
-) -> bool:  # fmt: skip
-    """What a catch-up brought names what it replaced: exacter than the context after it. Whether all is named now.
-
-    `new`: the siblings that came at `path`; `sweeps`: those that came anywhere in the key.
-    """
-    by: dict[Dot, set[Dot]] = {}
-    for s in new:
-        for parent in s.parents:
-            by.setdefault(parent, set()).add(s.dot)
-    reaching = [(unhide(s.payload or b"").seen, s.dot) for root, s in sweeps if in_sweep(path, root, s.payload or b"")]
-    rows = []
-    for row in storage.past(key).get(path, ()):
-        dots = by.get(row.sibling.dot, set()) | {dot for seen, dot in reaching if covers(seen, row.sibling.dot)}
-        if dots:
-            # Only what this catch-up took away: what an earlier one said by its context still holds.
-            until = None if row.until == context and not row.by else row.until
-            row = row._replace(by=tuple(sorted({*row.by, *dots})), until=until)
-        rows.append(row)
-    storage.put_past(key, path, tuple(rows))
-    return all(row.by or row.until is None for row in rows)
+    elif old:
+        _forget(storage, key, old, context)
+        for path, rows in list(storage.past(key).items()):
+            storage.put_past(key, path, tuple(r for r in rows if wall_ms - r.wall_ms < limit.ms))
+    if not storage.past(key):
+        horizon = storage.horizon(key)
+        storage.put_horizon(key, horizon._replace(deleted=0, floors=()) if storage.cells(key) else NO_HORIZON)
+    return len(old)

@@ -16,10 +16,11 @@ from crdtkv.core.paths import ORDER, STRATEGY, component, components, first, is_
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
 from crdtkv.replica import inbox, members
-from crdtkv.replica.core import TTL_PATH, Replica, Root, known_strategy, pick
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.base import Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload, is_share, joined_payload
+from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, pick
 from crdtkv.strategies.sequence import is_element, order_path
 
 __all__ = ["give_up", "remint", "uncovered"]

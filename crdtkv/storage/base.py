@@ -18,7 +18,7 @@ from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 
-__all__ = ["NO_HORIZON", "Horizon", "Life", "Storage", "Superseded"]
+__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Storage", "Superseded"]
 
 
 class Superseded(NamedTuple):
@@ -37,15 +37,29 @@ class Life(NamedTuple):
     replaced: dict[str, int]
 
 
+class Floor(NamedTuple):
+    """The writer of `dot` had purged to `floor` before it; `before`: what was absorbed here when it came."""
+
+    dot: Dot
+    before: dict[str, int]
+    floor: Stamp
+
+
 class Horizon(NamedTuple):
-    """How far back a key's past can be rebuilt: versions that cover `base` and do not fall into a gap."""
+    """How far back a key's past can be rebuilt: versions that cover `base` and do not fall into a gap.
+
+    `deleted`: from which floor on the last of what was deleted here may have been dropped elsewhere.
+    `floors`: whose writers, of this key, may have dropped some of it.
+    """
 
     base: dict[str, int]
-    gaps: tuple[tuple[dict[str, int], dict[str, int]], ...]
-    lives: tuple[Life, ...]
+    gaps: tuple[tuple[dict[str, int], dict[str, int]], ...] = ()
+    lives: tuple[Life, ...] = ()
+    deleted: Stamp = 0
+    floors: tuple[Floor, ...] = ()
 
 
-NO_HORIZON = Horizon({}, (), ())
+NO_HORIZON = Horizon({})
 
 
 class Storage(Protocol):

@@ -18,7 +18,7 @@ import msgpack
 
 from crdtkv.core.cells import Cell, Sibling
 from crdtkv.errors import ChecksumFailed, FormatTooNew, StorageFailed, StoreLocked
-from crdtkv.storage.base import Horizon, Life, Superseded
+from crdtkv.storage.base import Floor, Horizon, Life, Superseded
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.witness import Witness
 
@@ -191,5 +191,8 @@ def _superseded_in(parts: Any) -> Superseded:
 
 
 def _horizon_in(parts: Any) -> Horizon:
-    base, gaps, lives = parts
-    return Horizon(base, tuple((a, b) for a, b in gaps), tuple(Life((d[0], d[1]), r) for d, r in lives))
+    base, gaps, lives, deleted, floors = parts
+    return Horizon(
+        base, tuple((a, b) for a, b in gaps), tuple(Life((d[0], d[1]), r) for d, r in lives),
+        deleted, tuple(Floor((d[0], d[1]), before, floor) for d, before, floor in floors),
+    )  # fmt: skip

@@ -14,12 +14,13 @@ from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BadRequest
 from crdtkv.replica import life, members, past
-from crdtkv.replica.core import Replica, known_strategy
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.purge import purge
 from crdtkv.store.results import Conflict, Receipt
 from crdtkv.strategies.base import Env, Write
 from crdtkv.strategies.counter_cells import fold
+from crdtkv.strategies.roots import known_strategy
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store

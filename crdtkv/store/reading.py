@@ -10,16 +10,17 @@ from itertools import islice
 from typing import Any, TypeVar, cast
 
 from crdtkv.core.cells import Context, expiry_of
-from crdtkv.core.clocks import Dot, Stamp, covers_all, stamp_ms
+from crdtkv.core.clocks import Dot, Stamp, stamp_ms
 from crdtkv.core.keys import Pattern, check_key, glob, regex
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
 from crdtkv.errors import CursorInvalid, KeyInvalid, ValueInvalid, WrongOperation
 from crdtkv.replica import past
-from crdtkv.replica.core import TTL_PATH, Replica, Root, expired, pick, roots_in
+from crdtkv.replica.core import Replica
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.log import Log
+from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, newest, pick, roots_in
 
 __all__ = [
     "USER_KEYS",
@@ -63,7 +64,9 @@ class Reading:
     def entry(self, key: str) -> Entry | None:
         """How a key reads, None if it is absent. O(cells of the key)."""
         cells = self.replica.storage.cells(key)
-        return self._entry(key, cells, self.replica.storage.context(key), self.replica.memo(key)) if cells else None
+        if not cells:
+            return None
+        return self._entry(key, cells, self.replica.storage.context(key), self._roots(cells, self.replica.memo(key)))
 
     @_locked
     def entries(self, keys: list[str]) -> dict[str, Entry | None]:
@@ -77,8 +80,7 @@ class Reading:
     def _roots(self, cells: Cells, memo: dict[bytes, Any]) -> list[Root]:
         return list(roots_in(cells, expired(cells, self.now), memo))
 
-    def _entry(self, key: str, cells: Cells, context: Context, memo: dict[bytes, Any]) -> Entry | None:
-        roots = self._roots(cells, memo)
+    def _entry(self, key: str, cells: Cells, context: Context, roots: list[Root]) -> Entry | None:
         shown = pick(roots)
         if shown is None:
             return None
@@ -90,7 +92,7 @@ class Reading:
         date = expiry_of(cells[TTL_PATH]) if TTL_PATH in cells else None
         return Entry(
             key, _plain(found.read(tree)), format_version(key, context), found.spec, tuple(found.siblings(tree)),
-            tuple(_plain(c) for c in conflicts), stamp_ms(_newest(cells)), None if date is None else stamp_ms(date),
+            tuple(_plain(c) for c in conflicts), stamp_ms(newest(cells)), None if date is None else stamp_ms(date),
         )  # fmt: skip
 
     @_locked
@@ -123,28 +125,21 @@ class Reading:
         if version is None:
             return self.replica.read(key)
         cells = self._cells_at(key, version)
-        shown = pick(list(roots_in(cells)))
+        shown = pick(_roots_then(cells))
         return ABSENT if shown is None else shown[0].read(shown[1])
 
     @_locked
     def entry_at(self, key: str, version: Context) -> Entry | None:
         """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
-        if version == self.replica.storage.context(key):
-            return self.entry(key)
         cells = self._cells_at(key, version)
-        # A version shows all that it covers, also what has expired since: it reads the same for ever.
-        then = Reading(self.replica, self.lock)
-        then.now = 0
-        return then._entry(key, cells, version, {})
+        # What has expired since is shown: a version reads the same for ever.
+        return self._entry(key, cells, version, _roots_then(cells))
 
-    def _cells_at(self, key: str, version: Context) -> dict[bytes, Any]:
+    def _cells_at(self, key: str, version: Context) -> Cells:
         self.replica.check_absorbed(key, version)
+        if version == self.replica.storage.context(key):
+            return self.replica.storage.cells(key)
         self.replica.check_kept(key, version)
-        # Of some strategies the past serves bases only: what a concurrent fold did to it is not told exactly.
-        shown = self._shown(key)
-        current = covers_all(version, self.replica.storage.context(key))
-        if shown is not None and not shown[0].keeps_history and not current:
-            raise self.replica.too_old(key, version)
         return past.cells_at(self.replica.storage, key, version)
 
     # many
@@ -207,7 +202,7 @@ class Reading:
         return out
 
     def _value_of(self, cells: Cells) -> Any:
-        shown = pick(list(roots_in(cells)))
+        shown = pick(_roots_then(cells))
         return None if shown is None else _plain(shown[0].read(shown[1]))
 
     def _touches(self, key: str) -> dict[tuple[Stamp, Dot], None]:
@@ -229,8 +224,9 @@ def _plain(value: Any) -> Any:
     return None if value is ABSENT else value
 
 
-def _newest(cells: Cells) -> Stamp:
-    return max((s.stamp for cell in cells.values() for s in cell), default=0)
+def _roots_then(cells: Cells) -> list[Root]:
+    """The strategies in the cells of a version, expiry judged when it was made."""
+    return list(roots_in(cells, expired_then(cells)))
 
 
 def _after(prefix: str) -> str | None:

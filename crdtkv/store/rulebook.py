@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from crdtkv.core.cells import expiry_of
 from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
 from crdtkv.errors import CrdtkvError, RuleInvalid
-from crdtkv.replica.core import TTL_PATH, Replica
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.members import SYSTEM
 from crdtkv.store.results import Migration
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.registry import strategy
+from crdtkv.strategies.roots import TTL_PATH
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store

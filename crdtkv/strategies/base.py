@@ -109,8 +109,6 @@ class Strategy(ABC):
     cost: ClassVar[str]
     operations: ClassVar[Mapping[str, str]]
     options: ClassVar[Mapping[str, str]] = {}
-    keeps_history: ClassVar[bool] = True
-    """Whether old versions can be read; where not, the past serves bases only."""
     baseless: ClassVar[frozenset[str]] = frozenset()
     """Operations to which it does not matter what the client had read."""
     whole: ClassVar[bool] = False

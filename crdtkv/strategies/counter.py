@@ -44,7 +44,6 @@ class Counter(Strategy):
         "put": "put(n): adds the difference to what the base showed",
         "delete": "delete()",
     }
-    keeps_history = False
     baseless = frozenset({"add"})
 
     def read(self, tree: Tree) -> Any:

@@ -29,6 +29,7 @@ __all__ = [
     "key_members",
     "keyed",
     "keyed_parts",
+    "leaf_component",
     "member",
     "own_component",
     "pointer",
@@ -51,10 +52,12 @@ class Gone(Node):
 class Edit:
     """One operation on a document: what it writes, given what stands and what its base showed."""
 
-    def __init__(self, reader: Reader, env: Env, tree: Tree) -> None:
+    def __init__(self, reader: Reader, env: Env, tree: Tree, strings: bytes | None = None) -> None:
         self.reader = reader
         self.env = env
         self.tree = tree
+        self.strings = strings
+        """The component that leaves are kept under where no rule says otherwise; None: as plain values."""
 
     # put: three-way at a path
 
@@ -63,9 +66,12 @@ class Edit:
         if base is not now and self.shown(now) is None and self._unchanged(base, value):
             return []  # deleted since: who leaves it as it was does not bring it back
         shown, was = self.shown(now), self.reader.shown(base)
-        own = self._own_strategy(at, shown, was)
+        own = self._kept_under(at, self._own_strategy(at, shown, was), value)
         if own is not None:
-            return self._put_nested(path, at, now, base, own, value)
+            if own == self.strings and shown is not None and self._unchanged(base, value):
+                return []
+            other = shown is not None and shown.kind != own  # what it said before is not what is read
+            return self._put_nested(path, at, Gone(now) if other else now, EMPTY if other else base, own, value)
         if isinstance(value, dict):
             return self._put_container(path, at, now, base, value, MARK_OBJECT)
         if isinstance(value, list | tuple):
@@ -249,10 +255,13 @@ class Edit:
         for found in (shown, was):
             if found is not None:
                 return found.kind if found.kind[:1] == STRATEGY else None
-        return self._ruled(at)
-
-    def _ruled(self, at: Tokens) -> bytes | None:
         return own_component(self.env.strategy_for(at))
+
+    def _kept_under(self, at: Tokens, own: bytes | None, value: Any) -> bytes | None:
+        """The same for a value that is put: where strings are merged by words, leaves of no other strategy are."""
+        if self.strings is None or own not in (None, self.strings) or self.env.strategy_for(at) is not None:
+            return own
+        return leaf_component(self.strings, at, value)
 
     def _put_nested(self, path: bytes, at: Tokens, now: Node, base: Node, own: bytes, value: Any) -> list[Write]:
         writes = self.nested(path, now, base, own, Operation("put", (value,)))
@@ -270,7 +279,7 @@ class Edit:
         """What makes room for a strategy of its own at `path`."""
         others = Node(now.cell)
         others.adopt({part: child for part, child in now.children.items() if part[:1] != STRATEGY})
-        own = [Write(path, TOMBSTONE, all=True)] if now.cell else []
+        own = [Write(path, TOMBSTONE, all=True, beats=True)] if any(s.payload is not None for s in now.cell) else []
         return own + list(self._bury(path, others))
 
     # deletes
@@ -421,6 +430,14 @@ def own_component(spec: str | None) -> bytes | None:
     if spec is None or spec == "json" or spec.split("?")[0] == "list":
         return None
     return component(STRATEGY, strategy(spec).spec.encode())
+
+
+def leaf_component(strings: bytes, at: Tokens, value: Any) -> bytes | None:
+    """The component of a leaf where strings are merged by words; None for an element of an array and for the root.
+
+    Not for strings alone: a leaf that another colo makes a number meanwhile stays one cell, in which the later wins.
+    """
+    return None if isinstance(value, dict | list | tuple) or at[-1:] in ((), ("*",)) else strings
 
 
 def key_members(spec: str | None) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, i
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
 from crdtkv.core.tree import Tree
-from crdtkv.errors import WrongOperation
+from crdtkv.errors import CrdtkvError, WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import choose
 from crdtkv.strategies.document import (
@@ -42,6 +42,7 @@ from crdtkv.strategies.document_edit import (
     Gone,
     key_members,
     keyed,
+    leaf_component,
     member,
     own_component,
     pointer,
@@ -65,11 +66,14 @@ class Json(Strategy):
         "delete": "delete(): the whole document",
         "at": "at(path, strategy, operation): an operation of the strategy at that path",
     }
-    options = {"wins": "edit (default) or delete"}
+    options = {
+        "strings": "lww (default), or words: strings outside arrays are merged word by word",
+        "wins": "edit (default) or delete",
+    }
     whole = True
 
     def __init__(self, **options: str) -> None:
-        super().__init__(**choose(self.name, options, wins=("edit", "delete")))
+        super().__init__(**choose(self.name, options, wins=("edit", "delete"), strings=("lww", "words")))
 
     def read(self, tree: Tree) -> Any:
         reader, node = self._reader(tree), build(tree)
@@ -91,7 +95,7 @@ class Json(Strategy):
         # What expiry hides is hidden at the root alone; below, everything reads as it stands.
         reader = Reader(reader.delete_wins)
         base = node if env.base is tree else build(env.base)
-        edit = Edit(reader, env, tree)
+        edit = Edit(reader, env, tree, self._strings)
         if operation.name == "put":
             values.pack(operation.args[0])  # so that an error names the path in the whole value
             return edit.put(b"", (), now, base if now is node else EMPTY, operation.args[0])
@@ -103,6 +107,13 @@ class Json(Strategy):
                 values.pack(within(tokens, arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
+
+    @property
+    def _strings(self) -> bytes | None:
+        """The component of the strategy that strings are kept under; None if they are plain values."""
+        if self.chosen.get("strings") != "words":
+            return None
+        return own_component("words?wins=delete" if self.chosen.get("wins") == "delete" else "words")
 
     def _reader(self, tree: Tree) -> Reader:
         return Reader(self.chosen.get("wins") == "delete", tree.expiry)
@@ -120,7 +131,7 @@ class Json(Strategy):
         return out
 
     def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:
-        return _misplaced(self._reader(tree), build(tree), (), strategy_for)
+        return _misplaced(self._reader(tree), build(tree), (), strategy_for, self._strings)
 
     def nested_at(self, tree: Tree, path: tuple[str, ...]) -> tuple[Strategy, Tree] | None:
         node: Node | None = build(tree)
@@ -190,17 +201,36 @@ class Json(Strategy):
 
 def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
     shown = reader.shown(node)
-    if len(node.cell) > 1 and shown is not None:
+    nested = [(part, child) for part, child in node.children.items() if part[:1] == STRATEGY]
+    if (len(node.cell) > 1 or nested) and shown is not None:
         for s in node.cell:
             if is_value(s.payload) and (shown.sibling is None or s.payload != shown.sibling.payload):
                 yield Loser(path, s, values.unpack(s.payload or b""))
             elif is_mark(s.payload) and s.payload != shown.kind:
                 kind = s.payload or b""
                 yield Loser(path, s, reader.value(node, Shown(kind, (s.stamp, s.dot), None)))
+    for part, child in nested:
+        yield from _losers_of_its_own(part, child, path + part, shown)
     if shown is not None:
         for part, child in node.children.items():
             if part[:1] != STRATEGY and of_kind(part, shown.kind):
                 yield from _losers(reader, child, path + part)
+
+
+def _losers_of_its_own(part: bytes, node: Node, path: bytes, shown: Shown | None) -> Iterable[Loser]:
+    """What loses in the cell of a strategy of its own: to its siblings, or to another kind that is read."""
+    other = shown is not None and shown.kind != part
+    if len(node.cell) < 2 and not other:
+        return
+    try:
+        found, tree = nested_strategy(part), nested_tree(node)
+    except CrdtkvError:
+        return  # not installed here
+    if other:
+        said = ((s, found.told(tree, b"", s)) for s in node.cell if is_live(s.payload) and not found.gone(node.cell))
+        yield from (Loser(path, s, value) for s, value in said)
+    else:
+        yield from (Loser(path + at, s, value) for at, s, value in found.losers(tree))
 
 
 def _leaves(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterable[tuple[str, Sibling, Any]]:
@@ -223,15 +253,19 @@ def _leaves(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterable[tuple[s
 
 
 def _misplaced(
-    reader: Reader, node: Node, at: tuple[str, ...], strategy_for: Callable[[tuple[str, ...]], str | None]
+    reader: Reader, node: Node, at: tuple[str, ...], strategy_for: Callable[[tuple[str, ...]], str | None],
+    strings: bytes | None,
 ) -> bool:  # fmt: skip
     shown = reader.shown(node)
     if shown is None:
         return False
-    wanted = own_component(strategy_for(at))
+    spec = strategy_for(at)
+    wanted = own_component(spec)
+    if strings is not None and spec is None:
+        wanted = leaf_component(strings, at, reader.value(node))
     if (shown.kind if shown.kind[:1] == STRATEGY else None) != wanted:
         return True
-    keys = key_members(strategy_for(at))
+    keys = key_members(spec)
     for part, child in node.children.items():
         if is_element(part):
             value = reader.value(child)
@@ -239,7 +273,7 @@ def _misplaced(
                 return True
         if part[:1] != STRATEGY and of_kind(part, shown.kind):
             step = member_name(part) if part[:1] == MEMBER else "*"
-            if _misplaced(reader, child, (*at, step), strategy_for):
+            if _misplaced(reader, child, (*at, step), strategy_for, strings):
                 return True
     return False
 

@@ -7,7 +7,11 @@ function never runs in a join, so it may be wrong about the value but cannot mak
 two colos disagree about the cells.
 
 The anomaly that survives: the function's own. One that fails shows the latest put,
-and the others stand as conflicts until the next put.
+and the others stand as conflicts until the next put. And the base is what the writer
+of one put had read: where a colo puts twice before it hears of another's put, the
+second is told the first as its base, which the other had not read, and an exact
+function (a sum) may count the first put's change not at all. (`words`, for texts,
+knows better; `counter`, for sums.)
 """
 
 from __future__ import annotations
@@ -80,6 +84,13 @@ class Merge(Strategy):
 
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack([value]))[0]
+
+    def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
+        said = value_of(sibling.payload)
+        return said[0] if isinstance(said, list) and said else ABSENT
+
+    def says(self, path: bytes, sibling: Sibling) -> Any:
+        return self.told(Tree({}), path, sibling)
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """None where the function folded them all; else all but the latest."""

@@ -32,6 +32,7 @@ _BUILT_IN = {
     "min": "greatest:Min",
     "mv": "mv:Mv",
     "set": "set:Set",
+    "words": "words:Words",
 }
 _registered: dict[str, type[Strategy]] = {}
 

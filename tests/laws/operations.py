@@ -17,7 +17,8 @@ __all__ = ["JSON_PATHS", "ONCE_KEYS", "SPECS", "Wish", "draw", "norm", "norm_rea
 
 SPECS = (
     "lww", "mv", "max", "min", "latch?order=open,paid,sent", "flag", "flag?wins=disable", "counter", "set",
-    "set?wins=remove", "list", "log", "json", "json?wins=delete", "merge:folded",
+    "set?wins=remove", "list", "log", "json", "json?wins=delete", "merge:folded", "words", "words?wins=delete",
+    "json?strings=words", "json?strings=words&wins=delete",
 )  # fmt: skip
 JSON_PATHS = {
     "/tags": "set", "/out": "set?wins=remove", "/hits": "counter", "/done": "flag", "/notes": "log",
@@ -27,6 +28,7 @@ ONCE_KEYS = ("once-a", "once-b")
 _SCALARS = (0, 1, 2, 2.0, True, None, "x", "y")
 _ELEMENTS = ("x", "y", "z", 1, True)
 _STATES = ("open", "paid", "sent")
+_WORDS = ("it", "is", "a", "b", "&&")
 
 
 def folded(base: Any, mine: Any, theirs: Any) -> Any:
@@ -80,6 +82,16 @@ def _latch(dice: Random, family: str, shown: Any, ms: int) -> Any:
 
 def _merge(dice: Random, family: str, shown: Any, ms: int) -> Any:
     return ("put", dice.choice(("p", "q", "r", 1)))
+
+
+def _words(dice: Random, family: str, shown: Any, ms: int) -> Any:
+    return ("put", _text(dice, shown) if dice.random() < 0.9 else dice.choice(_SCALARS))
+
+
+def _text(dice: Random, shown: Any) -> str:
+    """A text as a client sends it back: some words edited, or all of it written anew."""
+    old = shown.split() if isinstance(shown, str) and dice.random() < 0.85 else []
+    return " ".join(_edited(dice, old, _WORDS))
 
 
 def _flag(dice: Random, family: str, shown: Any, ms: int) -> Any:
@@ -155,7 +167,7 @@ def _edited(dice: Random, shown: Any, choices: tuple[Any, ...]) -> list[Any]:
 # json
 
 _POINTERS = (("a",), ("b",), ("deep",), ("deep", "b"), ("deep", "c"), ("arr",), ("items",), ("tags",), ("out",),
-             ("hits",), ("done",), ("notes",), ("top",), ("deep", "n"))  # fmt: skip
+             ("hits",), ("done",), ("notes",), ("top",), ("deep", "n"), ("text",), ("deep", "text"))  # fmt: skip
 _NESTED = {
     ("tags",): "set", ("out",): "set", ("hits",): "counter", ("deep", "n"): "counter", ("done",): "flag",
     ("notes",): "log", ("arr",): "list", ("items",): "list",
@@ -179,6 +191,8 @@ def _json(dice: Random, family: str, shown: Any, ms: int) -> Any:
             return Wish("json", "put", (dice.choice(_SCALARS),), (*path, at, dice.choice("ab")))
     if dice.random() < 0.3:
         return Wish("json", "delete", (), path)
+    if path[-1] == "text":
+        return Wish("json", "put", (_text(dice, _at(shown, path)),), path)
     return Wish("json", "put", (_value(dice, path),), path)
 
 
@@ -233,6 +247,8 @@ def _value(dice: Random, path: tuple[str, ...]) -> Any:
             return dice.randrange(-2, 6)
         case "done":
             return dice.random() < 0.5
+        case "text":
+            return _text(dice, None)
         case "notes":
             return [dice.choice(_SCALARS)]
         case "arr" | "items":
@@ -247,9 +263,11 @@ def _document(dice: Random, shown: Any) -> Any:
         return dice.choice((5, [], [1, {"a": 2}], "text", {}))
     out = dict(shown) if isinstance(shown, dict) else {}
     for _ in range(dice.randrange(1, 4)):
-        name = dice.choice(("a", "b", "deep", "arr", "items", "tags", "out", "hits", "done", "notes", "top"))
+        name = dice.choice(("a", "b", "deep", "arr", "items", "tags", "out", "hits", "done", "notes", "top", "text"))
         if name in out and dice.random() < 0.35:
             del out[name]
+        elif name == "text":
+            out[name] = _text(dice, out.get(name))
         elif name in ("arr", "items"):
             out[name] = _elements(dice, (name,), out.get(name))
         elif name == "notes":
@@ -272,7 +290,7 @@ def _at(shown: Any, path: tuple[str, ...]) -> Any:
 
 _DRAW: dict[str, Any] = {
     "max": _number, "min": _number, "latch": _latch, "flag": _flag, "counter": _counter, "set": _set, "list": _list,
-    "log": _log, "json": _json, "merge": _merge,
+    "log": _log, "json": _json, "merge": _merge, "words": _words,
 }  # fmt: skip
 
 assert {strategy(s).name for s in SPECS} >= set(names()) - {"merge"}, "a strategy was registered and is not drawn here"

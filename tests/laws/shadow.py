@@ -17,10 +17,8 @@ import msgpack
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Sibling, due
-from crdtkv.core.paths import component, first
 from crdtkv.core.wire import Record
-from crdtkv.replica.core import TTL_PATH
-from crdtkv.replica.purge import _purge_root
+from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = ["Shadow"]
 
@@ -45,7 +43,7 @@ class Shadow:
         assert self.vector.get(replica, 0) == n - 1, f"{record.dot} applied after {self.vector.get(replica, 0)}"
         self.vector[replica] = n
         for key in {w.key for w in record.writes}:
-            _Forgetter(self).forget(key, record.floor)
+            self._forget(key, record.floor)
         for key, replaced in record.lives:
             context = self.contexts.get(key, {})
             self.contexts[key] = {r: m for r, m in context.items() if m > replaced.get(r, 0)}
@@ -60,6 +58,14 @@ class Shadow:
             cells[write.path] = tuple(sorted([own, *kept]))
             self.contexts.setdefault(write.key, {})[replica] = n
 
+    def _forget(self, key: str, floor: int) -> None:
+        cells = self.cells.get(key, SortedDict())
+        places = [p for p, cell in cells.items() if (at := due(p, cell)) is not None and at <= floor]
+        for path in dead_paths(lambda: cells, places, floor):
+            cells.pop(path, None)
+        if not cells:
+            self.contexts.pop(key, None)
+
     def _sweep(self, key: str, root: bytes, payload: bytes) -> None:
         seen, _, *rest = msgpack.unpackb(payload[2:], raw=False)
         seen = dict(seen)
@@ -72,40 +78,6 @@ class Shadow:
                 cells[path] = kept
             else:
                 del cells[path]
-
-
-class _Forgetter:
-    """As much of a replica as a purge of one key asks for."""
-
-    id = ""
-    share_floor = 0
-
-    def __init__(self, shadow: Shadow) -> None:
-        self.shadow = shadow
-        self.storage = self.state = self
-        self.dropped: dict[str, int] = {}
-
-    def forget(self, key: str, floor: int) -> None:
-        by_root: dict[bytes, list[bytes]] = {}
-        for path, cell in self.cells(key).items():
-            at = due(path, cell)
-            if at is not None and at <= floor:
-                root = path if path in (b"", TTL_PATH) else component(*first(path)[:2])
-                by_root.setdefault(root, []).append(path)
-        for root, paths in sorted(by_root.items()):
-            _purge_root(self, key, root, paths, floor)  # type: ignore[arg-type]
-
-    def cells(self, key: str) -> SortedDict:
-        return self.shadow.cells.get(key, SortedDict())
-
-    def context(self, key: str) -> dict[str, int]:
-        return self.shadow.contexts.get(key, {})
-
-    def set_cell(self, key: str, path: bytes, cell: tuple[()], until: object = None) -> None:
-        self.cells(key).pop(path, None)
-
-    def set_context(self, key: str, context: dict[str, int]) -> None:
-        self.shadow.contexts[key] = context
 
 
 def _reached(path: bytes, root: bytes, bound: bytes | None, only: set[bytes] | None) -> bool:

@@ -20,7 +20,7 @@ from crdtkv.replica import draft, exchange, life, members, past, pending, purge
 from crdtkv.replica.core import Replica
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store import syncing
-from crdtkv.strategies import counter, document, document_edit, json, lww
+from crdtkv.strategies import counter, document, document_edit, forgetting, json, lww
 from crdtkv.strategies import list as lists
 from tests.laws.world import PROFILES, Failure, run
 
@@ -134,7 +134,7 @@ def keeps_what_the_other_has_replaced(patch: Patch) -> None:
 # edits
 
 
-@mutation(("purging", 1), ("expiry", 1), ("members", 1))
+@mutation(("expiry", 3), ("focus", 3))
 def sweeps_nothing_when_a_life_begins(patch: Patch) -> None:
     def begin(original: Any, self: Any, key: str, written: set[bytes]) -> None:
         write = self._write
@@ -223,16 +223,15 @@ def purges_before_the_members_agree(patch: Patch) -> None:
 
 @mutation(("calm", 1), ("purging", 1), ("focus", 1))
 def drops_tombstones_and_keeps_what_they_beat(patch: Patch) -> None:
-    def drop(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
-        for path in paths:
-            cell = replica.storage.cells(key).get(path, ())
-            kept = tuple(s for s in cell if s.payload is not None)
-            if kept and len(kept) < len(cell):
-                replica.set_cell(key, path, kept)
-        return int(original(replica, key, [p for p in paths if not any(
-            s.payload is not None for s in replica.storage.cells(key).get(p, ()))]))  # fmt: skip
+    def drop(original: Any, cells: Any, due: Any, floor: int) -> Any:
+        for path in original(cells, due, floor):
+            kept = tuple(s for s in cells()[path] if s.payload is not None)
+            if len(kept) == 0:
+                yield path
+            elif len(kept) < len(cells()[path]):
+                cells()[path] = kept
 
-    around(patch, purge, "_drop", drop)
+    around(patch, purge, "dead_paths", drop)
 
 
 @mutation(("restarts", 6), ("focus", 8), ("restarts", 22))
@@ -251,26 +250,23 @@ def drops_a_part_of_a_group(patch: Patch) -> None:
 
 @mutation()
 def drops_the_date_before_what_it_hides(patch: Patch) -> None:
-    def expired(original: Any, replica: Any, key: str, floor: int) -> Any:
-        return [*original(replica, key, floor), purge.TTL_PATH]
-
-    around(patch, purge, "_expired", expired)
+    around(patch, forgetting, "_expired", lambda f, cells, floor: [*f(cells, floor), forgetting.TTL_PATH])
 
 
 @mutation()
 def judges_expiry_by_the_clock_in_a_purge(patch: Patch) -> None:
-    around(patch, purge, "expired", lambda f, cells, floor: f(cells, 1 << 62))
+    around(patch, forgetting, "expired", lambda f, cells, floor: f(cells, 1 << 62))
 
 
 @mutation(("calm", 1), ("purging", 1), ("focus", 1))
 def keeps_the_context_of_a_dropped_key(patch: Patch) -> None:
-    def drop(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
+    def purge_key(original: Any, replica: Any, key: str, paths: list[bytes]) -> int:
         context = dict(replica.storage.context(key))
         done = int(original(replica, key, paths))
         replica.set_context(key, context)
         return done
 
-    around(patch, purge, "_drop", drop)
+    around(patch, purge, "_purge_key", purge_key)
 
 
 @mutation()
@@ -396,7 +392,7 @@ def trimming_leaves_no_horizon(patch: Patch) -> None:
     patch.setattr(past, "_forget", lambda *args: None)
 
 
-@mutation(("focus", 3))
+@mutation()
 def history_knows_no_lives(patch: Patch) -> None:
     patch.setattr(past, "begin_life", lambda *args: None)
 

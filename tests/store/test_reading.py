@@ -33,7 +33,7 @@ def test_get(kv: crdtkv.Store) -> None:
     version = kv.put("k", 1).version
     entry = kv.get("k")
     assert entry is not None
-    assert (entry.key, entry.value, entry.version, entry.strategy) == ("k", 1, version, "lww")
+    assert (entry.key, entry.value, entry.version, entry.strategy) == ("k", 1, version, "json")
     assert entry.siblings == () and entry.conflicts == () and entry.expires is None
     assert entry.stamp > 1_767_261_600_000
 

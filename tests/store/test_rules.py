@@ -10,9 +10,12 @@ import crdtkv
 from crdtkv.errors import PatternInvalid, RuleInvalid, UnknownStrategy
 
 
-def test_the_default_is_lww(kv: crdtkv.Store) -> None:
-    assert kv.put("a", [1]).strategy == "lww"
-    assert kv.rules.all() == [] and kv.rules.of("a").strategy == "lww"
+def test_the_default_is_json(kv: crdtkv.Store) -> None:
+    """A client that just puts its list gets it merged; the thread's case needs no setting."""
+    assert kv.put("a", [1]).strategy == kv.put("b", 1).strategy == kv.put("c", b"bytes").strategy == "json"
+    assert kv.rules.all() == [] and kv.rules.of("a").strategy == "json"
+    kv.rules.set("*", "lww")
+    assert kv.put("d", [1]).strategy == "lww"
 
 
 def test_which_rule_holds(kv: crdtkv.Store) -> None:

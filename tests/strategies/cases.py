@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from crdtkv.core import values
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.merge import install
-from tests.specs import counter, flag, greatest, log, lww, merge, mv
+from tests.specs import counter, flag, greatest, log, lww, merge, mv, words
 from tests.specs import set as set_spec
 from tests.specs.history import Event
 
@@ -46,6 +46,7 @@ def op(name: str, *args: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]
 scalars = st.sampled_from([0, 1, 2, True, 1.0, "x", None])
 numbers = st.integers(-3, 5)
 elements = st.sampled_from(["x", "y", 1, 1.0, True])
+texts = st.lists(st.sampled_from("abcd"), max_size=5).map(" ".join)
 element_lists = st.lists(elements, max_size=3)
 delete = op("delete")
 some_elements = st.lists(elements, min_size=1, max_size=2).map(tuple)
@@ -95,6 +96,8 @@ CASES = {
         Case("set", lambda e: set_spec.value(e, True), set_operations, element_lists),
         Case("set?wins=remove", lambda e: set_spec.value(e, False), set_operations, element_lists),
         Case("log", log.value, log_operations, st.lists(scalars, max_size=2), repeats=False),
+        Case("words", words.value, register(st.one_of(texts, texts, scalars)), texts),
+        Case("words?wins=delete", lambda e: words.value(e, True), register(texts), texts),
         Case("merge:joined", lambda e: merge.value(e, joined), register(scalars), scalars, repeats=False),
     )
 }

@@ -10,12 +10,13 @@ from copy import copy
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.clocks import Stamp
 
 __all__ = ["Announcement", "State"]
 
-Announcement = tuple[Stamp, int, dict[str, int]]
-"""`(low, n, retired)`: all stamped up to `low` was heard, our own n then, and what we have of who is no member."""
+Announcement = tuple[int, Stamp, int]
+"""`(total, low, facts)`: of all members all stamped up to `low` was heard, and `facts` is what is known of who
+belongs, as a hash. `total`, the transactions absorbed then, says which of two announcements is the later."""
 
 
 @dataclass(slots=True)
@@ -44,16 +45,13 @@ class State:
     announced: dict[str, Announcement] = field(default_factory=dict)
     """member -> the last word it gave."""
     digest: int = 0
-    joined: Dot | None = None
-    """The transaction by which a sponsor made this incarnation a member."""
     ancestry: list[list[Any]] = field(default_factory=list)
-    """`[id, n, replica]`: our sponsor and the dot (replica, n) it joined by (n = 0: it founded), its sponsor, ..."""
+    """`[id, replica, n]`: ourselves and the dot (replica, n) by which we became a member, who admitted us, ..."""
     pending: list[Any] = field(default_factory=list)
     """What an earlier incarnation wrote and nobody covers, to be minted anew."""
-    spoke: dict[str, dict[str, int]] = field(default_factory=dict)
-    """member -> the vector under which it last spoke to us."""
-    forks: list[str] = field(default_factory=list)
-    """Chain links known to have two successors."""
+    forks: list[dict[str, Any]] = field(default_factory=list)
+    """Replicas met that refuse us as we do them: `peer`, who of its colo was a member here, the two `links` that
+    clash, all acts of `theirs` that are unknown here."""
     quarantined: dict[str, str] = field(default_factory=dict)
     """replica -> why its records are refused."""
     share_floor: int = 0
@@ -63,7 +61,8 @@ class State:
     left: bool = False
     """It retired by itself, and does not return unasked."""
     copied: bool = False
-    """A restored copy: it needs a sponsor before it writes."""
+    """A restored copy: it writes once it has met a member, or an operator has evicted all others: `lost`, so far."""
+    lost: list[str] = field(default_factory=list)
 
     def copy(self) -> State:
         """A copy that shares nothing mutable at the first level."""
@@ -81,8 +80,7 @@ class State:
         known = {f.name for f in fields(cls)}
         state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
         state.digest = int.from_bytes(plain["digest"], "big")
-        state.announced = {m: (a[0], a[1], dict(a[2])) for m, a in state.announced.items()}
-        state.joined = (state.joined[0], state.joined[1]) if state.joined else None
+        state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
         return state
 
 

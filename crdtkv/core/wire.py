@@ -16,6 +16,7 @@ from crdtkv.core.cells import Cell, Sibling
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.paths import split
 from crdtkv.core.state import Announcement
+from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import MessageInvalid, TooLarge
 
 __all__ = [
@@ -88,9 +89,8 @@ class CatchUp(NamedTuple):
 
     `heard`: stamps up to which all of a replica was absorbed. `chains`: hash of each
     replica's last record, where known. `announced`: member -> its last word about what it has heard.
-    `lineage`: the sender's incarnations, its present one last. `digest`: of the
-    sender's whole state at `to`. `vouchers`: the chain of its sponsors, for a receiver
-    that it counts as a member.
+    `digest`: of the sender's whole state at `to`. `lineage`, `ancestry`, `members` and
+    `overruled` are its view (`core/views.py`).
     """
 
     since: dict[str, int]
@@ -103,7 +103,14 @@ class CatchUp(NamedTuple):
     announced: dict[str, Announcement]
     lineage: tuple[str, ...]
     digest: int
-    vouchers: tuple[str, ...] = ()
+    ancestry: tuple[Ancestor, ...] = ()
+    members: tuple[str, ...] = ()
+    overruled: tuple[Dot, ...] = ()
+
+    @property
+    def view(self) -> View:
+        """Whom the sender counted when it made this."""
+        return View(self.to, self.lineage, self.ancestry, self.members, self.overruled)
 
 
 Message = Record | CatchUp
@@ -175,7 +182,8 @@ def _catch_up_out(c: CatchUp) -> list[Any]:
     keys = [[k.key, k.context, [[path, *map(_sibling_out, cell)] for path, cell in k.cells]] for k in c.keys]
     return [
         c.since, c.to, c.full, keys, list(c.floor), c.heard, c.chains,
-        {m: list(a) for m, a in c.announced.items()}, list(c.lineage), c.digest.to_bytes(16, "big"), list(c.vouchers),
+        {m: list(a) for m, a in c.announced.items()}, list(c.lineage), c.digest.to_bytes(16, "big"),
+        [[id, *joined] for id, joined in c.ancestry], list(c.members), _dots_out(c.overruled),
     ]  # fmt: skip
 
 
@@ -251,16 +259,26 @@ def _key_in(value: Any) -> KeyCells:
 
 
 def _announcement_in(value: Any) -> Announcement:
-    low, n, gone = value
-    return (_number(low), _number(n), _vector_in(gone))
+    total, low, facts = value
+    return (_number(total), _number(low), _number(facts))
+
+
+def _ancestor_in(value: Any) -> Ancestor:
+    id, origin, n = value
+    return (_is(id, str), (_is(origin, str), _number(n)))
 
 
 def _catch_up_in(body: Any) -> CatchUp:
-    since, to, full, keys, floor, heard, chains, announced, lineage, digest, vouchers = _fields(body, 10, ([],))
+    since, to, full, keys, floor, heard, chains, announced, lineage, digest, ancestry, members, overruled = _fields(
+        body, 13, ()
+    )
+    if not _is(lineage, list):
+        raise MessageInvalid("message has an empty lineage; the sender's id belongs there")
     return CatchUp(
         _vector_in(since), _vector_in(to), _is(full, bool), tuple(map(_key_in, _is(keys, list))),
         Floor(_number(floor[0]), _vector_in(floor[1])), _vector_in(heard), _vector_in(chains),
         {_is(m, str): _announcement_in(said) for m, said in _is(announced, dict).items()},
         tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(_is(digest, bytes), "big"),
-        tuple(_is(r, str) for r in _is(vouchers, list)),
+        tuple(map(_ancestor_in, _is(ancestry, list))), tuple(_is(r, str) for r in _is(members, list)),
+        _dots_in(overruled),
     )  # fmt: skip

@@ -55,6 +55,8 @@ class Replica:
         self.keep_of = keep_of
         self.reserved = (state.ceiling, state.low_ceiling)  # what of them is durable
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
+        self._noted = ""  # what was minted last, as it is noted beside the storage
+        self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
         self.offsets: dict[
@@ -76,12 +78,20 @@ class Replica:
             self.storage.put_meta("state", self.state.to_plain())
             self.storage.commit()
             self.reserved = (self.state.ceiling, self.state.low_ceiling)
+            self._note()
         except BaseException:
             self.storage.rollback()
             self.state = before
             self.changed = {}
             self._memos.clear()
             raise
+
+    def _note(self) -> None:
+        """What was minted last is noted beside the storage: an old copy put back in its place lacks it."""
+        words = f"{self.state.id} {self.state.vector.get(self.state.id, 0)}"
+        if words != self._noted:
+            self.storage.note(words)
+            self._noted = words
 
     def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
         """`cell` stands at (key, path). What stood there goes to the past, replaced by `by` or up to `until`."""
@@ -130,7 +140,7 @@ class Replica:
         from crdtkv.replica import members
 
         state = self.state
-        if members.is_member(self, state.id):
+        if members.is_live_member(self):
             state.heard[state.id] = self.tick()
         members.announce(self)
         if (state.ceiling, state.low_ceiling) != self.reserved:

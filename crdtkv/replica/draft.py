@@ -142,6 +142,11 @@ class Draft:
             self._write(key, write._replace(path=tree.prefix + write.path), self._covers(None), False)
         self._touch(key)
 
+    def ready(self, key: str) -> list[Root]:
+        """What the key shows to who is about to rewrite a part of it: what has expired is cleared first."""
+        self._clear_expired(key)
+        return self._roots(key)
+
     def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
         """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""
         if pick(self._roots(key)) is None and is_live(write.payload):

@@ -30,6 +30,7 @@ __all__ = [
     "receive",
     "release",
     "since_for",
+    "take",
 ]
 
 MAX_WAITING = 10_000
@@ -95,19 +96,27 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
         with replica.transaction():
             replica.state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
         return Outcome.refused
-    with replica.transaction():
-        state = replica.state
-        purge_to(replica, record.floor)
-        _write(replica, record)
-        state.vector[origin] = n
-        state.chains[origin] = chain(data)
-        state.heard[origin] = max(state.heard.get(origin, 0), record.stamp)
-        replica.observe(record.stamp)
-        members.announce(replica)
-        inbox.note(replica)
-        purge_to(replica, 0)
+    try:
+        with replica.transaction():
+            _take_record(replica, record, data)
+            _check_standing(replica)
+    except _Unwelcome:
+        return Outcome.refused
     replica.recent.append((record, data))
     return Outcome.absorbed
+
+
+def _take_record(replica: Replica, record: Record, data: bytes) -> None:
+    (origin, n), state = record.dot, replica.state
+    purge_to(replica, record.floor)
+    _write(replica, record)
+    state.vector[origin] = n
+    state.chains[origin] = chain(data)
+    state.heard[origin] = max(state.heard.get(origin, 0), record.stamp)
+    replica.observe(record.stamp)
+    members.announce(replica)
+    inbox.note(replica)
+    purge_to(replica, 0)
 
 
 def _write(replica: Replica, record: Record) -> None:
@@ -148,8 +157,8 @@ def since_for(replica: Replica, vector: Vector, full: bool = False) -> dict[str,
     return {} if full or not covers_all(vector, replica.state.dropped) else dict(vector)
 
 
-def catch_up(replica: Replica, vector: Vector, full: bool = False, to: str = "") -> CatchUp:
-    """All that a peer at `vector`, whose id is `to`, lacks, as one snapshot. O(what it lacks).
+def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
+    """All that a peer at `vector` lacks, as one snapshot. O(what it lacks).
 
     Speaking ticks the clock: everything this replica ever writes later is stamped later.
     """
@@ -158,10 +167,11 @@ def catch_up(replica: Replica, vector: Vector, full: bool = False, to: str = "")
     since = since_for(replica, vector, full)
     if since == {} and vector:
         full = True
+    view = members.view(replica)
     return CatchUp(
         since, dict(state.vector), full or not vector, tuple(_cells_beyond(replica, since)),
         Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
-        tuple(state.lineage), state.digest, members.vouchers(replica, to),
+        view.lineage, state.digest, view.ancestry, view.members, view.overruled,
     )  # fmt: skip
 
 
@@ -192,14 +202,11 @@ def _roots_of(paths: Iterable[bytes]) -> list[bytes]:
     return out
 
 
-def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome:
-    """Join a catch-up: in one transaction join, advance, take announcements, and only then purge.
-
-    `unfit` if it starts beyond what is here. `welcome`: from the sponsor of a join,
-    whose membership cannot be known here yet.
-    """
+def absorb(replica: Replica, message: CatchUp) -> Outcome:
+    """Join a catch-up in one transaction. `unfit` if it starts beyond what is here, `refused` from whom it is not
+    taken, and where it would leave us out."""
     state = replica.state
-    if not welcome and not members.may_speak(replica, message.lineage, message.vouchers, message.to):
+    if not members.may_speak(replica, message):
         return Outcome.refused
     if not covers_all(state.vector, message.since):
         return Outcome.unfit
@@ -209,16 +216,35 @@ def absorb(replica: Replica, message: CatchUp, welcome: bool = False) -> Outcome
     if _tells_nothing(state, message):
         _advance(replica, message, sender)
         return Outcome.known
-    with replica.transaction():
-        before = dict(replica.state.vector)
-        _join(replica, message, before)
-        _advance(replica, message, sender)
-        inbox.note(replica)
-        # After the join and the announcements: purging first makes replicas diverge (case 41).
-        purge_to(replica, message.floor.stamp)
-        _compare(replica, message, sender)
+    try:
+        with replica.transaction():
+            take(replica, message)
+            _check_standing(replica)
+    except _Unwelcome:
+        return Outcome.refused
     release(replica)
     return Outcome.absorbed
+
+
+def take(replica: Replica, message: CatchUp) -> None:
+    """Inside a transaction: join, advance, take announcements, and only then purge."""
+    before, sender = dict(replica.state.vector), message.lineage[-1]
+    _join(replica, message, before)
+    _advance(replica, message, sender)
+    inbox.note(replica)
+    # After the join and the announcements: purging first makes replicas diverge (case 41).
+    purge_to(replica, message.floor.stamp)
+    _compare(replica, message, sender)
+
+
+class _Unwelcome(Exception):
+    """A message that is undone, since it would leave us out."""
+
+
+def _check_standing(replica: Replica) -> None:
+    changed = members.MEMBERS in replica.changed or members.CHAIN in replica.changed
+    if changed and not members.stands(replica):
+        raise _Unwelcome
 
 
 def _tells_nothing(state: State, message: CatchUp) -> bool:
@@ -305,9 +331,8 @@ def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
     state.heard = merge([state.heard, message.heard])
     replica.observe(max(message.heard.values(), default=0))
     for member, said in message.announced.items():
-        if said[:2] >= state.announced.get(member, (0, 0, {}))[:2]:
+        if said[:2] >= state.announced.get(member, (0, 0, 0))[:2]:
             state.announced[member] = said
-    state.spoke[sender] = dict(message.to)
     members.announce(replica)
 
 

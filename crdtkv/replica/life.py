@@ -7,38 +7,35 @@ inbox; never twice, never silently dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from crdtkv.core.cells import Cell, Sibling, is_live, newest_stamp
-from crdtkv.core.clocks import Dot, covers, covers_all, make_stamp, merge
-from crdtkv.core.paths import is_counted
-from crdtkv.core.rules import DEFAULT, Rule
+from crdtkv.core.clocks import Stamp, make_stamp
+from crdtkv.core.rules import DEFAULT
 from crdtkv.core.state import State
-from crdtkv.core.wire import CatchUp, Record
+from crdtkv.core.views import Ancestor, colo_of
+from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import MembershipConflict, NotAMember
-from crdtkv.replica import inbox, members, past
+from crdtkv.replica import members, past
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.replica.exchange import absorb, catch_up
-from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC, SYSTEM, colo_of
+from crdtkv.replica.exchange import catch_up, take
+from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC
+from crdtkv.replica.pending import give_up, uncovered
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import Operation, Write
-from crdtkv.strategies.counter_cells import joined_payload
-from crdtkv.strategies.roots import roots_in
 
 __all__ = [
     "MAX_ANCESTRY",
-    "Ancestry",
-    "System",
-    "ancestry",
+    "Made",
+    "adopt",
     "begin",
     "evict",
+    "is_behind",
+    "is_old_copy",
     "leave",
     "mend",
-    "remint",
     "rename",
-    "rename_copy",
     "resolve",
     "retire_ghosts",
     "return_to",
@@ -47,11 +44,9 @@ __all__ = [
 ]
 
 MAX_ANCESTRY = 64
-Ancestry = list[list[Any]]
-"""See State.ancestry."""
+"""Whose chain of sponsors is longer, and whose first sponsors nobody knows, has to return."""
 
-System = list[tuple[str, Operation, str]]
-"""What to do to system keys: (key, operation, strategy spec)."""
+Made = tuple[Record, bytes]
 
 
 def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callable[[], str], **options: Any) -> Replica:
@@ -61,105 +56,164 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
         state = State.from_plain(plain)
         state.clock = max(state.clock, state.ceiling)
         replica = Replica(storage, state, wall_ms, token, **options)
-        if state.home != storage.home():
+        if _lies_elsewhere(replica):
             _wake_copy(replica)
         return replica
     id = f"{colo}~{token()}"
-    replica = Replica(storage, State(id, [id], token() + token(), home=storage.home()), wall_ms, token, **options)
-    transact(replica, [(MEMBERS, members.add([id]), MEMBERS_SPEC)])
+    state = State(id, [id], token() + token(), home=storage.home(), ancestry=[[id, id, 1]])
+    replica = Replica(storage, state, wall_ms, token, **options)
+    transact(replica, lambda draft: _admit(draft, id))
     return replica
 
 
+# copies
+
+
+def _lies_elsewhere(replica: Replica) -> bool:
+    """Whether this is a copy: of another disk, or put back over what has written more since."""
+    state, noted = replica.state, replica.storage.noted()
+    if state.home != replica.storage.home():
+        return True
+    if noted is None:
+        return False
+    id, _, n = noted.partition(" ")
+    return id not in state.lineage or (id == state.id and int(n) > state.vector.get(id, 0))
+
+
 def _wake_copy(replica: Replica) -> None:
-    """A store that lies elsewhere than it did: others may know more of what it wrote than it does itself."""
+    """Others may know more of what a copy wrote than it does itself: it waits for a member that tells it.
+
+    If it was the only member, as far as it knows, it goes on, as a namespace of its own.
+    """
     with replica.transaction():
-        replica.state.home = replica.storage.home()
-        replica.state.copied = members.members(replica) != {replica.state.id}
-    if not replica.state.copied:
-        rename(replica)
+        state = replica.state
+        state.home = replica.storage.home()
+        state.copied = members.members(replica) != {state.id}
+        if not state.copied:
+            state.namespace = replica.token() + replica.token()
+        made = None if state.copied else _rename(replica)
+    _told(replica, made)
 
 
-def transact(replica: Replica, operations: System) -> tuple[Record, bytes] | None:
+def is_behind(replica: Replica, peer: Replica) -> bool:
+    """Whether the peer knows more of what this store wrote, under any of its names, than it does itself."""
+    mine, theirs = replica.state.vector, peer.state.vector
+    return any(theirs.get(id, 0) > mine.get(id, 0) for id in replica.state.lineage)
+
+
+def is_old_copy(replica: Replica, peer: Replica) -> bool:
+    """Whether the peer knows other transactions of this replica than it does itself: a copy that nothing gave away."""
+    state = replica.state
+    n, known = state.vector.get(state.id, 0), peer.state.vector.get(state.id, 0)
+    told = peer.state.chains.get(state.id)
+    mine = state.chains.get(state.id) if known == n else _hash_of(replica, known)
+    return known > n or (None not in (told, mine) and told != mine)
+
+
+def _hash_of(replica: Replica, n: int) -> int | None:
+    """The hash of our own transaction n, if it is at hand."""
+    return next((chain(data) for record, data in replica.recent if record.dot == (replica.state.id, n)), None)
+
+
+def adopt(replica: Replica, message: CatchUp) -> None:
+    """A restored copy that is a member still takes all that a member has, and then a new name.
+
+    What it holds stays as it is, and its past is minted by nobody again.
+    """
+    with replica.transaction():
+        give_up(replica, "it waited in a copy that was restored")
+        take(replica, message)
+        replica.state.copied = False
+        made = _rename(replica, _above(message))
+    _told(replica, made)
+
+
+def _above(message: CatchUp) -> Stamp:
+    """Where our clock goes on: what members may have forgotten up to lies below the clock of each of them."""
+    return message.heard.get(message.lineage[-1], 0)
+
+
+# transactions on system keys
+
+
+def transact(replica: Replica, act: Callable[[Draft], None]) -> Made | None:
     """One transaction on system keys."""
     with replica.transaction():
-        draft = Draft(replica, lambda key: DEFAULT)
-        for key, operation, spec in operations:
-            draft.operate(key, operation, spec=spec)
-        made = draft.record()
-        members.announce(replica)
-    replica.spoken = dict(replica.state.vector)
-    if made is not None:
-        replica.recent.append(made)
+        made = _mint(replica, act)
+    _told(replica, made)
     return made
+
+
+def _mint(replica: Replica, act: Callable[[Draft], None]) -> Made | None:
+    """Inside a transaction: what `act` drafts, and our word after it."""
+    draft = Draft(replica, lambda key: DEFAULT)
+    act(draft)
+    made = draft.record()
+    members.announce(replica)
+    return made
+
+
+def _told(replica: Replica, made: Made | None) -> None:
+    if made is not None:
+        replica.spoken = dict(replica.state.vector)
+        replica.recent.append(made)
+
+
+def _admit(draft: Draft, id: str) -> None:
+    draft.operate(MEMBERS, Operation("add", (id,)), spec=MEMBERS_SPEC)
+
+
+def _retire(draft: Draft, ids: Iterable[str]) -> None:
+    """Also an id that is not known here: it may have been admitted elsewhere."""
+    for id in sorted(ids):
+        draft.rewrite(MEMBERS, Write(members.member_path(id), None), lambda dot: True)
 
 
 # joining and coming back
 
 
-def ancestry(replica: Replica) -> Ancestry:
-    """The chain of sponsors that begins with this replica."""
-    return [_ancestor(replica.state.id, replica.state.joined), *replica.state.ancestry][:MAX_ANCESTRY]
+def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[list[Ancestor], CatchUp]:
+    """Make `new` a member and retire `old` and every other incarnation of its colo; then cut the snapshot.
 
-
-def _ancestor(id: str, joined: Dot | None) -> list[Any]:
-    return [id, joined[1], joined[0]] if joined else [id, 0, ""]
-
-
-def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[Dot, CatchUp]:
-    """Make `new` a member and retire `old` and every other incarnation of its colo; then cut the snapshot."""
-    if not members.is_member(replica, replica.state.id):
+    Who admitted `new`, and the snapshot.
+    """
+    if not members.is_live_member(replica):
         raise NotAMember(f"{replica.state.id} is not a member itself, so it cannot be a sponsor; join through another")
-    same = {m for m in members.members(replica) if colo_of(m) == colo_of(new)}
-    retire = sorted((same | set(old)) - {new})
-    operations: System = [(MEMBERS, members.remove([m]), MEMBERS_SPEC) for m in retire]
-    made = transact(replica, [*operations, (MEMBERS, members.add([new]), MEMBERS_SPEC)])
+    same = {id for id in members.standing(replica) if colo_of(id) == colo_of(new)}
+
+    def act(draft: Draft) -> None:
+        _admit(draft, new)
+        _retire(draft, same | set(old))
+
+    made = transact(replica, act)
     assert made is not None, f"making {new} a member wrote nothing"
-    return made[0].dot, catch_up(replica, {}, full=True)
+    return [(new, made[0].dot), *members.view(replica).ancestry], catch_up(replica, {}, full=True)
 
 
-def return_to(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, sponsors: Ancestry) -> None:
-    """Take a full join under the incarnation `new`; what we wrote and the snapshot lacks waits to be minted anew."""
-    pending = _uncovered(replica, snapshot)
-    before = dict(replica.state.vector)
+def return_to(
+    replica: Replica, ancestry: list[Ancestor], namespace: str, snapshot: CatchUp, shared: int | None = None
+) -> None:  # fmt: skip
+    """Take a full join under a new incarnation, whole or not at all.
+
+    What we wrote and the snapshot lacks waits to be minted anew. `shared`: we are a
+    copy that has written, and our numbers above this one are others' for something else.
+    """
+    new = ancestry[0][0]
     with replica.transaction():
-        _forget_everything(replica)
         old = replica.state
+        pending = uncovered(replica, snapshot.to, shared)
+        _forget_everything(replica)
         replica.state = State(
-            new, [*old.lineage, new], old.namespace, clock=old.clock, ceiling=old.ceiling,
-            joined=sponsor_dot, home=old.home, ancestry=sponsors,
-            pending=[*old.pending, *pending],
+            new, [*old.lineage, new], namespace, clock=old.clock, ceiling=old.ceiling, home=old.home,
+            ancestry=[[id, *joined] for id, joined in ancestry[:MAX_ANCESTRY]], pending=[*old.pending, *pending],
         )  # fmt: skip
-        replica.state.pending = [p if "vector" in p else {**p, "vector": before} for p in replica.state.pending]
+        if old.copied:
+            give_up(replica, "a copy that was restored held it, and its members had moved on")
+        take(replica, snapshot)
+        replica.state.clock = max(replica.state.clock, _above(snapshot))
+        members.announce(replica)
     replica.spoken, replica.waiting = {}, {}
     replica.recent.clear()
-    absorb(replica, snapshot, welcome=True)
-    with replica.transaction():
-        replica.state.clock = max(replica.state.clock, snapshot.heard.get(snapshot.lineage[-1], 0))
-        members.announce(replica)
-
-
-def _uncovered(replica: Replica, snapshot: CatchUp) -> list[dict[str, Any]]:
-    """Our own siblings that the snapshot's vector does not cover, with what stood beside them."""
-    found = []
-    for key in replica.storage.keys("", None):
-        if key.startswith(SYSTEM) and key in (MEMBERS, CHAIN):
-            continue
-        for path, cell in replica.storage.cells(key).items():
-            for s in cell:
-                if s.dot[0] in replica.state.lineage and not covers(snapshot.to, s.dot):
-                    beside = [list(other.dot) for other in cell if other is not s]
-                    found.append(
-                        {
-                            "dot": list(s.dot),
-                            "stamp": s.stamp,
-                            "key": key,
-                            "path": path,
-                            "payload": s.payload,
-                            "beside": beside,
-                            "first": not s.parents,
-                        }
-                    )
-    return found
 
 
 def _forget_everything(replica: Replica) -> None:
@@ -173,119 +227,41 @@ def _forget_everything(replica: Replica) -> None:
     replica.forget_memos()
 
 
-def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
-    """Mint anew what waits, once every member has spoken under a vector that covers our joining; how many writes."""
-    state = replica.state
-    if not state.pending or not members.is_member(replica, state.id):
-        return 0
-    # Each must know of our joining and of every change of members that we know: who has not
-    # heard of an eviction may still absorb from the evicted what we are about to mint anew.
-    known = merge([dict([state.joined]) if state.joined else {}, replica.storage.context(MEMBERS)])
-    others = members.members(replica) - {state.id}
-    if not all(_knows(replica, m, known) for m in others):
-        return 0
-    by_dot: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for item in state.pending:
-        by_dot.setdefault((item["dot"][0], item["dot"][1]), []).append(item)
-    minted = 0
-    for dot in sorted(by_dot, key=lambda d: (by_dot[d][0]["stamp"], d)):
-        minted += _remint_one(replica, rule_of, dot, by_dot[dot])
-    with replica.transaction():
-        replica.state.pending = []
-    return minted
-
-
-def _knows(replica: Replica, member: str, changes: dict[str, int]) -> bool:
-    """Whether a member has absorbed these changes of members: it said so itself, or its word was passed on."""
-    state = replica.state
-    if covers_all(state.spoke.get(member, {}), changes):
-        return True
-    low, n, retired = state.announced.get(member, (0, 0, {}))
-    # All stamped up to its low it has heard from every member; of the others it says what it has.
-    latest = max((newest_stamp(cell) for cell in replica.storage.cells(MEMBERS).values()), default=0)
-    own = {**retired, member: n}
-    here = members.members(replica)
-    return low >= latest and all(r in here or m <= own.get(r, 0) for r, m in changes.items())
-
-
-def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], dot: Dot, items: list[dict[str, Any]]) -> int:
-    if covers(replica.state.vector, dot):
-        return 0
-    with replica.transaction():
-        draft = Draft(replica, rule_of)
-        for item in items:
-            _remint_cell(replica, draft, item)
-        made = draft.record()
-        replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
-    if made is not None:
-        replica.spoken = dict(replica.state.vector)
-        replica.recent.append(made)
-    return len(items)
-
-
-def _remint_cell(replica: Replica, draft: Draft, item: dict[str, Any]) -> None:
-    key, path, payload = item["key"], item["path"], item["payload"]
-    lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], payload)
-    cell = replica.storage.cells(key).get(path, ())
-    beside = {(d[0], d[1]) for d in item["beside"]}
-
-    def covered(dot: Dot) -> bool:
-        return covers(item["vector"], dot) and dot not in beside
-
-    reason = _lost_on_return(replica, item, lost, cell, covered)
-    if reason is not None:
-        inbox.put(replica, inbox.entry(replica, reason, key, path, lost, None))
-        return
-    if is_counted(path):
-        # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
-        draft.rewrite(key, Write(path, joined_payload(path, (lost, *cell)), all=True), covered)
-        return
-    draft.rewrite(key, Write(path, payload), covered)
-
-
-def _lost_on_return(
-    replica: Replica, item: dict[str, Any], lost: Sibling, cell: Cell, covered: Callable[[Dot], bool]
-) -> str | None:
-    """Why a write of an earlier incarnation is not minted anew, None if it is."""
-    path = item["path"]
-    found, _ = next(roots_in({path: (lost,)}), (None, None))
-    ranks = found is not None and found.name == "lww"
-    if ranks and is_live(lost.payload) and any(not covered(s.dot) and s.stamp > lost.stamp for s in cell):
-        return "a later write stood when this colo came back"
-    lacks = not covers_all(item["vector"], replica.state.dropped)
-    if lacks and not cell and is_counted(path) and not item["first"]:
-        return "what it added to may have been deleted while this colo was away"
-    if lacks and not cell and is_live(lost.payload) and found is not None:
-        if ranks and lost.stamp <= replica.state.floor:
-            return "it was deleted while this colo was away"
-        if found.spec == "set?wins=remove":
-            return "it may have been removed while this colo was away"
-    return None
-
-
 # other acts
 
 
 def rename(replica: Replica) -> None:
-    """Take a new incarnation in the first transaction: after an unclean close, or when the clock was mended."""
-    old = replica.state.id
-    new = f"{colo_of(old)}~{replica.token()}"
-    was = members.is_member(replica, old)
+    """Take a new incarnation, which is a member where the old one is."""
     with replica.transaction():
-        state = replica.state
-        state.id = new
-        state.lineage = [*state.lineage, new]
-        state.ancestry = [_ancestor(old, state.joined), *state.ancestry]
-        state.joined = (new, 1)
-        wall = make_stamp(replica.wall_ms())
-        if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
-            state.wall_ms = replica.wall_ms()
-            # The clock was mended: the new incarnation does not inherit the wrong time.
-            # But it writes above all that the old one's word let others forget up to.
-            state.clock = state.ceiling = max(wall, state.floor, state.low_ceiling)
+        made = _rename(replica)
+    _told(replica, made)
+
+
+def _rename(replica: Replica, least: Stamp = 0, out: Sequence[str] = ()) -> Made | None:
+    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one and evicts `out`.
+
+    All that it mints is stamped above `least`.
+    """
+    state = replica.state
+    old, new = state.id, f"{colo_of(state.id)}~{replica.token()}"
+    state.id = new
+    state.lineage = [*state.lineage, new]
+    state.ancestry = [[new, new, 1], *state.ancestry][:MAX_ANCESTRY]
+    if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
+        # The clock was mended: the new incarnation does not inherit the wrong time. But it
+        # writes above all that the old one's word let others forget up to.
+        state.wall_ms = replica.wall_ms()
+        state.clock = state.ceiling = max(make_stamp(replica.wall_ms()), state.floor, state.low_ceiling)
+    state.clock = max(state.clock, least)
     replica.spoken = {}
-    if was:
-        transact(replica, [(MEMBERS, members.remove([old]), MEMBERS_SPEC), (MEMBERS, members.add([new]), MEMBERS_SPEC)])
+
+    def act(draft: Draft) -> None:
+        _admit(draft, new)  # first: a key that is absent in between would begin a new life
+        _retire(draft, [old])
+        if out:
+            _decide(draft, out, ())
+
+    return _mint(replica, act)
 
 
 def mend(replica: Replica) -> None:
@@ -294,54 +270,31 @@ def mend(replica: Replica) -> None:
     Its clock begins above every low that the old one announced: what others may have
     forgotten up to lies below that (`State.low_ceiling`).
     """
-    if not replica.state.copied and replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS:
+    if members.is_live_member(replica) and replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS:
         replica.offsets.clear()
         rename(replica)
 
 
-def rename_copy(replica: Replica, sponsor_dot: Dot, snapshot: CatchUp, new: str, sponsors: Ancestry) -> None:
-    """A restored copy joins in place: its cells stay as they are, and its past is minted by nobody again."""
-    with replica.transaction():
-        state = replica.state
-        state.id, state.lineage, state.copied = new, [*state.lineage, new], False
-        if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
-            state.wall_ms = replica.wall_ms()
-            state.clock = state.ceiling = max(
-                make_stamp(replica.wall_ms()), snapshot.heard.get(snapshot.lineage[-1], 0)
-            )
-        state.joined, state.ancestry = sponsor_dot, sponsors
-        state.chains.pop(new, None)
-        for item in state.pending:
-            lost = Sibling((item["dot"][0], item["dot"][1]), item["stamp"], item["payload"])
-            words = "it waited in a copy that was restored"
-            inbox.put(replica, inbox.entry(replica, words, item["key"], item["path"], lost, None))
-        state.pending = []
-    replica.spoken, replica.waiting = {}, {}
-    replica.recent.clear()
-    absorb(replica, snapshot, welcome=True)
-
-
 def retire_ghosts(replica: Replica) -> list[str]:
-    """Retire, of two members of one colo, the one that joined earlier: a disk that was wiped before it was known."""
-    newest: dict[str, tuple[Any, str]] = {}
-    for id in members.members(replica):
-        colo = colo_of(id)
-        newest[colo] = max(newest.get(colo, ((0, ("", 0)), "")), (members.joined_at(replica, id), id))
-    ghosts = sorted(members.members(replica) - {id for _, id in newest.values()} - {replica.state.id})
+    """Take out of the set those that a later one of their colo stands before; nobody counts them already."""
+    ghosts = sorted(members.standing(replica) - members.members(replica))
     if ghosts:
-        transact(replica, [(MEMBERS, members.remove([g]), MEMBERS_SPEC) for g in ghosts])
+        transact(replica, lambda draft: _retire(draft, ghosts))
     return ghosts
 
 
 def leave(replica: Replica) -> None:
     """Retire: the last transaction of this incarnation. It stays readable."""
-    transact(replica, [(MEMBERS, members.remove([replica.state.id]), MEMBERS_SPEC)])
-    with replica.transaction():
+
+    def act(draft: Draft) -> None:
+        _retire(draft, [replica.state.id])
         replica.state.left = True
+
+    transact(replica, act)
 
 
 def evict(replica: Replica, colo: str) -> list[str]:
-    """An operator's act: the members at `colo` are out. Names the link of the chain that it was decided on."""
+    """An operator's act: the members at `colo` are out."""
     if members.forked(replica):
         raise MembershipConflict(
             f"members are in conflict: {members.open_forks(replica)}; resolve it by picking one of these links first"
@@ -350,38 +303,42 @@ def evict(replica: Replica, colo: str) -> list[str]:
     if not out or replica.state.id in out:
         known = ", ".join(sorted(map(colo_of, members.members(replica))))
         raise NotAMember(f"no other member at colo {colo!r}; members are at {known}")
-    _link(replica, members.head(members.chain_links(replica)), out, (), [])
+    if replica.state.copied:
+        _lose(replica, out)
+    else:
+        transact(replica, lambda draft: _decide(draft, out, ()))
     return out
 
 
-def resolve(replica: Replica, winner: str) -> None:
-    """An operator's act: of a membership conflict the link `winner`, or the branch it is on, holds.
+def _lose(replica: Replica, out: list[str]) -> None:
+    """Evicted at a copy, which can decide nothing as who it was: once all others are, it is all that is left."""
+    made = None
+    with replica.transaction():
+        state = replica.state
+        state.lost = sorted({*state.lost, *out})
+        if members.members(replica) <= {state.id, *state.lost}:
+            state.copied = False
+            made = _rename(replica, out=state.lost)
+            state.lost = []
+    _told(replica, made)
 
-    The other branch's evictions are undone; who was evicted by the winning one stays out, and may return.
-    """
-    links = members.chain_links(replica)
-    line = members.branch(links, winner)
-    forks = [fork for fork in members.open_forks(replica) if set(fork) & set(line or [winner])]
+
+def resolve(replica: Replica, winner: str) -> None:
+    """An operator's act: of a membership conflict the side of `winner` holds; who is on the other side returns."""
+    forks = [fork for fork in members.standing_forks(replica) if winner in fork["links"]]
     if not forks:
         open_links = ", ".join(link for fork in members.open_forks(replica) for link in fork)
         raise MembershipConflict(f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}")
-    if not line:
+    if winner not in {link.id for link in members.chain_links(replica)}:
         raise MembershipConflict(f"{winner!r} was decided on the other side; resolve there, or pick this side's link")
-    over = sorted({link for fork in forks for link in fork} - set(line))
-    end = members.head([li for li in links if li.id not in over], line[0])
-    kept = members.branch(links, end)
-    out = {m for li in links if li.id in kept for m in li.out}
-    undone = members.overruled([*links, members.Link("", end, (), tuple(over))])
-    # Whose colo has come back under another incarnation since is not brought back besides.
-    here = {colo_of(m) for m in members.members(replica)}
-    back = sorted(m for m in {m for li in links if li.id in undone for m in li.out} - out if colo_of(m) not in here)
-    _link(replica, end, [], tuple(over), back)
+    over = sorted({id for fork in forks for id in fork["theirs"]})
+    transact(replica, lambda draft: _decide(draft, (), over))
 
 
-def _link(replica: Replica, parent: str, out: list[str], over: tuple[str, ...], back: list[str]) -> None:
-    state = replica.state
-    id = f"{state.id}.{state.vector.get(state.id, 0) + 1}"
-    link = {"id": id, "parent": parent, "out": out, "over": list(over)}
-    operations: System = [(MEMBERS, members.remove([m]), MEMBERS_SPEC) for m in out]
-    operations += [(MEMBERS, members.add([m]), MEMBERS_SPEC) for m in back]
-    transact(replica, [*operations, (CHAIN, Operation("add", (link,)), "set")])
+def _decide(draft: Draft, out: Sequence[str], over: Sequence[str]) -> None:
+    """Write an act down; with the evicted goes whatever else of their colos stands in the set."""
+    replica, (origin, n) = draft.replica, draft.dot
+    after = members.heads(members.chain_links(replica))
+    act = {"id": f"{origin}.{n}", "after": after, "out": list(out), "over": list(over)}
+    _retire(draft, (m for m in members.standing(replica) if colo_of(m) in set(map(colo_of, out))))
+    draft.operate(CHAIN, Operation("add", (act,)), spec="set")

@@ -1,9 +1,11 @@
-"""Who belongs: members, announcements, evictions as a chain, and coming back.
+"""Who belongs: members, announcements, and the acts of operators.
 
-Members are a remove-wins set in a system key, so the rules of cells are the rules
-of membership. Who is not a member at my vector is refused. An eviction names the
-link of the chain that it was decided on; two successors of one link are a
-membership conflict, and while it lasts nothing is purged and nobody returns.
+Members are a remove-wins set in a system key, so the rules of cells are the rules of
+membership; an id that was retired never comes again. Two replicas exchange iff each
+accepts the other (`core/views.py`). Of two that do not, one returns: who is refused by
+one it accepts, or whose acts were all overruled there. Where neither is the one, as
+when two halves evict each other, that is a membership conflict: while it is open
+nothing is purged, and an operator picks a side.
 """
 
 from __future__ import annotations
@@ -11,13 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+import msgpack
+import xxhash
+
 from crdtkv.core import values
 from crdtkv.core.cells import is_live, rank
-from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, Vector, covers
+from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, covers
 from crdtkv.core.paths import VALUE, component, split
-from crdtkv.core.wire import Record
+from crdtkv.core.views import View, accepts, colo_of
+from crdtkv.core.wire import CatchUp, Record
 from crdtkv.replica.core import Replica
-from crdtkv.strategies.base import ABSENT, Operation
+from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.roots import root_path
 
 __all__ = [
@@ -27,25 +33,25 @@ __all__ = [
     "MEMBERS_SPEC",
     "SYSTEM",
     "Link",
-    "add",
+    "agreed",
     "announce",
     "chain_links",
-    "colo_of",
-    "fork_between",
     "forked",
-    "head",
+    "heads",
+    "is_live_member",
     "is_member",
-    "is_out",
-    "joined_at",
     "may_speak",
     "may_write",
+    "member_path",
     "members",
     "open_forks",
     "overruled",
-    "branch",
-    "remove",
-    "retired",
-    "vouchers",
+    "remember_fork",
+    "standing",
+    "standing_forks",
+    "stands",
+    "view",
+    "yields",
 ]
 
 SYSTEM = "\x00"
@@ -61,72 +67,20 @@ _ROOT = root_path(MEMBERS_SPEC)
 
 
 class Link(NamedTuple):
-    """One operator's act: `out` are the replicas it evicted, `over` the links that a resolution overrules."""
+    """One operator's act: `out` are the replicas it evicted, or `over` the acts that a resolution overruled.
+
+    `after`: the last acts that were known where it was decided.
+    """
 
     id: str
-    parent: str
+    after: tuple[str, ...]
     out: tuple[str, ...]
-    over: tuple[str, ...] = ()
+    over: tuple[str, ...]
 
-
-def colo_of(replica_id: str) -> str:
-    """The colo of a replica id: `lhr~k3f9` is at `lhr`."""
-    return replica_id.split("~", 1)[0]
-
-
-def members(replica: Replica) -> frozenset[str]:
-    """The replica ids that are members at this replica's vector. Cached until the set changes."""
-    version = tuple(sorted(replica.storage.context(MEMBERS).items()))
-    cached: tuple[Any, frozenset[str]] | None = replica.__dict__.get("_members")
-    if cached is None or cached[0] != version:
-        value = replica.read(MEMBERS)
-        cached = (version, frozenset(value if value is not ABSENT else ()))
-        replica.__dict__["_members"] = cached
-    return cached[1]
-
-
-def is_member(replica: Replica, id: str) -> bool:
-    """Whether `id` is a member here."""
-    return id in members(replica)
-
-
-def joined_at(replica: Replica, id: str) -> tuple[Stamp, Dot]:
-    """The rank of the write that made `id` a member."""
-    cell = replica.storage.cells(MEMBERS).get(_ROOT + component(VALUE, values.pack_canonical(id)), ())
-    return max((rank(s) for s in cell if is_live(s.payload)), default=(0, ("", 0)))
-
-
-def add(ids: Iterable[str]) -> Operation:
-    """The operation that makes `ids` members."""
-    return Operation("add", tuple(ids))
-
-
-def remove(ids: Iterable[str]) -> Operation:
-    """The operation that retires `ids`."""
-    return Operation("remove", tuple(ids))
-
-
-def may_speak(
-    replica: Replica, lineage: Iterable[str], vouchers: Iterable[str] = (), to: Vector | None = None
-) -> bool:  # fmt: skip
-    """Whether a catch-up from a store with these incarnations is taken.
-
-    `vouchers`: the chain of sponsors of one who counts us as a member. (All whom we
-    count may have been replaced while we were cut off.)
-    """
-    return any(is_member(replica, id) for id in (*lineage, *vouchers)) and not (to and _lost(replica, to))
-
-
-def _lost(replica: Replica, to: Vector) -> bool:
-    """Whether a vector knows an eviction that was overruled and not the one that holds: it must return first.
-
-    Else its side's evictions would be absorbed by the side that was picked.
-    """
-    return any(
-        any(covers(to, _dot_of(losing)) for losing in link.over) and not covers(to, _dot_of(link.parent))
-        for link in chain_links(replica)
-        if link.over and link.parent
-    )
+    @property
+    def dot(self) -> Dot:
+        """The transaction that it is: who covers it knows the act."""
+        return _dot_of(self.id)
 
 
 def _dot_of(link: str) -> Dot:
@@ -134,15 +88,71 @@ def _dot_of(link: str) -> Dot:
     return (replica, int(n))
 
 
-def vouchers(replica: Replica, peer: str) -> tuple[str, ...]:
-    """The chain of sponsors to tell `peer`, if it is a member here."""
-    return tuple(id for id, _, _ in replica.state.ancestry) if is_member(replica, peer) else ()
+# members
+
+
+def member_path(id: str) -> bytes:
+    """The cell of `id` in the key of members."""
+    return _ROOT + component(VALUE, values.pack_canonical(id))
+
+
+def members(replica: Replica) -> frozenset[str]:
+    """The replica ids that are members at this replica's vector. Cached until the set changes.
+
+    One of each colo, the last that joined: of two the other is a disk that was wiped
+    before it was known here.
+    """
+    version = tuple(sorted(replica.storage.context(MEMBERS).items()))
+    cached: tuple[Any, frozenset[str]] | None = replica.__dict__.get("_members")
+    if cached is None or cached[0] != version:
+        cached = (version, frozenset(_last_of_each_colo(replica)))
+        replica.__dict__["_members"] = cached
+    return cached[1]
+
+
+def standing(replica: Replica) -> frozenset[str]:
+    """The ids in the set, those included that a later one of their colo stands before."""
+    value = replica.read(MEMBERS)
+    return frozenset(value if value is not ABSENT else ())
+
+
+def _last_of_each_colo(replica: Replica) -> Iterable[str]:
+    last: dict[str, tuple[tuple[Stamp, Dot], str]] = {}
+    for id in standing(replica):
+        cell = replica.storage.cells(MEMBERS)[member_path(id)]
+        joined = max(rank(s) for s in cell if is_live(s.payload))
+        last[colo_of(id)] = max(last.get(colo_of(id), (joined, id)), (joined, id))
+    return (id for _, id in last.values())
+
+
+def is_member(replica: Replica, id: str) -> bool:
+    """Whether `id` is a member here."""
+    return id in members(replica)
+
+
+def is_live_member(replica: Replica) -> bool:
+    """Whether this replica may speak for itself: a member, and not a copy that may know less than it did."""
+    return is_member(replica, replica.state.id) and not replica.state.copied
+
+
+def view(replica: Replica) -> View:
+    """Whom this replica counts, and who it is."""
+    state = replica.state
+    over = tuple(map(_dot_of, sorted(overruled(chain_links(replica)))))
+    ancestry = tuple((id, (origin, n)) for id, origin, n in state.ancestry)
+    return View(state.vector, tuple(state.lineage), ancestry, tuple(sorted(members(replica))), over)
+
+
+def may_speak(replica: Replica, message: CatchUp) -> bool:
+    """Whether a catch-up is taken: each side accepts the other. (Who has left takes nothing more.)"""
+    mine, theirs = view(replica), message.view
+    return not replica.state.left and accepts(mine, theirs) and accepts(theirs, mine)
 
 
 def may_write(replica: Replica, record: Record) -> bool:
     """Whether a record is taken: from a member, or the first of an incarnation that retires a member of its colo."""
     origin, n = record.dot
-    if f"{origin}.{n}" in {id for link in chain_links(replica) for id in link.over}:
+    if replica.state.left:
         return False
     if is_member(replica, origin):
         return True
@@ -154,121 +164,155 @@ def may_write(replica: Replica, record: Record) -> bool:
     return n == 1 and any(colo_of(id) == colo_of(origin) and is_member(replica, id) for id in retired)
 
 
+def stands(replica: Replica) -> bool:
+    """Whether this replica, as it is now, is a member, and knows no act that was overruled.
+
+    What would take that away is not absorbed. So every replica is a member in its own
+    eyes until it has left, and can take in those that have to return.
+    """
+    vector = replica.state.vector
+    over = overruled(chain_links(replica))
+    return is_member(replica, replica.state.id) and not any(covers(vector, _dot_of(id)) for id in over)
+
+
+# announcements
+
+
 def announce(replica: Replica) -> None:
-    """Say how far we have heard from every member, and how much we had written then."""
-    state = replica.state
-    if is_member(replica, state.id):
-        low = min(state.heard.get(m, 0) for m in members(replica))
+    """Say how far we have heard from every member, and what we know of who belongs."""
+    state, here = replica.state, members(replica)
+    state.announced = {m: said for m, said in state.announced.items() if m in here}
+    if is_live_member(replica):
+        low = min(state.heard.get(m, 0) for m in here)
         if low > state.low_ceiling:
             state.low_ceiling = low + LOW_RESERVE
-        state.announced[state.id] = (low, state.vector.get(state.id, 0), retired(replica))
+        state.announced[state.id] = (sum(state.vector.values()), low, _facts(replica))
 
 
-def retired(replica: Replica) -> dict[str, int]:
-    """What is absorbed of those who are no member any more: of them, no low says anything."""
+def agreed(replica: Replica) -> bool:
+    """Whether every member has said that it knows of who belongs just what is known here.
+
+    From then on no member absorbs anything that one of them has retired: what is absent
+    may be forgotten, and what an earlier incarnation wrote may be minted anew.
+    """
+    facts, said = _facts(replica), replica.state.announced
+    others = members(replica) - {replica.state.id}
+    return is_live_member(replica) and all(m in said and said[m][2] == facts for m in others)
+
+
+def _facts(replica: Replica) -> int:
+    """A hash of every change of members known here, and of what is absorbed of those who are none."""
+    changes = sorted(replica.storage.context(MEMBERS).items())
     here = members(replica)
-    return {r: n for r, n in replica.state.vector.items() if r not in here}
+    retired = sorted((r, n) for r, n in replica.state.vector.items() if r not in here)
+    return int(xxhash.xxh3_64_intdigest(msgpack.packb([changes, retired]))) >> 1
 
 
-# the chain of evictions
+# the acts of operators
 
 
 def chain_links(replica: Replica) -> list[Link]:
-    """The links known here, in no order that matters."""
-    value = replica.read(CHAIN)
-    rows = [] if value is ABSENT else value
-    return [Link(r["id"], r["parent"], tuple(r["out"]), tuple(r["over"])) for r in rows]
+    """The acts known here, in no order that matters. Cached until there is another."""
+    version = tuple(sorted(replica.storage.context(CHAIN).items()))
+    cached: tuple[Any, list[Link]] | None = replica.__dict__.get("_links")
+    if cached is None or cached[0] != version:
+        value = replica.read(CHAIN)
+        rows = [] if value is ABSENT else value
+        links = [Link(r["id"], tuple(r["after"]), tuple(r["out"]), tuple(r["over"])) for r in rows]
+        cached = replica.__dict__["_links"] = (version, links)
+    return cached[1]
+
+
+def heads(links: Iterable[Link]) -> list[str]:
+    """The acts that no other was decided after."""
+    links = list(links)
+    before = {id for link in links for id in link.after}
+    return sorted(link.id for link in links if link.id not in before)
 
 
 def overruled(links: Iterable[Link]) -> set[str]:
-    """The links that a resolution named, and all that were decided after one of those."""
+    """The acts that resolutions among `links` have named."""
+    return {id for link in links for id in link.over}
+
+
+def _undone(links: Iterable[Link], over: set[str]) -> set[str]:
+    """What falls with `over`: the evictions that were decided after. A resolution does not: it was made to hold."""
     links = list(links)
-    over = {id for link in links for id in link.over}
-    while grown := {li.id for li in links if li.parent in over} - over:
-        over |= grown
+    over = set(over)
+    while more := {link.id for link in links if link.out and set(link.after) & over} - over:
+        over |= more
     return over
 
 
-def head(links: Iterable[Link], at: str = "") -> str:
-    """The last link that is not overruled, by following successors from `at`."""
-    links = list(links)
-    over = overruled(links)
-    while True:
-        following = sorted(li.id for li in links if li.parent == at and li.id not in over and not li.over)
-        if not following:
-            return at
-        at = following[0]
+def _unknown(replica: Replica, peer: Replica) -> list[Link]:
+    """The acts known here that `peer` has not absorbed."""
+    return [link for link in chain_links(replica) if not covers(peer.state.vector, link.dot)]
 
 
-def _forks(links: Iterable[Link]) -> set[tuple[str, ...]]:
-    """The sets of evictions decided on one link, two or more, of which resolutions leave not exactly one.
+def yields(replica: Replica, peer: Replica) -> bool:
+    """Whether `replica`, which `peer` refuses, is the one that has to return.
 
-    A resolution is nobody's successor: two operators may give the same answer.
+    It is if it accepts `peer`: it was evicted, or replaced, and has not heard of it. Else
+    the two refuse each other, and it is if all its acts that `peer` has not absorbed
+    were overruled there.
     """
-    links = list(links)
-    over = overruled(links)
-    by_parent: dict[str, list[str]] = {}
-    for link in links:
-        if not link.over:
-            by_parent.setdefault(link.parent, []).append(link.id)
-    return {tuple(sorted(ids)) for ids in by_parent.values() if len(ids) > 1 and len(set(ids) - over) > 1}
+    mine, theirs = view(replica), view(peer)
+    if replica.state.left or not is_live_member(peer) or accepts(theirs, mine):
+        return False
+    over = _undone([*chain_links(replica), *chain_links(peer)], overruled(chain_links(peer)))
+    return accepts(mine, theirs) or {link.id for link in _unknown(replica, peer)} <= over
+
+
+# conflicts
+
+
+def remember_fork(replica: Replica, peer: Replica) -> None:
+    """The two refuse each other and neither has to return: a conflict stands until `peer` has, or was overruled."""
+    mine, theirs = _unknown(replica, peer), _unknown(peer, replica)
+    if not mine or not theirs:
+        return
+    id = peer.state.id
+    fork = {
+        "peer": id, "seat": _seat(replica, id), "links": sorted((_first(mine), _first(theirs))),
+        "theirs": sorted(t.id for t in theirs),
+    }  # fmt: skip
+    others = [f for f in replica.state.forks if f["peer"] != id]
+    if fork not in replica.state.forks:
+        with replica.transaction():
+            replica.state.forks = [*others, fork]
+
+
+def _first(links: list[Link]) -> str:
+    """The act that a side is named by: the first that the other has not absorbed."""
+    ids = {link.id for link in links}
+    return min(link.id for link in links if not ids & set(link.after))
+
+
+def _seat(replica: Replica, peer: str) -> str:
+    """The member here of the colo of `peer`, which it may be no more."""
+    return next((m for m in members(replica) if colo_of(m) == colo_of(peer)), "")
+
+
+def standing_forks(replica: Replica) -> list[dict[str, Any]]:
+    """What is remembered of conflicts, as far as they are open; of `theirs` what an operator has to decide on.
+
+    Over is one whose acts were overruled or absorbed (then the peer yields), or whose
+    peer has come back since.
+    """
+    over, vector = overruled(chain_links(replica)), replica.state.vector
+    found = []
+    for fork in replica.state.forks:
+        theirs = [id for id in fork["theirs"] if id not in over and not covers(vector, _dot_of(id))]
+        if theirs and _seat(replica, fork["peer"]) in ("", fork["seat"]):
+            found.append({**fork, "theirs": theirs})
+    return found
 
 
 def open_forks(replica: Replica) -> list[tuple[str, ...]]:
-    """The membership conflicts that stand: links with one parent, of which an operator has to pick one."""
-    links = chain_links(replica)
-    over = overruled(links)
-    remembered = {tuple(fork.split("|")) for fork in replica.state.forks}
-    return sorted(_forks(links) | {fork for fork in remembered if not over & set(fork)})
-
-
-def branch(links: Iterable[Link], id: str) -> list[str]:
-    """The link `id` and those it was decided after, back to the first."""
-    by_id = {li.id: li for li in links}
-    out = []
-    while id in by_id:
-        out.append(id)
-        id = by_id[id].parent
-    return out
+    """The membership conflicts that stand: two acts of operators, of which one has to be picked."""
+    return sorted({tuple(fork["links"]) for fork in standing_forks(replica)})
 
 
 def forked(replica: Replica) -> bool:
     """Whether a membership conflict stands: purging stops."""
-    return bool(open_forks(replica))
-
-
-def fork_between(one: Replica, other: Replica) -> list[tuple[str, ...]]:
-    """The conflicts that show only when the chains of two replicas are laid side by side."""
-    return sorted(_forks({*chain_links(one), *chain_links(other)}))
-
-
-def is_out(one: Replica, peer: Replica) -> bool:
-    """Whether `peer`, a live member, shows that `one` is a member no more.
-
-    It refuses `one` and knows the transaction that made it a member, or has retired
-    its sponsor; and no membership conflict stands between them.
-    """
-    state = one.state
-    if is_member(peer, state.id) or not is_member(peer, peer.state.id) or fork_between(one, peer):
-        return False
-    mine, theirs = chain_links(one), chain_links(peer)
-    if overruled(mine) & {li.id for li in theirs} - overruled(theirs):
-        return False  # a resolution that the peer has not heard of: the peer is out, not we
-    if any(not overruled(theirs) & set(fork) for fork in open_forks(one)):
-        return False
-    if state.joined is None or covers(peer.state.vector, state.joined):
-        return True
-    return _retired(peer, state.ancestry)
-
-
-def _retired(peer: Replica, ancestry: list[Any]) -> bool:
-    """Whether `peer` has retired a sponsor, its sponsor, and so on: the first of them that it knows of decides.
-
-    Not to know a sponsor is not to have retired it, else two that return would sponsor each other for ever.
-    """
-    for id, n, joined in ancestry:
-        if is_member(peer, id):
-            return False
-        if n == 0 or covers(peer.state.vector, (joined, n)):
-            return True
-    return False
+    return bool(standing_forks(replica))

@@ -6,7 +6,7 @@ The floor moves in steps so that replicas share it.
 
 from __future__ import annotations
 
-from crdtkv.core.clocks import Stamp, covers_all, make_stamp
+from crdtkv.core.clocks import Stamp, make_stamp
 from crdtkv.replica import members
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.counter_cells import share, share_path
@@ -19,19 +19,11 @@ PURGE_STEP_MS = 10_000
 
 def stable(replica: Replica, step_ms: int = PURGE_STEP_MS) -> Stamp:
     """The stamp up to which everything is known to have been heard by every member, in steps; 0 if unknown."""
-    state = replica.state
-    if members.forked(replica) or not members.is_member(replica, state.id):
+    if members.forked(replica) or not members.agreed(replica):
         return 0
-    here = members.members(replica)
-    said = {m: state.announced.get(m, (0, 0, {})) for m in here}
-    if any(state.vector.get(m, 0) < n for m, (_, n, _) in said.items()):
-        return 0
-    # Of who is no member any more no low says anything: every member must have what we have of them.
-    gone = members.retired(replica)
-    if not all(covers_all(known, gone) for _, _, known in said.values()):
-        return 0
+    said = replica.state.announced
     step = make_stamp(step_ms) if step_ms else 1
-    return min((low for low, _, _ in said.values()), default=0) // step * step
+    return min(said[m][1] for m in members.members(replica)) // step * step
 
 
 def purge(replica: Replica, step_ms: int = PURGE_STEP_MS) -> int:

@@ -131,5 +131,11 @@ class Storage(Protocol):
     def home(self) -> str:
         """Where this lies, so that a restored copy can be told from the original; empty in memory."""
 
+    def note(self, words: str) -> None:
+        """Remember outside of what can be put back what was committed last."""
+
+    def noted(self) -> str | None:
+        """The last note; None where none are kept. Not one of this storage's if it was put back from elsewhere."""
+
     def close(self) -> None:
         """Let go of files and locks. Idempotent."""

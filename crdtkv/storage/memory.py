@@ -202,5 +202,11 @@ class MemoryStorage:
     def home(self) -> str:
         return ""
 
+    def note(self, words: str) -> None:
+        """Nothing outlives this process."""
+
+    def noted(self) -> str | None:
+        return None
+
     def close(self) -> None:
         """Nothing to let go of."""

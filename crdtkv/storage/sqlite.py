@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from crdtkv.core.cells import Cell, Sibling
 from crdtkv.errors import ChecksumFailed, FormatTooNew, StorageFailed, StoreLocked
 from crdtkv.storage.base import Floor, Horizon, Life, Superseded
 from crdtkv.storage.memory import MemoryStorage
+from crdtkv.storage.witness import Witness
 
 __all__ = ["FORMAT", "SqliteStorage"]
 
@@ -46,6 +48,7 @@ class SqliteStorage(MemoryStorage):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
         self.path = Path(path)
+        self._witness: Witness | None = None
         try:
             self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
             self._open()
@@ -79,6 +82,7 @@ class SqliteStorage(MemoryStorage):
         db.execute(f"PRAGMA user_version={FORMAT}")
         db.execute("COMMIT")
         self._load()
+        self._witness = Witness(Path(f"{self.path}-witness"))
 
     def _load(self) -> None:
         try:
@@ -154,8 +158,18 @@ class SqliteStorage(MemoryStorage):
         name = machine.read_text().strip() if machine.is_file() else platform.node()
         return f"{found.st_dev}:{found.st_ino}:{name}"
 
+    def note(self, words: str) -> None:
+        with suppress(OSError):  # what it says only ever lags behind
+            if self._witness is not None:
+                self._witness.note(words)
+
+    def noted(self) -> str | None:
+        return self._witness.noted() if self._witness is not None else None
+
     def close(self) -> None:
         self._db.close()
+        if self._witness is not None:
+            self._witness.close()
 
 
 def _unpack(blob: bytes) -> Any:

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
+from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
@@ -66,10 +67,10 @@ def open_store(
         else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
     )
     replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
-    if members.colo_of(replica.state.id) != colo:
+    if colo_of(replica.state.id) != colo:
         storage.close()
         raise BadRequest(
-            f"{str(path)!r} belongs to colo {members.colo_of(replica.state.id)!r}, not {colo!r}; open it as that"
+            f"{str(path)!r} belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that"
         )
     return Store(replica, namespace, history, purge_step_ms)
 
@@ -111,7 +112,7 @@ class Store(Operations):
     @property
     def colo(self) -> str:
         """The colo's name."""
-        return members.colo_of(self.id)
+        return colo_of(self.id)
 
     @property
     def vector(self) -> dict[str, int]:
@@ -169,12 +170,15 @@ class Store(Operations):
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
 
-    def _begin(self) -> None:
+    def _begin(self, by_copy: bool = False) -> None:
         """Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock."""
         self._check_idle()
         life.mend(self._replica)
-        if self._replica.state.copied:
-            raise NotAMember(f"{self.id} was restored from a copy; sync with a member before it writes, for a new id")
+        if self._replica.state.copied and not by_copy:
+            raise NotAMember(
+                f"{self.id} was restored from a copy; sync with a member before it writes, for a new id, "
+                "or evict all others if they are lost"
+            )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
         ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))
@@ -269,8 +273,11 @@ class Store(Operations):
         self._member_act(life.leave)
 
     def evict(self, colo: str) -> list[str]:
-        """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join."""
-        return self._member_act(lambda replica: life.evict(replica, colo))
+        """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join.
+
+        At a copy that was restored: once all others are evicted, it is all that is left, and writes again.
+        """
+        return self._member_act(lambda replica: life.evict(replica, colo), by_copy=True)
 
     def resolve(self, link: str) -> None:
         """An operator's act: of a membership conflict, the eviction `link` holds."""
@@ -282,9 +289,9 @@ class Store(Operations):
         with self._lock:
             return members.open_forks(self._replica)
 
-    def _member_act(self, act: Callable[[Replica], _T]) -> _T:
+    def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
         with self._lock:
-            self._begin()
+            self._begin(by_copy)
             before = dict(self._replica.state.vector)
             done = act(self._replica)
             if self._replica.state.vector != before:

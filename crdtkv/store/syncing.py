@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crdtkv.core.clocks import covers, covers_all
+from crdtkv.core.clocks import covers
+from crdtkv.core.views import accepts
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
-from crdtkv.replica import exchange, life, members
+from crdtkv.replica import exchange, life, members, pending
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import SyncReport
 
@@ -61,8 +62,8 @@ def _sync(one: Store, other: Store) -> SyncReport:
         for source, target in ((one, other), (other, one)):
             _send(source._replica, target._replica, tally)
         for store in (one, other):
-            life.remint(store._replica, store._rule_of)
-        if one._replica.state.vector == other._replica.state.vector or len(tally.refused) > 1:
+            pending.remint(store._replica, store._rule_of)
+        if one._replica.state.vector == other._replica.state.vector or tally.refused:
             break
     for store, was in zip((one, other), before, strict=True):
         if store._replica.state.vector != was:
@@ -87,10 +88,20 @@ def _send(source: Replica, target: Replica, tally: _Tally) -> None:
         if exchange.receive(target, message, data) is exchange.Outcome.absorbed:
             tally.records += 1
             tally.bytes += len(data)
-    outcome = exchange.absorb(target, _carry(exchange.catch_up(source, target.state.vector, to=target.state.id), tally))
+    outcome = exchange.absorb(target, _carry(exchange.catch_up(source, target.state.vector), tally))
     if outcome is exchange.Outcome.refused:
-        words = f"{source.state.id} is not a member at {target.state.id}"
-        tally.refused += [] if words in tally.refused else [words]
+        words = _refusals(source, target) or [f"{target.state.id} has left, and takes nothing more"]
+        tally.refused += [w for w in words if w not in tally.refused]
+
+
+def _refusals(a: Replica, b: Replica) -> list[str]:
+    """Which of the two does not accept the other, in words."""
+    pairs = ((a, b), (b, a))
+    return [
+        f"{theirs.state.id} is not a member at {mine.state.id}"
+        for theirs, mine in pairs
+        if not accepts(members.view(mine), members.view(theirs))
+    ]
 
 
 def _carry(made: CatchUp, tally: _Tally) -> CatchUp:
@@ -115,73 +126,74 @@ def _records_for(source: Replica, target: Replica) -> list[tuple[Record, bytes]]
 def _meet(one: Store, other: Store, tally: _Tally) -> None:
     """Mend what can be mended of membership before anything is exchanged."""
     a, b = one._replica, other._replica
-    if a.state.namespace != b.state.namespace:
-        fewer, more = sorted((one, other), key=lambda s: (_writes(s._replica), s.id))
-        _join(fewer, more, tally)
-        return
     _check_lives(a, b)
-    for copy, original in ((one, other), (other, one)):
-        if copy._replica.state.copied or _is_old_copy(copy._replica, original._replica):
-            _renew_copy(copy, original, tally)
-    forks = members.fork_between(a, b)
-    for replica in (a, b):
-        if forks and not members.is_member(replica, (b if replica is a else a).state.id):
-            _remember(replica, forks)
+    for copy, peer in ((one, other), (other, one)):
+        if copy._replica.state.copied or life.is_old_copy(copy._replica, peer._replica):
+            _renew_copy(copy, peer, tally)
+            return
+    if a.state.namespace != b.state.namespace:
+        _join(*_joiner_first(one, other), tally)
+        return
     for out, peer in ((one, other), (other, one)):
-        if not out._replica.state.left and members.is_out(out._replica, peer._replica):
+        if members.yields(out._replica, peer._replica):
             _join(out, peer, tally)
+            return
+    if len(_refusals(a, b)) > 1:
+        members.remember_fork(a, b)
+        members.remember_fork(b, a)
 
 
 def _check_lives(a: Replica, b: Replica) -> None:
     """Two stores that live under one id, or hold different records of one dot, must not be mixed."""
-    for origin, n in a.state.vector.items():
-        known = (a.state.chains.get(origin), b.state.chains.get(origin))
-        if n == b.state.vector.get(origin) and None not in known and known[0] != known[1]:
-            raise ChainBroken(
-                f"{origin}.{n} is one record at {a.state.id} and another at {b.state.id}; one is a copy: wipe it"
-            )
-    if a.state.id == b.state.id and not (a.state.copied or b.state.copied):
+    if a.state.id == b.state.id:
         raise ChainBroken(
             f"two stores are open as {a.state.id}; one is a copy: close it, and open it where it lies now"
         )
+    for origin, n in a.state.vector.items():
+        known = (a.state.chains.get(origin), b.state.chains.get(origin))
+        third = origin not in (a.state.id, b.state.id) and n == b.state.vector.get(origin)
+        if third and None not in known and known[0] != known[1]:
+            raise ChainBroken(
+                f"{origin}.{n} is one record at {a.state.id} and another at {b.state.id}; one is a copy: wipe it"
+            )
 
 
-def _writes(replica: Replica) -> int:
-    return sum(replica.state.vector.values())
+def _joiner_first(one: Store, other: Store) -> tuple[Store, Store]:
+    """Of two namespaces that become one: the copy that has gone on by itself joins, else the one with fewer writes."""
+    for store, peer in ((one, other), (other, one)):
+        if life.is_behind(store._replica, peer._replica):
+            return store, peer
+    fewer, more = sorted((one, other), key=lambda s: (sum(s._replica.state.vector.values()), s.id))
+    return fewer, more
 
 
-def _join(joiner: Store, sponsor: Store, tally: _Tally) -> None:
+def _join(joiner: Store, sponsor: Store, tally: _Tally, shared: int | None = None) -> None:
     """The joiner takes a full join under a new incarnation; what it wrote and the sponsor lacks is minted anew."""
-    replica = joiner._replica
+    replica, namespace = joiner._replica, sponsor._replica.state.namespace
     new = f"{joiner.colo}~{replica.token()}"
-    dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
-    snapshot = _carry(snapshot, tally)
-    life.return_to(replica, dot, snapshot, new, life.ancestry(sponsor._replica))
-    with replica.transaction():
-        replica.state.namespace = sponsor._replica.state.namespace
+    old = replica.state.lineage if replica.state.namespace == namespace else ()
+    ancestry, snapshot = life.sponsor(sponsor._replica, new, old)
+    life.return_to(replica, ancestry, namespace, _carry(snapshot, tally), shared)
     # So that a third colo, told by the joiner, learns of it from the sponsor's own words.
     replica.recent.extend(sponsor._replica.recent)
 
 
-def _is_old_copy(replica: Replica, peer: Replica) -> bool:
-    """Whether the peer knows more of what this replica wrote than it does itself."""
-    return not covers_all({replica.state.id: replica.state.vector.get(replica.state.id, 0)}, {
-        replica.state.id: peer.state.vector.get(replica.state.id, 0)
-    })  # fmt: skip
+def _renew_copy(copy: Store, peer: Store, tally: _Tally) -> None:
+    """A restored copy takes a new name, in place if its members still count it; it mints nothing of its past anew.
 
-
-def _renew_copy(store: Store, sponsor: Store, tally: _Tally) -> None:
-    """A restored copy: it keeps its cells, mints nothing of its past anew, and takes a new incarnation."""
-    replica = store._replica
-    if not members.is_member(sponsor._replica, sponsor.id) or sponsor._replica.state.copied:
-        raise NotAMember(f"{sponsor.id} is not a member, so it cannot take {store.id} back; sync with a member")
-    new = f"{store.colo}~{replica.token()}"
-    dot, snapshot = life.sponsor(sponsor._replica, new, replica.state.lineage)
-    snapshot = _carry(snapshot, tally)
-    life.rename_copy(replica, dot, snapshot, new, life.ancestry(sponsor._replica))
-
-
-def _remember(replica: Replica, forks: list[tuple[str, ...]]) -> None:
+    One that nothing gave away before it met somebody may have minted: that is taken back,
+    and minted anew under the new name.
+    """
+    replica, sponsor = copy._replica, peer._replica
+    if not members.is_live_member(sponsor) or replica.state.namespace != sponsor.state.namespace:
+        raise NotAMember(f"{sponsor.state.id} is no member of what {copy.id} is a copy of; sync with one that is")
+    shared = replica.opened.get(copy.id, 0)
+    if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:
+        _join(copy, peer, tally, shared)
+        return
     with replica.transaction():
-        known = set(replica.state.forks)
-        replica.state.forks = sorted(known | {"|".join(fork) for fork in forks})
+        replica.state.copied = True
+    if not _refusals(replica, sponsor):
+        life.adopt(replica, _carry(exchange.catch_up(sponsor, replica.state.vector), tally))
+    else:
+        _join(copy, peer, tally)

@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from crdtkv.core import cells
+from crdtkv.core import cells, views
 from crdtkv.core.clocks import covers, merge
-from crdtkv.replica import draft, exchange, life, members, past, purge
+from crdtkv.replica import draft, exchange, life, members, past, pending, purge
 from crdtkv.replica.core import Replica
 from crdtkv.storage.memory import MemoryStorage
+from crdtkv.store import syncing
 from crdtkv.strategies import counter, document, document_edit, forgetting, json, lww
 from crdtkv.strategies import list as lists
 from tests.laws.world import PROFILES, Failure, run
@@ -212,17 +213,12 @@ def purges_what_it_has_heard_alone(patch: Patch) -> None:
     )  # fmt: skip
 
 
-@mutation()
-def purges_without_what_was_announced(patch: Patch) -> None:
-    def stable(original: Any, replica: Any, step_ms: int = 0) -> int:
-        state = replica.state
-        vector, state.vector = state.vector, dict.fromkeys(members.members(replica), 1 << 60)
-        try:
-            return int(original(replica, step_ms))
-        finally:
-            state.vector = vector
+@mutation(("splits", 5))
+def purges_before_the_members_agree(patch: Patch) -> None:
+    def agreed(replica: Replica) -> bool:
+        return members.is_live_member(replica) and members.members(replica) <= replica.state.announced.keys()
 
-    around(patch, purge, "stable", stable)
+    patch.setattr(purge.members, "agreed", agreed)
 
 
 @mutation(("expiry", 1), ("purging", 2), ("expiry", 2))
@@ -288,20 +284,59 @@ def anyone_may_speak(patch: Patch) -> None:
 
 
 @mutation()
-def who_returns_does_not_wait(patch: Patch) -> None:
-    def remint(original: Any, replica: Any, *rest: Any) -> int:
-        joined, replica.state.joined = replica.state.joined, None
-        try:
-            return int(original(replica, *rest))
-        finally:
-            replica.state.joined = joined
-
-    around(patch, life, "remint", remint)
+def what_would_leave_us_out_is_taken(patch: Patch) -> None:
+    patch.setattr(exchange, "_check_standing", lambda replica: None)
 
 
 @mutation()
-def who_returns_mints_nothing_anew(patch: Patch) -> None:
-    patch.setattr(life, "_remint_cell", lambda *args: None)
+def ghosts_are_members(patch: Patch) -> None:
+    patch.setattr(members, "_last_of_each_colo", members.standing)
+
+
+@mutation()
+def who_knows_what_was_overruled_is_accepted(patch: Patch) -> None:
+    accepts = members.accepts
+    for where in (members, syncing):
+        patch.setattr(where, "accepts", lambda mine, theirs: accepts(mine._replace(overruled=()), theirs))
+
+
+@mutation()
+def who_is_not_known_is_refused(patch: Patch) -> None:
+    accepts = members.accepts
+    for where in (members, syncing):
+        patch.setattr(
+            where, "accepts", lambda mine, theirs: accepts(mine, theirs._replace(ancestry=theirs.ancestry[:1]))
+        )
+
+
+@mutation()
+def a_wiped_disk_is_accepted_beside_its_ghost(patch: Patch) -> None:
+    patch.setattr(views, "_has_rival", lambda mine, theirs: False)
+
+
+@mutation()
+def nobody_yields_whose_acts_were_overruled(patch: Patch) -> None:
+    patch.setattr(members, "_undone", lambda links, over: set())
+
+
+@mutation()
+def who_returns_does_not_wait(patch: Patch) -> None:
+    def remint(original: Any, *args: Any) -> int:
+        with pytest.MonkeyPatch.context() as inner:
+            inner.setattr(members, "agreed", members.is_live_member)
+            return int(original(*args))
+
+    around(patch, pending, "remint", remint)
+
+
+@mutation()
+def what_is_minted_anew_stays_beside_what_is_absent(patch: Patch) -> None:
+    around(patch, pending, "_writes", lambda f, item, place: f(item, place._replace(present=True)))
+
+
+@mutation()
+def what_is_minted_anew_does_not_ask_what_it_is_in(patch: Patch) -> None:
+    around(patch, pending, "_why_lost", lambda f, replica, item, place: f(replica, item, place._replace(inside=True)))
 
 
 @mutation()

@@ -893,6 +893,7 @@ class World:
                 self._try(lambda a=a, b=b: a.store.sync(b.store))
                 self._look_at_all()
             self._resolve()
+            self._let_go()
             if self._agree():
                 return
         self.now_ms += 1
@@ -905,7 +906,8 @@ class World:
     def _agree(self) -> bool:
         vectors = [c.store.vector for c in self.colos]
         live = all(c.store.id in o.store.members for c in self.colos for o in self.colos)
-        return live and all(v == vectors[0] for v in vectors) and not any(c.replica.state.pending for c in self.colos)
+        open_ends = any(c.replica.state.pending or c.store.forks for c in self.colos)
+        return live and all(v == vectors[0] for v in vectors) and not open_ends
 
     def _resolve(self) -> None:
         for colo in self.colos:
@@ -916,6 +918,16 @@ class World:
                     self._try(lambda colo=colo, link=fork[0]: colo.store.resolve(link))
                     self._look_at_all()
                     return
+
+    def _let_go(self) -> None:
+        """Of a namespace only copies are left: at one an operator says that the others are lost, so that it goes on."""
+        for colo in self.colos:
+            states = [c.replica.state for c in self.colos]
+            alive = {state.namespace for state in states if not state.copied}
+            if colo.replica.state.copied and colo.replica.state.namespace not in alive:
+                for id in colo.store.members:
+                    self._try(lambda colo=colo, id=id: colo.store.evict(id))
+                self._look_at_all()
 
     def _try(self, act: Callable[[], Any]) -> None:
         try:

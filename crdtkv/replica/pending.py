@@ -1,0 +1,237 @@
+"""What earlier incarnations of this store wrote and nobody covers: minted anew, or lost with a trace.
+
+Law: a write that is minted anew is like any edit whose base is old. What reads as
+absent it replaces whole, and where what it was in is not shown it is lost: so it
+does not matter who has forgotten what of that already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from crdtkv.core.cells import Cell, Sibling, expiry_of, is_hider, is_live, is_sweep
+from crdtkv.core.clocks import Dot, Vector, covers, covers_all
+from crdtkv.core.paths import ORDER, STRATEGY, component, components, first, is_counted, is_order
+from crdtkv.core.rules import Rule
+from crdtkv.core.tree import Tree
+from crdtkv.replica import inbox, members
+from crdtkv.replica.core import Replica
+from crdtkv.replica.draft import Draft
+from crdtkv.strategies.base import Strategy, Write
+from crdtkv.strategies.counter_cells import dead_payload, is_share, joined_payload
+from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, pick
+from crdtkv.strategies.sequence import is_element, order_path
+
+__all__ = ["give_up", "remint", "uncovered"]
+
+_COPY = "~copy"
+"""What a copy wrote before it knew that it was one: in a dot's name."""
+
+_RANKED = ("lww", "list", "json")
+"""Strategies that show the later of two values of one cell."""
+
+
+def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[dict[str, Any]]:
+    """Our own siblings that `to` does not cover, with what stood beside them.
+
+    `shared`: our numbers above this one are others' for something else.
+    """
+    state = replica.state
+    base = dict(state.vector) | ({} if shared is None else {state.id: shared})
+
+    def lacks(dot: Dot) -> bool:
+        return not covers(to, dot) or (dot[0] == state.id and not covers(base, dot))
+
+    return [
+        _plain(s, key, path, cell, base)
+        for key in replica.storage.keys("", None)
+        if key not in (members.MEMBERS, members.CHAIN)
+        for path, cell in replica.storage.cells(key).items()
+        for s in cell
+        if path and s.dot[0] in state.lineage and lacks(s.dot)  # (a key's life is begun anew where it has to be)
+    ]
+
+
+def _plain(s: Sibling, key: str, path: bytes, cell: Cell, base: Vector) -> dict[str, Any]:
+    # A number that is another's elsewhere: under a name that nobody has, it is nobody's.
+    origin = s.dot[0] if covers(base, s.dot) else f"{s.dot[0]}{_COPY}"
+    return {
+        "dot": [origin, s.dot[1]], "stamp": s.stamp, "key": key, "path": path, "payload": s.payload,
+        "vector": dict(base), "beside": [list(other.dot) for other in cell if other is not s], "first": not s.parents,
+    }  # fmt: skip
+
+
+class _Item(NamedTuple):
+    """A pending write: `vector` and `beside` are its base."""
+
+    lost: Sibling
+    key: str
+    path: bytes
+    vector: Vector
+    beside: frozenset[Dot]
+    first: bool
+
+    def covered(self, dot: Dot) -> bool:
+        """Whether whoever wrote it had seen `dot`, and replaced it."""
+        return covers(self.vector, dot) and dot not in self.beside
+
+
+def _item(plain: dict[str, Any]) -> _Item:
+    lost = Sibling((plain["dot"][0], plain["dot"][1]), plain["stamp"], plain["payload"])
+    beside = frozenset((d[0], d[1]) for d in plain["beside"])
+    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"])
+
+
+def give_up(replica: Replica, why: str) -> None:
+    """Inside a transaction: nothing that waits is minted anew; it is in the inbox."""
+    for plain in replica.state.pending:
+        _note(replica, _item(plain), why)
+    replica.state.pending = []
+
+
+def _note(replica: Replica, item: _Item, why: str) -> None:
+    inbox.put(replica, inbox.entry(replica, why, item.key, item.path, item.lost, None))
+
+
+def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
+    """Mint anew what waits, once every member knows of all who are none any more; how many writes.
+
+    (Who has not heard of an eviction may still absorb from the evicted what we are about
+    to mint anew.)
+    """
+    if not replica.state.pending or not members.agreed(replica):
+        return 0
+    by_dot: dict[Dot, list[_Item]] = {}
+    for item in map(_item, replica.state.pending):
+        by_dot.setdefault(item.lost.dot, []).append(item)
+    for dot in sorted(by_dot, key=lambda d: (by_dot[d][0].lost.stamp, d)):
+        # What contains before what it contains.
+        _remint_one(replica, rule_of, sorted(by_dot[dot], key=lambda i: (i.key, i.path)))
+    return sum(map(len, by_dot.values()))
+
+
+def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], items: list[_Item]) -> None:
+    dot = items[0].lost.dot
+    with replica.transaction():
+        made = None
+        if not covers(replica.state.vector, dot):
+            draft = Draft(replica, rule_of)
+            for item in items:
+                _rewrite(replica, draft, item)
+            made = draft.record()
+        replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
+    if made is not None:
+        replica.spoken = dict(replica.state.vector)
+        replica.recent.append(made)
+
+
+def _rewrite(replica: Replica, draft: Draft, item: _Item) -> None:
+    roots = draft.ready(item.key)
+    if item.path == TTL_PATH:
+        if pick(roots) is not None:
+            whole = expiry_of(replica.storage.cells(item.key).get(TTL_PATH, ())) is None
+            draft.rewrite(item.key, Write(TTL_PATH, item.lost.payload, all=whole), item.covered)
+        return
+    place = _place(roots, item.path)
+    why = _why_lost(replica, item, place)
+    if why is None:
+        for write in _writes(item, place):
+            draft.rewrite(item.key, write, item.covered)
+    elif is_live(item.lost.payload) and not is_order(item.path):
+        _note(replica, item, why)
+
+
+class _Place(NamedTuple):
+    """Where a cell stands now: the innermost strategy, its tree, the path in it.
+
+    `inside`: what contains it is shown. `present`: so is what stands there.
+    """
+
+    found: Strategy
+    tree: Tree
+    rest: bytes
+    inside: bool
+    present: bool
+
+    @property
+    def cell(self) -> Cell:
+        return self.tree.cell(self.rest)
+
+
+def _place(roots: list[Root], path: bytes) -> _Place:
+    root = component(*first(path)[:2])
+    found = known_strategy(first(path)[1].decode())
+    tree = next((tree for _, tree in roots if tree.prefix == root), Tree({}, root))
+    parts = components(path[len(root) :])
+    if not found.whole:
+        return _leaf(found, tree, parts, inside=True)
+    at = next((i for i, part in enumerate(parts) if part[:1] == STRATEGY), None)
+    if at is None:
+        inside = not parts or found.reaches(tree, b"".join([*parts[:-1], *_element(parts)]))
+        return _Place(found, tree, b"".join(parts), inside, found.reaches(tree, b"".join(parts)))
+    own = known_strategy(first(parts[at])[1].decode())
+    inside = at == 0 or found.reaches(tree, b"".join(parts[: at - 1]))
+    return _leaf(own, tree.sub(b"".join(parts[: at + 1])), parts[at + 1 :], inside)
+
+
+def _leaf(found: Strategy, tree: Tree, parts: list[bytes], inside: bool) -> _Place:
+    there = not _element(parts) or not found.gone(tree.cell(_element(parts)[0]))
+    return _Place(found, tree, b"".join(parts), inside and there, not found.gone(tree.cell(b"".join(parts))))
+
+
+def _element(parts: list[bytes]) -> list[bytes]:
+    """The element whose order cell it is, if it is one."""
+    return [first(parts[-1])[1]] if parts and parts[-1][:1] == ORDER else []
+
+
+def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
+    """Why a write is not minted anew, None if it is."""
+    found, lost, cell = place.found, item.lost, place.cell
+    forgot = not cell and not covers_all(item.vector, replica.state.dropped)
+    unseen = [s for s in cell if not item.covered(s.dot)]
+    removal_wins = found.chosen.get("wins") in ("remove", "delete")
+    if not place.inside:
+        return "what it was in was deleted while this colo was away"
+    if is_counted(item.path) and lost.dot[0].endswith(_COPY) and is_share(components(item.path)[-1]):
+        return "a copy counted on from what the lost file had counted on from, too"
+    if is_counted(item.path):
+        return "what it added to may have been deleted while this colo was away" if forgot and not item.first else None
+    if not is_live(lost.payload):
+        return None if _takes(item, place) else "what it deleted is not there"
+    if found.name in _RANKED and any(s.stamp > lost.stamp and (is_live(s.payload) or not found.whole) for s in unseen):
+        return "a later write stood when this colo came back"
+    if removal_wins and any(not is_live(s.payload) for s in unseen):
+        return "it was removed while this colo was away"
+    if forgot and (removal_wins or (found.name == "lww" and lost.stamp <= replica.state.floor)):
+        return f"it {'may have been removed' if removal_wins else 'was deleted'} while this colo was away"
+    return None
+
+
+def _takes(item: _Item, place: _Place) -> bool:
+    """Whether a delete still takes something away."""
+    found, payload = place.found, item.lost.payload
+    if payload is not None and is_sweep(payload):
+        return found.present(place.tree)
+    covered = any(is_live(s.payload) and item.covered(s.dot) for s in place.cell)
+    return place.present and (payload is not None or covered or found.chosen.get("wins") in ("remove", "delete"))
+
+
+def _writes(item: _Item, place: _Place) -> list[Write]:
+    """The write anew, and what of it has to be replaced whole since it may be forgotten elsewhere."""
+    path, payload, tree = item.path, item.lost.payload, place.tree
+    if is_counted(path):
+        # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
+        return [Write(path, joined_payload(path, (item.lost, *place.cell)), all=True)]
+    if place.present or not is_live(payload):
+        return [Write(path, payload)]
+    writes = [Write(path, payload, all=True)]
+    for below, cell in tree.below(place.rest) if place.found.whole else ():
+        if any(is_live(s.payload) or is_hider(s.payload) for s in cell):
+            gone = dead_payload(below, cell) if is_counted(below) else None
+            writes.append(Write(tree.prefix + below, gone, all=True))
+    last = components(path)[-1]
+    order = path[: -len(last)] + order_path(last)
+    if is_element(last) and tree.cell(order[len(tree.prefix) :]):
+        writes.append(Write(order, None, all=True))
+    return writes

@@ -1,0 +1,62 @@
+"""A few words beside a file, so that an old copy put in its place is known for one.
+
+A file that is laid over another keeps its device and inode. What it lacks is what was
+committed since: that is noted here, outside of it. Were this file put back with it,
+the time at which the system says that this one changed would not be the one it names
+itself: nobody can set that time. (Only since the machine was started: after a power
+cut the words may be older than the time. A file that was moved says a wrong time as
+well, and its store then takes a new incarnation for nothing.)
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["TOLERANCE_NS", "Witness"]
+
+TOLERANCE_NS = 20_000_000
+"""The system's clock for files moves in steps of some milliseconds."""
+
+_WIDTH = 160
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Witness:
+    """The words noted last at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._boot = _BOOT.read_text().strip() if _BOOT.is_file() else ""
+
+    def note(self, words: str) -> None:
+        """Remember `words`. Some 10 µs: not synced, they only ever lag behind the file they speak of."""
+        changed = self._write(words, os.fstat(self._file).st_ctime_ns)
+        while True:
+            said, changed = changed, self._write(words, changed)
+            if changed - said <= TOLERANCE_NS:
+                return
+
+    def noted(self) -> str:
+        """The words noted last; none of a witness that is new, or was put back."""
+        os.lseek(self._file, 0, os.SEEK_SET)
+        parts = os.read(self._file, _WIDTH).decode(errors="replace").split("|")
+        if len(parts) != 4 or not parts[2].isdecimal():
+            return ""
+        words, boot, said = parts[:3]
+        apart = abs(os.fstat(self._file).st_ctime_ns - int(said))
+        return "" if boot and boot == self._boot and apart > TOLERANCE_NS else words
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _write(self, words: str, changed: int) -> int:
+        """Write, saying that this file changed at `changed`; when it did."""
+        line = f"{words}|{self._boot}|{changed}|".ljust(_WIDTH - 1) + "\n"
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, line.encode())
+        return os.fstat(self._file).st_ctime_ns

@@ -20,6 +20,7 @@ from crdtkv.core.clocks import merge
 from crdtkv.core.wire import CatchUp, Floor, Record, decode, encode
 from crdtkv.errors import MessageInvalid
 from crdtkv.replica import exchange
+from crdtkv.replica.purge import purge_to
 from tests.laws.world import Colo, World, plan
 
 SEEDS = range(8)
@@ -53,10 +54,17 @@ def join(a: Full, b: Full) -> Full:
 
 
 def worlds(seed: int, profile: str, steps: int = 120) -> World:
-    """A world in the middle of things, nothing healed."""
+    """A world in the middle of things, nothing healed, and all at the highest floor that any has reached.
+
+    (What one has dropped and another has not yet is no part of the join: a catch-up carries the floor, not that.)
+    """
     world = World(seed, profile)
     for action in plan(seed, profile, steps):
         world.step(action)
+    floor = max(colo.store.floor for colo in world.colos)
+    for colo in world.colos:
+        with colo.replica.transaction():
+            purge_to(colo.replica, floor)
     return world
 
 

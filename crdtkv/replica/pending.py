@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from crdtkv.core.cells import Cell, Sibling, expiry_of, is_hider, is_live, is_sweep
+from crdtkv.core.cells import Cell, Sibling, expiry_of, is_live, is_sweep
 from crdtkv.core.clocks import Dot, Vector, covers, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, component, components, first, is_counted, is_order
 from crdtkv.core.rules import Rule
@@ -19,9 +19,8 @@ from crdtkv.replica import inbox, members
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.base import Strategy, Write
-from crdtkv.strategies.counter_cells import dead_payload, is_share, joined_payload
+from crdtkv.strategies.counter_cells import is_share, joined_payload
 from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, pick
-from crdtkv.strategies.sequence import is_element, order_path
 
 __all__ = ["give_up", "remint", "uncovered"]
 
@@ -218,20 +217,11 @@ def _takes(item: _Item, place: _Place) -> bool:
 
 
 def _writes(item: _Item, place: _Place) -> list[Write]:
-    """The write anew, and what of it has to be replaced whole since it may be forgotten elsewhere."""
+    """The write anew; where nothing is shown, as it would be restored there: what stands may be forgotten elsewhere."""
     path, payload, tree = item.path, item.lost.payload, place.tree
     if is_counted(path):
         # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
         return [Write(path, joined_payload(path, (item.lost, *place.cell)), all=True)]
     if place.present or not is_live(payload):
         return [Write(path, payload)]
-    writes = [Write(path, payload, all=True)]
-    for below, cell in tree.below(place.rest) if place.found.whole else ():
-        if any(is_live(s.payload) or is_hider(s.payload) for s in cell):
-            gone = dead_payload(below, cell) if is_counted(below) else None
-            writes.append(Write(tree.prefix + below, gone, all=True))
-    last = components(path)[-1]
-    order = path[: -len(last)] + order_path(last)
-    if is_element(last) and tree.cell(order[len(tree.prefix) :]):
-        writes.append(Write(order, None, all=True))
-    return writes
+    return [w._replace(path=tree.prefix + w.path) for w in place.found.restore(tree, place.rest, payload)]

@@ -111,6 +111,13 @@ class List(Strategy):
                     out += [path, order_path(path)] if order else [path]
         return out
 
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        writes = [Write(path, payload, all=True)]
+        if path[:1] == ELEMENT and self.gone(tree.cell(path)) and tree.cell(order_path(path)):
+            # Made anew where it was created: where it was moved to may be forgotten elsewhere.
+            writes.append(Write(order_path(path), TOMBSTONE, all=True))
+        return writes
+
     def leaves(self, tree: Tree) -> Iterable[tuple[str, Sibling, Any]]:
         for at, element in enumerate(_shown(tree)):
             sibling = latest(s for s in element.node.cell if is_live(s.payload))

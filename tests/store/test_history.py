@@ -208,6 +208,35 @@ def test_restore_of_an_edit_in_a_deleted_member(pair: tuple[crdtkv.Store, crdtkv
     assert lhr["doc"]["m"]["a"] == 9
 
 
+@pytest.mark.parametrize("purged", [False, True])
+def test_restore_of_an_element_that_was_moved_and_removed(
+    pair: tuple[crdtkv.Store, crdtkv.Store], purged: bool
+) -> None:  # fmt: skip
+    """It stands where it was made, also where the other has forgotten that it was moved."""
+    lhr, sin = pair
+    lhr.put("l", ["a", "b", "c"], strategy="list")
+    lhr.sync(sin)
+    lhr.list("l").set(0, "lost")
+    sin.list("l").set(0, "won")
+    lhr.sync(sin)
+    sin.list("l").move(0, 2)
+    lhr.sync(sin)
+    lhr.list("l").remove(2)
+    for _ in range(2):
+        lhr.sync(sin)
+    if purged:
+        assert sin.compact() > 0
+    [conflict] = lhr.conflicts()
+    conflict.restore()
+    lhr.sync(sin)
+    assert lhr["l"] == sin["l"] == ["lost", "b", "c"]
+    for _ in range(3):
+        lhr.sync(sin)
+        lhr.compact()
+        sin.compact()
+    assert lhr.digest() == sin.digest() and lhr["l"] == sin["l"] == ["lost", "b", "c"]
+
+
 def test_a_write_that_lost_to_its_own_colo_is_no_conflict(kv: crdtkv.Store) -> None:
     base = kv.put("k", 0).version
     kv.put("k", 1)

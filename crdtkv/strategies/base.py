@@ -11,7 +11,7 @@ everywhere; the same operation on the same cells gives the same writes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -147,6 +147,15 @@ class Strategy(ABC):
         """Whether the cell at a leaf reads as absent."""
         return not any(is_live(s.payload) for s in cell)
 
+    def standing(self, tree: Tree) -> Iterator[Sibling]:
+        """The live siblings of what is shown. They say how late a value is; a purge takes none of them.
+
+        Not all that is live: what reads as absent may be gone elsewhere.
+        """
+        for _, cell in [(b"", tree.cell()), *tree.below()]:
+            if not self.gone(cell):
+                yield from (s for s in cell if is_live(s.payload))
+
     def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
         """The paths that a purge to `floor` drops because of the cells at `candidates`.
 
@@ -175,7 +184,7 @@ class Strategy(ABC):
         return True
 
     def orphans(self, tree: Tree) -> Iterable[Mapping[bytes, Cell]]:
-        """What lies in containers whose own cell is gone, and so is not shown, for each of them (documents only)."""
+        """What is live in containers whose own cell is gone, and so is not shown, with all that lies beside it."""
         return ()
 
     def misplaced(self, tree: Tree, strategy_for: Callable[[tuple[str, ...]], str | None]) -> bool:

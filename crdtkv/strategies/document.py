@@ -264,13 +264,8 @@ class Reader:
 
     def _plain(self, node: Node) -> list[Shown]:
         """Strategies of their own, which need no mark to be there."""
-        out = []
-        for component, child in node.children.items():
-            if component[:1] == STRATEGY and _present(component, child):
-                out.append(
-                    Shown(component, max(rank(s) for _, c in child.cells() for s in c if is_live(s.payload)), None)
-                )
-        return out
+        own = [(part, _standing(part, child)) for part, child in node.children.items() if part[:1] == STRATEGY]
+        return [Shown(part, max(map(rank, siblings)), None) for part, siblings in own if siblings]
 
     def _latest_below(self, node: Node, kind: bytes, outside: Callable[[Sibling], bool]) -> Rank | None:
         found = [self._latest_outside(child, outside, c) for c, child in node.children.items() if of_kind(c, kind)]
@@ -279,9 +274,7 @@ class Reader:
     def _latest_outside(self, node: Node, outside: Callable[[Sibling], bool], component: bytes = b"") -> Rank | None:
         """The latest live sibling at or below a node that is itself shown, among those `outside`."""
         if component[:1] == STRATEGY:
-            if not _present(component, node):
-                return None
-            return max((rank(s) for _, c in node.cells() for s in c if is_live(s.payload) and outside(s)), default=None)
+            return max((rank(s) for s in _standing(component, node) if outside(s)), default=None)
         shown = self.shown(node)
         if shown is None:
             return None
@@ -380,6 +373,7 @@ def hiders(cell: Cell) -> list[Hider]:
     return [unhide(s.payload) for s in cell if s.payload is not None and is_hider(s.payload)]
 
 
-def _present(component: bytes, node: Node) -> bool:
-    found = nested_strategy(component)
-    return not isinstance(found, Opaque) and found.present(nested_tree(node))
+def _standing(component: bytes, node: Node) -> list[Sibling]:
+    """The live siblings of a strategy of its own that is there; none if it is not."""
+    found, tree = nested_strategy(component), nested_tree(node)
+    return list(found.standing(tree)) if not isinstance(found, Opaque) and found.present(tree) else []

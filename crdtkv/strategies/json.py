@@ -15,7 +15,7 @@ paths (a total that equals its parts) may be broken by two edits that each kept 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from crdtkv.core import values
@@ -89,6 +89,9 @@ class Json(Strategy):
 
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack_canonical(value))
+
+    def standing(self, tree: Tree) -> Iterator[Sibling]:
+        return _standing(self._reader(tree), build(tree)) if self.present(tree) else iter(())
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         reader, node = self._reader(tree), build(tree)
@@ -204,6 +207,15 @@ class Json(Strategy):
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         return list(_losers(self._reader(tree), build(tree), b""))
+
+
+def _standing(reader: Reader, node: Node) -> Iterator[Sibling]:
+    yield from (s for s in node.cell if is_live(s.payload))
+    for part, child in node.children.items():
+        if part[:1] == STRATEGY:
+            yield from nested_strategy(part).standing(nested_tree(child))
+        elif reader.shown(node.children.get(first(part)[1]) if part[:1] == ORDER else child) is not None:
+            yield from _standing(reader, child)
 
 
 def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
@@ -330,7 +342,7 @@ def _orphans(node: Node, path: bytes) -> Iterable[Mapping[bytes, Cell]]:
     if node.cell:
         for part, child in below.items():
             yield from _orphans(child, path + part)
-    elif below:
+    elif _has_orphans(node):
         yield {p: cell for part, child in below.items() for p, cell in child.cells(path + part)}
 
 

@@ -11,7 +11,7 @@ time put in two; and two that set one element differently end with the later one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from crdtkv.core import positions, values
@@ -63,6 +63,11 @@ class List(Strategy):
 
     def gone(self, cell: Cell) -> bool:
         return not cell or not any(is_live(s.payload) for s in cell)
+
+    def standing(self, tree: Tree) -> Iterator[Sibling]:
+        for path, cell in [(b"", tree.cell()), *tree.below()]:
+            if not self.gone(tree.cell(first(path)[1]) if path[:1] == ORDER else cell):
+                yield from (s for s in cell if is_live(s.payload))
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         """append and prepend cost O(log n); by index O(n)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from crdtkv.core.cells import expiry_of, is_live, newest_stamp
+from crdtkv.core.cells import expiry_of, newest_stamp
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.tree import Cells, Tree
@@ -89,9 +89,4 @@ def pick(roots: list[Root]) -> Root | None:
     present = [root for root in roots if root[0].present(root[1])]
     if len(present) < 2:
         return present[0] if present else None
-    return max(present, key=lambda root: (_newest_live(root[1]), root[0].spec))
-
-
-def _newest_live(tree: Tree) -> Stamp:
-    cells = [tree.cell(), *(cell for _, cell in tree.below())]
-    return max((newest_stamp(tuple(s for s in c if is_live(s.payload))) for c in cells), default=0)
+    return max(present, key=lambda root: (max((s.stamp for s in root[0].standing(root[1])), default=0), root[0].spec))

@@ -167,11 +167,12 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator
 
 
 def _in_no_container(node: Node, path: bytes) -> list[dict[bytes, Cell]]:
-    """What lies below a place where a container would have to be and has no cell: all of it, place by place."""
+    """What lies below a place where a container would have to be and has no cell: all of it, if any of it is live."""
     below = {part: child for part, child in node.children.items() if part[:1] != STRATEGY}
     if node.cell:
         return [group for part, child in below.items() for group in _in_no_container(child, path + part)]
-    return [{p: c for part, child in below.items() for p, c in child.cells(path + part)}] if below else []
+    lost = {p: c for part, child in below.items() for p, c in child.cells(path + part)}
+    return [lost] if any(_is_live(s.payload) for c in lost.values() for s in c) else []
 
 
 def _old(cell: Cell, floor: int) -> bool:

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crdtkv.core import positions
@@ -110,6 +110,7 @@ NODES = [root + p for root in (JSON, STRICT) for p in (b"", A, A + B, A + B + A,
 INSIDE = (A + order_path(E), A + order_path(F), A + SET + ONE, A + B + SHARE)
 LEAVES = [root + p for root in (JSON, STRICT) for p in INSIDE]
 LEAVES += [LWW, SET, SET + ONE, LIST, *(LIST + p for p in (E, F, order_path(E), order_path(F)))]
+MANY = settings(max_examples=max(400, settings().max_examples))
 ENDS = [TOMBSTONE, hide({"r": 4}, MARK_OBJECT), hide({"r": 9}, MARK_ARRAY)]
 
 
@@ -159,6 +160,7 @@ def test_what_hangs_on_another(case: str) -> None:
     assert goes not in replica.storage.cells(KEY)
 
 
+@MANY
 @given(keys_cells(), st.lists(st.integers(1, 9), min_size=1, max_size=3, unique=True))
 def test_any_cells_in_steps_or_at_once(cells: dict[bytes, Cell], floors: list[int]) -> None:
     stepwise = holding(cells)
@@ -168,6 +170,7 @@ def test_any_cells_in_steps_or_at_once(cells: dict[bytes, Cell], floors: list[in
         assert shown(left) == shown(cells)
 
 
+@MANY
 @given(keys_cells(), keys_cells(), st.integers(1, 9), st.integers())
 def test_any_cells_before_the_floor_or_after(
     before: dict[bytes, Cell], more: dict[bytes, Cell], floor: int, seed: int

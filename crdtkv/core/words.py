@@ -24,7 +24,21 @@ from typing import NamedTuple
 from crdtkv.core.clocks import Dot
 from crdtkv.core.diff import Block, match
 
-__all__ = ["Id", "Known", "Range", "Text", "Word", "created", "edited", "joined", "knows", "merged", "split", "unaware", "union"]
+__all__ = [
+    "Id",
+    "Known",
+    "Range",
+    "Text",
+    "Word",
+    "created",
+    "edited",
+    "joined",
+    "knows",
+    "merged",
+    "split",
+    "unaware",
+    "union",
+]
 
 Id = tuple[str, int, int]
 """The write that put a word in (replica, n), and which of that write's words it is."""

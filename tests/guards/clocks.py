@@ -1,0 +1,117 @@
+"""Clocks: what a stamp that was heard does to one's own."""
+
+from __future__ import annotations
+
+from crdtkv.errors import ClockAhead
+from crdtkv.replica import exchange, members
+from crdtkv.replica.core import Replica
+from crdtkv.store.store import Store
+from tests.colos import Colos, arrive, cut, record, refuses, shows
+from tests.guards.mutation import Line, guards
+
+# clocks
+
+
+@guards(
+    "A stamp was received: the clock moves past it, but not far past the wall.",
+    Line(exchange._take_record, "replica.observe(record.stamp)", "pass"),
+    Line(exchange._advance, "replica.observe(max(message.heard.values(), default=0))", "pass"),
+)
+def who_has_heard_of_a_stamp_writes_above_it() -> None:
+    """Case 20: b's wall is half a minute behind; what it writes after a's is later, however it heard of it."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    colos.clock.ahead["b"] = -30
+    arrive(b, record(a, lambda kv: kv.log("l").append("first")))
+    b.log("l").append("second")
+    assert shows(b, "l") == ["first", "second"]
+    colos.clock.wait(5)
+    a.put("m", 1)
+    arrive(b, cut(a, b))
+    b.put("m", 2)
+    assert b.get("m").stamp >= a.get("m").stamp
+
+
+@guards(
+    "A stamp was received: the clock moves past it, but not far past the wall.",
+    Line(Replica.observe, "min(stamp, bound)", "stamp"),
+)
+def a_clock_in_the_future_drags_no_other_along() -> None:
+    """Case 21: c is ten years ahead."""
+    colos = Colos("a", "b", "c")
+    colos.clock.ahead["c"] = 10 * 365 * 86400
+    colos["c"].put("k", "future")
+    colos.meet()
+    colos["b"].put("k", "now")
+    colos.meet()
+    assert colos.read("k") == "now"
+    assert (colos["a"]._replica.state.clock >> 16) < (colos.clock.now + 120) * 1000
+
+
+@guards(
+    "A delay only makes it look slower, so of the last minutes the fastest look holds.",
+    Line(Replica.compare_clock, "or offset > known[0]", "or True"),
+)
+def a_delay_is_not_a_wrong_clock() -> None:
+    """Case 4: a catch-up that was two minutes on its way is no reason to take one's own clock for fast."""
+    colos = Colos("a", "b")
+    late = cut(colos["b"], colos["a"])
+    colos.clock.wait(120)
+    arrive(colos["a"], late)
+    colos["a"].put("k", 1)
+    assert shows(colos["a"], "k") == 1
+
+
+@guards(
+    "Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock.",
+    Line(Store._begin, "if ahead > CLOCK_BOUND_MS:", "if False:"),
+)
+def a_clock_that_is_ahead_of_its_peers_mints_nothing() -> None:
+    """Case 21."""
+    colos = Colos("a", "b", "c")
+    colos.clock.ahead["c"] = 3600
+    colos.meet()
+    assert refuses(ClockAhead, lambda: colos["c"].put("k", "future"))
+
+
+@guards(
+    "A delay only makes it look slower, so of the last minutes the fastest look holds.",
+    Line(Replica.compare_clock, "or offset > known[0]", ""),
+    Line(Replica.compare_clock, "and heard > self.state.heard.get(peer, 0)", ""),
+)
+def a_faster_look_at_a_clock_holds_and_an_old_message_is_none() -> None:
+    """The first message was two minutes on its way, the next is fresh; and after a while the first one returns."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a._replica.offsets.clear()
+    late = cut(b, a)
+    colos.clock.wait(120)
+    arrive(a, late)
+    assert refuses(ClockAhead, lambda: a.put("k", 1))
+    arrive(a, cut(b, a))
+    a.put("k", 1)
+    colos.clock.wait(900)
+    arrive(a, late)
+    a.put("k", 2)
+    assert shows(a, "k") == 2
+
+
+@guards(
+    "Costs a commit only when the reserved ceiling is reached.",
+    Line(Replica.speak, "if (state.ceiling, state.low_ceiling) != self.reserved:", "if True:"),
+    Line(Replica.tick, "if state.clock > state.ceiling:", "if True:"),
+    Line(Replica.transaction, "self.reserved = (self.state.ceiling, self.state.low_ceiling)", "pass"),
+    Line(members.announce, "if low > state.low_ceiling:", "if True:"),
+    Line(exchange.absorb, "if _tells_nothing(state, message):", "if False:"),
+)
+def who_has_nothing_to_say_writes_nothing_down() -> None:
+    """Twenty exchanges in a tenth of a second, with nothing new but the time."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    commits = []
+    for kv in (a, b):
+        kv._replica.storage._save = commits.append  # type: ignore[attr-defined]
+    for _ in range(20):
+        arrive(b, cut(a, b))
+        arrive(a, cut(b, a))
+    assert len(commits) < 10

@@ -1,0 +1,333 @@
+"""Elements of lists and arrays: who they are, where they stand."""
+
+from __future__ import annotations
+
+import crdtkv
+from crdtkv.core import positions
+from crdtkv.replica.core import Replica
+from crdtkv.strategies import document, forgetting, json, sequence
+from crdtkv.strategies import list as lists
+from crdtkv.strategies.base import Operation
+from crdtkv.strategies.document_edit import Edit
+from tests.colos import Colos, arrive, calls, cells, cut, record, shows
+from tests.guards.mutation import Both, Line, guards
+
+
+@guards(
+    "Order: position, or the value of the lww cell at a+element once moved",
+    Line(sequence.position_of, "if live:", "if False:"),
+)
+def a_moved_element_stands_where_it_was_moved() -> None:
+    colos = Colos("a", "b")
+    colos["a"].put("l", ["x", "y", "z"], strategy="list")
+    colos["a"].list("l").move(2, 0)
+    colos.meet()
+    assert colos.read("l") == ["z", "x", "y"]
+
+
+@guards(
+    "A move writes only that cell and is no edit.",
+    Line(document.of_kind, "return is_element(component)", "return is_element(component) or component[:1] == b'o'"),
+)
+def a_move_is_no_reason_to_keep_what_is_deleted() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"l": ["x", "y"], "d": 0}, strategy="json")
+    colos.meet()
+    a.json("doc").at("/l").delete()
+    b.json("doc").list("/l").move(1, 0)
+    colos.meet()
+    assert colos.read("doc") == {"d": 0}
+
+
+@guards(
+    "A delete of an element also tombstones its order cell.",
+    Line(lists._remove, "*([Write(order, TOMBSTONE)] if tree.cell(order) else [])", ""),
+)
+def a_delete_forgets_where_an_element_was_moved() -> None:
+    """z was moved to the front and is removed, while b sets it: what stands is b's, where z was made."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("l", ["x", "y", "z"], strategy="list")
+    a.list("l").move(2, 0)
+    colos.meet()
+    a.list("l").remove(0)
+    b.list("l").set(0, "Z")
+    colos.meet()
+    assert colos.read("l") == ["x", "y", "Z"]
+
+
+@guards(
+    "A delete of an element also tombstones its order cell.",
+    Line(Edit.delete_element, "writes.append(Write(path + order, TOMBSTONE))", "pass"),
+)
+def a_delete_forgets_where_an_element_of_a_document_was_moved() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", ["x", "y", "z"], strategy="json")
+    a.json("doc").list("").move(2, 0)
+    colos.meet()
+    a.json("doc").list("").remove(0)
+    b.json("doc").list("").set(0, "Z")
+    colos.meet()
+    assert colos.read("doc") == ["x", "y", "Z"]
+
+
+@guards(
+    "An absent element goes with its order cell, or not yet.",
+    Line(lists.List.dead, "order = tree.cell(order_path(path)) if path else ()", "order = ()"),
+)
+def a_place_is_not_given_again_while_an_order_cell_names_it() -> None:
+    """y is removed, and moved by b later than what a purge reaches; what a appends next does not stand there."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.list("l").append("x")
+    a.list("l").append("y")
+    colos.meet()
+    a.list("l").remove(1)
+    colos.clock.wait(20)
+    heard, removed = cut(a, b), record(a, lambda kv: kv.put("other", 1))
+    b.list("l").move(1, 0)
+    arrive(b, heard)
+    arrive(a, cut(b, a))
+    a.compact()
+    assert a.floor > 0
+    a.list("l").append("z")
+    arrive(b, removed)
+    colos.meet()
+    colos.check()
+    assert colos.read("l") == ["x", "z"]
+
+
+@guards(
+    "An order cell whose element is absent is not shown and is dropped with it.",
+    Line(lists.List.dead, "if not tree.cell(first(path)[1]) and all(", "if all("),
+)
+def a_purge_leaves_what_was_moved_where_it_is() -> None:
+    colos = Colos("a", "b")
+    colos["a"].put("l", ["x", "y", "z"], strategy="list")
+    colos["a"].list("l").move(2, 0)
+    colos.purge()
+    assert colos.read("l") == ["z", "x", "y"]
+
+
+@guards(
+    "An order cell whose element is absent is not shown and is dropped with it.",
+    Line(
+        json._dead_because, "return [] if element in parent.children or not _old(node, floor) else [at]", "return [at]"
+    ),
+)
+def a_purge_leaves_what_was_moved_in_a_document_where_it_is() -> None:
+    colos = Colos("a", "b")
+    colos["a"].put("doc", ["x", "y", "z"], strategy="json")
+    colos["a"].json("doc").list("").move(2, 0)
+    colos.purge()
+    assert colos.read("doc") == ["z", "x", "y"]
+
+
+@guards(
+    "An order cell whose element is absent is not shown and is dropped with it.",
+    Both(
+        Line(lists.List.dead, "[path, order_path(path)] if order else [path]", "[path]"),
+        Line(forgetting._around, "yield above + order_path(part)", "pass"),
+    ),
+)
+def a_purge_takes_an_order_cell_with_its_element() -> None:
+    """b purges in one step what a purged in two: the same is left."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("l", ["x", "y"], strategy="list")
+    a.list("l").move(1, 0)
+    a.list("l").remove(0)
+    answers = []
+    for told in [cut(a, b), cut(a, b)]:
+        arrive(b, told)
+        answers.append(cut(b, a))
+    for answer in answers:
+        before = a.floor
+        arrive(a, answer)
+        a.compact()
+        assert a.floor > before
+    assert arrive(b, cut(a, b)) == "absorbed" and a.floor == b.floor
+    colos.check()
+    assert [cells(kv, "l") for kv in (a, b)] == [1, 1]
+
+
+@guards(
+    "A put to an absent list element replaces its order cell: else its place depends on who has purged.",
+    Line(lists.List._put, "for path, _ in new if tree.cell(order_path(path))", "for path, _ in ()"),
+)
+def a_list_element_made_anew_stands_where_it_is_made() -> None:
+    """y is removed while b moves it. a has purged it, c has not, and makes it anew from an older life's list."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("l", ["x"], strategy="list")
+    old = a.delete("l").version
+    a.put("l", ["x", "y"], strategy="list")
+    colos.meet()
+    a.list("l").remove(1)
+    b.list("l").move(1, 0)
+    for _ in range(2):
+        colos.clock.wait(20)
+        colos.meet(2)
+    a.compact()
+    assert a.floor > c.floor
+    arrive(a, record(c, lambda kv: kv.put("l", ["x", "y"], base=old)))
+    assert shows(c, "l") == shows(a, "l") == ["x", "y"]
+    colos.meet()
+    colos.check()
+
+
+@guards(
+    "A put to an absent list element replaces its order cell: else its place depends on who has purged.",
+    Line(Edit._put_element, "[*writes, Write(path + order, TOMBSTONE, all=True)] if order in now.children else writes", "writes"),
+)
+def an_element_of_a_document_made_anew_stands_where_it_is_made() -> None:
+    """The same in an array: c edits, on the old base, what was removed, moved, and purged at a."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    base = a.put("doc", ["x", {"n": 1, "m": 2}], strategy="json").version
+    colos.meet()
+    a.json("doc").list("").remove(1)
+    b.json("doc").list("").move(1, 0)
+    for _ in range(2):
+        colos.clock.wait(20)
+        colos.meet(2)
+    a.compact()
+    assert a.floor > c.floor
+    arrive(a, record(c, lambda kv: kv.put("doc", ["x", {"n": 1, "m": 3}], base=base)))
+    assert shows(c, "doc") == shows(a, "doc") == ["x", {"n": 1, "m": 3}]
+    colos.meet()
+    colos.check()
+
+
+@guards(
+    "keyed elements always have one",
+    Line(Edit._create, "inner += [order_write(path, part, position)] if position else []", ""),
+)
+def keyed_elements_stand_in_the_order_they_were_put() -> None:
+    """By their keys alone they would be sorted."""
+    colos = Colos("a", "b")
+    colos["a"].rules.set("doc", "json", paths={"/items": {"list": {"key": ["sku"]}}})
+    value = {"items": [{"sku": "b"}, {"sku": "a"}]}
+    assert colos["a"].put("doc", value).value == value
+    colos.meet()
+    assert colos.read("doc") == value
+
+
+@guards(
+    "a position once taken is never given again",
+    Line(lists._insert, "taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p))),", "taken=lambda p: False,"),
+)
+def an_insert_does_not_take_the_place_of_what_was_removed() -> None:
+    """y is removed at a, which puts w behind x, while b sets y: two elements, not one."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.list("l").append("x")
+    a.list("l").append("y")
+    colos.meet()
+    a.list("l").remove(1)
+    a.list("l").insert(1, "w")
+    b.list("l").set(1, "Y")
+    colos.meet()
+    assert sorted(colos.read("l")) == ["Y", "w", "x"]
+
+
+@guards(
+    "No: what a replica inserts next to its own elements continues their run, and a run stands together "
+    "wherever others insert.",
+    Line(positions._Gap.candidates, "for skip in self._skips(lefts, rights):", "for skip in ():"),
+    Line(positions._Gap.candidates, "for skip in self._skips(rights, lefts):", "for skip in ():"),
+)
+def runs_never_interleave() -> None:
+    """Case 10: appended one by one while apart, and prepended one by one."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    for key in ("append", "prepend"):
+        a.put(key, ["-"], strategy="list")
+    colos.meet()
+    for one, other in zip("abc", "123", strict=True):
+        for kv, value in ((a, one), (b, other)):
+            kv.list("append").append(value)
+            kv.list("prepend").prepend(value)
+    colos.meet()
+    assert "".join(colos.read("append")) in {"-abc123", "-123abc"}
+    assert "".join(colos.read("prepend")) in {"cba321-", "321cba-"}
+
+
+@guards(
+    "The same at every colo, so two colos that make the same list do not double it.",
+    Line(lists.List._put, "if not base and not (self.present(tree) and self.present(env.base)):", "if False:"),
+)
+def two_who_make_the_same_list_make_one() -> None:
+    """Case 13."""
+    colos = Colos("a", "b")
+    for kv in colos.values():
+        kv.put("l", ["x", "y"], strategy="list")
+    colos.meet()
+    assert colos.read("l") == ["x", "y"]
+
+
+@guards(
+    "One cell per element, at the position it was created at, so an element is itself wherever it is moved",
+    Line(
+        lists._move,
+        'order_write(b"", now[at][1], made[0])',
+        'order_write(b"", now[at][1], made[0]), Write(now[at][1], _payload(now[at]), all=True)',
+    ),
+)
+def moves_and_edits_of_one_element_both_hold() -> None:
+    """Case 12: moved by a and c and set by b: one copy, moved and set; removed, it is gone whoever moves it."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("l", ["x", "y", "z"], strategy="list")
+    colos.meet()
+    b.list("l").set(2, "Z")
+    a.list("l").move(2, 0)
+    c.list("l").move(2, 1)
+    colos.meet()
+    assert colos.read("l") == ["x", "Z", "y"]
+    a.list("l").remove(1)
+    b.list("l").move(1, 0)
+    colos.meet()
+    assert colos.read("l") == ["x", "y"]
+
+
+@guards(
+    "append and prepend cost O(log n); by index O(n).",
+    Line(lists._last, "return _edge(tree, reverse=True)", "return max((e[0] for e in _shown(tree)), default=None)"),
+    Line(lists._end_element, 'path = tree.last_before(ELEMENT + b"\\xff")', "path = max(p for p, _ in tree.below())"),
+)
+def an_append_costs_the_same_in_any_size() -> None:
+    """Case 19: about the same work in a thousand elements as in ten. (A receipt holds the whole value: not counted.)"""
+    work = []
+    for size in (10, 1000):
+        kv = Colos("a")["a"]
+        kv.put("l", list(range(size)), strategy="list")
+
+        def append(kv: crdtkv.Store = kv) -> None:
+            kv._run(lambda draft: draft.operate("l", Operation("append", ("x",))))
+
+        append()
+        work.append(calls(append))
+    assert work[1] < 2 * work[0], work
+
+
+@guards(
+    "`put_cell` keeps the tree of a key up to date and forgets only along the path that changed.",
+    Line(Replica.set_cell, "update(self._memos[key], path, cell)", "self._memos.pop(key)"),
+)
+def a_member_costs_the_same_in_any_size() -> None:
+    """Case 19, in a document."""
+    work = []
+    for size in (10, 1000):
+        kv = Colos("a")["a"]
+        kv.put("doc", {str(n): n for n in range(size)}, strategy="json")
+
+        def put(name: str, kv: crdtkv.Store = kv) -> None:
+            inner = Operation("put", (1,))
+            kv._run(lambda draft: draft.operate("doc", Operation("at", ((name,), "json", inner))))
+
+        put("x")
+        work.append(calls(lambda put=put: put("y")))
+    assert work[1] < 2 * work[0], work

@@ -1,0 +1,371 @@
+"""Expiry: a date on a key, judged by who reads, and by a purge."""
+
+from __future__ import annotations
+
+from crdtkv.core import cells as joins
+from crdtkv.core.tree import Tree
+from crdtkv.replica import exchange, pending
+from crdtkv.replica.core import Replica
+from crdtkv.replica.draft import Draft
+from crdtkv.store.operations import Operations
+from crdtkv.store.reading import Reading
+from crdtkv.strategies import forgetting
+from crdtkv.strategies.document import Reader
+from tests.colos import Colos, arrive, cells, cut, shows
+from tests.guards.mutation import Line, guards
+
+LATE = 100
+"""Seconds after which every date here has passed."""
+
+
+@guards(
+    "Effective date: max of the siblings' (none wins)",
+    Line(joins.expiry_of, "max(given, default=None) if", "min(given, default=None) if"),
+)
+def the_later_of_two_dates_holds() -> None:
+    """Case 31: 10 s at a, 50 s at b."""
+    colos = Colos("a", "b")
+    colos["a"].put("k", 1)
+    colos.meet()
+    colos["a"].expire("k", 10)
+    colos["b"].expire("k", 50)
+    colos.meet()
+    colos.clock.wait(20)
+    assert colos.read("k") == 1
+    colos.clock.wait(LATE)
+    assert colos.read("k") is None
+
+
+@guards(
+    "Effective date: max of the siblings' (none wins)",
+    Line(joins.expiry_of, "if len(given) == len(dates) else None", ""),
+    Line(joins.expiry_of, "+ [None for s in cell if s.payload is None]", ""),
+)
+def to_stay_wins_over_a_date() -> None:
+    """Case 31: 10 s at a; at b the key is put anew without a date, or told to stay."""
+    for stays in (lambda kv: kv.expire("k", None), lambda kv: kv.put("k", 2)):
+        colos = Colos("a", "b")
+        colos["a"].put("k", 1, ttl=50)
+        colos.meet()
+        colos["a"].expire("k", 10)
+        stays(colos["b"])
+        colos.meet()
+        colos.clock.wait(LATE)
+        assert colos.read("k") in (1, 2)
+
+
+@guards(
+    "or min if any sibling says min (none loses)",
+    Line(joins.expiry_of, 'if any(rule == "min" for _, rule in said):', "if False:"),
+    Line(joins.expiry_of, "return min(given, default=None)", "return max(given, default=None)"),
+)
+def under_min_the_earlier_of_two_dates_holds() -> None:
+    colos = Colos("a", "b")
+    colos["a"].rules.set("k", "lww", ttl="min")
+    colos["a"].put("k", 1)
+    colos.meet()
+    colos["a"].expire("k", 10)
+    colos["b"].expire("k", 50)
+    colos.meet()
+    colos.clock.wait(20)
+    assert colos.read("k") is None
+
+
+@guards(
+    "It is judged once per read or write against the replica's hybrid clock",
+    Line(Replica.now, "max(self.state.clock, make_stamp(self.wall_ms()))", "make_stamp(self.wall_ms())"),
+)
+def a_clock_that_is_behind_learns_that_a_date_has_passed() -> None:
+    """b's wall is half a minute behind; it has heard what a wrote after the date."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("k", 1, ttl=10)
+    colos.meet()
+    colos.clock.ahead["b"] = -30
+    colos.clock.wait(20)
+    a.put("other", 1)
+    colos.meet()
+    assert a.get("k") is None and b.get("k") is None
+
+
+@guards(
+    "It is judged once per read or write",
+    Line(Reading._roots, "self.now", "self.replica.now()"),
+)
+def keys_read_together_are_read_at_one_instant() -> None:
+    """Two keys have one date; time passes between the reading of the one and of the other."""
+    colos = Colos("a")
+    kv = colos["a"]
+    with kv.transaction() as t:
+        t.put("x", 1, ttl=10)
+        t.put("y", 1, ttl=10)
+    colos.clock.step = 4
+    for _ in range(4):
+        found = kv.get_many(["x", "y"])
+        assert (found["x"] is None) == (found["y"] is None)
+
+
+@guards(
+    "When E has passed, every cell whose siblings are all stamped before E is not shown.",
+    Line(Tree.below, "newest_stamp(cell) < self.expiry", "False"),
+    Line(Tree.below, "newest_stamp(cell) < self.expiry", "True"),
+)
+def what_was_added_after_the_date_is_shown() -> None:
+    """b had not heard of a's date when it added y, after it: y is there and x is not."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.set("s").add("x")
+    colos.meet()
+    a.expire("s", 10)
+    colos.clock.wait(20)
+    b.set("s").add("y")
+    colos.meet()
+    assert colos.read("s") == ["y"]
+
+
+@guards(
+    "the unit is the whole document: as if a hider stood at its root",
+    Line(Reader.root, "self.shown(node) if outside is not None else None", "None"),
+    Line(forgetting._dead_date, "if not found.whole:", "if True:"),
+    Line(forgetting._dead_date, "and not found.present(tree)", ""),
+)
+def a_document_expires_whole_or_not_at_all() -> None:
+    """b's edit after the date, of which it had not heard, keeps all of the document; also when both are old."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"x": 1, "y": 2}, strategy="json")
+    colos.meet()
+    a.expire("doc", 10)
+    colos.clock.wait(20)
+    assert a.get("doc") is None
+    b.json("doc").at("/x").put(9)
+    colos.meet()
+    assert colos.read("doc") == {"x": 9, "y": 2}
+    colos.purge()
+    assert colos.read("doc") == {"x": 9, "y": 2}
+
+
+@guards(
+    "Under delete-wins expiry hides of a document's root what is stamped before E, no more.",
+    Line(Reader.root, "if self.delete_wins:", "if False:"),
+)
+def under_delete_wins_an_edit_inside_does_not_keep_an_expired_document() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"x": 1, "y": 2}, strategy="json?wins=delete")
+    colos.meet()
+    a.expire("doc", 10)
+    colos.clock.wait(20)
+    b.json("doc").at("/x").put(9)
+    colos.meet()
+    assert colos.read("doc") is None
+
+
+@guards(
+    "A put without ttl tombstones the cell; operations keep it.",
+    Line(Operations._write, "if whole:", "if False:"),
+    Line(Operations._write, "if whole:", "if True:"),
+)
+def a_put_takes_the_date_away_and_an_operation_keeps_it() -> None:
+    colos = Colos("a", "b")
+    kv = colos["a"]
+    kv.put("put", ["x"], strategy="set", ttl=50)
+    kv.put("kept", ["x"], strategy="set", ttl=50)
+    kv.put("put", ["x", "y"])
+    kv.set("kept").add("y")
+    colos.meet()
+    colos.clock.wait(LATE)
+    assert colos.read("put") == ["x", "y"]
+    assert colos.read("kept") is None
+
+
+@guards(
+    "A write to a key part of which has expired first sweeps what the date hides",
+    Line(Draft.operate, "self._clear_expired(key)", "pass"),
+    Line(Draft._clear_expired, "hidden = {TTL_PATH}", "hidden = set()"),
+    Line(Draft._clear_expired, "sweep(self._seen(key), only=sorted(hidden))", "sweep(self._seen(key))"),
+)
+def what_a_date_hid_does_not_come_back_without_it() -> None:
+    """x has expired, y has not, z is added; then the date is taken away: of x nothing is left to be shown."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.set("s").add("x")
+    colos.meet()
+    a.expire("s", 10)
+    colos.clock.wait(20)
+    b.set("s").add("y")
+    colos.meet()
+    a.set("s").add("z")
+    assert a.get("s").expires is None
+    a.expire("s", None)
+    colos.meet()
+    assert colos.read("s") == ["y", "z"]
+
+
+@guards(
+    "A write to a key part of which has expired first sweeps what the date hides",
+    Line(Draft._clear_expired, "if found.whole and found.present(tree):", "if False:"),
+)
+def what_was_written_after_one_date_is_not_taken_away_by_another() -> None:
+    """a deletes the x that had kept the document beyond a's date; c's date, concurrent, has passed as well: y stays."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("doc", {"x": 1, "y": 2}, strategy="json")
+    colos.meet()
+    a.expire("doc", 10)
+    c.expire("doc", 15)
+    colos.clock.wait(12)
+    b.json("doc").at("/x").put(9)
+    colos.clock.wait(8)
+    arrive(a, cut(b, a))
+    a.json("doc").at("/x").delete()
+    assert shows(a, "doc") == {"y": 2}
+    colos.meet()
+    assert colos.read("doc") == {"y": 2}
+
+
+@guards(
+    "A date in a catch-up ships the whole key.",
+    Line(exchange._roots_of, '[b""] if TTL_PATH in given else sorted(given)', "sorted(given)"),
+)
+def a_new_date_does_not_bring_back_what_an_old_one_hid() -> None:
+    """a purges what had expired under the old date, and gives the key a new one; b catches up: no x there either."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.set("s").add("x")
+    colos.meet()
+    a.expire("s", 10)
+    colos.clock.wait(20)
+    b.set("s").add("y")
+    for _ in range(2):
+        colos.clock.wait(20)
+        colos.meet(2)
+    a.compact()
+    assert a.floor > b.floor
+    a.expire("s", 1000)
+    arrive(b, cut(a, b))
+    assert shows(a, "s") == shows(b, "s") == ["y"]
+    colos.check()
+
+
+@guards(
+    "It is judged once per read or write against the replica's hybrid clock, and by a purge against S",
+    Line(
+        forgetting._dead_root, "expired(cells, floor) if settled else 0", "expired(cells, 1 << 62) if settled else 0"
+    ),
+)
+def a_purge_judges_a_date_by_what_is_stable() -> None:
+    """The date has passed by the clock and not by the floor; b, cut off, puts it off: nothing of the key is lost."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"x": 1, "y": 2}, strategy="json", ttl=30)
+    a.json("doc").at("/y").delete()
+    for _ in range(2):
+        colos.clock.wait(5)
+        colos.meet(2)
+    b.expire("doc", 1000)
+    colos.clock.wait(60)
+    assert a.get("doc") is None
+    assert a.compact() == 1
+    colos.meet()
+    assert colos.read("doc") == {"x": 1}
+    colos.check()
+
+
+@guards(
+    "Without its date, what is still older than the date would be shown again, now or when what is beside it goes.",
+    Line(forgetting._dead_date, "return out if any(s.stamp < date for cell in left for s in cell) else", "return"),
+)
+def a_date_stays_while_something_older_than_it_does() -> None:
+    """b, unaware of a's date, deletes x after it; the floor lies between: what is left of the document is not shown."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("doc", {"x": 1}, strategy="json")
+    colos.meet()
+    a.expire("doc", 10)
+    colos.clock.wait(12)
+    for source, target in ((b, c), (a, c), (c, a)):
+        arrive(target, cut(source, target))
+    colos.clock.wait(3)
+    b.json("doc").at("/x").delete()
+    arrive(b, cut(a, b))
+    arrive(a, cut(b, a))
+    assert a.get("doc") is None
+    a.compact()
+    assert a.floor > 0 and a.get("doc") is None
+    colos.meet()
+    colos.check()
+    assert colos.read("doc") is None
+
+
+@guards(
+    "A date that is not stable may still be put off, so it hides nothing from a purge.",
+    Line(forgetting._dead_root, "if settled else 0", ""),
+)
+def a_date_that_came_late_hides_nothing_from_a_purge() -> None:
+    """e, who was evicted, comes back and mints its date anew: it has passed. b, unaware, sets another."""
+    colos = Colos("a", "b", "e")
+    a, b, e = colos["a"], colos["b"], colos["e"]
+    a.put("doc", {"x": 1, "y": 2}, strategy="json")
+    colos.meet()
+    e.expire("doc", 10)
+    a.evict("e")
+    a.json("doc").at("/y").delete()
+    colos.clock.wait(20)
+    a.sync(e)
+    for source, target in ((a, b), (b, a), (a, e), (b, e), (e, b), (e, a), (a, b), (b, a)):
+        arrive(target, cut(source, target))
+    colos.clock.wait(5)
+    assert pending.remint(e._replica, e._rule_of) == 1
+    arrive(a, cut(e, a))
+    assert a.get("doc") is None
+    assert a.compact() >= 1
+    b.expire("doc", 1000)
+    colos.meet()
+    assert colos.read("doc") == {"x": 1}
+    colos.check()
+
+
+@guards(
+    "cells expired at E <= S and stamped <= S go (json: whole document)",
+    Line(
+        forgetting._dead,
+        "out.update(_dead_date(cells, floor))",
+        "out.add(TTL_PATH)",
+    ),
+)
+def a_date_takes_with_it_what_it_hid() -> None:
+    colos = Colos("a", "b")
+    colos["a"].put("s", ["w"], strategy="set", ttl=30)
+    colos["a"].put("doc", {"x": 1}, strategy="json", ttl=30)
+    colos.meet()
+    colos.clock.wait(60)
+    colos.purge()
+    for key in ("s", "doc"):
+        assert colos.read(key) is None and [cells(kv, key) for kv in colos.values()] == [0, 0]
+
+
+@guards(
+    "From `date` on the key is not shown (None: it stays). Nothing if there is no such key, or nothing changes.",
+    Line(Draft.expire, "self._clear_expired(key)", "pass"),
+    Line(Draft.expire, "if pick(self._roots(key)) is None:", "if False:"),
+    Line(Draft.expire, "if date is None and not any(s.payload for s in cell):", "if False:"),
+)
+def a_new_date_is_for_what_is_shown() -> None:
+    """What an earlier one hid does not come back by it; and where nothing is shown it writes nothing."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.set("s").add("x")
+    colos.meet()
+    a.expire("s", 10)
+    colos.clock.wait(20)
+    b.set("s").add("y")
+    colos.meet()
+    a.expire("s", 1000)
+    colos.meet()
+    assert colos.read("s") == ["y"]
+    a.put("k", 1)
+    before = a.vector
+    a.expire("never", 10)
+    a.expire("k", None)
+    assert a.vector == before

@@ -1,0 +1,357 @@
+"""Forgetting: what is stable, and what a purge drops."""
+
+from __future__ import annotations
+
+from crdtkv.core.cells import due
+from crdtkv.core.clocks import make_stamp
+from crdtkv.core.wire import decode
+from crdtkv.replica import life, members, purge
+from crdtkv.replica.core import Replica
+from crdtkv.store.syncing import _join, _Tally
+from crdtkv.strategies import forgetting, json
+from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.lww import Lww
+from crdtkv.strategies.set import Set
+from tests.colos import Colos, Disks, arrive, cells, cut, record, shows
+from tests.guards.mutation import Both, Line, guards
+
+# what is stable
+
+
+@guards(
+    "S candidates: the least announced low, iff the members agree",
+    Line(purge.stable, "return min(said[m][1]", "return max(said[m][1]"),
+)
+def nothing_is_forgotten_that_a_member_has_not_heard_of() -> None:
+    """Under remove-wins: b, who has not heard of a's remove, adds again later: the remove must be there to beat it."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("s", "set", wins="remove")
+    a.put("s", ["e"])
+    colos.meet()
+    a.set("s").remove("e")
+    colos.clock.wait(20)
+    arrive(a, cut(b, a))
+    a.compact()
+    b.set("s").add("e")
+    colos.meet()
+    assert colos.read("s") is None
+    colos.check()
+
+
+@guards(
+    "low = min heard over members",
+    Line(
+        members.announce,
+        "low = min(state.heard.get(m, 0) for m in here)",
+        "low = max(state.heard.values())",
+    ),
+)
+def a_member_s_word_is_the_least_that_it_has_heard() -> None:
+    """d has heard of e, whose clock is far ahead; what d writes is older than the delete of a, who is ahead too."""
+    colos = Colos("a", "d", "e")
+    a, d, e = colos["a"], colos["d"], colos["e"]
+    a.put("k", 1, strategy="lww")
+    colos.meet()
+    colos.clock.ahead.update(a=100, e=200)
+    a.delete("k")
+    arrive(d, cut(e, d))
+    arrive(a, cut(e, a))
+    arrive(a, cut(d, a))
+    a.compact()
+    d.put("k", 7)
+    colos.meet()
+    assert colos.read("k") is None
+    colos.check()
+
+
+@guards(
+    "low = min heard over members",
+    Both(
+        Both(
+            Line(members.announce, "for m in here)", "for m in here if m in state.heard)"),
+            Line(members.agreed, "m in said and said[m][2]", "said.get(m, (0, 0, facts))[2]"),
+        ),
+        Line(purge.stable, "for m in members.members(replica))", "for m in said)"),
+    ),
+)
+def a_member_that_has_said_nothing_yet_is_waited_for() -> None:
+    """d has just been made a member, and its clock is behind: its put of 7, unheard of, is older than a's delete."""
+    colos = Colos("a", "b")
+    a = colos["a"]
+    a.put("k", 1, strategy="lww")
+    colos.meet()
+    colos.clock.ahead["d"] = -30
+    d = colos.open("d")
+    _join(d, a, _Tally())
+    del colos["d"]
+    d.put("k", 7)
+    colos.clock.wait(5)
+    a.delete("k")
+    colos.purge()
+    colos["d"] = d
+    colos.meet()
+    assert colos.read("k") is None
+
+
+@guards(
+    "Members agree here when all have announced the facts that are known here.",
+    Line(members.agreed, "m in said and said[m][2] == facts", "m in said"),
+)
+def what_an_evicted_colo_wrote_is_not_forgotten_before_all_have_it() -> None:
+    """e removed x under remove-wins; p and z know, and q, who evicts e, does not, and adds x again: it is removed."""
+    colos = Colos("p", "q", "z", "e")
+    p, q, z, e = (colos[name] for name in "pqze")
+    p.rules.set("s", "set", wins="remove")
+    p.put("s", ["x", "stays"])
+    colos.meet()
+    removed = record(e, lambda kv: kv.set("s").remove("x"))
+    colos.clock.wait(20)
+    arrive(q, cut(p, q))
+    arrive(q, cut(z, q))
+    eviction = record(q, lambda kv: kv.evict("e"))
+    for kv in (p, z):
+        arrive(kv, removed)
+        arrive(kv, eviction)
+    for source, target in ((p, z), (q, z), (z, p), (q, p)):
+        arrive(target, cut(source, target))
+    p.compact()
+    q.set("s").add("x")
+    del colos["e"]
+    colos.meet()
+    assert colos.read("s") == ["stays"]
+    colos.check()
+
+
+@guards(
+    "in steps",
+    Line(purge.stable, "// step * step", ""),
+)
+def floors_move_in_steps_that_all_share() -> None:
+    colos = Colos("a", "b", purge_step_ms=10_000)
+    colos.purge()
+    assert all(kv.floor and kv.floor % make_stamp(10_000) == 0 for kv in colos.values())
+
+
+@guards(
+    "What arrives at or below a floor reached without its writer is dropped like the rest.",
+    Line(purge.purge_to, "places[key] = woken(replica.storage.cells(key), changed, state.floor)", "pass"),
+)
+def what_becomes_droppable_below_the_floor_is_dropped_at_once() -> None:
+    """A sweep on an older base leaves an old tombstone alone. b had the floor before the sweep came, c got it after."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("s", ["x", "stays"], strategy="set")
+    colos.meet()
+    a.set("s").remove("x")
+    base = b.set("s").add("x").version
+    colos.meet()
+    a.set("s").add("later")
+    for _ in range(3):
+        colos.clock.wait(20)
+        colos.meet(2)
+    swept = record(a, lambda kv: kv.delete("s", base=base))
+    b.compact()
+    assert b.floor > c.floor
+    arrive(b, swept)
+    arrive(c, swept)
+    arrive(c, cut(b, c))
+    assert b.vector == c.vector and b.floor == c.floor
+    assert b.digest() == c.digest()
+
+
+# what is dropped
+
+
+@guards(
+    "a leaf cell that reads as absent, all siblings <= S",
+    Line(Lww.gone, "not cell or not is_live(latest(cell).payload)", "all(s.payload is None for s in cell)"),
+    Both(
+        Line(Strategy._droppable, "all(s.stamp <= floor for s in cell)", "any(s.stamp <= floor for s in cell)"),
+        Line(
+            due,
+            "max(newest_stamp(cell), expiry_of(cell) or 0)",
+            "max(min(s.stamp for s in cell), expiry_of(cell) or 0)",
+        ),
+    ),
+)
+def a_delete_and_what_lost_to_it_are_dropped_together_when_both_are_old() -> None:
+    """Case 30: the floor lies between b's 5 and a's delete, which had not seen it; c's 7, older too, is on its way."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("k", 1, strategy="lww")
+    colos.meet()
+    b.put("k", 5)
+    colos.clock.wait(10)
+    arrive(c, cut(a, c))
+    arrive(c, cut(b, c))
+    arrive(b, cut(a, b))
+    arrive(b, cut(c, b))
+    word = cut(c, a)
+    c.put("k", 7)
+    colos.clock.wait(5)
+    a.delete("k")
+    arrive(a, word)
+    arrive(a, cut(b, a))
+    a.compact()
+    assert a.floor > 0
+    colos.meet()
+    assert colos.read("k") is None
+    colos.purge()
+    assert colos.read("k") is None and [cells(kv, "k") for kv in colos.values()] == [0, 0, 0]
+
+
+@guards(
+    "reads as absent by itself, with everything below it, when all of it is <= S",
+    Line(
+        json._dead_whole,
+        "for p, _ in node.cells()] if _old(node, floor) else []",
+        "for p, c in node.cells() if all(s.stamp <= floor for s in c)]",
+    ),
+)
+def a_container_is_dropped_whole() -> None:
+    """c is deleted later than the floor, its members are older; d, cut off, edits one: all of c comes back."""
+    colos = Colos("a", "d")
+    a, d = colos["a"], colos["d"]
+    a.put("doc", {"c": {"x": 1, "y": 2}}, strategy="json")
+    a.json("doc").at("/c/z").put(3)
+    a.json("doc").at("/c/z").delete()
+    colos.clock.wait(20)
+    colos.meet()
+    d.json("doc").at("/c/x").put(9)
+    a.json("doc").at("/c").delete()
+    a.compact()
+    assert a.floor > 0
+    colos.meet()
+    assert colos.read("doc") == {"c": {"x": 9, "y": 2}}
+
+
+@guards(
+    "a replica that has not heard yet of the delete of what is above must drop the same.",
+    Line(
+        json._dead_because,
+        "if node.cell and reader.shown(node) is None:",
+        "if node.cell and reader.shown(node) is None and reader.shown(parent) is not None:",
+    ),
+)
+def what_is_absent_by_itself_is_dropped_below_what_is_absent_too() -> None:
+    """c/d was deleted, then c: a knows of both when it forgets c/d, b of the first only."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"c": {"d": {"x": 1}, "y": 2}}, strategy="json")
+    a.json("doc").at("/c/d").delete()
+    for _ in range(2):
+        colos.clock.wait(20)
+        colos.meet(2)
+    deleted = record(a, lambda kv: kv.json("doc").at("/c").delete())
+    a.compact()
+    b.compact()
+    arrive(b, cut(a, b))
+    arrive(b, deleted)
+    assert a.floor == b.floor and a.vector == b.vector
+    colos.check()
+
+
+@guards(
+    "The key context goes with the last cell.",
+    Line(purge._purge_key, "if not storage.cells(key):", "if False:"),
+)
+def a_key_that_is_forgotten_is_forgotten_whole() -> None:
+    """Who joins later hears nothing of it: equal digests."""
+    colos = Colos("a", "b")
+    colos["b"].put("k", 1, strategy="lww")
+    colos.meet()
+    colos["a"].delete("k")
+    colos.purge()
+    colos.open("c")
+    colos.meet()
+    colos.purge()
+    assert len({kv.floor for kv in colos.values()}) == 1
+    colos.check()
+
+
+@guards(
+    "F[r] = max n ever dropped.",
+    Line(
+        purge._purge_key,
+        "state.dropped[origin] = max(n, state.dropped.get(origin, 0))",
+        "state.dropped.setdefault(origin, n)",
+    ),
+)
+def what_was_dropped_is_known_by_the_last_of_it() -> None:
+    """Two deletes are forgotten, one after the other; a disk falls back behind the second."""
+    colos = Disks("a", "b")
+    for key in ("x", "y"):
+        colos["a"].put(key, 1)
+    colos["a"].delete("x")
+    colos.purge()
+    copy = colos.copy("b")
+    colos["a"].delete("y")
+    colos.purge()
+    assert cells(colos["a"], "y") == 0
+    b = colos.put_back("b", copy)
+    arrive(b, cut(colos["a"], b))
+    assert shows(b, "y") is None
+
+
+@guards(
+    "a sweep <= S by itself",
+    Line(forgetting._dead_sweep, '[b""] if len(old) == len(groups) else []', "[]"),
+    Line(Set.gone, "return not self._has(cell)", "return bool(cell) and cell[0].payload is None"),
+)
+def what_was_swept_leaves_nothing() -> None:
+    """A set that was cleared, and one that was made anew after that: both sweeps go, at its cell and at its key."""
+    colos = Colos("a", "b")
+    for key in ("s", "t"):
+        colos["a"].put(key, ["x", "y"], strategy="set")
+        colos["a"].set(key).clear()
+    colos["a"].set("t").add("z")
+    colos.purge()
+    assert [(cells(kv, "s"), cells(kv, "t")) for kv in colos.values()] == [(0, 1)] * 2
+
+
+# promises
+
+
+@guards(
+    "Say our clock: everything we ever write later is stamped later, also in a later life of this disk.",
+    Line(life.begin, "state.clock = max(state.clock, state.ceiling)", "pass"),
+    Line(Replica.tick, "state.ceiling = state.clock + make_stamp(CEILING_MS)", "pass"),
+)
+def a_clock_opens_above_all_that_it_ever_said() -> None:
+    """Case 43: b says its clock, dies, its wall goes back by half a minute: what it writes is later than its word."""
+    colos = Disks("a", "b")
+    colos.clock.wait(100)
+    for _ in range(2):
+        colos.clock.wait(0.1)
+        arrive(colos["a"], cut(colos["b"], colos["a"]))
+    said = colos["a"]._replica.state.heard[colos["b"].id]
+    colos.clock.ahead["b"] = -30
+    b = colos.open("b")
+    message = decode(record(b, lambda kv: kv.put("k", 1)))
+    assert message.stamp > said
+
+
+@guards(
+    "But it writes above all that the old one's word let others forget up to.",
+    Line(life._rename, "state.floor, state.low_ceiling)", "state.floor)"),
+    Line(members.announce, "state.low_ceiling = low + LOW_RESERVE", "pass"),
+)
+def a_clock_that_was_mended_opens_above_what_others_have_forgotten() -> None:
+    """Case 21: all clocks were an hour ahead, b's is set right: what it writes is above every low it announced."""
+    colos = Disks("a", "b")
+    colos.clock.ahead.update(a=50, b=50)
+    colos.clock.wait(10)
+    colos.meet()
+    low = colos["a"]._replica.state.announced[colos["b"].id][1]
+    colos.clock.ahead["b"] = -20
+    before = colos["b"].id
+    message = decode(record_of_rename(colos, "b"))
+    assert colos["b"].id != before and message.stamp > low
+
+
+def record_of_rename(colos: Colos, name: str) -> bytes:
+    """The first record that a colo mints under its new name."""
+    kv = colos[name]
+    kv.put("k", 1)
+    return next(data for found, data in kv._replica.recent if found.dot[0] == kv.id)

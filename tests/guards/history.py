@@ -1,0 +1,272 @@
+"""History: the value at a version, or an error that says why not; never a guess."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import crdtkv
+from crdtkv.errors import BaseTooOld, VersionInvalid
+from crdtkv.replica import past
+from crdtkv.replica.core import Replica
+from crdtkv.store.store import Store
+from crdtkv.strategies import roots
+from tests.colos import Colos, arrive, cut, record, refuses
+from tests.guards.mutation import Line, Setting, guards
+
+
+def then(kv: crdtkv.Store, key: str, version: str) -> Any:
+    """What `key` showed at a version; None if it was absent; "?" if that cannot be told here."""
+    try:
+        entry = kv.get(key, at=version)
+    except BaseTooOld:
+        return "?"
+    return None if entry is None else (list(entry.siblings) if entry.strategy == "mv" else entry.value)
+
+
+def nothing(*args: Any, **more: Any) -> None:
+    """In the place of what keeps a rule."""
+
+
+@guards(
+    "less those one of whose by V knows",
+    Line(past._Known.cells, "and not any(covers(known, dot) for dot in by)", ""),
+    Line(past._Known.__init__, "for p, rows in past.items() for row in rows", "for p, row in ()"),
+)
+def a_version_shows_what_it_showed() -> None:
+    """At the colo that wrote it, and where each write came as a record."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    versions = []
+    for value in (1, 2, 3):
+        arrive(b, record(a, lambda kv, value=value: versions.append(kv.put("k", value, strategy="mv").version)))
+    assert [[then(kv, "k", version) for version in versions] for kv in (a, b)] == [[[1], [2], [3]]] * 2
+
+
+@guards(
+    "or whose until V covers",
+    Line(past._Known.__init__, "and not _ended(r, version)", ""),
+)
+def what_a_catch_up_took_away_was_gone_after_it() -> None:
+    """b has 1, then 3, which names the 2 that b never saw."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    versions = []
+    for value in (1, 2, 3, 4):
+        versions.append(a.put("k", value, strategy="mv").version)
+        if value != 2:
+            arrive(b, cut(a, b))
+    assert [then(b, "k", version) for version in versions] == [[1], "?", [3], [4]]
+
+
+@guards(
+    "a replaced sibling is replaced by every sibling that names it as a parent, also one that arrives later",
+    Setting(past, "also_replaced", nothing),
+)
+def a_value_is_gone_from_the_version_of_each_who_replaced_it() -> None:
+    """2 and 3 each took the place of 1; 2 came first. A version that knows 1 and 3 shows 3."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    two = record(b, lambda kv: kv.put("k", 2))
+    three = record(c, lambda kv: kv.put("k", 3))
+    version = c.get("k").version
+    arrive(a, two)
+    arrive(a, three)
+    assert then(a, "k", version) == [3]
+
+
+@guards(
+    "A catch-up tells all of a key iff no sweep came, each parent that its new siblings name was absorbed here before",
+    Setting(past, "note_gap", nothing),
+)
+def what_a_catch_up_squashed_is_not_guessed() -> None:
+    """Case 46: b has the first version and the last; what was in between is told to be too old."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    versions = []
+    for n in range(4):
+        versions.append(a.put("doc", {"n": n, f"m{n}": n}, strategy="json").version)
+        if n in (0, 3):
+            arrive(b, cut(a, b))
+    assert [then(b, "doc", version) for version in versions] == [{"n": 0, "m0": 0}, "?", "?", {"n": 3, "m3": 3}]
+
+
+@guards(
+    "Trimming a sibling raises the horizon by what replaced it",
+    Setting(past, "_forget", nothing),
+)
+def what_was_trimmed_is_not_guessed() -> None:
+    """Case 29: a day later, and where a rule keeps two siblings."""
+    colos = Colos("a")
+    a = colos["a"]
+    a.rules.set("few", "mv", keep_cells=2)
+    few = [a.put("few", value).version for value in range(5)]
+    assert [then(a, "few", version) for version in few] == ["?", "?", [2], [3], [4]]
+    old = [a.put("doc", {"n": n, f"m{n}": n}, strategy="json").version for n in range(2)]
+    colos.clock.wait(25 * 3600)
+    a.compact()
+    assert [then(a, "doc", version) for version in old] == ["?", {"n": 1, "m1": 1}]
+
+
+@guards(
+    "V can be rebuilt iff each of its entries is remembered as a touch of this key, it covers the horizon",
+    Line(Replica.check_kept, "past.rebuildable(self.storage.horizon(key), version)", "True"),
+)
+def an_edit_on_a_version_that_is_gone_is_refused() -> None:
+    """With what is current: never a silent last write."""
+    colos = Colos("a")
+    a = colos["a"]
+    old = a.put("l", ["x", "y"], strategy="list").version
+    a.put("l", ["x", "y", "z"])
+    a.put("l", ["y", "z"])
+    colos.clock.wait(25 * 3600)
+    a.compact()
+    assert refuses(BaseTooOld, lambda: a.put("l", ["x", "y", "new"], base=old))
+    assert a["l"] == ["y", "z"]
+
+
+@guards(
+    "A key context forgets what its life replaced; who wrote it had not",
+    Setting(past, "begin_life", nothing),
+)
+def a_version_knows_what_its_life_replaced() -> None:
+    """The first value of a new life names nothing of b's old one, of which one row is kept: it can be told."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("k", "lww", keep_cells=1)
+    colos.meet()
+    for value in (1, 2, 3):
+        b.put("k", value)
+    colos.meet()
+    a.delete("k")
+    version = a.put("k", 4).version
+    a.put("k", 5)
+    assert then(a, "k", version) == 4
+
+
+@guards(
+    "stamped at or below that writer's floor (a key dropped whole has no context to say so)",
+    Line(past.begin_life, "for row in rows if row.sibling.stamp <= floor]", "for row in ()]"),
+)
+def a_version_of_a_new_life_shows_nothing_that_was_purged_before_it() -> None:
+    """b deletes a's set, which is forgotten; a makes it anew with another element: no version of that has x."""
+    colos = Colos("a", "b")
+    a = colos["a"]
+    a.put("s", ["x"], strategy="set")
+    colos.meet()
+    colos["b"].set("s").clear()
+    colos.purge()
+    version = a.set("s").add("y").version
+    a.set("s").add("z")
+    assert then(a, "s", version) == ["y"]
+
+
+@guards(
+    "or it is a full join, the history begins again",
+    Setting(past, "begin_again", nothing),
+)
+def who_joined_knows_nothing_of_before() -> None:
+    """c has the last value, and what it replaced is not known there."""
+    colos = Colos("a", "b")
+    versions = [colos["a"].put("doc", {"n": n, f"m{n}": n}, strategy="json").version for n in range(3)]
+    c = colos.open("c")
+    colos.meet()
+    assert [then(c, "doc", version) for version in versions] == ["?", "?", {"n": 2, "m2": 2}]
+
+
+@guards(
+    "At most 16 gaps",
+    Line(past.note_gap, "for _, end in gaps[:-MAX_GAPS]:", "for _, end in ():"),
+)
+def the_oldest_gaps_become_the_horizon() -> None:
+    """b hears of every second write only, twenty times: what it cannot tell, it says so."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    versions, values = [], []
+    for n in range(40):
+        values.append({"n": n, f"m{n}": n})
+        versions.append(a.put("doc", values[-1], strategy="json").version)
+        if n % 2:
+            arrive(b, cut(a, b))
+    told = [then(b, "doc", version) for version in versions]
+    assert told[-1] == values[-1] and all(said in ("?", value) for said, value in zip(told, values, strict=True))
+
+
+@guards(
+    "What is not was trimmed, squashed or purged away, belongs to another key, or was made up.",
+    Line(Replica.check_kept, "past.known(self.storage, key, version) and", ""),
+)
+def a_version_that_never_was_is_not_rebuilt() -> None:
+    """A number that was given to another key."""
+    kv = Colos("a")["a"]
+    version = kv.put("k", 1).version
+    other = kv.put("other", 1).version
+    kv.put("k", 2)
+    forged = version.split("_")[0] + "_" + other.split("_")[1]
+    assert then(kv, "k", forged) == "?"
+    assert refuses(VersionInvalid, lambda: kv.get("k", at=other))
+
+
+@guards(
+    "What a purge dropped has neither.",
+    Line(Replica.set_cell, "if gone:", "if gone and (by or until):"),
+)
+def what_was_purged_can_still_be_read_as_it_was() -> None:
+    colos = Colos("a", "b")
+    a = colos["a"]
+    base = a.put("doc", {"x": 1, "y": {"z": 2}}, strategy="json").version
+    a.json("doc").at("/y").delete()
+    colos.purge()
+    assert then(a, "doc", base) == {"x": 1, "y": {"z": 2}}
+
+
+@guards(
+    "The sweep `dot` replaced what it covers also where something concurrent had replaced that here before.",
+    Setting(past, "sweep_rows", nothing),
+)
+def a_sweep_is_part_of_the_versions_that_know_it() -> None:
+    """b removes x, and a sweeps it, neither knowing of the other: a's version, read at b, shows no x."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    base = a.put("s", ["x"], strategy="set").version
+    a.set("s").add("stays")
+    colos.meet()
+    b.set("s").remove("x")
+    swept = record(a, lambda kv: kv.delete("s", base=base))
+    version = a.get("s").version
+    assert arrive(b, swept) == "absorbed"
+    assert then(b, "s", version) == ["stays"]
+
+
+@guards(
+    "Expiry at V is judged at the latest stamp V knows, so V reads the same for ever",
+    Line(roots.expired_then, "return date if pick(list(roots_in(cells, date))) else 0", "return 0"),
+)
+def a_version_reads_the_same_after_its_date() -> None:
+    """The date had passed for x when b, which did not know of it, added y."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("k", ["x"], strategy="list")
+    colos.meet()
+    a.expire("k", 10)
+    colos.clock.wait(20)
+    b.list("k").append("y")
+    colos.meet()
+    version = a.get("k").version
+    assert colos.read("k") == ["y"]
+    a.list("k").append("z")
+    assert then(a, "k", version) == ["y"]
+
+
+@guards(
+    "`history=False` keeps no superseded values.",
+    Line(
+        Store._keep_of, "if not self._history or key.startswith(members.SYSTEM):", "if key.startswith(members.SYSTEM):"
+    ),
+)
+def without_history_nothing_is_kept() -> None:
+    kv = crdtkv.open(colo="a", history=False)
+    version = kv.put("k", 1).version
+    kv.put("k", 2)
+    assert then(kv, "k", version) == "?" and kv._replica.storage.past("k") == {}

@@ -1,0 +1,397 @@
+"""Members: coming back, joining, copies, and clocks that were set right."""
+
+from __future__ import annotations
+
+import crdtkv
+from crdtkv.core.wire import decode
+from crdtkv.errors import ChainBroken, NotAMember
+from crdtkv.replica import life, members, pending
+from crdtkv.store import syncing
+from crdtkv.store.store import Store
+from crdtkv.store.syncing import _join, _Tally
+from tests.colos import Colos, Disks, arrive, cells, cut, record, refuses
+from tests.guards.mutation import Line, guards
+
+
+def at(kv: crdtkv.Store) -> list[str]:
+    """The colos of the members known to `kv`, each as often as it is one."""
+    return [members.colo_of(m) for m in kv.members]
+
+
+# coming back
+
+
+@guards(
+    "When the members agree each is minted anew under min(its base, my vector), as an edit would be",
+    Line(pending.remint, "or not members.agreed(replica)", ""),
+)
+def what_an_evicted_colo_wrote_stands_once() -> None:
+    """Case 55: z had e's element, and removed it; x had not, and evicts e, which returns there: it stays removed."""
+    colos = Colos("x", "z", "e")
+    x, z, e = colos["x"], colos["z"], colos["e"]
+    x.put("l", ["s"], strategy="list")
+    colos.meet()
+    e.list("l").append("e")
+    arrive(z, cut(e, z))
+    z.list("l").remove(1)
+    x.evict("e")
+    x.sync(e)
+    colos.meet()
+    assert colos.read("l") == ["s"]
+
+
+@guards(
+    "(Who has not heard of an eviction may still absorb from the evicted what we are about to mint anew.)",
+    Line(members.agreed, "m in said and said[m][2] == facts", "m in said"),
+)
+def what_only_an_evicted_colo_has_of_another_stands_once() -> None:
+    """f alone has e's 2. x evicts both, and e returns; y knows that, and not of f's eviction: it hears the 2 from f.
+
+    Had e minted the 2 anew by then, it would stand beside what y puts over it.
+    """
+    colos = Colos("x", "y", "e", "f")
+    x, y, e, f = (colos[name] for name in "xyef")
+    x.put("k", 1, strategy="mv")
+    colos.meet()
+    e.put("k", 2)
+    arrive(f, cut(e, f))
+    x.evict("e")
+    _join(e, x, _Tally())
+    arrive(y, cut(x, y))
+    x.evict("f")
+    for source in (x, y):
+        arrive(e, cut(source, e))
+    pending.remint(e._replica, e._rule_of)
+    arrive(y, cut(f, y))
+    y.put("k", 3)
+    colos.meet()
+    assert x.get("k").siblings == (3,)
+
+
+@guards(
+    "each is minted anew under min(its base, my vector), as an edit would be",
+    Line(pending._remint_one, "_rewrite(replica, draft, item)", "pass"),
+    Line(pending._Item.covered, "covers(self.vector, dot) and dot not in self.beside", "True"),
+    Line(pending._Item.covered, "and dot not in self.beside", ""),
+)
+def what_is_minted_anew_replaces_what_it_had_replaced_and_no_more() -> None:
+    """e put 7 beside the 2 that its base lacked, and had not heard of the 3: all stand after its return."""
+    colos = Colos("a", "b", "e")
+    a, e = colos["a"], colos["e"]
+    base = a.put("k", 1, strategy="mv").version
+    colos.meet()
+    a.put("k", 2)
+    colos.meet()
+    e.put("k", 7, base=base)
+    a.put("k", 3, base=base)
+    del colos["e"]
+    a.evict("e")
+    colos["e"] = e
+    colos.meet()
+    assert sorted(a.get("k").siblings) == [2, 3, 7]
+    colos.read("k")
+
+
+@guards(
+    "where an uncovered later value of that cell stands",
+    Line(pending._why_lost, 'return "a later write stood when this colo came back"', "return None"),
+)
+def who_returns_does_not_win_by_returning() -> None:
+    colos = Colos("a", "b", "e")
+    a, e = colos["a"], colos["e"]
+    a.put("k", 1, strategy="lww")
+    colos.meet()
+    e.put("k", 7)
+    colos.clock.wait(1)
+    a.put("k", 8)
+    del colos["e"]
+    a.evict("e")
+    colos["e"] = e
+    colos.meet()
+    assert colos.read("k") == 8 and [c.value for c in e.conflicts()] == [7]
+
+
+@guards(
+    "where its base lacks some of F and the cell is absent, an lww write stamped <= S or what a remove would beat",
+    Line(pending._why_lost, "if forgot and (removal_wins or", "if forgot and (removal_wins and"),
+    Line(pending._why_lost, "if forgot and (removal_wins or", "if forgot and ("),
+)
+def what_was_deleted_while_it_was_away_does_not_come_back() -> None:
+    """Case 42, and the same of an element under remove-wins: told in the inbox."""
+    colos = Colos("a", "b", "e")
+    a, e = colos["a"], colos["e"]
+    a.rules.set("s", "set", wins="remove")
+    a.put("k", 1, strategy="lww")
+    a.put("s", ["x", "y"])
+    colos.meet()
+    e.put("k", 7)
+    e.set("s").add("x")
+    colos.clock.wait(1)
+    a.delete("k")
+    a.set("s").remove("x")
+    del colos["e"]
+    a.evict("e")
+    colos.purge()
+    colos["e"] = e
+    colos.meet(4)
+    assert colos.read("k") is None and colos.read("s") == ["y"]
+    assert len(e.conflicts()) == 2
+
+
+@guards(
+    "Counters by the part not seen",
+    Line(
+        pending._writes,
+        "[Write(path, joined_payload(path, (item.lost, *place.cell)), all=True)]",
+        "[Write(path.replace(item.lost.dot[0].encode(), b'e~new0'), payload)]",
+    ),
+)
+def a_share_comes_back_by_the_part_that_nobody_has_seen() -> None:
+    """e's 5 are known to all, its 3 to nobody when it is evicted."""
+    colos = Colos("a", "b", "e")
+    a, e = colos["a"], colos["e"]
+    e.counter("n").add(5)
+    colos.meet()
+    e.counter("n").add(3)
+    del colos["e"]
+    a.evict("e")
+    colos["e"] = e
+    colos.meet()
+    assert colos.read("n") == 8
+
+
+@guards(
+    "it says nothing of itself and writes nothing before it has met a member",
+    Line(life._lies_elsewhere, "if state.home != replica.storage.home():", "if False:"),
+    Line(Store._begin, "if self._replica.state.copied and not by_copy:", "if False:"),
+)
+def a_restored_copy_writes_under_a_new_name() -> None:
+    """Case 5: what it wrote after the copy was made is known elsewhere; no dot is minted twice, nothing is lost."""
+    colos = Disks("a", "b")
+    colos["b"].counter("n").add(1)
+    colos.meet()
+    copy = colos.copy("b")
+    colos["b"].counter("n").add(10)
+    colos.meet()
+    b = colos.put_back("b", copy, elsewhere=True)
+    assert refuses(NotAMember, lambda: b.counter("n").add(100))
+    colos.meet()
+    b.counter("n").add(100)
+    colos.meet()
+    assert colos.read("n") == 111
+    colos.check()
+
+
+@guards(
+    "One that nothing gave away is known by a peer that has more of its numbers",
+    Line(
+        syncing._meet,
+        "copy._replica.state.copied or life.is_old_copy(copy._replica, peer._replica)",
+        "copy._replica.state.copied",
+    ),
+)
+def a_disk_that_fell_back_bears_no_number_twice() -> None:
+    """Case 5: it lies where it lay, and has forgotten 10 and 100. a knows of the 10, c of both."""
+    colos = Disks("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    b.counter("n").add(1)
+    colos.meet()
+    copy = colos.copy("b")
+    b.counter("n").add(10)
+    a.sync(b)
+    b.counter("n").add(100)
+    c.sync(b)
+    b = colos.put_back("b", copy)
+    b.sync(a)
+    b.counter("n").add(1000)
+    colos.meet()
+    assert colos.read("n") == 1111
+
+
+@guards(
+    "Two stores that live under one id, or hold different records of one dot, must not be mixed.",
+    Line(syncing._check_lives, "if a.state.id == b.state.id:", "if False:"),
+    Line(syncing._check_lives, "known[0] != known[1]", "False"),
+)
+def two_that_live_under_one_name_are_told() -> None:
+    """Case 6: b's disk was copied while it ran, and both are open: they meet, or a, who has met one, and c the other."""
+    colos = Disks("a", "b", "c")
+    copy = colos.copy("b")
+    b = colos["b"]
+    twin = colos.put_back("b", copy)
+    assert refuses(ChainBroken, lambda: b.sync(twin))
+    b.put("k", "b")
+    twin.put("k", "twin")
+    colos["a"].sync(b)
+    colos["c"].sync(twin)
+    assert refuses(ChainBroken, lambda: colos["a"].sync(colos["c"]))
+
+
+@guards(
+    "One that nothing gave away is known by a peer that has more of its numbers, or another hash of one",
+    Line(life.is_old_copy, "or (None not in (told, mine) and told != mine)", ""),
+    Line(pending.uncovered, "or (dot[0] == state.id and not covers(base, dot))", ""),
+    Line(syncing._renew_copy, "if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:", "if False:"),
+)
+def what_a_copy_wrote_that_nothing_gave_away_is_not_lost() -> None:
+    """b's disk fell back behind x, which a knows, and b adds y under that same number: both are in the set."""
+    colos = Disks("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("s", ["w"], strategy="set")
+    colos.meet()
+    copy = colos.copy("b")
+    b.set("s").add("x")
+    colos.meet()
+    b = colos.put_back("b", copy)
+    name = b.id
+    b.set("s").add("y")
+    colos.meet()
+    assert b.id != name and colos.read("s") == ["w", "x", "y"]
+    colos.check()
+
+
+@guards(
+    "stamped above the member's clock",
+    Line(life._rename, "state.clock = max(state.clock, least)", "pass"),
+)
+def a_restored_copy_goes_on_above_the_member_it_met() -> None:
+    """Its wall is minutes behind: what it writes is later than what the others may have forgotten all the same."""
+    colos = Disks("a", "b")
+    copy = colos.copy("b")
+    colos.clock.wait(600)
+    colos.clock.ahead["b"] = -500
+    b = colos.put_back("b", copy, elsewhere=True)
+    a = colos["a"]
+    a.put("k", 0)
+    b.sync(a)
+    b.put("m", 1)
+    assert b.get("m").stamp >= a.get("k").stamp
+
+
+@guards(
+    "what it was in is not shown",
+    Line(pending._why_lost, "if not place.inside:", "if False:"),
+)
+def what_was_written_into_what_is_deleted_is_told() -> None:
+    """c was deleted while e, evicted since, wrote into it: the document has no c, and e's inbox has the write."""
+    colos = Colos("a", "b", "e")
+    a, e = colos["a"], colos["e"]
+    a.put("doc", {"c": {"x": 1}, "d": 0}, strategy="json")
+    colos.meet()
+    e.json("doc").at("/c/x").put(9)
+    a.json("doc").at("/c").delete()
+    del colos["e"]
+    a.evict("e")
+    colos["e"] = e
+    colos.meet()
+    assert colos.read("doc") == {"d": 0} and [c.value for c in e.conflicts()] == [9]
+
+
+@guards(
+    "what reads as absent it replaces whole (a container: and tombstones all below; an element: and its order cell)",
+    Line(pending._writes, "if place.present or not is_live(payload):", "if True:"),
+)
+def what_is_minted_anew_replaces_what_is_absent_whole() -> None:
+    """e's element, which x removed: p has forgotten that when e comes back, e has not: equal cells."""
+    colos = Colos("x", "p", "z", "e")
+    x, p, z, e = (colos[name] for name in "xpze")
+    x.put("s", ["el", "stays"], strategy="set")
+    colos.meet()
+    e.set("s").add("el")
+    x.set("s").remove("el")
+    x.evict("e")
+    for _ in range(2):
+        for one, other in ((x, p), (x, z), (p, z)):
+            arrive(other, cut(one, other))
+            arrive(one, cut(other, one))
+        colos.clock.wait(20)
+    _join(e, x, _Tally())
+    for source, target in ((e, x), (x, p), (p, e), (e, p), (x, z), (z, p)):
+        arrive(target, cut(source, target))
+    p.compact()
+    assert cells(p, "s") == 1 and cells(e, "s") == 2
+    arrive(e, cut(z, e))
+    assert pending.remint(e._replica, e._rule_of) == 1
+    for source, target in ((e, p), (p, e), (e, p)):
+        arrive(target, cut(source, target))
+    assert e.vector == p.vector and e.floor == p.floor and e.digest() == p.digest()
+
+
+@guards(
+    "A wall clock that went back by more than the bound: the store renames itself",
+    Line(life.mend, "if members.is_live_member(replica) and", "if False and"),
+)
+def a_clock_that_was_set_right_makes_a_new_name() -> None:
+    """Case 21: an hour ahead, then right: it writes at the right time again, under a new name."""
+    colos = Colos("a", "b")
+    colos.clock.ahead["b"] = 3600
+    b = colos["b"]
+    b.put("k", "future")
+    colos.clock.ahead["b"] = 0
+    b.put("k", "now")
+    assert b.get("k").stamp < (colos.clock.now + 1) * 1000
+    colos.meet()
+    assert colos.read("k") == "now" and at(colos["a"]) == ["a", "b"]
+
+
+@guards(
+    "Where our clock goes on: what members may have forgotten up to lies below the clock of each of them.",
+    Line(
+        life.return_to,
+        "replica.state.clock = max(replica.state.clock, _above(snapshot))",
+        "pass",
+    ),
+)
+def who_joins_writes_above_what_its_sponsor_said() -> None:
+    """d's clock is minutes behind: what it writes is stamped later than its joining all the same."""
+    colos = Colos("a", "b")
+    a = colos["a"]
+    a.put("k", 1, strategy="lww")
+    colos.clock.ahead["d"] = -300
+    d = colos.open("d")
+    d.sync(a)
+    [joined] = [s.stamp for s in a._replica.storage.cells(members.MEMBERS)[members.member_path(d.id)]]
+    assert decode(record(d, lambda kv: kv.put("k", 2))).stamp > joined
+
+
+@guards(
+    "Counters by the part not seen",
+    Line(
+        pending._why_lost,
+        'return "what it added to may have been deleted while this colo was away" if forgot and not item.first else None',
+        "return None",
+    ),
+)
+def what_was_counted_before_a_delete_does_not_come_back_with_what_was_counted_since() -> None:
+    """All had heard of e's 5, which a deleted and all forgot; its 3, counted on top of them, are told in the inbox."""
+    colos = Colos("a", "b", "e")
+    a, e = colos["a"], colos["e"]
+    e.counter("n").add(5)
+    colos.meet()
+    e.counter("n").add(3)
+    a.delete("n")
+    del colos["e"]
+    a.evict("e")
+    colos.purge()
+    colos["e"] = e
+    colos.meet(4)
+    assert colos.read("n") is None and len(e.conflicts()) == 1
+
+
+@guards(
+    "A copy of which its members were only itself is a namespace of its own from then on.",
+    Line(life._wake_copy, "None if state.copied else _rename(replica)", "None"),
+    Line(life._wake_copy, "state.home = replica.storage.home()", "pass"),
+)
+def a_copy_of_a_lone_store_takes_a_new_name_once() -> None:
+    """Nobody can sponsor it. Where it lies now it is at home: opened again, it is who it was."""
+    colos = Disks("a")
+    colos["a"].put("k", 1)
+    name = colos["a"].id
+    a = colos.put_back("a", colos.copy("a"), elsewhere=True)
+    a.put("k", 2)
+    assert a.id != name
+    again = a.id
+    a = colos.open("a")
+    a.put("k", 3)
+    assert a.id == again and a.members == [again]

@@ -1,0 +1,281 @@
+"""What a client is told: versions, receipts, feeds, rules."""
+
+from __future__ import annotations
+
+import crdtkv
+from crdtkv.core import rules, versions
+from crdtkv.core.paths import STRATEGY, component
+from crdtkv.core.wire import Record, RecordWrite, decode, encode
+from crdtkv.errors import (
+    BaseNotHere,
+    BaseRequired,
+    PreconditionFailed,
+    TooManySiblings,
+    ValueInvalid,
+    VersionInvalid,
+)
+from crdtkv.replica import core
+from crdtkv.replica.core import Replica
+from crdtkv.store import watching
+from crdtkv.store.operations import Operations
+from crdtkv.store.store import Store
+from crdtkv.strategies import cell_reading, roots
+from crdtkv.strategies.document_edit import Edit
+from crdtkv.strategies.opaque import Opaque
+from tests.colos import Colos, arrive, cells, full_disk, limited, outbox, record, refuses, shows
+from tests.guards.mutation import Line, guards
+
+# puts and bases
+
+
+@guards(
+    "A put is compared with what its client had read, once, where it happens; only what changed is written.",
+    Line(Edit._put_members, "self.put(path + part, (*at, name), *children, value[name])",
+         "self.put(path + part, (*at, name), children[0], children[0], value[name])"),
+)
+def a_put_says_what_its_client_changed() -> None:
+    """a's client changed x, b's had changed y since and added z: x is a's, y and z are b's."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    base = a.put("doc", {"x": 1, "y": 1}, strategy="json?wins=delete").version
+    colos.meet()
+    b.put("doc", {"x": 1, "y": 2, "z": {"n": 3}})
+    colos.meet()
+    a.put("doc", {"x": 9, "y": 1}, base=base)
+    colos.meet()
+    assert colos.read("doc") == {"x": 9, "y": 2, "z": {"n": 3}}
+
+
+@guards(
+    "Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted.",
+    Line(Replica.check_absorbed, "if covers(self.state.vector, (origin, n)):", "if True:"),
+    Line(Replica.check_absorbed, "origin != self.state.id and (origin", "(True or origin"),
+    Line(Replica.check_absorbed, "and (origin in self.state.vector or members.is_member(self, origin))", ""),
+)
+def a_base_that_is_not_here_is_no_base() -> None:
+    """Case 50: b lacks v1, which a client read at a; and a version that a itself never gave is told as forged."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    v1 = a.put("k", 1, strategy="mv").version
+    assert refuses(BaseNotHere, lambda: b.put("k", 2, base=v1))
+    assert shows(b, "k") is None
+    forged = v1.replace(".1", ".7").replace(".2", ".7").replace(".3", ".7")
+    assert refuses(VersionInvalid, lambda: a.put("k", 2, base=forged))
+    stranger = v1.split("_")[0] + "_zrh~q7w2.5"
+    assert refuses(VersionInvalid, lambda: a.put("k", 2, base=stranger))
+
+
+@guards(
+    "A key's version as text: its key context, and a check that it is this key's.",
+    Line(versions.parse_version, "if check != _check(key):", "if False:"),
+)
+def a_version_of_another_key_is_found_out() -> None:
+    kv = Colos("a")["a"]
+    version = kv.put("x", 1).version
+    kv.put("y", 1)
+    assert refuses(VersionInvalid, lambda: kv.put("y", 2, base=version))
+
+
+@guards(
+    "only if this is the version here (None: only if there is no such key)",
+    Line(Operations._check_version, "if found != wanted:", "if False:"),
+)
+def a_put_on_a_condition_is_not_made_without_it() -> None:
+    kv = Colos("a")["a"]
+    version = kv.put("k", 1).version
+    kv.put("k", 2)
+    assert refuses(PreconditionFailed, lambda: kv.put("k", 3, if_version=version))
+    assert refuses(PreconditionFailed, lambda: kv.put("k", 3, if_version=None))
+    assert shows(kv, "k") == 2
+
+
+@guards(
+    "`require_base`: a put must name its base.",
+    Line(Operations._check_base_given, "and self._rule_of(key).require_base", "and False"),
+    Line(Operations._check_base_given, "and self._reading().present(key)", ""),
+)
+def where_a_base_is_required_a_put_without_one_is_refused() -> None:
+    """The first put has none to give."""
+    kv = Colos("a")["a"]
+    kv.rules.set("k", "json", require_base=True)
+    version = kv.put("k", 1).version
+    assert refuses(BaseRequired, lambda: kv.put("k", 2))
+    assert kv.put("k", 2, base=version).value == 2
+
+
+@guards(
+    "The same for the same wish, so that one key is not used for two.",
+    Line(
+        Operations._write,
+        "if idempotency_key is not None and (done := self._done(key, operation, idempotency_key)) is not None:",
+        "if False:",
+    ),
+    Line(Operations._done, "if known != key or fingerprint != _fingerprint(operation):", "if False:"),
+)
+def a_write_that_is_tried_again_is_done_once() -> None:
+    kv = Colos("a")["a"]
+    first = kv.put("k", 1, idempotency_key="once")
+    kv.put("k", 2)
+    assert kv.put("k", 1, idempotency_key="once").version == first.version
+    assert shows(kv, "k") == 2
+    assert refuses(ValueInvalid, lambda: kv.put("k", 3, idempotency_key="once"))
+
+
+@guards(
+    "Concurrent values of one cell where none replaces the others.",
+    Line(cell_reading.put_beside, "if standing >= MAX_SIBLINGS:", "if False:"),
+)
+def siblings_do_not_pile_up() -> None:
+    """Case 48: beyond 64 it says "read again"."""
+    kv = Colos("a")["a"]
+    base = kv.put("k", 0, strategy="mv").version
+    for value in range(64):
+        kv.put("k", value, base=base)
+    assert refuses(TooManySiblings, lambda: kv.put("k", 64, base=base))
+
+
+# what is told, and when
+
+
+@guards(
+    "After the commit: a watcher or a peer must never know of an edit that a crash could take back.",
+    Line(Store.transaction, "made = draft.record()", "made = draft.record(); self._told(made)"),
+)
+def what_a_crash_takes_back_nobody_was_told() -> None:
+    kv = Colos("a")["a"]
+    sent = outbox(kv)
+    with full_disk(kv):
+        kv.put("k", 1)
+    assert sent == [] and len(kv._replica.recent) == 1
+
+
+@guards(
+    "Who lacks some of what was purged can't be told what was deleted: it gets one `reset`, then every key.",
+    Line(watching._changes, "if frm and not covers_all(frm, store._replica.state.dropped):", "if False:"),
+)
+def a_feed_says_so_where_it_has_a_gap() -> None:
+    """Case 37: z was deleted, and the delete forgotten, since the cursor."""
+    colos = Colos("a", "b")
+    kv = colos["a"]
+    feed = kv.watch(timeout=0)
+    kv.put("x", 1)
+    kv.put("z", 1)
+    cursor = [change.cursor for change in feed][-1]
+    kv.delete("z")
+    colos.purge()
+    told = [(change.reset, change.key) for change in kv.watch(since=cursor, timeout=0)]
+    assert told == [(True, ""), (False, "x")]
+
+
+@guards(
+    "What changed is what holds a sibling beyond `from`, so a feed begun at one colo goes on at another.",
+    Line(watching.watch, "if not covers_all(vector, position[1]):", "if False:"),
+    Line(watching._keys, "{key for key, _ in storage.beyond(frm)}", "{key for key, _ in storage.beyond(to)}"),
+    Line(watching._keys, "- {key for key, _ in storage.beyond(to)}", ""),
+    Line(
+        watching._changes,
+        "to = to if last else dict(store._replica.state.vector)",
+        "to = dict(store._replica.state.vector)",
+    ),
+)
+def a_feed_goes_on_at_another_colo() -> None:
+    """Each change once; and who lacks what the cursor has says so. A change of a key that was told is told again."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    feed = a.watch(timeout=0)
+    for key in "wxy":
+        a.put(key, 1)
+    first = next(feed, None)
+    assert first is not None and first.key == "w"
+    assert refuses(BaseNotHere, lambda: b.watch(since=first.cursor, timeout=0))
+    colos.meet()
+    b.put("w", 2)
+    b.put("z", 1)
+    told = [(change.key, change.entry and change.entry.value) for change in b.watch(since=first.cursor, timeout=0)]
+    assert told == [("x", 1), ("y", 1), ("w", 2), ("z", 1)]
+
+
+# rules and strategies
+
+
+@guards(
+    "The rule of `key`: exact, then the longest literal prefix, a glob before a regex, `*` last; else DEFAULT.",
+    Line(rules.choose, "if rule.pattern == key:", "if False:"),
+    Line(rules.choose, "len(pattern.prefix)", "-len(pattern.prefix)"),
+    Line(rules.choose, 'rule.pattern != "*"', 'rule.pattern == "*"'),
+    Line(rules.choose, "not is_regex(rule.pattern)", "is_regex(rule.pattern)"),
+)
+def the_most_particular_rule_holds() -> None:
+    kv = Colos("a")["a"]
+    for pattern, strategy in (
+        ("*", "set"), ("cart/*", "mv"), ("cart/7*", "json"), ("re:^cart/7", "list"), ("cart/77", "log"), ("x*", "mv"),
+        ("x[*]", "set"),
+    ):  # fmt: skip
+        kv.rules.set(pattern, strategy)
+    found = {key: kv.put(key, [1]).strategy for key in ("other", "cart/1", "cart/7", "cart/77", "x*")}
+    assert found == {"other": "set", "cart/1": "mv", "cart/7": "json", "cart/77": "log", "x*": "mv"}
+
+
+@guards(
+    "Where two colos created it under different rules, the one with the latest live stamp; the other stays readable "
+    "as a conflict.",
+    Line(roots.pick, "return max(present,", "return min(present,"),
+)
+def of_two_strategies_the_later_is_read() -> None:
+    """Case 39."""
+    colos = Colos("a", "b")
+    colos["a"].put("k", ["x"], strategy="set")
+    colos["b"].put("k", 7, strategy="counter")
+    colos.meet()
+    assert colos.read("k") == 7
+    assert colos["a"].get("k").conflicts == ({"strategy": "set", "value": ["x"]},)
+
+
+@guards(
+    "Elsewhere its keys show as a conflict that names it; nothing is lost, and nothing is edited or purged.",
+    Line(Opaque.dead, "return ()", "return candidates"),
+    Line(roots.known_strategy, "return Opaque(spec)", "raise"),
+)
+def what_this_colo_has_no_code_for_is_kept() -> None:
+    """b receives cells of a strategy that is installed elsewhere only, a tombstone among them, and purges."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    made = decode(record(a, lambda kv: kv.put("k", 1)))
+    assert isinstance(made, Record)
+    root = component(STRATEGY, b"foreign")
+    writes = (RecordWrite("k", root, made.writes[0].payload), RecordWrite("k", root + b"mx\x00", None))
+    assert arrive(b, encode(made._replace(writes=writes))) == "absorbed"
+    assert b.get("k") is not None and b.get("k").strategy == "foreign"
+    del colos["a"]
+    b.evict("a")
+    colos.purge()
+    assert cells(b, "k") == 2
+
+
+@guards(
+    "A read writes nothing.",
+    Line(
+        Store._reading,
+        "return Reading(self._replica, self._lock)",
+        "self._replica.tick(); return Reading(self._replica, self._lock)",
+    ),
+)
+def a_read_leaves_no_trace() -> None:
+    kv: crdtkv.Store = Colos("a")["a"]
+    kv.put("k", 1)
+    before = (kv._replica.state.to_plain(), kv.digest())
+    assert kv.get("k") is not None and list(kv.keys()) == ["k"] and kv.history("k") and kv.blame("k")
+    assert (kv._replica.state.to_plain(), kv.digest()) == before
+
+
+@guards(
+    "Of the keys asked for last.",
+    Line(Replica.memo, "if len(self._memos) > MEMOS:", "if False:"),
+)
+def what_is_remembered_of_keys_is_bounded() -> None:
+    kv = Colos("a")["a"]
+    with limited(core, "MEMOS", 3):
+        for n in range(6):
+            kv.put(f"k{n}", {"n": n}, strategy="json")
+        assert [shows(kv, f"k{n}") for n in range(6)] == [{"n": n} for n in range(6)]
+        assert len(kv._replica._memos) == 3

@@ -1,0 +1,73 @@
+"""Every rule of the engine is kept by a line that a proof would miss.
+
+The proofs, each under its guards, are in the files beside this one, by the headings of
+docs/replication.md. `python -m tests.guards` prints the table: rule, mutation, proof.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from crdtkv.errors import CrdtkvError
+from tests.guards.mutation import GUARDS, Guard
+
+AREAS = (
+    "cells", "deleting", "absent", "elements", "counters", "expiry", "exchange", "clocks", "forgetting", "belonging",
+    "returning", "history", "telling", "values", "serving", "keeping",
+)  # fmt: skip
+for area in AREAS:
+    import_module(f"tests.guards.{area}")
+
+LAWS = (AssertionError, CrdtkvError)
+ROOT = Path(__file__).parent.parent.parent
+PROOFS = list({guard.proof: None for guard in GUARDS})
+
+
+@pytest.mark.parametrize("proof", PROOFS, ids=lambda p: f"{p.__module__.rpartition('.')[2]}-{p.__name__}")
+def test_it_holds(proof: Callable[[], None]) -> None:
+    """As the engine is."""
+    proof()
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.name)
+def test_a_broken_guard_is_noticed(guard: Guard) -> None:
+    """With one line written wrong, the same proof fails."""
+    with guard.broken(), pytest.raises(LAWS):
+        guard.proof()
+
+
+def test_every_rule_is_written_down() -> None:
+    """On the page of the rules, or in the words of the code that keeps it."""
+    pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "crdtkv").rglob("*.py")]
+    written = "\n".join(_words(page.read_text()) for page in pages)
+    unwritten = {guard.rule for guard in GUARDS if _words(guard.rule) not in written}
+    assert not unwritten, "these words are nowhere: " + "; ".join(sorted(unwritten))
+
+
+UNGUARDED = (
+    "Live siblings in what reads as absent", "Whatever lies below something absent", "So every write that knows of",
+    "words: one cell.", "Two texts A, B together", "A put to what reads as absent begins a text",
+    "Under json?strings=words", "Purging goes on until nothing more goes", "Leave:", "Two namespaces become one",
+)  # fmt: skip
+"""Paragraphs that laws, stories and tests of their own hold to, and no mutation yet. The list only gets shorter."""
+
+
+def test_every_paragraph_of_the_page_has_a_guard() -> None:
+    """docs/replication.md is what every replica does; what no proof would miss does not belong there."""
+    page = (ROOT / "docs" / "replication.md").read_text()
+    paragraphs = [_words(part) for part in re.split(r"\n(?=- |\n|## )", page) if part.startswith("- ")]
+    rules = [_words(guard.rule) for guard in GUARDS]
+    bare = [paragraph for paragraph in paragraphs if not any(rule in paragraph for rule in rules)]
+    unexpected = [p for p in bare if not p.removeprefix("- ").startswith(UNGUARDED)]
+    assert len(paragraphs) > 30 and not unexpected, "no guard is for: " + "\n".join(unexpected)
+    assert len(bare) == len(UNGUARDED), "one of UNGUARDED has a guard now: take it out of the list"
+
+
+def _words(text: str) -> str:
+    """Without line ends, comment signs and stress, which break a sentence in two."""
+    return " ".join(text.replace("#", " ").replace("*", "").replace("`", "").split())

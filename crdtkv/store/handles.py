@@ -177,6 +177,10 @@ class ListHandle(Handle):
         """The element at `index` stands at `to`; of concurrent moves the later, and never two copies."""
         return self._do("move", index, to)
 
+    def clear(self) -> Receipt:
+        """All that is shown is removed; what was put in concurrently stands."""
+        return self._do("clear")
+
     @overload
     def __getitem__(self, index: int) -> Any: ...
     @overload
@@ -185,10 +189,10 @@ class ListHandle(Handle):
         return self.value[index]
 
     def __setitem__(self, index: int, value: Any) -> None:
-        self.set(index, value)
+        self.set(_one(index), value)
 
     def __delitem__(self, index: int) -> None:
-        self.remove(index)
+        self.remove(_one(index))
 
     def __contains__(self, element: object) -> bool:
         return any(values.equal(element, e) for e in self.value)
@@ -198,6 +202,12 @@ class ListHandle(Handle):
 
     def __len__(self) -> int:
         return len(self.value)
+
+
+def _one(index: Any) -> Any:
+    if isinstance(index, slice):
+        raise WrongType(f"{index!r} names several elements, which can be read only; put the whole list, or one by one")
+    return index
 
 
 class LogHandle(Handle):

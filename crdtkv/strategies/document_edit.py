@@ -361,45 +361,65 @@ class Edit:
         if shown is not None and shown.kind != MARK_ARRAY:
             raise WrongType(f"{pointer(at)!r} is not a list")
         elements = self.reader.elements(now) if shown is not None else []
-        if operation.name in ("append", "prepend", "insert") and shown is None:
-            return self._create(path, at, now, list(operation.args[-1:]), MARK_ARRAY)
-        writes = self._element_operation(path, at, now, base, elements, operation)
+        place_new = _place_of_new(operation, len(elements), at)
+        if place_new is None:
+            writes = self._element_operation(path, at, now, base, elements, operation)
+        elif shown is None:
+            return self._create(path, at, now, list(place_new[1]), MARK_ARRAY)
+        else:
+            writes = self._insert_elements(path, at, now, elements, *place_new)
         return self.reassert(path, now, MARK_ARRAY, writes)
 
-    def _element_operation(
-        self,
-        path: bytes,
-        at: Tokens,
-        now: Node,
-        base: Node,
-        elements: list[Element],
-        operation: Operation,
+    def _insert_elements(
+        self, path: bytes, at: Tokens, now: Node, elements: list[Element], index: int, new: Sequence[Any]
     ) -> list[Write]:
-        name, args, count = operation.name, operation.args, len(elements)
-        if name in ("append", "prepend", "insert"):
-            index = {"append": count, "prepend": 0}.get(name, args[0])
-            part = keyed(args[-1], self._key_members(at))
-            position = self._between(elements, check_index(index, count, at), now)
-            target = part or component(ELEMENT, position)
-            writes = self.put(path + target, (*at, "*"), now.children.get(target, EMPTY), EMPTY, args[-1])
-            return [*writes, order_write(path, target, position)] if part else writes
-        index = check_index(args[0], count - 1, at)
-        _, part, node = elements[index]
-        if name == "remove":
-            return self.delete_element(path, now, base, part)
-        if name == "set":
-            return self.put(path + part, (*at, "*"), node, base.children.get(part, EMPTY), args[1])
-        if name == "move":
-            rest = elements[:index] + elements[index + 1 :]
-            return [order_write(path, part, self._between(rest, check_index(args[1], count - 1, at), now))]
-        raise WrongOperation(f"a list in json takes append, prepend, insert, remove, set, move; not {name!r}")
+        parts = keyed_parts(new, self._key_members(at))
+        writes: list[Write] = []
+        for j, position in enumerate(self._between(elements, index, now, len(new))):
+            part = parts.get(j) or component(ELEMENT, position)
+            writes += self.put(path + part, (*at, "*"), now.children.get(part, EMPTY), EMPTY, new[j])
+            writes += [order_write(path, part, position)] if j in parts else []
+        return writes
 
-    def _between(self, elements: list[Element], index: int, now: Node) -> bytes:
-        fixed = {i: e[0] for i, e in enumerate(elements[:index])} | {
-            i + 1: e[0] for i, e in enumerate(elements) if i >= index
-        }
+    def _element_operation(
+        self, path: bytes, at: Tokens, now: Node, base: Node, elements: list[Element], operation: Operation
+    ) -> list[Write]:
+        count = len(elements)
+        match operation:
+            case Operation("remove", (index,)):
+                return self.delete_element(path, now, base, elements[check_index(index, count, at)].component)
+            case Operation("set", (index, value)):
+                _, part, node = elements[check_index(index, count, at)]
+                return self.put(path + part, (*at, "*"), node, base.children.get(part, EMPTY), value)
+            case Operation("move", (index, to)):
+                found = check_index(index, count, at)
+                rest = elements[:found] + elements[found + 1 :]
+                [position] = self._between(rest, check_index(to, count, at), now, 1)
+                return [order_write(path, elements[found].component, position)]
+            case Operation("clear", ()):
+                return [w for e in elements for w in self.delete_element(path, now, base, e.component)]
+        takes = "append, prepend, insert(index, value, ...), remove(index), set(index, value), move(index, to), clear"
+        raise WrongOperation(f"a list in json takes {takes}; not {operation.name}{operation.args!r:.200}")
+
+    def _between(self, elements: list[Element], index: int, now: Node, count: int) -> list[bytes]:
+        """`count` positions in front of the element at `index`."""
+        fixed = {i if i < index else i + count: e.position for i, e in enumerate(elements)}
+        wanted = range(index, index + count)
         taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
-        return place(fixed.get, [index], len(elements) + 1, taken, self.env)[index]
+        made = place(fixed.get, wanted, len(elements) + count, taken, self.env)
+        return [made[j] for j in wanted]
+
+
+def _place_of_new(operation: Operation, count: int, at: Tokens) -> tuple[int, Sequence[Any]] | None:
+    """Where an operation puts in which elements; None for one that puts in none."""
+    match operation:
+        case Operation("append", (_, *_) as new):
+            return count, new
+        case Operation("prepend", (_, *_) as new):
+            return 0, new
+        case Operation("insert", (index, first_value, *more)):
+            return check_index(index, count, at, end=1), [first_value, *more]
+    return None
 
 
 def member(name: str) -> bytes:
@@ -463,14 +483,14 @@ def similar(old: Any, new: Any) -> bool:
     return False
 
 
-def check_index(index: Any, most: int, at: Tokens) -> int:
-    """`index` as it counts from the front. WrongType if there is no such place."""
+def check_index(index: Any, count: int, at: Tokens, end: int = 0) -> int:
+    """`index` of `count` elements from the front, as Python counts; `end=1`: or behind the last. Else WrongType."""
     if not isinstance(index, int) or isinstance(index, bool):
         raise WrongType(f"index {index!r} of {pointer(at)!r} is not a whole number")
-    found = index + most + 1 if index < 0 else index
-    if not 0 <= found <= most:
-        raise WrongType(f"index {index} is outside {pointer(at)!r}; 0 to {most} are allowed")
-    return found
+    if not -count <= index < count + end:
+        allowed = f"{-count} to {count + end - 1} are allowed" if count + end else "it is empty"
+        raise WrongType(f"index {index} is outside {pointer(at)!r}; {allowed}")
+    return index + count if index < 0 else index
 
 
 def pointer(tokens: Tokens) -> str:

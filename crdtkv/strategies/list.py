@@ -191,7 +191,7 @@ def _insert(tree: Tree, env: Env, left: bytes | None, right: bytes | None, new: 
 
 def _insert_at(tree: Tree, env: Env, index: Any, new: Sequence[Any]) -> list[Write]:
     now = _shown(tree)
-    at = _index(index, tree, len(now) + 1)
+    at = _index(index, tree, end=1)
     left = now[at - 1][0] if at else None
     right = now[at][0] if at < len(now) else None
     return _insert(tree, env, left, right, new)
@@ -206,7 +206,7 @@ def _remove(tree: Tree, path: bytes, env: Env) -> list[Write]:
 
 def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:
     now = _shown(tree)
-    at, goal = _index(index, tree, len(now)), _index(to, tree, len(now))
+    at, goal = _index(index, tree), _index(to, tree)
     rest = now[:at] + now[at + 1 :]
     left = rest[goal - 1][0] if goal else None
     right = rest[goal][0] if goal < len(rest) else None
@@ -233,9 +233,10 @@ def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan
     return writes
 
 
-def _index(index: Any, tree: Tree, length: int | None = None) -> int:
-    """`index` counted from the front, as Python does. Raises WrongType outside."""
-    count = len(_shown(tree)) if length is None else length
-    if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count:
-        raise WrongType(f"no index {index!r} in a list of {count}; -{count} to {count - 1} are allowed")
-    return index % count
+def _index(index: Any, tree: Tree, end: int = 0) -> int:
+    """`index` counted from the front, negatives as in Python; `end=1`: also behind the last. WrongType outside."""
+    count = len(_shown(tree))
+    if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count + end:
+        allowed = f"{-count} to {count + end - 1} are allowed" if count + end else "it has no element"
+        raise WrongType(f"no index {index!r} in a list of {count}; {allowed}")
+    return index + count if index < 0 else index

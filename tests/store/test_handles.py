@@ -89,6 +89,82 @@ def test_list(kv: crdtkv.Store) -> None:
     assert len(items) == 0
 
 
+def both_lists(kv: crdtkv.Store) -> list[Any]:
+    """A list, and an array in a document: one behaviour."""
+    return [kv.list("l"), kv.json("doc").list("/l")]
+
+
+def test_several_at_once(kv: crdtkv.Store) -> None:
+    """Nothing of what was given is left out, in an array of a document either, and it stands in the order given."""
+    for items in both_lists(kv):
+        items.append(1, 2, 3)
+        assert items.value == [1, 2, 3]
+        items.append(7, 8)
+        items.prepend("a", "b")
+        items.insert(2, "x", "y")
+        assert items.value == ["a", "b", "x", "y", 1, 2, 3, 7, 8]
+        with pytest.raises(WrongOperation):
+            items.append()
+
+
+def test_several_with_keys_at_once(kv: crdtkv.Store) -> None:
+    """Each is the element of its key, at the place asked for; of two with one key the first is, as in a put."""
+    kv.rules.set("*", "json", paths={"/l": {"list": {"key": ["id"]}}})
+    items = kv.json("doc").list("/l")
+    items.append({"id": 1}, {"id": 2})
+    items.prepend({"id": 3}, {"id": 2, "new": True}, {"other": 0})
+    assert items.value == [{"id": 3}, {"id": 2, "new": True}, {"other": 0}, {"id": 1}]
+
+
+@pytest.mark.parametrize("count", range(4))
+def test_insert_is_pythons(kv: crdtkv.Store, count: int) -> None:
+    """Negative indices count from the end: `insert(-1, x)` is before the last. Outside is an error, not the end."""
+    for index in range(-count, count + 1):
+        wanted: list[Any] = list(range(count))
+        wanted.insert(index, "x")
+        for items in both_lists(kv):
+            items.put(list(range(count)))
+            items.insert(index, "x")
+            assert items.value == wanted
+    for items in both_lists(kv):
+        items.put(list(range(count)))
+        for index in (-count - 1, count + 1):
+            with pytest.raises(WrongType, match=str(index)):
+                items.insert(index, "x")
+
+
+def test_clear_a_list(kv: crdtkv.Store) -> None:
+    for items in both_lists(kv):
+        items.append(1, 2)
+        items.clear()
+        assert items.value == [] and len(items) == 0
+        items.append(3)
+        assert items.value == [3]
+
+
+def test_clear_leaves_what_came_concurrently(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    lhr, sin = pair
+    for items in both_lists(lhr):
+        items.append(1, 2)
+    lhr.sync(sin)
+    for mine, theirs in zip(both_lists(lhr), both_lists(sin), strict=True):
+        mine.clear()
+        theirs.append(3)
+    lhr.sync(sin)
+    for items in both_lists(lhr) + both_lists(sin):
+        assert items.value == [3]
+
+
+def test_slices_are_for_reading(kv: crdtkv.Store) -> None:
+    for items in both_lists(kv):
+        items.append(1, 2, 3)
+        with pytest.raises(WrongType, match="put the whole list"):
+            del items[0:2]
+        with pytest.raises(WrongType, match="put the whole list"):
+            items[0:2] = [9]
+        assert items.value == [1, 2, 3]
+
+
 def test_move_is_pythons_pop_and_insert(kv: crdtkv.Store) -> None:
     """`move(i, j)`: what stood at i stands at j."""
     for at in range(-3, 3):

@@ -123,6 +123,9 @@ class Strategy(ABC):
         given = "&".join(f"{k}={v}" for k, v in sorted(self.chosen.items()))
         return f"{self.name}?{given}" if given else self.name
 
+    def check_known(self) -> None:  # noqa: B027
+        """Raises CrdtkvError if this process cannot make what the spec names: for who is about to set a rule."""
+
     @abstractmethod
     def read(self, tree: Tree) -> Any:
         """The value that the cells show, a fresh object, or ABSENT."""

@@ -64,15 +64,18 @@ class Merge(Strategy):
     def spec(self) -> str:
         return f"{self.name}:{self.function}"
 
+    def check_known(self) -> None:
+        if self.function not in _functions:
+            known = ", ".join(functions()) or "none"
+            raise MergeFunctionInvalid(f"no merge function {self.function!r} here; there are {known}")
+
     def read(self, tree: Tree) -> Any:
         return self._fold(tree.cell())[0]
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         match operation:
             case Operation("put", (value,)):
-                if self.function not in _functions:
-                    known = ", ".join(functions()) or "none"
-                    raise MergeFunctionInvalid(f"no merge function {self.function!r} here; there are {known}")
+                self.check_known()
                 cell = tree.cell()
                 absent = self.gone(cell)
                 base = ABSENT if absent else self.read(env.base)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from crdtkv.core import rules
+from crdtkv.errors import MergeFunctionInvalid, RuleInvalid
+from crdtkv.store import rulebook
 from crdtkv.strategies import document_edit, log, lww, merge, mv
 from crdtkv.strategies import set as sets
 from crdtkv.strategies.document_edit import Edit
@@ -12,7 +15,7 @@ from crdtkv.strategies.greatest import Max
 from crdtkv.strategies.latch import Latch
 from crdtkv.strategies.list import List
 from crdtkv.strategies.merge import install
-from tests.colos import Colos, arrive, record, shows
+from tests.colos import Colos, arrive, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 
@@ -299,3 +302,26 @@ def a_path_has_a_strategy_of_its_own() -> None:
         kv.json("doc").set("/tags").add("u")
     colos.meet()
     assert colos.read("doc") == {"hits": 2, "tags": ["t", "u"]}
+
+
+@guards(
+    "at its root it is a document still, and its options hold for all of it.",
+    Line(rules._check_path, "if not tokens and name not in", "if False and name not in"),
+    Line(rules._check_path, 'if name == "json" and asked:', "if False:"),
+)
+def what_a_document_cannot_hold_at_a_path_is_refused() -> None:
+    """At its root, a strategy that its cells would not be read by; at a path, options of its own."""
+    kv = Colos("a")["a"]
+    assert all(
+        refuses(RuleInvalid, lambda path=path, spec=spec: kv.rules.set("doc", "json", paths={path: spec}))
+        for path, spec in (("", "set"), ("", "counter"), ("/a", "json?wins=delete"))
+    )
+
+
+@guards(
+    "Raises UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here.",
+    Line(rulebook._check_strategies, ".check_known()", ""),
+)
+def a_rule_names_what_is_known() -> None:
+    kv = Colos("a")["a"]
+    assert refuses(MergeFunctionInvalid, lambda: kv.rules.set("k", "merge:nobody-knows"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import PatternInvalid, RuleInvalid, UnknownStrategy
+from crdtkv.errors import MergeFunctionInvalid, PatternInvalid, RuleInvalid, UnknownStrategy
 
 
 def test_the_default_is_json(kv: crdtkv.Store) -> None:
@@ -66,6 +66,20 @@ def test_remove(kv: crdtkv.Store) -> None:
         ("a", "json", {"paths": {"/a": "nothing"}}, UnknownStrategy, "'nothing'"),
         ("a", "json", {"paths": {"/a": {"set": {}, "list": {}}}}, RuleInvalid, "set"),
         ("a", "json", {"paths": {"/a": {"list": {"by": ["x"]}}}}, RuleInvalid, "key"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": []}}}}, RuleInvalid, "'list?key='"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": ""}}}}, RuleInvalid, "'list?key='"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": ["a,b"]}}}}, RuleInvalid, "'a,b'"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": [7]}}}}, RuleInvalid, "7"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": ["a", "a"]}}}}, RuleInvalid, "'list?key=a,a'"),
+        ("a", "json", {"paths": {"/a": {"list": "sku"}}}, RuleInvalid, "'sku'"),
+        ("a", "json", {"paths": {"/a": "list?key=a,,b"}}, RuleInvalid, "'list?key=a,,b'"),
+        ("a", "json", {"paths": {"/a": "list?by=x"}}, RuleInvalid, "'list?by=x'"),
+        ("a", "json", {"paths": {"/a": "json?wins=delete"}}, RuleInvalid, "'json?wins=delete'"),
+        ("a", "json", {"paths": {"": "set"}}, RuleInvalid, "'set'"),
+        ("a", "json", {"paths": {"": "lww"}}, RuleInvalid, "'lww'"),
+        ("a", "json", {"paths": {"": "counter"}}, RuleInvalid, "'counter'"),
+        ("a", "json", {"paths": {"/a": "merge:nobody-knows"}}, MergeFunctionInvalid, "'nobody-knows'"),
+        ("a", "merge:nobody-knows", {}, MergeFunctionInvalid, "'nobody-knows'"),
         ("a", "latch", {}, RuleInvalid, "order"),
         ("a", "set", {"keep_cells": -1}, RuleInvalid, "-1"),
         ("a", "set", {"keep_cells": True}, RuleInvalid, "True"),
@@ -91,6 +105,15 @@ def test_a_rule_that_cannot_stand(
         kv.rules.set(pattern, strategy, **options)
     assert words in str(caught.value) and caught.value.next_step and caught.value.happened == "no"
     assert kv.vector == before and kv.rules.all() == []
+
+
+def test_the_root_of_a_document_may_be_a_list(kv: crdtkv.Store) -> None:
+    """Whose elements have keys; what a document is at its root is nothing else."""
+    kv.rules.set("a", "json", paths={"": {"list": {"key": ["id"]}}})
+    kv.put("a", [{"id": 1}, {"id": 2}])
+    assert kv["a"] == [{"id": 1}, {"id": 2}]
+    kv.rules.set("b", "json", paths={"": "json", "/t": "list"})
+    assert kv.put("b", {"t": [1]}).value == {"t": [1]}
 
 
 def test_a_set_rule_can_be_set_again(kv: crdtkv.Store) -> None:

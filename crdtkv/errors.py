@@ -22,6 +22,7 @@ CrdtkvError
         MergeFunctionInvalid
         CursorInvalid
         MessageInvalid
+        NotAStore
     Refused                   the state says no
         PreconditionFailed
         BaseTooOld
@@ -68,6 +69,7 @@ __all__ = [
     "MergeFunctionInvalid",
     "MessageInvalid",
     "NotAMember",
+    "NotAStore",
     "Overflow",
     "PatchInvalid",
     "PatternInvalid",
@@ -218,6 +220,13 @@ class MessageInvalid(BadRequest):
 
     code = "message-invalid"
     next_step = "send it again; if it fails again, compare the versions of both sides"
+
+
+class NotAStore(BadRequest):
+    """The file is something else: crdtkv did not make it."""
+
+    code = "not-a-store"
+    next_step = "name another file, or one that is not there yet"
 
 
 class Refused(CrdtkvError):
@@ -380,9 +389,11 @@ class ChainBroken(Corrupt):
 
 
 class DigestMismatch(Corrupt):
-    """Two stores at equal vectors hold different cells."""
+    """The cells in a file are not all of those, or not only those, that were written there."""
 
     code = "digest-mismatch"
+    happened: Happened = "no"
+    next_step = "restore the file from a backup, or move it away and join again from a peer"
 
 
 class ChecksumFailed(Corrupt):
@@ -390,7 +401,7 @@ class ChecksumFailed(Corrupt):
 
     code = "checksum-failed"
     happened: Happened = "no"
-    next_step = "run check; restore the file, or join again from a peer"
+    next_step = "restore the file from a backup, or move it away and join again from a peer"
 
 
 def all_errors() -> list[type[CrdtkvError]]:

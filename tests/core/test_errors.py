@@ -38,7 +38,7 @@ def test_codes_are_unique_and_named_after_their_class() -> None:
     codes = [error.code for error in all_errors()]
     assert len(set(codes)) == len(codes)
     for error in all_errors():
-        assert error.code == re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=A)(?=M)", "-", error.__name__).lower()
+        assert error.code == re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=A)(?=[MS])", "-", error.__name__).lower()
 
 
 @each_error

@@ -149,7 +149,7 @@ def _cancel(tree: Tree, env: Env, delete: bool) -> Iterator[Write]:
         if not cell:
             # Dropped since: it was dead, or folded into a share that this base did not see it in.
             if not is_share(path) and (missed := once(seen)) is not None and missed.value:
-                raise BaseTooOld("the base shows an increment by its once key that was folded since; read it again")
+                raise BaseTooOld("shows an increment by its once key that was folded since")
             continue
         takes = delete and covers_live(cell, env)
         if is_share(path):

@@ -37,10 +37,8 @@ from crdtkv.strategies.document import (
     nested_tree,
     of_kind,
 )
-from crdtkv.strategies.document_edit import (
-    EMPTY,
-    Edit,
-    Gone,
+from crdtkv.strategies.document_edit import EMPTY, Edit, Gone
+from crdtkv.strategies.document_parts import (
     key_members,
     keyed,
     leaf_component,

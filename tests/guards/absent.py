@@ -251,9 +251,9 @@ def a_new_life_is_remembered_while_an_edit_of_the_old_one_is_young() -> None:
 @guards(
     "A put to a leaf that reads as absent replaces all its siblings, whatever its base.",
     Line(
-        Draft._base,
-        "if base is None or not present or covers_all(base, context):",
-        "if base is None or covers_all(base, context):",
+        Draft.operate,
+        "then = self._then(key, base, chosen) if shown is not None else None",
+        "then = self._then(key, base, chosen)",
     ),
 )
 def what_is_absent_can_be_made_whatever_the_base() -> None:

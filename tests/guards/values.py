@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from crdtkv.core import rules
-from crdtkv.errors import MergeFunctionInvalid, RuleInvalid
+from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, RuleInvalid
+from crdtkv.replica.draft import Draft
 from crdtkv.store import rulebook
-from crdtkv.strategies import document_edit, log, lww, merge, mv
+from crdtkv.strategies import document_parts, log, lww, merge, mv
 from crdtkv.strategies import set as sets
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.flag import Flag
@@ -272,7 +273,7 @@ def an_element_that_is_edited_in_a_put_stays_itself() -> None:
 
 @guards(
     "arrays as lists with identity (of creation, of key members, or of value: a set)",
-    Line(document_edit.keyed, "if not keys or not isinstance", "if True or not isinstance"),
+    Line(document_parts.keyed, "if not keys or not isinstance", "if True or not isinstance"),
 )
 def elements_with_a_key_are_one_wherever_they_were_put() -> None:
     """Both put in the same article, each with a member of its own."""
@@ -325,3 +326,34 @@ def what_a_document_cannot_hold_at_a_path_is_refused() -> None:
 def a_rule_names_what_is_known() -> None:
     kv = Colos("a")["a"]
     assert refuses(MergeFunctionInvalid, lambda: kv.rules.set("k", "merge:nobody-knows"))
+
+
+@guards(
+    "what the client changed cannot be told from them.",
+    Line(Draft._then, "if was is not None and was[0].spec != chosen.spec:", "if False:"),
+)
+def a_base_of_another_strategy_is_refused() -> None:
+    """Put back as it was read, before the key was made a counter, it would count 3 more."""
+    kv = Colos("a")["a"]
+    base = kv.put("k", 3).version
+    kv.rules.set("k", "counter")
+    kv.rules.migrate("k")
+    assert refuses(BaseTooOld, lambda: kv.put("k", 3, base=base)) and kv["k"] == 3
+
+
+@guards(
+    "Raises BaseTooOld where what the client changed cannot be told: its base is of before a migration.",
+    Line(Edit.put, "self._check_kind(at, shown, was)", "pass"),
+    Line(Edit._here, "self._check_kind(at, shown, self.reader.shown(base))", "pass"),
+    Line(Edit.put, "if self._unchanged(base, value):", "if False:"),
+)
+def a_base_of_another_strategy_at_a_path_is_refused() -> None:
+    """But what the client left as it was is left as it is."""
+    kv = Colos("a")["a"]
+    base = kv.put("doc", {"hits": 3, "x": 0}).version
+    kv.rules.set("doc", "json", paths={"/hits": "counter"})
+    kv.rules.migrate("doc")
+    kv.json("doc").counter("/hits").add(1)
+    assert refuses(BaseTooOld, lambda: kv.put("doc", {"hits": 5, "x": 0}, base=base))
+    assert refuses(BaseTooOld, lambda: kv.json("doc").counter("/hits").reset(base=base))
+    assert kv.put("doc", {"hits": 3, "x": 1}, base=base).value == {"hits": 4, "x": 1}

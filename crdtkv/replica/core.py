@@ -217,7 +217,8 @@ class Replica:
         """The error for a version that nothing can be compared with here any more, with what is current."""
         value = self.read(key)
         return BaseTooOld(
-            f"version {format_version(key, version)} of {key!r} {why}; read it again, or send the document you edited",
+            f"version {format_version(key, version)} of {key!r} {why}; "
+            "read it again, and repeat the edit on what you find",
             version=format_version(key, self.storage.context(key)) if value is not ABSENT else "",
             value=value if value is not ABSENT else None,
         )

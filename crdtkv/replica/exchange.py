@@ -251,7 +251,8 @@ def _tells_nothing(state: State, message: CatchUp) -> bool:
     """Whether only clocks and announcements are new: true also after a crash, so nothing has to be saved."""
     known = covers_all(state.vector, message.to) and message.floor.stamp <= state.floor
     alike = state.vector == message.to and state.floor == message.floor.stamp
-    return known and not message.keys and not message.full and not (alike and state.digest != message.digest)
+    strange = state.digest != message.digest or message.lineage[-1] in state.quarantined
+    return known and not message.keys and not message.full and not (alike and strange)
 
 
 def _join(replica: Replica, message: CatchUp, before: Vector) -> None:

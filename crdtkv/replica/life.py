@@ -316,7 +316,7 @@ def evict(replica: Replica, colo: str) -> list[str]:
     out = sorted(m for m in members.members(replica) if colo in (m, colo_of(m)))
     if not out or replica.state.id in out:
         known = ", ".join(sorted(map(colo_of, members.members(replica))))
-        raise NotAMember(f"no other member at colo {colo!r}; members are at {known}")
+        raise NotAMember(f"no other member at colo {colo!r}; members are at {known}", next_step="name one of these")
     if replica.state.copied:
         _lose(replica, out)
     else:
@@ -342,7 +342,10 @@ def resolve(replica: Replica, winner: str) -> None:
     forks = [fork for fork in members.standing_forks(replica) if winner in fork["links"]]
     if not forks:
         open_links = ", ".join(link for fork in members.open_forks(replica) for link in fork)
-        raise MembershipConflict(f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}")
+        raise MembershipConflict(
+            f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}",
+            next_step="name a link that forks shows",
+        )
     if winner not in {link.id for link in members.chain_links(replica)}:
         raise MembershipConflict(f"{winner!r} was decided on the other side; resolve there, or pick this side's link")
     over = sorted({id for fork in forks for id in fork["theirs"]})

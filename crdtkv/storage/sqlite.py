@@ -161,10 +161,14 @@ class SqliteStorage(MemoryStorage):
             undone = self._undo_commit()
             if not isinstance(error, sqlite3.Error):
                 raise
-            words = "nothing was written" if undone else "close it and open it again to see whether it was written"
+            words = f"{str(self.path)!r} could not be written: {error}"
+            if not undone:
+                raise StorageFailed(f"{words}; it may or may not have been written") from error
+            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
             raise StorageFailed(
-                f"{str(self.path)!r} could not be written: {error}; {words}", happened="no" if undone else "unknown"
-            ) from error
+                f"{words}; nothing was written", happened="no",
+                next_step=f"{'make room on' if full else 'see to'} the disk, then write again",
+            ) from error  # fmt: skip
 
     def _undo_commit(self) -> bool:
         """Whether what was begun is undone for certain."""

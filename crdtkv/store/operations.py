@@ -25,7 +25,7 @@ from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHand
 from crdtkv.store.patches import patched
 from crdtkv.store.reading import Reading
 from crdtkv.store.results import Entry, Page, Receipt
-from crdtkv.strategies.base import ABSENT, Operation
+from crdtkv.strategies.base import Operation
 
 __all__ = [
     "MAX_TTL",
@@ -102,7 +102,7 @@ class Operations(MutableMapping[str, Any]):
 
         def act(draft: Draft) -> Receipt:
             before = self._reading().value_at(key, self._context(key, base))
-            changed = patched(key, None if before is ABSENT else before, patch)
+            changed = patched(key, before, patch)
             return self._operate(draft, key, Operation("put", (changed,)), base, None, None)
 
         return self._run(act)

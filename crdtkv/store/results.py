@@ -115,7 +115,8 @@ class Migration:
 class SyncReport:
     """What an exchange moved: `cells` in catch-ups, `records` whole transactions, `bytes` encoded, both ways together.
 
-    `equal`: both have absorbed the same. `refused`: who is not a member where, in words.
+    `equal`: both have absorbed the same, and hold the same. `refused`: who is not a member where, in words.
+    `quarantined`: whose records are not taken any more, where and why, in words: an operator has to look.
     """
 
     records: int
@@ -124,3 +125,4 @@ class SyncReport:
     rounds: int
     equal: bool
     refused: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()

@@ -277,6 +277,18 @@ def a_message_that_was_altered_on_its_way_is_refused() -> None:
 
 
 @guards(
+    "FormatTooNew, which the version and the checksum tell",
+    Line(wire.decode, "if data[0] > VERSION:", "if False:"),
+)
+def a_message_of_a_later_release_asks_for_an_upgrade() -> None:
+    """And the refusal says so; one that was only altered asks to be sent again."""
+    with limited(wire, "VERSION", wire.VERSION + 1):
+        data = record(Colos("a")["a"], lambda kv: kv.put("k", "value"))
+    assert refuses(FormatTooNew, lambda: decode(data))
+    assert refuses(MessageInvalid, lambda: decode(bytes([wire.VERSION]) + data[1:]))
+
+
+@guards(
     "It is above `last` whatever the wall does, and as near the wall as that allows.",
     Line(clocks.tick, "max(last + 1, wall_ms << COUNTER_BITS)", "wall_ms << COUNTER_BITS"),
     Line(clocks.tick, "max(last + 1, wall_ms << COUNTER_BITS)", "last + 1"),

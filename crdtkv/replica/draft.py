@@ -285,7 +285,7 @@ class Draft:
         if old or self.replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = {**self.lives.get(key, {}), **old}
-            past.begin_life(storage, key, self.dot, old, self.replica.state.floor)
+            past.begin_life(storage, key, self.dot, old, old, self.replica.state.floor)
         self.replica.set_context(key, {})
 
     def _cancel(self, key: str, paths: set[bytes]) -> None:

@@ -70,7 +70,8 @@ class Edit:
             self._check_kind(at, shown, was)
         if own is not None:
             other = shown is not None and shown.kind != own  # what it said before is not what is read
-            return self._put_nested(path, at, Gone(now) if other else now, EMPTY if other else base, own, value)
+            seen = (Gone(now), EMPTY) if other else (now, base)
+            return self._put_nested(path, *seen, own, Operation("put", (value,)))
         if isinstance(value, dict):
             return self._put_container(path, at, now, base, value, MARK_OBJECT)
         if isinstance(value, list | tuple):
@@ -273,8 +274,9 @@ class Edit:
             return own
         return leaf_component(self.strings, at, value)
 
-    def _put_nested(self, path: bytes, at: Tokens, now: Node, base: Node, own: bytes, value: Any) -> list[Write]:
-        writes = self.nested(path, now, base, own, Operation("put", (value,)))
+    def _put_nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
+        """A strategy of its own where it is not all that stands: whatever else does makes room for it."""
+        writes = self.nested(path, now, base, own, operation)
         return self._clear_others(path, now) + writes if writes else []
 
     def nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
@@ -363,7 +365,9 @@ class Edit:
         if found.name != family or (self.shown(now) or Shown(own, (0, ("", 0)), None)).kind != own:
             raise WrongType(f"{pointer(at)!r} is not a {family}")
         shown = self.shown(now)
-        if shown is not None and operation.name not in found.baseless:
+        if shown is None:
+            return self._put_nested(path, now, base, own, operation)
+        if operation.name not in found.baseless:
             self._check_kind(at, shown, self.reader.shown(base))
         return self.nested(path, now, base, own, operation)
 

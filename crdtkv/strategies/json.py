@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value, only_tombstones
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
 from crdtkv.core.tree import Tree
@@ -362,14 +362,14 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
             rest = path[len(at) :]
             return [at + p for p in nested_strategy(part).dead(nested_tree(node), [rest], floor)]
         if part[:1] == ORDER:
-            # An element takes its order cell with it; alone only what is left of an element.
-            element = first(part)[1]
-            return [] if element in parent.children or not _old(node, floor) else [at]
+            # An element takes its order cell with it; alone goes what says nothing, and what is left of an element.
+            spent = first(part)[1] not in parent.children and _old(node, floor)
+            return [at] if spent or only_tombstones(node.cell, floor) else []
         if node.cell and reader.shown(node) is None:
             gone = _dead_element(parent, above, part, floor) if is_element(part) else _dead_whole(node, at, floor)
             if gone:
                 return gone
-    return [path] if _only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
+    return [path] if only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
 
 
 def _orphans(node: Node, path: bytes) -> Iterable[Mapping[bytes, Cell]]:
@@ -389,8 +389,3 @@ def _has_orphans(node: Node) -> bool:
 
 def _dead_whole(node: Node, at: bytes, floor: Stamp) -> list[bytes]:
     return [at + p for p, _ in node.cells()] if _old(node, floor) else []
-
-
-def _only_tombstones(cell: Cell, floor: Stamp) -> bool:
-    """What is left where a value made room for a strategy of its own."""
-    return bool(cell) and all(s.payload is None and s.stamp <= floor for s in cell)

@@ -28,7 +28,7 @@ from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
 from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
-from crdtkv.replica import past
+from crdtkv.replica import inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
@@ -324,6 +324,7 @@ class Draft:
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
+        inbox.note_own(replica, self.dot)
         purge_to(replica, 0)
         return record, data
 

@@ -23,6 +23,8 @@ class Receipt:
 class Entry:
     """A key as it reads: `siblings` are all the concurrent values (mv), `conflicts` what stands but is not shown.
 
+    In a document `siblings` names each path where mv shows several: `{"path": "/room", "values": ["ann", "bob"]}`.
+
     `stamp`: milliseconds since 1970 of the latest write; `expires`: when it will no longer be shown, or None.
     """
 

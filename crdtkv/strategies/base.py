@@ -176,7 +176,7 @@ class Strategy(ABC):
 
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         """What a sibling at `path` says, shown or not; ABSENT for a delete."""
-        return _readable(sibling.payload) if is_value(sibling.payload) else ABSENT
+        return self.says(path, sibling) if is_value(sibling.payload) else ABSENT
 
     def mark(self, tree: Tree) -> bytes | None:
         """The mark of the container that is shown at the root (whole containers only)."""

@@ -143,7 +143,7 @@ class Edit:
     def _made(self, path: bytes, now: Node, kind: bytes, inner: list[Write]) -> list[Write]:
         """A container made where none is shown, and `inner` in it: nothing of what stood below comes back."""
         written = {w.path for w in inner}
-        buried = [w for w in bury(self.reader, path, now) if w.path not in written]
+        buried = [w._replace(beats=True) for w in bury(self.reader, path, now) if w.path not in written]
         return [Write(path, kind, all=True, beats=True), *inner, *buried]
 
     def _buried(self, now: Node, part: bytes) -> Node:

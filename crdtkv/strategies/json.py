@@ -111,7 +111,15 @@ class Json(Strategy):
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
 
     def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
-        return list(restore(self._reader(tree), build(tree), path, payload))
+        writes = list(restore(self._reader(tree), build(tree), path, payload))
+        own = next((part for part in components(path) if part[:1] == STRATEGY), b"")
+        if not own:
+            return writes
+        # A strategy of its own says how what was lost there is said again.
+        above = path[: path.index(own) + len(own)]
+        stands = tree.sub(above) if self.reaches(tree, above) else Tree({})
+        again = nested_strategy(own).restore(stands, path[len(above) :], payload)
+        return [*(w for w in writes if w.path != path), *(w._replace(path=above + w.path) for w in again)]
 
     @property
     def _strings(self) -> bytes | None:
@@ -198,10 +206,20 @@ class Json(Strategy):
         node: Node | None = build(tree)
         reader = self._reader(tree)
         for part in components(path):
-            if node is None or reader.shown(node) is None:
+            shown = reader.shown(node)
+            if node is None or shown is None:
+                return False
+            if part[:1] == STRATEGY:
+                return part == shown.kind
+            if not of_kind(first(part)[1] if part[:1] == ORDER else part, shown.kind):
                 return False
             node = node.children.get(part)
-        return node is not None and reader.shown(node) is not None
+        return reader.shown(node) is not None
+
+    def siblings(self, tree: Tree) -> list[Any]:
+        """Where a strategy of its own shows more than one value: the path and the values, as `{"path":, "values":}`."""
+        reader, node = self._reader(tree), build(tree)
+        return [] if reader.root(node) is None else list(_siblings(reader, node, ()))
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         return list(_losers(self._reader(tree), build(tree), b""))
@@ -216,7 +234,26 @@ def _standing(reader: Reader, node: Node) -> Iterator[Sibling]:
             yield from _standing(reader, child)
 
 
+def _siblings(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    shown = reader.shown(node) if node.disputed() else None
+    if shown is None or shown.sibling is not None:
+        return
+    if shown.kind[:1] == STRATEGY:
+        found = nested_strategy(shown.kind).siblings(nested_tree(node.children[shown.kind]))
+        if len(found) > 1:
+            yield {"path": pointer(at), "values": found}
+    elif shown.kind == MARK_ARRAY:
+        for index, element in enumerate(reader.elements(node)):
+            yield from _siblings(reader, element.node, (*at, str(index)))
+    else:
+        for part, child in node.children.items():
+            if part[:1] == MEMBER:
+                yield from _siblings(reader, child, (*at, member_name(part)))
+
+
 def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
+    if not node.disputed():
+        return
     shown = reader.shown(node)
     nested = [(part, child) for part, child in node.children.items() if part[:1] == STRATEGY]
     if (len(node.cell) > 1 or nested) and shown is not None:

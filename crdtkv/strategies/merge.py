@@ -88,12 +88,16 @@ class Merge(Strategy):
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack([value]))[0]
 
-    def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
+    def says(self, path: bytes, sibling: Sibling) -> Any:
         said = value_of(sibling.payload)
         return said[0] if isinstance(said, list) and said else ABSENT
 
-    def says(self, path: bytes, sibling: Sibling) -> Any:
-        return self.told(Tree({}), path, sibling)
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        """A new put of what was lost, by who has read what stands now."""
+        said, shown = value_of(payload), self.read(tree)
+        if isinstance(said, list) and said:
+            payload = values.pack([said[0]] if shown is ABSENT else [said[0], shown])
+        return super().restore(tree, path, payload)
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """None where the function folded them all; else all but the latest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -165,7 +166,7 @@ class Reading:
             start, end = (start, after) if reverse else (after + "\x00", end)
         found = self._matching(prefix, match_glob, match_regex, start, end, reverse)
         entries = (entry for key in found if (entry := self.entry(key)) is not None)
-        page = Page(entries if limit is None else islice(entries, limit))
+        page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = _encode_cursor(page[-1].key)
         return page
@@ -230,8 +231,15 @@ def _roots_then(cells: Cells) -> list[Root]:
 
 
 def _after(prefix: str) -> str | None:
-    """The least text above everything that begins with `prefix`."""
-    return prefix + "\U0010ffff" if prefix else None
+    """The least text above everything that begins with `prefix`; None if there is none.
+
+    (Not the prefix and U+10FFFF: a key may go on with that, and further.)
+    """
+    head = prefix.rstrip("\U0010ffff")
+    if not head:
+        return None
+    # Between U+D7FF and U+E000 are the surrogates, which no key has.
+    return head[:-1] + ("\ue000" if head[-1] == "\ud7ff" else chr(ord(head[-1]) + 1))
 
 
 def _encode_cursor(key: str) -> str:

@@ -162,7 +162,6 @@ class Store(Operations):
                     self._draft = draft = Draft(self._replica, self._rule_of)
                     yield Transaction(self, draft)
                     made = draft.record()
-                    members.announce(self._replica)
             finally:
                 self._draft = None
             self._told(made)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,25 @@ _TABLES = {
     "inbox": ("id TEXT, lost BLOB NOT NULL", "id"),
     "meta": ("name TEXT, value BLOB NOT NULL", "name"),
 }
+
+
+_open_here: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()
+
+
+def _never_close() -> None:
+    """In a forked child: what the parent has open stays open for good.
+
+    SQLite holds the child's copy for the owner of the file: closing it, at exit too, would
+    take away the journal that the parent goes on writing to, with all that is in it.
+    """
+    import ctypes
+
+    for storage in _open_here:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(storage._db))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_never_close)
 
 
 class SqliteStorage(MemoryStorage):
@@ -81,6 +101,7 @@ class SqliteStorage(MemoryStorage):
             db.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}, PRIMARY KEY ({primary})) WITHOUT ROWID")
         db.execute(f"PRAGMA user_version={FORMAT}")
         db.execute("COMMIT")
+        _open_here.add(self)
         self._load()
         self._witness = Witness(Path(f"{self.path}-witness"))
 

@@ -18,7 +18,7 @@ from tests.guards.mutation import GUARDS, Guard
 
 AREAS = (
     "cells", "deleting", "absent", "elements", "counters", "expiry", "exchange", "clocks", "forgetting", "belonging",
-    "returning", "history", "telling", "values", "serving", "keeping",
+    "returning", "history", "telling", "values", "serving", "keeping", "using",
 )  # fmt: skip
 for area in AREAS:
     import_module(f"tests.guards.{area}")

@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from crdtkv import errors
     from crdtkv.core.values import Blob
     from crdtkv.errors import (
         BadRequest,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Conflict", "Corrupt", "CrdtkvError", "Entry",
     "Migration", "Page", "PreconditionFailed", "Receipt", "Refused", "Revision", "Store", "SyncReport", "Transaction",
-    "Unavailable", "open", "register", "register_merge",
+    "Unavailable", "errors", "open", "register", "register_merge",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -56,6 +57,8 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "errors":
+        return import_module("crdtkv.errors")
     if name not in _ROOM_OF:
         raise AttributeError(f"module 'crdtkv' has no attribute {name!r}")
     found = getattr(import_module(f"crdtkv.{_ROOM_OF[name]}"), "open_store" if name == "open" else name)

@@ -5,7 +5,8 @@ what a client most needs to know of a store that loses connections: whether the
 write happened (`happened`: "no", "yes" or "unknown"). The words are the
 raiser's: the value that caused it in repr, what is allowed; `next_step` is the
 usual way on. A conflict is no error (siblings are a value); nor is a bug (an
-assert, in words).
+assert, in words). All of them are public, here; those that most callers need are in
+`crdtkv` too. Each class is raised somewhere, or is a branch to catch.
 
 CrdtkvError
     BadRequest                yours to fix
@@ -22,6 +23,7 @@ CrdtkvError
         MergeFunctionInvalid
         CursorInvalid
         MessageInvalid
+        NotAStore
     Refused                   the state says no
         PreconditionFailed
         BaseTooOld
@@ -38,7 +40,6 @@ CrdtkvError
     Unavailable               try again
         BaseNotHere
         StorageFailed
-        QueueFull
     Corrupt                   never should be
         ChainBroken
         DigestMismatch
@@ -68,11 +69,11 @@ __all__ = [
     "MergeFunctionInvalid",
     "MessageInvalid",
     "NotAMember",
+    "NotAStore",
     "Overflow",
     "PatchInvalid",
     "PatternInvalid",
     "PreconditionFailed",
-    "QueueFull",
     "Refused",
     "RuleInvalid",
     "StorageFailed",
@@ -136,10 +137,10 @@ class KeyInvalid(BadRequest):
 
 
 class ValueInvalid(BadRequest):
-    """Not a value: NaN, a lone surrogate, a duplicate member, a type that JSON lacks."""
+    """Not a value: NaN, a lone surrogate, a duplicate member, a type that JSON lacks, a number out of range."""
 
     code = "value-invalid"
-    next_step = "send a JSON value or a blob"
+    next_step = "correct the value that is named"
 
 
 class TooLarge(BadRequest):
@@ -168,7 +169,7 @@ class WrongType(BadRequest):
     """The operation exists, and what it was given or found has the wrong type."""
 
     code = "wrong-type"
-    next_step = "send a value of the type the operation takes"
+    next_step = "correct what the operation was given"
 
 
 class PatchInvalid(BadRequest):
@@ -210,7 +211,7 @@ class CursorInvalid(BadRequest):
     """A cursor that is malformed or belongs to another feed."""
 
     code = "cursor-invalid"
-    next_step = "begin the feed without a cursor"
+    next_step = "use a cursor that a page or a change gave you, or begin without one"
 
 
 class MessageInvalid(BadRequest):
@@ -218,6 +219,13 @@ class MessageInvalid(BadRequest):
 
     code = "message-invalid"
     next_step = "send it again; if it fails again, compare the versions of both sides"
+
+
+class NotAStore(BadRequest):
+    """The file is something else: crdtkv did not make it."""
+
+    code = "not-a-store"
+    next_step = "name another file, or one that is not there yet"
 
 
 class Refused(CrdtkvError):
@@ -248,7 +256,7 @@ class BaseTooOld(Refused):
     """
 
     code = "base-too-old"
-    next_step = "read it again, or send the document you edited"
+    next_step = "read it again, and repeat the edit on what you find"
 
     def __init__(self, message: str, *, version: str = "", value: Any = None) -> None:
         super().__init__(message)
@@ -290,14 +298,14 @@ class NotAMember(Refused):
 
     code = "not-a-member"
     status = 403
-    next_step = "join the namespace through a member"
+    next_step = "sync with a member, to join or to return"
 
 
 class MembershipConflict(Refused):
     """Two halves have each changed the membership."""
 
     code = "membership-conflict"
-    next_step = "let an operator resolve it for one side"
+    next_step = "let an operator decide: forks shows what stands, resolve takes the link that holds"
 
 
 class ClockAhead(Refused):
@@ -349,18 +357,11 @@ class BaseNotHere(Unavailable):
 
 
 class StorageFailed(Unavailable):
-    """The disk failed in mid-commit: the write may or may not survive."""
+    """The disk failed, or is full. In mid-commit the write may or may not survive."""
 
     code = "storage-failed"
     happened: Happened = "unknown"
-    next_step = "read the key to learn whether the write is there"
-
-
-class QueueFull(Unavailable):
-    """More is waiting than may wait."""
-
-    code = "queue-full"
-    next_step = "wait a little and try again"
+    next_step = "open the store again, and read the key to learn whether the write is there"
 
 
 class Corrupt(CrdtkvError):
@@ -380,9 +381,11 @@ class ChainBroken(Corrupt):
 
 
 class DigestMismatch(Corrupt):
-    """Two stores at equal vectors hold different cells."""
+    """The cells in a file are not all of those, or not only those, that were written there."""
 
     code = "digest-mismatch"
+    happened: Happened = "no"
+    next_step = "restore the file from a backup, or move it away and join again from a peer"
 
 
 class ChecksumFailed(Corrupt):
@@ -390,7 +393,7 @@ class ChecksumFailed(Corrupt):
 
     code = "checksum-failed"
     happened: Happened = "no"
-    next_step = "run check; restore the file, or join again from a peer"
+    next_step = "restore the file from a backup, or move it away and join again from a peer"
 
 
 def all_errors() -> list[type[CrdtkvError]]:

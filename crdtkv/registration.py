@@ -13,7 +13,7 @@ import sys
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from crdtkv.core import values
@@ -58,9 +58,10 @@ def check_merge(function: Function, samples: Iterable[Any] | None = None) -> Non
     other (a lambda, a closure, one of `__main__`) only twice in this process.
     Give samples of the kind that the keys hold. Cost: about 0.2 s.
     """
-    tried = list(SAMPLES if samples is None else samples)[:MAX_SAMPLES]
-    if not tried:
-        raise MergeFunctionInvalid("samples is empty; give at least one value of the kind the keys hold")
+    tried = list(islice(SAMPLES if samples is None else samples, MAX_SAMPLES + 1))
+    if not 1 <= len(tried) <= MAX_SAMPLES:
+        many = "empty" if not tried else f"more than {MAX_SAMPLES}"
+        raise MergeFunctionInvalid(f"samples is {many}; give 1 to {MAX_SAMPLES} values of the kind the keys hold")
     for b, x in product(tried, tried):
         for arguments in ((b, b, x), (b, x, b), (b, x, x)):
             got = _call(function, *arguments)

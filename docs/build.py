@@ -112,9 +112,10 @@ def errors_page() -> str:
         [
             "# The errors",
             _PRINTED,
-            "All derive from `crdtkv.errors.CrdtkvError`; catch as wide or as narrow as you need. `code` never "
+            "All are in the public module `crdtkv.errors`, and derive from its `CrdtkvError`: catch as wide or as "
+            "narrow as you need. (The ones most callers need are in `crdtkv` too.) `code` never "
             "changes. *happened* says whether the write was made: with `no` it is safe to try again, with `unknown` "
-            "read first. A single error may know better than its class: ask `error.happened`.",
+            "read first. A single error may know better than its class: ask `error.happened`, and `error.next_step`.",
             _table(("error", "code", "HTTP", "happened", "what it is", "next step"), rows),
         ]
     ) + "\n"  # fmt: skip

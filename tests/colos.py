@@ -115,7 +115,7 @@ class Disks(Colos):
 
     def open(self, name: str) -> crdtkv.Store:
         if name not in self.disks:
-            self.disks[name] = _placed(MemoryDisk())
+            self.disks[name] = MemoryDisk(_new_place())
         disk, seconds = self.disks[name], self.clock.of(name)
         disk.rollback()  # what was not committed when a process died
 
@@ -132,7 +132,7 @@ class Disks(Colos):
 
     def put_back(self, name: str, copy: MemoryDisk, elsewhere: bool = False) -> crdtkv.Store:
         """The disk has on it what `copy` has; `elsewhere`: as a restored file, which is another one."""
-        self.disks[name] = _placed(copy) if elsewhere else copy
+        self.disks[name] = copy.copy(_new_place()) if elsewhere else copy
         return self.open(name)
 
     def wipe(self, name: str) -> crdtkv.Store:
@@ -144,9 +144,8 @@ class Disks(Colos):
 _places = itertools.count()
 
 
-def _placed(disk: MemoryDisk) -> MemoryDisk:
-    disk.place = f"disk {next(_places)}"
-    return disk
+def _new_place() -> str:
+    return f"disk {next(_places)}"
 
 
 def outbox(kv: crdtkv.Store) -> list[bytes]:

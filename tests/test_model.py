@@ -1,17 +1,14 @@
 """The model holds on a few dozen seeds, and each of its guards is proven: broken, a known seed notices.
 
 A seed that no longer catches its broken guard means that the model lost its eyes for that rule (or that its workload
-moved): find another with `python tests/model.py 500 --break NAME`, do not drop the guard.
+moved): find another with `python -m tests.model 500 --break NAME`, do not drop the guard.
 """
 
 import os
-import pathlib
-import sys
 
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import model
+from tests import model
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
 CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps tried at which it still does)

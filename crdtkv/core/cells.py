@@ -44,6 +44,7 @@ __all__ = [
     "latest",
     "make_cell",
     "newest_stamp",
+    "only_tombstones",
     "rank",
     "spent",
     "sweep",
@@ -209,6 +210,11 @@ def latest(siblings: Iterable[Sibling]) -> Sibling:
 def newest_stamp(cell: Cell) -> Stamp:
     """The greatest stamp in the cell, 0 if there is none."""
     return max((s.stamp for s in cell), default=0)
+
+
+def only_tombstones(cell: Cell, floor: Stamp) -> bool:
+    """Whether there is a cell, and it holds nothing but tombstones, all stamped at or below `floor`."""
+    return bool(cell) and all(s.payload is None and s.stamp <= floor for s in cell)
 
 
 def spent(value: bytes) -> bytes:

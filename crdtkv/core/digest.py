@@ -9,12 +9,14 @@ Clarke et al. 2003; here against accidents, not against forgers.)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgpack
 import xxhash
 
 from crdtkv.core.cells import Cell, Context
 
-__all__ = ["MODULUS", "cell_digest", "context_digest"]
+__all__ = ["MODULUS", "cell_digest", "context_digest", "key_digest"]
 
 MODULUS = 1 << 128
 
@@ -23,6 +25,11 @@ def cell_digest(key: str, path: bytes, cell: Cell) -> int:
     """What a cell adds to the digest. O(siblings)."""
     place = msgpack.packb((key, path))
     return sum(xxhash.xxh3_128_intdigest(place + msgpack.packb(sibling)) for sibling in cell)
+
+
+def key_digest(key: str, cells: Mapping[bytes, Cell], context: Context) -> int:
+    """What a whole key adds to the digest. O(siblings), some 3 µs each."""
+    return context_digest(key, context) + sum(cell_digest(key, path, cell) for path, cell in cells.items())
 
 
 def context_digest(key: str, context: Context) -> int:

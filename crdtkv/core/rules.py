@@ -113,7 +113,28 @@ def _check(rule: Rule) -> None:
 def _paths(given: Mapping[str, Any]) -> Paths:
     if len(given) > MAX_PATHS:
         raise RuleInvalid(f"{len(given)} paths; at most {MAX_PATHS}")
-    return tuple(sorted((_tokens(pointer), path_spec(spec)) for pointer, spec in given.items()))
+    found = tuple(sorted((_tokens(pointer), path_spec(spec)) for pointer, spec in given.items()))
+    for tokens, spec in found:
+        _check_path(tokens, spec)
+    return found
+
+
+def _check_path(tokens: tuple[str, ...], spec: str) -> None:
+    """What a document can hold at a path: at its root it is a document still, and its options hold for all of it."""
+    name, asked, options = spec.partition("?")
+    if not tokens and name not in ("json", "list"):
+        raise RuleInvalid(f"path '' is the whole document, so it cannot be a {spec!r}; give the key that strategy")
+    if name == "json" and asked:
+        raise RuleInvalid(f"{spec!r} at a path: a document has one set of options, which its key's strategy names")
+    if name == "list" and asked:
+        _check_key_members(spec, options)
+
+
+def _check_key_members(spec: str, options: str) -> None:
+    members = options.removeprefix("key=").split(",")
+    if not options.startswith("key=") or not all(members) or len(set(members)) < len(members):
+        words = "the option key: one or more distinct names of members, as in list?key=sku"
+        raise RuleInvalid(f"list in json takes {words}; not {spec!r}")
 
 
 def _tokens(pointer: str) -> tuple[str, ...]:
@@ -135,8 +156,20 @@ def path_spec(spec: Any) -> str:
     if not isinstance(spec, Mapping) or len(spec) != 1:
         raise RuleInvalid(f"a strategy is a name or {{name: {{option: value}}}}; not {spec!r}")
     [(name, options)] = spec.items()
-    parts = [f"{k}={','.join(v) if isinstance(v, list | tuple) else v}" for k, v in sorted(options.items())]
+    if not isinstance(options, Mapping):
+        raise RuleInvalid(f"options of {name!r} are {{option: value}}; not {options!r:.80}")
+    parts = [f"{option}={_option(option, value)}" for option, value in sorted(options.items())]
     return f"{name}?{'&'.join(parts)}" if parts else str(name)
+
+
+def _option(option: str, value: Any) -> str:
+    """An option's value as it stands in a spec, where commas are between the names of a list."""
+    if not isinstance(value, list | tuple):
+        return str(value)
+    for name in value:
+        if not isinstance(name, str) or not name or "," in name:
+            raise RuleInvalid(f"{option} is a list of names without commas; {name!r} is none")
+    return ",".join(value)
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from crdtkv.core.clocks import Stamp
+from crdtkv.errors import ChecksumFailed
 
 __all__ = ["Announcement", "State"]
 
@@ -76,11 +77,14 @@ class State:
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> State:
-        """The state in what `to_plain` gave."""
-        known = {f.name for f in fields(cls)}
-        state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
-        state.digest = int.from_bytes(plain["digest"], "big")
-        state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
+        """The state in what `to_plain` gave. Raises ChecksumFailed for what is none."""
+        try:
+            known = {f.name for f in fields(cls)}
+            state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
+            state.digest = int.from_bytes(plain["digest"], "big")
+            state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
+        except (TypeError, KeyError, AttributeError, IndexError) as error:
+            raise ChecksumFailed(f"{plain!r:.80} is no state of a replica ({error})") from error
         return state
 
 

@@ -1,8 +1,9 @@
 """Messages between colos as bytes: a version byte, a kind, MessagePack, a checksum.
 
 Law of this room: `decode(encode(m)) == m`, and whatever bytes come in, `decode` gives
-a message whose every part has the right type and size, or raises MessageInvalid.
-Fields are only ever added at the end; docs/formats.md has worked bytes.
+a message whose every part has the right type and size, or raises MessageInvalid; of
+a later release FormatTooNew, which the version and the checksum tell, both where
+they always were. Fields are only ever added at the end; docs/formats.md has worked bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.paths import split
 from crdtkv.core.state import Announcement
 from crdtkv.core.views import Ancestor, View
-from crdtkv.errors import MessageInvalid, TooLarge
+from crdtkv.errors import FormatTooNew, MessageInvalid, TooLarge
 
 __all__ = [
     "MAX_MESSAGE",
@@ -126,15 +127,23 @@ def encode(message: Message) -> bytes:
 
 
 def decode(data: bytes) -> Message:
-    """The message in `data`. Raises MessageInvalid for anything `encode` did not make."""
+    """The message in `data`. O(size).
+
+    Raises MessageInvalid for anything `encode` did not make, FormatTooNew for what a later one made.
+
+    >>> decode(encode(Record(("lhr~k3f7", 1), 0, 0, {}, 0, ()))).dot
+    ('lhr~k3f7', 1)
+    """
+    if type(data) is not bytes:
+        raise MessageInvalid(f"message is {type(data).__name__}; bytes are wanted")
     if len(data) < 2 + _CHECK or len(data) > MAX_MESSAGE:
         raise MessageInvalid(f"message is {len(data)} bytes; {2 + _CHECK} to {MAX_MESSAGE} are allowed")
-    if data[0] != VERSION:
-        raise MessageInvalid(
-            f"message has wire version {data[0]}; this release speaks {VERSION}; upgrade the older side"
-        )
     if xxhash.xxh32_digest(data[:-_CHECK]) != data[-_CHECK:]:
         raise MessageInvalid(f"checksum of a message of {len(data)} bytes does not fit; it was truncated or altered")
+    if data[0] > VERSION:
+        raise FormatTooNew(f"message has wire version {data[0]}; this release speaks {VERSION}")
+    if data[0] != VERSION:
+        raise MessageInvalid(f"message has wire version {data[0]}, which never was; this release speaks {VERSION}")
     kind = data[1:2]
     if kind not in _KINDS:
         raise MessageInvalid(f"no message kind {kind!r}; there are {', '.join(map(repr, _KINDS))}")

@@ -211,12 +211,14 @@ class Replica:
             return
         raise self.too_old(key, version)
 
-    def too_old(self, key: str, version: Context) -> BaseTooOld:
-        """The error for a version that can no longer be rebuilt here, with what is current."""
+    def too_old(
+        self, key: str, version: Context, why: str = "is older than the history kept here"
+    ) -> BaseTooOld:
+        """The error for a version that nothing can be compared with here any more, with what is current."""
         value = self.read(key)
         return BaseTooOld(
-            f"version {format_version(key, version)} of {key!r} is older than the history kept here; "
-            "read it again, or send the document you edited",
+            f"version {format_version(key, version)} of {key!r} {why}; "
+            "read it again, and repeat the edit on what you find",
             version=format_version(key, self.storage.context(key)) if value is not ABSENT else "",
             value=value if value is not ABSENT else None,
         )

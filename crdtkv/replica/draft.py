@@ -25,10 +25,10 @@ from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
 from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
-from crdtkv.core.tree import Tree
+from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
-from crdtkv.errors import StrategyMismatch, WrongOperation
-from crdtkv.replica import past
+from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
+from crdtkv.replica import inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
@@ -78,18 +78,22 @@ class Draft:
             base = merge([base, dict([self.dot])])  # who knew all knew what has just been cleared
         shown = pick(self._roots(key))
         chosen = self._choose(key, shown, spec, family, operation)
+        base = None if operation.name in chosen.baseless else base
+        # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
+        self.replica.check_absorbed(key, {r: n for r, n in (base or {}).items() if (r, n) != self.dot})
+        then = self._then(key, base, chosen) if shown is not None else None
         if operation.name == "delete":
             for found, tree in self._roots(key):
                 if found.present(tree):
-                    self._edit(key, found, tree, operation, base, present=True)
+                    self._edit(key, found, tree, operation, base, then, present=True)
             return chosen
         if operation.name == "put" and shown is not None:
             # What other strategies show of the key is replaced with it, as far as the base had seen it.
             for found, tree in self._roots(key):
                 if found.spec != chosen.spec and found.present(tree):
-                    self._edit(key, found, tree, Operation("delete"), base, present=True)
+                    self._edit(key, found, tree, Operation("delete"), base, then, present=True)
         tree = Tree(self._cells(key), root_path(chosen.spec), self._expired(key), self.replica.memo(key))
-        self._edit(key, chosen, tree, operation, base, present=shown is not None)
+        self._edit(key, chosen, tree, operation, base, then, present=shown is not None)
         return chosen
 
     def expire(self, key: str, date: Stamp | None, base: Context | None = None) -> None:
@@ -106,14 +110,17 @@ class Draft:
         self._touch(key)
 
     def _edit(
-        self, key: str, chosen: Strategy, tree: Tree, operation: Operation, base: Context | None, present: bool
-    ) -> None:
-        base = None if operation.name in chosen.baseless else base
-        covered, seen, before = self._base(key, base, tree, present)
+        self, key: str, chosen: Strategy, tree: Tree, operation: Operation, base: Context | None, then: Cells | None,
+        present: bool,
+    ) -> None:  # fmt: skip
+        covered, seen, before = self._base(key, base, then, tree)
         rule = self.rule_of(key)
         floor = self.replica.state.share_floor
         env = Env(*self.dot, self.stamp, seen, covered, before, floor, rule.strategy_for)
-        writes = chosen.edit(tree, operation, env)
+        try:
+            writes = chosen.edit(tree, operation, env)
+        except BaseTooOld as error:
+            raise self.replica.too_old(key, base or {}, str(error)) from None
         if not writes:
             return
         if not present and any(is_live(w.payload) for w in writes):
@@ -156,19 +163,27 @@ class Draft:
 
     # bases
 
-    def _base(
-        self, key: str, base: Context | None, tree: Tree, present: bool
-    ) -> tuple[Callable[[Dot], bool], Context, Tree]:
-        """What the base covers, as a test, as a context for hiders, and the cells as they stood there."""
-        context = self.replica.storage.context(key)
-        if base is not None:
-            # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
-            self.replica.check_absorbed(key, {r: n for r, n in base.items() if (r, n) != self.dot})
-        if base is None or not present or covers_all(base, context):
-            return self._covers(None), dict(context), tree
+    def _then(self, key: str, base: Context | None, chosen: Strategy) -> Cells | None:
+        """The cells as the base showed them; None if it covers all that is here.
+
+        Raises BaseTooOld also where they were of another strategy: what the client changed cannot be told from them.
+        """
+        if base is None or covers_all(base, self._seen(key)):
+            return None
         self.replica.check_kept(key, base)
         cells = past.cells_at(self.replica.storage, key, base)
-        return self._covers(base), dict(base), Tree(cells, tree.prefix, expired_then(cells))
+        was = pick(list(roots_in(cells, expired_then(cells))))
+        if was is not None and was[0].spec != chosen.spec:
+            raise self.replica.too_old(key, base, f"shows a {was[0].spec}, and the key is a {chosen.spec} now")
+        return cells
+
+    def _base(
+        self, key: str, base: Context | None, then: Cells | None, tree: Tree
+    ) -> tuple[Callable[[Dot], bool], Context, Tree]:  # fmt: skip
+        """What the base covers, as a test, as a context for hiders, and the cells as they stood there."""
+        if base is None or then is None:
+            return self._covers(None), self._seen(key), tree
+        return self._covers(base), dict(base), Tree(then, tree.prefix, expired_then(then))
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:
@@ -270,7 +285,7 @@ class Draft:
         if old or self.replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = {**self.lives.get(key, {}), **old}
-            past.begin_life(storage, key, self.dot, old, self.replica.state.floor)
+            past.begin_life(storage, key, self.dot, old, old, self.replica.state.floor)
         self.replica.set_context(key, {})
 
     def _cancel(self, key: str, paths: set[bytes]) -> None:
@@ -309,6 +324,7 @@ class Draft:
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
+        inbox.note_own(replica, self.dot)
         purge_to(replica, 0)
         return record, data
 

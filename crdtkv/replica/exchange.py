@@ -125,9 +125,9 @@ def _write(replica: Replica, record: Record) -> None:
     for key in {w.key for w in record.writes}:
         past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
-        kept = {r: n for r, n in storage.context(key).items() if n > replaced.get(r, 0)}
-        replica.set_context(key, kept)
-        past.begin_life(storage, key, dot, replaced, record.floor)
+        old = dict(storage.context(key))
+        replica.set_context(key, {r: n for r, n in old.items() if n > replaced.get(r, 0)})
+        past.begin_life(storage, key, dot, replaced, old, record.floor)
     for write in record.writes:
         if write.payload is not None and is_sweep(write.payload):
             for path, cell in swept(storage.cells(write.key), write.path, write.payload):
@@ -251,7 +251,8 @@ def _tells_nothing(state: State, message: CatchUp) -> bool:
     """Whether only clocks and announcements are new: true also after a crash, so nothing has to be saved."""
     known = covers_all(state.vector, message.to) and message.floor.stamp <= state.floor
     alike = state.vector == message.to and state.floor == message.floor.stamp
-    return known and not message.keys and not message.full and not (alike and state.digest != message.digest)
+    strange = state.digest != message.digest or message.lineage[-1] in state.quarantined
+    return known and not message.keys and not message.full and not (alike and strange)
 
 
 def _join(replica: Replica, message: CatchUp, before: Vector) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import xxhash
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_sweep, is_value, unhide
-from crdtkv.core.clocks import covers
+from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, unhide
+from crdtkv.core.clocks import Dot, covers
 from crdtkv.core.paths import ORDER, STRATEGY, components, first, is_below, split
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
@@ -20,18 +20,16 @@ from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
-__all__ = ["MAX_INBOX", "Beaten", "entry", "note", "put"]
+__all__ = ["MAX_INBOX", "Beaten", "Winner", "entry", "note", "note_own", "put"]
 
 MAX_INBOX = 10_000
 
 
-def entry(
-    replica: Replica, reason: str, key: str, path: bytes, lost: Sibling, winner: Sibling | None
-) -> dict[str, Any]:  # fmt: skip
+def entry(replica: Replica, reason: str, key: str, path: bytes, lost: Sibling, winner: Winner | None) -> dict[str, Any]:
     """A lost write as plain data: what, where, who, when, and what beat it."""
     return {
         "reason": reason, "key": key, "path": path, "lost": _plain(lost), "value": _told(replica, key, path, lost),
-        "winner": _told(replica, key, path, winner) if winner else None, "where": _where(replica, key, path),
+        "winner": _told(replica, key, *winner) if winner else None, "where": _where(replica, key, path),
     }  # fmt: skip
 
 
@@ -90,25 +88,50 @@ def note(replica: Replica) -> None:
             for above, lost, edit in _undone(hides, path, [s for s in new if s not in old]) if hides else ():
                 if _is_shown(replica, key, above):
                     words = "a concurrent edit brought back what was deleted"
-                    put(replica, entry(replica, words, key, above, lost, edit))
+                    put(replica, entry(replica, words, key, above, lost, (path, edit)))
 
 
-Beaten = tuple[bytes, Sibling, Sibling | None, str]
+def note_own(replica: Replica, dot: Dot) -> None:
+    """Find what our transaction `dot`, on bases that had not seen them, took from our own earlier writes."""
+    for key, changed in list(replica.changed.items()):
+        for path, old in list(changed.items()) if key >= "\x01" else ():
+            new = replica.storage.cells(key).get(path, ())
+            own = [s for s in new if s.dot == dot] if path else []
+            for at, lost, winner, reason in [
+                *_replaced(_ours(replica, old), path, own, new), *_hidden(replica, key, path, old, new, own)
+            ]:  # fmt: skip
+                put(replica, entry(replica, reason, key, at, lost, winner))
+
+
+Winner = tuple[bytes, Sibling]
+"""Where it stands, and what it is."""
+
+Beaten = tuple[bytes, Sibling, Winner | None, str]
 """Where, what lost, what beat it, and how."""
 
 
+def _ours(replica: Replica, cell: Cell) -> list[Sibling]:
+    return [s for s in cell if s.dot[0] in replica.state.lineage and is_live(s.payload)]
+
+
 def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[Beaten]:
-    mine = [s for s in old if s.dot[0] in replica.state.lineage and is_live(s.payload)]
+    mine = _ours(replica, old)
     arrived = [s for s in new if s not in old]
     out = _of_another_kind(replica, key, path, arrived)
-    if not arrived or not (mine or any(is_hider(s.payload) or s.payload is None for s in arrived)):
-        return out
-    for s in mine:
-        if s not in new:
-            out += [(path, s, w, "overwritten by a write that had not seen it") for w in arrived if s.dot in w.lost]
-    out += _outranked(replica, key, path, mine, old, new)
-    out += _hidden(replica, key, path, arrived)
+    if arrived:
+        out += _replaced(mine, path, arrived, new)
+        out += _outranked(replica, key, path, mine, old, new)
+        out += _hidden(replica, key, path, old, new, arrived)
     return out
+
+
+def _replaced(mine: list[Sibling], path: bytes, arrived: list[Sibling], new: Cell) -> list[Beaten]:
+    """Our siblings that who replaced them had not seen; two who wrote the same lost nothing."""
+    words = "overwritten by a write that had not seen it"
+    gone = [s for s in mine if s not in new]
+    return [
+        (path, s, (path, w), words) for s in gone for w in arrived if s.dot in w.lost and s.payload != w.payload
+    ]  # fmt: skip
 
 
 def _own_hiders(replica: Replica, key: str) -> list[tuple[bytes, Sibling]]:
@@ -144,7 +167,8 @@ def _outranked(replica: Replica, key: str, path: bytes, mine: list[Sibling], old
     lost = {loser.sibling.dot for loser in found.losers(tree) if loser.path == rest}
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
     winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
-    return [(path, s, winner, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
+    by = None if winner is None else (path, winner)
+    return [(path, s, by, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
 
 
 def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:
@@ -155,14 +179,10 @@ def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibl
         return []
     found = known_strategy(data.decode())
     tree = _tree(replica, key, found)
-    ours = [
-        (at, s) for at in _kin(tree, rest) for s in tree.cell(at)
-        if s.dot[0] in replica.state.lineage and is_live(s.payload)
-    ]  # fmt: skip
+    ours = [(at, s) for at in _kin(tree, rest) for s in _ours(replica, tree.cell(at))]
     lost = {(loser.path, loser.sibling.dot) for loser in found.losers(tree)} if ours else set()
     above = path[: len(path) - len(rest)]
-    said = _told(replica, key, path, live[-1])  # in its own place: the losers stand elsewhere
-    winner = live[-1]._replace(payload=said)
+    winner = (path, live[-1])
     return [(above + at, s, winner, "a concurrent write was later") for at, s in ours if (at, s.dot) in lost]
 
 
@@ -174,23 +194,27 @@ def _kin(tree: Tree, path: bytes) -> list[bytes]:
     return [path + at for at, _ in tree.sub(path).range(STRATEGY) if len(components(at)) == 1]
 
 
-def _hidden(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:
-    """Our edits below a container that a concurrent delete has taken away."""
-    deletes = [s for s in arrived if is_hider(s.payload) or s.payload is None]
-    if not deletes or not path:
-        return []
-    tag, data, rest = first(path)
-    if tag != STRATEGY or not known_strategy(data.decode()).whole:
+def _hidden(
+    replica: Replica, key: str, path: bytes, old: Cell, new: Cell, arrived: list[Sibling]
+) -> list[Beaten]:  # fmt: skip
+    """Our edits below a container that was taken away, or made something else, by who had not seen them."""
+    kinds = {s.payload for s in old if is_mark(s.payload)} - {s.payload for s in new}
+    took = [s for s in arrived if kinds or not is_live(s.payload)]
+    tag, data, rest = first(path) if path else (b"", b"", b"")
+    if not took or tag != STRATEGY or not known_strategy(data.decode()).whole:
         return []
     found = known_strategy(data.decode())
     tree = _tree(replica, key, found)
-    if next(tree.below(rest), None) is None or found.reaches(tree, rest):
+    if not kinds and found.reaches(tree, rest):
         return []
+    above, by = path[: len(path) - len(rest)], took[-1]
+    how = "write put something else in place of" if is_live(by.payload) else "delete took"
     return [
-        (path + below[len(rest) :], s, deletes[-1], "a concurrent delete took what it was in")
+        (above + below, s, (path, by), f"a concurrent {how} what it was in")
         for below, cell in tree.below(rest)
         for s in cell
-        if s.dot[0] in replica.state.lineage and is_value(s.payload) and not _seen(deletes, s) and below
+        if s.dot[0] in replica.state.lineage and is_value(s.payload) and not _seen(took, s)
+        if not found.reaches(tree, below)
     ]
 
 
@@ -203,7 +227,7 @@ def _note_swept(replica: Replica, key: str) -> None:
                 for s in cell:
                     if is_value(s.payload) and s.dot[0] in replica.state.lineage:
                         words = "a concurrent write made the key anew"
-                        put(replica, entry(replica, words, key, tree.prefix + path, s, sweeps[-1]))
+                        put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
 
 
 def _is_shown(replica: Replica, key: str, path: bytes) -> bool:
@@ -212,5 +236,7 @@ def _is_shown(replica: Replica, key: str, path: bytes) -> bool:
     return found.reaches(_tree(replica, key, found), rest)
 
 
-def _seen(deletes: list[Sibling], s: Sibling) -> bool:
-    return any(d.payload is not None and covers(unhide(d.payload).seen, s.dot) for d in deletes if is_hider(d.payload))
+def _seen(took: list[Sibling], s: Sibling) -> bool:
+    """Whether who took away what `s` is in had seen it, or is its own writer."""
+    seen = [unhide(t.payload).seen for t in took if t.payload is not None and is_hider(t.payload)]
+    return any(t.dot == s.dot for t in took) or any(covers(context, s.dot) for context in seen)

@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from crdtkv.core.clocks import Stamp, make_stamp
+from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.rules import DEFAULT
 from crdtkv.core.state import State
 from crdtkv.core.views import Ancestor, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
-from crdtkv.errors import MembershipConflict, NotAMember
+from crdtkv.errors import ChecksumFailed, DigestMismatch, MembershipConflict, NotAMember
 from crdtkv.replica import members, past
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
@@ -50,10 +51,16 @@ Made = tuple[Record, bytes]
 
 
 def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callable[[], str], **options: Any) -> Replica:
-    """The replica in `storage`: as it was left, or new, a namespace of its own with itself as the one member."""
+    """The replica in `storage`: as it was left, or new, a namespace of its own with itself as the one member.
+
+    Raises ChecksumFailed, DigestMismatch if what lies there is not what was left.
+    """
     plain = storage.meta("state")
+    if plain is None and next(storage.keys("", None), None) is not None:
+        raise ChecksumFailed("there are cells, and nothing says whose: the replica's state is missing")
     if plain is not None:
         state = State.from_plain(plain)
+        _check_digest(storage, state.digest)
         state.clock = max(state.clock, state.ceiling)
         replica = Replica(storage, state, wall_ms, token, **options)
         if _lies_elsewhere(replica):
@@ -64,6 +71,13 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
     replica = Replica(storage, state, wall_ms, token, **options)
     transact(replica, lambda draft: _admit(draft, id))
     return replica
+
+
+def _check_digest(storage: Storage, kept: int) -> None:
+    """Rows have checksums of their own; this finds those that are missing, or are of another time. O(cells)."""
+    found = sum(key_digest(key, storage.cells(key), storage.context(key)) for key in storage.keys("", None)) % MODULUS
+    if found != kept:
+        raise DigestMismatch(f"the cells give digest {found:032x}, kept with them is {kept:032x}")
 
 
 # copies
@@ -302,7 +316,7 @@ def evict(replica: Replica, colo: str) -> list[str]:
     out = sorted(m for m in members.members(replica) if colo in (m, colo_of(m)))
     if not out or replica.state.id in out:
         known = ", ".join(sorted(map(colo_of, members.members(replica))))
-        raise NotAMember(f"no other member at colo {colo!r}; members are at {known}")
+        raise NotAMember(f"no other member at colo {colo!r}; members are at {known}", next_step="name one of these")
     if replica.state.copied:
         _lose(replica, out)
     else:
@@ -328,7 +342,10 @@ def resolve(replica: Replica, winner: str) -> None:
     forks = [fork for fork in members.standing_forks(replica) if winner in fork["links"]]
     if not forks:
         open_links = ", ".join(link for fork in members.open_forks(replica) for link in fork)
-        raise MembershipConflict(f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}")
+        raise MembershipConflict(
+            f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}",
+            next_step="name a link that forks shows",
+        )
     if winner not in {link.id for link in members.chain_links(replica)}:
         raise MembershipConflict(f"{winner!r} was decided on the other side; resolve there, or pick this side's link")
     over = sorted({id for fork in forks for id in fork["theirs"]})

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Context, Sibling, due, make_cell, unhide
-from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
+from crdtkv.core.clocks import Dot, Stamp, Vector, ahead, covers, covers_all, meet, merge
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
@@ -96,14 +96,15 @@ def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot
         )  # fmt: skip
 
 
-def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp) -> None:
+def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, old: Context, floor: Stamp) -> None:
     """The key was made anew by `dot`: a version that knows `dot` knows what `replaced` covers.
 
     And all that was stamped at or below the purge `floor` of its writer, who had heard it,
-    although a key that was dropped whole has no context that would say so.
+    although a key that was dropped whole has no context that would say so. `old`: the
+    key's context here before; where it lacks what was replaced, that is forgotten here.
     """
-    old = [row.sibling.dot for rows in storage.past(key).values() for row in rows if row.sibling.stamp <= floor]
-    known = merge([replaced, *(dict([d]) for d in old)])
+    heard = [row.sibling.dot for rows in storage.past(key).values() for row in rows if row.sibling.stamp <= floor]
+    known = merge([replaced, *(dict([d]) for d in heard)])
     if not known:
         return
     if not storage.past(key) and all(s.dot == dot for cell in storage.cells(key).values() for s in cell):
@@ -115,6 +116,8 @@ def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: S
     storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
     for life in lives[:-MAX_LIVES]:
         raise_horizon(storage, key, dict([life.dot]))
+    if forgotten := ahead(replaced, old):
+        _add_gap(storage, key, {r: old.get(r, 0) for r in forgotten}, merge([replaced, dict([dot])]))
 
 
 def sweep_rows(storage: Storage, key: str, root: bytes, payload: bytes, dot: Dot) -> None:
@@ -135,6 +138,10 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
         # What was purged is not part of any version behind the gap, whatever happened inside.
         settled = tuple(r if r.by or r.until is not None else r._replace(until=dict(to)) for r in rows)
         storage.put_past(key, path, settled)
+    _add_gap(storage, key, since, to)
+
+
+def _add_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
     horizon = storage.horizon(key)
     gaps = (*horizon.gaps, (dict(since), dict(to)))
     storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))

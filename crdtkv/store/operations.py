@@ -25,7 +25,7 @@ from crdtkv.store.mapping import Keys, PlainMapping
 from crdtkv.store.patches import patched
 from crdtkv.store.results import UNREAD, Entry, Fate, Page, Receipt
 from crdtkv.store.selection import Selection
-from crdtkv.strategies.base import Operation
+from crdtkv.strategies.base import ABSENT, Operation
 
 __all__ = ["MAX_TTL", "Operations"]
 
@@ -168,7 +168,8 @@ class Operations(PlainMapping):
 
     def _made(self, key: str, version: str, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
         def read() -> Any:
-            return self._inside().value_at(key, parse_version(key, version))
+            found = self._inside().value_at(key, parse_version(key, version))
+            return None if found is ABSENT else found
 
         return Receipt(key, version, strategy, fate, read, value)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from crdtkv.core import values
 from crdtkv.errors import PatchInvalid
+from crdtkv.strategies.base import ABSENT
 
 __all__ = ["MAX_OPERATIONS", "difference", "patched"]
 
@@ -15,6 +16,8 @@ MAX_OPERATIONS = 10_000
 
 def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> Any:
     """`value` with `patch` applied: a list is RFC 6902, a dict RFC 7396. Raises PatchInvalid, naming what failed.
+
+    Where there is nothing yet (ABSENT) a dict makes an object; a list has to begin with the whole document.
 
     >>> patched("k", [1, 2], [{"op": "add", "path": "/-", "value": 3}])
     [1, 2, 3]
@@ -26,6 +29,11 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
         raise PatchInvalid(f"patch of {key!r} is {patch!r:.80}; a list (RFC 6902) or an object (RFC 7396) is allowed")
     if len(patch) > MAX_OPERATIONS:
         raise PatchInvalid(f"patch of {key!r} has {len(patch)} operations; at most {MAX_OPERATIONS}")
+    if value is ABSENT and not _is_whole(patch[:1]):
+        raise PatchInvalid(
+            f"there is no {key!r} to patch; put it, or begin with {{'op': 'add', 'path': '', 'value': ...}}",
+            next_step="put the document first",
+        )
     import jsonpatch
 
     for number, operation in enumerate(patch):
@@ -39,6 +47,11 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
         if isinstance(operation, Mapping) and operation.get("op") == "test":
             _check_test(key, number, value, operation)
     return value
+
+
+def _is_whole(first: Sequence[Any]) -> bool:
+    """Whether the first operation adds the whole document."""
+    return any(isinstance(o, Mapping) and o.get("op") == "add" and o.get("path") == "" for o in first)
 
 
 def _check_test(key: str, number: int, value: Any, operation: Mapping[str, Any]) -> None:

@@ -118,9 +118,9 @@ class Reading:
 
     @_locked
     def value_at(self, key: str, version: Context | None) -> Any:
-        """The value at a version (None: now), None if it was absent. Raises as `entry_at`."""
+        """The value at a version (None: now), ABSENT if it was absent. Raises as `entry_at`."""
         shown = self._shown(key) if version is None else pick(self._at(key, version)[1])
-        return None if shown is None else _plain(shown[0].read(shown[1]))
+        return ABSENT if shown is None else shown[0].read(shown[1])
 
     @_locked
     def entry_at(self, key: str, version: Context) -> Entry | None:

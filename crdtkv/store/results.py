@@ -82,6 +82,8 @@ class Receipt:
 class Entry:
     """A key as it reads: `siblings` are all the concurrent values (mv), `conflicts` what stands but is not shown.
 
+    In a document `siblings` names each path where mv shows several: `{"path": "/room", "values": ["ann", "bob"]}`.
+
     `stamp`: milliseconds since 1970 of the latest write; `expires`: when it will no longer be shown, or None.
     """
 
@@ -172,7 +174,8 @@ class Migration:
 class SyncReport:
     """What an exchange moved: `cells` in catch-ups, `records` whole transactions, `bytes` encoded, both ways together.
 
-    `equal`: both have absorbed the same. `refused`: who is not a member where, in words.
+    `equal`: both have absorbed the same, and hold the same. `refused`: who is not a member where, in words.
+    `quarantined`: whose records are not taken any more, where and why, in words: an operator has to look.
     """
 
     records: int
@@ -181,3 +184,4 @@ class SyncReport:
     rounds: int
     equal: bool
     refused: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()

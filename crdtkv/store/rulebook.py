@@ -165,10 +165,8 @@ def _remake(draft: Draft, key: str, value: Any, spec: str, dry_run: bool) -> Any
 
 
 def _check_strategies(rule: Rule) -> None:
-    """Raises UnknownStrategy or RuleInvalid for a strategy that the rule names and nobody knows."""
-    strategy(rule.strategy)
-    for _, spec in rule.paths:
-        if not spec.startswith("list"):
-            strategy(spec)
-        elif spec.partition("?")[2] and not spec.startswith("list?key="):
-            raise RuleInvalid(f"list in json takes the option key; not {spec!r}")
+    """Raises UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here."""
+    # A list at a path is the document's own: its option is none of the strategy list.
+    inside = (spec for _, spec in rule.paths if spec.partition("?")[0] != "list")
+    for spec in (rule.strategy, *inside):
+        strategy(spec).check_known()

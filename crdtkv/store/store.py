@@ -23,7 +23,7 @@ from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed, ValueInvalid
+from crdtkv.errors import BadRequest, ClockAhead, CrdtkvError, NotAMember, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
@@ -69,11 +69,16 @@ def open_store(
         if random
         else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
     )
-    replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
-    if colo_of(replica.state.id) != colo:
-        storage.close()
-        raise BadRequest(f"{str(path)!r} belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
-    return Store(replica, namespace, history, purge_step_ms)
+    try:
+        replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
+        if colo_of(replica.state.id) != colo:
+            raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
+        return Store(replica, namespace, history, purge_step_ms)
+    except BaseException as error:
+        storage.close()  # a store that could not be opened locks nothing
+        if isinstance(error, CrdtkvError):
+            error.args = (f"{str(path)!r}: {error}",)
+        raise
 
 
 def _sqlite(path: str | os.PathLike[str]) -> Storage:

@@ -70,7 +70,7 @@ def _sync(one: Store, other: Store) -> SyncReport:
             store._changed.notify_all()
     return SyncReport(
         tally.records, tally.cells, tally.bytes, rounds, _agree(one._replica, other._replica),
-        tuple(tally.refused),
+        tuple(tally.refused), tuple(words for s in (one, other) for words in _quarantines(s._replica)),
     )  # fmt: skip
 
 
@@ -79,6 +79,12 @@ def _agree(a: Replica, b: Replica) -> bool:
     if a.state.vector != b.state.vector:
         return False
     return a.state.floor != b.state.floor or a.state.digest == b.state.digest
+
+
+def _quarantines(replica: Replica) -> list[str]:
+    """Whose records are not taken here, and why, in words."""
+    state = replica.state
+    return [f"{origin} is in quarantine at {state.id}: {why}" for origin, why in sorted(state.quarantined.items())]
 
 
 def _send(source: Replica, target: Replica, tally: _Tally) -> None:

@@ -123,6 +123,9 @@ class Strategy(ABC):
         given = "&".join(f"{k}={v}" for k, v in sorted(self.chosen.items()))
         return f"{self.name}?{given}" if given else self.name
 
+    def check_known(self) -> None:  # noqa: B027
+        """Raises CrdtkvError if this process cannot make what the spec names: for who is about to set a rule."""
+
     @abstractmethod
     def read(self, tree: Tree) -> Any:
         """The value that the cells show, a fresh object, or ABSENT."""
@@ -173,7 +176,7 @@ class Strategy(ABC):
 
     def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
         """What a sibling at `path` says, shown or not; ABSENT for a delete."""
-        return _readable(sibling.payload) if is_value(sibling.payload) else ABSENT
+        return self.says(path, sibling) if is_value(sibling.payload) else ABSENT
 
     def mark(self, tree: Tree) -> bytes | None:
         """The mark of the container that is shown at the root (whole containers only)."""

@@ -39,7 +39,7 @@ class Counter(Strategy):
     anomaly = "a reset concurrent with an add leaves that add"
     cost = "one cell per replica that ever added, one per idempotency key for a day"
     operations: ClassVar[Mapping[str, str]] = {
-        "add": "add(n[, once_key])",
+        "add": "add(n[, idempotency_key])",
         "reset": "reset()",
         "put": "put(n): adds the difference to what the base showed",
         "delete": "delete()",
@@ -105,7 +105,7 @@ class Counter(Strategy):
             # Counted here before, whatever became of it since: a tombstone remembers as well.
             known = once(cell)
             if known is not None and known.amount != n:
-                raise ValueInvalid(f"once key {key!r} was used to add {known.amount}; not {n}")
+                raise ValueInvalid(f"idempotency key {key!r} was used to add {known.amount}; not {n}; use a new one")
             return []
         _check(self.read(tree) or 0, n)
         return [Write(path, Once(n).pack(), all=True)]
@@ -129,13 +129,13 @@ def _check(shown: int, n: int) -> None:
 
 def _check_once_key(key: object) -> bytes:
     if not isinstance(key, str):
-        raise WrongType(f"a once key is a string; not {key!r}")
+        raise WrongType(f"an idempotency key is a string; not {key!r}")
     try:
         data = key.encode()
     except UnicodeEncodeError:
-        raise ValueInvalid(f"once key {key!r} holds a lone surrogate") from None
+        raise ValueInvalid(f"idempotency key {key!r} holds a lone surrogate") from None
     if not 1 <= len(data) <= MAX_ONCE_KEY:
-        raise ValueInvalid(f"once key is {len(data)} bytes; 1 to {MAX_ONCE_KEY}")
+        raise ValueInvalid(f"idempotency key is {len(data)} bytes; 1 to {MAX_ONCE_KEY}")
     return data
 
 
@@ -149,7 +149,7 @@ def _cancel(tree: Tree, env: Env, delete: bool) -> Iterator[Write]:
         if not cell:
             # Dropped since: it was dead, or folded into a share that this base did not see it in.
             if not is_share(path) and (missed := once(seen)) is not None and missed.value:
-                raise BaseTooOld("the base shows an increment by its once key that was folded since; read it again")
+                raise BaseTooOld("shows an increment by its idempotency key that was folded since")
             continue
         takes = delete and covers_live(cell, env)
         if is_share(path):

@@ -66,7 +66,7 @@ class Node:
     and forgets only along the path that changed.
     """
 
-    __slots__ = ("_children", "_sorted", "cell", "elements", "packed", "position", "shown")
+    __slots__ = ("_children", "_disputed", "_sorted", "cell", "elements", "packed", "position", "shown")
 
     def __init__(self, cell: Cell = ()) -> None:
         self.cell = cell
@@ -80,6 +80,7 @@ class Node:
         self.shown: Any = _UNKNOWN
         self.packed: bytes | None = None
         self.elements: list[Element] | None = None
+        self._disputed: bool | None = None
 
     @property
     def children(self) -> dict[bytes, Node]:
@@ -87,6 +88,13 @@ class Node:
             self._children = dict(sorted(self._children.items()))
             self._sorted = True
         return self._children
+
+    def disputed(self) -> bool:
+        """Whether at or below this node something stands beside something else: else nothing can be unshown there."""
+        if self._disputed is None:
+            below = self._children.items()
+            self._disputed = len(self.cell) > 1 or any(p[:1] == STRATEGY or child.disputed() for p, child in below)
+        return self._disputed
 
     def adopt(self, children: dict[bytes, Node]) -> None:
         """These are the children, in path order."""

@@ -13,31 +13,28 @@ from crdtkv.core import positions, values
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
 from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
 from crdtkv.core.tree import Tree
-from crdtkv.errors import ValueInvalid, WrongOperation, WrongType
+from crdtkv.errors import BaseTooOld, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
 from crdtkv.strategies.burial import bury, spent
 from crdtkv.strategies.document import VALUE_KIND, Element, Node, Reader, Shown, hiders, nested_strategy, nested_tree
+from crdtkv.strategies.document_parts import (
+    Tokens,
+    check_index,
+    key_members,
+    keyed,
+    keyed_parts,
+    leaf_component,
+    member,
+    own_component,
+    pointer,
+    similar,
+    strategy_name,
+)
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place, position_of
 
-__all__ = [
-    "EMPTY",
-    "Edit",
-    "Gone",
-    "Tokens",
-    "check_index",
-    "key_members",
-    "keyed",
-    "keyed_parts",
-    "leaf_component",
-    "member",
-    "own_component",
-    "pointer",
-    "similar",
-    "within",
-]
+__all__ = ["EMPTY", "Edit", "Gone"]
 
-Tokens = tuple[str, ...]
 EMPTY = Node()
 
 
@@ -67,11 +64,14 @@ class Edit:
             return []  # deleted since: who leaves it as it was does not bring it back
         shown, was = self.shown(now), self.reader.shown(base)
         own = self._kept_under(at, self._own_strategy(at, shown, was), value)
-        if own is not None:
-            if own == self.strings and shown is not None and self._unchanged(base, value):
+        if shown is not None and self._kept_otherwise(shown, was):
+            if self._unchanged(base, value):
                 return []
+            self._check_kind(at, shown, was)
+        if own is not None:
             other = shown is not None and shown.kind != own  # what it said before is not what is read
-            return self._put_nested(path, at, Gone(now) if other else now, EMPTY if other else base, own, value)
+            seen = (Gone(now), EMPTY) if other else (now, base)
+            return self._put_nested(path, *seen, own, Operation("put", (value,)))
         if isinstance(value, dict):
             return self._put_container(path, at, now, base, value, MARK_OBJECT)
         if isinstance(value, list | tuple):
@@ -80,6 +80,16 @@ class Edit:
 
     def shown(self, node: Node) -> Shown | None:
         return None if isinstance(node, Gone) else self.reader.shown(node)
+
+    def _kept_otherwise(self, shown: Shown, was: Shown | None) -> bool:
+        """Whether one of what stands and what the base showed is of a strategy of its own, and the other is not."""
+        return was is not None and was.kind != shown.kind and STRATEGY in (was.kind[:1], shown.kind[:1])
+
+    def _check_kind(self, at: Tokens, shown: Shown, was: Shown | None) -> None:
+        """Raises BaseTooOld where what the client changed cannot be told: its base is of before a migration."""
+        if was is not None and self._kept_otherwise(shown, was) and self.strings not in (shown.kind, was.kind):
+            then, now = (strategy_name(found.kind) for found in (was, shown))
+            raise BaseTooOld(f"shows {then} at {pointer(at)!r}, where {now} is now")
 
     def _unchanged(self, base: Node, value: Any) -> bool:
         packed = self.reader.packed(base)
@@ -133,7 +143,7 @@ class Edit:
     def _made(self, path: bytes, now: Node, kind: bytes, inner: list[Write]) -> list[Write]:
         """A container made where none is shown, and `inner` in it: nothing of what stood below comes back."""
         written = {w.path for w in inner}
-        buried = [w for w in bury(self.reader, path, now) if w.path not in written]
+        buried = [w._replace(beats=True) for w in bury(self.reader, path, now) if w.path not in written]
         return [Write(path, kind, all=True, beats=True), *inner, *buried]
 
     def _buried(self, now: Node, part: bytes) -> Node:
@@ -264,8 +274,9 @@ class Edit:
             return own
         return leaf_component(self.strings, at, value)
 
-    def _put_nested(self, path: bytes, at: Tokens, now: Node, base: Node, own: bytes, value: Any) -> list[Write]:
-        writes = self.nested(path, now, base, own, Operation("put", (value,)))
+    def _put_nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
+        """A strategy of its own where it is not all that stands: whatever else does makes room for it."""
+        writes = self.nested(path, now, base, own, operation)
         return self._clear_others(path, now) + writes if writes else []
 
     def nested(self, path: bytes, now: Node, base: Node, own: bytes, operation: Operation) -> list[Write]:
@@ -353,6 +364,11 @@ class Edit:
         found = nested_strategy(own)
         if found.name != family or (self.shown(now) or Shown(own, (0, ("", 0)), None)).kind != own:
             raise WrongType(f"{pointer(at)!r} is not a {family}")
+        shown = self.shown(now)
+        if shown is None:
+            return self._put_nested(path, now, base, own, operation)
+        if operation.name not in found.baseless:
+            self._check_kind(at, shown, self.reader.shown(base))
         return self.nested(path, now, base, own, operation)
 
     def _list_operation(self, path: bytes, at: Tokens, now: Node, base: Node, operation: Operation) -> list[Write]:
@@ -420,79 +436,3 @@ def _place_of_new(operation: Operation, count: int, at: Tokens) -> tuple[int, Se
         case Operation("insert", (index, first_value, *more)):
             return check_index(index, count, at, end=1), [first_value, *more]
     return None
-
-
-def member(name: str) -> bytes:
-    """The component of an object's member."""
-    return component(MEMBER, name.encode())
-
-
-def keyed(element: Any, keys: tuple[str, ...]) -> bytes | None:
-    """The component of an element that is identified by its key members, None if it lacks one."""
-    if not keys or not isinstance(element, dict) or any(k not in element for k in keys):
-        return None
-    return component(KEYED, values.pack_canonical([element[k] for k in keys]))
-
-
-def own_component(spec: str | None) -> bytes | None:
-    """The component of a strategy that stands by itself at a path; None for what a document does itself."""
-    if spec is None or spec == "json" or spec.split("?")[0] == "list":
-        return None
-    return component(STRATEGY, strategy(spec).spec.encode())
-
-
-def leaf_component(strings: bytes, at: Tokens, value: Any) -> bytes | None:
-    """The component of a leaf where strings are merged by words; None for an element of an array and for the root.
-
-    Not for strings alone: a leaf that another colo makes a number meanwhile stays one cell, in which the later wins.
-    """
-    return None if isinstance(value, dict | list | tuple) or at[-1:] in ((), ("*",)) else strings
-
-
-def key_members(spec: str | None) -> tuple[str, ...]:
-    """The members that identify an array's elements; none: their creation does."""
-    return tuple(spec.removeprefix("list?key=").split(",")) if spec and spec.startswith("list?key=") else ()
-
-
-def within(tokens: Tokens, value: Any) -> Any:
-    """A document that holds `value` at a path and nothing else."""
-    if len(tokens) > values.MAX_DEPTH:
-        raise ValueInvalid(f"path of {len(tokens)} steps; at most {values.MAX_DEPTH}")
-    for token in reversed(tokens):
-        value = {token: value}
-    return value
-
-
-def keyed_parts(value: Sequence[Any], keys: tuple[str, ...]) -> dict[int, bytes]:
-    """The components of the elements that have their key members; of two with one key the first."""
-    out: dict[int, bytes] = {}
-    used: set[bytes] = set()
-    for j, element in enumerate(value):
-        part = keyed(element, keys)
-        if part is not None and part not in used:
-            out[j] = part
-            used.add(part)
-    return out
-
-
-def similar(old: Any, new: Any) -> bool:
-    """Whether two containers share at least half of their members."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        same = sum(1 for k in old if k in new and values.equal(old[k], new[k]))
-        return 2 * same >= max(len(old), len(new))
-    return False
-
-
-def check_index(index: Any, count: int, at: Tokens, end: int = 0) -> int:
-    """`index` of `count` elements from the front, as Python counts; `end=1`: or behind the last. Else WrongType."""
-    if not isinstance(index, int) or isinstance(index, bool):
-        raise WrongType(f"index {index!r} of {pointer(at)!r} is not a whole number")
-    if not -count <= index < count + end:
-        allowed = f"{-count} to {count + end - 1} are allowed" if count + end else "it is empty"
-        raise WrongType(f"index {index} is outside {pointer(at)!r}; {allowed}")
-    return index + count if index < 0 else index
-
-
-def pointer(tokens: Tokens) -> str:
-    """The JSON pointer of a path (RFC 6901)."""
-    return "".join("/" + t.replace("~", "~0").replace("/", "~1") for t in tokens)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value, only_tombstones
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
 from crdtkv.core.tree import Tree
@@ -37,10 +37,8 @@ from crdtkv.strategies.document import (
     nested_tree,
     of_kind,
 )
-from crdtkv.strategies.document_edit import (
-    EMPTY,
-    Edit,
-    Gone,
+from crdtkv.strategies.document_edit import EMPTY, Edit, Gone
+from crdtkv.strategies.document_parts import (
     key_members,
     keyed,
     leaf_component,
@@ -113,7 +111,15 @@ class Json(Strategy):
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
 
     def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
-        return list(restore(self._reader(tree), build(tree), path, payload))
+        writes = list(restore(self._reader(tree), build(tree), path, payload))
+        own = next((part for part in components(path) if part[:1] == STRATEGY), b"")
+        if not own:
+            return writes
+        # A strategy of its own says how what was lost there is said again.
+        above = path[: path.index(own) + len(own)]
+        stands = tree.sub(above) if self.reaches(tree, above) else Tree({})
+        again = nested_strategy(own).restore(stands, path[len(above) :], payload)
+        return [*(w for w in writes if w.path != path), *(w._replace(path=above + w.path) for w in again)]
 
     @property
     def _strings(self) -> bytes | None:
@@ -200,10 +206,20 @@ class Json(Strategy):
         node: Node | None = build(tree)
         reader = self._reader(tree)
         for part in components(path):
-            if node is None or reader.shown(node) is None:
+            shown = reader.shown(node)
+            if node is None or shown is None:
+                return False
+            if part[:1] == STRATEGY:
+                return part == shown.kind
+            if not of_kind(first(part)[1] if part[:1] == ORDER else part, shown.kind):
                 return False
             node = node.children.get(part)
-        return node is not None and reader.shown(node) is not None
+        return reader.shown(node) is not None
+
+    def siblings(self, tree: Tree) -> list[Any]:
+        """Where a strategy of its own shows more than one value: the path and the values, as `{"path":, "values":}`."""
+        reader, node = self._reader(tree), build(tree)
+        return [] if reader.root(node) is None else list(_siblings(reader, node, ()))
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         return list(_losers(self._reader(tree), build(tree), b""))
@@ -218,7 +234,26 @@ def _standing(reader: Reader, node: Node) -> Iterator[Sibling]:
             yield from _standing(reader, child)
 
 
+def _siblings(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    shown = reader.shown(node) if node.disputed() else None
+    if shown is None or shown.sibling is not None:
+        return
+    if shown.kind[:1] == STRATEGY:
+        found = nested_strategy(shown.kind).siblings(nested_tree(node.children[shown.kind]))
+        if len(found) > 1:
+            yield {"path": pointer(at), "values": found}
+    elif shown.kind == MARK_ARRAY:
+        for index, element in enumerate(reader.elements(node)):
+            yield from _siblings(reader, element.node, (*at, str(index)))
+    else:
+        for part, child in node.children.items():
+            if part[:1] == MEMBER:
+                yield from _siblings(reader, child, (*at, member_name(part)))
+
+
 def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
+    if not node.disputed():
+        return
     shown = reader.shown(node)
     nested = [(part, child) for part, child in node.children.items() if part[:1] == STRATEGY]
     if (len(node.cell) > 1 or nested) and shown is not None:
@@ -327,14 +362,14 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
             rest = path[len(at) :]
             return [at + p for p in nested_strategy(part).dead(nested_tree(node), [rest], floor)]
         if part[:1] == ORDER:
-            # An element takes its order cell with it; alone only what is left of an element.
-            element = first(part)[1]
-            return [] if element in parent.children or not _old(node, floor) else [at]
+            # An element takes its order cell with it; alone goes what says nothing, and what is left of an element.
+            spent = first(part)[1] not in parent.children and _old(node, floor)
+            return [at] if spent or only_tombstones(node.cell, floor) else []
         if node.cell and reader.shown(node) is None:
             gone = _dead_element(parent, above, part, floor) if is_element(part) else _dead_whole(node, at, floor)
             if gone:
                 return gone
-    return [path] if _only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
+    return [path] if only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
 
 
 def _orphans(node: Node, path: bytes) -> Iterable[Mapping[bytes, Cell]]:
@@ -354,8 +389,3 @@ def _has_orphans(node: Node) -> bool:
 
 def _dead_whole(node: Node, at: bytes, floor: Stamp) -> list[bytes]:
     return [at + p for p, _ in node.cells()] if _old(node, floor) else []
-
-
-def _only_tombstones(cell: Cell, floor: Stamp) -> bool:
-    """What is left where a value made room for a strategy of its own."""
-    return bool(cell) and all(s.payload is None and s.stamp <= floor for s in cell)

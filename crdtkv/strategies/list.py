@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from crdtkv.core import positions, values
-from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, Sibling, is_live, latest, sweep
+from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, Sibling, is_live, latest, only_tombstones, sweep
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, ORDER, component, first
 from crdtkv.core.tree import Tree
@@ -104,11 +104,12 @@ class List(Strategy):
         return mark + _follow(tree, env, base, packed, plan)
 
     def dead(self, tree: Tree, candidates: Iterable[bytes], floor: Stamp) -> Iterable[bytes]:
-        """An absent element goes with its order cell, or not yet."""
+        """An absent element goes with its order cell, or not yet; an order cell that says nothing goes by itself."""
         out: list[bytes] = []
         for path in candidates:
             if path[:1] == ORDER:
-                if not tree.cell(first(path)[1]) and all(s.stamp <= floor for s in tree.cell(path)):
+                cell, left = tree.cell(path), not tree.cell(first(path)[1])
+                if only_tombstones(cell, floor) or (left and all(s.stamp <= floor for s in cell)):
                     out.append(path)
             elif self._droppable(tree.cell(path), floor):
                 order = tree.cell(order_path(path)) if path else ()

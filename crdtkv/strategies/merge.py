@@ -64,15 +64,18 @@ class Merge(Strategy):
     def spec(self) -> str:
         return f"{self.name}:{self.function}"
 
+    def check_known(self) -> None:
+        if self.function not in _functions:
+            known = ", ".join(functions()) or "none"
+            raise MergeFunctionInvalid(f"no merge function {self.function!r} here; there are {known}")
+
     def read(self, tree: Tree) -> Any:
         return self._fold(tree.cell())[0]
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         match operation:
             case Operation("put", (value,)):
-                if self.function not in _functions:
-                    known = ", ".join(functions()) or "none"
-                    raise MergeFunctionInvalid(f"no merge function {self.function!r} here; there are {known}")
+                self.check_known()
                 cell = tree.cell()
                 absent = self.gone(cell)
                 base = ABSENT if absent else self.read(env.base)
@@ -85,12 +88,16 @@ class Merge(Strategy):
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack([value]))[0]
 
-    def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
+    def says(self, path: bytes, sibling: Sibling) -> Any:
         said = value_of(sibling.payload)
         return said[0] if isinstance(said, list) and said else ABSENT
 
-    def says(self, path: bytes, sibling: Sibling) -> Any:
-        return self.told(Tree({}), path, sibling)
+    def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
+        """A new put of what was lost, by who has read what stands now."""
+        said, shown = value_of(payload), self.read(tree)
+        if isinstance(said, list) and said:
+            payload = values.pack([said[0]] if shown is ABSENT else [said[0], shown])
+        return super().restore(tree, path, payload)
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """None where the function folded them all; else all but the latest."""

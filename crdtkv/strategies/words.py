@@ -73,7 +73,7 @@ class Words(Strategy):
         live = [is_live(s.payload) for s in cell]
         return not any(live) or ("wins" in self.chosen and not all(live))
 
-    def told(self, tree: Tree, path: bytes, sibling: Sibling) -> Any:
+    def says(self, path: bytes, sibling: Sibling) -> Any:
         said = value_of(sibling.payload)
         return said[0] if isinstance(said, list) and said else ABSENT
 

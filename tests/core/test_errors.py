@@ -4,12 +4,14 @@ import copy
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
 from crdtkv import errors
 from crdtkv.errors import CrdtkvError, all_errors
 
+ROOT = Path(__file__).parent.parent.parent
 FAMILIES = [errors.BadRequest, errors.Refused, errors.Unavailable, errors.Corrupt]
 each_error = pytest.mark.parametrize("error", all_errors(), ids=lambda e: e.code)
 
@@ -38,7 +40,7 @@ def test_codes_are_unique_and_named_after_their_class() -> None:
     codes = [error.code for error in all_errors()]
     assert len(set(codes)) == len(codes)
     for error in all_errors():
-        assert error.code == re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=A)(?=M)", "-", error.__name__).lower()
+        assert error.code == re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=A)(?=[MS])", "-", error.__name__).lower()
 
 
 @each_error
@@ -82,8 +84,16 @@ def test_errors_carry_what_the_client_needs_to_go_on() -> None:
     old = errors.BaseTooOld("base a.1 is too old", version="a.9", value=[1])
     assert (old.version, old.value) == ("a.9", [1])
     assert errors.PreconditionFailed("no", version="a.9").version == "a.9"
-    late = errors.QueueFull("full", happened="unknown", next_step="wait 2 s")
-    assert (late.happened, late.next_step, errors.QueueFull.happened) == ("unknown", "wait 2 s", "no")
+    late = errors.BaseNotHere("late", happened="unknown", next_step="wait 2 s")
+    assert (late.happened, late.next_step, errors.BaseNotHere.happened) == ("unknown", "wait 2 s", "no")
+
+
+def test_every_error_is_raised_somewhere_or_is_a_branch() -> None:
+    """What nobody raises nobody should prepare for."""
+    rest = "\n".join(p.read_text() for p in (ROOT / "crdtkv").rglob("*.py") if p.name != "errors.py")
+    leaves = [e for e in all_errors() if not any(issubclass(o, e) and o is not e for o in all_errors())]
+    assert len(leaves) > 25
+    assert [e.__name__ for e in leaves if not re.search(rf"\b{e.__name__}\(", rest)] == []
 
 
 def test_a_users_subclass_is_not_part_of_the_tree() -> None:

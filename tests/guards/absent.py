@@ -99,6 +99,32 @@ def what_is_made_anew_has_nothing_beside_its_mark() -> None:
     assert colos.read("doc") == {"c": {"x": 2}, "d": 0}
 
 
+@guards(
+    "every write that knows of something absent writes as if it had been purged",
+    Line(Edit._here, "if shown is None:", "if False:"),
+)
+def an_operation_where_something_was_deleted_leaves_nothing_of_the_delete() -> None:
+    """An array was deleted; a set is begun there by its first element, where the delete is still and where it is purged."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"tags": [1], "stays": 0}, strategy="json")
+    colos.meet()
+    a.json("doc").at("/tags").delete()
+    a.rules.set("doc", "json", paths={"/tags": "set"})
+    colos.clock.wait(20)
+    colos.meet()
+    colos.clock.wait(20)
+    colos.meet()
+    b.compact()
+    assert b.floor > a.floor
+    a.json("doc").set("/tags").add(2)
+    arrive(a, cut(b, a))
+    arrive(b, cut(a, b))
+    arrive(a, cut(b, a))
+    assert a.floor == b.floor and colos.read("doc") == {"tags": [2], "stays": 0}
+    colos.check()
+
+
 # lives
 
 
@@ -251,9 +277,9 @@ def a_new_life_is_remembered_while_an_edit_of_the_old_one_is_young() -> None:
 @guards(
     "A put to a leaf that reads as absent replaces all its siblings, whatever its base.",
     Line(
-        Draft._base,
-        "if base is None or not present or covers_all(base, context):",
-        "if base is None or covers_all(base, context):",
+        Draft.operate,
+        "then = self._then(key, base, chosen) if shown is not None else None",
+        "then = self._then(key, base, chosen)",
     ),
 )
 def what_is_absent_can_be_made_whatever_the_base() -> None:

@@ -7,6 +7,7 @@ from crdtkv.core import views
 from crdtkv.core.wire import CatchUp, decode, encode
 from crdtkv.errors import MembershipConflict
 from crdtkv.replica import exchange, life, members, purge
+from crdtkv.store import syncing
 from crdtkv.strategies.set import Set
 from tests.colos import Colos, Disks, arrive, cells, cut, outbox, record, refuses, shows
 from tests.guards.mutation import Both, Line, guards
@@ -464,3 +465,55 @@ def who_has_left_does_not_come_back_and_takes_nothing_more() -> None:
     colos.meet()
     arrive(b, viewed(cut(a, b), members=(a.id, b.id)))
     assert at(a) == ["a"] and shows(b, "k") is None
+
+
+@guards(
+    "Leave: the last record of an id retires it. It takes nothing more, and does not return",
+    Line(life.leave, "replica.state.left = True", "pass"),
+)
+def who_has_left_is_told_and_stays_away() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    name = b.id
+    b.put("k", "its last")
+    b.leave()
+    colos.meet()
+    a.put("k", "written since")
+    colos.meet()
+    assert (b.id, at(a)) == (name, ["a"]) and shows(b, "k") == "its last"
+
+
+# two namespaces
+
+
+@guards(
+    "who lacks something of its own that the other has joins it",
+    Line(syncing._joiner_first, "if life.is_behind(store._replica, peer._replica):", "if False:"),
+)
+def a_copy_that_went_on_by_itself_joins_who_knows_more_of_it() -> None:
+    """b met a after the copy was made; the copy has written more than both since."""
+    colos = Disks("a")
+    colos["a"].put("k", 1)
+    disk = colos.copy("a")
+    colos["a"].put("k", 2)
+    b = colos.open("b")
+    colos.meet()
+    copy, name = colos.put_back("a", disk, elsewhere=True), b.id
+    for n in range(20):
+        copy.put("copy", n)
+    colos.meet()
+    assert b.id == name and at(b) == ["a", "b"] and colos.read("k") == 2
+
+
+@guards(
+    "else who has fewer transactions",
+    Line(syncing._joiner_first, "key=lambda s: (sum", "key=lambda s: (-sum"),
+)
+def of_two_that_hold_data_the_one_with_fewer_writes_joins() -> None:
+    many, few = Colos("a"), Colos("b")
+    for n in range(3):
+        many["a"].put(f"k{n}", n)
+    few["b"].put("other", 1)
+    name = many["a"].id
+    few["b"].sync(many["a"])
+    assert many["a"].id == name and shows(many["a"], "other") == 1 and shows(few["b"], "k2") == 2

@@ -260,7 +260,7 @@ def who_was_seen_or_agreed_with_lost_nothing() -> None:
 
 @guards(
     "Its own dot is not absorbed yet, but a receipt of this transaction may name it.",
-    Line(Draft._base, "{r: n for r, n in base.items() if (r, n) != self.dot}", "base"),
+    Line(Draft.operate, "{r: n for r, n in (base or {}).items() if (r, n) != self.dot}", "base or {}"),
     Line(Draft._covers, "covers(base, dot) or dot == own", "covers(base, dot)"),
 )
 def a_transaction_may_edit_what_it_has_just_written() -> None:
@@ -277,7 +277,7 @@ def a_transaction_may_edit_what_it_has_just_written() -> None:
 
 @guards(
     "Operations to which it does not matter what the client had read.",
-    Line(Draft._edit, "base = None if operation.name in chosen.baseless else base", "pass"),
+    Line(Draft.operate, "base = None if operation.name in chosen.baseless else base", "pass"),
 )
 def an_add_asks_for_no_base() -> None:
     """b counts on with a version that it has not heard of yet."""

@@ -10,7 +10,7 @@ from crdtkv.replica import past
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.strategies import roots
-from tests.colos import Colos, arrive, cut, record, refuses
+from tests.colos import Colos, arrive, cells, cut, record, refuses
 from tests.guards.mutation import Line, Setting, guards
 
 
@@ -146,6 +146,27 @@ def a_version_knows_what_its_life_replaced() -> None:
 
 
 @guards(
+    "Where a life replaced what is forgotten here, that is a gap.",
+    Line(past.begin_life, "if forgotten := ahead(replaced, old):", "if forgotten := {}:"),
+)
+def a_life_that_is_forgotten_here_cannot_be_told() -> None:
+    """a forgets b's set whole and begins its own; c, which had not, makes it anew too and says what it replaced."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    version = b.put("s", ["x"], strategy="set").version
+    colos.meet()
+    c.delete("s")
+    for _ in range(2):
+        colos.clock.wait(20)
+        colos.meet(2)
+    a.compact()
+    assert a.floor > c.floor and cells(a, "s") == 0
+    a.put("s", ["y"], strategy="set")
+    arrive(a, record(c, lambda kv: kv.put("s", ["z"], strategy="set")))
+    assert then(c, "s", version) == ["x"] and then(a, "s", version) == "?"
+
+
+@guards(
     "stamped at or below that writer's floor (a key dropped whole has no context to say so)",
     Line(past.begin_life, "for row in rows if row.sibling.stamp <= floor]", "for row in ()]"),
 )
@@ -177,7 +198,7 @@ def who_joined_knows_nothing_of_before() -> None:
 
 @guards(
     "At most 16 gaps",
-    Line(past.note_gap, "for _, end in gaps[:-MAX_GAPS]:", "for _, end in ():"),
+    Line(past._add_gap, "for _, end in gaps[:-MAX_GAPS]:", "for _, end in ():"),
 )
 def the_oldest_gaps_become_the_horizon() -> None:
     """b hears of every second write only, twenty times: what it cannot tell, it says so."""

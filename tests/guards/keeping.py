@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+
 import crdtkv
 from crdtkv.core import clocks, digest, paths, wire
 from crdtkv.core.wire import decode
-from crdtkv.errors import FormatTooNew, MessageInvalid, StoreLocked
+from crdtkv.errors import (
+    BadRequest,
+    ChecksumFailed,
+    Corrupt,
+    FormatTooNew,
+    MessageInvalid,
+    NotAStore,
+    StoreLocked,
+)  # fmt: skip
+from crdtkv.replica import life
 from crdtkv.replica.core import Replica
-from crdtkv.storage import sqlite
+from crdtkv.storage import rows, sqlite
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
+from crdtkv.store import store
 from tests.colos import Colos, arrive, cut, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
@@ -81,7 +95,7 @@ def a_file_that_is_open_is_refused() -> None:
 
 @guards(
     "Raises StoreLocked if another process has it open, FormatTooNew if a later release made it",
-    Line(SqliteStorage._open, "if found > FORMAT:", "if False:"),
+    Line(SqliteStorage._is_new, "if found > FORMAT:", "if False:"),
 )
 def a_file_of_a_later_release_is_refused() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:
@@ -89,6 +103,89 @@ def a_file_of_a_later_release_is_refused() -> None:
         with limited(sqlite, "FORMAT", sqlite.FORMAT + 1):
             crdtkv.open(path, colo="a").close()
         assert refuses(FormatTooNew, lambda: crdtkv.open(path, colo="a").close())
+
+
+@guards(
+    "Only a file that bears our number is a store; only one that holds nothing becomes one.",
+    Line(SqliteStorage._is_new, "if mark != APPLICATION_ID and (mark or found or tables):", "if False:"),
+    Line(SqliteStorage._is_new, "if self._was_there and self._was_noted():", "if False:"),
+)
+def a_file_of_somebody_else_and_a_store_that_was_emptied_are_refused() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path, emptied = Path(folder) / "notes.db", Path(folder) / "a.db"
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE notes (a)")
+        crdtkv.open(emptied, colo="a").close()
+        emptied.write_bytes(b"")
+        assert refuses(NotAStore, lambda: crdtkv.open(path, colo="a").close())
+        assert refuses(ChecksumFailed, lambda: crdtkv.open(emptied, colo="a").close())
+
+
+@guards(
+    "bits that changed by themselves, and a row that came to lie in the place of another, are found when it is read.",
+    Line(rows.unpack_row, "if type(blob) is not bytes or _checksum(table, where, blob) != checksum:", "if False:"),
+    Line(rows._checksum, "(table, *where)", "(table,)"),
+)
+def a_row_that_is_not_what_was_written_there_is_found() -> None:
+    """One bit of a value; and two values, each sound, in each other's place."""
+    flipped = "UPDATE cell SET siblings = x'{}' WHERE key = 'k'"
+    moved = "UPDATE past SET (rows, checksum) = (SELECT rows, checksum FROM past WHERE key = 'l') WHERE key = 'k'"
+    for statement in (flipped, moved):
+        with TemporaryDirectory(prefix="crdtkv-") as folder:
+            path = Path(folder) / "a.db"
+            with crdtkv.open(path, colo="a") as kv:
+                for key, value in (("k", 1), ("k", 3), ("l", 2), ("l", 3)):
+                    kv.put(key, value)
+            with closing(sqlite3.connect(path)) as db:
+                [[blob]] = db.execute("SELECT siblings FROM cell WHERE key = 'k'").fetchall()
+                db.execute(statement.format(blob.replace(b"\xc4\x01\x03", b"\xc4\x01\x02").hex()))
+                db.commit()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(life, "_check_digest", lambda storage, kept: None)
+                assert refuses(ChecksumFailed, lambda path=path: crdtkv.open(path, colo="a").close())
+
+
+@guards(
+    "Rows have checksums of their own; this finds those that are missing, or are of another time.",
+    Line(life._check_digest, "if found != kept:", "if False:"),
+    Line(life.begin, 'if plain is None and next(storage.keys("", None), None) is not None:', "if False:"),
+)
+def rows_that_are_missing_are_found_when_a_store_is_opened() -> None:
+    for missing in ("cell WHERE key = 'k'", "meta WHERE name = 'state'"):
+        with TemporaryDirectory(prefix="crdtkv-") as folder:
+            path = Path(folder) / "a.db"
+            with crdtkv.open(path, colo="a") as kv:
+                kv.put("k", 1)
+            with closing(sqlite3.connect(path)) as db:
+                db.execute(f"DELETE FROM {missing}")
+                db.commit()
+            assert refuses(Corrupt, lambda path=path: crdtkv.open(path, colo="a").close())
+
+
+@guards(
+    "who is told that it cannot be opened must not find it locked by us.",
+    Line(SqliteStorage.__init__, "self.close()", "pass"),
+    Line(store.open_store, "storage.close()", "pass"),
+)
+def a_store_that_could_not_be_opened_locks_nothing() -> None:
+    """By the storage, of a row that is wrong, and by the store, of another colo's name; while the error is at hand."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        crdtkv.open(path, colo="a").close()
+        try:
+            crdtkv.open(path, colo="b")
+        except BadRequest as error:
+            crdtkv.open(path, colo="a").close()
+            assert error
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("UPDATE cell SET checksum = 0")
+            db.commit()
+        try:
+            crdtkv.open(path, colo="a")
+        except ChecksumFailed as error:
+            with closing(sqlite3.connect(path, timeout=0)) as db:
+                assert not refuses(sqlite3.OperationalError, lambda: db.execute("SELECT key FROM cell").fetchall())
+            assert error
 
 
 @guards(
@@ -177,6 +274,18 @@ def a_message_that_was_altered_on_its_way_is_refused() -> None:
     for at in range(len(data)):
         altered = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         assert refuses(MessageInvalid, lambda altered=altered: decode(altered)), at
+
+
+@guards(
+    "FormatTooNew, which the version and the checksum tell",
+    Line(wire.decode, "if data[0] > VERSION:", "if False:"),
+)
+def a_message_of_a_later_release_asks_for_an_upgrade() -> None:
+    """And the refusal says so; one that was only altered asks to be sent again."""
+    with limited(wire, "VERSION", wire.VERSION + 1):
+        data = record(Colos("a")["a"], lambda kv: kv.put("k", "value"))
+    assert refuses(FormatTooNew, lambda: decode(data))
+    assert refuses(MessageInvalid, lambda: decode(bytes([wire.VERSION]) + data[1:]))
 
 
 @guards(

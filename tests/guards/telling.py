@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import crdtkv
+from crdtkv.core import values
 from crdtkv.replica import exchange, inbox
+from crdtkv.replica.draft import Draft
 from crdtkv.strategies import burial
 from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.document_edit import Edit
+from crdtkv.strategies.json import Json
+from crdtkv.strategies.merge import Merge, install
 from tests.colos import Colos, arrive, cut, limited, record, shows
 from tests.guards.mutation import Line, guards
 
@@ -18,7 +23,7 @@ def lost(kv: crdtkv.Store) -> list[tuple[object, object]]:
 @guards(
     "Our siblings that still stand but are not what a reader sees any more.",
     Line(inbox._beaten, "out += _outranked(replica, key, path, mine, old, new)", "pass"),
-    Line(inbox._beaten, "if s.dot[0] in replica.state.lineage and is_live(s.payload)", "if is_live(s.payload)"),
+    Line(inbox._ours, "if s.dot[0] in replica.state.lineage and is_live(s.payload)", "if is_live(s.payload)"),
 )
 def who_wrote_earlier_is_told_and_nobody_else() -> None:
     colos = Colos("a", "b", "c")
@@ -48,8 +53,8 @@ def who_lost_is_told_however_it_learns_of_it() -> None:
 
 
 @guards(
-    "Our edits below a container that a concurrent delete has taken away.",
-    Line(inbox._beaten, "out += _hidden(replica, key, path, arrived)", "pass"),
+    "Our edits below a container that was taken away, or made something else, by who had not seen them.",
+    Line(inbox._beaten, "out += _hidden(replica, key, path, old, new, arrived)", "pass"),
 )
 def who_edited_what_was_deleted_is_told() -> None:
     colos = Colos("a", "b")
@@ -60,6 +65,117 @@ def who_edited_what_was_deleted_is_told() -> None:
     b.json("doc").at("/c/x").put(9)
     colos.meet()
     assert lost(b) == [(9, None)] and lost(a) == []
+
+
+@guards(
+    "Our edits below a container that was taken away, or made something else, by who had not seen them.",
+    Line(inbox._hidden, "if kinds or not is_live(s.payload)", "if not is_live(s.payload)"),
+    Line(Json.reaches, "if not of_kind(first(part)[1] if part[:1] == ORDER else part, shown.kind):", "if False:"),
+)
+def who_edited_what_was_made_something_else_is_told() -> None:
+    """And what has its place now. Of what the other had seen nobody is told anything."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    b.put("doc", {"c": {"x": 1, "y": 2}}, strategy="json")
+    colos.meet()
+    a.put("doc", {"c": 5})
+    b.json("doc").at("/c/x").put(9)
+    colos.meet()
+    assert colos.read("doc") == {"c": 5}
+    assert lost(b) == [(9, 5)] and lost(a) == []
+
+
+@guards(
+    "Find what our transaction `dot`, on bases that had not seen them, took from our own earlier writes.",
+    Line(Draft.record, "inbox.note_own(replica, self.dot)", "pass"),
+    Line(inbox.note_own, "_replaced(_ours(replica, old), path, own, new)", "()"),
+    Line(inbox.note_own, "_hidden(replica, key, path, old, new, own)", "()"),
+    Line(Edit._made, "w._replace(beats=True)", "w"),
+)
+def of_two_clients_of_one_colo_the_one_who_lost_is_told() -> None:
+    """Both had read the same: what the second put does not know the first. Equal values lost nothing."""
+    kv = Colos("a")["a"]
+    base = kv.put("k", 1, strategy="lww").version
+    kv.put("k", 2, base=base)
+    kv.put("k", 2, base=base)
+    kv.put("k", 3, base=base)
+    assert lost(kv) == [(2, 3)]
+    for strategy, change in (
+        ("json?wins=delete", lambda base: kv.json("json?wins=delete").at("/c").delete(base=base)),
+        ("json", lambda base: kv.put("json", {"c": [1]}, base=base)),
+    ):
+        base = kv.put(strategy, {"c": {"x": 1}}, strategy=strategy).version
+        kv.json(strategy).at("/c/x").put(9)
+        kv.json(strategy).at("/d").put(0)
+        change(base)
+    assert sorted((c.key, c.path, c.value) for c in kv.conflicts("json")) == [
+        ("json", "/c/x", 9), ("json?wins=delete", "/c/x", 9),
+    ]  # fmt: skip
+
+
+@guards(
+    "Our siblings that who replaced them had not seen; two who wrote the same lost nothing.",
+    Line(inbox._replaced, "and s.payload != w.payload", ""),
+)
+def who_wrote_the_same_lost_nothing() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    base = a.put("k", 1, strategy="lww").version
+    colos.meet()
+    a.put("k", 2)
+    arrive(b, cut(a, b))
+    b.put("k", 2, base=base)
+    colos.meet()
+    assert lost(a) == lost(b) == []
+
+
+@guards(
+    "Where it stands, and what it is.",
+    Line(
+        inbox._of_another_kind, "winner = (path, live[-1])", "winner = (above + ours[0][0], live[-1]) if ours else None"
+    ),
+    Line(Merge.says, "return said[0] if isinstance(said, list) and said else ABSENT", "return said"),
+)
+def a_note_tells_values_and_not_how_they_are_kept() -> None:
+    """Of a merge function's put the value alone; of what beat it what it says where it stands."""
+    install("telling", lambda base, mine, theirs: mine if theirs == base else theirs)
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("doc", "json", paths={"/x": "merge:telling"})
+    a.put("doc", {"x": 0})
+    a.put("doc", {"y": 0})
+    colos.meet()
+    a.json("doc").at("/x").put(1)
+    b.rules.set("doc", "json")
+    b.json("doc").at("/x").put(["two"])
+    colos.meet()
+    assert colos.read("doc") == {"x": ["two"], "y": 0} and lost(a) == [(1, ["two"])]
+
+
+@guards(
+    "A new put of what was lost, by who has read what stands now.",
+    Line(Merge.restore, "payload = values.pack([said[0]] if shown is ABSENT else [said[0], shown])", "pass"),
+    Line(Json.restore, "again = nested_strategy(own).restore(", "again = Strategy.restore(nested_strategy(own), "),
+)
+def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
+    """Folded with a write of b that knew what a had restored over, it counts from that."""
+    for path in ("", "/n"):
+        install("sum", lambda base, mine, theirs: mine + theirs - (base or 0))
+        kv = Colos("a")["a"]
+        if path:
+            kv.rules.set("n", "json", paths={"/n": "merge:sum"})
+        put = (lambda n, kv=kv: kv.json("n").at("/n").put(n)) if path else (lambda n, kv=kv: kv.put("n", n))
+        if path:
+            kv.put("n", {})
+        else:
+            kv.rules.set("n", "merge:sum")
+        put(5)
+        [old] = [s for at, c in kv._replica.storage.cells("n").items() for s in c if at.endswith(b"merge:sum\x00")]
+        put(7)
+        where = next(at for at in kv._replica.storage.cells("n") if at.endswith(b"merge:sum\x00"))
+        kv._run(lambda draft, where=where, old=old: draft.restore("n", where, old.payload))
+        [now] = kv._replica.storage.cells("n")[where]
+        assert values.unpack(now.payload or b"") == [5, 7]
 
 
 @guards(
@@ -144,3 +260,41 @@ def a_value_that_lost_can_be_brought_back() -> None:
         a.conflicts()[0].restore()
         colos.meet()
         assert colos.read("k") == 1
+
+
+@guards(
+    "What a sibling at `path` says, shown or not; ABSENT for a delete.",
+    Line(Strategy.told, "self.says(path, sibling)", "_readable(sibling.payload)"),
+)
+def what_was_lost_of_a_set_or_a_counter_is_told_in_their_words() -> None:
+    """The element, and what was counted: not how a cell keeps it."""
+    for spec, edit, said in (
+        ("set", lambda kv: kv.set("k").add("x"), "x"),
+        ("counter", lambda kv: kv.counter("k").add(3), 3),
+    ):
+        kv = Colos("a")["a"]
+        edit(kv)
+        [(found, tree)] = kv._replica.roots("k")
+        [(path, cell)] = [(at, cell) for at, cell in tree.below()]
+        assert found.name == spec and found.told(tree, path, cell[0]) == said
+
+
+@guards(
+    "Where a strategy of its own shows more than one value: the path and the values",
+    Line(Json.siblings, "list(_siblings(reader, node, ()))", "[]"),
+)
+def values_side_by_side_in_a_document_are_shown() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("doc", "json", paths={"/rooms/*": "mv"})
+    a.put("doc", {"rooms": ["free"], "x": 0})
+    colos.meet()
+    a.json("doc").at("/rooms/0").put("ann")
+    b.json("doc").at("/rooms/0").put("bob")
+    colos.meet()
+    for kv in colos.values():
+        entry = kv.get("doc")
+        assert entry is not None and entry.siblings == ({"path": "/rooms/0", "values": ["ann", "bob"]},)
+    b.json("doc").at("/rooms/0").put("both")
+    colos.meet()
+    assert [kv.get("doc").siblings for kv in colos.values()] == [(), ()]  # type: ignore[union-attr]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from crdtkv.strategies import document_edit, log, lww, merge, mv
+from crdtkv.core import rules
+from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, RuleInvalid
+from crdtkv.replica.draft import Draft
+from crdtkv.store import rulebook
+from crdtkv.strategies import document_parts, log, lww, merge, mv
 from crdtkv.strategies import set as sets
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.flag import Flag
@@ -12,7 +16,7 @@ from crdtkv.strategies.greatest import Max
 from crdtkv.strategies.latch import Latch
 from crdtkv.strategies.list import List
 from crdtkv.strategies.merge import install
-from tests.colos import Colos, arrive, record, shows
+from tests.colos import Colos, arrive, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 
@@ -269,7 +273,7 @@ def an_element_that_is_edited_in_a_put_stays_itself() -> None:
 
 @guards(
     "arrays as lists with identity (of creation, of key members, or of value: a set)",
-    Line(document_edit.keyed, "if not keys or not isinstance", "if True or not isinstance"),
+    Line(document_parts.keyed, "if not keys or not isinstance", "if True or not isinstance"),
 )
 def elements_with_a_key_are_one_wherever_they_were_put() -> None:
     """Both put in the same article, each with a member of its own."""
@@ -299,3 +303,57 @@ def a_path_has_a_strategy_of_its_own() -> None:
         kv.json("doc").set("/tags").add("u")
     colos.meet()
     assert colos.read("doc") == {"hits": 2, "tags": ["t", "u"]}
+
+
+@guards(
+    "at its root it is a document still, and its options hold for all of it.",
+    Line(rules._check_path, "if not tokens and name not in", "if False and name not in"),
+    Line(rules._check_path, 'if name == "json" and asked:', "if False:"),
+)
+def what_a_document_cannot_hold_at_a_path_is_refused() -> None:
+    """At its root, a strategy that its cells would not be read by; at a path, options of its own."""
+    kv = Colos("a")["a"]
+    assert all(
+        refuses(RuleInvalid, lambda path=path, spec=spec: kv.rules.set("doc", "json", paths={path: spec}))
+        for path, spec in (("", "set"), ("", "counter"), ("/a", "json?wins=delete"))
+    )
+
+
+@guards(
+    "Raises UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here.",
+    Line(rulebook._check_strategies, ".check_known()", ""),
+)
+def a_rule_names_what_is_known() -> None:
+    kv = Colos("a")["a"]
+    assert refuses(MergeFunctionInvalid, lambda: kv.rules.set("k", "merge:nobody-knows"))
+
+
+@guards(
+    "what the client changed cannot be told from them.",
+    Line(Draft._then, "if was is not None and was[0].spec != chosen.spec:", "if False:"),
+)
+def a_base_of_another_strategy_is_refused() -> None:
+    """Put back as it was read, before the key was made a counter, it would count 3 more."""
+    kv = Colos("a")["a"]
+    base = kv.put("k", 3).version
+    kv.rules.set("k", "counter")
+    kv.rules.migrate("k")
+    assert refuses(BaseTooOld, lambda: kv.put("k", 3, base=base)) and kv["k"] == 3
+
+
+@guards(
+    "Raises BaseTooOld where what the client changed cannot be told: its base is of before a migration.",
+    Line(Edit.put, "self._check_kind(at, shown, was)", "pass"),
+    Line(Edit._here, "self._check_kind(at, shown, self.reader.shown(base))", "pass"),
+    Line(Edit.put, "if self._unchanged(base, value):", "if False:"),
+)
+def a_base_of_another_strategy_at_a_path_is_refused() -> None:
+    """But what the client left as it was is left as it is."""
+    kv = Colos("a")["a"]
+    base = kv.put("doc", {"hits": 3, "x": 0}).version
+    kv.rules.set("doc", "json", paths={"/hits": "counter"})
+    kv.rules.migrate("doc")
+    kv.json("doc").counter("/hits").add(1)
+    assert refuses(BaseTooOld, lambda: kv.put("doc", {"hits": 5, "x": 0}, base=base))
+    assert refuses(BaseTooOld, lambda: kv.json("doc").counter("/hits").reset(base=base))
+    assert kv.put("doc", {"hits": 3, "x": 1}, base=base).value == {"hits": 4, "x": 1}

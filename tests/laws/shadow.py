@@ -131,7 +131,7 @@ def _gone_of_elements(strategy: Strategy, cells: Cells, floor: int) -> Iterator[
         tag, data, _ = first(path) if path else (b"", b"", b"")
         order = component(ORDER, path) if tag in (ELEMENT, KEYED) else None
         if tag == ORDER:
-            if data not in cells and _old(cell, floor):
+            if _old(cell, floor) and (data not in cells or _says_nothing(cell)):
                 yield path
         elif strategy.gone(cell) and _old(cell, floor) and _old(cells.get(order, ()), floor):
             yield path
@@ -146,7 +146,7 @@ def _gone_of_document(strategy: Strategy, root: Node, cells: Cells, floor: int, 
 
 def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator[bytes]:
     """A node that has a cell and is not shown, when all of it is old; and by itself a cell of tombstones."""
-    if node.cell and all(s.payload is None for s in node.cell) and _old(node.cell, floor):
+    if node.cell and _says_nothing(node.cell) and _old(node.cell, floor):
         plain = [c for part, child in node.children.items() if part[:1] != STRATEGY for _, c in child.cells()]
         if not any(_is_live(s.payload) for cell in plain for s in cell):
             yield path
@@ -156,7 +156,7 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator
             inside = SortedDict(child.cells())
             yield from (at + p for p in _gone_of_elements(nested_strategy(part), inside, floor))
         elif part[:1] == ORDER:
-            if first(part)[1] not in node.children and _all_old(below, floor):
+            if _all_old(below, floor) and (first(part)[1] not in node.children or _says_nothing(child.cell)):
                 yield at
         else:
             order = node.children.get(component(ORDER, part))
@@ -181,6 +181,10 @@ def _old(cell: Cell, floor: int) -> bool:
 
 def _all_old(cells: dict[bytes, Cell], floor: int) -> bool:
     return all(_old(cell, floor) for cell in cells.values())
+
+
+def _says_nothing(cell: Cell) -> bool:
+    return all(s.payload is None for s in cell)
 
 
 def _is_live(payload: bytes | None) -> bool:

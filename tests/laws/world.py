@@ -18,7 +18,6 @@ What is checked, where (each has its own kind in `KINDS`):
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -142,7 +141,6 @@ class _Watched(MemoryStorage):
 
     dirty: set[str]
     failing = False
-    place = ""
 
     def put_cell(self, key: str, path: bytes, cell: Any) -> None:
         self.dirty.add(key)
@@ -160,16 +158,26 @@ class _Watched(MemoryStorage):
 
 
 class MemoryDisk(_Watched):
-    def __init__(self) -> None:
+    """A disk at a place; `witness`: what is noted beside each place, if anything is."""
+
+    def __init__(self, place: str, witness: dict[str, str] | None = None) -> None:
         self.dirty = set()
+        self.place, self.witness = place, witness
         super().__init__()
 
     def home(self) -> str:
         return self.place
 
-    def copy(self) -> MemoryDisk:
-        """Another disk with the same on it. What is stored is never mutated in place, rows are."""
-        other = MemoryDisk()
+    def note(self, words: str) -> None:
+        if self.witness is not None:
+            self.witness[self.place] = words
+
+    def noted(self) -> str | None:
+        return None if self.witness is None else self.witness.get(self.place, "")
+
+    def copy(self, place: str = "") -> MemoryDisk:
+        """Another disk with the same on it, at `place` or where this one is. Rows are copied: they are mutated."""
+        other = MemoryDisk(place or self.place, self.witness)
         for key, cells in self._cells.items():
             for path, cell in cells.items():
                 other._place(key, path, (), cell)
@@ -178,7 +186,6 @@ class MemoryDisk(_Watched):
         other._horizons = dict(self._horizons)
         other._inbox = dict(self._inbox)
         other._meta = {k: _deep(v) for k, v in self._meta.items()}
-        other.place = self.place
         return other
 
 
@@ -186,6 +193,21 @@ class FileDisk(_Watched, SqliteStorage):
     def __init__(self, path: Path) -> None:
         self.dirty = set()
         SqliteStorage.__init__(self, path)
+
+    def files(self) -> dict[str, bytes]:
+        """What is on the disk now, by suffix, without the words noted beside it."""
+        found = {suffix: Path(f"{self.path}{suffix}") for suffix in ("", "-wal")}
+        return {suffix: path.read_bytes() for suffix, path in found.items() if path.exists()}
+
+
+def lay(path: Path, files: dict[str, bytes]) -> None:
+    """Write `files` over those at `path`, which stay the files they are."""
+    for suffix in ("", "-wal", "-shm"):
+        at = Path(f"{path}{suffix}")
+        if suffix in files:
+            at.write_bytes(files[suffix])
+        else:
+            at.unlink(missing_ok=True)
 
 
 def _deep(value: Any) -> Any:
@@ -257,6 +279,7 @@ class World:
         self.untold: set[str] = set()  # keys whose history is not one of single operations
         self.expected: tuple[str, ...] = ()  # the keys that the running operation may touch
         self.files = 0
+        self.witness: dict[str, str] = {}
         self.before: Any = None
         self.story: list[str] | None = None
         specs = dice.sample(SPECS, dice.choice((2, 3, 4, len(SPECS)) if profile in ("calm", "everything") else (2, 3)))
@@ -295,25 +318,24 @@ class World:
     def _disk(self, name: str) -> Any:
         self.files += 1
         if self.folder is None:
-            disk: Any = MemoryDisk()
-            disk.place = f"{name}/{self.files}"
-            return disk
+            return MemoryDisk(f"{name}/{self.files}", self.witness)
         return FileDisk(self.folder / f"{self.seed}-{name}-{self.files}.db")
 
-    def _copy(self, colo: Colo, moved: bool) -> Any:
-        """A disk with what is committed on `colo`'s now; `moved`: it lies elsewhere."""
+    def _backup(self, colo: Colo) -> Any:
+        """What is committed on `colo`'s disk now."""
+        return colo.disk.copy() if self.folder is None else colo.disk.files()
+
+    def _restored(self, colo: Colo, backup: Any, elsewhere: bool) -> Any:
+        """A disk with a backup on it: laid over the disk of `colo`, or elsewhere."""
         if self.folder is None:
-            disk = colo.disk.copy()
-            if moved:
-                self.files += 1
-                disk.place = f"{colo.name}/{self.files}"
-            return disk
-        self.files += 1
-        path = self.folder / f"{self.seed}-{colo.name}-{self.files}.db"
-        for suffix in ("", "-wal"):
-            if Path(f"{colo.disk.path}{suffix}").exists():
-                shutil.copy(f"{colo.disk.path}{suffix}", f"{path}{suffix}")
-        return path
+            self.files += 1
+            return backup.copy(f"{colo.name}/{self.files}" if elsewhere else colo.disk.place)
+        path = colo.disk.path
+        if elsewhere:
+            self.files += 1
+            path = self.folder / f"{self.seed}-{colo.name}-{self.files}.db"
+        lay(path, backup)
+        return FileDisk(path)
 
     def _open(self, colo: Colo, disk: Any) -> None:
         colo.disk = disk
@@ -716,17 +738,9 @@ class World:
 
     def do_crash(self, colo: Colo, dice: Random) -> None:
         """The process ends where it stands: what is on the disk is what was committed."""
-        if self.folder is None:
-            self._open(colo, colo.disk.copy())
-            return
-        path, old = self._copy(colo, moved=False), colo.disk.path
+        backup = self._backup(colo)
         colo.store.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{old}{suffix}").unlink(missing_ok=True)
-        for suffix in ("", "-wal"):
-            if Path(f"{path}{suffix}").exists():
-                Path(f"{path}{suffix}").rename(f"{old}{suffix}")
-        self._open(colo, FileDisk(old))
+        self._open(colo, self._restored(colo, backup, elsewhere=False))
 
     def do_wipe(self, colo: Colo, dice: Random) -> None:
         colo.store.close()
@@ -734,15 +748,24 @@ class World:
 
     def do_copy(self, colo: Colo, dice: Random) -> None:
         """A backup is made, for a later `restore`."""
-        colo.backup = self._copy(colo, moved=True)
+        colo.backup = self._backup(colo)
 
     def do_restore(self, colo: Colo, dice: Random) -> None:
-        """An old copy takes the place of the store."""
+        """An old copy takes the place of the store: over its file or elsewhere, with or without its witness."""
         if colo.backup is None:
             return
-        colo.store.close()
         backup, colo.backup = colo.backup, None
-        self._open(colo, backup if self.folder is None else FileDisk(backup))
+        colo.store.close()
+        elsewhere, bare = dice.random() < 0.4, dice.random() < 0.3
+        if bare:
+            self._unnote(colo)
+        self._open(colo, self._restored(colo, backup, elsewhere))
+
+    def _unnote(self, colo: Colo) -> None:
+        if self.folder is None:
+            self.witness.pop(colo.disk.place, None)
+        else:
+            Path(f"{colo.disk.path}-witness").unlink(missing_ok=True)
 
     def do_leave(self, colo: Colo, dice: Random) -> None:
         if len(colo.store.members) > 2:

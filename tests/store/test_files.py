@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, FormatTooNew, StorageFailed, StoreLocked
+from crdtkv.errors import (
+    BadRequest,
+    ChecksumFailed,
+    Corrupt,
+    DigestMismatch,
+    FormatTooNew,
+    NotAStore,
+    StorageFailed,
+    StoreLocked,
+)  # fmt: skip
+from crdtkv.storage.rows import pack_row
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
 
 
@@ -147,20 +157,34 @@ def test_a_newer_format(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_file_that_is_no_store(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(StorageFailed) as caught:
+    with pytest.raises(NotAStore) as caught:
         crdtkv.open(path, colo="lhr")
-    assert str(path) in str(caught.value)
+    assert str(path) in str(caught.value) and caught.value.happened == "no"
     assert path.read_bytes() == content
 
 
-def test_somebody_elses_database(path: Path) -> None:
-    """A SQLite file with tables of its own is not taken over."""
+@pytest.mark.parametrize("made", ["CREATE TABLE notes (a)", "CREATE TABLE cell (id)", "PRAGMA user_version=1"])
+def test_somebody_elses_database(path: Path, made: str) -> None:
+    """A SQLite file that another program made is not taken over, and not touched: not even its journal mode."""
     db = sqlite3.connect(path)
-    db.execute("CREATE TABLE cell (id INTEGER)")
+    db.execute(made)
     db.close()
-    with pytest.raises(crdtkv.CrdtkvError) as caught:
+    before = path.read_bytes()
+    with pytest.raises(NotAStore) as caught:
         crdtkv.open(path, colo="lhr")
-    assert str(path) in str(caught.value)
+    assert str(path) in str(caught.value) and "another file" in str(caught.value)
+    assert path.read_bytes() == before and not path.with_name("lhr.db-witness").exists()
+
+
+def test_an_empty_file_becomes_a_store(path: Path) -> None:
+    """As `mktemp` makes one; but not where a store's note beside it says that it was not empty."""
+    path.touch()
+    with crdtkv.open(path, colo="lhr") as kv:
+        kv.put("a", 1)
+    path.write_bytes(b"")
+    refused(path, "is empty")
+    path.unlink()
+    crdtkv.open(path, colo="lhr").close()
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -190,7 +214,7 @@ def test_a_full_disk(path: Path) -> None:
         with pytest.raises(StorageFailed) as caught:
             act()
         assert str(path) in str(caught.value) and "full" in str(caught.value)
-        assert caught.value.happened in ("no", "unknown")
+        assert caught.value.happened == "no" and "make room" in caught.value.next_step
         assert everything(kv) == state
     assert list(feed) == []
     assert kv.check() == []
@@ -334,16 +358,120 @@ def test_the_file_is_the_users(path: Path) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("table", ["cell", "context", "meta"])
-def test_altered_rows_are_an_error_of_the_tree(path: Path, table: str) -> None:
-    """Bits that changed by themselves: an error of the tree that names the file, never a wrong value in silence."""
+# a file that is not as it was written
+
+
+def refused(path: Path, words: str, error: type[Corrupt] = ChecksumFailed) -> None:
+    """Opening says what is wrong and where, and leaves the file free and as it was."""
+    before = path.read_bytes()
+    with pytest.raises(Corrupt) as caught:
+        crdtkv.open(path, colo="lhr")
+    assert type(caught.value) is error and caught.value.happened == "no"
+    assert str(path) in str(caught.value) and words in str(caught.value)
+    assert path.read_bytes() == before
+    db = sqlite3.connect(path, timeout=0)  # while the error, and all that it holds, is still at hand
+    try:
+        db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.DatabaseError as why:
+        assert "locked" not in str(why)
+    db.close()
+
+
+def altered(path: Path, *statements: str) -> None:
     with crdtkv.open(path, colo="lhr") as kv:
-        kv.put("a", "value")
+        fill(kv)
     db = sqlite3.connect(path)
-    column = {"cell": "siblings", "context": "entries", "meta": "value"}[table]
-    db.execute(f"UPDATE {table} SET {column}=x'c1'")
+    for statement in statements:
+        assert db.execute(statement).rowcount
     db.commit()
     db.close()
-    with pytest.raises(crdtkv.CrdtkvError) as caught:
-        crdtkv.open(path, colo="lhr")
-    assert str(path) in str(caught.value)
+
+
+COLUMNS = {
+    "cell": "siblings",
+    "context": "entries",
+    "past": "rows",
+    "horizon": "horizon",
+    "inbox": "lost",
+    "meta": "value",
+}
+
+
+@pytest.mark.parametrize("blob", ["x'c1'", "x'90'", "x'80'", "x'05'", "x'c0'", "'text'", "7", "x''"])
+@pytest.mark.parametrize("table", COLUMNS)
+def test_altered_rows(path: Path, table: str, blob: str) -> None:
+    """Bits that changed by themselves, in any table: named, never a wrong value and never another error."""
+    with (
+        crdtkv.open(path, colo="lhr", clock=lambda: 1e9) as kv,
+        crdtkv.open(colo="sin", clock=lambda: 1e9 + 1) as other,
+    ):
+        kv.put("lost", 0, strategy="lww")
+        kv.sync(other)
+        kv.put("lost", 1)
+        other.put("lost", 2)
+        kv.sync(other)
+        fill(kv)
+        kv.delete("n")
+        kv.sync(other)
+        kv.compact()
+    altered(path, f"UPDATE {table} SET {COLUMNS[table]}={blob}")
+    refused(path, f"checksum of {table}")
+
+
+def test_rows_that_changed_places(path: Path) -> None:
+    """Each is sound by itself, and lies where it was not written."""
+    altered(
+        path,
+        "UPDATE context SET (entries, checksum) = "
+        "(SELECT entries, checksum FROM context WHERE key='row') WHERE key='n'",
+    )
+    refused(path, "checksum of context 'n'")
+
+
+def test_rows_that_are_missing(path: Path) -> None:
+    """Found by the digest that is kept with the cells: at every open, and by `check`."""
+    altered(path, "DELETE FROM cell WHERE key='mv'")
+    refused(path, "digest", DigestMismatch)
+
+
+def test_a_state_that_is_missing(path: Path) -> None:
+    """It is not taken for a new store: that would mint dots that are somebody's, over cells beyond its vector."""
+    altered(path, "DELETE FROM meta WHERE name='state'")
+    refused(path, "state is missing")
+
+
+@pytest.mark.parametrize("state", [{}, [], 5, "x", {"id": 5}])
+def test_a_state_that_is_none(path: Path, state: Any) -> None:
+    """Somebody wrote it, and its checksum too."""
+    blob, checksum = pack_row("meta", ("state",), state)
+    altered(path, f"UPDATE meta SET value=x'{blob.hex()}', checksum={checksum} WHERE name='state'")
+    refused(path, "no state of a replica")
+
+
+def test_a_table_that_is_missing(path: Path) -> None:
+    altered(path, "DROP TABLE past")
+    refused(path, "no table past")
+
+
+@pytest.mark.parametrize("kept", [100, 4096, 10_000, -1])
+def test_a_truncated_file(path: Path, kept: int) -> None:
+    """What bears our number and cannot be read was ours, and is corrupt: not somebody else's, not a disk's failure."""
+    altered(path)
+    path.write_bytes(path.read_bytes()[:kept])
+    refused(path, "not as it was written")
+
+
+def test_a_file_overwritten_in_the_middle(path: Path) -> None:
+    altered(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:5000] + b"\xff" * 8000 + data[13_000:])
+    refused(path, "not as it was written")
+
+
+def test_a_colo_that_is_refused_locks_nothing(path: Path) -> None:
+    """While the error and its traceback are still held."""
+    crdtkv.open(path, colo="lhr").close()
+    with pytest.raises(BadRequest) as caught:
+        crdtkv.open(path, colo="sin")
+    crdtkv.open(path, colo="lhr").close()
+    assert caught.value

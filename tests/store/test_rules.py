@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import PatternInvalid, RuleInvalid, UnknownStrategy
+from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, PatternInvalid, RuleInvalid, UnknownStrategy
 
 
 def test_the_default_is_json(kv: crdtkv.Store) -> None:
@@ -66,6 +66,20 @@ def test_remove(kv: crdtkv.Store) -> None:
         ("a", "json", {"paths": {"/a": "nothing"}}, UnknownStrategy, "'nothing'"),
         ("a", "json", {"paths": {"/a": {"set": {}, "list": {}}}}, RuleInvalid, "set"),
         ("a", "json", {"paths": {"/a": {"list": {"by": ["x"]}}}}, RuleInvalid, "key"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": []}}}}, RuleInvalid, "'list?key='"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": ""}}}}, RuleInvalid, "'list?key='"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": ["a,b"]}}}}, RuleInvalid, "'a,b'"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": [7]}}}}, RuleInvalid, "7"),
+        ("a", "json", {"paths": {"/a": {"list": {"key": ["a", "a"]}}}}, RuleInvalid, "'list?key=a,a'"),
+        ("a", "json", {"paths": {"/a": {"list": "sku"}}}, RuleInvalid, "'sku'"),
+        ("a", "json", {"paths": {"/a": "list?key=a,,b"}}, RuleInvalid, "'list?key=a,,b'"),
+        ("a", "json", {"paths": {"/a": "list?by=x"}}, RuleInvalid, "'list?by=x'"),
+        ("a", "json", {"paths": {"/a": "json?wins=delete"}}, RuleInvalid, "'json?wins=delete'"),
+        ("a", "json", {"paths": {"": "set"}}, RuleInvalid, "'set'"),
+        ("a", "json", {"paths": {"": "lww"}}, RuleInvalid, "'lww'"),
+        ("a", "json", {"paths": {"": "counter"}}, RuleInvalid, "'counter'"),
+        ("a", "json", {"paths": {"/a": "merge:nobody-knows"}}, MergeFunctionInvalid, "'nobody-knows'"),
+        ("a", "merge:nobody-knows", {}, MergeFunctionInvalid, "'nobody-knows'"),
         ("a", "latch", {}, RuleInvalid, "order"),
         ("a", "set", {"keep_cells": -1}, RuleInvalid, "-1"),
         ("a", "set", {"keep_cells": True}, RuleInvalid, "True"),
@@ -91,6 +105,15 @@ def test_a_rule_that_cannot_stand(
         kv.rules.set(pattern, strategy, **options)
     assert words in str(caught.value) and caught.value.next_step and caught.value.happened == "no"
     assert kv.vector == before and kv.rules.all() == []
+
+
+def test_the_root_of_a_document_may_be_a_list(kv: crdtkv.Store) -> None:
+    """Whose elements have keys; what a document is at its root is nothing else."""
+    kv.rules.set("a", "json", paths={"": {"list": {"key": ["id"]}}})
+    kv.put("a", [{"id": 1}, {"id": 2}])
+    assert kv["a"] == [{"id": 1}, {"id": 2}]
+    kv.rules.set("b", "json", paths={"": "json", "/t": "list"})
+    assert kv.put("b", {"t": [1]}).value == {"t": [1]}
 
 
 def test_a_set_rule_can_be_set_again(kv: crdtkv.Store) -> None:
@@ -152,3 +175,45 @@ def test_history_per_rule(kv: crdtkv.Store) -> None:
     assert [r.value for r in kv.history("short") if r.known] == [3, 4, 5]
     assert [r.value for r in kv.history("none") if r.known] == [5]
     assert [r.value for r in kv.history("long")] == list(range(6))
+
+
+@pytest.mark.parametrize(
+    ("value", "strategy", "edit"),
+    [
+        (3, "counter", lambda kv, base: kv.put("k", 3, base=base)),
+        (["a", "b"], "set", lambda kv, base: kv.put("k", ["a"], base=base)),
+        (["a", "b"], "list", lambda kv, base: kv.put("k", ["a"], base=base)),
+        ({"a": 1}, "lww", lambda kv, base: kv.patch("k", {"b": 2}, base=base)),
+        ({"a": 1}, "json?wins=delete", lambda kv, base: kv.json("k").at("/a").put(2, base=base)),
+        ({"a": 1}, "lww", lambda kv, base: kv.delete("k", base=base)),
+    ],
+)
+def test_a_base_of_before_a_migration(kv: crdtkv.Store, value: Any, strategy: str, edit: Any) -> None:
+    """Is too old: what is there now is told, and nothing is written."""
+    base = kv.put("k", value).version
+    kv.rules.set("k", strategy)
+    kv.rules.migrate("k")
+    before = kv.digest()
+    with pytest.raises(BaseTooOld, match="shows a json, and the key is a") as caught:
+        edit(kv, base)
+    assert caught.value.value == value and caught.value.version == kv.get("k").version  # type: ignore[union-attr]
+    assert kv.digest() == before
+
+
+def test_a_base_of_before_the_migration_of_a_path(kv: crdtkv.Store) -> None:
+    """Only where the client changed what was migrated; both ways."""
+    base = kv.put("k", {"n": 3, "tags": ["a", "b"], "x": 0}).version
+    kv.rules.set("k", "json", paths={"/n": "counter", "/tags": "set"})
+    kv.rules.migrate("k")
+    for value in ({"n": 4, "tags": ["a", "b"]}, {"n": 3, "tags": ["a"]}):
+        with pytest.raises(BaseTooOld, match=r"a plain value at '/(n|tags)', where a (counter|set) is now") as caught:
+            kv.put("k", value, base=base)
+        assert caught.value.value == kv["k"]
+    new = kv.put("k", {"n": 3, "tags": ["a", "b"], "x": 1}, base=base)
+    assert new.value == {"n": 3, "tags": ["a", "b"], "x": 1}
+    kv.rules.set("k", "json")
+    kv.rules.migrate("k")
+    with pytest.raises(BaseTooOld, match="a set at '/tags', where a plain value is now"):
+        kv.put("k", {"n": 3, "tags": ["a"], "x": 1}, base=new.version)
+    kv.put("k", {"n": 5, "tags": ["a", "b"], "x": 1})
+    assert kv.put("k", {"n": 3, "tags": ["a", "b"], "x": 2}, base=new.version).value["n"] == 5

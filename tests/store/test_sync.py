@@ -40,6 +40,18 @@ def test_both_hold_data(opened: Opened) -> None:
         assert kv["n"] == 7 and kv["tags"] == ["l", "s"] and kv["s"] == {"x": 1} and len(kv) == 8
 
 
+def test_who_is_in_quarantine_is_told(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    """A bit rots at one: both say so in every report until their digests are equal again, and what they hold stays."""
+    lhr, sin = pair
+    sin._replica.state.digest ^= 1
+    report = lhr.sync(sin)
+    assert not report.equal and len(report.quarantined) == 2
+    assert f"{sin.id} is in quarantine at {lhr.id}: digest" in report.quarantined[0]
+    assert lhr.sync(sin).quarantined
+    sin._replica.state.digest ^= 1
+    assert lhr.sync(sin).quarantined == () and lhr.sync(sin).equal and lhr.check() == sin.check() == []
+
+
 def test_nothing_to_do(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
     lhr, sin = pair
     lhr.sync(sin)

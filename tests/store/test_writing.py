@@ -292,10 +292,13 @@ def test_a_patch_that_does_not_apply(kv: crdtkv.Store, patch: Any) -> None:
 
 
 def test_a_patch_of_what_is_not_there(kv: crdtkv.Store) -> None:
-    assert kv.patch("new", {"a": 1, "b": None}).value == {"a": 1}
-    with pytest.raises(PatchInvalid):
-        kv.patch("newer", [{"op": "add", "path": "/a", "value": 1}])
-    assert "newer" not in kv
+    """Says so and writes nothing, unless it begins with the whole document. A merge patch makes an object."""
+    for patch in ([{"op": "add", "path": "/x", "value": 1}], [{"op": "test", "path": "", "value": None}], []):
+        with pytest.raises(PatchInvalid, match="no 'nothing' to patch") as caught:
+            kv.patch("nothing", patch)
+        assert caught.value.next_step == "put the document first" and "nothing" not in kv
+    assert kv.patch("whole", [{"op": "add", "path": "", "value": {"a": 1}}]).value == {"a": 1}
+    assert kv.patch("merged", {"a": 1, "b": None}).value == {"a": 1}
 
 
 # expiry

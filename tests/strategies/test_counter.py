@@ -98,7 +98,7 @@ def test_one_key_counts_once() -> None:
     w.settle()
     w.edit(2, op("add", 3, "k"))
     assert {r.read() for r in w.replicas} == {3}
-    with pytest.raises(ValueInvalid, match="once key 'k' was used to add 3; not 4"):
+    with pytest.raises(ValueInvalid, match="idempotency key 'k' was used to add 3; not 4"):
         w.edit(2, op("add", 4, "k"))
 
 
@@ -253,10 +253,10 @@ def test_a_share_within_64_bits() -> None:
         (op("add", 1.0), WrongType, "not 1.0"),
         (op("put", "1"), WrongType, "not '1'"),
         (op("put", LIMIT), Overflow, "9223372036854775808 is beyond 64 bits"),
-        (op("add"), WrongOperation, r"add\(\) does not fit add\(n\[, once_key\]\) of counter"),
+        (op("add"), WrongOperation, r"add\(\) does not fit add\(n\[, idempotency_key\]\) of counter"),
         (op("increment", 1), WrongOperation, "counter takes add, reset, put, delete; not 'increment'"),
-        (op("add", 1, 2), WrongType, "a once key is a string; not 2"),
-        (op("add", 1, ""), ValueInvalid, "once key is 0 bytes; 1 to 256"),
+        (op("add", 1, 2), WrongType, "an idempotency key is a string; not 2"),
+        (op("add", 1, ""), ValueInvalid, "idempotency key is 0 bytes; 1 to 256"),
         (op("add", 1, "\ud800"), ValueInvalid, "lone surrogate"),
     ],
 )

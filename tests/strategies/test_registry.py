@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -181,6 +182,8 @@ def test_samples_are_the_users() -> None:
     register_merge("sum", add, samples=[0, 1, 5])
     with pytest.raises(MergeFunctionInvalid, match="samples is empty"):
         register_merge("sum", add, samples=[])
+    with pytest.raises(MergeFunctionInvalid, match="samples is more than 16"):
+        register_merge("sum", add, samples=count())
     with pytest.raises(MergeFunctionInvalid, match="not 'a b'"):
         register_merge("a b", add, samples=[0])
 

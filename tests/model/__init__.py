@@ -1,0 +1,17 @@
+"""The replication rules as one small program, and an oracle that knows the whole history.
+
+Law of this room: it imports nothing of crdtkv. docs/replication.md says the rules in words, `replica.py` and what it
+imports say them a second time as plain code, and `oracle.py` says a third time, from the full history of writes and
+without ever purging, what each replica must show. After every step what a replica shows is compared with the oracle,
+and whole states (cells and key contexts) wherever two replicas have equal (vector, S).
+
+Read in this order: `cells`, `reading`, `forgetting`, `draft` with `counting` and `documents`, `messages`, `replica`,
+`history`, `oracle`, `data_world`; then who belongs: `members`, `colo`, `members_world`. `guards` names each rule whose
+breaking is noticed.
+"""
+
+from tests.model.guards import BROKEN, GUARDS
+from tests.model.running import run
+from tests.model.stats import Stats
+
+__all__ = ["BROKEN", "GUARDS", "Stats", "run"]

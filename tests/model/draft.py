@@ -1,0 +1,217 @@
+"""What an operation writes: one transaction's cells in one key, made against a base."""
+
+from dataclasses import dataclass, field
+
+from tests.model.cells import JSON, SWEPT, TTL, covers, in_sweep, is_counter, leaf_value, live, newest
+from tests.model.counting import Counting
+from tests.model.documents import Documents
+from tests.model.guards import on
+from tests.model.reading import Tree, present
+
+__all__ = ["Base", "Write", "Draft", "expired_paths"]
+
+
+@dataclass
+class Base:
+    """A version a client read: the key contexts (what a replica knows of it), and for the oracle the whole vector."""
+
+    vector: dict
+    contexts: dict
+    values: dict
+    totals: dict  # key -> {cell of a counter: (total, once cell or None)}
+
+
+@dataclass
+class Write:
+    payload: tuple
+    truth: tuple  # the payload as the oracle keeps it (vectors where replicas have key contexts)
+    all: bool = False
+    parents: set = field(default_factory=set)
+    lost: set = field(default_factory=set)
+
+
+class Draft(Counting, Documents):
+    """One transaction's writes to one key, made on a scratch copy, so that each operation sees the ones before it."""
+
+    def __init__(self, rep, key, dot, stamp, base=None):
+        self.rep, self.key, self.dot, self.stamp = rep, key, dot, stamp
+        self.before = dict(rep.vector)
+        self.cells = {p: dict(c) for p, c in rep.cells.get(key, {}).items()}
+        self.context = dict(rep.contexts.get(key, {}))
+        self.base = base
+        self.known = self.before if base is None else base.contexts.get(key, {})
+        self.truth = self.before if base is None else base.vector
+        self.seen = self.context if base is None else self.known
+        self.W, self.created, self.counts, self.fresh_orders, self.made = {}, [], [], [], 0
+        self.now = stamp if on("expiry-judged-once") else stamp - 6
+        self.was_absent = not present(self.cells, self.now)
+
+    def tree(self):
+        return Tree(self.cells, self.now)
+
+    def write(self, path, payload, all=False, also=(), truth=None):
+        self.made += 1
+        sibs = self.cells.setdefault(path, {})
+        gone = {d for d in sibs if d == self.dot or all or covers(self.known, d) or d in also}
+        w = self.W.get(path)
+        w = self.W[path] = Write(
+            payload, truth or payload, bool(all or (w and w.all)), w.parents if w else set(), w.lost if w else set()
+        )
+        w.parents |= gone - {self.dot}
+        w.lost |= {d for d in gone - {self.dot} if not covers(self.truth, d)}
+        for d in gone:
+            del sibs[d]
+        sibs[self.dot] = (self.stamp, payload, None)
+
+    def absent_all(self, absent):
+        return absent and on("put-absent-all")
+
+    def put_leaf(self, root, v):
+        p = (root,)
+        shown = self.tree().root(root)
+        sibs = self.cells.get(p, {})
+        also = ()
+        if root == "max":
+            if shown is not None and v < shown:
+                return
+            also = [d for d, s in sibs.items() if s[1] is None or s[1][1] <= v]
+        elif root == "lww":
+            also = [d for d, s in sibs.items() if (s[0], d) < (self.stamp, self.dot)]
+        self.write(
+            p, ("v", v), all=self.absent_all(shown is None), also=also if on("rank-replaces") or shown is None else ()
+        )
+
+    def delete_leaf(self, root):
+        p = (root,)
+        if self.tree().root(root) is None and on("delete-absent-nothing"):
+            return
+        also = (
+            [d for d, s in self.cells.get(p, {}).items() if (s[0], d) < (self.stamp, self.dot)] if root == "lww" else ()
+        )
+        self.write(p, None, also=also if on("rank-replaces") else ())
+
+    def element(self, root, e, v):
+        comp = ("e", e) if root == "list" else ("s", e)
+        p = (root, comp)
+        sibs = self.tree().cells.get(p, {})
+        reading = leaf_value("mv" if root == "list" else root, sibs)
+        if v is None:
+            if reading is None and on("delete-absent-nothing"):
+                return
+            self.write(p, None)
+            if root == "list":
+                self.drop_order(p)
+            return
+        self.write(
+            p,
+            ("v", v),
+            all=self.absent_all(reading is None),
+            also=[d for _, d, _ in live(sibs)] if root == "aw" else (),
+        )
+        if root == "list" and reading is None:
+            self.drop_order(p, all=True)
+
+    def drop_order(self, element, all=False):
+        """The order cell goes with its element; a put to an absent element must not inherit one."""
+        p = element[:-1] + (("a", element[-1][1]),)
+        if all:
+            self.fresh_orders.append(p)
+        if self.cells.get(p) and (not all or on("order-recreated")):
+            self.write(p, None, all=all)
+
+    def move(self, p, to):
+        """Only the order cell: a move is no edit."""
+        element = p[:-1] + (("e", p[-1][1]),)
+        tree = self.tree()
+        shown = (
+            leaf_value("mv", tree.cells.get(element))
+            if p[0] == "list"
+            else all(tree.node(element[:i]) for i in range(1, len(p) + 1))
+        )
+        if shown is None or shown is False:
+            return
+        if p[0] in JSON and not self.reach(element, create=False):
+            return
+        sibs = self.cells.get(p, {})
+        at = newest(sibs) if sibs else None
+        also = [d for d, s in sibs.items() if (s[0], d) < (self.stamp, self.dot)] if on("rank-replaces") else ()
+        self.write(p, ("v", to), all=self.absent_all(at is None), also=also)
+
+    def sweep(self, root, below=None):
+        """Takes at once every sibling that `seen` covers below."""
+        if self.tree().root(root) is None and on("delete-absent-nothing"):
+            return
+        # `all`: an earlier sweep has done its work and may be purged elsewhere.
+        self.write(
+            (root,),
+            ("sweep", dict(self.seen), below, 0),
+            all=on("sweep-all"),
+            truth=("sweep", dict(self.truth), below, 0),
+        )
+        for p in self.cells:
+            if in_sweep(p, (root,), below):
+                for d in [d for d in self.cells[p] if covers(self.seen, d)]:
+                    del self.cells[p][d]
+
+    def delete_key(self):
+        for root in list(self.tree().key()):
+            self.delete_root(root)
+        self.write_ttl(None)
+
+    def delete_root(self, root):
+        if root in JSON:
+            self.json_delete((root,))
+        elif root == "cnt":
+            self.reset((root,), dead=True)
+        elif root in SWEPT:
+            self.sweep(root)
+        else:
+            self.delete_leaf(root)
+
+    def write_ttl(self, date, rule="max"):
+        sibs = self.cells.get(TTL, {})
+        if date is not None:
+            self.write(TTL, ("ttl", date, rule), all=self.absent_all(not live(sibs)))
+        elif live(sibs):
+            self.write(TTL, None)
+
+    def clear_expired(self):
+        """The date has passed: what it hides goes for good with this write, and the date too, so that no later change
+        of the date can bring back at one replica what another has purged."""
+        tree = self.tree()
+        if tree.date is not None and on("expiry-clears"):
+            self.clear(frozenset(expired_paths(self.cells, tree)))
+            for p in [p for p in self.cells if len(p) == 1 and p[0] in JSON]:
+                kinds = [r[1] for r in tree.node(p) if r[1] != "v"]
+                if kinds:  # revived by an edit after the date: a write below also marks
+                    self.write(p, ("mark", kinds[0]), all=True)
+
+    def start_life(self):
+        """A wholly absent key became present: what still stands (hidden, losing, cancelled) under any root goes. The
+        sweep is written wherever a key context stood or may have been purged, also when nothing is left for it to take:
+        it is the life's own trace, and tells whoever gets it what the new context has replaced (all below the floor
+        too)."""
+        if on("life-clears") and (self.context or (self.rep.S and on("history-life-floor"))):
+            self.clear(None)
+
+    def clear(self, scope):
+        """A sweep at the key's own cell; a counter's cells are cancelled: their totals live on in later adds."""
+        for p in sorted(self.cells):
+            mine = is_counter(p) and (scope is None or p in scope) and any(d != self.dot for d in self.cells[p])
+            if mine and p not in self.W:
+                self.bury(p)
+        floor = self.rep.S if scope is None else 0
+        self.write(
+            (), ("sweep", dict(self.context), scope, floor), all=True, truth=("sweep", dict(self.before), scope, floor)
+        )
+        for p in self.cells:
+            if in_sweep(p, (), scope):
+                for d in [d for d in self.cells[p] if d != self.dot]:
+                    del self.cells[p][d]
+
+
+def expired_paths(cells, tree):
+    """The paths that the date hides, and the date's own."""
+    return [
+        p for p, c in cells.items() if p and (p == TTL or (not tree.node((p[0],)) if p[0] in JSON else tree.hidden(c)))
+    ]

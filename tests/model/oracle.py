@@ -1,0 +1,162 @@
+"""What each replica must show, from every write ever, by whole vectors, nothing purged.
+
+Where replicas have key contexts, parents and joins, this has for each write what its writer had seen.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from tests.model.cells import KIND, covers, raise_to
+from tests.model.draft import expired_paths
+from tests.model.guards import WHOLE
+from tests.model.reading import Tree
+
+__all__ = ["Event", "Oracle", "cleared"]
+
+
+@dataclass
+class Event:
+    dot: tuple
+    path: tuple
+    payload: tuple
+    stamp: int
+    cover: dict
+    also: set
+
+
+class Oracle:
+    """What every write said and had seen. A sibling stands at V iff V covers it and covers nothing that replaced it."""
+
+    def __init__(self):
+        self.events, self.clears, self.counts = defaultdict(list), defaultdict(list), defaultdict(list)
+        self.memo = defaultdict(dict)
+
+    def minted(self, draft, before, life):
+        key, dot = draft.key, draft.dot
+        for p, w in draft.W.items():
+            self.events[key].append(Event(dot, p, w.truth, draft.stamp, before if w.all else draft.truth, w.lost))
+            if w.truth and w.truth[0] == "sweep" and p:
+                self.clears[key].append((dot, p, None, w.truth[1], w.truth[2]))
+        self.clear_expired(key, dot, before, draft.stamp)
+        for q, kind in draft.created:
+            self.clears[key].append((dot, q, kind, before, None))
+        if draft.fresh_orders:
+            self.clears[key].append((dot, (), None, before, frozenset(draft.fresh_orders)))
+        if life:
+            self.clears[key].append((dot, (), None, before, None))
+        for path, what, arg in draft.counts:
+            self.counts[key].append((dot, path, what, arg))
+
+    def base_of(self, key, path, dot):
+        return next(e.cover for e in self.events[key] if e.dot == dot and e.path == path)
+
+    def reminted(self, key, path, st, old, new):
+        """A counter cell came back in its own cell: of its writer's adds and resets, those that nobody had seen."""
+        known = self.base_of(key, path, old)
+        mine = [
+            c
+            for c in self.counts[key]
+            if c[1] == path[:-1]
+            and c[0][0] in st.own
+            and not covers(st.vector, c[0])
+            and (c[0] == old or covers(known, c[0]))
+        ]
+        resets, rid = [c[3] for c in mine if c[2] == "reset"], path[-1][1]
+        for c in mine:
+            if c[2] == "add" and c[0][0] == rid:
+                self.counts[key].append((new, c[1], "again", (c[3], c[0])))
+        for r in resets:
+            self.counts[key].append((new, path[:-1], "reset", {rid: r.get(rid, 0)}))
+
+    def clear_expired(self, key, dot, before, stamp):
+        """What a passed date hid goes for good once something is written."""
+        cells = self.cells(key, before)
+        tree = Tree(cells, stamp)
+        if tree.date is None:
+            return
+        hidden = frozenset(expired_paths(cells, tree))
+        self.clears[key].append((dot, (), None, before, hidden))
+        for p in hidden:
+            if p[-1][0] == "c":
+                self.counts[key].append((dot, p[:-1], "reset", {p[-1][1]: before.get(p[-1][1], 0)}))
+
+    def cells(self, key, vector):
+        """What stands at V. Remembered by the part of V that touched the key."""
+        seen = [e for e in self.events[key] if covers(vector, e.dot)]
+        mark = tuple(sorted({e.dot[0]: e.dot[1] for e in seen}.items()))
+        if mark not in self.memo[key]:
+            self.memo[key][mark] = self._cells(key, vector, seen)
+        return self.memo[key][mark]
+
+    def _cells(self, key, vector, seen):
+        gone, also, scopes = {}, set(), {}
+        for e in seen:
+            raise_to(gone.setdefault(e.path, {}), e.cover)
+            also |= {(e.path, d) for d in e.also}
+        for dot, q, kind, cover, scope in self.clears[key]:
+            if not covers(vector, dot) or not cover:
+                continue
+            if isinstance(scope, frozenset):
+                for p in scope & gone.keys():
+                    raise_to(gone[p], cover)
+            else:
+                raise_to(scopes.setdefault((q, kind, scope), {}), cover)
+        for (q, kind, scope), cover in scopes.items():
+            for p, mine in gone.items():
+                if cleared(p, q, kind, scope):
+                    raise_to(mine, cover)
+        out = {}
+        for e in seen:
+            if e.dot[1] > gone[e.path].get(e.dot[0], 0) and (e.path, e.dot) not in also:
+                out.setdefault(e.path, {})[e.dot] = (e.stamp, e.payload, None)
+        return out
+
+    def visible(self, key, vector, now):
+        WHOLE.append(key)
+        try:
+            tree = Tree(self.cells(key, vector), now)
+            tree.count = lambda p: self.count(key, vector, p, tree)
+            return tree.key()
+        finally:
+            WHOLE.pop()
+
+    def count(self, key, vector, path, tree):
+        """Each add that no reset in sight had seen, each once-request that none of its tries' resets had."""
+        log = [c for c in self.counts[key] if covers(vector, c[0])]
+        resets = [c[3] for c in log if c[1] == path and c[2] == "reset"]
+        resets += [
+            c[3]
+            for c in self.clears[key]
+            if covers(vector, c[0])
+            and c[4] is None
+            and path[: len(c[1])] == c[1]
+            and c[2] in (None, KIND.get(path[len(c[1])][0]) if len(path) > len(c[1]) else "cnt")
+        ]
+
+        def shown(d):
+            own = path + (("c", d[0]),)
+            return own in tree.cells or own not in tree.all
+
+        total = sum(
+            c[3]
+            for c in log
+            if c[1] == path and c[2] == "add" and shown(c[0]) and not any(covers(r, c[0]) for r in resets)
+        )
+        again = {
+            c[3][1]: (c[3][0], c[0]) for c in log if c[1] == path and c[2] == "again" and not covers(vector, c[3][1])
+        }
+        total += sum(n for d, (n, new) in again.items() if not any(covers(r, d) or covers(r, new) for r in resets))
+        tries = defaultdict(list)
+        for c in log:
+            if c[1] == path and c[2] == "once":
+                tries[c[3][0]].append((c[0], c[3][1]))
+        for some in tries.values():
+            if not any(covers(r, d) for r in resets for d, _ in some):
+                total += min(some)[1]
+        return total
+
+
+def cleared(p, q, kind, below):
+    if len(p) <= len(q) or p[: len(q)] != q or (kind is not None and KIND.get(p[len(q)][0]) != kind):
+        return False
+    return below is None or p[1][1] < below

@@ -1,0 +1,20 @@
+"""One seed of one world."""
+
+from tests.model.data_world import DataWorld
+from tests.model.guards import BROKEN, GUARDS
+from tests.model.members_world import MembersWorld
+
+__all__ = ["WORLDS", "run"]
+
+WORLDS = {"data": DataWorld, "members": MembersWorld}
+
+
+def run(seed, steps=220, broken=(), world="data"):
+    """One seed; AssertionError with what differed. Broken guards are restored afterwards."""
+    BROKEN.clear()
+    BROKEN.update(broken)
+    assert GUARDS.keys() >= BROKEN, f"no guard {sorted(BROKEN - GUARDS.keys())}; there are {sorted(GUARDS)}"
+    try:
+        return WORLDS[world](seed).run(steps)
+    finally:
+        BROKEN.clear()

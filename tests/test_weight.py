@@ -313,6 +313,25 @@ def test_keyed_adds_are_folded() -> None:
     assert [len(kv._replica.storage.cells("hits")) for kv in stores.values()] == [2, 2]
 
 
+def test_keyed_adds_in_a_document_are_folded() -> None:
+    """A thousand at a path, at two colos: after their day a cell a colo, as at a key of its own."""
+    clock, stores = five("ab")
+    stores["a"].rules.set("doc", "json", paths={"/hits": "counter", "/pages/*/hits": "counter"})
+    stores["a"].put("doc", {"hits": 0, "pages": [{"hits": 0}], "title": "t"})
+    meet(stores)
+    for i in range(1000):
+        at = _operation("at", ("hits",), "counter", _operation("add", 1, f"order-{i}"))
+        stores["ab"[i % 2]]._run(lambda draft, at=at: draft.operate("doc", at, family="json"))
+    for i in range(100):
+        stores["ab"[i % 2]].json("doc").counter("/pages/0/hits").add(2, idempotency_key=f"order-{i}")
+    meet(stores)
+    assert len(stores["a"]._replica.storage.cells("doc")) >= 1100
+    purge(clock, stores, hours=25)
+    purge(clock, stores, hours=25)
+    assert [kv["doc"] for kv in stores.values()] == [{"hits": 1000, "pages": [{"hits": 200}], "title": "t"}] * 2
+    assert [len(kv._replica.storage.cells("doc")) for kv in stores.values()] == [8, 8]
+
+
 # Said twice
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from crdtkv.core.show import show
 from crdtkv.errors import KeyInvalid, PatternInvalid
 
 __all__ = ["MAX_KEY", "MAX_PATTERN", "Pattern", "check_key", "exact", "glob", "prefix", "regex"]
@@ -33,17 +34,17 @@ def check_key(key: object) -> str:
     crdtkv.errors.KeyInvalid: key '' is empty; 1 to 512 bytes
     """
     if not isinstance(key, str):
-        raise KeyInvalid(f"key {_show(key)} is {type(key).__name__}; a key is a string")
+        raise KeyInvalid(f"key {show(key)} is {type(key).__name__}; a key is a string")
     try:
         size = len(key) if key.isascii() else len(key.encode("utf-8"))
     except UnicodeEncodeError as error:
-        raise KeyInvalid(f"key {_show(key)} has a lone surrogate at {error.start}; a key is UTF-8") from None
+        raise KeyInvalid(f"key {show(key)} has a lone surrogate at {error.start}; a key is UTF-8") from None
     if not key:
         raise KeyInvalid(f"key '' is empty; 1 to {MAX_KEY} bytes")
     if size > MAX_KEY:
-        raise KeyInvalid(f"key {_show(key)} is {size} bytes; at most {MAX_KEY}")
+        raise KeyInvalid(f"key {show(key)} is {size} bytes; at most {MAX_KEY}")
     if "\0" in key:
-        raise KeyInvalid(f"key {_show(key)} has a NUL at {key.index(chr(0))}; any other character may be in a key")
+        raise KeyInvalid(f"key {show(key)} has a NUL at {key.index(chr(0))}; any other character may be in a key")
     return str(key)
 
 
@@ -140,19 +141,19 @@ def regex(text: str) -> Pattern:
     except re2.error as error:
         why = error.args[0] if error.args else "not a regular expression"
         words = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
-        raise PatternInvalid(f"regex {_show(text)}{_where(text, words)}: {words}; RE2 syntax is allowed") from None
+        raise PatternInvalid(f"regex {show(text)}{_where(text, words)}: {words}; RE2 syntax is allowed") from None
     return Pattern("regex", text, _regex_prefix(text), compiled.search)
 
 
 def _check_pattern(kind: str, text: object) -> None:
     if not isinstance(text, str):
-        raise PatternInvalid(f"{kind} {_show(text)} is {type(text).__name__}; a pattern is a string")
+        raise PatternInvalid(f"{kind} {show(text)} is {type(text).__name__}; a pattern is a string")
     if len(text) > MAX_PATTERN:
-        raise PatternInvalid(f"{kind} {_show(text)} is {len(text)} characters; at most {MAX_PATTERN}")
+        raise PatternInvalid(f"{kind} {show(text)} is {len(text)} characters; at most {MAX_PATTERN}")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise PatternInvalid(f"{kind} {_show(text)} has a lone surrogate at {error.start}; none matches") from None
+        raise PatternInvalid(f"{kind} {show(text)} has a lone surrogate at {error.start}; none matches") from None
     if kind == "exact" and not text:
         raise PatternInvalid("exact '' is no key; 1 to 512 bytes")
 
@@ -209,14 +210,14 @@ def _glob_class(text: str, at: int) -> tuple[_Class, int]:
             start = at
             high, at = _class_char(text, at + 1, opened)
             if high < low:
-                raise PatternInvalid(f"glob {_show(text)} at {start}: the range {low}-{high} is empty")
+                raise PatternInvalid(f"glob {show(text)} at {start}: the range {low}-{high} is empty")
         ranges.append(f"{re.escape(low)}-{re.escape(high)}")
     return _Class(f"[{'^' if negated else ''}{''.join(ranges)}]"), at + 1
 
 
 def _class_char(text: str, at: int, opened: int) -> tuple[str, int]:
     if at >= len(text):
-        raise PatternInvalid(f"glob {_show(text)} at {opened}: '[' without ']'; for the character itself write '\\['")
+        raise PatternInvalid(f"glob {show(text)} at {opened}: '[' without ']'; for the character itself write '\\['")
     if text[at] == "\\":
         return _escaped(text, at + 1), at + 2
     return text[at], at + 1
@@ -224,7 +225,7 @@ def _class_char(text: str, at: int, opened: int) -> tuple[str, int]:
 
 def _escaped(text: str, at: int) -> str:
     if at >= len(text):
-        raise PatternInvalid(f"glob {_show(text)} at {at - 1}: a backslash with nothing after it; write '\\\\'")
+        raise PatternInvalid(f"glob {show(text)} at {at - 1}: a backslash with nothing after it; write '\\\\'")
     return text[at]
 
 
@@ -269,11 +270,3 @@ def _where(text: str, words: str) -> str:
     """RE2 names the offending part, not its place: " at 3" if the part is in the text once."""
     part = words.rpartition(": ")[2]
     return f" at {text.index(part)}" if part and part != text and text.count(part) == 1 else ""
-
-
-def _show(value: object) -> str:
-    try:
-        words = repr(value)
-    except Exception:  # a foreign __repr__
-        words = f"<{type(value).__name__}>"
-    return words if len(words) <= 100 else words[:60] + "..."

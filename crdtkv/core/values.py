@@ -16,11 +16,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import copysign, isfinite
-from reprlib import Repr
 from typing import Any
 
 import msgpack
 
+from crdtkv.core.show import show
 from crdtkv.errors import MessageInvalid, TooLarge, ValueInvalid
 
 __all__ = [
@@ -72,7 +72,7 @@ class Blob:
             raise ValueInvalid(f"a blob's data is bytes, not {type(self.data).__name__}")
         # It becomes an HTTP header: a line break in it would start another one.
         if type(self.content_type) is not str or not _CONTENT_TYPE.fullmatch(self.content_type):
-            raise ValueInvalid(f"content type {_show(self.content_type)} is not 1 to 255 printable ASCII characters")
+            raise ValueInvalid(f"content type {show(self.content_type)} is not 1 to 255 printable ASCII characters")
 
 
 class _Refused:
@@ -114,7 +114,7 @@ def unpack(data: bytes) -> Any:
     try:
         return msgpack.unpackb(data, raw=False, strict_map_key=True, ext_hook=_unpack_ext)
     except (ValueError, msgpack.UnpackException, RecursionError, ValueInvalid) as error:
-        raise MessageInvalid(f"packed value {_show(data)} cannot be read: {error}") from None
+        raise MessageInvalid(f"packed value {show(data)} cannot be read: {error}") from None
 
 
 def pack_each(items: Sequence[Any]) -> list[bytes]:
@@ -169,9 +169,9 @@ def check_packed(data: bytes) -> Any:
     try:
         again = pack(value)
     except (ValueInvalid, TooLarge) as error:
-        raise MessageInvalid(f"packed value {_show(data)} is no value: {error}") from None
+        raise MessageInvalid(f"packed value {show(data)} is no value: {error}") from None
     if again != data:
-        raise MessageInvalid(f"packed value {_show(data)} is not in the form that pack gives it")
+        raise MessageInvalid(f"packed value {show(data)} is not in the form that pack gives it")
     return value
 
 
@@ -234,7 +234,7 @@ def sort_key(value: Any) -> tuple[Any, ...]:
         return (6, *((name, sort_key(value[name])) for name in sorted(value)))
     if isinstance(value, Blob):
         return (7, value.content_type, value.data)
-    raise ValueInvalid(f"{_show(value)} is no value: {_allowed(value)}")
+    raise ValueInvalid(f"{show(value)} is no value: {_allowed(value)}")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -249,15 +249,17 @@ def parse_json(text: str | bytes) -> Any:
     Traceback (most recent call last):
     crdtkv.errors.ValueInvalid: at '/a': member 'b' occurs twice
     """
+    if not isinstance(text, (str, bytes)):
+        raise ValueInvalid(f"JSON is text or bytes; not {show(text)}")
     try:
         words = text if isinstance(text, str) else text.decode("utf-8")
         value = json.loads(words, object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError as error:
-        raise ValueInvalid(f"not UTF-8 at byte {error.start}: {_show(text)}") from None
+        raise ValueInvalid(f"not UTF-8 at byte {error.start}: {show(text)}") from None
     except json.JSONDecodeError as error:
-        raise ValueInvalid(f"not JSON at character {error.pos}: {_show(_around(error))}: {error.msg.lower()}") from None
+        raise ValueInvalid(f"not JSON at character {error.pos}: {show(_around(error))}: {error.msg.lower()}") from None
     except RecursionError:
-        raise ValueInvalid(f"deeper than {MAX_DEPTH} levels: {_show(text)}") from None
+        raise ValueInvalid(f"deeper than {MAX_DEPTH} levels: {show(text)}") from None
     except ValueError:
         # The parser says nothing of where, so parse again and mark each long integer.
         value = json.loads(words, object_pairs_hook=_object, parse_constant=_constant, parse_int=_parse_int)
@@ -279,11 +281,12 @@ def to_json(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_no_json)
     except (ValueError, RecursionError):
         _check(value)
+        _raise_problem(value)
         raise
 
 
 def _no_json(value: Any) -> Any:
-    raise ValueInvalid(f"JSON has no words for {_show(value)}: read it as a blob")
+    raise ValueInvalid(f"JSON has no words for {show(value)}: read it as a blob")
 
 
 def _check(value: Any) -> None:
@@ -353,7 +356,7 @@ def _pack_ext(value: Any) -> Any:
         return msgpack.ExtType(_EXT_BLOB, bytes((len(kind),)) + kind + value.data)
     if isinstance(value, int) and -_INT_END < value < _INT_END:
         return msgpack.ExtType(_EXT_INT, value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True))
-    raise ValueInvalid(f"{_show(value)} is no value: {_allowed(value)}")
+    raise ValueInvalid(f"{show(value)} is no value: {_allowed(value)}")
 
 
 def _unpack_ext(code: int, data: bytes) -> Any:
@@ -381,7 +384,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
     seen: set[str] = set()
     for name, _ in pairs:
         if name in seen:
-            return _Refused(f"member {_show(name)} occurs twice")
+            return _Refused(f"member {show(name)} occurs twice")
         seen.add(name)
     raise AssertionError("a duplicate member that is none")
 
@@ -409,7 +412,7 @@ def _problems(value: Any, path: str, depth: int, sound: set[tuple[int, int]]) ->
         if (id(value), depth) in sound:
             return
         if depth == MAX_DEPTH:
-            yield path, f"deeper than {MAX_DEPTH} levels: {_show(value)}"
+            yield path, f"deeper than {MAX_DEPTH} levels: {show(value)}"
             return
         items = value.items() if isinstance(value, dict) else enumerate(value)
         for name, item in items:
@@ -419,7 +422,7 @@ def _problems(value: Any, path: str, depth: int, sound: set[tuple[int, int]]) ->
         sound.add((id(value), depth))
     elif isinstance(value, str):
         if not _is_unicode(value):
-            yield path, f"string {_show(value)} has a lone surrogate"
+            yield path, f"string {show(value)} has a lone surrogate"
     elif isinstance(value, float):
         if not isfinite(value):
             yield path, f"number {value!r} is not finite"
@@ -428,14 +431,14 @@ def _problems(value: Any, path: str, depth: int, sound: set[tuple[int, int]]) ->
     elif isinstance(value, int) and not -_INT_END < value < _INT_END:
         yield path, f"integer of {value.bit_length()} bits is beyond {MAX_INT_DIGITS} digits"
     elif not isinstance(value, _TYPES):
-        yield path, f"{_show(value)} is no value: {_allowed(value)}"
+        yield path, f"{show(value)} is no value: {_allowed(value)}"
 
 
 def _wrong_name(name: Any) -> Iterator[str]:
     if not isinstance(name, str):
-        yield f"{_show(name)} is {type(name).__name__}, not a string"
+        yield f"{show(name)} is {type(name).__name__}, not a string"
     elif not _is_unicode(name):
-        yield f"{_show(name)} has a lone surrogate"
+        yield f"{show(name)} has a lone surrogate"
 
 
 def _pointer(name: Any) -> str:
@@ -455,20 +458,6 @@ def _allowed(value: Any) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return "bytes are stored as a Blob"
     return "a value is None, bool, int, float, str, list, dict or Blob"
-
-
-_SHORT = Repr()
-_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 20
-_SHORT.maxlong = _SHORT.maxother = _SHORT.maxstring = 101
-
-
-def _show(value: Any) -> str:
-    """`repr` for an error: short, and never an error of its own."""
-    try:
-        words = repr(value[:80]) if isinstance(value, (str, bytes)) else _SHORT.repr(value)
-    except Exception:  # a foreign __repr__, or an integer too long to print
-        return f"<{type(value).__name__}>"
-    return words if len(words) <= 100 else words[:100] + "..."
 
 
 def _around(error: json.JSONDecodeError) -> str:

@@ -11,6 +11,7 @@ import re
 import xxhash
 
 from crdtkv.core.cells import Context
+from crdtkv.core.show import show
 from crdtkv.errors import VersionInvalid
 
 __all__ = ["MAX_VERSION", "format_version", "parse_version"]
@@ -30,18 +31,22 @@ def format_version(key: str, context: Context) -> str:
 
 
 def parse_version(key: str, text: str) -> dict[str, int]:
-    """The context that a version of `key` stands for. Raises VersionInvalid: malformed, or of another key."""
+    """The context that a version of `key` stands for. O(size). Raises VersionInvalid: malformed, or of another key.
+
+    >>> parse_version("todo", "5af9_lhr~k3f9.41")
+    {'lhr~k3f9': 41}
+    """
     if not isinstance(text, str) or not 4 <= len(text) <= MAX_VERSION:
-        raise VersionInvalid(f"version {text!r:.80} is not one; use what a receipt or a read returned")
+        raise VersionInvalid(f"version {show(text)} is not one; use what a receipt or a read returned")
     check, *entries = text.split("_")
     found = [_ENTRY.fullmatch(entry) for entry in entries]
     if not re.fullmatch("[0-9a-f]{4}", check) or not all(found):
-        raise VersionInvalid(f"version {text!r:.80} is not one; use what a receipt or a read returned")
+        raise VersionInvalid(f"version {show(text)} is not one; use what a receipt or a read returned")
     if check != _check(key):
-        raise VersionInvalid(f"version {text!r:.80} is of another key, not of {key!r}; read {key!r} for its own")
+        raise VersionInvalid(f"version {show(text)} is of another key, not of {key!r}; read {key!r} for its own")
     context = {m[1]: int(m[2]) for m in found if m}
     if len(context) != len(entries):
-        raise VersionInvalid(f"version {text!r:.80} names a replica twice; use what a receipt or a read returned")
+        raise VersionInvalid(f"version {show(text)} names a replica twice; use what a receipt or a read returned")
     return context
 
 

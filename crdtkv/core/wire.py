@@ -8,6 +8,8 @@ they always were. Fields are only ever added at the end; docs/formats.md has wor
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import msgpack
@@ -15,7 +17,9 @@ import xxhash
 
 from crdtkv.core.cells import Cell, Sibling
 from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import split
+from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
 from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import FormatTooNew, MessageInvalid, TooLarge
@@ -201,7 +205,7 @@ def _catch_up_out(c: CatchUp) -> list[Any]:
 
 def _is(value: Any, kind: type[_T]) -> _T:
     if type(value) is not kind:
-        raise MessageInvalid(f"message has {value!r:.80} where {kind.__name__} belongs")
+        raise MessageInvalid(f"message has {show(value)} where {kind.__name__} belongs")
     return value
 
 
@@ -219,7 +223,29 @@ def _dots_in(value: Any) -> tuple[Dot, ...]:
     parts = _is(value, list)
     if len(parts) % 2:
         raise MessageInvalid(f"message has {len(parts)} parts of dots; an even number belongs here")
-    return tuple((_is(r, str), _number(n)) for r, n in zip(parts[::2], parts[1::2], strict=True))
+    return tuple(_dot_in(r, n) for r, n in zip(parts[::2], parts[1::2], strict=True))
+
+
+def _dot_in(replica: Any, n: Any) -> Dot:
+    if not _number(n):
+        raise MessageInvalid(f"message has a transaction 0 of {show(replica)}; they count from 1")
+    return _is(replica, str), n
+
+
+def _name_in(key: Any) -> str:
+    if not 1 <= len(_is(key, str).encode()) <= MAX_KEY:
+        raise MessageInvalid(
+            f"message has a key of {len(key)} characters, {show(key)}; 1 to {MAX_KEY} bytes belong there"
+        )
+    return str(key)
+
+
+def _in_order(parts: tuple[_T, ...], what: str, by: Callable[[_T], Any]) -> tuple[_T, ...]:
+    """`parts`, if each comes after the one before it."""
+    for one, next_one in pairwise(parts):
+        if by(one) >= by(next_one):
+            raise MessageInvalid(f"message has {what} {show(by(next_one))} after {show(by(one))}; each once, in order")
+    return parts
 
 
 def _payload_in(value: Any) -> bytes | None:
@@ -242,39 +268,43 @@ def _fields(value: Any, least: int, defaults: tuple[Any, ...]) -> list[Any]:
 def _record_in(body: Any) -> Record:
     replica, n, stamp, previous, needs, floor, writes, lives = _fields(body, 6, ([], []))
     return Record(
-        (_is(replica, str), _number(n)), _number(stamp), _number(previous), _vector_in(needs), _number(floor),
-        tuple(_write_in(group[0], w) for group in _is(writes, list) for w in group[1:]),
-        tuple((_is(key, str), _vector_in(replaced)) for key, replaced in _is(lives, list)),
+        _dot_in(replica, n), _number(stamp), _number(previous), _vector_in(needs), _number(floor),
+        tuple(_write_in(group[0], w) for group in _is(writes, list) for w in _is(group, list)[1:]),
+        tuple((_name_in(key), _vector_in(replaced)) for key, replaced in _is(lives, list)),
     )  # fmt: skip
 
 
 def _write_in(key: Any, value: Any) -> RecordWrite:
     path, payload, parents, lost = _fields(value, 2, ([], []))
-    return RecordWrite(_is(key, str), _path_in(path), _payload_in(payload), _dots_in(parents), _dots_in(lost))
+    return RecordWrite(_name_in(key), _path_in(path), _payload_in(payload), _dots_in(parents), _dots_in(lost))
 
 
 def _sibling_in(value: Any) -> Sibling:
     replica, n, stamp, payload, parents, lost = _fields(value, 4, ([], []))
-    return Sibling(
-        (_is(replica, str), _number(n)), _number(stamp), _payload_in(payload), _dots_in(parents), _dots_in(lost)
-    )
+    return Sibling(_dot_in(replica, n), _number(stamp), _payload_in(payload), _dots_in(parents), _dots_in(lost))
 
 
 def _key_in(value: Any) -> KeyCells:
-    key, context, cells = value
-    return KeyCells(
-        _is(key, str), _vector_in(context), tuple((_path_in(c[0]), tuple(map(_sibling_in, c[1:]))) for c in cells)
-    )
+    key, context, cells = _fields(value, 3, ())
+    found = tuple(map(_cell_in, _is(cells, list)))
+    return KeyCells(_name_in(key), _vector_in(context), _in_order(found, "path", lambda cell: cell[0]))
+
+
+def _cell_in(value: Any) -> tuple[bytes, Cell]:
+    path, *siblings = _is(value, list)
+    if not siblings:
+        raise MessageInvalid(f"message has an empty cell at {show(path)}; none is sent of a cell that is gone")
+    return _path_in(path), _in_order(tuple(map(_sibling_in, siblings)), "sibling", lambda s: s.dot)
 
 
 def _announcement_in(value: Any) -> Announcement:
-    total, low, facts = value
+    total, low, facts = _fields(value, 3, ())
     return (_number(total), _number(low), _number(facts))
 
 
 def _ancestor_in(value: Any) -> Ancestor:
-    id, origin, n = value
-    return (_is(id, str), (_is(origin, str), _number(n)))
+    id, origin, n = _fields(value, 3, ())
+    return (_is(id, str), _dot_in(origin, n))
 
 
 def _catch_up_in(body: Any) -> CatchUp:
@@ -283,11 +313,15 @@ def _catch_up_in(body: Any) -> CatchUp:
     )
     if not _is(lineage, list):
         raise MessageInvalid("message has an empty lineage; the sender's id belongs there")
+    stamp, dropped = _fields(floor, 2, ())
+    if len(_is(digest, bytes)) != 16:
+        raise MessageInvalid(f"message has a digest of {len(digest)} bytes; 16 belong there")
     return CatchUp(
-        _vector_in(since), _vector_in(to), _is(full, bool), tuple(map(_key_in, _is(keys, list))),
-        Floor(_number(floor[0]), _vector_in(floor[1])), _vector_in(heard), _vector_in(chains),
+        _vector_in(since), _vector_in(to), _is(full, bool),
+        _in_order(tuple(map(_key_in, _is(keys, list))), "key", lambda k: k.key),
+        Floor(_number(stamp), _vector_in(dropped)), _vector_in(heard), _vector_in(chains),
         {_is(m, str): _announcement_in(said) for m, said in _is(announced, dict).items()},
-        tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(_is(digest, bytes), "big"),
+        tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(digest, "big"),
         tuple(map(_ancestor_in, _is(ancestry, list))), tuple(_is(r, str) for r in _is(members, list)),
         _dots_in(overruled),
     )  # fmt: skip

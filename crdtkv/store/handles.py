@@ -32,7 +32,8 @@ class Handle:
         self.key = key
         self._path = path
 
-    def _do(self, name: str, *args: Any, base: str | None = None) -> Receipt:
+    def _do(self, name: str, *given: Any, base: str | None = None) -> Receipt:
+        args = tuple(map(_blob, given))
         if self._path is not None:
             return self._kv.operate(
                 self.key, "json", "at", self._path, self.family, Operation(name, args), base=base, strategy=None
@@ -59,6 +60,11 @@ class Handle:
     def __repr__(self) -> str:
         where = "".join(f"/{t}" for t in self._path or ())
         return f"{type(self).__name__}({self.key + where!r}: {self.value!r:.200})"
+
+
+def _blob(value: Any) -> Any:
+    """Bytes are kept as a blob, as in `put`."""
+    return values.Blob(value) if isinstance(value, bytes) else value
 
 
 def _step(value: Any, token: str) -> Any:
@@ -130,11 +136,11 @@ class SetHandle(Handle):
 
     def __contains__(self, element: object) -> bool:
         try:
-            part = component(VALUE, values.pack_canonical(element))
+            part = component(VALUE, values.pack_canonical(_blob(element)))
         except (ValueInvalid, TooLarge):
             return False
         if self._path is not None:
-            return any(values.equal(element, e) for e in self.value)
+            return any(values.equal(_blob(element), e) for e in self.value)
         return self._kv._reading().has(self.key, part)
 
     def __iter__(self) -> Iterator[Any]:
@@ -195,7 +201,7 @@ class ListHandle(Handle):
         self.remove(_one(index))
 
     def __contains__(self, element: object) -> bool:
-        return any(values.equal(element, e) for e in self.value)
+        return any(values.equal(_blob(element), e) for e in self.value)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.value)

@@ -9,7 +9,7 @@ from crdtkv.core import values
 from crdtkv.core.cells import Sibling, is_hider
 from crdtkv.core.clocks import covers, stamp_ms
 from crdtkv.core.digest import MODULUS, cell_digest, context_digest
-from crdtkv.core.paths import STRATEGY, component, first, pretty
+from crdtkv.core.paths import ONCE, STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BadRequest
@@ -21,7 +21,7 @@ from crdtkv.store import idempotency
 from crdtkv.store.results import Conflict, Receipt
 from crdtkv.strategies.base import Env, Write
 from crdtkv.strategies.counter_cells import fold
-from crdtkv.strategies.roots import known_strategy
+from crdtkv.strategies.roots import known_strategy, root_path
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store
@@ -31,6 +31,10 @@ __all__ = [
     "compact",
     "conflicts",
 ]
+
+_KEYED = root_path("counter") + ONCE
+"""In the path of each keyed increment, wherever its counter stands."""
+
 
 # the inbox
 
@@ -90,7 +94,8 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
 
 def _fold(replica: Replica, rule_of: Callable[[str], Rule]) -> None:
     """Once-increments that this store owns, stable and a day old, become part of its own total."""
-    due = [key for key in replica.storage.keys("\x01", None) if any(s.name == "counter" for s, _ in replica.roots(key))]
+    storage = replica.storage
+    due = [key for key in storage.keys("\x01", None) if any(_KEYED in path for path in storage.cells(key))]
     if not due:
         return
     with replica.transaction():

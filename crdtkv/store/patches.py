@@ -21,6 +21,8 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
 
     >>> patched("k", [1, 2], [{"op": "add", "path": "/-", "value": 3}])
     [1, 2, 3]
+
+    Neither of the two given is changed. Cost: O(value + patch), and what each operation costs in Python.
     """
     values.pack(patch)
     if isinstance(patch, Mapping):
@@ -36,9 +38,11 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
         )
     import jsonpatch
 
-    for number, operation in enumerate(patch):
+    # Copied once: what is put in is changed by the operations that follow.
+    value, operations = values.copy(value), values.copy(patch)
+    for number, operation in enumerate(operations):
         try:
-            value = jsonpatch.JsonPatch([operation]).apply(value)
+            value = jsonpatch.JsonPatch([operation]).apply(value, in_place=True)
         except Exception as error:
             # The library raises its own, KeyError and TypeError for what a client can send.
             raise PatchInvalid(

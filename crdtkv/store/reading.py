@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -153,7 +154,7 @@ class Reading:
         check_limit(limit)
         found = self._matching(selection.checked().behind(cursor))
         entries = (entry for key in found if (entry := self.entry(key)) is not None)
-        page = Page(entries if limit is None else islice(entries, limit))
+        page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = encode_cursor(page[-1].key)
         return page

@@ -68,8 +68,15 @@ def check_limit(limit: object) -> None:
 
 
 def _after(prefix: str) -> str | None:
-    """The least text above everything that begins with `prefix`."""
-    return prefix + "\U0010ffff" if prefix else None
+    """The least text above everything that begins with `prefix`; None if there is none.
+
+    (Not the prefix and U+10FFFF: a key may go on with that, and further.)
+    """
+    head = prefix.rstrip("\U0010ffff")
+    if not head:
+        return None
+    # Between U+D7FF and U+E000 are the surrogates, which no key has.
+    return head[:-1] + ("\ue000" if head[-1] == "\ud7ff" else chr(ord(head[-1]) + 1))
 
 
 def encode_cursor(key: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
@@ -10,7 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdtkv.core import values
-from crdtkv.core.values import Blob, check_packed, copy, equal, pack, pack_canonical, parse_json, sort_key, unpack
+from crdtkv.core.keys import Pattern, check_key, glob, regex
+from crdtkv.core.show import MAX_SHOWN, show
+from crdtkv.core.values import (
+    MAX_INT_DIGITS,
+    Blob,
+    check_packed,
+    copy,
+    equal,
+    pack,
+    pack_canonical,
+    parse_json,
+    sort_key,
+    to_json,
+    unpack,
+)
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import CrdtkvError, MessageInvalid, TooLarge, ValueInvalid
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
@@ -238,3 +254,32 @@ def test_json_has_no_blob() -> None:
         values.to_json([Blob(b"x")])
     with pytest.raises(CrdtkvError):
         values.to_json([math.nan])
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+ODD: list[Any] = [None, 5, 10**5000, [], [10**5000], {}, object(), Unprintable(), [Unprintable()], 1j, memoryview(b"1")]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda odd: type(odd).__name__)
+def test_whatever_comes_is_a_value_or_an_error_of_the_tree(odd: Any) -> None:
+    """Also where its own repr fails, or has more digits than Python prints."""
+    for read in (parse_json, pack, to_json, lambda v: Blob(v), lambda v: parse_version("k", v), check_key, glob, regex):
+        with suppress(CrdtkvError):
+            read(odd)
+    with pytest.raises(ValueInvalid, match="digits"):
+        to_json([10**MAX_INT_DIGITS])
+
+
+@given(st.text(max_size=12) | st.binary(max_size=12) | st.text("[]!^*?\\ab()|{}0,9²٣.+$-_~", max_size=12))
+def test_any_text_is_read_or_refused(text: str | bytes) -> None:
+    """As JSON, as a version, as a key, as patterns over keys."""
+    for read in (parse_json, lambda t: parse_version("k", t), check_key, glob, regex):
+        with suppress(CrdtkvError):
+            found = read(text)
+            if isinstance(found, Pattern):
+                assert found.matches("k") in (True, False)
+    assert len(show(text)) <= MAX_SHOWN + 3

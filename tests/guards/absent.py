@@ -6,6 +6,7 @@ from crdtkv.core import sweeps
 from crdtkv.replica import exchange, pending
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies import cell_reading, forgetting
+from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.document_edit import Edit
 from tests.colos import Colos, arrive, cells, cut, record, shows
 from tests.guards.mutation import Line, guards
@@ -122,6 +123,41 @@ def an_operation_where_something_was_deleted_leaves_nothing_of_the_delete() -> N
     arrive(b, cut(a, b))
     arrive(a, cut(b, a))
     assert a.floor == b.floor and colos.read("doc") == {"tags": [2], "stays": 0}
+    colos.check()
+
+
+@guards(
+    "neither for which strategy of a key or kind at a path is the later",
+    Line(Strategy.standing, "if not self.gone(cell):", "if True:"),
+)
+def an_add_that_lost_says_nothing_of_how_late_a_key_is() -> None:
+    """A set where removes win is made at a, then a register at b; later a adds y once more, which b removes."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    c.put("k", "a register", strategy="lww")
+    colos.clock.wait(-1)
+    a.put("k", ["x", "y"], strategy="set?wins=remove")
+    a.sync(b)
+    colos.clock.wait(5)
+    b.set("k").remove("y")
+    a.set("k").add("y")
+    colos.meet()
+    assert colos.read("k") == "a register" and c.get("k").conflicts
+
+
+@guards(
+    "An edit by path into it creates each container on the way as above",
+    Line(Edit._at, "self._buried(now, part) if shown is None else now.children", "now.children"),
+)
+def an_edit_by_path_into_what_was_deleted_makes_all_on_the_way_anew() -> None:
+    """c is deleted with d in it, where d's own cell still says that it stands."""
+    colos = Colos("a", "b")
+    a = colos["a"]
+    a.put("doc", {"c": {"d": {"x": 1}}}, strategy="json")
+    a.json("doc").at("/c").delete()
+    a.json("doc").at("/c/d/y").put(2)
+    colos.meet()
+    assert colos.read("doc") == {"c": {"d": {"y": 2}}}
     colos.check()
 
 

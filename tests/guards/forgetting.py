@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from crdtkv.core.cells import due
+from crdtkv.core.cells import MARK_ARRAY, Sibling, due
 from crdtkv.core.clocks import make_stamp
+from crdtkv.core.paths import ELEMENT, MEMBER, component
 from crdtkv.core.wire import decode
 from crdtkv.replica import life, members, purge
 from crdtkv.replica.core import Replica
@@ -11,6 +12,8 @@ from crdtkv.store.syncing import _join, _Tally
 from crdtkv.strategies import forgetting, json
 from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.lww import Lww
+from crdtkv.strategies.roots import root_path
+from crdtkv.strategies.sequence import order_path
 from crdtkv.strategies.set import Set
 from tests.colos import Colos, Disks, arrive, cells, cut, record, shows
 from tests.guards.mutation import Both, Line, guards
@@ -308,6 +311,23 @@ def what_was_swept_leaves_nothing() -> None:
     colos["a"].set("t").add("z")
     colos.purge()
     assert [(cells(kv, "s"), cells(kv, "t")) for kv in colos.values()] == [(0, 1)] * 2
+
+
+@guards(
+    "Purging goes on until nothing more goes",
+    Line(forgetting.dead_paths, "due = woken(cells(), gone, floor)", "due = ()"),
+)
+def what_hung_on_something_dropped_is_dropped_with_it() -> None:
+    """Of an element only a deleted member is left, and its order cell waits for that."""
+    root, element = root_path("json"), component(ELEMENT, b"e")
+    member = component(MEMBER, b"m")
+    replica = Colos("a")["a"]._replica
+    with replica.transaction():
+        replica.set_cell("doc", root, (Sibling(("r", 3), 3, MARK_ARRAY),))
+        replica.set_cell("doc", root + element + member, (Sibling(("r", 2), 2, None),))
+        replica.set_cell("doc", root + order_path(element), (Sibling(("r", 1), 1, b"\xc4\x01e"),))
+        purge.purge_to(replica, 3)
+    assert list(replica.storage.cells("doc")) == [root]
 
 
 # promises

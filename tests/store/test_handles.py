@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv import Blob
 from crdtkv.errors import Overflow, ValueInvalid, WrongOperation, WrongType
 
 
@@ -326,3 +327,20 @@ def test_a_handle_holds_no_data(kv: crdtkv.Store) -> None:
     assert two.value == [1]
     two.value.append("not stored")
     assert one.value == [1]
+
+
+def test_bytes_are_blobs_in_every_handle(kv: crdtkv.Store) -> None:
+    """As in `put`: in a log, a list, a set, and at a path; they are found again by their bytes."""
+    blob = Blob(b"x")
+    assert kv.log("log").append(b"x", "y").value == [blob, "y"]
+    assert kv.list("list").append(b"x").value == kv.list("list").set(0, b"x").value == [blob]
+    assert kv.set("set").add(b"x").value == [blob]
+    assert b"x" in kv.set("set") and b"x" in kv.list("list") and b"y" not in kv.set("set")
+    assert kv.set("set").remove(b"x").value is None
+    kv.rules.set("doc", "json", paths={"/log": "log", "/set": "set"})
+    doc = kv.json("doc")
+    doc.log("/log").append(b"x")
+    doc.set("/set").add(b"x")
+    doc.list("/list").append(b"x")
+    assert doc.at("/at").put(b"x").value == {"at": blob, "list": [blob], "log": [blob], "set": [blob]}
+    assert b"x" in doc.set("/set") and b"x" in doc.list("/list")

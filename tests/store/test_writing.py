@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv.core import values
 from crdtkv.errors import (
     BaseNotHere,
     BaseRequired,
@@ -21,6 +22,8 @@ from crdtkv.errors import (
     WrongOperation,
     WrongType,
 )
+from crdtkv.store.patches import patched
+from tests.colos import calls
 
 NORMAL: list[tuple[str, Any, Any]] = [
     ("lww", {"b": 1, "a": [1.0, None]}, {"b": 1, "a": [1.0, None]}),
@@ -289,6 +292,28 @@ def test_a_patch_that_does_not_apply(kv: crdtkv.Store, patch: Any) -> None:
         kv.patch("doc", patch)
     assert "'doc'" in str(caught.value) and caught.value.next_step
     assert kv.vector == before and kv["doc"] == {"a": 1, "l": [1]}
+
+
+def test_a_patch_costs_the_document_once() -> None:
+    """Not once for each operation: of a thousand the last costs what the first does."""
+    value = {"list": [{"n": i} for i in range(1000)]}
+    one, ten = (
+        calls(lambda count=count: patched("k", value, [{"op": "replace", "path": "/list/7/n", "value": 0}] * count))
+        for count in (1, 11)
+    )
+    assert ten - one < 10 * 200
+
+
+def test_a_patch_changes_neither_its_document_nor_itself() -> None:
+    value: Any = {"a": {"x": 1}, "b": [1]}
+    patch: Any = [
+        {"op": "add", "path": "/c", "value": {}}, {"op": "add", "path": "/c/y", "value": [1]},
+        {"op": "copy", "from": "/c", "path": "/d"}, {"op": "add", "path": "/d/y/-", "value": 2},
+        {"op": "remove", "path": "/a/x"}, {"op": "move", "from": "/b", "path": "/e"},
+    ]  # fmt: skip
+    before = values.copy([value, patch])
+    assert patched("k", value, patch) == {"a": {}, "c": {"y": [1]}, "d": {"y": [1, 2]}, "e": [1]}
+    assert [value, patch] == before
 
 
 def test_a_patch_of_what_is_not_there(kv: crdtkv.Store) -> None:

@@ -15,7 +15,7 @@ from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import StorageFailed
 from crdtkv.replica import exchange, life
 from crdtkv.store.store import Store
-from tests.laws.world import MemoryDisk
+from tests.laws.disks import MemoryDisk
 
 __all__ = [
     "Clock",

@@ -130,12 +130,13 @@ class Draft:
         self._touch(key)
 
     def maintain(self, key: str, act: Callable[[Tree, Env], list[Write]]) -> None:
-        """Writes that keep a counter in order and change no reading."""
+        """Writes that keep the key's counters in order, be it in a document, and change no reading."""
         for found, tree in self._roots(key):
-            if found.name == "counter":
-                env = Env(*self.dot, self.stamp, {}, self._covers(None), tree, self.replica.state.share_floor)
-                for write in act(tree, env):
-                    self._write(key, write._replace(path=tree.prefix + write.path), self._covers(None), False)
+            for place in found.counted(tree):
+                counter = tree.sub(place).raw() if found.whole else tree
+                env = Env(*self.dot, self.stamp, {}, self._covers(None), counter, self.replica.state.share_floor)
+                for write in act(counter, env):
+                    self._write(key, write._replace(path=counter.prefix + write.path), self._covers(None), False)
                     self._touch(key)
 
     def restore(self, key: str, path: bytes, payload: bytes | None) -> None:

@@ -9,7 +9,7 @@ from crdtkv.core import values
 from crdtkv.core.cells import Sibling, is_hider
 from crdtkv.core.clocks import covers, stamp_ms
 from crdtkv.core.digest import MODULUS, cell_digest, context_digest
-from crdtkv.core.paths import STRATEGY, component, first, pretty
+from crdtkv.core.paths import ONCE, STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BadRequest
@@ -17,22 +17,23 @@ from crdtkv.replica import life, members, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.purge import purge
+from crdtkv.store import idempotency
 from crdtkv.store.results import Conflict, Receipt
 from crdtkv.strategies.base import Env, Write
 from crdtkv.strategies.counter_cells import fold
-from crdtkv.strategies.roots import known_strategy
+from crdtkv.strategies.roots import known_strategy, root_path
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
 __all__ = [
-    "IDEMPOTENCY_MS",
     "check",
     "compact",
     "conflicts",
 ]
 
-IDEMPOTENCY_MS = 24 * 3600 * 1000
+_KEYED = root_path("counter") + ONCE
+"""In the path of each keyed increment, wherever its counter stands."""
 
 
 # the inbox
@@ -41,6 +42,7 @@ IDEMPOTENCY_MS = 24 * 3600 * 1000
 def conflicts(store: Store, prefix: str) -> list[Conflict]:
     """The lost writes of keys with `prefix`, oldest first."""
     with store._lock:
+        store._check_idle()
         rows = [(id, row) for id, row in store._replica.storage.inbox().items() if row["key"].startswith(prefix)]
     return [_conflict(store, id, row) for id, row in sorted(rows)]
 
@@ -86,13 +88,14 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
     with replica.transaction():
         for key in replica.storage.past_keys():
             gone += past.trim(replica.storage, key, keep_of(key), replica.wall_ms())
-        replica.storage.drop_meta("once/", lambda row: replica.wall_ms() - row[2] > IDEMPOTENCY_MS)
+        idempotency.drop_old(replica)
     return gone
 
 
 def _fold(replica: Replica, rule_of: Callable[[str], Rule]) -> None:
     """Once-increments that this store owns, stable and a day old, become part of its own total."""
-    due = [key for key in replica.storage.keys("\x01", None) if any(s.name == "counter" for s, _ in replica.roots(key))]
+    storage = replica.storage
+    due = [key for key in storage.keys("\x01", None) if any(_KEYED in path for path in storage.cells(key))]
     if not due:
         return
     with replica.transaction():

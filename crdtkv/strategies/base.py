@@ -198,6 +198,10 @@ class Strategy(ABC):
         """The strategy of its own at a JSON path, and its tree (documents only)."""
         return None
 
+    def counted(self, tree: Tree) -> Iterable[bytes]:
+        """Where counters stand that are shown, and that maintenance may rewrite without a reader's noticing."""
+        return ()
+
     def siblings(self, tree: Tree) -> list[Any]:
         """All concurrent values, where the strategy shows more than one."""
         return []

@@ -10,12 +10,13 @@ two colos counts once; `fold` moves it into its owner's share when it is old.
 
 The anomaly that survives: a reset concurrent with an add leaves that add, so a
 counter may read 5 right after everybody agreed to reset it. A delete concurrent
-with the folding of a keyed add leaves 0 instead of nothing.
+with the folding of a keyed add leaves 0 instead of nothing; and a delete of a
+container is undone by a concurrent folding inside, as by any edit (the inbox says so).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from crdtkv.core.cells import Cell, Sibling, is_live
@@ -74,6 +75,9 @@ class Counter(Strategy):
         if not -LIMIT <= value < LIMIT:
             raise Overflow(f"{value} is beyond 64 bits: -2**63 to 2**63-1")
         return value
+
+    def counted(self, tree: Tree) -> Iterable[bytes]:
+        return [b""]
 
     def says(self, path: bytes, sibling: Sibling) -> Any:
         if is_share(path):

@@ -19,7 +19,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, Cell, Sibling, is_live, is_mark, is_value, only_tombstones
+from crdtkv.core.cells import (
+    MARK_ARRAY,
+    MARK_OBJECT,
+    Cell,
+    Sibling,
+    is_live,
+    is_mark,
+    is_value,
+    only_tombstones,
+)
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
 from crdtkv.core.tree import Tree
@@ -216,6 +225,11 @@ class Json(Strategy):
             node = node.children.get(part)
         return reader.shown(node) is not None
 
+    def counted(self, tree: Tree) -> Iterable[bytes]:
+        """Only what is shown: a write below what is deleted would bring it back."""
+        reader, node = self._reader(tree), build(tree)
+        return [] if reader.root(node) is None else list(_counted(reader, node, b""))
+
     def siblings(self, tree: Tree) -> list[Any]:
         """Where a strategy of its own shows more than one value: the path and the values, as `{"path":, "values":}`."""
         reader, node = self._reader(tree), build(tree)
@@ -232,6 +246,18 @@ def _standing(reader: Reader, node: Node) -> Iterator[Sibling]:
             yield from nested_strategy(part).standing(nested_tree(child))
         elif reader.shown(node.children.get(first(part)[1]) if part[:1] == ORDER else child) is not None:
             yield from _standing(reader, child)
+
+
+def _counted(reader: Reader, node: Node, path: bytes) -> Iterator[bytes]:
+    shown = reader.shown(node)
+    if shown is None or shown.sibling is not None:
+        return
+    if shown.kind[:1] == STRATEGY:
+        yield from (path + shown.kind + at for at in nested_strategy(shown.kind).counted(Tree({})))
+        return
+    for part, child in node.children.items():
+        if of_kind(part, shown.kind):
+            yield from _counted(reader, child, path + part)
 
 
 def _siblings(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,9 @@ from crdtkv.core.cells import due
 from crdtkv.core.paths import is_counted
 from crdtkv.errors import Overflow
 from crdtkv.replica import purge
-from crdtkv.strategies import counter, counter_cells
+from crdtkv.replica.draft import Draft
+from crdtkv.store import maintenance
+from crdtkv.strategies import counter, counter_cells, json
 from crdtkv.strategies.base import Operation
 from tests.colos import Colos, cells, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -371,3 +373,58 @@ def what_leaves_64_bits_is_refused_and_the_way_back_is_not() -> None:
     assert refuses(Overflow, lambda: colos["a"].counter("n").add(1))
     colos["a"].counter("n").add(-1)
     assert shows(colos["a"], "n") == 2 * big - 1
+
+
+@guards(
+    "Only what is shown: a write below what is deleted would bring it back.",
+    Line(
+        json._counted,
+        "shown = reader.shown(node)",
+        "shown = reader.shown(node) or Shown(MARK_OBJECT, (0, ('', 0)), None)",
+    ),
+)
+def what_is_deleted_is_not_folded() -> None:
+    """The increments are stable and a day old; the delete of what they are in is not."""
+    colos = Colos("a", "b")
+    a = colos["a"]
+    a.rules.set("doc", "json", paths={"/c/n": "counter"})
+    a.put("doc", {"c": {"n": 0}, "x": 0})
+    a.json("doc").counter("/c/n").add(5, idempotency_key="k")
+    colos.purge(DAY)
+    a.put("other", 0)
+    a.json("doc").counter("/c/n").add(5, idempotency_key="l")
+    colos.meet()
+    colos.clock.wait(DAY)
+    colos.meet()
+    a.compact()
+    colos.clock.wait(DAY)
+    a.json("doc").at("/c").delete()
+    a.compact()
+    assert shows(a, "doc") == {"x": 0}
+
+
+@guards(
+    "Writes that keep the key's counters in order, be it in a document, and change no reading.",
+    Line(Draft.maintain, "tree.sub(place).raw() if found.whole else tree", "tree.sub(place)"),
+    Line(maintenance._fold, "any(_KEYED in path for path in storage.cells(key))", "False"),
+)
+def a_document_kept_by_a_later_edit_keeps_what_was_counted_before() -> None:
+    """b did not know of the date, which has passed: all is shown, and what is folded is added to all that was counted."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("doc", "json", paths={"/n": "counter"})
+    a.put("doc", {"n": 0})
+    colos.meet()
+    b.json("doc").counter("/n").add(7)
+    colos.meet()
+    a.expire("doc", 10)
+    colos.clock.wait(20)
+    b.json("doc").counter("/n").add(5, idempotency_key="k")
+    colos.meet()
+    assert colos.read("doc") == {"n": 12}
+    before = cells(b, "doc")
+    for _ in range(2):
+        colos.purge(DAY)
+        colos.meet()
+        assert colos.read("doc") == {"n": 12}
+    assert cells(b, "doc") < before

@@ -21,7 +21,8 @@ from crdtkv.core.wire import CatchUp, Floor, Record, decode, encode
 from crdtkv.errors import MessageInvalid
 from crdtkv.replica import exchange
 from crdtkv.replica.purge import purge_to
-from tests.laws.world import Colo, World, plan
+from tests.laws.disks import Colo
+from tests.laws.world import World, plan
 
 SEEDS = range(8)
 PROFILES = ("calm", "expiry", "rules", "clocks")

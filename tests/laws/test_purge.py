@@ -27,8 +27,10 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.strategies.roots import TTL_PATH
 from crdtkv.strategies.sequence import order_path
+from tests.laws.actions import FOR_EVER
 from tests.laws.shadow import forgotten
-from tests.laws.world import FOR_EVER, World, _view, plan
+from tests.laws.views import view_of
+from tests.laws.world import World, plan
 
 KEY = "k"
 
@@ -61,7 +63,7 @@ def purge(replica: Replica, floor: int) -> dict[bytes, Cell]:
 
 
 def shown(cells: dict[bytes, Cell]) -> Any:
-    return _view(cells, {}, FOR_EVER, {})
+    return view_of(cells, {}, FOR_EVER, {})
 
 
 @pytest.mark.parametrize("profile", ["focus", "expiry", "rules", "purging"])

@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.laws.world import COLOS, PROFILES, Action, World
+from tests.laws.actions import COLOS
+from tests.laws.world import PROFILES, Action, World
 
 AT = st.integers(0, len(COLOS) - 1)
 DICE = st.integers(0, 2**32 - 1)

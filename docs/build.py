@@ -15,7 +15,7 @@ from crdtkv import registration
 from crdtkv.core import keys, paths, positions, rules, values, versions, wire
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.replica import core, exchange, inbox, past, purge
-from crdtkv.store import maintenance, operations, patches, syncing
+from crdtkv.store import idempotency, operations, patches, syncing
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
@@ -55,7 +55,7 @@ def limits_table() -> str:
         ("concurrent values of one `mv` or `merge` key", f"{cell_reading.MAX_SIBLINGS}"),
         ("counter", "64 bits, exact"),
         ("idempotency key", f"of an add 1 to {counter.MAX_ONCE_KEY} bytes; of a put and an add kept "
-                            f"{maintenance.IDEMPOTENCY_MS // 3_600_000} hours"),
+                            f"{idempotency.IDEMPOTENCY_MS // 3_600_000} hours"),
         ("states of a latch", f"{latch.MAX_STATES}"),
         ("patch", f"{patches.MAX_OPERATIONS:,} operations"),
         ("ttl", f"more than 0, at most {operations.MAX_TTL:,} seconds"),

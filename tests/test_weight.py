@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sortedcontainers import SortedDict
 
 import crdtkv
 from crdtkv.core import positions
@@ -97,7 +98,7 @@ def test_a_set_add_is_one_small_record(size: int) -> None:
     kv.put("tags", [f"element-{i}" for i in range(size)], strategy="set")
     sent: list[bytes] = []
     kv.on_commit.append(lambda record, data: sent.append(data))
-    kv._run(lambda draft: draft.operate("tags", _operation("add", "an-element"), spec="set"))
+    kv.set("tags").add("an-element")
     assert len(sent) == 1
     assert bare(sent[0]) <= 80
 
@@ -127,6 +128,63 @@ def _operation(name: str, *args: Any) -> Any:
     from crdtkv.strategies.base import Operation
 
     return Operation(name, args)
+
+
+class Counted(SortedDict):  # type: ignore[type-arg]
+    """Cells that count how often one of them was looked at."""
+
+    visits = 0
+
+    def __getitem__(self, path: Any) -> Any:
+        self.visits += 1
+        return super().__getitem__(path)
+
+    def get(self, path: Any, default: Any = None) -> Any:
+        self.visits += 1
+        return super().get(path, default)
+
+    def irange(self, *args: Any, **more: Any) -> Any:
+        for path in super().irange(*args, **more):
+            self.visits += 1
+            yield path
+
+    def __iter__(self) -> Any:
+        for path in super().__iter__():
+            self.visits += 1
+            yield path
+
+
+SMALL_WRITES: dict[str, tuple[str, Callable[[crdtkv.Store, int], Any]]] = {
+    "set.add": ("set", lambda kv, i: kv.set("k").add(f"new-{i}")),
+    "set.remove": ("set", lambda kv, i: kv.set("k").remove(i)),
+    "list.append": ("list", lambda kv, i: kv.list("k").append(i)),
+    "list.prepend": ("list", lambda kv, i: kv.list("k").prepend(i)),
+    "log.append": ("log", lambda kv, i: kv.log("k").append(i)),
+    "json.put": ("json", lambda kv, i: kv.json("k").at(f"/m{i}").put("new")),
+    "json.append": ("json", lambda kv, i: kv.json("k").list("/a").append(i)),
+    "json.add": ("json", lambda kv, i: kv.json("k").counter("/hits").add(1)),
+    "expire": ("set", lambda kv, i: kv.expire("k", 60 + i)),
+    "in": ("set", lambda kv, i: i in kv.set("k")),
+}
+
+
+@pytest.mark.parametrize("name", SMALL_WRITES)
+def test_a_small_write_looks_at_few_cells(name: str) -> None:
+    """Case 19: as many cells of a key of 4,000 elements as of one of 40, receipt included; after a first write."""
+    strategy, write = SMALL_WRITES[name]
+    visits = {}
+    for size in (40, 4_000):
+        kv = crdtkv.open(colo="lhr", clock=Clock(), random=random.Random(1))
+        values = list(range(size))
+        whole = {"a": values, **{f"m{i}": i for i in values}} if strategy == "json" else values
+        kv.put("k", whole, strategy=strategy)
+        write(kv, 0)
+        cells = kv._replica.storage._cells  # type: ignore[attr-defined]
+        cells["k"] = counted = Counted(cells["k"])
+        for i in range(1, 4):
+            write(kv, i)
+        visits[size] = counted.visits
+    assert visits[40] == visits[4_000] > 0
 
 
 # Positions

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -52,6 +53,7 @@ class SqliteStorage(MemoryStorage):
             self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
         except sqlite3.Error as error:
             raise self._unopened(error) from error
+        _open_here.add(self)
         try:
             self._open()
         except BaseException as error:
@@ -218,3 +220,22 @@ class SqliteStorage(MemoryStorage):
         self._db.close()
         if self._witness is not None:
             self._witness.close()
+
+
+_open_here: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()
+
+
+def _never_close() -> None:
+    """In a forked child: what the parent has open stays open for good.
+
+    SQLite takes the child's copy for the owner of the file: closing it, at exit too, would
+    take away the journal that the parent goes on writing to, with all that is in it.
+    """
+    import ctypes
+
+    for storage in _open_here:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(storage._db))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_never_close)

@@ -17,6 +17,7 @@ from crdtkv.replica import life, members, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.purge import purge
+from crdtkv.store import idempotency
 from crdtkv.store.results import Conflict, Receipt
 from crdtkv.strategies.base import Env, Write
 from crdtkv.strategies.counter_cells import fold
@@ -26,13 +27,11 @@ if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
 __all__ = [
-    "IDEMPOTENCY_MS",
     "check",
     "compact",
     "conflicts",
 ]
 
-IDEMPOTENCY_MS = 24 * 3600 * 1000
 _KEYED = root_path("counter") + ONCE
 """In the path of each keyed increment, wherever its counter stands."""
 
@@ -43,6 +42,7 @@ _KEYED = root_path("counter") + ONCE
 def conflicts(store: Store, prefix: str) -> list[Conflict]:
     """The lost writes of keys with `prefix`, oldest first."""
     with store._lock:
+        store._check_idle()
         rows = [(id, row) for id, row in store._replica.storage.inbox().items() if row["key"].startswith(prefix)]
     return [_conflict(store, id, row) for id, row in sorted(rows)]
 
@@ -88,7 +88,7 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
     with replica.transaction():
         for key in replica.storage.past_keys():
             gone += past.trim(replica.storage, key, keep_of(key), replica.wall_ms())
-        replica.storage.drop_meta("once/", lambda row: replica.wall_ms() - row[2] > IDEMPOTENCY_MS)
+        idempotency.drop_old(replica)
     return gone
 
 

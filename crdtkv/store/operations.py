@@ -7,10 +7,8 @@ Cost is given per call, n = cells of the key.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, TypeVar
-
-import xxhash
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from crdtkv.core import values
 from crdtkv.core.cells import Context
@@ -21,33 +19,26 @@ from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, ValueInvalid
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.store import idempotency
 from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
+from crdtkv.store.mapping import Keys, PlainMapping
 from crdtkv.store.patches import patched
-from crdtkv.store.reading import Reading
-from crdtkv.store.results import Entry, Page, Receipt
-from crdtkv.strategies.base import Operation
+from crdtkv.store.results import UNREAD, Entry, Fate, Page, Receipt
+from crdtkv.store.selection import Selection
+from crdtkv.strategies.base import ABSENT, Operation
 
-__all__ = [
-    "MAX_TTL",
-    "Operations",
-]
+__all__ = ["MAX_TTL", "Operations"]
 
-_T = TypeVar("_T")
+MAX_TTL = 100 * 366 * 24 * 3600
 _UNSET: Any = object()
 
 
-class Operations(MutableMapping[str, Any]):
+class Operations(PlainMapping):
     """Keys and values, with versions, bases and handles. As a mapping it holds plain values."""
 
     _replica: Replica
-
-    @abstractmethod
-    def _run(self, act: Callable[[Draft], _T]) -> _T:
-        """Do `act` in a transaction and return what it returns."""
-
-    @abstractmethod
-    def _reading(self) -> Reading:
-        """How keys read now."""
+    _fate: Fate
+    """Of the transaction that is open, or was last."""
 
     @abstractmethod
     def _rule_of(self, key: str) -> Rule: ...
@@ -101,8 +92,7 @@ class Operations(MutableMapping[str, Any]):
         key = check_key(key)
 
         def act(draft: Draft) -> Receipt:
-            before = self._reading().value_at(key, self._context(key, base))
-            changed = patched(key, before, patch)
+            changed = patched(key, self._inside().value_at(key, self._context(key, base)), patch)
             return self._operate(draft, key, Operation("put", (changed,)), base, None, None)
 
         return self._run(act)
@@ -132,28 +122,34 @@ class Operations(MutableMapping[str, Any]):
         date = None if ttl is None else make_stamp(_check_ttl(ttl))
 
         def act(draft: Draft) -> Receipt:
-            if idempotency_key is not None and (done := self._done(key, operation, idempotency_key)) is not None:
-                return done
             self._check_version(key, if_version)
             self._check_base_given(key, operation, base)
             receipt = self._operate(draft, key, operation, base, strategy, family)
-            if whole:
-                draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
-                receipt = self._receipt(key, receipt.value)
-            if idempotency_key is not None:
-                row = [key, receipt.version, self._replica.wall_ms(), _fingerprint(operation)]
-                self._replica.storage.put_meta(f"once/{idempotency_key}", row)
-            return receipt
+            if not whole:
+                return receipt
+            value = receipt.value
+            draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
+            return self._receipt(key, value)
 
-        return self._run(act)
+        if idempotency_key is None:
+            return self._run(act)
+        conditions = (base, strategy, ttl, *(() if if_version is _UNSET else (if_version,)))
+        return self._run(lambda draft: self._once(draft, key, idempotency_key, operation, conditions, act))
+
+    def _once(
+        self, draft: Draft, key: str, idempotency_key: str, operation: Operation, conditions: tuple[Any, ...],
+        act: Callable[[Draft], Receipt],
+    ) -> Receipt:  # fmt: skip
+        asked = idempotency.fingerprint(operation, *conditions)
+        done = idempotency.find(self._replica, idempotency_key, key, asked)
+        if done is not None:
+            return self._made(key, done.version, done.strategy, Fate())
+        receipt = act(draft)
+        idempotency.keep(self._replica, idempotency_key, key, receipt.version, asked, receipt.strategy)
+        return receipt
 
     def _check_base_given(self, key: str, operation: Operation, base: str | None) -> None:
-        if (
-            base is None
-            and operation.name == "put"
-            and self._rule_of(key).require_base
-            and self._reading().present(key)
-        ):
+        if base is None and operation.name == "put" and self._rule_of(key).require_base and self._inside().present(key):
             raise BaseRequired(f"the rule of {key!r} requires a base; read it and send its version as the base")
 
     def _operate(
@@ -162,12 +158,20 @@ class Operations(MutableMapping[str, Any]):
         draft.operate(key, operation, self._context(key, base), strategy, family)
         return self._receipt(key)
 
-    def _receipt(self, key: str, value: Any = _UNSET) -> Receipt:
+    def _receipt(self, key: str, value: Any = UNREAD) -> Receipt:
+        """What has just been done to `key`; unless it is given the value is read when it is asked for. O(1)."""
         shown = self._replica.shown(key)
-        if value is _UNSET:
-            value = shown[0].read(shown[1]) if shown else None
         version = format_version(key, self._replica.storage.context(key))
-        return Receipt(key, version, value if shown else None, shown[0].spec if shown else "")
+        if shown is None:
+            return self._made(key, version, "", self._fate, None)
+        return self._made(key, version, shown[0].spec, self._fate, value)
+
+    def _made(self, key: str, version: str, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
+        def read() -> Any:
+            found = self._inside().value_at(key, parse_version(key, version))
+            return None if found is ABSENT else found
+
+        return Receipt(key, version, strategy, fate, read, value)
 
     def _context(self, key: str, version: str | None) -> Context | None:
         return None if version is None else parse_version(key, version)
@@ -175,7 +179,7 @@ class Operations(MutableMapping[str, Any]):
     def _check_version(self, key: str, wanted: str | None) -> None:
         if wanted is _UNSET:
             return
-        entry = self._reading().entry(key)
+        entry = self._inside().entry(key)
         found = entry.version if entry is not None else None
         if found != wanted:
             words = (
@@ -185,18 +189,13 @@ class Operations(MutableMapping[str, Any]):
             )
             raise PreconditionFailed(f"{words}; read it again", version=found or "")
 
-    def _done(self, key: str, operation: Operation, idempotency_key: str) -> Receipt | None:
-        plain = self._replica.storage.meta(f"once/{_check_idempotency_key(idempotency_key)}")
-        if plain is None:
-            return None
-        known, version, _, fingerprint = plain
-        if known != key or fingerprint != _fingerprint(operation):
-            raise ValueInvalid(
-                f"idempotency key {idempotency_key!r} was used for another write, of {known!r}; use a new one",
-                next_step="use a new idempotency key",
-            )
-        receipt = self._receipt(key)
-        return Receipt(key, version, receipt.value, receipt.strategy)
+    # as a mapping: the rest is in PlainMapping
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.put(key, value)
+
+    def _put_new(self, key: str, value: Any) -> Any:
+        return self.put(key, value, if_version=None).value
 
     # reading
 
@@ -234,14 +233,22 @@ class Operations(MutableMapping[str, Any]):
         >>> [e.key for e in page], [e.key for e in kv.scan(cursor=page.cursor)]
         (['a', 'b'], ['c'])
         """
-        return self._reading().scan(prefix, glob, regex, start, end, limit, reverse, cursor)
+        selection = Selection(prefix, glob, regex, start, end, reverse)
+        return self._reading().scan(selection, limit, cursor)
 
-    def keys(  # type: ignore[override]
+    def keys(
         self, prefix: str = "", *, glob: str | None = None, regex: str | None = None, start: str | None = None,
         end: str | None = None, reverse: bool = False,
-    ) -> Iterator[str]:  # fmt: skip
-        """The keys that `scan` would give, in order."""
-        return iter(self._reading().keys(prefix, glob, regex, start, end, reverse))
+    ) -> Keys:  # fmt: skip
+        """A view of the keys that `scan` would give, in order; read anew each time. O(keys passed).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> kv.update({"cart/7": 1, "cart/9": 2, "todo": 3})
+        >>> list(kv.keys("cart/")), kv.keys() & {"todo", "nothing"}
+        (['cart/7', 'cart/9'], {'todo'})
+        """
+        return Keys(self, Selection(prefix, glob, regex, start, end, reverse).checked())
 
     # handles
 
@@ -274,59 +281,6 @@ class Operations(MutableMapping[str, Any]):
     def json(self, key: str) -> JsonHandle:
         """The JSON document at `key`, with handles for its paths."""
         return JsonHandle(self, key)
-
-    # as a mapping of plain values
-
-    def __getitem__(self, key: str) -> Any:
-        entry = self.get(key)
-        if entry is None:
-            raise KeyError(key)
-        return entry.value
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.put(key, value)
-
-    def __delitem__(self, key: str) -> None:
-        if key not in self:
-            raise KeyError(key)
-        self.delete(key)
-
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, str) and self._reading().present(check_key(key))
-
-    def __iter__(self) -> Iterator[str]:
-        return self.keys()
-
-    def __len__(self) -> int:
-        """O(keys)."""
-        return sum(1 for _ in self.keys())
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def _check_idempotency_key(key: object) -> str:
-    """An idempotency key: 1 to 256 bytes of UTF-8. Raises ValueInvalid."""
-    try:
-        good = isinstance(key, str) and 1 <= len(key.encode()) <= 256
-    except UnicodeEncodeError:
-        good = False
-    if not good or not isinstance(key, str):
-        raise ValueInvalid(
-            f"idempotency key {key!r:.80} is not 1 to 256 bytes of text", next_step="use a new idempotency key"
-        )
-    return key
-
-
-def _fingerprint(operation: Operation) -> str:
-    """The same for the same wish, so that one key is not used for two."""
-    return xxhash.xxh3_64_hexdigest(operation.name.encode() + values.pack(list(operation.args)))
-
-
-MAX_TTL = 100 * 366 * 24 * 3600
 
 
 def _check_ttl(ttl: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,25 +11,18 @@ from typing import Any, TypeVar, cast
 
 from crdtkv.core.cells import Context, expiry_of
 from crdtkv.core.clocks import Dot, Stamp, stamp_ms
-from crdtkv.core.keys import Pattern, check_key, glob, regex
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
-from crdtkv.errors import CursorInvalid, KeyInvalid, ValueInvalid, WrongOperation
+from crdtkv.errors import WrongOperation
 from crdtkv.replica import past
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import Blame, Entry, Page, Revision
+from crdtkv.store.selection import Selection, check_limit, encode_cursor
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.log import Log
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, newest, pick, roots_in
 
-__all__ = [
-    "USER_KEYS",
-    "Reading",
-]
-
-USER_KEYS = "\x01"
-"""The least key that is not the system's."""
-
+__all__ = ["Reading"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -41,17 +33,22 @@ def _locked(method: _F) -> _F:
     @wraps(method)
     def call(self: Reading, *args: Any) -> Any:
         with self.lock:
+            self.check()
             return method(self, *args)
 
     return cast(_F, call)
 
 
 class Reading:
-    """The keys of `replica` as they read at one instant of its hybrid clock."""
+    """The keys of `replica` as they read at one instant of its hybrid clock.
 
-    def __init__(self, replica: Replica, lock: AbstractContextManager[Any]) -> None:
+    `check` raises if nothing may be read now; it is called under `lock`.
+    """
+
+    def __init__(self, replica: Replica, lock: AbstractContextManager[Any], check: Callable[[], None]) -> None:
         self.replica = replica
         self.lock = lock
+        self.check = check
         self.now = replica.now()
 
     # now
@@ -123,66 +120,48 @@ class Reading:
     @_locked
     def value_at(self, key: str, version: Context | None) -> Any:
         """The value at a version (None: now), ABSENT if it was absent. Raises as `entry_at`."""
-        if version is None:
-            return self.replica.read(key)
-        cells = self._cells_at(key, version)
-        shown = pick(_roots_then(cells))
+        shown = self._shown(key) if version is None else pick(self._at(key, version)[1])
         return ABSENT if shown is None else shown[0].read(shown[1])
 
     @_locked
     def entry_at(self, key: str, version: Context) -> Entry | None:
         """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
-        cells = self._cells_at(key, version)
         # What has expired since is shown: a version reads the same for ever.
-        return self._entry(key, cells, version, _roots_then(cells))
+        cells, roots = self._at(key, version)
+        return self._entry(key, cells, version, roots)
 
-    def _cells_at(self, key: str, version: Context) -> Cells:
+    def _at(self, key: str, version: Context) -> tuple[Cells, list[Root]]:
+        storage = self.replica.storage
+        # Also the version that an open transaction has given the key, which is not absorbed yet.
+        if version == storage.context(key):
+            cells = storage.cells(key)
+            return cells, list(roots_in(cells, expired_then(cells), self.replica.memo(key)))
         self.replica.check_absorbed(key, version)
-        if version == self.replica.storage.context(key):
-            return self.replica.storage.cells(key)
         self.replica.check_kept(key, version)
-        return past.cells_at(self.replica.storage, key, version)
+        cells = past.cells_at(storage, key, version)
+        return cells, _roots_then(cells)
 
     # many
 
     @_locked
-    def keys(
-        self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
-        reverse: bool,
-    ) -> list[str]:  # fmt: skip
+    def keys(self, selection: Selection) -> list[str]:
         """The keys that match, in order."""
-        return list(self._matching(prefix, match_glob, match_regex, start, end, reverse))
+        return list(self._matching(selection))
 
     @_locked
-    def scan(
-        self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
-        limit: int | None, reverse: bool, cursor: str | None,
-    ) -> Page:  # fmt: skip
+    def scan(self, selection: Selection, limit: int | None, cursor: str | None) -> Page:
         """A page of entries."""
-        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-            raise ValueInvalid(f"limit is {limit!r}; a whole number of at least 1 is allowed")
-        if cursor is not None:
-            after = _decode_cursor(cursor)
-            start, end = (start, after) if reverse else (after + "\x00", end)
-        found = self._matching(prefix, match_glob, match_regex, start, end, reverse)
+        check_limit(limit)
+        found = self._matching(selection.checked().behind(cursor))
         entries = (entry for key in found if (entry := self.entry(key)) is not None)
         page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
-            page.cursor = _encode_cursor(page[-1].key)
+            page.cursor = encode_cursor(page[-1].key)
         return page
 
-    def _matching(
-        self, prefix: str, match_glob: str | None, match_regex: str | None, start: str | None, end: str | None,
-        reverse: bool,
-    ) -> Iterator[str]:  # fmt: skip
-        for name, given in (("prefix", prefix), ("start", start), ("end", end)):
-            if given is not None and not isinstance(given, str):
-                raise ValueInvalid(f"{name} is {given!r}; text is wanted")
-        patterns: list[Pattern] = [glob(match_glob)] if match_glob is not None else []
-        patterns += [regex(match_regex)] if match_regex is not None else []
-        low = max([USER_KEYS, prefix, start or "", *(p.prefix for p in patterns)])
-        ends = [e for e in (end, *(_after(p) for p in (prefix, *(p.prefix for p in patterns)))) if e is not None]
-        for key in self.replica.storage.keys(low, min(ends, default=None), reverse):
+    def _matching(self, selection: Selection) -> Iterator[str]:
+        patterns = selection.checked().patterns()
+        for key in self.replica.storage.keys(*selection.bounds(), selection.reverse):
             if all(p.matches(key) for p in patterns) and self.present(key):
                 yield key
 
@@ -228,29 +207,3 @@ def _plain(value: Any) -> Any:
 def _roots_then(cells: Cells) -> list[Root]:
     """The strategies in the cells of a version, expiry judged when it was made."""
     return list(roots_in(cells, expired_then(cells)))
-
-
-def _after(prefix: str) -> str | None:
-    """The least text above everything that begins with `prefix`; None if there is none.
-
-    (Not the prefix and U+10FFFF: a key may go on with that, and further.)
-    """
-    head = prefix.rstrip("\U0010ffff")
-    if not head:
-        return None
-    # Between U+D7FF and U+E000 are the surrogates, which no key has.
-    return head[:-1] + ("\ue000" if head[-1] == "\ud7ff" else chr(ord(head[-1]) + 1))
-
-
-def _encode_cursor(key: str) -> str:
-    """A cursor that continues behind `key`."""
-    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-
-
-def _decode_cursor(cursor: str) -> str:
-    """The key in a cursor. Raises CursorInvalid."""
-    try:
-        key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        return check_key(key)
-    except (ValueError, TypeError, KeyInvalid) as error:
-        raise CursorInvalid(f"cursor {cursor!r:.80} is not one; use what a page returned") from error

@@ -6,17 +6,76 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Blame", "Change", "Conflict", "Entry", "Migration", "Page", "Receipt", "Revision", "SyncReport"]
+from crdtkv.errors import BadRequest
+
+__all__ = [
+    "Blame",
+    "Change",
+    "Conflict",
+    "Entry",
+    "Fate",
+    "Migration",
+    "Page",
+    "Receipt",
+    "Revision",
+    "SyncReport",
+    "UNREAD",
+]
+
+UNREAD: Any = object()
+"""In the place of a value that is read when it is asked for."""
 
 
-@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a transaction; its receipts look here."""
+
+    undone = False
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Receipt:
-    """What a write did. `value` is what a read shows right after it (None: absent)."""
+    """What a write did: of which `key`, the `version` and `strategy` it has after it, and its `value` then.
+
+    `value` (None: absent) of an operation on a part of the key is read when it is first asked for, so
+    that an add to a large set costs an add. It is that of `version` even if the key has changed since;
+    all writes of one transaction have one version. Raises BaseTooOld where that is not kept any more,
+    StoreClosed, and BadRequest if its transaction was undone: then it has no version either.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(":memory:", colo="lhr")
+    >>> receipt = kv.set("tags").add("a")
+    >>> _ = kv.set("tags").add("b")
+    >>> receipt.value
+    ['a']
+    """
 
     key: str
-    version: str
-    value: Any
+    _version: str
     strategy: str
+    _fate: Fate
+    _read: Callable[[], Any]
+    _value: Any = UNREAD
+
+    @property
+    def version(self) -> str:
+        """The key's version after the write."""
+        self._check()
+        return self._version
+
+    @property
+    def value(self) -> Any:
+        """What the key shows at that version. O(n) when first asked for, then O(1)."""
+        self._check()
+        if self._value is UNREAD:
+            object.__setattr__(self, "_value", self._read())
+        return self._value
+
+    def _check(self) -> None:
+        if self._fate.undone:
+            raise BadRequest(f"this write of {self.key!r} was undone with its transaction; it has no version")
+
+    def __repr__(self) -> str:
+        return f"Receipt(key={self.key!r}, version={self._version!r}, strategy={self.strategy!r})"
 
 
 @dataclass(frozen=True, slots=True)

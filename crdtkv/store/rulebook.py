@@ -105,11 +105,13 @@ class Rulebook:
     def all(self) -> builtins.list[Rule]:
         """The rules, by pattern."""
         with self._store._lock:
+            self._store._check_open()
             return sorted(known_rules(self._store._replica), key=lambda rule: rule.pattern)
 
     def of(self, key: str) -> Rule:
         """The rule that holds for `key`."""
         with self._store._lock:
+            self._store._check_open()
             return rule_of(self._store._replica, key)
 
     def migrate(self, pattern: str = "*", *, dry_run: bool = False) -> builtins.list[Migration]:

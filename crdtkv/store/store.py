@@ -6,6 +6,7 @@ it. One lock serialises them; reads take it too, so what is read is of one insta
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -30,14 +31,16 @@ from crdtkv.replica.past import Keep
 from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store import maintenance, syncing, watching
+from crdtkv.store.lock import ProcessLock
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
-from crdtkv.store.results import Blame, Change, Conflict, Receipt, Revision, SyncReport
+from crdtkv.store.results import Blame, Change, Conflict, Fate, Receipt, Revision, SyncReport
 from crdtkv.store.rulebook import Rulebook, rule_of
 
 __all__ = ["Store", "Transaction", "open_store"]
 
 _T = TypeVar("_T")
+_log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 
@@ -94,9 +97,10 @@ class Store(Operations):
         self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000
     ) -> None:
         self._replica = replica
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
+        self._lock = ProcessLock(f"the store of {colo_of(replica.state.id)!r}")
+        self._changed = threading.Condition(self._lock.inner)
         self._draft: Draft | None = None
+        self._fate = Fate()
         self._closed = False
         self._history = history
         self._purge_step_ms = purge_step_ms
@@ -121,23 +125,28 @@ class Store(Operations):
     def vector(self) -> dict[str, int]:
         """replica -> how many of its transactions are absorbed here."""
         with self._lock:
+            self._check_open()
             return dict(self._replica.state.vector)
 
     @property
     def members(self) -> list[str]:
         """The replica ids that belong to the namespace, as known here."""
         with self._lock:
+            self._check_open()
             return sorted(members.members(self._replica))
 
     def digest(self) -> str:
         """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1)."""
         with self._lock:
+            self._check_idle()
             return f"{self._replica.state.digest:032x}"
 
     @property
     def floor(self) -> int:
         """The stamp up to which deleted cells have been dropped here."""
-        return self._replica.state.floor
+        with self._lock:
+            self._check_open()
+            return self._replica.state.floor
 
     # transactions
 
@@ -145,7 +154,9 @@ class Store(Operations):
     def transaction(self) -> Iterator[Transaction]:
         """All that is done with what this yields is one transaction: seen whole or not at all, here and everywhere.
 
-        Nothing is written if the block raises. Other threads wait meanwhile.
+        Nothing is written if the block raises, and its receipts are void. Other threads wait
+        meanwhile, and then read what was committed; in this one only the transaction itself
+        reads and writes.
 
         >>> kv = open_store(colo="lhr")
         >>> with kv.transaction() as t:
@@ -157,18 +168,25 @@ class Store(Operations):
         with self._lock:
             self._begin()
             made = None
+            self._fate = fate = Fate()
             try:
                 with self._replica.transaction():
                     self._draft = draft = Draft(self._replica, self._rule_of)
-                    yield Transaction(self, draft)
+                    yield Transaction(self, draft, fate)
                     made = draft.record()
+            except BaseException:
+                fate.undone = True
+                raise
             finally:
                 self._draft = None
             self._told(made)
 
-    def _check_idle(self) -> None:
+    def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
+
+    def _check_idle(self) -> None:
+        self._check_open()
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
 
@@ -180,6 +198,11 @@ class Store(Operations):
             raise NotAMember(
                 f"{self.id} was restored from a copy; sync with a member before it writes, for a new id, "
                 "or evict all others if they are lost"
+            )
+        if self._replica.state.left:
+            raise NotAMember(
+                f"{self.id} has left its namespace and writes no more; open a new file and sync it with a member",
+                next_step="open a new file, and sync it with a member",
             )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
@@ -193,9 +216,16 @@ class Store(Operations):
         if made is not None:
             replica.spoken = dict(replica.state.vector)
             replica.recent.append(made)
-            self._changed.notify_all()
-            for listener in self.on_commit:
+            self._tell(made)
+
+    def _tell(self, made: tuple[Record, bytes]) -> None:
+        self._changed.notify_all()
+        for listener in list(self.on_commit):
+            try:
                 listener(*made)
+            except Exception:
+                # What is committed is: its writer must not be told that it failed.
+                _log.exception("a listener of on_commit failed at %s", made[0].dot)
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
         with self._lock, self.transaction():
@@ -203,9 +233,10 @@ class Store(Operations):
             return act(self._draft)
 
     def _reading(self) -> Reading:
-        if self._closed:
-            raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
-        return Reading(self._replica, self._lock)
+        return Reading(self._replica, self._lock, self._check_idle)
+
+    def _inside(self) -> Reading:
+        return Reading(self._replica, self._lock, self._check_open)
 
     def _rule_of(self, key: str) -> Rule:
         return rule_of(self._replica, key)
@@ -227,8 +258,8 @@ class Store(Operations):
         from crdtkv.store.patches import difference
 
         key = check_key(key)
+        reading = self._reading()
         with self._lock:
-            reading = self._reading()
             old = None if a is None else reading.entry_at(key, parse_version(key, a))
             new = reading.entry(key) if b is None else reading.entry_at(key, parse_version(key, b))
         return difference(old.value if old else None, new.value if new else None)
@@ -249,7 +280,6 @@ class Store(Operations):
         """The inbox of lost writes that this colo made, oldest first."""
         if not isinstance(prefix, str):
             raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
-        self._reading()
         return maintenance.conflicts(self, prefix)
 
     # other colos
@@ -289,6 +319,7 @@ class Store(Operations):
     def forks(self) -> list[tuple[str, ...]]:
         """The membership conflicts that stand; while there is one nothing is purged."""
         with self._lock:
+            self._check_open()
             return members.open_forks(self._replica)
 
     def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
@@ -297,9 +328,7 @@ class Store(Operations):
             before = dict(self._replica.state.vector)
             done = act(self._replica)
             if self._replica.state.vector != before:
-                self._changed.notify_all()
-                for listener in self.on_commit:
-                    listener(*self._replica.recent[-1])
+                self._tell(self._replica.recent[-1])
             return done
 
     # care
@@ -317,7 +346,9 @@ class Store(Operations):
             return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
 
     def close(self) -> None:
-        """Let go of the file. Idempotent; later calls raise StoreClosed."""
+        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of."""
+        if not self._lock.ours:
+            return
         with self._lock:
             if not self._closed:
                 self._check_idle()
@@ -336,20 +367,31 @@ class Store(Operations):
 
 
 class Transaction(Operations):
-    """The methods of a store, all in one transaction; valid inside its `with` block."""
+    """The methods of a store, all in one transaction; valid inside its `with` block, in its thread."""
 
-    def __init__(self, store: Store, draft: Draft) -> None:
+    def __init__(self, store: Store, draft: Draft, fate: Fate) -> None:
         self._store = store
         self._replica = store._replica
         self._open = draft
+        self._fate = fate
+        self._thread = threading.get_ident()
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
-        if self._store._draft is not self._open:
-            raise BadRequest("this transaction has ended; begin another")
+        self._check()
         return act(self._open)
 
+    def _check(self) -> None:
+        if self._store._draft is not self._open:
+            raise BadRequest("this transaction has ended; begin another")
+        if threading.get_ident() != self._thread:
+            raise BadRequest("this transaction is of another thread; begin one here, or let that thread use it")
+
     def _reading(self) -> Reading:
-        return Reading(self._replica, self._store._lock)
+        self._check()
+        return Reading(self._replica, self._store._lock, self._check)
+
+    def _inside(self) -> Reading:
+        return self._store._inside()
 
     def _rule_of(self, key: str) -> Rule:
         return self._store._rule_of(key)

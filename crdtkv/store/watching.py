@@ -16,8 +16,8 @@ import msgpack
 
 from crdtkv.core.clocks import covers_all
 from crdtkv.errors import BaseNotHere, CursorInvalid
-from crdtkv.store.reading import USER_KEYS
 from crdtkv.store.results import Change
+from crdtkv.store.selection import USER_KEYS
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store
@@ -33,7 +33,7 @@ Position = tuple[dict[str, int], dict[str, int], str]
 def watch(store: Store, prefix: str, since: str | None, timeout: float | None) -> Iterator[Change]:
     """See Store.watch. The feed begins when this is called, not when it is first read from."""
     with store._lock:
-        store._reading()
+        store._check_idle()
         vector = dict(store._replica.state.vector)
         position = (vector, vector, "") if since is None else _decode(since)
         if not covers_all(vector, position[1]):

@@ -113,9 +113,10 @@ class Json(Strategy):
         if operation.name == "delete":
             return edit.delete(b"", now, base)
         if operation.name == "at":
-            tokens, _, inner = operation.args
+            tokens, family, inner = operation.args
+            inside = family in ("list", "log", "set") and inner.name != "put"
             for arg in inner.args:
-                values.pack(within(tokens, arg))  # the whole has its limits too
+                values.pack(within(tokens, [arg] if inside else arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
         raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
 

@@ -13,7 +13,7 @@ does a mark at the container's cell say that it is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from crdtkv.core import paths, values
@@ -126,8 +126,9 @@ def _checked(value: Any) -> list[Any]:
     return list(value)
 
 
-def _paths(elements: Iterable[Any]) -> dict[bytes, None]:
+def _paths(elements: Sequence[Any]) -> dict[bytes, None]:
     """The cells of the elements, each once, in the order given."""
+    values.check_items(elements)
     found: dict[bytes, None] = {}
     for element in elements:
         data = values.pack_canonical(element)

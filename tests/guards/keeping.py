@@ -10,7 +10,7 @@ from crdtkv.errors import (
 )  # fmt: skip
 from crdtkv.replica.core import Replica
 from crdtkv.storage.memory import MemoryStorage
-from crdtkv.store import reading
+from crdtkv.store import selection
 from tests.colos import Colos, arrive, cut, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
@@ -129,8 +129,8 @@ def a_message_that_no_colo_sends_is_refused() -> None:
 
 @guards(
     "Not the prefix and U+10FFFF: a key may go on with that, and further.",
-    Line(reading._after, r'head = prefix.rstrip("\U0010ffff")', r'return prefix + "\U0010ffff"'),
-    Line(reading._after, r'"\ue000" if head[-1] == "\ud7ff" else chr(ord(head[-1]) + 1)', "chr(ord(head[-1]) + 1)"),
+    Line(selection._after, r'head = prefix.rstrip("\U0010ffff")', r'return prefix + "\U0010ffff"'),
+    Line(selection._after, r'"\ue000" if head[-1] == "\ud7ff" else chr(ord(head[-1]) + 1)', "chr(ord(head[-1]) + 1)"),
 )
 def a_scan_has_all_keys_with_its_prefix_and_no_other() -> None:
     """Case 36: whatever characters they go on with."""
@@ -140,7 +140,7 @@ def a_scan_has_all_keys_with_its_prefix_and_no_other() -> None:
         kv.put(key, 1)
     for prefix in (*keys, "z", "zz\U0010ffff\U0010ffff"):
         assert list(kv.keys(prefix)) == [key for key in sorted(keys) if key.startswith(prefix)]
-    assert reading._after("zz\ud7ff") == "zz\ue000", "a bound that no storage could write down"
+    assert selection._after("zz\ud7ff") == "zz\ue000", "a bound that no storage could write down"
 
 
 @guards(

@@ -1,0 +1,143 @@
+"""One store in one process: transactions, receipts, threads, forks, the mapping."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import crdtkv
+from crdtkv.errors import BadRequest, StoreLocked, ValueInvalid
+from crdtkv.store import idempotency
+from crdtkv.store.lock import ProcessLock
+from crdtkv.store.mapping import PlainMapping
+from crdtkv.store.results import Receipt
+from crdtkv.store.store import Store, Transaction
+from tests.colos import Colos, refuses
+from tests.guards.mutation import Line, guards
+
+
+@guards(
+    "and its receipts are void",
+    Line(Receipt._check, "if self._fate.undone:", "if False:"),
+    Line(Store.transaction, "fate.undone = True", "pass"),
+)
+def an_undone_write_has_no_version() -> None:
+    """The next transaction has the same number: the receipt would name another's write."""
+    kv = Colos("a")["a"]
+    try:
+        with kv.transaction() as t:
+            void = t.put("k", 1)
+            raise InterruptedError
+    except InterruptedError:
+        kv.put("k", 2)
+    assert refuses(BadRequest, lambda: kv.put("k", 3, base=void.version))
+
+
+@guards(
+    "in this one only the transaction itself reads and writes",
+    Line(Store._check_idle, "if self._draft is not None:", "if False:"),
+    Line(Store._reading, "self._check_idle", "self._check_open"),
+)
+def what_is_not_committed_is_not_read() -> None:
+    kv = Colos("a")["a"]
+    kv.put("k", 1)
+    with kv.transaction() as t:
+        t.put("k", 2)
+        assert t["k"] == 2
+        assert refuses(BadRequest, lambda: kv["k"]) and refuses(BadRequest, kv.digest)
+    assert kv["k"] == 2
+
+
+@guards(
+    "valid inside its `with` block, in its thread",
+    Line(Transaction._check, "if threading.get_ident() != self._thread:", "if False:"),
+    Line(Transaction._check, "if self._store._draft is not self._open:", "if False:"),
+)
+def a_transaction_is_of_one_thread_and_ends() -> None:
+    kv = Colos("a")["a"]
+    said: list[bool] = []
+    with kv.transaction() as t:
+        other = threading.Thread(target=lambda: said.append(refuses(BadRequest, lambda: t.counter("k").add(1))))
+        other.start()
+        other.join()
+    with kv.transaction() as later:
+        later.put("x", 1)
+        said.append(refuses(BadRequest, lambda: t.put("k", 2)))
+    assert said == [True, True] and "k" not in kv
+
+
+@guards(
+    "taking it raises StoreLocked in any process but the one that made it",
+    Line(ProcessLock.ours, "os.getpid() == self.process", "True"),
+)
+def a_forked_child_has_no_part_in_the_store() -> None:
+    """Two processes would mint one dot for two writes."""
+    kv = Colos("a")["a"]
+    before = kv.vector
+    child = os.fork()
+    if not child:
+        try:
+            os._exit(0 if refuses(StoreLocked, lambda: kv.put("k", 1)) and refuses(StoreLocked, lambda: kv["k"]) else 1)
+        except BaseException:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert kv.vector == before and kv.put("k", 2).value == 2
+
+
+@guards(
+    "What is committed is: its writer must not be told that it failed.",
+    Line(Store._tell, "except Exception:", "except KeyError:"),
+)
+def a_listener_cannot_fail_a_write() -> None:
+    kv = Colos("a")["a"]
+    told: list[Any] = []
+
+    def raises(record: Any, data: bytes) -> None:
+        raise ValueInvalid("a listener's own")
+
+    kv.on_commit += [raises, lambda record, data: told.append(record)]
+    assert kv.put("k", 1).value == 1 and len(told) == 1
+
+
+@guards(
+    "The same for the same wish under the same conditions, so that one key is not used for two.",
+    Line(idempotency.find, "if done.key != key or done.fingerprint != asked:", "if False:"),
+    Line(idempotency.fingerprint, "list(conditions)", "[]"),
+)
+def an_idempotency_key_is_of_one_wish() -> None:
+    kv = Colos("a")["a"]
+    base = kv.put("k", [1], idempotency_key="once").version
+    assert refuses(ValueInvalid, lambda: kv.put("k", [2], idempotency_key="once"))
+    assert refuses(ValueInvalid, lambda: kv.put("k", [1], ttl=9, idempotency_key="once"))
+    assert refuses(ValueInvalid, lambda: kv.put("k", [1], base=base, idempotency_key="once"))
+
+
+@guards(
+    "What was done under an idempotency key within a day.",
+    Line(idempotency.find, "or _old(replica, row)", ""),
+    Line(idempotency._old, "> IDEMPOTENCY_MS", "> 0"),
+)
+def it_is_remembered_for_a_day() -> None:
+    colos = Colos("a")
+    kv = colos["a"]
+    first = kv.put("k", 1, idempotency_key="once")
+    colos.clock.wait(23 * 3600)
+    kv.put("k", 2)
+    again = kv.put("k", 1, idempotency_key="once")
+    assert (again.version, again.value, kv["k"]) == (first.version, 1, 2)
+    colos.clock.wait(2 * 3600)
+    assert kv.put("k", 3, idempotency_key="once").value == 3
+
+
+@guards(
+    "what takes a value and changes it (pop, popitem, setdefault, clear) is one transaction",
+    Line(PlainMapping.clear, 'draft.operate(key, Operation("delete"))', "pass"),
+    Line(PlainMapping._take, 'draft.operate(key, Operation("delete"))', "pass"),
+)
+def what_is_taken_is_gone() -> None:
+    kv: crdtkv.Store = Colos("a")["a"]
+    kv.update(a=1, b=2, c=3)
+    assert kv.pop("a") == 1 and sorted(kv) == ["b", "c"]
+    kv.clear()
+    assert len(kv) == 0

@@ -200,6 +200,11 @@ class Store(Operations):
                 f"{self.id} was restored from a copy; sync with a member before it writes, for a new id, "
                 "or evict all others if they are lost"
             )
+        if self._replica.state.left:
+            raise NotAMember(
+                f"{self.id} has left its namespace and writes no more; open a new file and sync it with a member",
+                next_step="open a new file, and sync it with a member",
+            )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
         ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))

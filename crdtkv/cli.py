@@ -2,7 +2,7 @@
 
 Rule of this room: nothing but typer is imported until a command runs, so that
 `crdtkv --help` stays quick. Exit 0: done; 1: an error of the crdtkv tree, printed as
-`error: ...` with its next step; 2: the command was written wrongly.
+`error: ...` with its next step, or merges that failed; 2: the command was written wrongly.
 """
 
 import sys
@@ -60,7 +60,8 @@ def _demo(
     if merges is not None:
         from crdtkv.demo import merges as corpus
 
-        corpus.show(merges, verbose=verbose)
+        if not corpus.show(merges, verbose=verbose):
+            raise typer.Exit(1)
     else:
         from crdtkv.demo import thread, workload
 

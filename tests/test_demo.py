@@ -188,21 +188,47 @@ def test_a_corpus_is_counted(tmp_path: Path, name: str) -> None:
 
 @STORE
 @pytest.mark.parametrize(
-    ("rows", "words"),
+    ("row", "words"),
     [
-        (["{"], "c.jsonl:1 is not JSON"),
-        ([case(1, 2, 3), {"base": 1}], "c.jsonl:2 lacks 'ours', 'theirs', 'merged'"),
-        ([[1]], "c.jsonl:1 lacks 'base'"),
+        ("{", "c.jsonl:2 is not JSON"),
+        ({"base": 1}, "c.jsonl:2 lacks 'ours', 'theirs', 'merged'"),
+        ([1], "c.jsonl:2 lacks 'base'"),
+        ('{"base": {"a": 1, "a": 2}, "ours": 1, "theirs": 1, "merged": 1}', "member 'a' occurs twice"),
+        ('{"base": NaN, "ours": 1, "theirs": 1, "merged": 1}', "NaN is no JSON number"),
+        ("[" * 100_000, "c.jsonl:2 is not JSON"),
     ],
 )
-def test_a_bad_corpus_is_one_line(tmp_path: Path, rows: list[object], words: str) -> None:
+def test_a_bad_line_is_told_and_the_others_are_run(tmp_path: Path, row: object, words: str) -> None:
     """One line, what is wrong where, the next step; exit 1."""
-    done = command("demo", "--merges", str(corpus(tmp_path / "c.jsonl", rows)))
+    same = case(BASE, BASE, BASE)
+    done = command("demo", "--merges", str(corpus(tmp_path / "c.jsonl", [same, row, "", same])))
     assert done.returncode == 1
+    assert "2 merges of c.jsonl" in done.stdout
     assert done.stderr.startswith("error: ")
     assert words in done.stderr
     assert "(next: " in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@STORE
+def test_bytes_that_are_no_text_are_one_bad_line(tmp_path: Path) -> None:
+    """And a byte order mark is none."""
+    line = json.dumps(case(BASE, BASE, BASE)).encode()
+    path = tmp_path / "c.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + line + b"\r\n\xff\xfe\n" + line)
+    found = merges.read(path)
+    assert [type(f).__name__ for f in found] == ["Case", "BadLine", "Case"] and found[1][0] == 2
+
+
+@STORE
+@pytest.mark.parametrize("verdict", ["divergence", "order-dependent", "error"])
+def test_a_run_in_which_a_merge_failed_is_a_failure(
+    tmp_path: Path, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = corpus(tmp_path / "c.jsonl", [case(BASE, BASE, BASE)])
+    assert merges.show(path)
+    monkeypatch.setattr(merges, "merge", lambda case, strategy: merges.Outcome(verdict))
+    assert not merges.show(path)
 
 
 @STORE

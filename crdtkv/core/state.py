@@ -6,8 +6,8 @@ cells; `heard`, `announced` and the floor follow the rules of docs/replication.m
 
 from __future__ import annotations
 
-from copy import copy
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 from crdtkv.core.clocks import Stamp
@@ -67,13 +67,14 @@ class State:
 
     def copy(self) -> State:
         """A copy that shares nothing mutable at the first level."""
-        return State(*(_shallow(getattr(self, f.name)) for f in fields(self)))
+        return State(*map(_shallow, _values(self)))
 
     def to_plain(self) -> dict[str, Any]:
         """For the meta table."""
-        plain = {f.name: _shallow(getattr(self, f.name)) for f in fields(self)}
+        plain = dict(zip(_NAMES, map(_shallow, _values(self)), strict=True))
         # MessagePack has no integer of 128 bits.
-        return plain | {"digest": self.digest.to_bytes(16, "big")}
+        plain["digest"] = self.digest.to_bytes(16, "big")
+        return plain
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> State:
@@ -88,5 +89,9 @@ class State:
         return state
 
 
+_NAMES = tuple(f.name for f in fields(State))
+_values = attrgetter(*_NAMES)
+
+
 def _shallow(value: Any) -> Any:
-    return copy(value) if isinstance(value, dict | list) else value
+    return value.copy() if isinstance(value, dict | list) else value

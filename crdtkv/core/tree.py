@@ -18,6 +18,7 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, newest_stamp
 from crdtkv.core.clocks import Stamp
+from crdtkv.core.paths import component_end, is_below
 
 __all__ = ["Cells", "Tree"]
 
@@ -71,6 +72,19 @@ class Tree:
             cell = self._cells[full]
             if not (self.expiry and newest_stamp(cell) < self.expiry):
                 yield full[cut:], cell
+
+    def tops(self) -> list[bytes]:
+        """The first components of the paths that have a cell, in order, expired or not. O(log n) each."""
+        cells, cut = self._cells, len(self.prefix)
+        if not isinstance(cells, SortedDict):
+            full = [path for path in cells if is_below(path, self.prefix)]
+            return sorted({path[cut : component_end(path, cut)] for path in full})
+        found = []
+        path = self.first_after(b"")
+        while path is not None:
+            found.append(path[: component_end(path, 0)])
+            path = self.first_after(found[-1] + b"\xff")
+        return found
 
     def first_after(self, path: bytes) -> bytes | None:
         """The least path of this window greater than `path` that has a cell, expired or not. O(log n)."""

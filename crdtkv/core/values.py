@@ -28,6 +28,7 @@ __all__ = [
     "MAX_INT_DIGITS",
     "MAX_PACKED",
     "Blob",
+    "check_items",
     "check_packed",
     "copy",
     "equal",
@@ -137,6 +138,12 @@ def _each(items: Sequence[Any], slow: Callable[[Any], bytes]) -> list[bytes]:
         fast(v) if ((t := type(v)) is int and -(2**63) <= v < 2**64) or (t is str and v.isascii()) else slow(v)
         for v in items
     ]
+
+
+def check_items(items: Sequence[Any]) -> None:
+    """Raises ValueInvalid or TooLarge if a list of these is no value: one may be deep enough by itself already."""
+    if any(isinstance(item, (dict, list, tuple)) for item in items):
+        pack(list(items))
 
 
 def join_array(parts: list[bytes]) -> bytes:

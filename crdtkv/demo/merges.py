@@ -15,12 +15,17 @@ result is then *equal had the other scalar won* if `merged` can be had by choosi
 each scalar in which the first and the third differ, one or the other.
 
 Members are compared by name, not in order; numbers by their JSON text (1 is not 1.0).
+
+A line that is no case is told by its number, and the others are run. What was not merged, or
+not alike at both colos, makes the whole run a failure: `show` says so.
 """
 
+import codecs
 import difflib
 import gzip
 import json
 import random
+import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -37,7 +42,7 @@ from crdtkv.demo.colos import Wall
 from crdtkv.demo.screen import console, print_plain
 from crdtkv.errors import BadRequest, CrdtkvError
 
-__all__ = ["STRATEGIES", "Case", "Outcome", "merge", "read", "show"]
+__all__ = ["STRATEGIES", "BadLine", "Case", "Outcome", "merge", "read", "show"]
 
 STRATEGIES = ("json", "json?strings=words", "json?strings=words&wins=delete")
 
@@ -49,6 +54,7 @@ _VERDICTS = {
     "divergence": "the two colos read differently",
     "order-dependent": "it matters who starts the exchange",
 }
+_FAILURES = ("error", "divergence", "order-dependent")
 _DIFF_LINES = 60
 _ABSENT = object()
 _NEXT_STEP = "give a file of JSON lines, plain or .gz, each an object of repo, path, commit, base, ours, theirs, merged"
@@ -64,6 +70,13 @@ class Case(NamedTuple):
     merged: Any
 
 
+class BadLine(NamedTuple):
+    """A line of the corpus that is no case, and why, in words."""
+
+    number: int
+    why: str
+
+
 class Outcome(NamedTuple):
     """A key of _VERDICTS, and in `detail` the diff or the error's words."""
 
@@ -71,18 +84,18 @@ class Outcome(NamedTuple):
     detail: str = ""
 
 
-def read(path: Path) -> list[Case]:
-    """The cases of a corpus, plain or gzipped. BadRequest names the first line that is none."""
+def read(path: Path) -> list[Case | BadLine]:
+    """The lines of a corpus, plain or gzipped, empty ones left out. BadRequest if the file cannot be read.
+
+    UTF-8, with or without a byte order mark.
+    """
     opener = gzip.open if path.suffix == ".gz" else open
-    cases = []
     try:
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    cases.append(_case(f"{path}:{number}", line))
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+        with opener(path, "rb") as file:
+            lines = file.read().removeprefix(codecs.BOM_UTF8).split(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
         raise BadRequest(f"{str(path)!r} can't be read: {error}", next_step=_NEXT_STEP) from error
-    return cases
+    return [_case(number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def merge(case: Case, strategy: str = "json") -> Outcome:
@@ -106,10 +119,15 @@ def merge(case: Case, strategy: str = "json") -> Outcome:
     return Outcome("other scalar" if between else "different", difference)
 
 
-def show(path: Path, *, verbose: bool = False) -> None:
-    """Runs the corpus and prints counts; with `verbose` also a diff of each that differs."""
+def show(path: Path, *, verbose: bool = False) -> bool:
+    """Runs the corpus and prints counts; with `verbose` also a diff of each that differs.
+
+    Whether every line was merged, and every merge read the same at both colos.
+    """
     out = console()
-    cases = read(path)
+    lines = read(path)
+    cases = [line for line in lines if isinstance(line, Case)]
+    bad = [line for line in lines if isinstance(line, BadLine)]
     counts: dict[str, Counter[str]] = {strategy: Counter() for strategy in STRATEGIES}
     for case in track(cases, "merging", console=out, transient=True, disable=not out.is_terminal):
         outcomes = {strategy: merge(case, strategy) for strategy in STRATEGIES}
@@ -127,6 +145,9 @@ def show(path: Path, *, verbose: bool = False) -> None:
     print_plain(out, table)
     if not verbose and any(c["equal"] < len(cases) for c in counts.values()):
         out.print("\n-v shows a diff of each that differs.")
+    for number, why in bad:
+        print(f"error: {path}:{number} {why}; it was left out (next: {_NEXT_STEP})", file=sys.stderr)
+    return not bad and not any(c[verdict] for c in counts.values() for verdict in _FAILURES)
 
 
 def _tell(out: Console, case: Case, outcomes: dict[str, Outcome]) -> None:
@@ -141,17 +162,30 @@ def _tell(out: Console, case: Case, outcomes: dict[str, Outcome]) -> None:
                 print(outcome.detail, file=out.file)
 
 
-def _case(where: str, line: str) -> Case:
+def _case(number: int, line: bytes) -> Case | BadLine:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{where} is not JSON: {error}", next_step=_NEXT_STEP) from error
+        return BadLine(number, f"is not JSON: {error}")
     wanted = ("base", "ours", "theirs", "merged")
     missing = [name for name in wanted if not isinstance(row, dict) or name not in row]
     if missing:
-        raise BadRequest(f"{where} lacks {', '.join(map(repr, missing))}", next_step=_NEXT_STEP)
-    name = f"{row.get('repo', '')} {row.get('path', where)}@{str(row.get('commit', ''))[:10]}".strip()
+        return BadLine(number, f"lacks {', '.join(map(repr, missing))}")
+    name = f"{row.get('repo', '')} {row.get('path', f'line {number}')}@{str(row.get('commit', ''))[:10]}".strip()
     return Case(name, *(row[part] for part in wanted))
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python would keep the last of two members; which of them whoever merged had meant nobody knows."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"member {twice!r} occurs twice in one object")
+    return members
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _run(case: Case, strategy: str, *, from_b: bool = False, ours_first: bool = False) -> tuple[str, str]:

@@ -63,6 +63,7 @@ class Replica:
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
         self._memos: OrderedDict[str, dict[bytes, Any]] = OrderedDict()
+        self._weights: OrderedDict[str, int] = OrderedDict()
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
 
     # transactions
@@ -83,7 +84,7 @@ class Replica:
             self.storage.rollback()
             self.state = before
             self.changed = {}
-            self._memos.clear()
+            self.forget_memos()
             raise
 
     def _note(self) -> None:
@@ -103,6 +104,8 @@ class Replica:
         self.storage.put_cell(key, path, cell)
         if key in self._memos:
             update(self._memos[key], path, cell)
+        if key in self._weights:
+            self._weights[key] += _weight(path, cell) - _weight(path, old)
         standing = {s.dot for s in cell}
         gone = [s for s in old if s.dot not in standing and s.dot != by]
         if gone:
@@ -174,6 +177,15 @@ class Replica:
     def forget_memos(self) -> None:
         """Cells were changed behind `set_cell`."""
         self._memos.clear()
+        self._weights.clear()
+
+    def weight(self, key: str) -> int:
+        """Bytes that the packed value of `key` does not exceed. O(cells) once, then O(1)."""
+        if key not in self._weights:
+            self._weights[key] = sum(_weight(path, cell) for path, cell in self.storage.cells(key).items())
+            if len(self._weights) > MEMOS:
+                self._weights.popitem(last=False)
+        return self._weights[key]
 
     def memo(self, key: str) -> dict[bytes, Any]:
         """What was made of the key's cells, until one of them changes. Of the keys asked for last."""
@@ -227,3 +239,8 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
+
+
+def _weight(path: bytes, cell: Cell) -> int:
+    """What a cell adds to a packed value at most: MessagePack puts up to 5 bytes before a name and before a value."""
+    return sum(len(s.payload) for s in cell if s.payload) + len(path) + 10 if cell else 0

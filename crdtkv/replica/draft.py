@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from crdtkv.core import values
 from crdtkv.core.cells import (
     Cell,
     Context,
@@ -31,7 +32,7 @@ from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
 from crdtkv.replica import inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
-from crdtkv.strategies.base import Env, Operation, Strategy, Write
+from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.roots import (
@@ -128,6 +129,17 @@ class Draft:
         for write in writes:
             self._write(key, write._replace(path=tree.prefix + write.path), covered, base is not None and present)
         self._touch(key)
+        self._check_size(key, chosen, tree, writes)
+
+    def _check_size(self, key: str, chosen: Strategy, tree: Tree, writes: list[Write]) -> None:
+        """Raises TooLarge for what was made larger than one put can be, write by write.
+
+        What only takes away is welcome, also where two colos together have made more of it.
+        """
+        if self.replica.weight(key) > values.MAX_PACKED and any(is_live(w.payload) for w in writes):
+            value = chosen.read(tree)
+            if value is not ABSENT:
+                values.pack(value)
 
     def maintain(self, key: str, act: Callable[[Tree, Env], list[Write]]) -> None:
         """Writes that keep the key's counters in order, be it in a document, and change no reading."""

@@ -175,7 +175,6 @@ class Store(Operations):
                     self._draft = draft = Draft(self._replica, self._rule_of)
                     yield Transaction(self, draft, fate)
                     made = draft.record()
-                    members.announce(self._replica)
             except BaseException:
                 fate.undone = True
                 raise
@@ -200,6 +199,11 @@ class Store(Operations):
             raise NotAMember(
                 f"{self.id} was restored from a copy; sync with a member before it writes, for a new id, "
                 "or evict all others if they are lost"
+            )
+        if self._replica.state.left:
+            raise NotAMember(
+                f"{self.id} has left its namespace and writes no more; open a new file and sync it with a member",
+                next_step="open a new file, and sync it with a member",
             )
         if not members.is_member(self._replica, self.id):
             raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")

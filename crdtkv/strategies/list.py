@@ -81,6 +81,7 @@ class List(Strategy):
             case Operation("remove", (index,)):
                 return _remove(tree, _shown(tree)[_index(index, tree)][1], env)
             case Operation("set", (index, value)):
+                values.check_items([value])
                 return [Write(_shown(tree)[_index(index, tree)][1], values.pack(value), all=True, beats=True)]
             case Operation("move", (index, to)):
                 return _move(tree, env, index, to)
@@ -183,6 +184,7 @@ def _end_element(tree: Tree, reverse: bool) -> list[bytes]:
 
 
 def _insert(tree: Tree, env: Env, left: bytes | None, right: bytes | None, new: Sequence[Any]) -> list[Write]:
+    values.check_items(new)
     made = positions.between(
         left, right, stamp=env.stamp, replica=env.replica, count=len(new),
         taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p))),

@@ -94,6 +94,7 @@ class Log(Strategy):
 
 
 def _append(tree: Tree, added: Sequence[Any], env: Env, stamp: Stamp) -> list[Write]:
+    values.check_items(added)
     own = _stamp_bytes(stamp) + env.replica.encode() + b"\x00" + _ordered(env.n)
     start = _first_free(tree, own)
     return [

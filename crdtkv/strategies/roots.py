@@ -67,13 +67,9 @@ def expired_then(cells: Cells) -> Stamp:
 def roots_in(cells: Cells, expiry: Stamp = 0, memo: dict[bytes, Any] | None = None) -> Iterator[Root]:
     """Each strategy that has cells among `cells`, and its tree."""
     whole = Tree(cells, expiry=expiry, memo=memo)
-    path = whole.first_after(b"")
-    while path is not None:
-        tag, data, _ = first(path)
-        root = component(tag, data)
-        if tag == STRATEGY:
-            yield known_strategy(data.decode()), whole.sub(root)
-        path = whole.first_after(root + b"\xff")
+    for root in whole.tops():
+        if root[:1] == STRATEGY:
+            yield known_strategy(first(root)[1].decode()), whole.sub(root)
 
 
 def known_strategy(spec: str) -> Strategy:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from crdtkv.core import rules
-from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, RuleInvalid
+from crdtkv.core import values as core_values
+from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, RuleInvalid, TooLarge, ValueInvalid
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import rulebook
 from crdtkv.strategies import document_parts, log, lww, merge, mv
@@ -13,10 +15,11 @@ from crdtkv.strategies import set as sets
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.flag import Flag
 from crdtkv.strategies.greatest import Max
+from crdtkv.strategies.json import Json
 from crdtkv.strategies.latch import Latch
 from crdtkv.strategies.list import List
 from crdtkv.strategies.merge import install
-from tests.colos import Colos, arrive, record, refuses, shows
+from tests.colos import Colos, arrive, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 
@@ -357,3 +360,63 @@ def a_base_of_another_strategy_at_a_path_is_refused() -> None:
     assert refuses(BaseTooOld, lambda: kv.put("doc", {"hits": 5, "x": 0}, base=base))
     assert refuses(BaseTooOld, lambda: kv.json("doc").counter("/hits").reset(base=base))
     assert kv.put("doc", {"hits": 3, "x": 1}, base=base).value == {"hits": 4, "x": 1}
+
+
+@guards(
+    "Raises TooLarge for what was made larger than one put can be, write by write.",
+    Line(Draft._edit, "self._check_size(key, chosen, tree, writes)", "pass"),
+    Line(Draft._check_size, "and any(is_live(w.payload) for w in writes)", ""),
+    Line(Replica.set_cell, "self._weights[key] += _weight(path, cell) - _weight(path, old)", "pass"),
+)
+def a_value_does_not_outgrow_its_limit_by_operations() -> None:
+    """What two colos made of it together is shown; it only gets smaller from there."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    made: dict[str, Any] = {"set": [], "list": [], "log": [], "json": {}}
+    for strategy, empty in made.items():
+        a.put(strategy, empty, strategy=strategy)
+    colos.meet()
+    long = ["x" * 40 + str(i) for i in range(5)]
+    adds: dict[str, Any] = {
+        "set": lambda kv, i: kv.set("set").add(long[i]),
+        "list": lambda kv, i: kv.list("list").append(long[i]),
+        "log": lambda kv, i: kv.log("log").append(long[i]),
+        "json": lambda kv, i: kv.json("json").at(f"/m{i}").put(long[i]),
+    }
+    with limited(core_values, "MAX_PACKED", 150):
+        for strategy, add in adds.items():
+            for i in range(3):
+                add(a, i)
+            before = a.digest()
+            assert refuses(TooLarge, lambda add=add: add(a, 3)) and a.digest() == before
+            add(b, 3)
+            add(b, 4)
+            colos.meet()
+            assert len(colos.read(strategy)) == 5
+        a.set("set").remove(long[0])
+        a.list("list").remove(0)
+        a.json("json").at("/m0").delete()
+        assert len(shows(a, "set")) == len(shows(a, "list")) == len(shows(a, "json")) == 4
+
+
+@guards(
+    "Raises ValueInvalid or TooLarge if a list of these is no value: one may be deep enough by itself already.",
+    Line(core_values.check_items, "if any(isinstance(item, (dict, list, tuple)) for item in items):", "if False:"),
+    Line(Json.edit, "[arg] if inside else arg", "arg"),
+)
+def nothing_gets_too_deep_by_operations() -> None:
+    """What is put in is a level deeper than it is by itself."""
+    kv = Colos("a")["a"]
+    kv.put("doc", {"l": [], "s": 0}, strategy="json")
+    deep: Any = 0
+    for _ in range(core_values.MAX_DEPTH - 1):
+        deep = [deep]
+    for add in (kv.set("set").add, kv.list("list").append, kv.log("log").append):
+        assert refuses(ValueInvalid, lambda add=add: add([deep]))
+    assert refuses(ValueInvalid, lambda: kv.json("doc").list("/l").append(deep))
+    kv.set("set").add(deep)
+    kv.list("list").append(deep)
+    kv.log("log").append(deep)
+    kv.json("doc").list("/l").append(deep[0])
+    for key in ("set", "list", "log", "doc"):
+        assert kv.put(key, shows(kv, key)).value == shows(kv, key)

@@ -114,7 +114,6 @@ def _take_record(replica: Replica, record: Record, data: bytes) -> None:
     state.chains[origin] = chain(data)
     state.heard[origin] = max(state.heard.get(origin, 0), record.stamp)
     replica.observe(record.stamp)
-    members.announce(replica)
     inbox.note(replica)
     purge_to(replica, 0)
 

@@ -159,12 +159,10 @@ def transact(replica: Replica, act: Callable[[Draft], None]) -> Made | None:
 
 
 def _mint(replica: Replica, act: Callable[[Draft], None]) -> Made | None:
-    """Inside a transaction: what `act` drafts, and our word after it."""
+    """Inside a transaction: what `act` drafts."""
     draft = Draft(replica, lambda key: DEFAULT)
     act(draft)
-    made = draft.record()
-    members.announce(replica)
-    return made
+    return draft.record()
 
 
 def _told(replica: Replica, made: Made | None) -> None:

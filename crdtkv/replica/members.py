@@ -102,7 +102,7 @@ def members(replica: Replica) -> frozenset[str]:
     One of each colo, the last that joined: of two the other is a disk that was wiped
     before it was known here.
     """
-    version = tuple(sorted(replica.storage.context(MEMBERS).items()))
+    version = replica.storage.context(MEMBERS)
     cached: tuple[Any, frozenset[str]] | None = replica.__dict__.get("_members")
     if cached is None or cached[0] != version:
         cached = (version, frozenset(_last_of_each_colo(replica)))
@@ -179,7 +179,10 @@ def stands(replica: Replica) -> bool:
 
 
 def announce(replica: Replica) -> None:
-    """Say how far we have heard from every member, and what we know of who belongs."""
+    """Say how far we have heard from every member, and what we know of who belongs.
+
+    Whoever is about to speak or to purge does: not each commit, for this is O(members).
+    """
     state, here = replica.state, members(replica)
     state.announced = {m: said for m, said in state.announced.items() if m in here}
     if is_live_member(replica):
@@ -213,7 +216,7 @@ def _facts(replica: Replica) -> int:
 
 def chain_links(replica: Replica) -> list[Link]:
     """The acts known here, in no order that matters. Cached until there is another."""
-    version = tuple(sorted(replica.storage.context(CHAIN).items()))
+    version = replica.storage.context(CHAIN)
     cached: tuple[Any, list[Link]] | None = replica.__dict__.get("_links")
     if cached is None or cached[0] != version:
         value = replica.read(CHAIN)

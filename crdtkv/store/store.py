@@ -174,7 +174,6 @@ class Store(Operations):
                     self._draft = draft = Draft(self._replica, self._rule_of)
                     yield Transaction(self, draft, fate)
                     made = draft.record()
-                    members.announce(self._replica)
             except BaseException:
                 fate.undone = True
                 raise

@@ -31,12 +31,13 @@ if TYPE_CHECKING:
     from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Receipt, Revision, SyncReport
     from crdtkv.store.store import Store, Transaction
     from crdtkv.store.store import open_store as open
+    from crdtkv.store.watching import Feed
     from crdtkv.strategies.registry import register
 
 __all__ = [
     "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Conflict", "Corrupt", "CrdtkvError", "Entry",
-    "Migration", "Page", "PreconditionFailed", "Receipt", "Refused", "Revision", "Store", "SyncReport", "Transaction",
-    "Unavailable", "errors", "open", "register", "register_merge",
+    "Feed", "Migration", "Page", "PreconditionFailed", "Receipt", "Refused", "Revision", "Store", "SyncReport",
+    "Transaction", "Unavailable", "errors", "open", "register", "register_merge",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _ROOMS = {
     "registration": ["register_merge"],
     "store.results": ["Blame", "Change", "Conflict", "Entry", "Migration", "Page", "Receipt", "Revision", "SyncReport"],
     "store.store": ["Store", "Transaction", "open"],
+    "store.watching": ["Feed"],
     "strategies.registry": ["register"],
 }  # fmt: skip
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}

@@ -6,14 +6,15 @@ Bounded: the oldest go first.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import xxhash
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, unhide
+from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, rank, unhide
 from crdtkv.core.clocks import Dot, covers
-from crdtkv.core.paths import ORDER, STRATEGY, components, first, is_below, split
+from crdtkv.core.paths import ORDER, STRATEGY, component_end, components, first, is_below, split
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.core import Replica
@@ -168,7 +169,12 @@ def _outranked(replica: Replica, key: str, path: bytes, mine: list[Sibling], old
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
     winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
     by = None if winner is None else (path, winner)
-    return [(path, s, by, "a concurrent write was later") for s in mine if s in new and s.dot in lost - was]
+    return [(path, s, by, _how(s, winner)) for s in mine if s in new and s.dot in lost - was]
+
+
+def _how(lost: Sibling, winner: Sibling | None) -> str:
+    removed = winner is not None and not is_live(winner.payload) and rank(winner) < rank(lost)
+    return "a concurrent delete won" if removed else "a concurrent write was later"
 
 
 def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:
@@ -186,12 +192,21 @@ def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibl
     return [(above + at, s, winner, "a concurrent write was later") for at, s in ours if (at, s.dot) in lost]
 
 
-def _kin(tree: Tree, path: bytes) -> list[bytes]:
-    """The other cells of the place that the one at `path` speaks of: of strategies of their own, or their container."""
-    *_, last = components(path) or [b""]
-    if last[:1] == STRATEGY:
-        return [path[: -len(last)]]
-    return [path + at for at, _ in tree.sub(path).range(STRATEGY) if len(components(at)) == 1]
+def _kin(tree: Tree, path: bytes) -> Iterator[bytes]:
+    """The other cells of the place that the one at `path` speaks of: its container's, those of other strategies."""
+    parts = components(path)
+    at = next((i for i, part in enumerate(parts) if part[:1] == STRATEGY), len(parts))
+    place, own = b"".join(parts[:at]), b"".join(parts[: at + 1])
+    if own != place:
+        yield place
+    below = tree.sub(place)
+    found = below.first_after(STRATEGY)
+    while found is not None and found[:1] == STRATEGY:
+        root = found[: component_end(found, 0)]
+        if place + root != own:
+            yield place + root
+            yield from (place + at for at, _ in below.below(root))
+        found = below.first_after(root + b"\xff")
 
 
 def _hidden(

@@ -34,8 +34,9 @@ from crdtkv.store import maintenance, syncing, watching
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
-from crdtkv.store.results import Blame, Change, Conflict, Fate, Receipt, Revision, SyncReport
+from crdtkv.store.results import Blame, Conflict, Fate, Receipt, Revision, SyncReport
 from crdtkv.store.rulebook import Rulebook, rule_of
+from crdtkv.store.watching import Feed
 
 __all__ = ["Store", "Transaction", "open_store"]
 
@@ -292,11 +293,19 @@ class Store(Operations):
         """
         return syncing.sync(self, other)
 
-    def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> Iterator[Change]:
-        """The changes of keys with `prefix`, from now on, or from the cursor of an earlier change on; waits for more.
+    def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> Feed:
+        """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.
 
-        Ends after `timeout` seconds without one (None: never). Intermediate values are
-        squashed. A cursor older than what was purged gives one `reset`, then every key.
+        Ends after `timeout` seconds without one (None: never), and when the store is closed.
+        Intermediate values are squashed; that a key expires is not told. A cursor older than
+        what was purged gives one `reset`, then every key. Raises CursorInvalid, ValueInvalid,
+        BaseNotHere for a cursor that is ahead of this colo. O(what changed).
+
+        >>> kv = open_store(colo="lhr")
+        >>> feed = kv.watch(timeout=0)
+        >>> kv["a"] = 1; del kv["a"]; kv["b"] = 2
+        >>> [(change.key, change.entry and change.entry.value) for change in feed]
+        [('a', None), ('b', 2)]
         """
         return watching.watch(self, prefix, since, timeout)
 

@@ -9,61 +9,110 @@ deleted: it gets one `reset`, then every key.
 from __future__ import annotations
 
 import base64
+import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgpack
 
 from crdtkv.core.clocks import covers_all
-from crdtkv.errors import BaseNotHere, CursorInvalid
+from crdtkv.errors import BaseNotHere, CursorInvalid, ValueInvalid
 from crdtkv.store.results import Change
 from crdtkv.store.selection import USER_KEYS
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
-__all__ = [
-    "Position",
-    "watch",
-]
+__all__ = ["Feed", "Position", "watch"]
 
 Position = tuple[dict[str, int], dict[str, int], str]
 
 
-def watch(store: Store, prefix: str, since: str | None, timeout: float | None) -> Iterator[Change]:
+def watch(store: Store, prefix: str, since: str | None, timeout: float | None) -> Feed:
     """See Store.watch. The feed begins when this is called, not when it is first read from."""
+    if not isinstance(prefix, str):
+        raise ValueInvalid(f"prefix is {prefix!r:.80}; text is wanted")
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
+        raise ValueInvalid(f"timeout is {timeout!r:.80}; a number of seconds, 0 or more, or None is allowed")
     with store._lock:
         store._check_idle()
         vector = dict(store._replica.state.vector)
         position = (vector, vector, "") if since is None else _decode(since)
         if not covers_all(vector, position[1]):
             raise BaseNotHere(f"cursor {since!r:.80} is ahead of this colo; sync, or try again")
-    return _changes(store, prefix, position, timeout)
+    return Feed(store, prefix, position, timeout)
 
 
-def _changes(store: Store, prefix: str, position: Position, timeout: float | None) -> Iterator[Change]:
-    frm, to, last = position
-    while True:
-        with store._lock:
-            if store._closed:
-                return
-            if frm and not covers_all(frm, store._replica.state.dropped):
-                # What was deleted since can't be told any more: begin again, with all there is.
-                frm, last = {}, ""
-                to = dict(store._replica.state.vector)
-                reset = True
-            else:
-                to = to if last else dict(store._replica.state.vector)
-                reset = False
-            keys = _keys(store, prefix, frm, to, last)
-        if reset:
-            yield Change("", None, _encode((frm, to, "\x00")), reset=True)
-        for key in keys:
-            yield Change(key, store.get(key), _encode((frm, to, key)))
-        frm, last = to, ""
-        with store._changed:
-            if covers_all(frm, store._replica.state.vector) and not store._closed and not store._changed.wait(timeout):
-                return
+class Feed(Iterator[Change]):
+    """The changes of a store, one by one, as `kv.watch` gives them; of one thread at a time.
+
+    It ends when it has waited for `timeout` seconds and nothing came that it tells of, and
+    when the store is closed. `cursor` is where it has got to: past what was told, and
+    past all that it looked at and had nothing to tell of.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(":memory:", colo="lhr")
+    >>> feed = kv.watch("cart/", timeout=0)
+    >>> _ = kv.put("todo", 1)
+    >>> list(feed)
+    []
+    >>> _ = kv.put("cart/7", 1)
+    >>> [change.key for change in kv.watch("cart/", since=feed.cursor, timeout=0)]
+    ['cart/7']
+    """
+
+    def __init__(self, store: Store, prefix: str, position: Position, timeout: float | None) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._position = position
+        self._timeout = timeout
+        self._batch: deque[str] | None = None
+
+    @property
+    def cursor(self) -> str:
+        """Where a feed goes on that is to miss nothing, here or at another colo. O(replicas)."""
+        return _encode(self._position)
+
+    def __next__(self) -> Change:
+        """The next change, waited for. O(1), and once a batch O(what changed)."""
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
+        store = self._store
+        while True:
+            with store._lock:
+                if store._closed:
+                    raise StopIteration
+                store._check_idle()
+                change = self._told()
+                if change is not None:
+                    return change
+                left = None if deadline is None else min(deadline - time.monotonic(), threading.TIMEOUT_MAX)
+                if left is not None and left <= 0:
+                    raise StopIteration
+                store._changed.wait(left)
+
+    def _told(self) -> Change | None:
+        """What there is to tell now; None once all that is absorbed here was told or passed over."""
+        vector, dropped = self._store._replica.state.vector, self._store._replica.state.dropped
+        while True:
+            frm, to, last = self._position
+            if self._batch is None:
+                if frm and not covers_all(frm, dropped):
+                    # What was deleted since can't be told any more: begin again, with all there is.
+                    self._position = ({}, dict(vector), "\x00")
+                    return Change("", None, self.cursor, reset=True)
+                if not last:
+                    if covers_all(frm, vector):
+                        return None
+                    self._position = frm, to, last = frm, dict(vector), ""
+                self._batch = deque(_keys(self._store, self._prefix, frm, to, last))
+            if self._batch:
+                key = self._batch.popleft()
+                self._position = (frm, to, key)
+                return Change(key, self._store._reading().entry(key), self.cursor)
+            self._batch = None
+            self._position = (to, to, "")
 
 
 def _keys(store: Store, prefix: str, frm: dict[str, int], to: dict[str, int], last: str) -> list[str]:

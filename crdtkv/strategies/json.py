@@ -32,7 +32,7 @@ from crdtkv.core.cells import (
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
 from crdtkv.core.tree import Tree
-from crdtkv.errors import CrdtkvError, WrongOperation
+from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.burial import restore
 from crdtkv.strategies.cell_reading import choose
@@ -299,19 +299,17 @@ def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
 
 
 def _losers_of_its_own(part: bytes, node: Node, path: bytes, shown: Shown | None) -> Iterable[Loser]:
-    """What loses in the cell of a strategy of its own: to its siblings, or to another kind that is read."""
+    """What loses in the cells of a strategy of its own: to siblings, or all of it to another kind that is read."""
     other = shown is not None and shown.kind != part
-    if len(node.cell) < 2 and not other:
+    if not other and not node.disputed():
         return
-    try:
-        found, tree = nested_strategy(part), nested_tree(node)
-    except CrdtkvError:
-        return  # not installed here
-    if other:
-        said = ((s, found.told(tree, b"", s)) for s in node.cell if is_live(s.payload) and not found.gone(node.cell))
-        yield from (Loser(path, s, value) for s, value in said)
-    else:
+    found, tree = nested_strategy(part), nested_tree(node)
+    if not other:
         yield from (Loser(path + at, s, value) for at, s, value in found.losers(tree))
+        return
+    for at, cell in node.cells():
+        said = (s for s in cell if is_value(s.payload) and not found.gone(cell))
+        yield from (Loser(path + at, s, found.told(tree, at, s)) for s in said)
 
 
 def _leaves(reader: Reader, node: Node, at: tuple[str, ...]) -> Iterable[tuple[str, Sibling, Any]]:

@@ -13,14 +13,14 @@ does a mark at the container's cell say that it is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Cell, Sibling, is_live, sweep
 from crdtkv.core.tree import Tree
 from crdtkv.errors import TooLarge, WrongType
-from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
+from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import choose, covers_live, misfit
 
 __all__ = ["MAX_ELEMENT", "Set"]
@@ -80,6 +80,12 @@ class Set(Strategy):
 
     def gone(self, cell: Cell) -> bool:
         return not self._has(cell)
+
+    def losers(self, tree: Tree) -> Iterable[Loser]:
+        """Under wins=remove what was added while another removed it."""
+        for path, cell in tree.below() if not self.add_wins else ():
+            if len(cell) > 1 and not self._has(cell):
+                yield from (Loser(path, s, _element(path)) for s in cell if is_live(s.payload))
 
     def _has(self, cell: Cell) -> bool:
         if len(cell) == 1:

@@ -6,11 +6,12 @@ import crdtkv
 from crdtkv.core import values
 from crdtkv.replica import exchange, inbox
 from crdtkv.replica.draft import Draft
-from crdtkv.strategies import burial
+from crdtkv.strategies import burial, json
 from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.json import Json
 from crdtkv.strategies.merge import Merge, install
+from crdtkv.strategies.set import Set
 from tests.colos import Colos, arrive, cut, limited, record, shows
 from tests.guards.mutation import Line, guards
 
@@ -298,3 +299,62 @@ def values_side_by_side_in_a_document_are_shown() -> None:
     b.json("doc").at("/rooms/0").put("both")
     colos.meet()
     assert [kv.get("doc").siblings for kv in colos.values()] == [(), ()]  # type: ignore[union-attr]
+
+
+@guards(
+    "Under wins=remove what was added while another removed it.",
+    Line(Set.losers, "if not self.add_wins else ()", "if False else ()"),
+    Line(json._losers_of_its_own, "if not other and not node.disputed():", "if not other and len(node.cell) < 2:"),
+)
+def who_added_what_another_removed_is_told() -> None:
+    """Where removes win; at a key of its own and in a document."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("doc", "json", paths={"/s": "set?wins=remove"})
+    a.put("doc", {"s": ["x", "y"]})
+    a.put("s", ["x", "y"], strategy="set?wins=remove")
+    colos.meet()
+    for handle in (a.set("s"), a.json("doc").set("/s")):
+        handle.remove("x")
+    for handle in (b.set("s"), b.json("doc").set("/s")):
+        handle.add("x")
+    colos.meet()
+    assert colos.read("s") == ["y"] and colos.read("doc") == {"s": ["y"]}
+    assert lost(a) == [] and lost(b) == [("x", None)] * 2
+    b.conflicts("s")[0].restore()
+    b.conflicts("doc")[0].restore()
+    colos.meet()
+    assert colos.read("s") == ["x", "y"] and colos.read("doc") == {"s": ["x", "y"]}
+
+
+@guards(
+    "What loses in the cells of a strategy of its own: to siblings, or all of it to another kind that is read.",
+    Line(json._losers_of_its_own, "for at, cell in node.cells():", 'for at, cell in [(b"", node.cell)]:'),
+    Line(inbox._kin, "yield from (place + at for at, _ in below.below(root))", "pass"),
+)
+def who_added_to_what_became_another_kind_is_told() -> None:
+    """a's set and counter, at places where b, under no rule yet, puts objects later; and the other way round."""
+    for first in "ab":
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        b.put("doc", {"y": 0})
+        colos.meet()
+        a.rules.set("doc", "json", paths={"/s": "set", "/n": "counter"})
+
+        def own(a: crdtkv.Store = a) -> None:
+            a.json("doc").set("/s").add("x", "z")
+            a.json("doc").counter("/n").add(3)
+
+        def plain(b: crdtkv.Store = b) -> None:
+            b.json("doc").at("/s").put({"o": 1})
+            b.json("doc").at("/n").put({"o": 2})
+
+        for act in (own, plain) if first == "a" else (plain, own):
+            act()
+        colos.meet()
+        if first == "a":
+            assert colos.read("doc") == {"s": {"o": 1}, "n": {"o": 2}, "y": 0} and lost(b) == []
+            assert sorted(lost(a), key=repr) == [("x", {"o": 1}), ("z", {"o": 1}), (3, {"o": 2})]
+        else:
+            assert colos.read("doc") == {"s": ["x", "z"], "n": 3, "y": 0} and lost(a) == []
+            assert [value for value, _ in lost(b)] == [{"o": 1}, {"o": 2}]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import BaseNotHere, CursorInvalid
+from crdtkv.errors import BadRequest, BaseNotHere, CursorInvalid
 
 
 def told(feed: Any) -> list[tuple[str, Any]]:
@@ -168,3 +168,85 @@ def test_expiry_and_feeds_agree(kv: crdtkv.Store, clock: Any) -> None:
     kv.put("a", 1, ttl=10)
     clock.now += 11
     assert told(feed) == [("a", None)] and kv.get("a") is None
+
+
+def test_a_quiet_prefix_has_a_cursor_that_moves(pair: tuple[crdtkv.Store, crdtkv.Store], clock: Any) -> None:
+    """Past what others wrote: so it is no reset when that was deleted and purged."""
+    lhr, sin = pair
+    feed = lhr.watch("quiet/", timeout=0)
+    first = feed.cursor
+    lhr.put("other", 1)
+    lhr.delete("other")
+    assert told(feed) == []
+    for _ in range(4):
+        clock.now += 60
+        lhr.sync(sin)
+        lhr.compact()
+        sin.compact()
+    assert lhr.floor > 0 and list(lhr.keys()) == []
+    assert told(lhr.watch("quiet/", since=feed.cursor, timeout=0)) == []
+    assert told(lhr.watch("quiet/", since=first, timeout=0)) == [("reset", None)]
+
+
+def test_the_feed_goes_on_where_it_stood(kv: crdtkv.Store) -> None:
+    """Its cursor in the middle of a batch is that of its last change."""
+    feed = kv.watch(timeout=0)
+    kv.update(a=1, b=2)
+    assert next(feed).cursor == feed.cursor
+    assert told(kv.watch(since=feed.cursor, timeout=0)) == [("b", 2)]
+
+
+def test_others_that_write_do_not_make_it_wait_longer(kv: crdtkv.Store) -> None:
+    """The timeout is for a key of the prefix: it ends while others are written on and on."""
+    feed = kv.watch("quiet/", timeout=0.05)
+    ended = threading.Event()
+
+    def write() -> None:
+        n = 0
+        while not ended.is_set():
+            n += 1
+            kv.put("other", n)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert told(feed) == []
+    ended.set()
+    thread.join()
+
+
+def test_it_ends_when_the_store_is_closed(kv: crdtkv.Store) -> None:
+    """Also in the middle of a batch, and while it waits."""
+    feed, waiting = kv.watch(), kv.watch()
+    kv.update(a=1, b=2)
+    assert next(feed).key == "a" and [next(waiting).key for _ in "ab"] == ["a", "b"]
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(list(waiting)))
+    thread.start()
+    kv.close()
+    thread.join()
+    assert list(feed) == [] and found == [[]]
+
+
+@pytest.mark.parametrize("wrong", [{"prefix": 5}, {"timeout": "x"}, {"timeout": -1}, {"timeout": True}, {"since": 5}])
+def test_what_cannot_be_watched(kv: crdtkv.Store, wrong: Any) -> None:
+    with pytest.raises(BadRequest):
+        kv.watch(**wrong)
+
+
+def test_an_expiry_is_not_told(kv: crdtkv.Store, clock: Any) -> None:
+    """It is no transaction; the entry says when."""
+    feed = kv.watch(timeout=0)
+    kv.put("a", 1, ttl=5)
+    [change] = list(feed)
+    assert change.entry is not None and change.entry.expires is not None
+    clock.now += 10
+    assert "a" not in kv and told(feed) == []
+
+
+def test_not_inside_a_transaction(kv: crdtkv.Store) -> None:
+    """There it would have to wait for itself."""
+    feed = kv.watch()
+    with kv.transaction() as t, pytest.raises(BadRequest):
+        t.put("a", 1)
+        next(feed)
+    assert next(feed).key == "a"

@@ -47,21 +47,22 @@ _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def open_store(
-    path: str | os.PathLike[str] = ":memory:", *, colo: str, namespace: str = "default",
+    path: str | os.PathLike[str] = ":memory:", *, colo: str | None = None, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
     purge_step_ms: int = 10_000,
 ) -> Store:  # fmt: skip
     """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only.
 
-    `colo`: 1 to 32 of a-z, 0-9 and '-'. `history=False` keeps no superseded values. `clock`
-    gives seconds since 1970 and `random` the names of incarnations: for tests and
-    simulations. Raises StoreLocked, FormatTooNew, StorageFailed, BadRequest.
+    `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that is there already knows its own.
+    `history=False` keeps no superseded values. `clock` gives seconds since 1970 and `random`
+    the names of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, StorageFailed, BadRequest.
 
     >>> kv = open_store(":memory:", colo="lhr")
     >>> kv.put("greeting", "hello").value
     'hello'
     """
-    if not isinstance(colo, str) or not _COLO.fullmatch(colo):
+    known = colo is None and os.path.exists(path)
+    if not known and (not isinstance(colo, str) or not _COLO.fullmatch(colo)):
         raise BadRequest(f"colo is {colo!r}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
     storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path)
     seconds = clock or time.time
@@ -71,8 +72,10 @@ def open_store(
         else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
     )
     try:
-        replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
-        if colo_of(replica.state.id) != colo:
+        if known and storage.meta("state") is None:
+            raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
+        replica = life.begin(storage, colo or "", lambda: int(seconds() * 1000), token)
+        if not known and colo_of(replica.state.id) != colo:
             raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
         return Store(replica, namespace, history, purge_step_ms)
     except BaseException as error:

@@ -7,29 +7,15 @@ place replaces it: one that had seen it (`over="seen"`) or whose base had (`"bas
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from crdtkv.core.clocks import Dot, Vector, covers
-from crdtkv.strategies.base import Operation
+from crdtkv.core.clocks import covers
+from crdtkv.trial.history import Event, seen_by
+
+__all__ = ["GONE", "Effect", "Effects", "Event", "Said", "Standing", "covered", "live", "seen_by", "standing"]
 
 GONE = object()
 """What an effect says that only takes away."""
-
-
-@dataclass(frozen=True)
-class Event:
-    """One operation. `seen`: what its replica had absorbed; `base`: what its client had, not more than that."""
-
-    dot: Dot
-    stamp: int
-    operation: Operation
-    seen: Vector
-    base: Vector
-
-    @property
-    def rank(self) -> tuple[int, Dot]:
-        return (self.stamp, self.dot)
 
 
 class Effect(NamedTuple):
@@ -42,10 +28,6 @@ Said = list[tuple[Event, Any]]
 Standing = Mapping[Hashable, Said]
 Effects = Callable[[Event, Standing, Standing], list[Effect]]
 Done = list[tuple[Event, Effect]]
-
-
-def seen_by(vector: Vector, events: list[Event]) -> list[Event]:
-    return [e for e in events if covers(vector, e.dot)]
 
 
 def standing(events: list[Event], effects: Effects) -> Standing:

@@ -14,7 +14,7 @@ from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.counter import Counter
 from crdtkv.strategies.counter_cells import FOLD_AFTER_MS, LIMIT, fold, once_path, share_path
 from tests.strategies.cases import CASES, Step, steps
-from tests.strategies.harness import Replica, World
+from crdtkv.trial.colos import Replica, World
 
 A_DAY_ON = 10 * FOLD_AFTER_MS
 

@@ -9,7 +9,7 @@ from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.merge import Merge, install
 from crdtkv.strategies.mv import Mv
 from crdtkv.strategies.registry import strategy
-from tests.strategies.harness import World
+from crdtkv.trial.colos import World
 
 
 def op(name: str, *args: Any) -> Operation:

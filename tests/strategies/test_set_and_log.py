@@ -17,7 +17,7 @@ from crdtkv.strategies.base import ABSENT, Env, Operation
 from crdtkv.strategies.log import Log
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.set import MAX_ELEMENT, Set
-from tests.strategies.harness import Replica, World
+from crdtkv.trial.colos import Replica, World
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(

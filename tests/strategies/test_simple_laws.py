@@ -12,7 +12,7 @@ from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.registry import strategy
 from tests.strategies.cases import CASES, Case, Step, steps
-from tests.strategies.harness import Replica, World
+from crdtkv.trial.colos import Replica, World
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 few = settings(max_examples=max(25, settings().max_examples // 4))

@@ -1,22 +1,20 @@
-"""The command `crdtkv`: a door. It translates words to calls and errors to one line.
+"""The command's front: its groups of commands, and what stands before them."""
 
-Rule of this room: nothing but typer is imported until a command runs, so that
-`crdtkv --help` stays quick. Exit 0: done; 1: an error of the crdtkv tree, printed as
-`error: ...` with its next step, or merges that failed; 2: the command was written wrongly.
-"""
-
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from crdtkv.cli import care, colos, deciding, moving, reading, trying, writing
+from crdtkv.cli.door import Command, example, in_words
+from crdtkv.cli.options import Colo, Output, StoreFile
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="A replicated key-value store whose concurrent writes merge, by the strategy you choose.",
+    epilog=example("export CRDTKV_STORE=lhr.db\ncrdtkv put todo '[1, 2, 3]'\ncrdtkv get todo"),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # typer's panels cost 110 ms at every --help, most of it a Markdown parser
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -33,14 +31,22 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    ctx: typer.Context,
+    store: StoreFile = None,
+    colo: Colo = None,
+    output: Output = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    pass
+    ctx.obj = {"store": store, "colo": colo, "output": output}
 
 
-@app.command("demo")
+for room in (writing, reading, deciding, trying, colos, care, moving):
+    room.add_to(app)
+
+
+@app.command("demo", cls=Command, epilog=example("crdtkv demo --seed 2"))
 def _demo(
     seed: Annotated[int, typer.Option(help="The same seed shows the same run.")] = 1,
     writes: Annotated[int, typer.Option(min=1, max=100_000, help="Writes a strategy is given in the workload.")] = 120,
@@ -57,31 +63,19 @@ def _demo(
     ] = False,
 ) -> None:  # fmt: skip
     """Three colos write at the same time, exchange, and end equal."""
-    if merges is not None:
-        from crdtkv.demo import merges as corpus
+    with in_words():
+        if merges is not None:
+            from crdtkv.demo import merges as corpus
 
-        if not corpus.show(merges, verbose=verbose):
-            raise typer.Exit(1)
-    else:
-        from crdtkv.demo import thread, workload
+            if not corpus.show(merges, verbose=verbose):
+                raise typer.Exit(1)
+        else:
+            from crdtkv.demo import thread, workload
 
-        thread.show(seed)
-        workload.show(seed, writes)
+            thread.show(seed)
+            workload.show(seed, writes)
 
 
 def main() -> None:
     """What the script `crdtkv` runs. Leaves with SystemExit."""
-    try:
-        app(prog_name="crdtkv")
-    except Exception as error:
-        from crdtkv.errors import CrdtkvError
-
-        if not isinstance(error, CrdtkvError):
-            raise
-        next_step = f" (next: {error.next_step})" if error.next_step else ""
-        print(f"error: {error}{next_step}", file=sys.stderr)
-        raise SystemExit(1) from None
-
-
-if __name__ == "__main__":
-    main()
+    app(prog_name="crdtkv")

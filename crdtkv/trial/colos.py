@@ -6,6 +6,8 @@ reading can be compared with a spec at every step. Stamps are drawn at random: a
 clock may run behind everything that it has heard of.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +18,9 @@ from crdtkv.core.cells import Cell, Sibling, is_sweep, join_cells, make_cell, un
 from crdtkv.core.clocks import covers, merge, tick
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
-from tests.specs.history import Event, seen_by
+from crdtkv.trial.history import Event, seen_by
+
+__all__ = ["Replica", "Snapshot", "World"]
 
 Snapshot = tuple[dict[str, int], SortedDict]
 
@@ -49,7 +53,7 @@ class Replica:
         """How many siblings are kept: what values hide."""
         return sum(map(len, self.cells.values()))
 
-    def clone(self) -> "Replica":
+    def clone(self) -> Replica:
         past = [(dict(v), c.copy()) for v, c in self.past]
         return Replica(self.id, self.strategy, self.cells.copy(), dict(self.vector), self.stamp, past)
 
@@ -102,7 +106,7 @@ class Replica:
         else:
             self.cells.pop(path, None)
 
-    def absorb(self, other: "Replica") -> None:
+    def absorb(self, other: Replica) -> None:
         """All that the other has, in one catch-up."""
         for path in {*self.cells, *other.cells}:
             joined = join_cells(self.cells.get(path, ()), self.vector, other.cells.get(path, ()), other.vector)
@@ -111,10 +115,10 @@ class Replica:
         self._remember()
 
     def purge(self, floor: int) -> None:
-        """Drop what the strategy calls dead."""
-        dead = set(self.strategy.dead(self.tree, list(self.cells), floor))
-        for path in dead:
-            self.cells.pop(path, None)
+        """Drop what the strategy calls dead, until nothing more is."""
+        while dead := set(self.strategy.dead(self.tree, list(self.cells), floor)) & self.cells.keys():
+            for path in dead:
+                del self.cells[path]
 
 
 class World:

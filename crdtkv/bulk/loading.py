@@ -1,0 +1,130 @@
+"""Items into a store, many to a transaction; what is refused is said of its line, and the rest goes on.
+
+Rule: a line is imported whole or not at all, and a line that says what the store shows
+already writes nothing. So to import again, or from an earlier line on, does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crdtkv.bulk.items import Item
+from crdtkv.bulk.sources import Found
+from crdtkv.core import values
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, Refused, StoreClosed
+
+if TYPE_CHECKING:
+    from crdtkv.store.operations import Operations
+    from crdtkv.store.results import Entry
+    from crdtkv.store.store import Store
+
+__all__ = ["BATCH", "BATCH_BYTES", "Loaded", "load"]
+
+BATCH = 256
+BATCH_BYTES = 4 << 20
+_NO_LINE_IS_TO_BLAME = (StoreClosed, NotAMember, ClockAhead)
+"""No write at all would be taken."""
+
+
+@dataclass
+class Loaded:
+    """What became of the lines. `line`: the last that was dealt with."""
+
+    written: int = 0
+    same: int = 0
+    expired: int = 0
+    kept: int = 0
+    bad: int = 0
+    metadata: int = 0
+    line: int = 0
+
+
+class _Loading:
+    def __init__(
+        self, store: Store, clock: Callable[[], float], absent_only: bool, problem: Callable[[int, str], None]
+    ) -> None:
+        self.store, self.clock, self.absent_only, self.problem = store, clock, absent_only, problem
+        self.done = Loaded()
+
+    def batch(self, found: list[Found]) -> None:
+        """All of it; halved where something is refused, until the line is found that was."""
+        try:
+            with self.store.transaction() as t:
+                outcomes = [self.put(t, f.item) for f in found if f.item is not None]
+        except (BadRequest, Refused) as error:
+            if isinstance(error, _NO_LINE_IS_TO_BLAME):
+                raise
+            if len(found) > 1:
+                middle = len(found) // 2
+                self.batch(found[:middle])
+                self.batch(found[middle:])
+            else:
+                self.done.bad += 1
+                self.problem(found[0].line, str(error))
+            return
+        for f, outcome in zip(found, outcomes, strict=True):
+            setattr(self.done, outcome, getattr(self.done, outcome) + 1)
+            self.done.metadata += f.item is not None and f.item.metadata is not None
+
+    def put(self, t: Operations, item: Item) -> str:
+        """Which count it belongs to."""
+        ttl = None if item.expires is None else item.expires - self.clock()
+        if ttl is not None and ttl <= 0:
+            return "expired"
+        entry = t.get(item.key)
+        if entry is not None and self.absent_only:
+            return "kept"
+        if entry is not None and values.equal(entry.value, item.value) and _same_date(entry, item):
+            return "same"
+        t.put(item.key, item.value, strategy=item.strategy if entry is None else None, ttl=ttl)
+        return "written"
+
+
+def _same_date(entry: Entry, item: Item) -> bool:
+    """To the second: an expiration has no finer words."""
+    if entry.expires is None or item.expires is None:
+        return entry.expires is None and item.expires is None
+    return abs(entry.expires / 1000 - item.expires) <= 1
+
+
+def load(
+    store: Store, found: Iterable[Found], clock: Callable[[], float], *, start: int = 1, absent_only: bool = False,
+    problem: Callable[[int, str], None], advance: Callable[[Loaded, int], Any],
+) -> Loaded:  # fmt: skip
+    """Import what a source gives, from line `start` on; what became of it.
+
+    `problem(line, words)` is told of each line that was not taken, `advance(so far, bytes read)` after
+    each transaction: what it counts is durable. Raises StorageFailed, StoreClosed, NotAMember, ClockAhead,
+    and what the source raises; what was counted by then is kept.
+    """
+    loading = _Loading(store, clock, absent_only, problem)
+    batch: list[Found] = []
+    size = before = 0
+
+    def flush() -> None:
+        if batch:
+            loading.batch(batch)
+            loading.done.line = batch[-1].line
+            advance(loading.done, batch[-1].read)
+        batch.clear()
+
+    try:
+        for f in found:
+            size, before = size + f.read - before, f.read
+            if f.line < start:
+                continue
+            if f.item is None:
+                loading.done.bad += 1
+                problem(f.line, f.problem)
+                continue
+            batch.append(f)
+            if len(batch) >= BATCH or size >= BATCH_BYTES:
+                flush()
+                size = 0
+    except BadRequest:
+        flush()  # the source ends in the middle: what was whole is kept
+        raise
+    flush()
+    return loading.done

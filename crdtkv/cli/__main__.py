@@ -1,0 +1,7 @@
+"""`python -m crdtkv.cli`."""
+
+from crdtkv.cli.main import main
+
+__all__: list[str] = []
+
+main()

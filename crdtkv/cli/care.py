@@ -1,0 +1,79 @@
+"""Commands that look after a store: check, compact, stats."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from crdtkv.cli.door import fail, on_store
+
+if TYPE_CHECKING:
+    from crdtkv import Store
+    from crdtkv.cli.output import Printer
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this room."""
+    on_store(app, "check", "crdtkv check")(_check)
+    on_store(app, "compact", "crdtkv compact")(_compact)
+    on_store(app, "stats", "crdtkv stats -o json")(_stats)
+
+
+def _check(kv: "Store", out: "Printer") -> None:
+    """Verify every invariant and the digest.
+
+    Leaves with 1 if one does not hold.
+    """
+    from crdtkv.cli.output import progress
+
+    with progress("checking"):
+        wrong = kv.check()
+    out.rows(
+        ["wrong"],
+        ({"wrong": words} for words in wrong),
+        ["wrong"],
+        empty=f"sound: {len(kv)} keys, digest {kv.digest()}",
+    )
+    if wrong:
+        raise fail(f"{len(wrong)} found wrong", "move the file away and join again from a peer, and report it")
+
+
+def _compact(kv: "Store", out: "Printer") -> None:
+    """Drop what is deleted everywhere, and old history.
+
+    Raw: how many cells and replaced values went.
+    """
+    from crdtkv.cli.output import progress
+
+    with progress("compacting"):
+        dropped = kv.compact()
+    out.one({"dropped": dropped, "purged_to": _purged_to(kv)}, ["dropped"])
+
+
+def _purged_to(kv: "Store") -> int | None:
+    """Milliseconds since 1970 up to which deleted cells are gone; None if none is."""
+    from crdtkv.core.clocks import stamp_ms
+
+    return stamp_ms(kv.floor) or None
+
+
+def _stats(kv: "Store", out: "Printer") -> None:
+    """What there is, and who is who."""
+    from collections import Counter
+
+    strategies: Counter[str] = Counter()
+    cursor = None
+    while True:
+        page = kv.scan(limit=1000, cursor=cursor)
+        strategies.update(entry.strategy for entry in page)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    row = {
+        "colo": kv.colo, "replica": kv.id, "namespace": kv.namespace, "keys": strategies.total(),
+        "strategies": dict(strategies.most_common()), "rules": len(kv.rules.all()), "lost_writes": len(kv.conflicts()),
+        "members": kv.members, "forks": [list(fork) for fork in kv.forks], "vector": kv.vector,
+        "digest": kv.digest(), "purged_to": _purged_to(kv),
+    }  # fmt: skip
+    out.one(row, ["keys"])

@@ -1,0 +1,129 @@
+"""Commands between colos and for what follows changes: sync, watch."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crdtkv.cli.door import Command, example, fail, in_words, on_store, open_named, warn
+from crdtkv.cli.options import Form, Output, Prefix, StoreFile
+
+if TYPE_CHECKING:
+    from crdtkv import Change, Store
+    from crdtkv.cli.output import Printer
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this room."""
+    on_store(app, "sync", "crdtkv sync sin.db gru.db -s lhr.db", makes=True)(_sync)
+    app.command("watch", cls=Command, epilog=example("crdtkv watch --prefix cart/ -o ndjson"))(_watch)
+
+
+def _sync(
+    kv: "Store", out: "Printer",
+    others: Annotated[list[Path], typer.Argument(metavar="FILE", show_default=False, help="Stores of other colos.")],
+) -> None:  # fmt: skip
+    """Exchange with other stores, both ways.
+
+    At the first time the two become one namespace. A file that is not there is made, a new colo.
+    """
+    rows: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    for path in others:
+        with open_named(path, None, makes=True) as other:
+            report = kv.sync(other)
+            rows.append({
+                "colo": other.colo, "replica": other.id, "records": report.records, "cells": report.cells,
+                "bytes": report.bytes, "rounds": report.rounds, "equal": report.equal,
+                "refused": list(report.refused), "quarantined": list(report.quarantined),
+            })  # fmt: skip
+            wrong += [*report.refused, *report.quarantined]
+    out.rows(["colo", "replica", "records", "cells", "bytes", "rounds", "equal"], rows)
+    if wrong:
+        raise fail("; ".join(dict.fromkeys(wrong)), "see forks, evict and resolve in docs/guide.md, chapter 12")
+
+
+def _watch(
+    ctx: typer.Context, prefix: Prefix = "",
+    since: Annotated[str | None, typer.Option("--since", metavar="CURSOR", help="Go on where a watch ended.")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="End after so long without a change.")
+    ] = None,
+    every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=0.05, help="How often to look.")] = 0.5,
+    store: StoreFile = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Follow the changes of keys, until Ctrl-C.
+
+    The file is open only while it looks for them, so that other commands can write meanwhile.
+    """
+    path, form = store or (ctx.obj or {}).get("store"), output or (ctx.obj or {}).get("output")
+    from crdtkv.cli.output import Printer
+
+    if form is Form.json:
+        raise typer.BadParameter(
+            "a watch has no end, so it prints no array; use ndjson", param_hint="'--output' / '-o'"
+        )
+    with in_words():
+        _Watch(path, prefix, since, timeout, every, Printer(form)).run()
+
+
+class _Watch:
+    """Opens the store, says what changed, lets go of it, and waits: one process has a file at a time."""
+
+    def __init__(
+        self, path: Path | None, prefix: str, since: str | None, timeout: float | None, every: float, out: "Printer"
+    ) -> None:
+        self.path, self.prefix, self.cursor = path, prefix, since
+        self.timeout, self.every, self.out = timeout, every, out
+
+    def run(self) -> None:
+        """Until Ctrl-C, or until nothing has changed for the timeout."""
+        quiet_since = time.monotonic()
+        try:
+            while True:
+                if self._look():
+                    quiet_since = time.monotonic()
+                left = self.every if self.timeout is None else quiet_since + self.timeout - time.monotonic()
+                if left <= 0:
+                    break
+                time.sleep(min(self.every, left))
+        except KeyboardInterrupt:
+            print()
+        if self.cursor is not None:
+            warn(f"go on with --since {self.cursor}")
+
+    def _look(self) -> bool:
+        """Whether there was something to tell."""
+        from crdtkv.errors import StoreLocked
+
+        told = False
+        try:
+            with open_named(self.path, None) as kv:
+                feed = kv.watch(self.prefix, since=self.cursor, timeout=0)
+                for change in feed:
+                    told = True
+                    self._tell(change)
+                self.cursor = feed.cursor
+        except StoreLocked:
+            pass  # its turn comes
+        return told
+
+    def _tell(self, change: "Change") -> None:
+        rows: Iterator[dict[str, Any]] = iter([_change_row(change)])
+        if self.out.form in (None, Form.table):
+            self.out.lines(["stamp", "what", "key", "value"], rows)
+        else:
+            self.out.rows([], rows, ["what", "key", "value"])
+
+
+def _change_row(change: "Change") -> dict[str, Any]:
+    entry = change.entry
+    what = "reset" if change.reset else "put" if entry is not None else "delete"
+    row: dict[str, Any] = {"what": what, "key": change.key, "cursor": change.cursor}
+    if entry is None:
+        return row
+    return row | {"value": entry.value, "version": entry.version, "strategy": entry.strategy, "stamp": entry.stamp}

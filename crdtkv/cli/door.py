@@ -1,0 +1,177 @@
+"""Where a command meets its store: opens it, prints what comes back, puts errors into words.
+
+Rule: what a command does with a store stands in the command; that the store is named,
+opened, refused or closed stands here, once.
+"""
+
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand
+
+from crdtkv.cli.options import Colo, Output, StoreFile
+
+if TYPE_CHECKING:
+    from crdtkv import Store
+
+__all__ = ["Act", "Command", "example", "fail", "in_words", "named", "off_store", "on_store", "open_named", "warn"]
+
+Act = Callable[..., None]
+_OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("colo", Colo), ("output", Output)]
+
+
+class Command(TyperCommand):
+    """A command that takes -5 as a number, not for an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer's, but for that."""
+        ctx.ignore_unknown_options = any(map(_is_number, args)) and not self._unknown(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _unknown(self, ctx: Any, args: list[str]) -> list[str]:
+        """The words that look like options and are none."""
+        known = {name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)}
+        head = args[: args.index("--")] if "--" in args else args
+        options = [word for word in head if len(word) > 1 and word[0] == "-" and not _is_number(word)]
+        return [w for w in options if (w.partition("=")[0] if w[:2] == "--" else w[:2]) not in known]
+
+
+def _is_number(word: str) -> bool:
+    return word[:1] == "-" and word[1:2].isdigit()
+
+
+def example(words: str) -> str:
+    """An epilog that shows how the command is written; the lines stay as they are."""
+    return "\b\nExample:\n" + "\n".join(f"  {line}" for line in words.splitlines())
+
+
+def on_store(group: typer.Typer, name: str, shown: str, *, makes: bool = False) -> Callable[[Act], Act]:
+    """A command of `group` whose first two arguments are the open store and where it prints.
+
+    `makes`: a file that is not there yet is made; otherwise that is an error of usage.
+    """
+
+    def decorate(act: Act) -> Act:
+        def command(ctx: typer.Context, **given: Any) -> None:
+            store, colo, form = (given.pop(option) or (ctx.obj or {}).get(option) for option, _ in _OPTIONS)
+            from crdtkv.cli.output import Printer
+
+            with in_words(), open_named(store, colo, makes) as kv:
+                act(kv, Printer(form), **given)
+
+        own = list(inspect.signature(act).parameters.values())[2:]
+        _dress(command, act, [*own, *(_option(*option) for option in _OPTIONS)])
+        group.command(name, cls=Command, epilog=example(shown))(command)
+        return act
+
+    return decorate
+
+
+def off_store(group: typer.Typer, name: str, shown: str) -> Callable[[Act], Act]:
+    """A command of `group` that needs no store; its first argument is where it prints."""
+
+    def decorate(act: Act) -> Act:
+        def command(ctx: typer.Context, **given: Any) -> None:
+            form = given.pop("output") or (ctx.obj or {}).get("output")
+            from crdtkv.cli.output import Printer
+
+            with in_words():
+                act(Printer(form), **given)
+
+        own = list(inspect.signature(act).parameters.values())[1:]
+        _dress(command, act, [*own, _option("output", Output)])
+        group.command(name, cls=Command, epilog=example(shown))(command)
+        return act
+
+    return decorate
+
+
+def _option(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _dress(command: Callable[..., None], act: Act, parameters: list[inspect.Parameter]) -> None:
+    """Typer reads a command's parameters off its signature."""
+    context = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [context, *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    command.__doc__ = act.__doc__
+    command.__module__ = act.__module__
+
+
+def named(store: Path | None) -> Path:
+    """The store's file, as named or by CRDTKV_STORE. Raises BadParameter."""
+    path = store or (Path(os.environ["CRDTKV_STORE"]) if os.environ.get("CRDTKV_STORE") else None)
+    if path is None:
+        raise typer.BadParameter(
+            "no store is named; give its file, as in -s lhr.db, or set CRDTKV_STORE", param_hint="'--store' / '-s'"
+        )
+    return path
+
+
+@contextmanager
+def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "Iterator[Store]":
+    """The store in that file, open; closed at the end."""
+    import crdtkv
+
+    path = named(store)
+    if path.is_dir():
+        raise typer.BadParameter(f"{str(path)!r} is a folder; name a file in it", param_hint="'--store' / '-s'")
+    there = path.exists() and path.stat().st_size > 0
+    if not path.exists() and not makes:
+        raise typer.BadParameter(
+            f"there is no file {str(path)!r}; a put, an import or a sync makes one", param_hint="'--store' / '-s'"
+        )
+    was_there, written = path.exists(), 1
+    try:
+        with crdtkv.open(path, colo=colo or (None if there else path.stem)) as kv:
+            try:
+                yield kv
+            finally:
+                written = sum(kv.vector.values())
+    except BaseException:
+        if not was_there and written == 1:  # its own joining: it was made for nothing
+            for made in path.parent.glob(f"{path.name}*"):
+                if made.name[len(path.name) :] in ("", "-wal", "-shm", "-witness"):
+                    made.unlink()
+        raise
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """Errors of the tree, and of files that the user named, as one line on stderr; leaves with 1."""
+    from crdtkv.errors import CrdtkvError
+
+    try:
+        yield
+    except CrdtkvError as error:
+        raise fail(str(error), error.next_step) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        words = (error.strerror or type(error).__name__).lower()
+        raise fail(f"{str(error.filename)!r}: {words}", "check the path and who may read and write it") from None
+
+
+def fail(words: str, next_step: str = "") -> typer.Exit:
+    """Says what went wrong; what to raise then."""
+    _say("error", "\x1b[31m", f"{words} (next: {next_step})" if next_step else words)
+    return typer.Exit(1)
+
+
+def warn(words: str) -> None:
+    """Something to know, on stderr: what is printed stays what it is."""
+    _say("note", "\x1b[33m", words)
+
+
+def _say(kind: str, colour: str, words: str) -> None:
+    sys.stdout.flush()
+    on, off = (colour, "\x1b[0m") if sys.stderr.isatty() and not os.environ.get("NO_COLOR") else ("", "")
+    print(f"{on}{kind}:{off} {words}", file=sys.stderr)

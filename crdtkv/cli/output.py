@@ -1,0 +1,230 @@
+"""Results as a person or a program wants them: a table, JSON, lines of JSON, bare fields.
+
+Rule: what is said is the same on a terminal and in a pipe; colour, and the cutting of
+long values to the width, are the terminal's alone. A table never prints a control
+character: a key may hold any, and a terminal obeys them.
+"""
+
+import base64
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Any
+
+from crdtkv.cli.options import Form
+from crdtkv.core.values import Blob
+
+__all__ = ["Printer", "Row", "progress"]
+
+Row = dict[str, Any]
+
+_TIMES = ("stamp", "expires", "purged_to")
+_VALUES = ("value", "winner", "before", "after", "siblings", "conflicts")
+_PAGE = 1000
+"""Rows that a table's widths are taken from."""
+_NONE: Any = object()
+"""In a row that lacks a field; None is a value."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_STYLES = {"key": "bold", "version": "dim", "replica": "cyan", "stamp": "dim", "strategy": "green"}
+
+
+class Printer:
+    """Where a command prints, in the form that was asked for (None: the command's own choice, a table)."""
+
+    def __init__(self, form: Form | None = None) -> None:
+        self.form = form
+
+    @property
+    def terminal(self) -> bool:
+        """Whether a person reads it."""
+        return sys.stdout.isatty()
+
+    def rows(self, columns: Sequence[str], rows: Iterable[Row], raw: Sequence[str] = (), empty: str = "") -> None:
+        """Rows of plain data. A table shows `columns`, raw the fields `raw`, JSON all. `empty`: what none means."""
+        match self.form or Form.table:
+            case Form.json:
+                _json_array(rows)
+            case Form.ndjson:
+                for row in rows:
+                    print(_json(row))
+            case Form.raw:
+                for row in rows:
+                    print("\t".join(_field(name, row.get(name, _NONE)) for name in raw or columns))
+            case Form.table:
+                self._table(columns, rows, empty)
+
+    def lines(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        """Rows of a table that has no end: no head, two blanks between, each printed at once."""
+        for row in rows:
+            print("  ".join(_cell(name, row.get(name, _NONE)) for name in columns if name in row), flush=True)
+
+    def one(self, row: Row, raw: Sequence[str]) -> None:
+        """One record: a table has a line for each field that is there."""
+        match self.form or Form.table:
+            case Form.json | Form.ndjson:
+                print(_json(row))
+            case Form.raw:
+                print("\t".join(_field(name, row.get(name, _NONE)) for name in raw))
+            case Form.table:
+                width = max(map(len, row))
+                for name, value in row.items():
+                    for i, line in enumerate(_block(name, value)):
+                        print(f"{self._dim(('' if i else name).ljust(width))}  {line}".rstrip())
+
+    def value(self, value: Any) -> None:
+        """A value and nothing else: text as it is, a blob's bytes, else JSON (indented on a terminal if long)."""
+        if isinstance(value, Blob):
+            sys.stdout.flush()
+            sys.stdout.buffer.write(value.data)
+            return
+        words = value if isinstance(value, str) else _json(value)
+        if self.terminal and not isinstance(value, str) and len(words) > 80:
+            words = json.dumps(_plain(value), ensure_ascii=False, indent=2)
+        print(words)
+
+    def say(self, words: str) -> None:
+        """A sentence, where the form is for people."""
+        if self.form in (None, Form.table):
+            print(words)
+
+    def _dim(self, words: str) -> str:
+        return f"\x1b[2m{words}\x1b[0m" if self.terminal and not os.environ.get("NO_COLOR") else words
+
+    def _table(self, columns: Sequence[str], rows: Iterable[Row], empty: str) -> None:
+        coming = iter(rows)
+        first = list(islice(coming, _PAGE))
+        if not first:
+            if empty:
+                print(empty)
+        elif self.terminal:
+            while first:
+                _rich_table(columns, first)
+                first = list(islice(coming, _PAGE))
+        else:
+            for line in _lines(columns, first, coming):
+                print(line)
+
+
+def _lines(columns: Sequence[str], first: list[Row], rest: Iterable[Row]) -> Iterator[str]:
+    """A table in plain text, its widths those of the first rows; nothing is cut."""
+    head = [[_cell(name, row.get(name, _NONE)) for name in columns] for row in first]
+    widths = [max(_width(cells[i]) for cells in [list(columns), *head]) for i in range(len(columns))]
+    later = ([_cell(name, row.get(name, _NONE)) for name in columns] for row in rest)
+    for cells in chain([list(columns)], head, later):
+        yield "  ".join(c + " " * (w - _width(c)) for c, w in zip(cells, widths, strict=True)).rstrip()
+
+
+def _width(cell: str) -> int:
+    if cell.isascii():
+        return len(cell)
+    from rich.cells import cell_len
+
+    return cell_len(cell)
+
+
+def _rich_table(columns: Sequence[str], rows: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
+    for name in columns:
+        # A version is copied by hand, so it is folded; a value can be asked for.
+        cut = name in _VALUES
+        table.add_column(name, style=_STYLES.get(name), no_wrap=cut, overflow="ellipsis" if cut else "fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(name, row.get(name, _NONE))) for name in columns))
+    Console(highlight=False).print(table)
+
+
+def _block(name: str, value: Any) -> list[str]:
+    """The lines of text for a field: a table of its own has one for each of its names."""
+    if name in _VALUES or not isinstance(value, dict) or not value:
+        return [_cell(name, value)]
+    width = max(map(len, value))
+    return [f"{_escaped(part).ljust(width)}  {_cell(part, value[part])}" for part in value]
+
+
+def _cell(name: str, value: Any) -> str:
+    """One line of text for a field, without control characters."""
+    if value is _NONE:
+        return ""
+    if name in _VALUES and name not in ("siblings", "conflicts"):
+        return _escaped(value) if isinstance(value, str) else _blob_words(value)
+    if value is None or value == []:
+        return ""
+    if name in _TIMES:
+        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _escaped(value) if isinstance(value, str) else _json(value)
+
+
+def _blob_words(value: Any) -> str:
+    return f"({value.content_type}, {len(value.data)} bytes)" if isinstance(value, Blob) else _escaped(_json(value))
+
+
+def _field(name: str, value: Any) -> str:
+    """A field between tabs: as JSON would escape it, so that a line is a row."""
+    if value is _NONE or (value is None and name not in _VALUES):
+        return ""
+    return _escaped(value if isinstance(value, str) else _json(value))
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, separators=(", ", ": "))
+
+
+def _plain(value: Any) -> Any:
+    """Blobs as `{"base64": ..., "content_type": ...}`: for reading; an export says which are blobs."""
+    if isinstance(value, Blob):
+        return {"base64": base64.b64encode(value.data).decode(), "content_type": value.content_type}
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
+
+
+def _json_array(rows: Iterable[Row]) -> None:
+    """As they come: the array is never whole in memory."""
+    before = "["
+    for row in rows:
+        print(before)
+        print(f"  {_json(row)}", end="")
+        before = ","
+    print("[]" if before == "[" else "\n]")
+
+
+class progress:
+    """A bar on stderr while something takes long, if a person watches it; else nothing.
+
+    >>> with progress("counting", total=2) as advance:
+    ...     advance(2)
+    """
+
+    def __init__(self, words: str, total: float | None = None) -> None:
+        self._words = words
+        self._total = total
+        self._bar: Any = None
+
+    def __enter__(self) -> Any:
+        if not sys.stderr.isatty():
+            return lambda step=1: None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bar = Progress(console=Console(stderr=True), transient=True)
+        self._bar.start()
+        task = self._bar.add_task(self._words, total=self._total)
+        return lambda step=1: self._bar.advance(task, step)
+
+    def __exit__(self, *exc: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,203 @@
+"""Commands that write a key: put, delete, patch, append, add, remove, incr, revert."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crdtkv.cli.door import on_store
+from crdtkv.cli.options import Base, Key, Keys, Path_, Source, StrategySpec, Text, Values
+
+if TYPE_CHECKING:
+    from crdtkv import Receipt, Store
+    from crdtkv.cli.output import Printer
+
+__all__ = ["add_to"]
+
+_COLUMNS = ("key", "strategy", "version", "value")
+_Once = Annotated[
+    str | None, typer.Option("--once", metavar="ID", help="Tried again under the same id, it is done once.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this room."""
+    on_store(app, "put", "crdtkv put todo '[1, 2, 3]'\ncrdtkv put logo --file a.gif --type image/gif", makes=True)(_put)
+    on_store(app, "delete", "crdtkv delete todo")(_delete)
+    on_store(app, "patch", """crdtkv patch page '{"title": "Hats", "draft": null}'""")(_patch)
+    on_store(app, "append", "crdtkv append todo 8 9", makes=True)(_append)
+    on_store(app, "add", "crdtkv add tags red green", makes=True)(_add)
+    on_store(app, "remove", "crdtkv remove tags red\ncrdtkv remove todo --index 0")(_remove)
+    on_store(app, "incr", "crdtkv incr hits\ncrdtkv incr hits -5", makes=True)(_incr)
+    on_store(app, "revert", "crdtkv revert todo ~1")(_revert)
+
+
+def _put(
+    kv: "Store", out: "Printer", key: Key,
+    value: Annotated[
+        str | None,
+        typer.Argument(metavar="VALUE", show_default=False, help="JSON, else text; '-' for stdin."),
+    ] = None,
+    file: Source = None, text: Text = False,
+    content_type: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="Keep the bytes, under this content type.")
+    ] = None,
+    base: Base = None, strategy: StrategySpec = None,
+    ttl: Annotated[float | None, typer.Option("--ttl", metavar="SECONDS", help="It is gone after this long.")] = None,
+    if_version: Annotated[
+        str | None, typer.Option("--if-version", metavar="VERSION", help="Only if the key is at this version here.")
+    ] = None,
+    if_absent: Annotated[bool, typer.Option("--if-absent", help="Only if there is no such key here.")] = False,
+    once: _Once = None,
+) -> None:  # fmt: skip
+    """Put a value under a key.
+
+    It is merged with what others did since the base, the version that you had read. Raw: the new version.
+    """
+    from crdtkv.cli.words import one_value
+
+    if if_absent and if_version is not None:
+        raise typer.BadParameter("give --if-absent or --if-version, not both", param_hint="--if-absent")
+    found = one_value(value, file, text, content_type)
+    condition: dict[str, Any] = {"if_version": if_version} if if_absent or if_version is not None else {}
+    receipt = kv.put(key, found, base=base, strategy=strategy, ttl=ttl, idempotency_key=once, **condition)
+    _receipts(out, [receipt])
+
+
+def _delete(
+    kv: "Store", out: "Printer", keys: Keys, base: Base = None,
+    if_version: Annotated[
+        str | None, typer.Option("--if-version", metavar="VERSION", help="Only if the key is at this version here.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Delete keys, as far as you have seen them.
+
+    All in one transaction. What was written to them elsewhere meanwhile stands.
+    """
+    if len(keys) > 1 and (base is not None or if_version is not None):
+        raise typer.BadParameter("a version is of one key; name one KEY with it", param_hint="KEY...")
+    condition: dict[str, Any] = {} if if_version is None else {"if_version": if_version}
+    with kv.transaction() as t:
+        there = [key for key in keys if key in t]
+        receipts = [t.delete(key, base=base, **condition) for key in keys]
+    from crdtkv.cli.door import warn
+
+    gone = ({"key": receipt.key, "version": receipt.version} for receipt in receipts if receipt.key in there)
+    out.rows(["key", "version"], gone, ["version"])
+    for key in keys:
+        if key not in there:
+            warn(f"there was no {key!r}")
+
+
+def _patch(
+    kv: "Store", out: "Printer", key: Key,
+    patch: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PATCH", show_default=False, help="A merge patch (object) or a JSON patch (list); '-' for stdin."
+        ),
+    ] = None,
+    file: Source = None, base: Base = None,
+) -> None:  # fmt: skip
+    """Change a document by a patch.
+
+    A list is a JSON patch (RFC 6902), an object a merge patch (RFC 7396).
+    """
+    from crdtkv.cli.words import one_value
+
+    _receipts(out, [kv.patch(key, one_value(patch, file, text=False), base=base)])
+
+
+def _append(
+    kv: "Store", out: "Printer", key: Key, values: Values = None, file: Source = None, text: Text = False,
+    path: Path_ = None,
+) -> None:  # fmt: skip
+    """Append values to a list or a log.
+
+    Or to an array in a JSON document (--path). A key that is not there becomes a list, unless a rule says otherwise.
+    """
+    from crdtkv.cli.words import several_values
+
+    found = several_values(values, file, text)
+    kind = _kind(kv, key, "list")
+    if path is not None or kind == "json":
+        _receipts(out, [kv.json(key).list(path or "").append(*found)])
+    else:
+        _receipts(out, [(kv.log if kind == "log" else kv.list)(key).append(*found)])
+
+
+def _add(
+    kv: "Store", out: "Printer", key: Key, values: Values = None, file: Source = None, text: Text = False,
+    path: Path_ = None,
+) -> None:  # fmt: skip
+    """Add elements to a set."""
+    from crdtkv.cli.words import several_values
+
+    handle = kv.set(key) if path is None else kv.json(key).set(path)
+    _receipts(out, [handle.add(*several_values(values, file, text))])
+
+
+def _remove(
+    kv: "Store", out: "Printer", key: Key, values: Values = None, file: Source = None, text: Text = False,
+    index: Annotated[
+        int | None, typer.Option("--index", metavar="N", help="Of a list or an array: the element there (0 first).")
+    ] = None,
+    path: Path_ = None, base: Base = None,
+) -> None:  # fmt: skip
+    """Remove elements from a set or a list.
+
+    From a set by their values, as far as you have seen them; from a list or an array by --index.
+    """
+    from crdtkv.cli.words import several_values
+    from crdtkv.errors import WrongOperation
+
+    if index is not None:
+        if values or file is not None or base is not None:
+            raise typer.BadParameter("an index needs no value and no base; give one of them", param_hint="--index")
+        whole = path is None and _kind(kv, key, "list") != "json"
+        _receipts(out, [(kv.list(key) if whole else kv.json(key).list(path or "")).remove(index)])
+        return
+    handle = kv.set(key) if path is None else kv.json(key).set(path)
+    try:
+        _receipts(out, [handle.remove(*several_values(values, file, text), base=base)])
+    except WrongOperation as error:
+        error.next_step = "from a list or an array remove by --index"
+        raise
+
+
+def _incr(
+    kv: "Store", out: "Printer", key: Key,
+    by: Annotated[int, typer.Argument(metavar="N", help="How much; may be negative.", show_default=False)] = 1,
+    path: Path_ = None, once: _Once = None,
+) -> None:  # fmt: skip
+    """Count a counter up or down.
+
+    Raw: its new value.
+    """
+    handle = kv.counter(key) if path is None else kv.json(key).counter(path)
+    _receipts(out, [handle.add(by, idempotency_key=once)], raw="value")
+
+
+def _revert(
+    kv: "Store", out: "Printer", key: Key,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="As history prints it; ~1: before the last write.")],
+) -> None:  # fmt: skip
+    """Make a key show what it showed once.
+
+    It is a new write; nothing is rewritten.
+    """
+    from crdtkv.cli.words import version_of
+
+    _receipts(out, [kv.revert(key, version_of(kv, key, version) or "")])
+
+
+def _kind(kv: "Store", key: str, unruled: str) -> str:
+    """The strategy a key has, or is made under: by its rule, `unruled` where no rule speaks of it."""
+    entry = kv.get(key)
+    rule = kv.rules.of(key)
+    spec = entry.strategy if entry is not None else unruled if rule.pattern == "*" else rule.strategy
+    return spec.partition("?")[0]
+
+
+def _receipts(out: "Printer", receipts: "list[Receipt]", raw: str = "version") -> None:
+    rows = [{name: getattr(receipt, name) for name in _COLUMNS} for receipt in receipts]
+    out.rows(_COLUMNS, rows, [raw])

@@ -115,7 +115,7 @@ class _Watch:
     def _tell(self, change: "Change") -> None:
         rows: Iterator[dict[str, Any]] = iter([_change_row(change)])
         if self.out.form in (None, Form.table):
-            self.out.lines(["stamp", "what", "key", "value"], rows)
+            self.out.lines(["what", "key", "value"], rows)
         else:
             self.out.rows([], rows, ["what", "key", "value"])
 

@@ -26,6 +26,9 @@ _TIMES = ("stamp", "expires", "purged_to")
 _VALUES = ("value", "winner", "before", "after", "siblings", "conflicts")
 _PAGE = 1000
 """Rows that a table's widths are taken from."""
+_SHORT = 6
+_LEAST = 12
+"""Columns of the screen that a value is given at least."""
 _NONE: Any = object()
 """In a row that lacks a field; None is a value."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -60,7 +63,7 @@ class Printer:
     def lines(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Rows of a table that has no end: no head, two blanks between, each printed at once."""
         for row in rows:
-            print("  ".join(_cell(name, row.get(name, _NONE)) for name in columns if name in row), flush=True)
+            print("  ".join(_cell(name, row[name]).ljust(_SHORT) for name in columns if name in row).rstrip(), flush=True)
 
     def one(self, row: Row, raw: Sequence[str]) -> None:
         """One record: a table has a line for each field that is there."""
@@ -131,14 +134,19 @@ def _rich_table(columns: Sequence[str], rows: list[Row]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[_cell(name, row.get(name, _NONE)) for name in columns] for row in rows]
+    console = Console(highlight=False)
+    widest = {name: max(_width(line[i]) for line in [list(columns), *cells]) for i, name in enumerate(columns)}
+    values = [name for name in columns if name in _VALUES]
+    # A version is copied by hand, so it is never cut; a value can be asked for.
+    left = console.width - sum(width + 2 for name, width in widest.items() if name not in values)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in columns:
-        # A version is copied by hand, so it is folded; a value can be asked for.
-        cut = name in _VALUES
-        table.add_column(name, style=_STYLES.get(name), no_wrap=cut, overflow="ellipsis" if cut else "fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(name, row.get(name, _NONE))) for name in columns))
-    Console(highlight=False).print(table)
+        cut = {"no_wrap": True, "max_width": max(_LEAST, left // len(values) - 2)} if name in values else {}
+        table.add_column(name, style=_STYLES.get(name), overflow="ellipsis" if cut else "fold", **cut)
+    for line in cells:
+        table.add_row(*map(Text, line))
+    console.print(table)
 
 
 def _block(name: str, value: Any) -> list[str]:

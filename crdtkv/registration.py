@@ -44,7 +44,7 @@ def register_merge(name: str, function: Function, samples: Iterable[Any] | None 
     Every colo must register the same function under the same name. Raises
     MergeFunctionInvalid naming the sample and what came out of it.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
         raise MergeFunctionInvalid(f"a merge function's name is 1 to 64 of A-Z a-z 0-9 _ . -; not {name!r}")
     check_merge(function, samples)
     install(name, function)
@@ -58,6 +58,8 @@ def check_merge(function: Function, samples: Iterable[Any] | None = None) -> Non
     other (a lambda, a closure, one of `__main__`) only twice in this process.
     Give samples of the kind that the keys hold. Cost: about 0.2 s.
     """
+    if samples is not None and not isinstance(samples, Iterable):
+        raise MergeFunctionInvalid(f"samples is {samples!r:.80}; values of the kind the keys hold are wanted")
     tried = list(islice(SAMPLES if samples is None else samples, MAX_SAMPLES + 1))
     if not 1 <= len(tried) <= MAX_SAMPLES:
         many = "empty" if not tried else f"more than {MAX_SAMPLES}"

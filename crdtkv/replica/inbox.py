@@ -174,7 +174,7 @@ def _outranked(replica: Replica, key: str, path: bytes, mine: list[Sibling], old
 
 def _how(lost: Sibling, winner: Sibling | None) -> str:
     removed = winner is not None and not is_live(winner.payload) and rank(winner) < rank(lost)
-    return "a concurrent remove won" if removed else "a concurrent write was later"
+    return "a concurrent delete won" if removed else "a concurrent write was later"
 
 
 def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:

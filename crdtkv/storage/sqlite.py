@@ -17,7 +17,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from crdtkv.errors import ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.core.show import show
+from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
 from crdtkv.storage.witness import Witness
@@ -45,7 +46,10 @@ class SqliteStorage(MemoryStorage):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError:
+            raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
         self._witness: Witness | None = None
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")

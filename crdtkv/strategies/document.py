@@ -85,7 +85,8 @@ class Node:
     @property
     def children(self) -> dict[bytes, Node]:
         if not self._sorted:
-            self._children = dict(sorted(self._children.items()))
+            known = self._children
+            self._children = {component: known[component] for component in sorted(known)}
             self._sorted = True
         return self._children
 

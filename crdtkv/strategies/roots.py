@@ -60,7 +60,7 @@ def expired_then(cells: Cells) -> Stamp:
     hides everything, and of nothing there is no version. (Where the date lies behind what
     another colo's clock, far ahead, has stamped, all is shown.)
     """
-    date = expired(cells, newest(cells))
+    date = expired(cells, newest(cells)) if TTL_PATH in cells else 0
     return date if pick(list(roots_in(cells, date))) else 0
 
 

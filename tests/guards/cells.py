@@ -243,17 +243,20 @@ def of_two_entries_of_a_context_the_greater_holds() -> None:
     Line(Draft._write, "if write.beats and based and not covered(dot)", "if write.beats and based"),
 )
 def who_was_seen_or_agreed_with_lost_nothing() -> None:
-    """b's 2 was in the base; and its element, added by a as well on a base without it, is in the set."""
+    """b's 2 was in the base; its element, added by a as well on a base without it, is in the set; a move is no write."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
     a.put("k", 1)
     base = a.put("s", ["x"], strategy="set").version
+    unmoved = a.put("l", ["x", "y", "z"], strategy="list").version
     colos.meet()
     b.put("k", 2)
     b.set("s").add("y")
+    b.list("l").move(2, 0)
     colos.meet()
     a.put("k", 3, base=a.get("k").version)
     a.operate("s", "set", "add", "y", base=base)
+    a.operate("l", "list", "move", 0, 1, base=unmoved)
     colos.meet()
     assert b.conflicts() == []
 

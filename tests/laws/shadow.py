@@ -89,6 +89,8 @@ class Shadow:
 
 def forgotten(cells: Cells, floor: int) -> Cells:
     """What is left of a key where everything stamped at or below `floor` is known to be known."""
+    if not any(s.stamp <= floor for cell in cells.values() for s in cell):
+        return cells  # what goes is old
     left = SortedDict(cells)
     while gone := set(_gone(left, floor)):
         for path in gone:
@@ -104,8 +106,9 @@ def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
         root = tree.prefix
         inside = SortedDict({p[len(root) :]: c for p, c in cells.items() if p.startswith(root)})
         if strategy.whole:
-            found = set(_gone_of_document(strategy, build(Tree(inside)), inside, floor, date))
-            lost = _in_no_container(build(Tree(inside)), b"")
+            node = build(Tree(inside))
+            found = set(_gone_of_document(strategy, node, inside, floor, date))
+            lost = _in_no_container(node, b"")
             waiting = waiting or not all(_all_old(group, floor) for group in lost)
             if b"" in cells and _old(cells[b""], floor):
                 found |= {p for group in lost if _all_old(group, floor) for p in group}

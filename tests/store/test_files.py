@@ -195,6 +195,12 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         crdtkv.open(tmp_path, colo="lhr")
 
 
+@pytest.mark.parametrize("odd", [5, 1.5, ["a"], {}])
+def test_a_path_that_is_none(odd: Any) -> None:
+    with pytest.raises(BadRequest, match="is wanted"):
+        crdtkv.open(odd, colo="lhr")
+
+
 def test_a_full_disk(path: Path) -> None:
     """A commit that does not fit: StorageFailed, nothing of it here or in the file; the next that fits is fine."""
     kv = crdtkv.open(path, colo="lhr", random=random.Random(1))

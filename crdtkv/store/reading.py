@@ -103,7 +103,7 @@ class Reading:
         shown = self._shown(key)
         if shown is None:
             return None
-        check_family(key, shown, family if path is None else "json")
+        _check_family(key, shown, family if path is None else "json")
         if not path:
             return _plain(shown[0].read(shown[1]))
         value = _step_in(shown[0].read(shown[1]), path)
@@ -121,7 +121,7 @@ class Reading:
         shown = self._shown(key)
         if shown is None:
             return False
-        check_family(key, shown, "set")
+        _check_family(key, shown, "set")
         cell = shown[1].cell(element)
         return bool(cell) and not shown[0].gone(cell)
 
@@ -223,7 +223,7 @@ class Reading:
         return [Blame(path, value, s.dot[0], stamp_ms(s.stamp)) for path, s, value in shown[0].leaves(shown[1])]
 
 
-def check_family(key: str, shown: Root, family: str) -> None:
+def _check_family(key: str, shown: Root, family: str) -> None:
     """Raises StrategyMismatch if the key is not of that family of strategies."""
     if shown[0].name != family:
         raise StrategyMismatch(f"{key!r} is a {shown[0].spec}, not a {family}; read it as a {shown[0].name}")

@@ -191,7 +191,7 @@ def a_required_base_is_required_by_every_door() -> None:
 
 @guards(
     "Raises StrategyMismatch, or WrongType at a path, where that is of another strategy.",
-    Line(reading.check_family, "if shown[0].name != family:", "if False:"),
+    Line(reading._check_family, "if shown[0].name != family:", "if False:"),
     Line(reading._fits, 'return family in (own[0].name, "json")', "return True"),
 )
 def a_handle_shows_its_own_kind_only() -> None:

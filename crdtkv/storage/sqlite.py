@@ -63,7 +63,7 @@ class SqliteStorage(MemoryStorage):
         except BaseException as error:
             # Whatever it is: who is told that it cannot be opened must not find it locked by us.
             self.close()
-            if not isinstance(error, (sqlite3.Error, OSError, RowInvalid)):
+            if not isinstance(error, (sqlite3.Error, OSError, UnicodeError, RowInvalid)):
                 raise
             raise self._unopened(error) from error
 
@@ -71,9 +71,11 @@ class SqliteStorage(MemoryStorage):
         name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreLocked(f"{name} is open already; close it where it is open")
-        if isinstance(error, RowInvalid) or (code in _BROKEN and self._is_marked()):
+        # What the driver says of text that is none has no code.
+        broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
+        if isinstance(error, RowInvalid) or (broken and self._is_marked()):
             return ChecksumFailed(f"{name} is not as it was written: {error}")
-        if code in _BROKEN:
+        if broken:
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
         return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=_CHECK)
 

@@ -46,16 +46,35 @@ class Handle:
         """What is shown now; the empty value of the type if there is nothing. O(n).
 
         Raises StrategyMismatch or WrongType if something of another strategy is shown.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.list("queue").value, kv.list("queue").append(1).value
+        ([], [1])
         """
         found = self._kv._reading().part(check_key(self.key), self._path, self.family)
         return self.empty if found is None else found
 
     def put(self, value: Any, *, base: str | None = None) -> Receipt:
-        """The whole value, merged against `base`."""
+        """The whole value, merged against `base` (a version; default: what is here now). O(n).
+
+        Raises WrongType, WrongOperation, BaseRequired, BaseTooOld, BaseNotHere: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.set("tags").put(["b", "a"]).value
+        ['a', 'b']
+        """
         return self._do("put", value, base=base)
 
     def delete(self, *, base: str | None = None) -> Receipt:
-        """What is shown now (or at `base`) is gone."""
+        """What is shown now (or at `base`) is gone; what was written concurrently stands. O(n) at most.
+
+        Raises WrongOperation, BaseTooOld, BaseNotHere: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.counter("hits").add(1); _ = kv.counter("hits").delete()
+        >>> "hits" in kv
+        False
+        """
         return self._do("delete", base=base)
 
     def __repr__(self) -> str:
@@ -79,11 +98,27 @@ class CounterHandle(Handle):
     empty = 0
 
     def add(self, n: int = 1, *, idempotency_key: str | None = None) -> Receipt:
-        """Count `n`; with an idempotency key once, at whatever colos it is tried. Overflow beyond 64 bits."""
+        """Count `n`, which may be negative; with an idempotency key once, at whatever colos it is tried. O(replicas).
+
+        Raises WrongType, Overflow beyond 64 bits, ValueInvalid for a key that added something else: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> for _ in range(2): receipt = kv.counter("hits").add(5, idempotency_key="order-7")
+        >>> receipt.value
+        5
+        """
         return self._do("add", n) if idempotency_key is None else self._do("add", n, idempotency_key)
 
     def reset(self, *, base: str | None = None) -> Receipt:
-        """Take away exactly what is shown (or was at `base`); concurrent adds count."""
+        """Take away exactly what is shown (or was at `base`); concurrent adds count. O(replicas).
+
+        Raises BaseTooOld, BaseNotHere, VersionInvalid: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.counter("hits").add(5)
+        >>> kv.counter("hits").reset().value
+        0
+        """
         return self._do("reset", base=base)
 
     def __int__(self) -> int:
@@ -99,11 +134,22 @@ class FlagHandle(Handle):
     empty = False
 
     def enable(self) -> Receipt:
-        """On; wins over a concurrent disable unless the rule says otherwise."""
+        """On; wins over a concurrent disable unless the rule says otherwise. O(1). Raises WrongOperation.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.flag("open").enable().value
+        True
+        """
         return self._do("enable")
 
     def disable(self) -> Receipt:
-        """Off, as far as is known here."""
+        """Off, as far as is known here. O(1). Raises WrongOperation.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.flag("open").enable()
+        >>> kv.flag("open").disable().value
+        False
+        """
         return self._do("disable")
 
     def __bool__(self) -> bool:
@@ -120,15 +166,34 @@ class SetHandle(Handle):
         return []
 
     def add(self, *elements: Any) -> Receipt:
-        """The elements are in it. O(log n) each."""
+        """The elements are in it. O(log n) each. Raises TooLarge, ValueInvalid, WrongOperation: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.set("tags").add("b", "a", "b").value
+        ['a', 'b']
+        """
         return self._do("add", *elements)
 
     def remove(self, *elements: Any, base: str | None = None) -> Receipt:
-        """The elements, as far as seen here (or at `base`), are not in it."""
+        """The elements, as far as seen here (or at `base`), are not in it. O(log n) each.
+
+        Raises ValueInvalid, BaseTooOld, BaseNotHere: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.set("tags").add("a", "b")
+        >>> kv.set("tags").remove("a", "c").value
+        ['b']
+        """
         return self._do("remove", *elements, base=base)
 
     def clear(self) -> Receipt:
-        """All that is shown is removed; concurrent adds stand."""
+        """All that is shown is removed; concurrent adds stand. O(n). Raises WrongOperation.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.set("tags").add("a", "b")
+        >>> _ = kv.set("tags").clear(); len(kv.set("tags"))
+        0
+        """
         return self._do("clear")
 
     def __contains__(self, element: object) -> bool:
@@ -157,31 +222,78 @@ class ListHandle(Handle):
         return []
 
     def append(self, *new: Any) -> Receipt:
-        """Behind the last. O(log n)."""
+        """Behind the last, in the order given. O(log n) each. Raises ValueInvalid, WrongOperation: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.list("queue").append("a", "b").value
+        ['a', 'b']
+        """
         return self._do("append", *new)
 
     def prepend(self, *new: Any) -> Receipt:
-        """Before the first. O(log n)."""
+        """Before the first, in the order given. O(log n) each. Raises ValueInvalid, WrongOperation: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.list("queue").append("c")
+        >>> kv.list("queue").prepend("a", "b").value
+        ['a', 'b', 'c']
+        """
         return self._do("prepend", *new)
 
     def insert(self, index: int, *new: Any) -> Receipt:
-        """Before what stands at `index`. O(n)."""
+        """Before what stands at `index`, negative from the end as in Python. O(n).
+
+        Raises WrongType where there is no such index: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.list("queue").append("a", "d")
+        >>> kv.list("queue").insert(1, "b", "c").value
+        ['a', 'b', 'c', 'd']
+        """
         return self._do("insert", index, *new)
 
     def remove(self, index: int) -> Receipt:
-        """The element at `index` is gone."""
+        """The element at `index` is gone. O(n). Raises WrongType where there is none: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.list("queue").append("a", "b")
+        >>> kv.list("queue").remove(-1).value
+        ['a']
+        """
         return self._do("remove", index)
 
     def set(self, index: int, value: Any) -> Receipt:
-        """The element at `index` has this value; of concurrent ones the later."""
+        """The element at `index` has this value; of concurrent ones the later. O(n).
+
+        Raises WrongType where there is none, ValueInvalid: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.list("queue").append("a", "b")
+        >>> kv.list("queue").set(0, "c").value
+        ['c', 'b']
+        """
         return self._do("set", index, value)
 
     def move(self, index: int, to: int) -> Receipt:
-        """The element at `index` stands at `to`; of concurrent moves the later, and never two copies."""
+        """The element at `index` stands at `to`; of concurrent moves the later, and never two copies. O(n).
+
+        Raises WrongType where there is no such index: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.list("queue").append("a", "b", "c")
+        >>> kv.list("queue").move(0, 2).value
+        ['b', 'c', 'a']
+        """
         return self._do("move", index, to)
 
     def clear(self) -> Receipt:
-        """All that is shown is removed; what was put in concurrently stands."""
+        """All that is shown is removed; what was put in concurrently stands. O(n). Raises WrongOperation.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.list("queue").append("a", "b")
+        >>> _ = kv.list("queue").clear(); len(kv.list("queue"))
+        0
+        """
         return self._do("clear")
 
     @overload
@@ -223,15 +335,36 @@ class LogHandle(Handle):
         return []
 
     def append(self, *entries: Any) -> Receipt:
-        """The entries, stamped now."""
+        """The entries, stamped now. O(log n) each. Raises ValueInvalid, WrongOperation: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.log("events").append("started", "ended").value
+        ['started', 'ended']
+        """
         return self._do("append", *entries)
 
     def trim(self, before: int) -> Receipt:
-        """Entries stamped before `before` (milliseconds since 1970), as far as seen here, are gone."""
+        """Entries stamped before `before` (milliseconds since 1970), as far as seen here, are gone. O(what goes).
+
+        Raises ValueInvalid for what is no time: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.log("events").append("started")
+        >>> kv.log("events").trim(kv.log("events").range()[0][0]).value
+        ['started']
+        """
         return self._do("trim", before)
 
     def range(self, since: int | None = None, until: int | None = None) -> builtins.list[tuple[int, Any]]:
-        """`(ms, entry)` with `since <= ms < until`, in order. O(log n + answer)."""
+        """`(ms, entry)` with `since <= ms < until`, in order. O(log n + answer).
+
+        Raises ValueInvalid for what is no time, WrongOperation where there is no log.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.log("events").append("started")
+        >>> [entry for ms, entry in kv.log("events").range(since=0)]
+        ['started']
+        """
         return self._kv._reading().log_range(self.key, self._path or (), since, until)
 
     def __iter__(self) -> Iterator[Any]:
@@ -250,35 +383,80 @@ class JsonHandle(Handle):
     family = "json"
 
     def get(self, pointer: str = "") -> Any:
-        """What is shown at a path, None if there is nothing."""
+        """What is shown at a path, None if there is nothing. O(n). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["doc"] = {"items": [{"qty": 2}]}
+        >>> kv.json("doc").get("/items/0/qty"), kv.json("doc").get("/items/1")
+        (2, None)
+        """
         return self.at(pointer).value
 
     def set_at(self, pointer: str, value: Any, *, base: str | None = None) -> Receipt:
-        """The path shows `value`, merged against `base`; objects on the way are made."""
+        """The path shows `value`, merged against `base`; objects on the way are made.
+
+        O(n) for the first in a while, then O(log n + value). Raises WrongType where the
+        path leads through what holds nothing, BaseTooOld, BaseNotHere: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").set_at("/a/b", 1).value
+        {'a': {'b': 1}}
+        """
         return self.at(pointer).put(value, base=base)
 
     def at(self, pointer: str) -> JsonHandle:
-        """The part of the document at a path."""
+        """The part of the document at a path. O(1). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["doc"] = {"a": {"b": 1}}
+        >>> kv.json("doc").at("/a").at("/b").delete().value
+        {'a': {}}
+        """
         return JsonHandle(self._kv, self.key, self._at(pointer))
 
     def counter(self, pointer: str) -> CounterHandle:
-        """The counter at a path."""
+        """The counter at a path; made by its first add. O(1). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").counter("/hits").add(2).value
+        {'hits': 2}
+        """
         return CounterHandle(self._kv, self.key, self._at(pointer))
 
     def set(self, pointer: str) -> SetHandle:
-        """The set at a path."""
+        """The set at a path; made by its first add. O(1). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").set("/tags").add("b", "a").value
+        {'tags': ['a', 'b']}
+        """
         return SetHandle(self._kv, self.key, self._at(pointer))
 
     def list(self, pointer: str) -> ListHandle:
-        """The array at a path."""
+        """The array at a path; made by its first element. O(1). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").list("/items").append("b", "a").value
+        {'items': ['b', 'a']}
+        """
         return ListHandle(self._kv, self.key, self._at(pointer))
 
     def flag(self, pointer: str) -> FlagHandle:
-        """The flag at a path."""
+        """The flag at a path; made by the first time it is set. O(1). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").flag("/open").enable().value
+        {'open': True}
+        """
         return FlagHandle(self._kv, self.key, self._at(pointer))
 
     def log(self, pointer: str) -> LogHandle:
-        """The log at a path."""
+        """The log at a path; made by its first entry. O(1). Raises WrongType for what is no JSON pointer.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").log("/events").append("started").value
+        {'events': ['started']}
+        """
         return LogHandle(self._kv, self.key, self._at(pointer))
 
     def _at(self, pointer: str) -> tuple[str, ...]:

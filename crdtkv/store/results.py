@@ -58,13 +58,27 @@ class Receipt:
 
     @property
     def version(self) -> str:
-        """The key's version after the write."""
+        """The key's version after the write. O(1). Raises BadRequest if that was undone.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> receipt = kv.put("a", 1)
+        >>> receipt.version == kv.get("a").version
+        True
+        """
         self._check()
         return self._version
 
     @property
     def value(self) -> Any:
-        """What the key shows at that version. O(n) when first asked for, then O(1)."""
+        """What the key shows at that version. O(n) when first asked for, then O(1).
+
+        Raises BaseTooOld, StoreClosed, BadRequest if the write was undone.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> receipt = kv.counter("n").add(2); _ = kv.counter("n").add(3)
+        >>> receipt.value, kv["n"]
+        (2, 5)
+        """
         self._check()
         if self._value is UNREAD:
             object.__setattr__(self, "_value", self._read())
@@ -150,11 +164,29 @@ class Conflict:
     _dismiss: Callable[[str], None] = field(repr=False, compare=False)
 
     def restore(self) -> Receipt:
-        """Write the lost value again, as a new write that has seen what beat it, and take it out of the inbox."""
+        """Write the lost value again, as a new write that has seen what beat it, and take it out of the inbox.
+
+        As costly as a put: O(n) at most. Raises BadRequest if it is not there any more.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> _ = lhr.put("a", 1, strategy="lww"); _ = sin.put("a", 2, strategy="lww")
+        >>> _ = lhr.sync(sin)
+        >>> lhr.conflicts()[0].restore().value, lhr.conflicts()
+        (1, [])
+        """
         return self._restore(self.id)
 
     def dismiss(self) -> None:
-        """Take it out of the inbox."""
+        """Take it out of the inbox. O(1).
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> _ = lhr.put("a", 1, strategy="lww"); _ = sin.put("a", 2, strategy="lww")
+        >>> _ = lhr.sync(sin)
+        >>> lhr.conflicts()[0].dismiss(); lhr.conflicts()
+        []
+        """
         self._dismiss(self.id)
 
 

@@ -44,7 +44,13 @@ class Transaction(Operations):
             raise BadRequest("this transaction is of another thread; begin one here, or let that thread use it")
 
     def revert(self, key: str, version: str) -> Receipt:
-        """See Store.revert."""
+        """See Store.revert. O(n).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> version = kv.put("a", 1).version; kv["a"] = 2
+        >>> with kv.transaction() as t: t.revert("a", version).value
+        1
+        """
         entry = self.get(key, at=version)
         if entry is None:
             return self.delete(key)

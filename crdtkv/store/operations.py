@@ -100,7 +100,16 @@ class Operations(PlainMapping):
         return self._run(act)
 
     def expire(self, key: str, ttl: float | None) -> Receipt:
-        """`key` is not shown from `ttl` seconds from now on (None: it stays). Nothing if there is no such key."""
+        """`key` is not shown from `ttl` seconds from now on (None: it stays). Nothing if there is no such key. O(1).
+
+        Raises ValueInvalid for what is no such number.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr", clock=lambda: 1_800_000_000.0)
+        >>> _ = kv.put("session", "s1"); _ = kv.expire("session", 30)
+        >>> kv.get("session").expires
+        1800000030000
+        """
         key = check_key(key)
 
         def act(draft: Draft) -> Receipt:
@@ -112,7 +121,16 @@ class Operations(PlainMapping):
     def operate(
         self, key: str, family: str | None, name: str, *args: Any, base: str | None = None, strategy: str | None = None,
     ) -> Receipt:  # fmt: skip
-        """An operation of a strategy by its name; what the handles call."""
+        """An operation of a strategy by its name; what the handles call. It costs what the strategy says.
+
+        `family`: the strategy that has the operation, and that makes the key if it is not there.
+        Raises WrongOperation if the key's own has none such, and as any write.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.operate("tags", "set", "add", "x", "y").value
+        ['x', 'y']
+        """
         return self._write(key, Operation(name, args), base, strategy, family)
 
     def _write(
@@ -219,7 +237,14 @@ class Operations(PlainMapping):
         return reading.entry(key) if at is None else reading.entry_at(key, parse_version(key, at))
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry | None]:
-        """`get` of several keys, read at one instant."""
+        """`get` of several keys, read at one instant. O(cells of each).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv["a"] = 1
+        >>> {key: entry and entry.value for key, entry in kv.get_many(["a", "b"]).items()}
+        {'a': 1, 'b': None}
+        """
         if isinstance(keys, str) or not isinstance(keys, Iterable):
             raise ValueInvalid(f"keys is {keys!r:.80}; several keys are wanted, as in ['a', 'b']")
         return self._reading().entries([check_key(key) for key in keys])
@@ -269,23 +294,53 @@ class Operations(PlainMapping):
         return CounterHandle(self, key)
 
     def set(self, key: str) -> SetHandle:
-        """The set at `key`; made by its first add."""
+        """The set at `key`; made by its first add.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.set("tags").add("x").value
+        ['x']
+        """
         return SetHandle(self, key)
 
     def list(self, key: str) -> ListHandle:
-        """The list at `key`; made by its first element."""
+        """The list at `key`; made by its first element.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.list("items").append("a", "b").value
+        ['a', 'b']
+        """
         return ListHandle(self, key)
 
     def log(self, key: str) -> LogHandle:
-        """The log at `key`; made by its first entry."""
+        """The log at `key`; made by its first entry.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.log("events").append({"login": "ann"}).value
+        [{'login': 'ann'}]
+        """
         return LogHandle(self, key)
 
     def flag(self, key: str) -> FlagHandle:
-        """The flag at `key`."""
+        """The flag at `key`; made when it is first set.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.flag("open").enable().value
+        True
+        """
         return FlagHandle(self, key)
 
     def json(self, key: str) -> JsonHandle:
-        """The JSON document at `key`, with handles for its paths."""
+        """The JSON document at `key`, with handles for its paths.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.json("page").set_at("/title", "Hats").value
+        {'title': 'Hats'}
+        """
         return JsonHandle(self, key)
 
 

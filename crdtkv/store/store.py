@@ -42,6 +42,18 @@ class Store(Operations):
     """One colo's keys. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
+
+    >>> import crdtkv
+    >>> with crdtkv.open(colo="lhr") as kv:
+    ...     kv["a"] = [1]
+    ...     kv["a"], "a" in kv, len(kv)
+    ([1], True, 1)
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> kv.colo, kv.id.startswith("lhr~"), kv.members == [kv.id], kv.vector == {kv.id: 1}
+    ('lhr', True, True, True)
+    >>> len(kv.digest()), kv.floor, kv.forks, kv.check()
+    (32, 0, [], [])
+    >>> kv.close()
     """
 
     def __init__(
@@ -64,24 +76,24 @@ class Store(Operations):
 
     @property
     def id(self) -> str:
-        """This replica's id: the colo's name and its incarnation."""
+        """This replica's id: the colo's name and its incarnation. O(1)."""
         return self._replica.state.id
 
     @property
     def colo(self) -> str:
-        """The colo's name."""
+        """The colo's name. O(1)."""
         return colo_of(self.id)
 
     @property
     def vector(self) -> dict[str, int]:
-        """replica -> how many of its transactions are absorbed here."""
+        """replica -> how many of its transactions are absorbed here. O(replicas)."""
         with self._lock:
             self._check_open()
             return dict(self._replica.state.vector)
 
     @property
     def members(self) -> list[str]:
-        """The replica ids that belong to the namespace, as known here."""
+        """The replica ids that belong to the namespace, as known here, sorted. O(members)."""
         with self._lock:
             self._check_open()
             return sorted(members.members(self._replica))
@@ -94,7 +106,7 @@ class Store(Operations):
 
     @property
     def floor(self) -> int:
-        """The stamp up to which deleted cells have been dropped here."""
+        """The stamp up to which deleted cells have been dropped here: milliseconds since 1970 << 16. O(1)."""
         with self._lock:
             self._check_open()
             return self._replica.state.floor
@@ -202,7 +214,14 @@ class Store(Operations):
     # versions
 
     def history(self, key: str) -> list[Revision]:
-        """The transactions that touched `key`, oldest first, as far back as is known here."""
+        """The transactions that touched `key`, oldest first, as far back as is known here. O(history * cells).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> for value in ("a", "b"): _ = kv.put("note", value)
+        >>> [revision.value for revision in kv.history("note")]
+        ['a', 'b']
+        """
         return self._reading().history(check_key(key))
 
     def diff(self, key: str, a: str | None, b: str | None = None) -> list[dict[str, Any]]:
@@ -227,7 +246,15 @@ class Store(Operations):
         return difference(old.value if old else None, new.value if new else None)
 
     def blame(self, key: str) -> list[Blame]:
-        """Who wrote each part of what `key` shows, last."""
+        """Who wrote each part of what `key` shows, last; nothing of a key that is not there. O(cells).
+
+        >>> import crdtkv
+        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> _ = lhr.sync(sin)
+        >>> _ = lhr.put("doc", {"a": 1}); _ = lhr.sync(sin); _ = sin.json("doc").set_at("/b", 2)
+        >>> [(part.path, part.replica == sin.id) for part in sin.blame("doc")]
+        [('/a', False), ('/b', True)]
+        """
         return self._reading().blame(check_key(key))
 
     def revert(self, key: str, version: str) -> Receipt:
@@ -247,7 +274,16 @@ class Store(Operations):
             return t.revert(key, version)
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
-        """The inbox of lost writes that this colo made, oldest first."""
+        """The inbox of lost writes that this colo made, of keys with `prefix`, oldest first. O(inbox).
+
+        >>> import crdtkv
+        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> _ = lhr.sync(sin)
+        >>> for kv in (lhr, sin): _ = kv.put("owner", kv.colo)
+        >>> _ = lhr.sync(sin)
+        >>> [(c.key, c.value, c.winner) for c in lhr.conflicts()], sin.conflicts()
+        ([('owner', 'lhr', 'sin')], [])
+        """
         if not isinstance(prefix, str):
             raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
         return maintenance.conflicts(self, prefix)
@@ -258,7 +294,14 @@ class Store(Operations):
         """Exchange all that either lacks, both ways.
 
         Two that never met become one namespace: the one with fewer writes joins, and
-        what it wrote is minted anew.
+        what it wrote is minted anew. O(what either lacks). Raises BadRequest for itself or
+        another namespace, ChainBroken where two stores live under one id, StorageFailed.
+
+        >>> import crdtkv
+        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> lhr["a"] = 1
+        >>> lhr.sync(sin).equal, sin["a"]
+        (True, 1)
         """
         if not isinstance(other, Store):
             raise BadRequest(f"{other!r:.80} is no store; sync takes another open store")
@@ -285,6 +328,14 @@ class Store(Operations):
         """Retire from the namespace: the others need not wait for this colo any more. It stays readable.
 
         Raises Refused if it is the only member: nobody would be left that can write, or let it in again.
+
+        >>> import crdtkv
+        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> _ = lhr.sync(sin)
+        >>> sin.leave()
+        >>> _ = sin.sync(lhr)
+        >>> lhr.members == [lhr.id]
+        True
         """
         self._member_act(_leave)
 
@@ -292,16 +343,37 @@ class Store(Operations):
         """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join.
 
         At a copy that was restored: once all others are evicted, it is all that is left, and writes again.
+        Raises NotAMember if no other member is at `colo`, MembershipConflict while one stands.
+
+        >>> import crdtkv
+        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> _ = lhr.sync(sin)
+        >>> gone = sin.id
+        >>> lhr.evict("sin") == [gone], lhr.members == [lhr.id]
+        (True, True)
         """
         return self._member_act(lambda replica: life.evict(replica, colo), by_copy=True)
 
     def resolve(self, link: str) -> None:
-        """An operator's act: of a membership conflict, the eviction `link` holds."""
+        """An operator's act: of a membership conflict, the eviction `link` holds. The other side returns as it syncs.
+
+        Raises MembershipConflict if no conflict has that link, or it was decided on the other side.
+
+        >>> import crdtkv
+        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> _ = lhr.sync(sin)
+        >>> _ = lhr.evict("sin"); _ = sin.evict("lhr"); _ = lhr.sync(sin)
+        >>> [[mine]] = [[link for link in fork if link.startswith("lhr~")] for fork in lhr.forks]
+        >>> lhr.resolve(mine)
+        >>> _ = lhr.sync(sin)
+        >>> lhr.forks, len(lhr.members)
+        ([], 2)
+        """
         self._member_act(lambda replica: life.resolve(replica, link))
 
     @property
     def forks(self) -> list[tuple[str, ...]]:
-        """The membership conflicts that stand; while there is one nothing is purged."""
+        """The membership conflicts that stand, each as its clashing links; while there is one nothing is purged."""
         with self._lock:
             self._check_open()
             return members.open_forks(self._replica)
@@ -324,7 +396,18 @@ class Store(Operations):
             return maintenance.check(self._replica)
 
     def compact(self) -> int:
-        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went."""
+        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went.
+
+        O(what goes + keys with a past or a counter). Raises StorageFailed: nothing went then.
+
+        >>> import crdtkv
+        >>> now = [1_800_000_000.0]
+        >>> kv = crdtkv.open(colo="lhr", clock=lambda: now[0])
+        >>> kv["a"] = 1; del kv["a"]
+        >>> now[0] += 60
+        >>> kv.compact() > 0, kv.floor > 0
+        (True, True)
+        """
         with self._lock:
             self._check_idle()
             return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)

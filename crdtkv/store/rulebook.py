@@ -60,7 +60,14 @@ def _rule(plain: Any) -> Rule | None:
 
 
 class Rulebook:
-    """`kv.rules`: which strategy new keys get. Changing a rule changes new keys; `migrate` rewrites old ones."""
+    """`kv.rules`: which strategy new keys get. Changing a rule changes new keys; `migrate` rewrites old ones.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.rules.set("tags/*", "set")
+    >>> kv.put("tags/7", ["b", "a", "a"]).value
+    ['a', 'b']
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store

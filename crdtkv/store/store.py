@@ -42,6 +42,18 @@ class Store(Operations):
     """One colo's keys. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
+
+    >>> import crdtkv
+    >>> with crdtkv.open(colo="lhr") as kv:
+    ...     kv["a"] = [1]
+    ...     kv["a"], "a" in kv, len(kv)
+    ([1], True, 1)
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> kv.colo, kv.id.startswith("lhr~"), kv.members == [kv.id], kv.vector == {kv.id: 1}
+    ('lhr', True, True, True)
+    >>> len(kv.digest()), kv.floor, kv.forks, kv.check()
+    (32, 0, [], [])
+    >>> kv.close()
     """
 
     def __init__(

@@ -182,7 +182,22 @@ def test_close(opened: Opened) -> None:
         lambda: kv.get_many(["a"]),
         lambda: kv.conflicts(),
         lambda: kv.check(),
+        lambda: kv.vector,
+        lambda: kv.members,
+        lambda: kv.digest(),
+        lambda: kv.floor,
+        lambda: kv.forks,
+        lambda: kv.rules.all(),
+        lambda: kv.rules.of("a"),
+        lambda: kv.rules.remove("a"),
+        lambda: kv.rules.migrate(),
+        lambda: list(kv.keys()),
+        lambda: list(kv.items()),
+        lambda: kv.pop("a", None),
+        lambda: kv.clear(),
+        lambda: next(iter(kv.set("s"))),
     ]
+    assert repr([kv, kv.keys(), kv.items(), kv.values(), kv.set("s")])
     for act in acts:
         with pytest.raises(StoreClosed) as caught:
             act()

@@ -116,12 +116,22 @@ class CrdtkvError(Exception):
 
     @property
     def message(self) -> str:
-        """The words alone."""
+        """The words alone.
+
+        >>> StoreClosed("the store of 'lhr' is closed; open it again").message
+        "the store of 'lhr' is closed; open it again"
+        """
         return str(self.args[0])
 
 
 class BadRequest(CrdtkvError):
-    """The request itself is wrong: the same request will fail again."""
+    """The request itself is wrong: the same request will fail again.
+
+    >>> import crdtkv
+    >>> try: crdtkv.open(colo="London")
+    ... except BadRequest as error: error.code, error.happened, error.next_step
+    ('bad-request', 'no', 'correct the request')
+    """
 
     code = "bad-request"
     status = 400
@@ -229,7 +239,15 @@ class NotAStore(BadRequest):
 
 
 class Refused(CrdtkvError):
-    """The request is well formed, and the state says no. Nothing was written."""
+    """The request is well formed, and the state says no. Nothing was written.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.put("hits", 2**63 - 1, strategy="counter")
+    >>> try: kv.counter("hits").add(1)
+    ... except Refused as error: type(error).__name__, error.status, error.next_step
+    ('Overflow', 409, 'add less, or reset the counter')
+    """
 
     code = "refused"
     status = 409
@@ -238,7 +256,15 @@ class Refused(CrdtkvError):
 
 
 class PreconditionFailed(Refused):
-    """The key is not at the version the write was conditioned on; `version` is the one it is at."""
+    """The key is not at the version the write was conditioned on; `version` is the one it is at.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> at = kv.put("k", 1).version
+    >>> try: kv.put("k", 2, if_version=None)
+    ... except PreconditionFailed as error: error.version == at, kv["k"]
+    (True, 1)
+    """
 
     code = "precondition-failed"
     status = 412
@@ -253,6 +279,14 @@ class BaseTooOld(Refused):
     """The base, or the version asked for, can no longer be rebuilt.
 
     `version` and `value` are the key's current ones.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr", history=False)
+    >>> old = kv.put("l", ["a"]).version
+    >>> now = kv.put("l", ["b"]).version
+    >>> try: kv.put("l", ["a", "c"], base=old)
+    ... except BaseTooOld as error: error.value, error.version == now
+    (['b'], True)
     """
 
     code = "base-too-old"
@@ -341,7 +375,11 @@ class FormatTooNew(Refused):
 
 
 class Unavailable(CrdtkvError):
-    """Not now: the same request may succeed later."""
+    """Not now: the same request may succeed later.
+
+    >>> issubclass(BaseNotHere, Unavailable), Unavailable.next_step
+    (True, 'try again')
+    """
 
     code = "unavailable"
     status = 503
@@ -350,7 +388,19 @@ class Unavailable(CrdtkvError):
 
 
 class BaseNotHere(Unavailable):
-    """The base, or the session, names writes that have not arrived here yet."""
+    """The base, or the session, names writes that have not arrived here yet.
+
+    >>> import crdtkv
+    >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+    >>> _ = lhr.sync(sin)
+    >>> version = lhr.put("k", 1).version
+    >>> try: sin.get("k", at=version)
+    ... except BaseNotHere as error: error.happened
+    'no'
+    >>> _ = lhr.sync(sin)
+    >>> sin.get("k", at=version).value
+    1
+    """
 
     code = "base-not-here"
     next_step = "try again shortly, or at the colo that gave you the version"
@@ -365,7 +415,11 @@ class StorageFailed(Unavailable):
 
 
 class Corrupt(CrdtkvError):
-    """Never should be: a bug, or bits that changed by themselves."""
+    """Never should be: a bug, or bits that changed by themselves.
+
+    >>> [error.__name__ for error in all_errors() if issubclass(error, Corrupt)]
+    ['Corrupt', 'ChainBroken', 'DigestMismatch', 'ChecksumFailed']
+    """
 
     code = "corrupt"
     status = 500

@@ -17,7 +17,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from crdtkv.errors import ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.core.show import show
+from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
 from crdtkv.storage.witness import Witness
@@ -45,7 +46,10 @@ class SqliteStorage(MemoryStorage):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__()
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError:
+            raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
         self._witness: Witness | None = None
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
@@ -59,7 +63,7 @@ class SqliteStorage(MemoryStorage):
         except BaseException as error:
             # Whatever it is: who is told that it cannot be opened must not find it locked by us.
             self.close()
-            if not isinstance(error, (sqlite3.Error, OSError, RowInvalid)):
+            if not isinstance(error, (sqlite3.Error, OSError, UnicodeError, RowInvalid)):
                 raise
             raise self._unopened(error) from error
 
@@ -67,9 +71,11 @@ class SqliteStorage(MemoryStorage):
         name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreLocked(f"{name} is open already; close it where it is open")
-        if isinstance(error, RowInvalid) or (code in _BROKEN and self._is_marked()):
+        # What the driver says of text that is none has no code.
+        broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
+        if isinstance(error, RowInvalid) or (broken and self._is_marked()):
             return ChecksumFailed(f"{name} is not as it was written: {error}")
-        if code in _BROKEN:
+        if broken:
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
         return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=_CHECK)
 

@@ -161,7 +161,7 @@ class PlainMapping(MutableMapping[str, Any]):
         return entry.value
 
     def items(self) -> ItemsView[str, Any]:
-        """A view of the keys and their plain values; read page by page while it is walked over.
+        """A view of the keys and their plain values; read page by page while it is walked over. O(cells).
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
@@ -171,7 +171,7 @@ class PlainMapping(MutableMapping[str, Any]):
         return Items(self)
 
     def values(self) -> ValuesView[Any]:
-        """A view of the plain values in the order of their keys.
+        """A view of the plain values in the order of their keys; read page by page. O(cells).
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
@@ -203,9 +203,6 @@ class Keys(KeysView[str]):
         """O(1)."""
         return key in self._kv and bool(self._kv._reading().keys(self._selection.of_one(str(key))))
 
-    def __repr__(self) -> str:
-        return f"Keys({list(self)!r:.200})"
-
 
 class Items(ItemsView[str, Any]):
     """Keys and plain values. Each page is of one instant."""
@@ -213,6 +210,13 @@ class Items(ItemsView[str, Any]):
     def __init__(self, kv: PlainMapping) -> None:
         super().__init__(kv)
         self._kv = kv
+
+    def __contains__(self, item: object) -> bool:
+        """O(n) of that key; as Python compares."""
+        if not isinstance(item, tuple) or len(item) != 2 or item[0] not in self._kv:
+            return False
+        entry = self._kv._reading().entry(item[0])
+        return entry is not None and bool(entry.value == item[1])
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         cursor = None

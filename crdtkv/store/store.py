@@ -7,14 +7,9 @@ it. One lock serialises them; reads take it too, so what is read is of one insta
 from __future__ import annotations
 
 import logging
-import os
-import re
-import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from random import Random
 from statistics import median
 from typing import Any, TypeVar
 
@@ -23,78 +18,42 @@ from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, CrdtkvError, NotAMember, StoreClosed, ValueInvalid
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, Refused, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.past import Keep
-from crdtkv.storage.base import Storage
-from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store import maintenance, syncing, watching
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.results import Blame, Conflict, Fate, Receipt, Revision, SyncReport
 from crdtkv.store.rulebook import Rulebook, rule_of
+from crdtkv.store.transaction import Transaction
 from crdtkv.store.watching import Feed
 
-__all__ = ["Store", "Transaction", "open_store"]
+__all__ = ["Store"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
-_COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
-
-
-def open_store(
-    path: str | os.PathLike[str] = ":memory:", *, colo: str | None = None, namespace: str = "default",
-    history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
-    purge_step_ms: int = 10_000,
-) -> Store:  # fmt: skip
-    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only.
-
-    `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that is there already knows its own.
-    `history=False` keeps no superseded values. `clock` gives seconds since 1970 and `random`
-    the names of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, StorageFailed, BadRequest.
-
-    >>> kv = open_store(":memory:", colo="lhr")
-    >>> kv.put("greeting", "hello").value
-    'hello'
-    """
-    known = colo is None and os.path.exists(path)
-    if not known and (not isinstance(colo, str) or not _COLO.fullmatch(colo)):
-        raise BadRequest(f"colo is {colo!r}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path)
-    seconds = clock or time.time
-    token = (
-        (lambda: "".join(random.choices(_TOKEN, k=4)))
-        if random
-        else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
-    )
-    try:
-        if known and storage.meta("state") is None:
-            raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
-        replica = life.begin(storage, colo or "", lambda: int(seconds() * 1000), token)
-        if not known and colo_of(replica.state.id) != colo:
-            raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
-        return Store(replica, namespace, history, purge_step_ms)
-    except BaseException as error:
-        storage.close()  # a store that could not be opened locks nothing
-        if isinstance(error, CrdtkvError):
-            error.args = (f"{str(path)!r}: {error}",)
-        raise
-
-
-def _sqlite(path: str | os.PathLike[str]) -> Storage:
-    from crdtkv.storage.sqlite import SqliteStorage
-
-    return SqliteStorage(path)
 
 
 class Store(Operations):
     """One colo's keys. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
+
+    >>> import crdtkv
+    >>> with crdtkv.open(colo="lhr") as kv:
+    ...     kv["a"] = [1]
+    ...     kv["a"], "a" in kv, len(kv)
+    ([1], True, 1)
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> kv.colo, kv.id.startswith("lhr~"), kv.members == [kv.id], kv.vector == {kv.id: 1}
+    ('lhr', True, True, True)
+    >>> len(kv.digest()), kv.floor, kv.forks, kv.check()
+    (32, 0, [], [])
+    >>> kv.close()
     """
 
     def __init__(
@@ -112,42 +71,83 @@ class Store(Operations):
         self.rules = Rulebook(self)
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         replica.keep_of = self._keep_of
+        replica.untold.clear()
 
     # who and where
 
     @property
     def id(self) -> str:
-        """This replica's id: the colo's name and its incarnation."""
+        """This replica's id: the colo's name and its incarnation. O(1).
+
+        Another after a disk was lost or put back, after an eviction, and after a clock went back.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.id.startswith("lhr~")
+        True
+        """
         return self._replica.state.id
 
     @property
     def colo(self) -> str:
-        """The colo's name."""
+        """The colo's name. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.colo
+        'lhr'
+        """
         return colo_of(self.id)
 
     @property
     def vector(self) -> dict[str, int]:
-        """replica -> how many of its transactions are absorbed here."""
+        """replica -> how many of its transactions are absorbed here. O(replicas). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> before = kv.vector[kv.id]
+        >>> kv["a"] = 1
+        >>> kv.vector[kv.id] - before
+        1
+        """
         with self._lock:
             self._check_open()
             return dict(self._replica.state.vector)
 
     @property
     def members(self) -> list[str]:
-        """The replica ids that belong to the namespace, as known here."""
+        """The replica ids that belong to the namespace, as known here. O(members). Raises StoreClosed.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> lhr.members == sorted([lhr.id, sin.id])
+        True
+        """
         with self._lock:
             self._check_open()
             return sorted(members.members(self._replica))
 
     def digest(self) -> str:
-        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1)."""
+        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1).
+
+        Raises StoreClosed, BadRequest inside a transaction.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = 1; _ = lhr.sync(sin)
+        >>> lhr.digest() == sin.digest()
+        True
+        """
         with self._lock:
             self._check_idle()
             return f"{self._replica.state.digest:032x}"
 
     @property
     def floor(self) -> int:
-        """The stamp up to which deleted cells have been dropped here."""
+        """The stamp up to which deleted cells have been dropped here; 0 before the first purge. O(1).
+
+        Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.floor
+        0
+        """
         with self._lock:
             self._check_open()
             return self._replica.state.floor
@@ -160,9 +160,12 @@ class Store(Operations):
 
         Nothing is written if the block raises, and its receipts are void. Other threads wait
         meanwhile, and then read what was committed; in this one only the transaction itself
-        reads and writes.
+        reads and writes. O(what is done in it), and one commit.
 
-        >>> kv = open_store(colo="lhr")
+        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
         >>> with kv.transaction() as t:
         ...     _ = t.put("a", 1)
         ...     _ = t.counter("n").add(2)
@@ -183,7 +186,9 @@ class Store(Operations):
                 raise
             finally:
                 self._draft = None
-            self._told(made)
+            self._replica.minted(made)
+            if made is not None:
+                self._tell()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -214,22 +219,19 @@ class Store(Operations):
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
 
-    def _told(self, made: tuple[Record, bytes] | None) -> None:
+    def _tell(self) -> None:
+        """Feeds wake, and listeners are told all that was minted here since they last were."""
         # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
-        replica = self._replica
-        if made is not None:
-            replica.spoken = dict(replica.state.vector)
-            replica.recent.append(made)
-            self._tell(made)
-
-    def _tell(self, made: tuple[Record, bytes]) -> None:
         self._changed.notify_all()
-        for listener in list(self.on_commit):
-            try:
-                listener(*made)
-            except Exception:
-                # What is committed is: its writer must not be told that it failed.
-                _log.exception("a listener of on_commit failed at %s", made[0].dot)
+        untold = self._replica.untold
+        while untold:
+            made = untold.popleft()
+            for listener in list(self.on_commit):
+                try:
+                    listener(*made)
+                except Exception:
+                    # What is committed is: its writer must not be told that it failed.
+                    _log.exception("a listener of on_commit failed at %s", made[0].dot)
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
         with self._lock, self.transaction():
@@ -254,11 +256,29 @@ class Store(Operations):
     # versions
 
     def history(self, key: str) -> list[Revision]:
-        """The transactions that touched `key`, oldest first, as far back as is known here."""
+        """The transactions that touched `key`, oldest first, as far back as is known here. O(n * history).
+
+        Raises KeyInvalid.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["a"] = 1; kv["a"] = 2; del kv["a"]
+        >>> [revision.value for revision in kv.history("a")]
+        [1, 2, None]
+        """
         return self._reading().history(check_key(key))
 
     def diff(self, key: str, a: str | None, b: str | None = None) -> list[dict[str, Any]]:
-        """The JSON patch that makes the value at version `b` (None: now) of that at `a` (None: absent)."""
+        """The JSON patch that makes the value at version `b` (None: now) of that at `a` (None: absent). O(n).
+
+        A blob is replaced whole. Raises VersionInvalid, BaseTooOld, BaseNotHere.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> version = kv.put("doc", {"a": 1}).version
+        >>> _ = kv.put("doc", {"a": 2})
+        >>> kv.diff("doc", version)
+        [{'op': 'replace', 'path': '/a', 'value': 2}]
+        """
         from crdtkv.store.patches import difference
 
         key = check_key(key)
@@ -269,19 +289,42 @@ class Store(Operations):
         return difference(old.value if old else None, new.value if new else None)
 
     def blame(self, key: str) -> list[Blame]:
-        """Who wrote each part of what `key` shows, last."""
+        """Who wrote each part of what `key` shows, last; empty if it is absent. O(n). Raises KeyInvalid.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = {"x": 1, "y": 1}; _ = lhr.sync(sin)
+        >>> _ = sin.json("a").at("/y").put(2)
+        >>> [(part.path, part.value, part.replica == sin.id) for part in sin.blame("a")]
+        [('/x', 1, False), ('/y', 2, True)]
+        """
         return self._reading().blame(check_key(key))
 
     def revert(self, key: str, version: str) -> Receipt:
-        """A new write that makes `key` show what it showed at `version`."""
+        """A new write that makes `key` show what it showed at `version`; its expiry date stays what it is. O(n).
+
+        Raises WrongOperation where the key's strategy goes no way back (max, min, latch, log), and
+        as `get(at=)`: nothing written.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> version = kv.put("a", 1).version
+        >>> _ = kv.put("a", 2)
+        >>> kv.revert("a", version).value
+        1
+        """
         with self.transaction() as t:
-            entry = t.get(key, at=version)
-            if entry is None:
-                return t.delete(key)
-            return t.put(key, entry.value, strategy=None if key in t else entry.strategy)
+            return t.revert(key, version)
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
-        """The inbox of lost writes that this colo made, oldest first."""
+        """The inbox of lost writes that this colo made, oldest first. O(inbox). Raises ValueInvalid.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> _ = lhr.put("a", 1, strategy="lww"); _ = sin.put("a", 2, strategy="lww")
+        >>> _ = lhr.sync(sin)
+        >>> [(lost.key, lost.value, lost.winner) for lost in lhr.conflicts()]
+        [('a', 1, 2)]
+        """
         if not isinstance(prefix, str):
             raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
         return maintenance.conflicts(self, prefix)
@@ -289,11 +332,21 @@ class Store(Operations):
     # other colos
 
     def sync(self, other: Store) -> SyncReport:
-        """Exchange all that either lacks, both ways.
+        """Exchange all that either lacks, both ways. O(what either lacks).
 
         Two that never met become one namespace: the one with fewer writes joins, and
-        what it wrote is minted anew.
+        what it wrote is minted anew. Where one refuses the other the report says so.
+
+        Raises BadRequest for what cannot be exchanged with, ChainBroken where one is a copy that
+        must not be mixed, NotAMember where a restored copy meets one that is none.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = 1; sin["b"] = 2
+        >>> lhr.sync(sin).equal, dict(lhr) == dict(sin)
+        (True, True)
         """
+        if not isinstance(other, Store):
+            raise BadRequest(f"{other!r:.80} is no store; sync takes another open store")
         return syncing.sync(self, other)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> Feed:
@@ -304,7 +357,8 @@ class Store(Operations):
         what was purged gives one `reset`, then every key. Raises CursorInvalid, ValueInvalid,
         BaseNotHere for a cursor that is ahead of this colo. O(what changed).
 
-        >>> kv = open_store(colo="lhr")
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
         >>> feed = kv.watch(timeout=0)
         >>> kv["a"] = 1; del kv["a"]; kv["b"] = 2
         >>> [(change.key, change.entry and change.entry.value) for change in feed]
@@ -313,23 +367,54 @@ class Store(Operations):
         return watching.watch(self, prefix, since, timeout)
 
     def leave(self) -> None:
-        """Retire from the namespace: the others need not wait for this colo any more. It stays readable."""
-        self._member_act(life.leave)
+        """Retire from the namespace: the others need not wait for this colo any more. It stays readable. O(1).
+
+        Raises Refused if it is the only member: nobody would be left that can write, or let it in again.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> sin.leave(); _ = lhr.sync(sin)
+        >>> lhr.members == [lhr.id]
+        True
+        """
+        self._member_act(_leave)
 
     def evict(self, colo: str) -> list[str]:
-        """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join.
+        """An operator's act: `colo` is no member any more; the replicas that are out. O(members).
 
+        It can return by a full join.
         At a copy that was restored: once all others are evicted, it is all that is left, and writes again.
+        Raises NotAMember for who is none, or is this colo itself, and MembershipConflict while one stands.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> lhr.evict("sin") == [sin.id], lhr.members == [lhr.id]
+        (True, True)
         """
         return self._member_act(lambda replica: life.evict(replica, colo), by_copy=True)
 
     def resolve(self, link: str) -> None:
-        """An operator's act: of a membership conflict, the eviction `link` holds."""
+        """An operator's act: of a membership conflict, the eviction `link` holds. O(1).
+
+        Raises MembershipConflict for what is no link of a conflict that stands here.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.resolve("lhr~none.1")
+        Traceback (most recent call last):
+        crdtkv.errors.MembershipConflict: no membership conflict has the link 'lhr~none.1'; open are none
+        """
         self._member_act(lambda replica: life.resolve(replica, link))
 
     @property
     def forks(self) -> list[tuple[str, ...]]:
-        """The membership conflicts that stand; while there is one nothing is purged."""
+        """The membership conflicts that stand, as the links that clash; while there is one nothing is purged. O(1).
+
+        Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.forks
+        []
+        """
         with self._lock:
             self._check_open()
             return members.open_forks(self._replica)
@@ -337,28 +422,49 @@ class Store(Operations):
     def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
         with self._lock:
             self._begin(by_copy)
-            before = dict(self._replica.state.vector)
             done = act(self._replica)
-            if self._replica.state.vector != before:
-                self._tell(self._replica.recent[-1])
+            self._tell()
             return done
 
     # care
 
     def check(self) -> list[str]:
-        """What is wrong with the store, in words; empty if every invariant holds. O(cells)."""
+        """What is wrong with the store, in words; empty if every invariant holds. O(cells). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.check()
+        []
+        """
         with self._lock:
             self._check_idle()
             return maintenance.check(self._replica)
 
     def compact(self) -> int:
-        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went."""
+        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went.
+
+        O(what goes + keys with a history). Raises StoreClosed, StorageFailed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.compact()
+        0
+        """
         with self._lock:
             self._check_idle()
-            return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            gone = maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            self._tell()
+            return gone
 
     def close(self) -> None:
-        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of."""
+        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of. O(1).
+
+        Raises BadRequest inside a transaction.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.close()
+        >>> kv["a"]
+        Traceback (most recent call last):
+        crdtkv.errors.StoreClosed: the store of 'lhr' is closed; open it again
+        """
         if not self._lock.ours:
             return
         with self._lock:
@@ -378,32 +484,10 @@ class Store(Operations):
         return f"<Store {self.id} of {self.namespace!r}>"
 
 
-class Transaction(Operations):
-    """The methods of a store, all in one transaction; valid inside its `with` block, in its thread."""
-
-    def __init__(self, store: Store, draft: Draft, fate: Fate) -> None:
-        self._store = store
-        self._replica = store._replica
-        self._open = draft
-        self._fate = fate
-        self._thread = threading.get_ident()
-
-    def _run(self, act: Callable[[Draft], _T]) -> _T:
-        self._check()
-        return act(self._open)
-
-    def _check(self) -> None:
-        if self._store._draft is not self._open:
-            raise BadRequest("this transaction has ended; begin another")
-        if threading.get_ident() != self._thread:
-            raise BadRequest("this transaction is of another thread; begin one here, or let that thread use it")
-
-    def _reading(self) -> Reading:
-        self._check()
-        return Reading(self._replica, self._store._lock, self._check)
-
-    def _inside(self) -> Reading:
-        return self._store._inside()
-
-    def _rule_of(self, key: str) -> Rule:
-        return self._store._rule_of(key)
+def _leave(replica: Replica) -> None:
+    if members.members(replica) == {replica.state.id}:
+        raise Refused(
+            f"{replica.state.id} is the only member of its namespace: none would be left to write, or to return to",
+            next_step="close it, and delete its file if nobody needs it",
+        )
+    life.leave(replica)

@@ -100,6 +100,20 @@ class Strategy(ABC):
 
     `spec` is what stands in the first component of a path: the name, and the options
     that change how cells read, so that a reading never depends on a rule.
+
+    `read`, `edit` and `norm` are what a new one writes (docs/adding-a-strategy.md); the rest has a
+    sound default. Each costs what it reads of its cells.
+
+    >>> from crdtkv.core.cells import Sibling
+    >>> from crdtkv.core.tree import Tree
+    >>> from crdtkv.core.values import pack
+    >>> from crdtkv.strategies.lww import Lww
+    >>> cells = {b"slww\\0": (Sibling(("lhr~k3f7", 2), 5, pack("here")), Sibling(("sin~a2c5", 9), 7, pack("there")))}
+    >>> tree, lww = Tree(cells, b"slww\\0"), Lww()
+    >>> lww.read(tree), lww.present(tree), [loser.value for loser in lww.losers(tree)]
+    ('there', True, ['here'])
+    >>> lww.norm((1, 2)), lww.spec
+    ([1, 2], 'lww')
     """
 
     name: ClassVar[str]

@@ -42,8 +42,14 @@ _Class = TypeVar("_Class", bound=type[Strategy])
 def register(cls: _Class) -> _Class:
     """Make a strategy known under its name; usable as a decorator. Raises RuleInvalid if the name is taken.
 
-    Registering one class twice changes nothing.
+    Registering one class twice changes nothing. O(1).
+
+    >>> register(find("set"))
+    Traceback (most recent call last):
+    crdtkv.errors.RuleInvalid: there is a strategy 'set' already
     """
+    if not isinstance(cls, type) or not issubclass(cls, Strategy):
+        raise RuleInvalid(f"{cls!r:.80} is no strategy; derive a class from crdtkv.strategies.base.Strategy")
     name = cls.name
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         raise RuleInvalid(f"a strategy's name is ASCII letters, digits, '-' and '_'; not {name!r}")
@@ -54,13 +60,21 @@ def register(cls: _Class) -> _Class:
 
 
 def names() -> list[str]:
-    """Every strategy's name, sorted. Loads the entry points."""
+    """Every strategy's name, sorted. Loads the entry points, which takes milliseconds the first time.
+
+    >>> "counter" in names()
+    True
+    """
     _load_entry_points()
     return sorted(_BUILT_IN.keys() | _registered.keys())
 
 
 def find(name: str) -> type[Strategy]:
-    """The class of that name. Raises UnknownStrategy."""
+    """The class of that name. O(1), or the loading of its module. Raises UnknownStrategy.
+
+    >>> find("set").options
+    {'wins': ...}
+    """
     if name in _BUILT_IN:
         module, _, cls = _BUILT_IN[name].partition(":")
         found: type[Strategy] = getattr(import_module(f"crdtkv.strategies.{module}"), cls)
@@ -110,4 +124,11 @@ def _load_entry_points() -> None:
     from importlib.metadata import entry_points
 
     for point in entry_points(group=GROUP):
-        register(point.load())
+        try:
+            register(point.load())
+        except Exception as error:
+            # Whatever it is: nothing else would tell whose code that was.
+            raise RuleInvalid(
+                f"the plugin {point.name!r} ({point.value}) cannot be loaded: {type(error).__name__}: {error}",
+                next_step="mend that package, or uninstall it",
+            ) from error

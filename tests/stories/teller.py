@@ -467,6 +467,8 @@ class Colo:
     def do_bring_back(self, number: Any) -> Named:
         """Restore the n-th conflict."""
         n = int(number.text if isinstance(number, Json) else number)
+        if n > len(self.store.conflicts()):
+            raise StoryError(f"there is no conflict {n} to bring back")
         return self._receipt(self.store.conflicts()[n - 1].restore())
 
     def do_watch(self, *options: str) -> Named:

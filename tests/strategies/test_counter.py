@@ -13,8 +13,8 @@ from crdtkv.errors import Overflow, ValueInvalid, WrongOperation, WrongType
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.counter import Counter
 from crdtkv.strategies.counter_cells import FOLD_AFTER_MS, LIMIT, fold, once_path, share_path
-from tests.strategies.cases import CASES, Step, steps
 from crdtkv.trial.colos import Replica, World
+from tests.strategies.cases import CASES, Step, steps
 
 A_DAY_ON = 10 * FOLD_AFTER_MS
 

@@ -1,17 +1,23 @@
-"""Prints what comes from the code: docs/strategies.md, docs/errors.md, and two tables of README.md.
+"""Prints what comes from the code: docs/strategies.md, docs/errors.md, two tables of README.md,
+and the commands of docs/cli.md.
 
     python -m docs.build            writes them
     python -m docs.build --check    exit 1, with the names, if one is not what would be written
 
 What a page says of a strategy or an error stands in its class, a limit in its module,
-and nowhere else. In README.md a table stands between `<!-- name -->` and `<!-- /name -->`.
+and nowhere else. In README.md and docs/cli.md it stands between `<!-- name -->` and `<!-- /name -->`.
 """
 
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import typer
 
 from crdtkv import registration
+from crdtkv.cli import app
 from crdtkv.core import keys, paths, positions, rules, values, versions, wire
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.replica import core, exchange, inbox, past, purge
@@ -20,7 +26,7 @@ from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
 
-__all__ = ["errors_page", "limits_table", "main", "pages", "strategies_page", "strategies_table"]
+__all__ = ["commands", "errors_page", "limits_table", "main", "pages", "strategies_page", "strategies_table"]
 
 _FOLDER = Path(__file__).parent
 _README = _FOLDER.parent / "README.md"
@@ -32,7 +38,11 @@ def pages() -> dict[Path, str]:
     readme = _README.read_text(encoding="utf-8")
     for name, table in (("strategies", strategies_table()), ("limits", limits_table())):
         readme = _between(readme, name, table)
-    return {_FOLDER / "strategies.md": strategies_page(), _FOLDER / "errors.md": errors_page(), _README: readme}
+    cli = _FOLDER / "cli.md"
+    return {
+        _FOLDER / "strategies.md": strategies_page(), _FOLDER / "errors.md": errors_page(), _README: readme,
+        cli: _between(cli.read_text(encoding="utf-8"), "commands", commands()),
+    }  # fmt: skip
 
 
 def strategies_table() -> str:
@@ -80,7 +90,7 @@ def limits_table() -> str:
 def _between(page: str, name: str, table: str) -> str:
     head, _, rest = page.partition(f"<!-- {name} -->\n")
     _, mark, tail = rest.partition(f"<!-- /{name} -->")
-    assert mark, f"README.md has no <!-- {name} --> ... <!-- /{name} -->"
+    assert mark, f"the page has no <!-- {name} --> ... <!-- /{name} -->"
     return f"{head}<!-- {name} -->\n{table}\n{mark}{tail}"
 
 
@@ -119,6 +129,46 @@ def errors_page() -> str:
             _table(("error", "code", "HTTP", "happened", "what it is", "next step"), rows),
         ]
     ) + "\n"  # fmt: skip
+
+
+def commands() -> str:
+    """Every command with its arguments and options; those that all take once, at the head."""
+    front = typer.main.get_command(app)
+    shared = [p for p in front.params if p.name in ("store", "colo", "output")]
+    parts = ["Before or behind each command:", _table(("option", "what"), [_parameter(p) for p in shared])]
+    for words, command in _leaves(front, "crdtkv"):
+        usage = " ".join([words, *filter(None, map(_place, command.params))])
+        parts += [f"### {words}", f"`{usage}`", inspect.cleandoc(command.help or "")]
+        own = [p for p in command.params if p.name not in ("store", "colo", "output")]
+        parts += [_table(("option", "what"), [_parameter(p) for p in own])] if own else []
+        shown = inspect.cleandoc((command.epilog or "").split("Example:")[-1])
+        parts.append(f"```sh\n{shown}\n```")
+    return "\n\n".join(parts)
+
+
+def _leaves(command: Any, words: str) -> Iterator[tuple[str, Any]]:
+    """Each command that does something, with how it is called."""
+    for name, below in sorted(getattr(command, "commands", {}).items()):
+        yield from _leaves(below, f"{words} {name}")
+    if not hasattr(command, "commands"):
+        yield words, command
+
+
+def _place(parameter: Any) -> str:
+    """An argument as it stands in a call; nothing for an option."""
+    if parameter.opts[0].startswith("-"):
+        return ""
+    name = f"{_name(parameter)}{'...' if parameter.nargs == -1 else ''}"
+    return name if parameter.required else f"[{name}]"
+
+
+def _name(parameter: Any) -> str:
+    return (parameter.metavar or parameter.name or "").strip("{}[].").upper()
+
+
+def _parameter(parameter: Any) -> tuple[str, str]:
+    names = ", ".join(f"`{name}`" for name in parameter.opts if name.startswith("-"))
+    return names or f"`{_name(parameter)}`", parameter.help or ""
 
 
 def main(words: list[str]) -> int:

@@ -38,7 +38,9 @@ MAY_IMPORT = {
     "server": SERVER,
     "sim": TRANSPORT | {"sim"},
     "demo": {"", "errors", "demo"},  # the demo is a user: the public API only
-    "cli": SERVER | {"", "sim", "demo", "cli"},
+    "bulk": STORE | {"bulk"},
+    "trial": STRATEGIES | {"trial"},
+    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "cli"},
 }
 
 PURE = ("core", "strategies", "gossip")
@@ -222,7 +224,7 @@ def test_the_command_line_loads_no_store() -> None:
     code = (
         "import sys\nfrom crdtkv import cli\nsys.argv = ['crdtkv', '--help']\n"
         "try: cli.main()\nexcept SystemExit: pass\n"
-        "heavy = ('sqlite3', 'sqlite_utils', 're2', 'crdtkv.store', 'crdtkv.demo')\n"
+        "heavy = ('sqlite3', 'sqlite_utils', 're2', 'crdtkv.store', 'crdtkv.demo', 'crdtkv.bulk', 'crdtkv.trial')\n"
         "print('LOADED', *[m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -24,15 +24,20 @@ if TYPE_CHECKING:
 __all__ = ["count", "is_sqlite", "rows", "write"]
 
 _COLUMNS = ("key", "value", "expiration", "strategy", "content_type", "blobs")
-_STORE = int.from_bytes(b"crdt", "big")
+_STORE = b"crdt"
+"""The application id in the header of a store."""
 _ANOTHER = "name another file"
 _MAGIC = b"SQLite format 3\x00"
 
 
 def is_sqlite(path: Path) -> bool:
     """Whether the file begins as an SQLite database does."""
+    return _head(path).startswith(_MAGIC)
+
+
+def _head(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+        return file.read(100)
 
 
 def rows(path: Path, table: str | None, key: str | None, value: str | None, now: float) -> Iterator[Found]:
@@ -95,11 +100,11 @@ def write(items: Iterable[dict[str, Any]], path: Path, table: str, replace: bool
 def _opened(path: Path, new: bool = False) -> sqlite_utils.Database:
     import sqlite_utils
 
+    if not new and _head(path)[68:72] == _STORE:
+        raise BadRequest(f"{str(path)!r} is a store of crdtkv, no file of tables", next_step="see: crdtkv sync")
     try:
-        # For reading it must not be made, nor changed: a table of the user's may lie on a disk that is read only.
         db = sqlite_utils.Database(sqlite3.connect(path if new else f"{path.absolute().as_uri()}?mode=rw", uri=not new))
-        if db.execute("PRAGMA application_id").fetchone()[0] == _STORE:
-            raise BadRequest(f"{str(path)!r} is a store of crdtkv, no file of tables", next_step="see: crdtkv sync")
+        db.table_names()
     except sqlite3.Error as error:
         raise BadRequest(f"{str(path)!r} is no SQLite database: {error}", next_step=_ANOTHER) from None
     return db

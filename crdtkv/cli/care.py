@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from crdtkv.cli.door import fail, on_store
+from crdtkv.cli.door import fail, many, on_store
 
 if TYPE_CHECKING:
     from crdtkv import Store
@@ -33,10 +33,12 @@ def _check(kv: "Store", out: "Printer") -> None:
         ["wrong"],
         ({"wrong": words} for words in wrong),
         ["wrong"],
-        empty=f"sound: {len(kv)} keys, digest {kv.digest()}",
+        empty=f"sound: {many(len(kv), 'key')}, digest {kv.digest()}",
     )
     if wrong:
-        raise fail(f"{len(wrong)} found wrong", "move the file away and join again from a peer, and report it")
+        raise fail(
+            f"{many(len(wrong), 'thing')} found wrong", "move the file away and join again from a peer, and report it"
+        )
 
 
 def _compact(kv: "Store", out: "Printer") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["complete_key", "complete_pattern", "complete_strategy"]
+__all__ = ["MAX_OFFERED", "complete_key", "complete_pattern", "complete_strategy"]
 
 MAX_OFFERED = 50
 

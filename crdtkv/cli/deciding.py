@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crdtkv.cli.complete import complete_pattern, complete_strategy
-from crdtkv.cli.door import example, fail, on_store, warn
+from crdtkv.cli.door import example, fail, many, on_store, warn
 from crdtkv.cli.options import Key, Prefix
 
 if TYPE_CHECKING:
@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-_Ids = Annotated[
-    list[str], typer.Argument(metavar="ID", show_default=False, help="As `crdtkv conflicts list` shows.")
-]
+_Ids = Annotated[list[str], typer.Argument(metavar="ID", show_default=False, help="As `crdtkv conflicts list` shows.")]
 _Pattern = Annotated[
     str,
     typer.Argument(
@@ -148,7 +146,7 @@ def _remove_rule(kv: "Store", out: "Printer", pattern: _Pattern) -> None:
 
 def _migrate(
     kv: "Store", out: "Printer",
-    pattern: Annotated[str, typer.Argument(metavar="PATTERN", help="Which keys.")] = "*",
+    pattern: _Pattern,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")] = False,
 ) -> None:  # fmt: skip
     """Rewrite old keys that their rule would make otherwise now."""
@@ -158,6 +156,6 @@ def _migrate(
     out.rows(names, rows, names, empty="nothing to migrate")
     left = sum(migration.problem is not None for migration in done)
     if left:
-        raise fail(f"{left} of {len(done)} keys were left as they are", "put what fits, or change the rule")
+        raise fail(f"{left} of {many(len(done), 'key')} left as they are", "put what fits, or change the rule")
     if dry_run and done:
         warn("nothing was written: a dry run")

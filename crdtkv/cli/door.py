@@ -7,6 +7,7 @@ opened, refused or closed stands here, once.
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +21,16 @@ from crdtkv.cli.options import Colo, Output, StoreFile
 if TYPE_CHECKING:
     from crdtkv import Store
 
-__all__ = ["Act", "Command", "example", "fail", "in_words", "named", "off_store", "on_store", "open_named", "warn"]
+__all__ = [
+    "WAIT", "Act", "Command", "example", "fail", "in_words", "many", "named", "off_store", "on_store", "open_named",
+    "other", "warn",
+]  # fmt: skip
+
+WAIT = 2.0
+"""Seconds that a command waits for a file that another has open."""
 
 Act = Callable[..., None]
+_open_here: list[Path] = []
 _OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("colo", Colo), ("output", Output)]
 
 
@@ -62,8 +70,13 @@ def on_store(group: typer.Typer, name: str, shown: str, *, makes: bool = False) 
             store, colo, form = (given.pop(option) or (ctx.obj or {}).get(option) for option, _ in _OPTIONS)
             from crdtkv.cli.output import Printer
 
-            with in_words(), open_named(store, colo, makes) as kv:
-                act(kv, Printer(form), **given)
+            with in_words():
+                if "-" in _words_of(given):
+                    from crdtkv.cli.words import read_ahead
+
+                    read_ahead()
+                with open_named(store, colo, makes) as kv:
+                    act(kv, Printer(form), **given)
 
         own = list(inspect.signature(act).parameters.values())[2:]
         _dress(command, act, [*own, *(_option(*option) for option in _OPTIONS)])
@@ -71,6 +84,12 @@ def on_store(group: typer.Typer, name: str, shown: str, *, makes: bool = False) 
         return act
 
     return decorate
+
+
+def _words_of(given: dict[str, Any]) -> list[str]:
+    """The words that a command was given for values."""
+    values = (given.get(name) or [] for name in ("value", "values", "patch"))
+    return [word for found in values for word in ([found] if isinstance(found, str) else found)]
 
 
 def off_store(group: typer.Typer, name: str, shown: str) -> Callable[[Act], Act]:
@@ -119,9 +138,7 @@ def named(store: Path | None) -> Path:
 @contextmanager
 def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "Iterator[Store]":
     """The store in that file, open; closed at the end."""
-    import crdtkv
-
-    path = named(store)
+    path = other(named(store))
     if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder; name a file in it", param_hint="'--store' / '-s'")
     there = path.exists() and path.stat().st_size > 0
@@ -131,10 +148,12 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
         )
     was_there, written = path.exists(), 1
     try:
-        with crdtkv.open(path, colo=colo or (None if there else path.stem)) as kv:
+        with _opened(path, colo or (None if there else path.stem)) as kv:
             try:
+                _open_here.append(path)
                 yield kv
             finally:
+                _open_here.remove(path)
                 written = sum(kv.vector.values())
     except BaseException:
         if not was_there and written == 1:  # its own joining: it was made for nothing
@@ -142,6 +161,28 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
                 if made.name[len(path.name) :] in ("", "-wal", "-shm", "-witness"):
                     made.unlink()
         raise
+
+
+def other(path: Path) -> Path:
+    """The file, unless it is the store that is open here: who reads it beside its lock gives that up."""
+    if path.exists() and any(here.exists() and path.samefile(here) for here in _open_here):
+        raise typer.BadParameter(f"{str(path)!r} is the store itself; name another file")
+    return path
+
+
+def _opened(path: Path, colo: str | None) -> "Store":
+    """The store; waited for a little, since the command before this one may be about to let go of it."""
+    import crdtkv
+    from crdtkv.errors import StoreLocked
+
+    deadline = time.monotonic() + WAIT
+    while True:
+        try:
+            return crdtkv.open(path, colo=colo)
+        except StoreLocked:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager
@@ -164,6 +205,11 @@ def fail(words: str, next_step: str = "") -> typer.Exit:
     """Says what went wrong; what to raise then."""
     _say("error", "\x1b[31m", f"{words} (next: {next_step})" if next_step else words)
     return typer.Exit(1)
+
+
+def many(number: int, what: str) -> str:
+    """`1 key`, `2 keys`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def warn(words: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
 
 import typer
 
-from crdtkv.cli.door import fail, on_store, warn
+from crdtkv.cli.door import fail, many, on_store, other, warn
 from crdtkv.cli.options import Prefix
 
 if TYPE_CHECKING:
@@ -68,6 +68,11 @@ def _export(
     from crdtkv.bulk.targets import WRITERS
     from crdtkv.cli.output import progress
 
+    for path in (file, sqlite):
+        if path is not None:
+            other(path)
+    if file is not None and file.is_file() and tables.is_sqlite(file):
+        raise typer.BadParameter(f"{str(file)!r} is a database; --sqlite writes a table into one", param_hint="FILE")
     if file is not None and sqlite is not None:
         raise typer.BadParameter("give FILE or --sqlite FILE, not both", param_hint="--sqlite")
     to_file = file is not None and str(file) != "-"
@@ -80,7 +85,7 @@ def _export(
             with _whole(file) if file is not None and to_file else nullcontext(sys.stdout) as stream:
                 WRITERS[chosen](items, stream)
     if to_file or sqlite is not None:
-        warn(f"{items.count} keys")
+        warn(many(items.count, "key"))
 
 
 class _Counted:
@@ -149,13 +154,15 @@ def _import(
     """Put many keys from a file, an SQLite table or stdin.
 
     A line that is not right is told by its number, and the rest is imported. What is here already as the line
-    says is passed over: to import again, or from an earlier line on, does no harm.
+    says is passed over: to import again, or from an earlier line on, does no harm. Raw: how many were written, were
+    the same, were kept (--if-absent), had expired, were bad.
     """
     from crdtkv.bulk.loading import load
     from crdtkv.errors import CrdtkvError
 
     if str(file) != "-" and not file.is_file():
         raise typer.BadParameter(f"there is no file {str(file)!r}", param_hint="FILE")
+    other(file)
     telling = _Telling()
     try:
         with _source(file, form, table, key, value) as (found, size), telling.bar(size) as advance:
@@ -174,10 +181,10 @@ def _import(
     telling.so_far = done
     telling.end(out)
     if done.metadata:
-        warn(f"the metadata of {done.metadata} keys was left out: a key has none here")
+        warn(f"the metadata of {many(done.metadata, 'key')} was left out: a key has none here")
     if done.bad:
         raise fail(
-            f"{done.bad} lines were not imported", "mend them, and import again: what is here already is passed over"
+            f"{many(done.bad, 'line')} not imported", "mend them, and import again: what is here already is passed over"
         )
 
 
@@ -199,9 +206,9 @@ class _Telling:
         """A line that was not taken."""
         self.told += 1
         if self.told <= _MAX_TOLD:
-            warn(f"line {line}: {words}")
+            fail(f"line {line}: {words}")
         elif self.told == _MAX_TOLD + 1:
-            warn("and more such lines; they are counted")
+            fail("and more such lines, which are counted")
 
     def done(self, so_far: "Loaded", read: int) -> None:
         """A transaction was kept."""

@@ -41,8 +41,10 @@ Output = Annotated[
     Form | None,
     typer.Option("--output", "-o", help="table for people; json, ndjson for programs; raw: bare fields, tabs between."),
 ]
-Key = Annotated[str, typer.Argument(metavar="KEY", autocompletion=complete_key, show_default=False)]
-Keys = Annotated[list[str], typer.Argument(metavar="KEY", autocompletion=complete_key, show_default=False)]
+Key = Annotated[str, typer.Argument(metavar="KEY", autocompletion=complete_key, show_default=False, help="The key.")]
+Keys = Annotated[
+    list[str], typer.Argument(metavar="KEY", autocompletion=complete_key, show_default=False, help="The keys.")
+]
 Values = Annotated[
     list[str] | None,
     typer.Argument(metavar="VALUE", show_default=False, help="JSON or text; '-': each line of stdin is one."),

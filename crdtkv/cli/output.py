@@ -60,10 +60,19 @@ class Printer:
             case Form.table:
                 self._table(columns, rows, empty)
 
+    def record(self, columns: Sequence[str], row: Row, raw: Sequence[str]) -> None:
+        """One record that is short enough for a line of a table."""
+        if self.form in (None, Form.table):
+            self.rows(columns, [row])
+        else:
+            self.one(row, raw)
+
     def lines(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
         """Rows of a table that has no end: no head, two blanks between, each printed at once."""
         for row in rows:
-            print("  ".join(_cell(name, row[name]).ljust(_SHORT) for name in columns if name in row).rstrip(), flush=True)
+            print(
+                "  ".join(_cell(name, row[name]).ljust(_SHORT) for name in columns if name in row).rstrip(), flush=True
+            )
 
     def one(self, row: Row, raw: Sequence[str]) -> None:
         """One record: a table has a line for each field that is there."""
@@ -142,15 +151,20 @@ def _rich_table(columns: Sequence[str], rows: list[Row]) -> None:
     left = console.width - sum(width + 2 for name, width in widest.items() if name not in values)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in columns:
-        cut = {"no_wrap": True, "max_width": max(_LEAST, left // len(values) - 2)} if name in values else {}
-        table.add_column(name, style=_STYLES.get(name), overflow="ellipsis" if cut else "fold", **cut)
+        if name in values:
+            room = max(_LEAST, left // len(values) - 2)
+            table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=room)
+        else:
+            table.add_column(name, style=_STYLES.get(name), overflow="fold")
     for line in cells:
         table.add_row(*map(Text, line))
     console.print(table)
 
 
 def _block(name: str, value: Any) -> list[str]:
-    """The lines of text for a field: a table of its own has one for each of its names."""
+    """The lines of text for a field: one for each part of a list, or for each name with what it names."""
+    if isinstance(value, list) and name not in _VALUES and value:
+        return [_cell("", part) for part in value]
     if name in _VALUES or not isinstance(value, dict) or not value:
         return [_cell(name, value)]
     width = max(map(len, value))

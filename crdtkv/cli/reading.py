@@ -113,7 +113,10 @@ def _history(kv: "Store", out: "Printer", key: Key) -> None:
 
 def _diff(
     kv: "Store", out: "Printer", key: Key,
-    a: Annotated[str, typer.Argument(metavar="FROM", help="A version; ~1: before the last write.")] = "~1",
+    a: Annotated[
+        str | None,
+        typer.Argument(metavar="FROM", show_default=False, help="A version; else what was before the last write."),
+    ] = None,
     b: Annotated[
         str | None, typer.Argument(metavar="TO", show_default=False, help="A version; else what is there now.")
     ] = None,
@@ -124,7 +127,8 @@ def _diff(
     """
     from crdtkv.cli.words import version_of
 
-    rows = kv.diff(key, version_of(kv, key, a), version_of(kv, key, b))
+    first = a is None and len(kv.history(key)) == 1
+    rows = kv.diff(key, None if first else version_of(kv, key, a or "~1"), version_of(kv, key, b))
     out.rows(["op", "path", "value"], rows, ["op", "path", "value"], empty="no difference")
 
 

@@ -23,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     on_store(app, "put", "crdtkv put todo '[1, 2, 3]'\ncrdtkv put logo --file a.gif --type image/gif", makes=True)(_put)
     on_store(app, "delete", "crdtkv delete todo")(_delete)
-    on_store(app, "patch", """crdtkv patch page '{"title": "Hats", "draft": null}'""")(_patch)
+    on_store(app, "patch", """crdtkv patch page '{"title": "Hats", "draft": null}'""", makes=True)(_patch)
     on_store(app, "append", "crdtkv append todo 8 9", makes=True)(_append)
     on_store(app, "add", "crdtkv add tags red green", makes=True)(_add)
     on_store(app, "remove", "crdtkv remove tags red\ncrdtkv remove todo --index 0")(_remove)
@@ -60,7 +60,7 @@ def _put(
     found = one_value(value, file, text, content_type)
     condition: dict[str, Any] = {"if_version": if_version} if if_absent or if_version is not None else {}
     receipt = kv.put(key, found, base=base, strategy=strategy, ttl=ttl, idempotency_key=once, **condition)
-    _receipts(out, [receipt])
+    _wrote(out, receipt)
 
 
 def _delete(
@@ -104,7 +104,7 @@ def _patch(
     """
     from crdtkv.cli.words import one_value
 
-    _receipts(out, [kv.patch(key, one_value(patch, file, text=False), base=base)])
+    _wrote(out, kv.patch(key, one_value(patch, file, text=False), base=base))
 
 
 def _append(
@@ -120,9 +120,9 @@ def _append(
     found = several_values(values, file, text)
     kind = _kind(kv, key, "list")
     if path is not None or kind == "json":
-        _receipts(out, [kv.json(key).list(path or "").append(*found)])
+        _wrote(out, kv.json(key).list(path or "").append(*found))
     else:
-        _receipts(out, [(kv.log if kind == "log" else kv.list)(key).append(*found)])
+        _wrote(out, (kv.log if kind == "log" else kv.list)(key).append(*found))
 
 
 def _add(
@@ -133,7 +133,7 @@ def _add(
     from crdtkv.cli.words import several_values
 
     handle = kv.set(key) if path is None else kv.json(key).set(path)
-    _receipts(out, [handle.add(*several_values(values, file, text))])
+    _wrote(out, handle.add(*several_values(values, file, text)))
 
 
 def _remove(
@@ -154,11 +154,11 @@ def _remove(
         if values or file is not None or base is not None:
             raise typer.BadParameter("an index needs no value and no base; give one of them", param_hint="--index")
         whole = path is None and _kind(kv, key, "list") != "json"
-        _receipts(out, [(kv.list(key) if whole else kv.json(key).list(path or "")).remove(index)])
+        _wrote(out, (kv.list(key) if whole else kv.json(key).list(path or "")).remove(index))
         return
     handle = kv.set(key) if path is None else kv.json(key).set(path)
     try:
-        _receipts(out, [handle.remove(*several_values(values, file, text), base=base)])
+        _wrote(out, handle.remove(*several_values(values, file, text), base=base))
     except WrongOperation as error:
         error.next_step = "from a list or an array remove by --index"
         raise
@@ -174,7 +174,7 @@ def _incr(
     Raw: its new value.
     """
     handle = kv.counter(key) if path is None else kv.json(key).counter(path)
-    _receipts(out, [handle.add(by, idempotency_key=once)], raw="value")
+    _wrote(out, handle.add(by, idempotency_key=once), raw="value")
 
 
 def _revert(
@@ -187,7 +187,7 @@ def _revert(
     """
     from crdtkv.cli.words import version_of
 
-    _receipts(out, [kv.revert(key, version_of(kv, key, version) or "")])
+    _wrote(out, kv.revert(key, version_of(kv, key, version) or ""))
 
 
 def _kind(kv: "Store", key: str, unruled: str) -> str:
@@ -198,6 +198,5 @@ def _kind(kv: "Store", key: str, unruled: str) -> str:
     return spec.partition("?")[0]
 
 
-def _receipts(out: "Printer", receipts: "list[Receipt]", raw: str = "version") -> None:
-    rows = [{name: getattr(receipt, name) for name in _COLUMNS} for receipt in receipts]
-    out.rows(_COLUMNS, rows, [raw])
+def _wrote(out: "Printer", receipt: "Receipt", raw: str = "version") -> None:
+    out.record(_COLUMNS, {name: getattr(receipt, name) for name in _COLUMNS}, [raw])

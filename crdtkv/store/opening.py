@@ -31,9 +31,9 @@ def open_store(
 ) -> Store:  # fmt: skip
     """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
 
-    `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that holds a store knows its own. `namespace`: a name; stores of different ones do not
-    sync. `history=False` keeps no superseded values. `purge_step_ms`: in what steps deleted
-    cells are dropped, in milliseconds. `clock` gives seconds since 1970 and `random` the names
+    `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that holds a store knows its own. `namespace`: a name;
+    stores of different ones do not sync. `history=False` keeps no superseded values. `purge_step_ms`:
+    in what steps deleted cells are dropped, in milliseconds. `clock` gives seconds since 1970 and `random` the names
     of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 

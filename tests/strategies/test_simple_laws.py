@@ -104,7 +104,7 @@ def test_dropping_what_is_dead_changes_no_reading(case: Case, data: st.DataObjec
     if case.spec == "log":
         wish = Operation("append", ("next",))
     if wish.name == "add" and len(wish.args) == 2 and isinstance(wish.args[1], str):
-        wish = Operation("add", (1,))  # once keys are forgotten
+        wish = Operation("add", (1,))  # an id of once is forgotten with what was deleted
     laws.check_purge(world, wish)
 
 

@@ -83,9 +83,9 @@ def array(stream: BinaryIO, now: float) -> Iterator[Found]:
 
 def _elements(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
     """(line it begins on, bytes read, bytes) of each. Cut at commas, minding strings and brackets and nothing else."""
-    part, line, begun = bytearray(), 1, 1
-    depth, quoted, escaped = 0, False, -1
-    for offset, chunk in _chunks(stream):
+    line, offset, chunk = _opened(stream)
+    part, begun, depth, quoted, escaped = bytearray(), line, 1, False, -1
+    while chunk:
         at = 0
         for mark in _MARK.finditer(chunk):
             byte, place = mark[0], offset + mark.start()
@@ -98,29 +98,33 @@ def _elements(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
                 continue
             quoted = byte == b'"'
             depth += (byte in b"[{") - (byte in b"]}")
-            if (depth == 1 and byte == b",") or (depth == 0 and byte == b"]"):
-                _keep(part, chunk[at : mark.start()])
-                if depth or part.strip():
-                    yield begun + _blank_lines(part), place, bytes(part)
-                part.clear()
-                at, begun = mark.end(), line
-            elif depth == 1 and byte == b"[" and not part.strip():
-                _check_nothing(chunk[at : mark.start()], "it begins with", "an array begins with '['")
-                at, begun = mark.end(), line
-            if depth == 0 and byte == b"]":
-                _check_nothing(chunk[at:] + stream.read(_CHUNK), "behind the array stands", "one array is wanted")
+            if depth > 1 or (depth == 1 and byte != b","):
+                continue
+            _keep(part, chunk[at : mark.start()])
+            if depth or part.strip():
+                yield begun + part[: len(part) - len(part.lstrip())].count(b"\n"), place, bytes(part)
+            if not depth:
+                _check_end(chunk[mark.end() :] + stream.read(_CHUNK))
                 return
+            part.clear()
+            at, begun = mark.end(), line
         _keep(part, chunk[at:])
-    shown = bytes(part[:20]).decode(errors="replace")
-    words = f"it ends in the middle, at line {line}" if depth or quoted else f"it begins with {shown!r}, not with '['"
-    raise BadRequest(words, next_step="what was whole is imported; mend the rest")
+        offset, chunk = offset + len(chunk), stream.read(_CHUNK)
+    raise BadRequest(f"it ends in the middle, at line {line}", next_step="mend the end; what was whole is imported")
 
 
-def _chunks(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    offset = 0
-    while chunk := stream.read(_CHUNK):
-        yield offset, chunk
-        offset += len(chunk)
+def _opened(stream: BinaryIO) -> tuple[int, int, bytes]:
+    """Behind the bracket that opens the array: the line, how many bytes were before, and what was read beyond."""
+    head = b""
+    while len(head) < len(_BOM) or not head.removeprefix(_BOM).strip():
+        chunk = stream.read(_CHUNK)
+        head += chunk
+        if not chunk:
+            break
+    body = head.removeprefix(_BOM).lstrip()
+    if body[:1] != b"[":
+        raise BadRequest(f"it begins with {body[:20].decode(errors='replace')!r}; an array begins with '['")
+    return head[: -len(body)].count(b"\n") + 1, len(head) - len(body) + 1, body[1:] or stream.read(_CHUNK)
 
 
 def _keep(part: bytearray, data: bytes) -> None:
@@ -128,13 +132,12 @@ def _keep(part: bytearray, data: bytes) -> None:
     part += data[: max(0, MAX_LINE + 1 - len(part))]
 
 
-def _blank_lines(part: bytes | bytearray) -> int:
-    return part[: len(part) - len(part.lstrip())].count(b"\n")
-
-
-def _check_nothing(data: bytes, where: str, wanted: str) -> None:
-    if data.removeprefix(_BOM).strip():
-        raise BadRequest(f"{where} {data.strip()[:20].decode(errors='replace')!r}; {wanted}")
+def _check_end(data: bytes) -> None:
+    if data.strip():
+        words = data.strip()[:20].decode(errors="replace")
+        raise BadRequest(
+            f"behind the array stands {words!r}; one array is wanted", next_step="take it out; the array is in"
+        )
 
 
 # CSV

@@ -20,6 +20,14 @@ __all__ = ["add_to"]
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     on_store(app, "sync", "crdtkv sync sin.db gru.db -s lhr.db", makes=True)(_sync)
+    group = typer.Typer(
+        no_args_is_help=True, epilog=example("crdtkv members list"), help="Who belongs to the namespace."
+    )  # fmt: skip
+    on_store(group, "list", "crdtkv members list")(_members)
+    on_store(group, "leave", "crdtkv members leave")(_leave)
+    on_store(group, "evict", "crdtkv members evict sin")(_evict)
+    on_store(group, "resolve", "crdtkv members resolve LINK")(_resolve)
+    app.add_typer(group, name="members")
     app.command("watch", cls=Command, epilog=example("crdtkv watch --prefix cart/ -o ndjson"))(_watch)
 
 
@@ -44,7 +52,51 @@ def _sync(
             wrong += [*report.refused, *report.quarantined]
     out.rows(["colo", "replica", "records", "cells", "bytes", "rounds", "equal"], rows)
     if wrong:
-        raise fail("; ".join(dict.fromkeys(wrong)), "see forks, evict and resolve in docs/guide.md, chapter 12")
+        raise fail("; ".join(dict.fromkeys(wrong)), "see: crdtkv members list, and chapter 12 of docs/guide.md")
+
+
+def _members(kv: "Store", out: "Printer") -> None:
+    """The members, as they are known here.
+
+    And on stderr the membership conflicts that stand, each with the links that `resolve` takes.
+    """
+    vector = kv.vector
+    rows = [{"replica": m, "absorbed": vector.get(m, 0), "here": m == kv.id} for m in kv.members]
+    out.rows(["replica", "absorbed", "here"], rows)
+    for fork in kv.forks:
+        warn(f"a conflict stands: {' against '.join(fork)}")
+
+
+def _leave(kv: "Store", out: "Printer") -> None:
+    """Retire this colo from the namespace.
+
+    It stays readable and writes no more. Sync it once more, so that the others have all that it wrote.
+    """
+    kv.leave()
+    out.say(f"{kv.id} has left; sync it once more with a member")
+
+
+def _evict(
+    kv: "Store", out: "Printer",
+    lost: Annotated[str, typer.Argument(metavar="COLO", show_default=False, help="The colo that is lost for ever.")],
+) -> None:  # fmt: skip
+    """Take a colo out that is lost for ever.
+
+    While a member is silent nothing deleted can be forgotten. If it comes back it takes everything anew.
+    """
+    out.rows(["evicted"], [{"evicted": replica} for replica in kv.evict(lost)], empty=f"no member of colo {lost!r}")
+
+
+def _resolve(
+    kv: "Store", out: "Printer",
+    link: Annotated[str, typer.Argument(metavar="LINK", show_default=False, help="The one that holds.")],
+) -> None:  # fmt: skip
+    """Decide a membership conflict.
+
+    At a colo of the side that holds; who is on the other side returns, as an evicted colo does.
+    """
+    kv.resolve(link)
+    out.say(f"{link} holds")
 
 
 def _watch(

@@ -58,14 +58,17 @@ def _conflicts(kv: "Store", out: "Printer", prefix: Prefix = "") -> None:
 
 
 def _restore(kv: "Store", out: "Printer", ids: _Ids) -> None:
-    """Write lost values again, as new writes that have seen what beat them."""
+    """Write lost values again.
+
+    As new writes, which have seen what beat them.
+    """
     receipts = [conflict.restore() for conflict in _picked(kv, ids)]
     names = ("key", "strategy", "version", "value")
     out.rows(names, ({name: getattr(receipt, name) for name in names} for receipt in receipts), ["version"])
 
 
 def _dismiss(
-    kv: "Store", out: "Printer", ids: Annotated[list[str] | None, typer.Argument(metavar="ID")] = None,
+    kv: "Store", out: "Printer", ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Which.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that there are.")] = False, prefix: Prefix = "",
 ) -> None:  # fmt: skip
     """Take lost writes out of the inbox."""

@@ -29,6 +29,7 @@ _CHANGING = (
     (r'"(stamp|expires|purged_to)": \d+', r'"\1": TIME'),
     (r"\b[0-9a-f]{32}\b", "DIGEST"),
     (r"\b[0-9a-f]{16,}-[0-9a-z~.-]*", "ID"),
+    (r"\bdropped +\d+", "dropped N"),
     (r"--since \S+", "--since CURSOR"),
     (r"[ \t]+", " "),
 )

@@ -15,16 +15,30 @@ from tests.cli.test_page import COMMANDS
 REFUSED, USAGE = 1, 2
 
 
+def make(folder: Path) -> str:
+    """A store that holds a list, a set, a counter and a document, and files beside it; its digest."""
+    (folder / "text").write_text("hello\n")
+    crdtkv.open(folder / "sin.db", colo="sin").close()
+    with crdtkv.open(folder / "lhr.db", colo="lhr") as kv, kv.transaction() as t:
+        t.list("list").append(1, 2)
+        t.set("set").add("x")
+        t.counter("counter").add(2**62)
+        t.put("doc", {"a": 1})
+    with crdtkv.open(folder / "lhr.db") as kv:
+        return kv.digest()
+
+
 @pytest.fixture
-def made(run: Run) -> Run:
-    """With a store that holds a list, a set, a counter and a document."""
-    with crdtkv.open("lhr.db", colo="lhr") as kv:
-        kv.list("list").append(1, 2)
-        kv.set("set").add("x")
-        kv.counter("counter").add(2**62)
-        kv.put("doc", {"a": 1})
-    crdtkv.open("sin.db", colo="sin").close()
+def made(run: Run, here: Path) -> Run:
+    make(here)
     return run
+
+
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """One store for all that must not change it, and its digest."""
+    folder = tmp_path_factory.mktemp("unharmed")
+    return folder, make(folder)
 
 
 BAD = {
@@ -83,6 +97,10 @@ BAD = {
                (["text", "--from", "0"], USAGE, "--from"), (["lhr.db"], USAGE, "itself"),
                (["sin.db"], REFUSED, "is a store"), (["text", "--format", "json"], REFUSED, "begins with"),
                (["text", "--format", "csv"], REFUSED, "head")],
+    "members list": [(["--frob"], USAGE, "--frob")],
+    "members leave": [(["--frob"], USAGE, "--frob")],
+    "members evict": [(["lhr"], REFUSED, "lhr"), ([], USAGE, "COLO")],
+    "members resolve": [(["x"], REFUSED, "x"), ([], USAGE, "LINK")],
     "conflicts list": [(["--frob"], USAGE, "--frob")],
     "conflicts restore": [(["x"], REFUSED, "no conflict 'x'"), ([], USAGE, "ID")],
     "conflicts dismiss": [(["x"], REFUSED, "no conflict 'x'"), ([], USAGE, "--all"), (["x", "--all"], USAGE, "--all")],
@@ -113,20 +131,23 @@ def test_every_command_is_tried() -> None:
     ("command", "given", "code", "says"),
     [(command, *case) for command, cases in BAD.items() for case in cases],
 )
-def test_what_is_wrong_is_said(made: Run, here: Path, command: str, given: list[str], code: int, says: str) -> None:
+def test_what_is_wrong_is_said(
+    run: Run, unharmed: tuple[Path, str], monkeypatch: pytest.MonkeyPatch,
+    command: str, given: list[str], code: int, says: str,
+) -> None:  # fmt: skip
     """On stderr, nothing on stdout; the store is as it was, and no file was made."""
-    (here / "text").write_text("hello\n")
-    with crdtkv.open("lhr.db") as kv:
-        before = kv.digest()
-    files = sorted(here.iterdir())
-    done = made(*command.split(), *given)
+    folder, digest = unharmed
+    monkeypatch.chdir(folder)
+    files = sorted(folder.iterdir())
+    done = run(*command.split(), *given)
     assert done.code == code, done.err + done.out
     assert says in done.err
     assert not done.out
     assert done.err.startswith("error: " if code == REFUSED else "Usage: crdtkv ")
-    with crdtkv.open("lhr.db") as kv:
-        assert kv.digest() == before
-    assert sorted(here.iterdir()) == files
+    assert sorted(folder.iterdir()) == files
+    if code == REFUSED:  # else it was not even opened, or read only
+        with crdtkv.open("lhr.db") as kv:
+            assert kv.digest() == digest
 
 
 STORE_COMMANDS = [" ".join(w) for w, c in COMMANDS.items() if any(p.name == "store" for p in c.params)]
@@ -134,7 +155,8 @@ ARGUMENTS = {
     "put": ["a", "1"], "get": ["a"], "delete": ["a"], "patch": ["a", "{}"], "append": ["a", "1"], "add": ["a", "1"],
     "remove": ["a", "1"], "incr": ["a"], "revert": ["a", "~1"], "history": ["a"], "diff": ["a"], "blame": ["a"],
     "sync": ["sin.db"], "import": ["keys"], "conflicts restore": ["x"], "conflicts dismiss": ["x"], "rules of": ["a"],
-    "rules set": ["a", "lww"], "rules remove": ["a"], "rules migrate": ["*"],
+    "members evict": ["sin"], "members resolve": ["x"], "rules set": ["a", "lww"], "rules remove": ["a"],
+    "rules migrate": ["*"],
 }  # fmt: skip
 MAKES = {"put", "patch", "append", "add", "incr", "sync", "import", "rules set"}
 

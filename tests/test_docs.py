@@ -237,6 +237,21 @@ def test_every_method_is_in_the_guide() -> None:
     assert sorted(methods - said) == []
 
 
+def test_every_method_says_what_it_costs() -> None:
+    """Each public method and property of stores, handles, feeds and results."""
+    classes = (
+        crdtkv.Store, crdtkv.Transaction, CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle,
+        Rulebook, crdtkv.Feed, crdtkv.Receipt, crdtkv.Conflict,
+    )  # fmt: skip
+    silent = {
+        f"{cls.__name__}.{name}"
+        for cls in classes
+        for name, found in _methods(cls)
+        if not re.search(r"O\(|Cost:", inspect.getdoc(getattr(found, "fget", None) or inspect.unwrap(found)) or "")
+    }
+    assert sorted(silent - {f"{cls.__name__}.empty" for cls in classes}) == []
+
+
 def test_every_argument_is_in_the_guide() -> None:
     text = (ROOT / "docs/guide.md").read_text()
     store = crdtkv.Store

@@ -136,11 +136,11 @@ class FlagHandle(Handle):
     empty = False
 
     def enable(self) -> Receipt:
-        """On; wins over a concurrent disable unless the rule says otherwise."""
+        """On; wins over a concurrent disable unless the rule says otherwise. O(1)."""
         return self._do("enable")
 
     def disable(self) -> Receipt:
-        """Off, as far as is known here."""
+        """Off, as far as is known here. O(1)."""
         return self._do("disable")
 
     def __bool__(self) -> bool:
@@ -353,27 +353,27 @@ class JsonHandle(Handle):
         return self.at(pointer).put(value, base=base)
 
     def at(self, pointer: str) -> JsonHandle:
-        """The part of the document at a path."""
+        """The part of the document at a path. O(1)."""
         return JsonHandle(self._kv, self.key, self._at(pointer))
 
     def counter(self, pointer: str) -> CounterHandle:
-        """The counter at a path."""
+        """The counter at a path. O(1)."""
         return CounterHandle(self._kv, self.key, self._at(pointer))
 
     def set(self, pointer: str) -> SetHandle:
-        """The set at a path."""
+        """The set at a path. O(1)."""
         return SetHandle(self._kv, self.key, self._at(pointer))
 
     def list(self, pointer: str) -> ListHandle:
-        """The array at a path."""
+        """The array at a path. O(1)."""
         return ListHandle(self._kv, self.key, self._at(pointer))
 
     def flag(self, pointer: str) -> FlagHandle:
-        """The flag at a path."""
+        """The flag at a path. O(1)."""
         return FlagHandle(self._kv, self.key, self._at(pointer))
 
     def log(self, pointer: str) -> LogHandle:
-        """The log at a path."""
+        """The log at a path. O(1)."""
         return LogHandle(self._kv, self.key, self._at(pointer))
 
     def _at(self, pointer: str) -> tuple[str, ...]:

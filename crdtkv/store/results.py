@@ -70,7 +70,15 @@ class Receipt:
 
     @property
     def value(self) -> Any:
-        """What the key shows at that version. O(n) when first asked for, then O(1)."""
+        """What the key shows at that version. O(n) when first asked for, then O(1).
+
+        Raises BaseTooOld, StoreClosed, BadRequest if the write was undone.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> receipt = kv.counter("n").add(2); _ = kv.counter("n").add(3)
+        >>> receipt.value, kv["n"]
+        (2, 5)
+        """
         self._check()
         if self._value is UNREAD:
             object.__setattr__(self, "_value", self._read())

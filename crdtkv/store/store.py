@@ -71,42 +71,83 @@ class Store(Operations):
         self.rules = Rulebook(self)
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         replica.keep_of = self._keep_of
+        replica.untold.clear()
 
     # who and where
 
     @property
     def id(self) -> str:
-        """This replica's id: the colo's name and its incarnation. O(1)."""
+        """This replica's id: the colo's name and its incarnation. O(1).
+
+        Another after a disk was lost or put back, after an eviction, and after a clock went back.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.id.startswith("lhr~")
+        True
+        """
         return self._replica.state.id
 
     @property
     def colo(self) -> str:
-        """The colo's name. O(1)."""
+        """The colo's name. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.colo
+        'lhr'
+        """
         return colo_of(self.id)
 
     @property
     def vector(self) -> dict[str, int]:
-        """replica -> how many of its transactions are absorbed here. O(replicas)."""
+        """replica -> how many of its transactions are absorbed here. O(replicas). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> before = kv.vector[kv.id]
+        >>> kv["a"] = 1
+        >>> kv.vector[kv.id] - before
+        1
+        """
         with self._lock:
             self._check_open()
             return dict(self._replica.state.vector)
 
     @property
     def members(self) -> list[str]:
-        """The replica ids that belong to the namespace, as known here, sorted. O(members)."""
+        """The replica ids that belong to the namespace, as known here. O(members). Raises StoreClosed.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> lhr.members == sorted([lhr.id, sin.id])
+        True
+        """
         with self._lock:
             self._check_open()
             return sorted(members.members(self._replica))
 
     def digest(self) -> str:
-        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1)."""
+        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1).
+
+        Raises StoreClosed, BadRequest inside a transaction.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = 1; _ = lhr.sync(sin)
+        >>> lhr.digest() == sin.digest()
+        True
+        """
         with self._lock:
             self._check_idle()
             return f"{self._replica.state.digest:032x}"
 
     @property
     def floor(self) -> int:
-        """The stamp up to which deleted cells have been dropped here: milliseconds since 1970 << 16. O(1)."""
+        """The stamp up to which deleted cells have been dropped here; 0 before the first purge. O(1).
+
+        Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.floor
+        0
+        """
         with self._lock:
             self._check_open()
             return self._replica.state.floor
@@ -119,7 +160,9 @@ class Store(Operations):
 
         Nothing is written if the block raises, and its receipts are void. Other threads wait
         meanwhile, and then read what was committed; in this one only the transaction itself
-        reads and writes.
+        reads and writes. O(what is done in it), and one commit.
+
+        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(colo="lhr")
@@ -143,7 +186,9 @@ class Store(Operations):
                 raise
             finally:
                 self._draft = None
-            self._told(made)
+            self._replica.minted(made)
+            if made is not None:
+                self._tell()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -174,22 +219,19 @@ class Store(Operations):
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
 
-    def _told(self, made: tuple[Record, bytes] | None) -> None:
+    def _tell(self) -> None:
+        """Feeds wake, and listeners are told all that was minted here since they last were."""
         # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
-        replica = self._replica
-        if made is not None:
-            replica.spoken = dict(replica.state.vector)
-            replica.recent.append(made)
-            self._tell(made)
-
-    def _tell(self, made: tuple[Record, bytes]) -> None:
         self._changed.notify_all()
-        for listener in list(self.on_commit):
-            try:
-                listener(*made)
-            except Exception:
-                # What is committed is: its writer must not be told that it failed.
-                _log.exception("a listener of on_commit failed at %s", made[0].dot)
+        untold = self._replica.untold
+        while untold:
+            made = untold.popleft()
+            for listener in list(self.on_commit):
+                try:
+                    listener(*made)
+                except Exception:
+                    # What is committed is: its writer must not be told that it failed.
+                    _log.exception("a listener of on_commit failed at %s", made[0].dot)
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
         with self._lock, self.transaction():
@@ -214,13 +256,14 @@ class Store(Operations):
     # versions
 
     def history(self, key: str) -> list[Revision]:
-        """The transactions that touched `key`, oldest first, as far back as is known here. O(history * cells).
+        """The transactions that touched `key`, oldest first, as far back as is known here. O(n * history).
 
-        >>> import crdtkv
-        >>> kv = crdtkv.open(colo="lhr")
-        >>> for value in ("a", "b"): _ = kv.put("note", value)
-        >>> [revision.value for revision in kv.history("note")]
-        ['a', 'b']
+        Raises KeyInvalid.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["a"] = 1; kv["a"] = 2; del kv["a"]
+        >>> [revision.value for revision in kv.history("a")]
+        [1, 2, None]
         """
         return self._reading().history(check_key(key))
 
@@ -246,14 +289,13 @@ class Store(Operations):
         return difference(old.value if old else None, new.value if new else None)
 
     def blame(self, key: str) -> list[Blame]:
-        """Who wrote each part of what `key` shows, last; nothing of a key that is not there. O(cells).
+        """Who wrote each part of what `key` shows, last; empty if it is absent. O(n). Raises KeyInvalid.
 
-        >>> import crdtkv
-        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
-        >>> _ = lhr.sync(sin)
-        >>> _ = lhr.put("doc", {"a": 1}); _ = lhr.sync(sin); _ = sin.json("doc").set_at("/b", 2)
-        >>> [(part.path, part.replica == sin.id) for part in sin.blame("doc")]
-        [('/a', False), ('/b', True)]
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = {"x": 1, "y": 1}; _ = lhr.sync(sin)
+        >>> _ = sin.json("a").at("/y").put(2)
+        >>> [(part.path, part.value, part.replica == sin.id) for part in sin.blame("a")]
+        [('/x', 1, False), ('/y', 2, True)]
         """
         return self._reading().blame(check_key(key))
 
@@ -274,15 +316,14 @@ class Store(Operations):
             return t.revert(key, version)
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
-        """The inbox of lost writes that this colo made, of keys with `prefix`, oldest first. O(inbox).
+        """The inbox of lost writes that this colo made, oldest first. O(inbox). Raises ValueInvalid.
 
-        >>> import crdtkv
-        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
         >>> _ = lhr.sync(sin)
-        >>> for kv in (lhr, sin): _ = kv.put("owner", kv.colo)
+        >>> _ = lhr.put("a", 1, strategy="lww"); _ = sin.put("a", 2, strategy="lww")
         >>> _ = lhr.sync(sin)
-        >>> [(c.key, c.value, c.winner) for c in lhr.conflicts()], sin.conflicts()
-        ([('owner', 'lhr', 'sin')], [])
+        >>> [(lost.key, lost.value, lost.winner) for lost in lhr.conflicts()]
+        [('a', 1, 2)]
         """
         if not isinstance(prefix, str):
             raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
@@ -291,17 +332,18 @@ class Store(Operations):
     # other colos
 
     def sync(self, other: Store) -> SyncReport:
-        """Exchange all that either lacks, both ways.
+        """Exchange all that either lacks, both ways. O(what either lacks).
 
         Two that never met become one namespace: the one with fewer writes joins, and
-        what it wrote is minted anew. O(what either lacks). Raises BadRequest for itself or
-        another namespace, ChainBroken where two stores live under one id, StorageFailed.
+        what it wrote is minted anew. Where one refuses the other the report says so.
 
-        >>> import crdtkv
-        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
-        >>> lhr["a"] = 1
-        >>> lhr.sync(sin).equal, sin["a"]
-        (True, 1)
+        Raises BadRequest for what cannot be exchanged with, ChainBroken where one is a copy that
+        must not be mixed, NotAMember where a restored copy meets one that is none.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = 1; sin["b"] = 2
+        >>> lhr.sync(sin).equal, dict(lhr) == dict(sin)
+        (True, True)
         """
         if not isinstance(other, Store):
             raise BadRequest(f"{other!r:.80} is no store; sync takes another open store")
@@ -325,55 +367,54 @@ class Store(Operations):
         return watching.watch(self, prefix, since, timeout)
 
     def leave(self) -> None:
-        """Retire from the namespace: the others need not wait for this colo any more. It stays readable.
+        """Retire from the namespace: the others need not wait for this colo any more. It stays readable. O(1).
 
         Raises Refused if it is the only member: nobody would be left that can write, or let it in again.
 
-        >>> import crdtkv
-        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
         >>> _ = lhr.sync(sin)
-        >>> sin.leave()
-        >>> _ = sin.sync(lhr)
+        >>> sin.leave(); _ = lhr.sync(sin)
         >>> lhr.members == [lhr.id]
         True
         """
         self._member_act(_leave)
 
     def evict(self, colo: str) -> list[str]:
-        """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join.
+        """An operator's act: `colo` is no member any more; the replicas that are out. O(members).
 
+        It can return by a full join.
         At a copy that was restored: once all others are evicted, it is all that is left, and writes again.
-        Raises NotAMember if no other member is at `colo`, MembershipConflict while one stands.
+        Raises NotAMember for who is none, or is this colo itself, and MembershipConflict while one stands.
 
-        >>> import crdtkv
-        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
         >>> _ = lhr.sync(sin)
-        >>> gone = sin.id
-        >>> lhr.evict("sin") == [gone], lhr.members == [lhr.id]
+        >>> lhr.evict("sin") == [sin.id], lhr.members == [lhr.id]
         (True, True)
         """
         return self._member_act(lambda replica: life.evict(replica, colo), by_copy=True)
 
     def resolve(self, link: str) -> None:
-        """An operator's act: of a membership conflict, the eviction `link` holds. The other side returns as it syncs.
+        """An operator's act: of a membership conflict, the eviction `link` holds. O(1).
 
-        Raises MembershipConflict if no conflict has that link, or it was decided on the other side.
+        Raises MembershipConflict for what is no link of a conflict that stands here.
 
-        >>> import crdtkv
-        >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
-        >>> _ = lhr.sync(sin)
-        >>> _ = lhr.evict("sin"); _ = sin.evict("lhr"); _ = lhr.sync(sin)
-        >>> [[mine]] = [[link for link in fork if link.startswith("lhr~")] for fork in lhr.forks]
-        >>> lhr.resolve(mine)
-        >>> _ = lhr.sync(sin)
-        >>> lhr.forks, len(lhr.members)
-        ([], 2)
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.resolve("lhr~none.1")
+        Traceback (most recent call last):
+        crdtkv.errors.MembershipConflict: no membership conflict has the link 'lhr~none.1'; open are none
         """
         self._member_act(lambda replica: life.resolve(replica, link))
 
     @property
     def forks(self) -> list[tuple[str, ...]]:
-        """The membership conflicts that stand, each as its clashing links; while there is one nothing is purged."""
+        """The membership conflicts that stand, as the links that clash; while there is one nothing is purged. O(1).
+
+        Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.forks
+        []
+        """
         with self._lock:
             self._check_open()
             return members.open_forks(self._replica)
@@ -381,16 +422,19 @@ class Store(Operations):
     def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
         with self._lock:
             self._begin(by_copy)
-            before = dict(self._replica.state.vector)
             done = act(self._replica)
-            if self._replica.state.vector != before:
-                self._tell(self._replica.recent[-1])
+            self._tell()
             return done
 
     # care
 
     def check(self) -> list[str]:
-        """What is wrong with the store, in words; empty if every invariant holds. O(cells)."""
+        """What is wrong with the store, in words; empty if every invariant holds. O(cells). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.check()
+        []
+        """
         with self._lock:
             self._check_idle()
             return maintenance.check(self._replica)
@@ -398,22 +442,29 @@ class Store(Operations):
     def compact(self) -> int:
         """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went.
 
-        O(what goes + keys with a past or a counter). Raises StorageFailed: nothing went then.
+        O(what goes + keys with a history). Raises StoreClosed, StorageFailed.
 
-        >>> import crdtkv
-        >>> now = [1_800_000_000.0]
-        >>> kv = crdtkv.open(colo="lhr", clock=lambda: now[0])
-        >>> kv["a"] = 1; del kv["a"]
-        >>> now[0] += 60
-        >>> kv.compact() > 0, kv.floor > 0
-        (True, True)
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.compact()
+        0
         """
         with self._lock:
             self._check_idle()
-            return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            gone = maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            self._tell()
+            return gone
 
     def close(self) -> None:
-        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of."""
+        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of. O(1).
+
+        Raises BadRequest inside a transaction.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.close()
+        >>> kv["a"]
+        Traceback (most recent call last):
+        crdtkv.errors.StoreClosed: the store of 'lhr' is closed; open it again
+        """
         if not self._lock.ours:
             return
         with self._lock:

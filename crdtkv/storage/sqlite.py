@@ -1,7 +1,8 @@
-"""The plain SQLite storage: everything in memory, every commit written through.
+"""The SQLite storage: everything in memory, every commit a record in the journal, checkpoints behind.
 
-Law: a transaction's rows are in the file, synced, before `commit` returns. The file
-is the user's: documented tables (docs/formats.md). One process at a time: the file is
+Law: what a transaction changed is in the file before `commit` returns, synced unless
+`normal` durability was asked for. The file is the user's: documented tables
+(docs/formats.md), which the journal is ahead of while it is open. One process at a time: the file is
 locked while it is open. Only a file that bears our number is a store; only one that
 holds nothing becomes one.
 """
@@ -18,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from crdtkv.errors import ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
-from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
+from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, past_in, unpack_row
 from crdtkv.storage.witness import Witness
 
 __all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage"]
@@ -54,6 +57,8 @@ class SqliteStorage(MemoryStorage):
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)
+        self._journal = Journal(self._db)
+        self._checkpoint = Checkpoint(self._db, self._journal, self._row)
         try:
             self._open()
         except BaseException as error:
@@ -100,6 +105,7 @@ class SqliteStorage(MemoryStorage):
         for table, (columns, primary) in TABLES.items():
             rest = f"checksum INTEGER NOT NULL, PRIMARY KEY ({primary})"
             self._db.execute(f"CREATE TABLE {table} ({columns}, {rest}) WITHOUT ROWID")
+        Journal.create(self._db)
         self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         self._db.execute(f"PRAGMA user_version={FORMAT}")
         self._db.execute("COMMIT")
@@ -122,8 +128,8 @@ class SqliteStorage(MemoryStorage):
             raise FormatTooNew(
                 f"{name} has format {found}; this release reads up to {FORMAT}; open it with a newer crdtkv"
             )
-        if not TABLES.keys() <= tables:
-            raise RowInvalid(f"there is no table {', '.join(sorted(TABLES.keys() - tables))}")
+        if missing := {*TABLES, "journal"} - tables:
+            raise RowInvalid(f"there is no table {', '.join(sorted(missing))}")
         return False
 
     def _was_noted(self) -> bool:
@@ -139,14 +145,24 @@ class SqliteStorage(MemoryStorage):
             raise RowInvalid(f"a row cannot be read ({type(error).__name__}: {error})") from error
 
     def _load_rows(self) -> None:
-        for (key, path), parts in self._rows("cell"):
-            self._place(key, path, (), cell_in(parts))
-        for (key, path), parts in self._rows("past"):
-            self._set_past(key, path, past_in(parts))
-        for (key,), parts in self._rows("horizon"):
-            self._horizons[key] = horizon_in(parts)
-        for table, kept in (("context", self._contexts), ("inbox", self._inbox), ("meta", self._meta)):
-            kept.update((where[0], row) for where, row in self._rows(table))
+        for table in TABLES:
+            for where, row in self._rows(table):
+                self._take(table, where, row)
+        for table, where, row in self._journal.replay():
+            self._take(table, where, row)
+            self._checkpoint.changed({(table, where)})
+
+    def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
+        """What the file says of a row."""
+        if table == "cell":
+            key, path = where
+            self._place(key, path, self.cells(key).get(path, ()), cell_in(row or ()))
+        elif table == "past":
+            self._set_past(*where, past_in(row or ()))
+        elif row is None:
+            self._kept(table).pop(where[0], None)
+        else:
+            self._kept(table)[where[0]] = horizon_in(row) if table == "horizon" else row
 
     def _rows(self, table: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """(where, row) of a whole table, in order."""
@@ -154,23 +170,29 @@ class SqliteStorage(MemoryStorage):
             yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
 
     def _save(self, changed: set[tuple[str, Any]]) -> None:
+        places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for table, where in changed:
-                self._save_row(table, where if isinstance(where, tuple) else (where,))
+            self._journal.append((table, where, self._row(table, where)) for table, where in places)
             self._db.execute("COMMIT")
         except BaseException as error:
             undone = self._undo_commit()
             if not isinstance(error, sqlite3.Error):
                 raise
-            words = f"{str(self.path)!r} could not be written: {error}"
-            if not undone:
-                raise StorageFailed(f"{words}; it may or may not have been written") from error
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            raise StorageFailed(
-                f"{words}; nothing was written", happened="no",
-                next_step=f"{'make room on' if full else 'see to'} the disk, then write again",
-            ) from error  # fmt: skip
+            raise self._unwritten(error, undone) from error
+        self._checkpoint.changed(places)
+        if self._checkpoint.due:
+            # What was committed is in the journal: that the tables cannot have it yet is nobody's failure.
+            with suppress(sqlite3.Error):
+                self._checkpoint.step()
+
+    def _unwritten(self, error: sqlite3.Error, undone: bool) -> StorageFailed:
+        words = f"{str(self.path)!r} could not be written: {error}"
+        if not undone:
+            return StorageFailed(f"{words}; it may or may not have been written")
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        next_step = f"{'make room on' if full else 'see to'} the disk, then write again"
+        return StorageFailed(f"{words}; nothing was written", happened="no", next_step=next_step)
 
     def _undo_commit(self) -> bool:
         """Whether what was begun is undone for certain."""
@@ -181,25 +203,19 @@ class SqliteStorage(MemoryStorage):
             return False
         return True
 
-    def _save_row(self, table: str, where: tuple[Any, ...]) -> None:
-        row = self._row(table, where)
-        if row is None:
-            columns = TABLES[table][1].split(", ")
-            self._db.execute(f"DELETE FROM {table} WHERE {' AND '.join(f'{c}=?' for c in columns)}", where)
-        else:
-            marks = ", ".join("?" * (len(where) + 2))
-            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", (*where, *pack_row(table, where, row)))
-
     def _row(self, table: str, where: tuple[Any, ...]) -> Any:
         """What a row holds now, as plain data; None if it is gone."""
         if table == "cell":
             return self.cells(where[0]).get(where[1])
         if table == "past":
             return self.past(where[0]).get(where[1])
+        return self._kept(table).get(where[0])
+
+    def _kept(self, table: str) -> dict[str, Any]:
         rows: dict[str, dict[str, Any]] = {
             "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
         }  # fmt: skip
-        return rows[table].get(where[0])
+        return rows[table]
 
     def home(self) -> str:
         """Device, inode and machine."""
@@ -217,6 +233,8 @@ class SqliteStorage(MemoryStorage):
         return self._witness.noted() if self._witness is not None else None
 
     def close(self) -> None:
+        with suppress(sqlite3.Error):  # what is not in the tables is in the journal
+            self._checkpoint.finish()
         self._db.close()
         if self._witness is not None:
             self._witness.close()

@@ -21,7 +21,7 @@ JOURNAL_BYTES = 4 << 20
 STEP_ROWS = 1_000
 """How many rows a step writes: some 5 ms."""
 
-Place = tuple[str, tuple[Any, ...]]
+_Place = tuple[str, tuple[Any, ...]]
 
 
 class Checkpoint:
@@ -29,12 +29,12 @@ class Checkpoint:
 
     def __init__(self, db: sqlite3.Connection, journal: Journal, row: Callable[[str, tuple[Any, ...]], Any]) -> None:
         self._db, self._journal, self._row = db, journal, row
-        self._dirty: set[Place] = set()
-        self._left: list[Place] = []
+        self._dirty: set[_Place] = set()
+        self._left: list[_Place] = []
         """Of the checkpoint that runs, the places still to be written, the next one last."""
         self._upto = 0
 
-    def changed(self, places: set[Place]) -> None:
+    def changed(self, places: set[_Place]) -> None:
         """These rows are in the journal now, and not in the tables."""
         self._dirty |= places
 
@@ -61,7 +61,7 @@ class Checkpoint:
         self._dirty = set()
         self._upto = self._journal.last
 
-    def _write(self, places: list[Place], last: bool) -> None:
+    def _write(self, places: list[_Place], last: bool) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             for table in TABLES:

@@ -202,6 +202,9 @@ class MemoryStorage:
     def home(self) -> str:
         return ""
 
+    def uncertain(self) -> bool:
+        return False
+
     def note(self, words: str) -> None:
         """Nothing outlives this process."""
 

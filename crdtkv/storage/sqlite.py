@@ -22,7 +22,7 @@ from crdtkv.errors import ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, 
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
-from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, past_in, unpack_row
+from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
 from crdtkv.storage.witness import Witness
 
 __all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage"]
@@ -31,6 +31,9 @@ APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
 
 FORMAT = 1
+
+_UNSYNCED = "unsynced"
+"""A row of meta: not every commit was synced, and the file was not closed since."""
 
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -41,15 +44,18 @@ _HEADER = 100
 class SqliteStorage(MemoryStorage):
     """A Storage in the file at `path`, made if it is not there.
 
-    Raises StoreLocked if another process has it open, FormatTooNew if a later
+    `durability`: "full" syncs every commit; "normal" leaves that to the system, so that a
+    power cut may take back the last commits, all from one on. Raises StoreLocked if another process has it open, FormatTooNew if a later
     release made it, NotAStore if crdtkv did not make it, ChecksumFailed if it is not
     as it was written, StorageFailed if it cannot be opened or read. Cost: O(file).
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], durability: str = "full") -> None:
         super().__init__()
         self.path = Path(path)
+        self._normal = durability == "normal"
         self._witness: Witness | None = None
+        self._uncertain = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -98,6 +104,10 @@ class SqliteStorage(MemoryStorage):
         if new:
             self._create()
         self._load()
+        self._uncertain = self._meta.pop(_UNSYNCED, None) is not None
+        if self._normal:
+            self._mark(True)
+            db.execute("PRAGMA synchronous=NORMAL")
         self._witness = Witness(self._noted_path)
 
     def _create(self) -> None:
@@ -130,7 +140,15 @@ class SqliteStorage(MemoryStorage):
             )
         if missing := {*TABLES, "journal"} - tables:
             raise RowInvalid(f"there is no table {', '.join(sorted(missing))}")
+        self._check_length()
         return False
+
+    def _check_length(self) -> None:
+        """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
+        log = Path(f"{self.path}-wal")
+        pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
+        if not (log.exists() and log.stat().st_size) and (found := self.path.stat().st_size) < pages * size:
+            raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -158,7 +176,8 @@ class SqliteStorage(MemoryStorage):
             key, path = where
             self._place(key, path, self.cells(key).get(path, ()), cell_in(row or ()))
         elif table == "past":
-            self._set_past(*where, past_in(row or ()))
+            key, path = where
+            self._set_past(key, path, past_in(row or ()))
         elif row is None:
             self._kept(table).pop(where[0], None)
         else:
@@ -232,9 +251,23 @@ class SqliteStorage(MemoryStorage):
     def noted(self) -> str | None:
         return self._witness.noted() if self._witness is not None else None
 
+    def uncertain(self) -> bool:
+        return self._uncertain
+
+    def _mark(self, unsynced: bool) -> None:
+        """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
+        self._db.execute("PRAGMA synchronous=FULL")
+        if unsynced:
+            row = (_UNSYNCED, *pack_row("meta", (_UNSYNCED,), True))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+        else:
+            self._db.execute("DELETE FROM meta WHERE name=?", (_UNSYNCED,))
+
     def close(self) -> None:
         with suppress(sqlite3.Error):  # what is not in the tables is in the journal
             self._checkpoint.finish()
+            if self._normal or self._uncertain:
+                self._mark(False)
         self._db.close()
         if self._witness is not None:
             self._witness.close()

@@ -49,11 +49,12 @@ _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 def open_store(
     path: str | os.PathLike[str] = ":memory:", *, colo: str, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
-    purge_step_ms: int = 10_000,
+    purge_step_ms: int = 10_000, durability: str = "full",
 ) -> Store:  # fmt: skip
     """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only.
 
-    `colo`: 1 to 32 of a-z, 0-9 and '-'. `history=False` keeps no superseded values. `clock`
+    `colo`: 1 to 32 of a-z, 0-9 and '-'. `durability`: "full" (a write that was acknowledged survives a power cut)
+    or "normal" (of the last second before one, writes may be lost; the store then takes a new id). `history=False` keeps no superseded values. `clock`
     gives seconds since 1970 and `random` the names of incarnations: for tests and
     simulations. Raises StoreLocked, FormatTooNew, StorageFailed, BadRequest.
 
@@ -63,7 +64,9 @@ def open_store(
     """
     if not isinstance(colo, str) or not _COLO.fullmatch(colo):
         raise BadRequest(f"colo is {colo!r}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path)
+    if durability not in ("full", "normal"):
+        raise BadRequest(f"durability is {durability!r}; 'full' or 'normal' are allowed")
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
     seconds = clock or time.time
     token = (
         (lambda: "".join(random.choices(_TOKEN, k=4)))
@@ -82,10 +85,10 @@ def open_store(
         raise
 
 
-def _sqlite(path: str | os.PathLike[str]) -> Storage:
+def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
     from crdtkv.storage.sqlite import SqliteStorage
 
-    return SqliteStorage(path)
+    return SqliteStorage(path, durability)
 
 
 class Store(Operations):

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from crdtkv.registration import register_merge
+    from crdtkv.store.opening import open_store as open
     from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Receipt, Revision, SyncReport
-    from crdtkv.store.store import Store, Transaction
-    from crdtkv.store.store import open_store as open
+    from crdtkv.store.store import Store
+    from crdtkv.store.transaction import Transaction
     from crdtkv.store.watching import Feed
     from crdtkv.strategies.registry import register
 
@@ -50,8 +51,10 @@ _ROOMS = {
         "Unavailable",
     ],
     "registration": ["register_merge"],
+    "store.opening": ["open"],
     "store.results": ["Blame", "Change", "Conflict", "Entry", "Migration", "Page", "Receipt", "Revision", "SyncReport"],
-    "store.store": ["Store", "Transaction", "open"],
+    "store.store": ["Store"],
+    "store.transaction": ["Transaction"],
     "store.watching": ["Feed"],
     "strategies.registry": ["register"],
 }  # fmt: skip

@@ -52,7 +52,7 @@ def register_merge(name: str, function: Function, samples: Iterable[Any] | None 
     Traceback (most recent call last):
     crdtkv.errors.MergeFunctionInvalid: f(0, 0, 1) is 0; it must be 1
     """
-    if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
         raise MergeFunctionInvalid(f"a merge function's name is 1 to 64 of A-Z a-z 0-9 _ . -; not {name!r}")
     check_merge(function, samples)
     install(name, function)
@@ -68,6 +68,8 @@ def check_merge(function: Function, samples: Iterable[Any] | None = None) -> Non
 
     >>> check_merge(lambda base, mine, theirs: theirs if mine == base else mine, samples=["a", "b"])
     """
+    if samples is not None and not isinstance(samples, Iterable):
+        raise MergeFunctionInvalid(f"samples is {samples!r:.80}; values of the kind the keys hold are wanted")
     tried = list(islice(SAMPLES if samples is None else samples, MAX_SAMPLES + 1))
     if not 1 <= len(tried) <= MAX_SAMPLES:
         many = "empty" if not tried else f"more than {MAX_SAMPLES}"

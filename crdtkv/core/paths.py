@@ -32,6 +32,7 @@ __all__ = [
     "component",
     "component_end",
     "components",
+    "element_index",
     "first",
     "is_below",
     "is_counted",
@@ -195,3 +196,16 @@ def _pretty_data(data: bytes) -> str:
     except UnicodeDecodeError:
         return ":" + data.hex()
     return repr(text) if text.isprintable() else ":" + data.hex()
+
+
+def element_index(token: str, count: int) -> int | None:
+    """Which of `count` elements a token of a JSON pointer names; None if it names none.
+
+    In ASCII and without leading zeros (RFC 6901): `str.isdigit` takes more than `int` does.
+
+    >>> element_index("1", 2), element_index("2", 2), element_index("01", 2), element_index("\u00b2", 9)
+    (1, None, None, None)
+    """
+    if not token.isascii() or not token.isdigit() or len(token) > 18 or (token[0] == "0" and token != "0"):
+        return None
+    return int(token) if int(token) < count else None

@@ -140,8 +140,8 @@ def _check_key_members(spec: str, options: str) -> None:
 def _tokens(pointer: str) -> tuple[str, ...]:
     if pointer == "":
         return ()
-    if not pointer.startswith("/"):
-        raise RuleInvalid(f"path {pointer!r} is not a JSON pointer; it begins with '/', as in '/tags'")
+    if not isinstance(pointer, str) or not pointer.startswith("/"):
+        raise RuleInvalid(f"path {pointer!r:.80} is not a JSON pointer; it begins with '/', as in '/tags'")
     return tuple(t.replace("~1", "/").replace("~0", "~") for t in pointer[1:].split("/"))
 
 

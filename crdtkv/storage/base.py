@@ -128,6 +128,9 @@ class Storage(Protocol):
     def rollback(self) -> None:
         """All is as it was at `begin`."""
 
+    def settle(self) -> None:
+        """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
+
     def home(self) -> str:
         """Where this lies, so that a restored copy can be told from the original; empty in memory."""
 

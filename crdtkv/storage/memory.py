@@ -199,6 +199,9 @@ class MemoryStorage:
                     rows[where] = old
         self._undo.clear()
 
+    def settle(self) -> None:
+        """There is but one place."""
+
     def home(self) -> str:
         return ""
 

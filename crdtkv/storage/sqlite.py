@@ -18,7 +18,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from crdtkv.errors import ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.core.show import show
+from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
@@ -45,14 +46,18 @@ class SqliteStorage(MemoryStorage):
     """A Storage in the file at `path`, made if it is not there.
 
     `durability`: "full" syncs every commit; "normal" leaves that to the system, so that a
-    power cut may take back the last commits, all from one on. Raises StoreLocked if another process has it open, FormatTooNew if a later
+    power cut may take back the last commits, all from one on.
+    Raises StoreLocked if another process has it open, FormatTooNew if a later
     release made it, NotAStore if crdtkv did not make it, ChecksumFailed if it is not
     as it was written, StorageFailed if it cannot be opened or read. Cost: O(file).
     """
 
     def __init__(self, path: str | os.PathLike[str], durability: str = "full") -> None:
         super().__init__()
-        self.path = Path(path)
+        try:
+            self.path = Path(path)
+        except TypeError:
+            raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._uncertain = False
@@ -70,7 +75,7 @@ class SqliteStorage(MemoryStorage):
         except BaseException as error:
             # Whatever it is: who is told that it cannot be opened must not find it locked by us.
             self.close()
-            if not isinstance(error, (sqlite3.Error, OSError, RowInvalid)):
+            if not isinstance(error, (sqlite3.Error, OSError, UnicodeError, RowInvalid)):
                 raise
             raise self._unopened(error) from error
 
@@ -78,9 +83,11 @@ class SqliteStorage(MemoryStorage):
         name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return StoreLocked(f"{name} is open already; close it where it is open")
-        if isinstance(error, RowInvalid) or (code in _BROKEN and self._is_marked()):
+        # What the driver says of text that is none has no code.
+        broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
+        if isinstance(error, RowInvalid) or (broken and self._is_marked()):
             return ChecksumFailed(f"{name} is not as it was written: {error}")
-        if code in _BROKEN:
+        if broken:
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
         return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=_CHECK)
 
@@ -250,6 +257,14 @@ class SqliteStorage(MemoryStorage):
 
     def noted(self) -> str | None:
         return self._witness.noted() if self._witness is not None else None
+
+    def settle(self) -> None:
+        try:
+            self._checkpoint.finish()
+        except sqlite3.Error as error:
+            raise StorageFailed(
+                f"{str(self.path)!r}: {error}; what was committed is in its journal", happened="yes", next_step=_CHECK
+            ) from error
 
     def uncertain(self) -> bool:
         return self._uncertain

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from crdtkv.core import values
+from crdtkv.core.keys import check_key
 from crdtkv.core.paths import VALUE, component
-from crdtkv.errors import TooLarge, ValueInvalid, WrongType
+from crdtkv.errors import CrdtkvError, TooLarge, ValueInvalid, WrongType
 from crdtkv.store.results import Receipt
 from crdtkv.strategies.base import Operation
 
@@ -42,11 +43,11 @@ class Handle:
 
     @property
     def value(self) -> Any:
-        """What is shown now; the empty value of the type if there is nothing."""
-        entry = self._kv.get(self.key)
-        found = entry.value if entry is not None else None
-        for token in self._path or ():
-            found = _step(found, token)
+        """What is shown now; the empty value of the type if there is nothing. O(n).
+
+        Raises StrategyMismatch or WrongType if something of another strategy is shown.
+        """
+        found = self._kv._reading().part(check_key(self.key), self._path, self.family)
         return self.empty if found is None else found
 
     def put(self, value: Any, *, base: str | None = None) -> Receipt:
@@ -59,20 +60,16 @@ class Handle:
 
     def __repr__(self) -> str:
         where = "".join(f"/{t}" for t in self._path or ())
-        return f"{type(self).__name__}({self.key + where!r}: {self.value!r:.200})"
+        try:
+            shown = f"{self.value!r:.200}"
+        except CrdtkvError as error:
+            shown = f"<{error}>"
+        return f"{type(self).__name__}({f'{self.key}{where}'!r}: {shown})"
 
 
 def _blob(value: Any) -> Any:
     """Bytes are kept as a blob, as in `put`."""
     return values.Blob(value) if isinstance(value, bytes) else value
-
-
-def _step(value: Any, token: str) -> Any:
-    if isinstance(value, dict):
-        return value.get(token)
-    if isinstance(value, builtins.list) and token.isdigit() and int(token) < len(value):
-        return value[int(token)]
-    return None
 
 
 class CounterHandle(Handle):
@@ -254,7 +251,7 @@ class JsonHandle(Handle):
 
     def get(self, pointer: str = "") -> Any:
         """What is shown at a path, None if there is nothing."""
-        return Handle(self._kv, self.key, self._at(pointer)).value
+        return self.at(pointer).value
 
     def set_at(self, pointer: str, value: Any, *, base: str | None = None) -> Receipt:
         """The path shows `value`, merged against `base`; objects on the way are made."""
@@ -285,7 +282,7 @@ class JsonHandle(Handle):
         return LogHandle(self._kv, self.key, self._at(pointer))
 
     def _at(self, pointer: str) -> tuple[str, ...]:
-        if pointer and not pointer.startswith("/"):
-            raise WrongType(f"path {pointer!r} is not a JSON pointer; it begins with '/', as in '/items/0'")
+        if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
+            raise WrongType(f"path {pointer!r:.80} is not a JSON pointer; it begins with '/', as in '/items/0'")
         tokens = pointer[1:].split("/") if pointer else []
         return (self._path or ()) + tuple(t.replace("~1", "/").replace("~0", "~") for t in tokens)

@@ -214,6 +214,13 @@ class Items(ItemsView[str, Any]):
         super().__init__(kv)
         self._kv = kv
 
+    def __contains__(self, item: object) -> bool:
+        """O(n) of that key; as Python compares."""
+        if not isinstance(item, tuple) or len(item) != 2 or item[0] not in self._kv:
+            return False
+        entry = self._kv._reading().entry(item[0])
+        return entry is not None and bool(entry.value == item[1])
+
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         cursor = None
         while True:

@@ -7,7 +7,7 @@ Cost is given per call, n = cells of the key.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from crdtkv.core import values
@@ -16,7 +16,7 @@ from crdtkv.core.clocks import make_stamp
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import format_version, parse_version
-from crdtkv.errors import BaseRequired, PreconditionFailed, ValueInvalid
+from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import idempotency
@@ -93,7 +93,9 @@ class Operations(PlainMapping):
 
         def act(draft: Draft) -> Receipt:
             changed = patched(key, self._inside().value_at(key, self._context(key, base)), patch)
-            return self._operate(draft, key, Operation("put", (changed,)), base, None, None)
+            put = Operation("put", (changed,))
+            self._check_base_given(key, put, base)
+            return self._operate(draft, key, put, base, None, None)
 
         return self._run(act)
 
@@ -119,6 +121,8 @@ class Operations(PlainMapping):
         idempotency_key: str | None = None,
     ) -> Receipt:  # fmt: skip
         key = check_key(key)
+        if strategy is not None and not isinstance(strategy, str):
+            raise UnknownStrategy(f"a strategy is named by text; not {strategy!r:.80}")
         date = None if ttl is None else make_stamp(_check_ttl(ttl))
 
         def act(draft: Draft) -> Receipt:
@@ -149,7 +153,7 @@ class Operations(PlainMapping):
         return receipt
 
     def _check_base_given(self, key: str, operation: Operation, base: str | None) -> None:
-        if base is None and operation.name == "put" and self._rule_of(key).require_base and self._inside().present(key):
+        if base is None and _puts_whole(operation) and self._rule_of(key).require_base and self._inside().present(key):
             raise BaseRequired(f"the rule of {key!r} requires a base; read it and send its version as the base")
 
     def _operate(
@@ -214,8 +218,10 @@ class Operations(PlainMapping):
         key = check_key(key)
         return reading.entry(key) if at is None else reading.entry_at(key, parse_version(key, at))
 
-    def get_many(self, keys: Sequence[str]) -> dict[str, Entry | None]:
+    def get_many(self, keys: Iterable[str]) -> dict[str, Entry | None]:
         """`get` of several keys, read at one instant."""
+        if isinstance(keys, str) or not isinstance(keys, Iterable):
+            raise ValueInvalid(f"keys is {keys!r:.80}; several keys are wanted, as in ['a', 'b']")
         return self._reading().entries([check_key(key) for key in keys])
 
     def scan(
@@ -291,3 +297,12 @@ def _check_ttl(ttl: float) -> int:
             next_step="give a number of seconds",
         )
     return max(1, int(ttl * 1000))
+
+
+def _puts_whole(operation: Operation) -> bool:
+    """Whether it says what all of a key is to be: a put, also one at the root of a document."""
+    match operation:
+        case Operation("at", (tuple(path), _, Operation(name))):
+            return not path and name == "put"
+        case Operation(name):
+            return name == "put"

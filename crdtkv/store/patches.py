@@ -78,7 +78,10 @@ def _merged(value: Any, patch: Mapping[str, Any]) -> Any:
 
 
 def difference(old: Any, new: Any) -> list[dict[str, Any]]:
-    """The JSON patch that makes `new` of `old`."""
+    """The JSON patch that makes `new` of `old`; where there is something that JSON lacks, a blob, all is replaced."""
     import jsonpatch
 
-    return list(jsonpatch.make_patch(old, new))
+    try:
+        return list(jsonpatch.make_patch(old, new))
+    except TypeError:
+        return [] if values.equal(old, new) else [{"op": "replace", "path": "", "value": new}]

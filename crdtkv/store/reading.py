@@ -11,9 +11,10 @@ from typing import Any, TypeVar, cast
 
 from crdtkv.core.cells import Context, expiry_of
 from crdtkv.core.clocks import Dot, Stamp, stamp_ms
+from crdtkv.core.paths import element_index
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
-from crdtkv.errors import WrongOperation
+from crdtkv.errors import StrategyMismatch, WrongOperation, WrongType
 from crdtkv.replica import past
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import Blame, Entry, Page, Revision
@@ -94,11 +95,33 @@ class Reading:
         )  # fmt: skip
 
     @_locked
+    def part(self, key: str, path: tuple[str, ...] | None, family: str) -> Any:
+        """What a handle of a strategy family shows: of the key, or at a path of its document; None if nothing.
+
+        O(cells of the key). Raises StrategyMismatch, or WrongType at a path, where that is of another strategy.
+        """
+        shown = self._shown(key)
+        if shown is None:
+            return None
+        _check_family(key, shown, family if path is None else "json")
+        if not path:
+            return _plain(shown[0].read(shown[1]))
+        value = _step_in(shown[0].read(shown[1]), path)
+        if value is None:
+            return None
+        own = shown[0].nested_at(shown[1], path)
+        if not _fits(family, own, value):
+            found = own[0].name if own is not None else type(value).__name__
+            raise WrongType(f"{key!r} holds a {found} at {'/' + '/'.join(path)!r}, not a {family}")
+        return value
+
+    @_locked
     def has(self, key: str, element: bytes) -> bool:
         """Whether the set at `key` holds the element whose component that is. O(log n)."""
         shown = self._shown(key)
-        if shown is None or shown[0].name != "set":
+        if shown is None:
             return False
+        _check_family(key, shown, "set")
         cell = shown[1].cell(element)
         return bool(cell) and not shown[0].gone(cell)
 
@@ -198,6 +221,29 @@ class Reading:
         if shown is None:
             return []
         return [Blame(path, value, s.dot[0], stamp_ms(s.stamp)) for path, s, value in shown[0].leaves(shown[1])]
+
+
+def _check_family(key: str, shown: Root, family: str) -> None:
+    """Raises StrategyMismatch if the key is not of that family of strategies."""
+    if shown[0].name != family:
+        raise StrategyMismatch(f"{key!r} is a {shown[0].spec}, not a {family}; read it as a {shown[0].name}")
+
+
+def _step_in(value: Any, path: tuple[str, ...]) -> Any:
+    for token in path:
+        if isinstance(value, dict):
+            value = value.get(token)
+        else:
+            index = element_index(token, len(value)) if isinstance(value, list) else None
+            value = value[index] if index is not None and isinstance(value, list) else None
+    return value
+
+
+def _fits(family: str, own: Root | None, value: Any) -> bool:
+    """Whether a handle of that family is for what stands at a path."""
+    if own is not None:
+        return family in (own[0].name, "json")
+    return family == "json" or (family == "list" and isinstance(value, list))
 
 
 def _plain(value: Any) -> Any:

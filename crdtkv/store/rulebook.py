@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.cells import expiry_of
+from crdtkv.core.keys import check_key
 from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
-from crdtkv.errors import CrdtkvError, RuleInvalid
+from crdtkv.errors import CrdtkvError, PatternInvalid, RuleInvalid
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.members import SYSTEM
@@ -110,6 +111,7 @@ class Rulebook:
 
     def of(self, key: str) -> Rule:
         """The rule that holds for `key`."""
+        check_key(key)
         with self._store._lock:
             self._store._check_open()
             return rule_of(self._store._replica, key)
@@ -122,6 +124,8 @@ class Rulebook:
         """
         from crdtkv.core.rules import parse_pattern
 
+        if not isinstance(pattern, str):
+            raise PatternInvalid(f"pattern is {pattern!r:.80}; text is wanted")
         matcher = parse_pattern(pattern)
         keys = [key for key in self._store if matcher.matches(key)]
         return [done for key in keys if (done := self._migrate(key, dry_run)) is not None]

@@ -7,14 +7,9 @@ it. One lock serialises them; reads take it too, so what is read is of one insta
 from __future__ import annotations
 
 import logging
-import os
-import re
-import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from random import Random
 from statistics import median
 from typing import Any, TypeVar
 
@@ -23,72 +18,24 @@ from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, CrdtkvError, NotAMember, StoreClosed, ValueInvalid
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, Refused, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.past import Keep
-from crdtkv.storage.base import Storage
-from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store import maintenance, syncing, watching
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.results import Blame, Conflict, Fate, Receipt, Revision, SyncReport
 from crdtkv.store.rulebook import Rulebook, rule_of
+from crdtkv.store.transaction import Transaction
 from crdtkv.store.watching import Feed
 
-__all__ = ["Store", "Transaction", "open_store"]
+__all__ = ["Store"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
-_COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-_TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
-
-
-def open_store(
-    path: str | os.PathLike[str] = ":memory:", *, colo: str, namespace: str = "default",
-    history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
-    purge_step_ms: int = 10_000, durability: str = "full",
-) -> Store:  # fmt: skip
-    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only.
-
-    `colo`: 1 to 32 of a-z, 0-9 and '-'. `durability`: "full" (a write that was acknowledged survives a power cut)
-    or "normal" (of the last second before one, writes may be lost; the store then takes a new id). `history=False` keeps no superseded values. `clock`
-    gives seconds since 1970 and `random` the names of incarnations: for tests and
-    simulations. Raises StoreLocked, FormatTooNew, StorageFailed, BadRequest.
-
-    >>> kv = open_store(":memory:", colo="lhr")
-    >>> kv.put("greeting", "hello").value
-    'hello'
-    """
-    if not isinstance(colo, str) or not _COLO.fullmatch(colo):
-        raise BadRequest(f"colo is {colo!r}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
-    if durability not in ("full", "normal"):
-        raise BadRequest(f"durability is {durability!r}; 'full' or 'normal' are allowed")
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
-    seconds = clock or time.time
-    token = (
-        (lambda: "".join(random.choices(_TOKEN, k=4)))
-        if random
-        else (lambda: "".join(secrets.choice(_TOKEN) for _ in range(4)))
-    )
-    try:
-        replica = life.begin(storage, colo, lambda: int(seconds() * 1000), token)
-        if colo_of(replica.state.id) != colo:
-            raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
-        return Store(replica, namespace, history, purge_step_ms)
-    except BaseException as error:
-        storage.close()  # a store that could not be opened locks nothing
-        if isinstance(error, CrdtkvError):
-            error.args = (f"{str(path)!r}: {error}",)
-        raise
-
-
-def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
-    from crdtkv.storage.sqlite import SqliteStorage
-
-    return SqliteStorage(path, durability)
 
 
 class Store(Operations):
@@ -162,7 +109,8 @@ class Store(Operations):
         meanwhile, and then read what was committed; in this one only the transaction itself
         reads and writes.
 
-        >>> kv = open_store(colo="lhr")
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
         >>> with kv.transaction() as t:
         ...     _ = t.put("a", 1)
         ...     _ = t.counter("n").add(2)
@@ -258,7 +206,17 @@ class Store(Operations):
         return self._reading().history(check_key(key))
 
     def diff(self, key: str, a: str | None, b: str | None = None) -> list[dict[str, Any]]:
-        """The JSON patch that makes the value at version `b` (None: now) of that at `a` (None: absent)."""
+        """The JSON patch that makes the value at version `b` (None: now) of that at `a` (None: absent). O(n).
+
+        A blob is replaced whole. Raises VersionInvalid, BaseTooOld, BaseNotHere.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> version = kv.put("doc", {"a": 1}).version
+        >>> _ = kv.put("doc", {"a": 2})
+        >>> kv.diff("doc", version)
+        [{'op': 'replace', 'path': '/a', 'value': 2}]
+        """
         from crdtkv.store.patches import difference
 
         key = check_key(key)
@@ -273,12 +231,20 @@ class Store(Operations):
         return self._reading().blame(check_key(key))
 
     def revert(self, key: str, version: str) -> Receipt:
-        """A new write that makes `key` show what it showed at `version`."""
+        """A new write that makes `key` show what it showed at `version`; its expiry date stays what it is. O(n).
+
+        Raises WrongOperation where the key's strategy goes no way back (max, min, latch, log), and
+        as `get(at=)`: nothing written.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> version = kv.put("a", 1).version
+        >>> _ = kv.put("a", 2)
+        >>> kv.revert("a", version).value
+        1
+        """
         with self.transaction() as t:
-            entry = t.get(key, at=version)
-            if entry is None:
-                return t.delete(key)
-            return t.put(key, entry.value, strategy=None if key in t else entry.strategy)
+            return t.revert(key, version)
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
         """The inbox of lost writes that this colo made, oldest first."""
@@ -294,6 +260,8 @@ class Store(Operations):
         Two that never met become one namespace: the one with fewer writes joins, and
         what it wrote is minted anew.
         """
+        if not isinstance(other, Store):
+            raise BadRequest(f"{other!r:.80} is no store; sync takes another open store")
         return syncing.sync(self, other)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> Feed:
@@ -304,7 +272,8 @@ class Store(Operations):
         what was purged gives one `reset`, then every key. Raises CursorInvalid, ValueInvalid,
         BaseNotHere for a cursor that is ahead of this colo. O(what changed).
 
-        >>> kv = open_store(colo="lhr")
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
         >>> feed = kv.watch(timeout=0)
         >>> kv["a"] = 1; del kv["a"]; kv["b"] = 2
         >>> [(change.key, change.entry and change.entry.value) for change in feed]
@@ -313,8 +282,11 @@ class Store(Operations):
         return watching.watch(self, prefix, since, timeout)
 
     def leave(self) -> None:
-        """Retire from the namespace: the others need not wait for this colo any more. It stays readable."""
-        self._member_act(life.leave)
+        """Retire from the namespace: the others need not wait for this colo any more. It stays readable.
+
+        Raises Refused if it is the only member: nobody would be left that can write, or let it in again.
+        """
+        self._member_act(_leave)
 
     def evict(self, colo: str) -> list[str]:
         """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join.
@@ -378,32 +350,10 @@ class Store(Operations):
         return f"<Store {self.id} of {self.namespace!r}>"
 
 
-class Transaction(Operations):
-    """The methods of a store, all in one transaction; valid inside its `with` block, in its thread."""
-
-    def __init__(self, store: Store, draft: Draft, fate: Fate) -> None:
-        self._store = store
-        self._replica = store._replica
-        self._open = draft
-        self._fate = fate
-        self._thread = threading.get_ident()
-
-    def _run(self, act: Callable[[Draft], _T]) -> _T:
-        self._check()
-        return act(self._open)
-
-    def _check(self) -> None:
-        if self._store._draft is not self._open:
-            raise BadRequest("this transaction has ended; begin another")
-        if threading.get_ident() != self._thread:
-            raise BadRequest("this transaction is of another thread; begin one here, or let that thread use it")
-
-    def _reading(self) -> Reading:
-        self._check()
-        return Reading(self._replica, self._store._lock, self._check)
-
-    def _inside(self) -> Reading:
-        return self._store._inside()
-
-    def _rule_of(self, key: str) -> Rule:
-        return self._store._rule_of(key)
+def _leave(replica: Replica) -> None:
+    if members.members(replica) == {replica.state.id}:
+        raise Refused(
+            f"{replica.state.id} is the only member of its namespace: none would be left to write, or to return to",
+            next_step="close it, and delete its file if nobody needs it",
+        )
+    life.leave(replica)

@@ -11,7 +11,7 @@ from typing import Any
 
 from crdtkv.core import positions, values
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
-from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component
+from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component, element_index
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BaseTooOld, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
@@ -349,9 +349,10 @@ class Edit:
 
     def _element(self, now: Node, at: Tokens, token: str) -> bytes:
         elements = self.reader.elements(now)
-        if not token.isdigit() or int(token) >= len(elements):
-            raise WrongType(f"{pointer(at)!r} is an array of {len(elements)}: no element {token!r}")
-        return elements[int(token)][1]
+        index = element_index(token, len(elements))
+        if index is None:
+            raise WrongType(f"{pointer(at)!r} is an array of {len(elements)}: no element {token!r:.80}")
+        return elements[index][1]
 
     def _here(self, path: bytes, at: Tokens, now: Node, base: Node, family: str, operation: Operation) -> list[Write]:
         if operation.name == "put":

@@ -30,12 +30,11 @@ from crdtkv.core.cells import (
     only_tombstones,
 )
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, first
+from crdtkv.core.paths import ELEMENT, MEMBER, ORDER, STRATEGY, components, element_index, first
 from crdtkv.core.tree import Tree
-from crdtkv.errors import WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.burial import restore
-from crdtkv.strategies.cell_reading import choose
+from crdtkv.strategies.cell_reading import choose, misfit
 from crdtkv.strategies.document import (
     Node,
     Reader,
@@ -112,13 +111,14 @@ class Json(Strategy):
             return edit.put(b"", (), now, base, operation.args[0])
         if operation.name == "delete":
             return edit.delete(b"", now, base)
-        if operation.name == "at":
+        if operation.name == "at" and _is_place(operation.args):
             tokens, family, inner = operation.args
+            values.pack(within(tokens, None))
             inside = family in ("list", "log", "set") and inner.name != "put"
             for arg in inner.args:
                 values.pack(within(tokens, [arg] if inside else arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
-        raise WrongOperation(f"json takes {', '.join(self.operations)}; not {operation.name!r}")
+        raise misfit(self, operation)
 
     def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
         writes = list(restore(self._reader(tree), build(tree), path, payload))
@@ -166,8 +166,8 @@ class Json(Strategy):
             if node is None:
                 return None
             elements = reader.elements(node) if token.isdigit() else []
-            inside = int(token) < len(elements) if token.isdigit() else False
-            node = elements[int(token)].node if inside else node.children.get(member(token))
+            index = element_index(token, len(elements))
+            node = node.children.get(member(token)) if index is None else elements[index].node
         shown = reader.shown(node)
         if node is None or shown is None or shown.kind[:1] != STRATEGY:
             return None
@@ -238,6 +238,13 @@ class Json(Strategy):
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         return list(_losers(self._reader(tree), build(tree), b""))
+
+
+def _is_place(args: tuple[Any, ...]) -> bool:
+    """Whether that is a path, a family of strategies, and an operation of it."""
+    if len(args) != 3 or not isinstance(args[0], tuple) or not isinstance(args[2], Operation):
+        return False
+    return all(isinstance(part, str) for part in (*args[0], args[1], args[2].name)) and isinstance(args[2].args, tuple)
 
 
 def _standing(reader: Reader, node: Node) -> Iterator[Sibling]:

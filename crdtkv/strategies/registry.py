@@ -48,6 +48,8 @@ def register(cls: _Class) -> _Class:
     Traceback (most recent call last):
     crdtkv.errors.RuleInvalid: there is a strategy 'set' already
     """
+    if not isinstance(cls, type) or not issubclass(cls, Strategy):
+        raise RuleInvalid(f"{cls!r:.80} is no strategy; derive a class from crdtkv.strategies.base.Strategy")
     name = cls.name
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
         raise RuleInvalid(f"a strategy's name is ASCII letters, digits, '-' and '_'; not {name!r}")
@@ -122,4 +124,11 @@ def _load_entry_points() -> None:
     from importlib.metadata import entry_points
 
     for point in entry_points(group=GROUP):
-        register(point.load())
+        try:
+            register(point.load())
+        except Exception as error:
+            # Whatever it is: nothing else would tell whose code that was.
+            raise RuleInvalid(
+                f"the plugin {point.name!r} ({point.value}) cannot be loaded: {type(error).__name__}: {error}",
+                next_step="mend that package, or uninstall it",
+            ) from error

@@ -17,7 +17,7 @@ from crdtkv.replica import life
 from crdtkv.storage import rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.sqlite import SqliteStorage
-from crdtkv.store import store
+from crdtkv.store import opening
 from tests.colos import Colos, limited, refuses
 from tests.guards.mutation import Line, guards
 
@@ -176,7 +176,7 @@ def rows_that_are_missing_are_found_when_a_store_is_opened() -> None:
 @guards(
     "who is told that it cannot be opened must not find it locked by us.",
     Line(SqliteStorage.__init__, "self.close()", "pass"),
-    Line(store.open_store, "storage.close()", "pass"),
+    Line(opening.open_store, "storage.close()", "pass"),
 )
 def a_store_that_could_not_be_opened_locks_nothing() -> None:
     """By the storage, of a row that is wrong, and by the store, of another colo's name; while the error is at hand."""

@@ -7,12 +7,23 @@ import threading
 from typing import Any
 
 import crdtkv
-from crdtkv.errors import BadRequest, StoreLocked, ValueInvalid
-from crdtkv.store import idempotency
+from crdtkv.core import paths
+from crdtkv.errors import (
+    BadRequest,
+    BaseRequired,
+    Refused,
+    StoreLocked,
+    StrategyMismatch,
+    ValueInvalid,
+    WrongOperation,
+    WrongType,
+)
+from crdtkv.store import idempotency, operations, reading, store
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.mapping import PlainMapping
 from crdtkv.store.results import Receipt
-from crdtkv.store.store import Store, Transaction
+from crdtkv.store.store import Store
+from crdtkv.store.transaction import Transaction
 from tests.colos import Colos, refuses
 from tests.guards.mutation import Line, guards
 
@@ -141,3 +152,63 @@ def what_is_taken_is_gone() -> None:
     assert kv.pop("a") == 1 and sorted(kv) == ["b", "c"]
     kv.clear()
     assert len(kv) == 0
+
+
+@guards(
+    "nobody would be left that can write, or let it in again",
+    Line(store._leave, "if members.members(replica) == {replica.state.id}:", "if False:"),
+)
+def the_last_member_stays() -> None:
+    kv = Colos("a")["a"]
+    assert refuses(Refused, kv.leave)
+    assert kv.put("k", 1).value == 1
+
+
+@guards(
+    "Raises WrongOperation where the key's strategy goes no way back",
+    Line(Transaction.revert, "if not values.equal(receipt.value, entry.value):", "if False:"),
+)
+def what_cannot_go_back_says_so() -> None:
+    kv = Colos("a")["a"]
+    version = kv.put("k", 1, strategy="max").version
+    kv.put("k", 2)
+    assert refuses(WrongOperation, lambda: kv.revert("k", version))
+
+
+@guards(
+    "Whether it says what all of a key is to be: a put, also one at the root of a document.",
+    Line(operations._puts_whole, 'return not path and name == "put"', "return False"),
+    Line(operations.Operations.patch, "self._check_base_given(key, put, base)", "pass"),
+)
+def a_required_base_is_required_by_every_door() -> None:
+    kv = Colos("a")["a"]
+    kv.rules.set("k", "json", require_base=True)
+    kv.put("k", {"a": 1})
+    assert refuses(BaseRequired, lambda: kv.json("k").at("").put({"a": 2}))
+    assert refuses(BaseRequired, lambda: kv.patch("k", {"a": 2}))
+    assert kv["k"] == {"a": 1}
+
+
+@guards(
+    "Raises StrategyMismatch, or WrongType at a path, where that is of another strategy.",
+    Line(reading._check_family, "if shown[0].name != family:", "if False:"),
+    Line(reading._fits, 'return family in (own[0].name, "json")', "return True"),
+)
+def a_handle_shows_its_own_kind_only() -> None:
+    kv = Colos("a")["a"]
+    kv.set("s").add(1)
+    kv.json("doc").set("/tags").add(1)
+    assert refuses(StrategyMismatch, lambda: kv.list("s").value)
+    assert refuses(WrongType, lambda: kv.json("doc").list("/tags").value)
+
+
+@guards(
+    "Which of `count` elements a token of a JSON pointer names; None if it names none.",
+    Line(paths.element_index, 'or (token[0] == "0" and token != "0")', ""),
+    Line(paths.element_index, "if int(token) < count else None", "% count"),
+)
+def a_pointer_names_one_element_or_none() -> None:
+    kv = Colos("a")["a"]
+    kv.put("doc", [1, 2])
+    assert kv.json("doc").get("/1") == 2
+    assert kv.json("doc").get("/01") is None and kv.json("doc").get("/2") is None

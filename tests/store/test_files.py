@@ -15,55 +15,19 @@ import pytest
 import crdtkv
 from crdtkv.errors import (
     BadRequest,
-    ChecksumFailed,
-    Corrupt,
-    DigestMismatch,
     FormatTooNew,
     NotAStore,
     StorageFailed,
     StoreLocked,
 )  # fmt: skip
 from crdtkv.storage.journal import Change, Journal
-from crdtkv.storage.rows import pack_row
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
+from tests.store.filling import everything, fill
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "lhr.db"
-
-
-def fill(kv: crdtkv.Store) -> None:
-    """Something of every kind, concurrent writes and old versions too."""
-    kv.rules.set("doc", "json", paths={"/tags": "set", "/hits": "counter"})
-    kv.put("doc", {"tags": ["b", "a"], "hits": 2, "l": [1, {"x": None}], "é": 1.0})
-    kv.put("doc", {"tags": ["b"], "hits": 3, "l": [{"x": None}], "é": -0.0, "big": 2**70})
-    kv.list("row").append("a", "b", "c")
-    kv.list("row").move(0, 2)
-    kv.counter("n").add(5, idempotency_key="once")
-    kv.counter("n").reset()
-    kv.log("log").append("x")
-    kv.flag("on").enable()
-    kv.put("blob", crdtkv.Blob(b"\x00", "image/gif"))
-    kv.put("mv", 1, strategy="mv")
-    kv.put("ttl", 1, ttl=1000)
-    kv.put("gone", 1)
-    kv.delete("gone")
-    kv.put("\U0001f600" * 100, 1)
-
-
-def everything(kv: crdtkv.Store) -> Any:
-    return (
-        kv.id,
-        kv.vector,
-        kv.digest(),
-        kv.members,
-        [repr(e) for e in kv.scan()],
-        kv.rules.all(),
-        kv.floor,
-        {k: [repr(r) for r in kv.history(k)] for k in ("doc", "row", "n", "gone")},
-        [repr(c.value) for c in kv.conflicts()],
-    )
 
 
 def test_closed_and_opened_again(path: Path) -> None:
@@ -178,23 +142,18 @@ def test_somebody_elses_database(path: Path, made: str) -> None:
     assert path.read_bytes() == before and not path.with_name("lhr.db-witness").exists()
 
 
-def test_an_empty_file_becomes_a_store(path: Path) -> None:
-    """As `mktemp` makes one; but not where a store's note beside it says that it was not empty."""
-    path.touch()
-    with crdtkv.open(path, colo="lhr") as kv:
-        kv.put("a", 1)
-    path.write_bytes(b"")
-    refused(path, "is empty")
-    path.unlink()
-    crdtkv.open(path, colo="lhr").close()
-
-
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StorageFailed) as caught:
         crdtkv.open(tmp_path / "none" / "lhr.db", colo="lhr")
     assert "none" in str(caught.value)
     with pytest.raises(StorageFailed):
         crdtkv.open(tmp_path, colo="lhr")
+
+
+@pytest.mark.parametrize("odd", [5, 1.5, ["a"], {}])
+def test_a_path_that_is_none(odd: Any) -> None:
+    with pytest.raises(BadRequest, match="is wanted"):
+        crdtkv.open(odd, colo="lhr")
 
 
 def test_a_full_disk(path: Path) -> None:
@@ -276,7 +235,9 @@ class Failing:
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), MemoryError(), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("disk I/O error"), MemoryError(), KeyboardInterrupt()], ids=repr
+)
 def test_a_commit_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, after: bool) -> None:
     """Whatever is raised, before the record is in the journal or after: nothing of it is left, the next one is fine."""
     kv = crdtkv.open(path, colo="lhr")
@@ -326,122 +287,3 @@ def test_the_file_is_the_users(path: Path) -> None:
     assert db.execute("SELECT COUNT(*) FROM cell WHERE key='doc'").fetchone()[0] > 3
     assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     db.close()
-
-
-# a file that is not as it was written
-
-
-def refused(path: Path, words: str, error: type[Corrupt] = ChecksumFailed) -> None:
-    """Opening says what is wrong and where, and leaves the file free and as it was."""
-    before = path.read_bytes()
-    with pytest.raises(Corrupt) as caught:
-        crdtkv.open(path, colo="lhr")
-    assert type(caught.value) is error and caught.value.happened == "no"
-    assert str(path) in str(caught.value) and words in str(caught.value)
-    assert path.read_bytes() == before
-    db = sqlite3.connect(path, timeout=0)  # while the error, and all that it holds, is still at hand
-    try:
-        db.execute("PRAGMA user_version").fetchone()
-    except sqlite3.DatabaseError as why:
-        assert "locked" not in str(why)
-    db.close()
-
-
-def altered(path: Path, *statements: str) -> None:
-    with crdtkv.open(path, colo="lhr") as kv:
-        fill(kv)
-    db = sqlite3.connect(path)
-    for statement in statements:
-        assert db.execute(statement).rowcount
-    db.commit()
-    db.close()
-
-
-COLUMNS = {
-    "cell": "siblings",
-    "context": "entries",
-    "past": "rows",
-    "horizon": "horizon",
-    "inbox": "lost",
-    "meta": "value",
-}
-
-
-@pytest.mark.parametrize("blob", ["x'c1'", "x'90'", "x'80'", "x'05'", "x'c0'", "'text'", "7", "x''"])
-@pytest.mark.parametrize("table", COLUMNS)
-def test_altered_rows(path: Path, table: str, blob: str) -> None:
-    """Bits that changed by themselves, in any table: named, never a wrong value and never another error."""
-    with (
-        crdtkv.open(path, colo="lhr", clock=lambda: 1e9) as kv,
-        crdtkv.open(colo="sin", clock=lambda: 1e9 + 1) as other,
-    ):
-        kv.put("lost", 0, strategy="lww")
-        kv.sync(other)
-        kv.put("lost", 1)
-        other.put("lost", 2)
-        kv.sync(other)
-        fill(kv)
-        kv.delete("n")
-        kv.sync(other)
-        kv.compact()
-    altered(path, f"UPDATE {table} SET {COLUMNS[table]}={blob}")
-    refused(path, f"checksum of {table}")
-
-
-def test_rows_that_changed_places(path: Path) -> None:
-    """Each is sound by itself, and lies where it was not written."""
-    altered(
-        path,
-        "UPDATE context SET (entries, checksum) = "
-        "(SELECT entries, checksum FROM context WHERE key='row') WHERE key='n'",
-    )
-    refused(path, "checksum of context 'n'")
-
-
-def test_rows_that_are_missing(path: Path) -> None:
-    """Found by the digest that is kept with the cells: at every open, and by `check`."""
-    altered(path, "DELETE FROM cell WHERE key='mv'")
-    refused(path, "digest", DigestMismatch)
-
-
-def test_a_state_that_is_missing(path: Path) -> None:
-    """It is not taken for a new store: that would mint dots that are somebody's, over cells beyond its vector."""
-    altered(path, "DELETE FROM meta WHERE name='state'")
-    refused(path, "state is missing")
-
-
-@pytest.mark.parametrize("state", [{}, [], 5, "x", {"id": 5}])
-def test_a_state_that_is_none(path: Path, state: Any) -> None:
-    """Somebody wrote it, and its checksum too."""
-    blob, checksum = pack_row("meta", ("state",), state)
-    altered(path, f"UPDATE meta SET value=x'{blob.hex()}', checksum={checksum} WHERE name='state'")
-    refused(path, "no state of a replica")
-
-
-def test_a_table_that_is_missing(path: Path) -> None:
-    altered(path, "DROP TABLE past")
-    refused(path, "no table past")
-
-
-@pytest.mark.parametrize("kept", [100, 4096, 10_000, -1])
-def test_a_truncated_file(path: Path, kept: int) -> None:
-    """What bears our number and cannot be read was ours, and is corrupt: not somebody else's, not a disk's failure."""
-    altered(path)
-    path.write_bytes(path.read_bytes()[:kept])
-    refused(path, "not as it was written")
-
-
-def test_a_file_overwritten_in_the_middle(path: Path) -> None:
-    altered(path)
-    data = path.read_bytes()
-    path.write_bytes(data[:5000] + b"\xff" * 8000 + data[13_000:])
-    refused(path, "not as it was written")
-
-
-def test_a_colo_that_is_refused_locks_nothing(path: Path) -> None:
-    """While the error and its traceback are still held."""
-    crdtkv.open(path, colo="lhr").close()
-    with pytest.raises(BadRequest) as caught:
-        crdtkv.open(path, colo="sin")
-    crdtkv.open(path, colo="lhr").close()
-    assert caught.value

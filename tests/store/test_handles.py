@@ -8,7 +8,7 @@ import pytest
 
 import crdtkv
 from crdtkv import Blob
-from crdtkv.errors import Overflow, ValueInvalid, WrongOperation, WrongType
+from crdtkv.errors import BadRequest, Overflow, StrategyMismatch, ValueInvalid, WrongOperation, WrongType
 
 
 def test_counter(kv: crdtkv.Store) -> None:
@@ -344,3 +344,74 @@ def test_bytes_are_blobs_in_every_handle(kv: crdtkv.Store) -> None:
     doc.list("/list").append(b"x")
     assert doc.at("/at").put(b"x").value == {"at": blob, "list": [blob], "log": [blob], "set": [blob]}
     assert b"x" in doc.set("/set") and b"x" in doc.list("/list")
+
+
+# of the wrong kind
+
+READS: dict[str, Any] = {
+    "counter": lambda kv, k: int(kv.counter(k)),
+    "flag": lambda kv, k: bool(kv.flag(k)),
+    "set": lambda kv, k: list(kv.set(k)),
+    "in a set": lambda kv, k: 1 in kv.set(k),
+    "list": lambda kv, k: len(kv.list(k)),
+    "log": lambda kv, k: kv.log(k)[0:1],
+    "json": lambda kv, k: kv.json(k).get("/a"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_key_of_another_kind(kv: crdtkv.Store, name: str) -> None:
+    """A reading names both; it must not show what an add would be refused for. What is not there is empty."""
+    family = name.rpartition(" ")[2]
+    kinds = {"counter": 1, "flag": True, "set": [1], "list": [1], "log": [1], "json": {"a": 1}}
+    for strategy, value in kinds.items():
+        kv.put(strategy, value, strategy=strategy)
+        if strategy == family:
+            READS[name](kv, strategy)
+            continue
+        with pytest.raises(StrategyMismatch, match=f"'{strategy}' is a {strategy}, not a {family}"):
+            READS[name](kv, strategy)
+    assert not READS[name](kv, "nothing")
+
+
+def test_a_place_of_another_kind(kv: crdtkv.Store) -> None:
+    """The same at the paths of a document, as the operations there have it."""
+    doc = kv.json("doc")
+    doc.at("/plain").put(1)
+    doc.at("/array").put([1])
+    doc.counter("/hits").add(2)
+    doc.set("/tags").add("x")
+    for read in (
+        lambda: doc.counter("/plain").value,
+        lambda: doc.set("/array").value,
+        lambda: doc.list("/tags").value,
+        lambda: int(doc.counter("/tags")),
+        lambda: list(doc.log("/array")),
+        lambda: bool(doc.flag("/hits")),
+    ):
+        with pytest.raises(WrongType, match=r"'doc' holds a .* at '/.*', not a "):
+            read()
+    assert (doc.counter("/hits").value, doc.set("/tags").value, doc.list("/array").value) == (2, ["x"], [1])
+    assert doc.get("/hits") == 2 and doc.get("/tags/0") == "x" and doc.counter("/none").value == 0
+    with pytest.raises(StrategyMismatch, match="'s' is a set, not a json"):
+        kv.set("s").add(1)
+        int(kv.json("s").counter("/x"))
+
+
+def test_a_handle_of_the_wrong_kind_can_be_shown(kv: crdtkv.Store) -> None:
+    """In a debugger nothing must raise."""
+    kv.set("s").add(1)
+    assert repr(kv.counter("s")) == "CounterHandle('s': <'s' is a set, not a counter; read it as a set>)"
+    assert repr(kv.set("s")) == "SetHandle('s': [1])"
+
+
+@pytest.mark.parametrize("token", ["\u00b2", "\u0663", "01", "-1", "-", "", "9" * 5000, "\ud800"])
+def test_what_names_no_element(kv: crdtkv.Store, token: str) -> None:
+    """Digits of other scripts, leading zeros, more than there are: nothing to read, and no place to write."""
+    kv.put("doc", {"a": [1, 2, 3, 4]})
+    assert kv.json("doc").get(f"/a/{token}") is None
+    place = kv.json("doc").at(f"/a/{token}")
+    for act in (lambda: place.put(5), place.delete, lambda: place.list("").clear()):
+        with pytest.raises(BadRequest):
+            act()
+    assert kv["doc"] == {"a": [1, 2, 3, 4]}

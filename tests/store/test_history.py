@@ -243,3 +243,51 @@ def test_a_write_that_lost_to_its_own_colo_is_no_conflict(kv: crdtkv.Store) -> N
     kv.put("k", 2, base=base)
     assert [c.value for c in kv.conflicts()] in ([], [1])
     assert kv["k"] == 2
+
+
+@pytest.mark.parametrize(
+    ("strategy", "first", "second"),
+    [("max", 1, 2), ("min", 2, 1), ("latch?order=new,paid,sent", "new", "sent"), ("log", ["a"], ["a", "b"])],
+)
+def test_where_there_is_no_way_back(kv: crdtkv.Store, strategy: str, first: Any, second: Any) -> None:
+    """It says so and writes nothing: it must not pass for done."""
+    version = kv.put("k", first, strategy=strategy).version
+    there = kv.put("k", second)
+    with pytest.raises(BadRequest, match=r"no way back|only grows") as caught:
+        kv.revert("k", version)
+    assert caught.value.happened == "no"
+    assert kv["k"] == second and kv.get("k").version == there.version  # type: ignore[union-attr]
+
+
+def test_revert_keeps_the_expiry_date(kv: crdtkv.Store, clock: Any) -> None:
+    """It is the value that goes back."""
+    version = kv.put("k", 1, ttl=100).version
+    date = kv.put("k", 2, ttl=50).version and kv.get("k").expires  # type: ignore[union-attr]
+    kv.revert("k", version)
+    found = kv.get("k")
+    assert found is not None and (found.value, found.expires) == (1, date)
+    clock.now += 60
+    assert "k" not in kv
+
+
+def test_revert_where_a_base_is_required(kv: crdtkv.Store) -> None:
+    """The version that it names is what its client read."""
+    kv.rules.set("k", "json", require_base=True)
+    version = kv.put("k", [1]).version
+    kv.put("k", [2], base=version)
+    assert kv.revert("k", version).value == [1]
+
+
+def test_diff_of_blobs(kv: crdtkv.Store) -> None:
+    """What JSON cannot say in parts is replaced whole."""
+    version = kv.put("k", b"abc").version
+    assert kv.diff("k", version) == []
+    new = kv.put("k", b"abd").value
+    assert kv.diff("k", version) == [{"op": "replace", "path": "", "value": new}]
+    assert kv.diff("k", None) == [{"op": "replace", "path": "", "value": new}]
+
+
+def test_diff_tells_kinds_of_numbers_apart(kv: crdtkv.Store) -> None:
+    version = kv.put("k", {"a": 1, "b": 0}).version
+    kv.put("k", {"a": 1.0, "b": False})
+    assert len(kv.diff("k", version)) == 2

@@ -11,7 +11,7 @@ import pytest
 
 import crdtkv
 from crdtkv.core.wire import decode, encode
-from crdtkv.errors import MembershipConflict
+from crdtkv.errors import MembershipConflict, Refused
 from crdtkv.replica import exchange, pending
 
 
@@ -434,3 +434,17 @@ def test_what_is_minted_anew_shows_the_same_where_the_delete_is_forgotten(
     abcd.meet()
     abcd.are_one()
     assert a["other"] == [1]
+
+
+def test_the_last_member_cannot_leave(opened: Any) -> None:
+    """Nobody would be left who can write, or let it in again."""
+    lhr, sin = opened("lhr"), opened("sin")
+    lhr.sync(sin)
+    with pytest.raises(Refused, match="is the only member") as caught:
+        opened("gru").leave()
+    assert caught.value.happened == "no" and caught.value.next_step
+    sin.leave()
+    lhr.sync(sin)
+    with pytest.raises(Refused, match="is the only member"):
+        lhr.leave()
+    assert lhr.put("k", 1).value == 1 and lhr.members == [lhr.id]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, PatternInvalid, RuleInvalid, UnknownStrategy
+from crdtkv.errors import BaseRequired, BaseTooOld, MergeFunctionInvalid, PatternInvalid, RuleInvalid, UnknownStrategy
 
 
 def test_the_default_is_json(kv: crdtkv.Store) -> None:
@@ -217,3 +217,25 @@ def test_a_base_of_before_the_migration_of_a_path(kv: crdtkv.Store) -> None:
         kv.put("k", {"n": 3, "tags": ["a"], "x": 1}, base=new.version)
     kv.put("k", {"n": 5, "tags": ["a", "b"], "x": 1})
     assert kv.put("k", {"n": 3, "tags": ["a", "b"], "x": 2}, base=new.version).value["n"] == 5
+
+
+def test_a_required_base_is_required_of_every_whole_write(kv: crdtkv.Store) -> None:
+    """Of a put by a handle, at the root of a document, and of a patch; what says a part only needs none."""
+    kv.rules.set("*", "json", require_base=True)
+    version = kv.put("k", {"a": 1}).version
+    kv.put("l", [1])
+    whole = [
+        lambda base: kv.put("k", {"a": 2}, base=base),
+        lambda base: kv.json("k").put({"a": 2}, base=base),
+        lambda base: kv.json("k").at("").put({"a": 2}, base=base),
+        lambda base: kv.json("k").set_at("", {"a": 2}, base=base),
+        lambda base: kv.patch("k", {"a": 2}, base=base),
+    ]
+    for write in whole:
+        with pytest.raises(BaseRequired):
+            write(None)
+        assert write(version).value == {"a": 2}
+    with pytest.raises(BaseRequired):
+        kv.json("l").list("").put([2])
+    assert kv.json("k").at("/b").put(1).value == {"a": 2, "b": 1}
+    assert kv.json("l").list("").append(2).value == [1, 2]

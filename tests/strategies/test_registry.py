@@ -191,3 +191,26 @@ def test_samples_are_the_users() -> None:
 def test_what_can_be_imported_elsewhere() -> None:
     assert registration._importable(good) is not None
     assert registration._importable(lambda b, m, t: m) is None
+
+
+def test_a_broken_plugin_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is asked for; what the store knows goes on."""
+
+    class Point:
+        name, value = "sorted", "sorted_set.strategy:SortedSet"
+
+        def load(self) -> type[Strategy]:
+            raise ImportError("no module named 'sorted_set'")
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [Point()])
+    registry._load_entry_points.cache_clear()
+    with pytest.raises(RuleInvalid, match=r"plugin 'sorted' .*SortedSet.*no module named") as caught:
+        strategy("sorted")
+    assert "uninstall" in caught.value.next_step
+    assert strategy("lww").name == "lww"
+
+
+@pytest.mark.parametrize("odd", [None, 5, "set", dict, Lww()])
+def test_what_is_no_strategy_is_not_registered(odd: Any) -> None:
+    with pytest.raises(RuleInvalid, match="is no strategy"):
+        register(odd)

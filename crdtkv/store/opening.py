@@ -1,0 +1,105 @@
+"""Opening a store: what may be given, and who this colo is from now on."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from crdtkv.core.views import colo_of
+from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
+from crdtkv.replica import life
+from crdtkv.storage.base import Storage
+from crdtkv.storage.memory import MemoryStorage
+from crdtkv.store.store import Store
+
+__all__ = ["open_store"]
+
+_COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+_MAX_SECONDS = 2**48 / 1000
+
+
+def open_store(
+    path: str | os.PathLike[str] = ":memory:", *, colo: str, namespace: str = "default",
+    history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
+    purge_step_ms: int = 10_000, durability: str = "full",
+) -> Store:  # fmt: skip
+    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
+
+    `colo`: 1 to 32 of a-z, 0-9 and '-'. `namespace`: a name; stores of different ones do not
+    sync. `history=False` keeps no superseded values. `purge_step_ms`: in what steps deleted
+    cells are dropped, in milliseconds. `durability`: "full": what was acknowledged survives a
+    power cut; "normal": one may take back the last writes, and the store then takes a new id.
+    `clock` gives seconds since 1970 and `random` the names
+    of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
+    ChecksumFailed, StorageFailed, BadRequest.
+
+    >>> kv = open_store(":memory:", colo="lhr")
+    >>> kv.put("greeting", "hello").value
+    'hello'
+    """
+    _check_options(path, colo, namespace, history, clock, random, purge_step_ms, durability)
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
+    try:
+        replica = life.begin(storage, colo, _wall(clock or time.time), _tokens(random))
+        if colo_of(replica.state.id) != colo:
+            raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
+        return Store(replica, namespace, history, purge_step_ms)
+    except BaseException as error:
+        storage.close()  # a store that could not be opened locks nothing
+        if isinstance(error, CrdtkvError):
+            error.args = (f"{str(path)!r}: {error}",)
+        raise
+
+
+def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
+    from crdtkv.storage.sqlite import SqliteStorage
+
+    return SqliteStorage(path, durability)
+
+
+def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
+    """Milliseconds since 1970 by that clock."""
+
+    def wall_ms() -> int:
+        said: Any = seconds()
+        if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < _MAX_SECONDS:
+            raise ValueInvalid(
+                f"the clock says {said!r:.80}; seconds since 1970 are wanted", next_step="mend the clock"
+            )
+        return int(said * 1000)
+
+    return wall_ms
+
+
+def _tokens(random: Random | None) -> Callable[[], str]:
+    """Four letters that tell one incarnation from another."""
+    if random is not None:
+        return lambda: "".join(random.choices(_TOKEN, k=4))
+    return lambda: "".join(secrets.choice(_TOKEN) for _ in range(4))
+
+
+def _check_options(
+    path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
+) -> None:
+    if not isinstance(path, str | os.PathLike) or not str(path):
+        raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
+    if not isinstance(colo, str) or not _COLO.fullmatch(colo):
+        raise BadRequest(f"colo is {colo!r:.80}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
+    if not isinstance(namespace, str) or not namespace:
+        raise BadRequest(f"namespace is {namespace!r:.80}; a name is wanted")
+    if not isinstance(history, bool):
+        raise BadRequest(f"history is {history!r:.80}; True or False are allowed")
+    if clock is not None and not callable(clock):
+        raise BadRequest(f"clock is {clock!r:.80}; a function that gives seconds since 1970 is wanted")
+    if random is not None and not isinstance(random, Random):
+        raise BadRequest(f"random is {random!r:.80}; a random.Random is wanted")
+    if isinstance(purge_step_ms, bool) or not isinstance(purge_step_ms, int) or purge_step_ms < 1:
+        raise BadRequest(f"purge_step_ms is {purge_step_ms!r:.80}; a whole number of at least 1 is allowed")
+    if durability not in ("full", "normal"):
+        raise BadRequest(f"durability is {durability!r:.80}; 'full' or 'normal' are allowed")

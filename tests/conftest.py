@@ -5,7 +5,11 @@ No profile has a deadline: a duration is never a verdict.
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+# The proofs of guards are functions of plain modules, which `tests/cases` imports too.
+pytest.register_assert_rewrite("tests.guards")
 
 settings.register_profile(
     "fixed",

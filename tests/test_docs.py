@@ -5,7 +5,7 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -163,6 +163,68 @@ def test_every_public_name_is_in_the_docs() -> None:
     assert [name for name in crdtkv.__all__ if not _named(name, text)] == []
 
 
+def _examples(found: Any) -> str:
+    """The lines of a docstring that run."""
+    text = inspect.getdoc(found.fget if isinstance(found, property) else found) or ""
+    return "\n".join(line for line in text.splitlines() if line.startswith((">>>", "...")))
+
+
+def _methods(cls: type) -> Iterator[tuple[str, Any]]:
+    """Public methods and properties of ours, inherited ones too."""
+    for owner in reversed(cls.__mro__):
+        if owner.__module__.startswith("crdtkv."):
+            for name, found in vars(owner).items():
+                if not name.startswith("_") and (inspect.isfunction(found) or isinstance(found, property)):
+                    yield name, found
+
+
+def unexplained(names: Iterable[Any]) -> set[str]:
+    """Classes, their methods, and functions, without words or without an example that runs.
+
+    A method's example may stand in its class: one that shows all of it tells more than five of a line each.
+    """
+    out = set()
+    for cls_or_function in names:
+        title, shown = cls_or_function.__name__, _examples(cls_or_function)
+        if not shown:
+            out.add(title)
+        if isinstance(cls_or_function, type):
+            for name, found in dict(_methods(cls_or_function)).items():
+                if not inspect.getdoc(found) or not (_examples(found) or re.search(rf"\.{name}\b", shown)):
+                    out.add(f"{title}.{name}")
+    return out
+
+
+NO_EXAMPLE: dict[str, str] = {}
+"""Name -> why there is none."""
+
+
+def test_every_public_name_has_words_and_an_example_that_runs() -> None:
+    """Doctests run with all the others. What a handle can do is shown in the class of the handle."""
+    exported = [getattr(crdtkv, name) for name in crdtkv.__all__ if not inspect.ismodule(getattr(crdtkv, name))]
+    handles = [CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle, Rulebook]
+    found = unexplained([*exported, *handles])
+    assert sorted(found - NO_EXAMPLE.keys()) == []
+    assert sorted(NO_EXAMPLE.keys() - found) == [], "these have one now: take them out"
+
+
+def test_a_name_without_an_example_is_found() -> None:
+    def bare() -> None:
+        """Words, and nothing that runs."""
+
+    class Half:
+        """>>> Half.shown"""
+
+        def shown(self) -> None:
+            """Its class shows it."""
+
+        def hidden(self) -> None:
+            """Nothing shows it."""
+
+    Half.__module__ = "crdtkv.store.half"
+    assert unexplained([bare, Half]) == {"bare", "Half.hidden"}
+
+
 def test_every_method_is_in_the_guide() -> None:
     """Of stores and handles: as `.name`, `name(` or `name` in backquotes."""
     text = (ROOT / "docs/guide.md").read_text()
@@ -173,6 +235,21 @@ def test_every_method_is_in_the_guide() -> None:
     assert len(methods) > 40
     said = {m for m in methods if re.search(rf"\.{m}\b|\b{m}\(|`{m}`", text)}
     assert sorted(methods - said) == []
+
+
+def test_every_method_says_what_it_costs() -> None:
+    """Each public method and property of stores, handles, feeds and results."""
+    classes = (
+        crdtkv.Store, crdtkv.Transaction, CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle,
+        Rulebook, crdtkv.Feed, crdtkv.Receipt, crdtkv.Conflict,
+    )  # fmt: skip
+    silent = {
+        f"{cls.__name__}.{name}"
+        for cls in classes
+        for name, found in _methods(cls)
+        if not re.search(r"O\(|Cost:", inspect.getdoc(getattr(found, "fget", None) or inspect.unwrap(found)) or "")
+    }
+    assert sorted(silent - {f"{cls.__name__}.empty" for cls in classes}) == []
 
 
 def test_every_argument_is_in_the_guide() -> None:

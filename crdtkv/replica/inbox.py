@@ -6,7 +6,8 @@ Bounded: the oldest go first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import xxhash
@@ -21,7 +22,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
-__all__ = ["MAX_INBOX", "Beaten", "Winner", "entry", "note", "note_own", "put"]
+__all__ = ["MAX_INBOX", "Beaten", "Lost", "Winner", "entry", "note", "note_own", "put"]
 
 MAX_INBOX = 10_000
 
@@ -79,12 +80,13 @@ def note(replica: Replica) -> None:
     """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
     for key, changed in list(replica.changed.items()):
         hides = _own_hiders(replica, key)
+        lost_in = _losers(replica, key)
         for path, old in list(changed.items()):
             if not path:
                 _note_swept(replica, key)
                 continue
             new = replica.storage.cells(key).get(path, ())
-            for at, lost, winner, reason in _beaten(replica, key, path, old, new):
+            for at, lost, winner, reason in _beaten(replica, key, path, old, new, lost_in):
                 put(replica, entry(replica, reason, key, at, lost, winner))
             for above, lost, edit in _undone(hides, path, [s for s in new if s not in old]) if hides else ():
                 if _is_shown(replica, key, above):
@@ -111,17 +113,32 @@ Beaten = tuple[bytes, Sibling, Winner | None, str]
 """Where, what lost, what beat it, and how."""
 
 
+Lost = Callable[[str], set[tuple[bytes, Dot]]]
+"""By the strategy that holds them: where in it, and which, siblings stand unshown."""
+
+
+def _losers(replica: Replica, key: str) -> Lost:
+    """Asked once for each strategy: to look through a document for each of its cells would take its size squared."""
+
+    @cache
+    def lost_in(spec: str) -> set[tuple[bytes, Dot]]:
+        found = known_strategy(spec)
+        return {(loser.path, loser.sibling.dot) for loser in found.losers(_tree(replica, key, found))}
+
+    return lost_in
+
+
 def _ours(replica: Replica, cell: Cell) -> list[Sibling]:
     return [s for s in cell if s.dot[0] in replica.state.lineage and is_live(s.payload)]
 
 
-def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell) -> list[Beaten]:
+def _beaten(replica: Replica, key: str, path: bytes, old: Cell, new: Cell, lost_in: Lost) -> list[Beaten]:
     mine = _ours(replica, old)
     arrived = [s for s in new if s not in old]
-    out = _of_another_kind(replica, key, path, arrived)
+    out = _of_another_kind(replica, key, path, arrived, lost_in)
     if arrived:
         out += _replaced(mine, path, arrived, new)
-        out += _outranked(replica, key, path, mine, old, new)
+        out += _outranked(path, mine, old, new, lost_in)
         out += _hidden(replica, key, path, old, new, arrived)
     return out
 
@@ -154,20 +171,15 @@ def _undone(
     return [(above, h, s) for above, h in hides if is_below(path, above) for s in live if not _seen([h], s)]
 
 
-def _outranked(replica: Replica, key: str, path: bytes, mine: list[Sibling], old: Cell, new: Cell) -> list[Beaten]:
+def _outranked(path: bytes, mine: list[Sibling], old: Cell, new: Cell, lost_in: Lost) -> list[Beaten]:
     """Our siblings that still stand but are not what a reader sees any more."""
-    if not mine or len(new) < 2:
-        return []
-    if not path:
-        return []
     tag, data, rest = first(path)
-    if tag != STRATEGY:
+    if not mine or len(new) < 2 or tag != STRATEGY:
         return []
     found = known_strategy(data.decode())
-    tree = _tree(replica, key, found)
-    lost = {loser.sibling.dot for loser in found.losers(tree) if loser.path == rest}
+    lost = {s.dot for s in new if (rest, s.dot) in lost_in(found.spec)}
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
-    winner = next((s for s in sorted(new, key=lambda s: (s.stamp, s.dot), reverse=True) if s.dot not in lost), None)
+    winner = max((s for s in new if s.dot not in lost), key=rank, default=None)
     by = None if winner is None else (path, winner)
     return [(path, s, by, _how(s, winner)) for s in mine if s in new and s.dot in lost - was]
 
@@ -177,7 +189,9 @@ def _how(lost: Sibling, winner: Sibling | None) -> str:
     return "a concurrent delete won" if removed else "a concurrent write was later"
 
 
-def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibling]) -> list[Beaten]:
+def _of_another_kind(
+    replica: Replica, key: str, path: bytes, arrived: list[Sibling], lost_in: Lost
+) -> list[Beaten]:  # fmt: skip
     """Our siblings in another cell of the same place in a document, where what arrived is of a kind kept apart."""
     live = [s for s in arrived if is_live(s.payload)]
     tag, data, rest = first(path) if path else (b"", b"", b"")
@@ -186,10 +200,10 @@ def _of_another_kind(replica: Replica, key: str, path: bytes, arrived: list[Sibl
     found = known_strategy(data.decode())
     tree = _tree(replica, key, found)
     ours = [(at, s) for at in _kin(tree, rest) for s in _ours(replica, tree.cell(at))]
-    lost = {(loser.path, loser.sibling.dot) for loser in found.losers(tree)} if ours else set()
     above = path[: len(path) - len(rest)]
     winner = (path, live[-1])
-    return [(above + at, s, winner, "a concurrent write was later") for at, s in ours if (at, s.dot) in lost]
+    lost = [(at, s) for at, s in ours if (at, s.dot) in lost_in(found.spec)]
+    return [(above + at, s, winner, "a concurrent write was later") for at, s in lost]
 
 
 def _kin(tree: Tree, path: bytes) -> Iterator[bytes]:

@@ -23,7 +23,10 @@ __all__ = ["CounterHandle", "FlagHandle", "Handle", "JsonHandle", "ListHandle", 
 
 
 class Handle:
-    """A key, or a path in a JSON document, as a value of one strategy family."""
+    """A key, or a path in a JSON document, as a value of one strategy family.
+
+    Writes raise WrongOperation where the key is of another kind, and as any write does.
+    """
 
     family = ""
     empty: Any = None
@@ -51,11 +54,24 @@ class Handle:
         return self.empty if found is None else found
 
     def put(self, value: Any, *, base: str | None = None) -> Receipt:
-        """The whole value, merged against `base`."""
+        """The whole value, merged against `base`. O(n).
+
+        >>> import crdtkv
+        >>> tags = crdtkv.open(colo="lhr").set("tags")
+        >>> tags.put(["b", "a"]).value, tags.value
+        (['a', 'b'], ['a', 'b'])
+        """
         return self._do("put", value, base=base)
 
     def delete(self, *, base: str | None = None) -> Receipt:
-        """What is shown now (or at `base`) is gone."""
+        """What is shown now (or at `base`) is gone. O(n) at most.
+
+        >>> import crdtkv
+        >>> hits = crdtkv.open(colo="lhr").counter("hits")
+        >>> _ = hits.add(3); _ = hits.delete()
+        >>> hits.value
+        0
+        """
         return self._do("delete", base=base)
 
     def __repr__(self) -> str:
@@ -73,17 +89,31 @@ def _blob(value: Any) -> Any:
 
 
 class CounterHandle(Handle):
-    """A counter. `int(handle)` is its value."""
+    """A counter. `int(handle)` is its value.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> hits = kv.counter("hits")
+    >>> hits.add(3).value, hits.add(-1).value, int(hits)
+    (3, 2, 2)
+    >>> _ = hits.add(5, idempotency_key="order-7"); _ = hits.add(5, idempotency_key="order-7")
+    >>> hits.value, hits.reset().value
+    (7, 0)
+    """
 
     family = "counter"
     empty = 0
 
     def add(self, n: int = 1, *, idempotency_key: str | None = None) -> Receipt:
-        """Count `n`; with an idempotency key once, at whatever colos it is tried. Overflow beyond 64 bits."""
+        """Count `n`; with an idempotency key once, at whatever colos it is tried. O(replicas).
+
+        Raises Overflow beyond 64 bits, WrongType for what is no integer, ValueInvalid for a key that was
+        used for another amount.
+        """
         return self._do("add", n) if idempotency_key is None else self._do("add", n, idempotency_key)
 
     def reset(self, *, base: str | None = None) -> Receipt:
-        """Take away exactly what is shown (or was at `base`); concurrent adds count."""
+        """Take away exactly what is shown (or was at `base`); concurrent adds count. O(replicas)."""
         return self._do("reset", base=base)
 
     def __int__(self) -> int:
@@ -93,17 +123,24 @@ class CounterHandle(Handle):
 
 
 class FlagHandle(Handle):
-    """A flag. `bool(handle)` is its state."""
+    """A flag. `bool(handle)` is its state. O(1).
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> open_now = kv.flag("open")
+    >>> open_now.enable().value, bool(open_now), open_now.disable().value
+    (True, True, False)
+    """
 
     family = "flag"
     empty = False
 
     def enable(self) -> Receipt:
-        """On; wins over a concurrent disable unless the rule says otherwise."""
+        """On; wins over a concurrent disable unless the rule says otherwise. O(1)."""
         return self._do("enable")
 
     def disable(self) -> Receipt:
-        """Off, as far as is known here."""
+        """Off, as far as is known here. O(1)."""
         return self._do("disable")
 
     def __bool__(self) -> bool:
@@ -111,24 +148,36 @@ class FlagHandle(Handle):
 
 
 class SetHandle(Handle):
-    """A set of JSON values, by exact identity (1, 1.0 and True are three)."""
+    """A set of JSON values, by exact identity (1, 1.0 and True are three), read in order.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> tags = kv.set("tags")
+    >>> _ = tags.add("b", "a", "c"); _ = tags.remove("c")
+    >>> list(tags), "a" in tags, len(tags)
+    (['a', 'b'], True, 2)
+    >>> _ = tags.clear()                       # there is no such key any more
+    >>> tags.value, tags.empty
+    ([], [])
+    """
 
     family = "set"
 
     @property
     def empty(self) -> Any:
+        """The value where there is none, fresh."""
         return []
 
     def add(self, *elements: Any) -> Receipt:
-        """The elements are in it. O(log n) each."""
+        """The elements are in it. O(log n) each. Raises TooLarge for one that is beyond a path's length."""
         return self._do("add", *elements)
 
     def remove(self, *elements: Any, base: str | None = None) -> Receipt:
-        """The elements, as far as seen here (or at `base`), are not in it."""
+        """The elements, as far as seen here (or at `base`), are not in it. O(log n) each."""
         return self._do("remove", *elements, base=base)
 
     def clear(self) -> Receipt:
-        """All that is shown is removed; concurrent adds stand."""
+        """All that is shown is removed; concurrent adds stand. O(n)."""
         return self._do("clear")
 
     def __contains__(self, element: object) -> bool:
@@ -148,12 +197,27 @@ class SetHandle(Handle):
 
 
 class ListHandle(Handle):
-    """A list, read like a Python list; written by its methods. Also for an array in a JSON key."""
+    """A list, read like a Python list; written by its methods. Also for an array in a JSON key.
+
+    Indices count as in Python; one that names no element raises WrongType.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> items = kv.list("items")
+    >>> _ = items.append("b", "c"); _ = items.prepend("a"); _ = items.insert(-1, "b2")
+    >>> _ = items.move(0, 3); _ = items.set(0, "B"); _ = items.remove(1)
+    >>> list(items), items[1:], "a" in items, len(items)
+    (['B', 'c', 'a'], ['c', 'a'], True, 3)
+    >>> _ = items.clear()                      # there is no such key any more
+    >>> items.value, items.empty
+    ([], [])
+    """
 
     family = "list"
 
     @property
     def empty(self) -> Any:
+        """The value where there is none, fresh."""
         return []
 
     def append(self, *new: Any) -> Receipt:
@@ -169,19 +233,19 @@ class ListHandle(Handle):
         return self._do("insert", index, *new)
 
     def remove(self, index: int) -> Receipt:
-        """The element at `index` is gone."""
+        """The element at `index` is gone. O(n)."""
         return self._do("remove", index)
 
     def set(self, index: int, value: Any) -> Receipt:
-        """The element at `index` has this value; of concurrent ones the later."""
+        """The element at `index` has this value; of concurrent ones the later. O(n)."""
         return self._do("set", index, value)
 
     def move(self, index: int, to: int) -> Receipt:
-        """The element at `index` stands at `to`; of concurrent moves the later, and never two copies."""
+        """The element at `index` stands at `to`; of concurrent moves the later, and never two copies. O(n)."""
         return self._do("move", index, to)
 
     def clear(self) -> Receipt:
-        """All that is shown is removed; what was put in concurrently stands."""
+        """All that is shown is removed; what was put in concurrently stands. O(n)."""
         return self._do("clear")
 
     @overload
@@ -214,20 +278,35 @@ def _one(index: Any) -> Any:
 
 
 class LogHandle(Handle):
-    """A log: entries in the order of their stamps."""
+    """A log: entries in the order of their stamps.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr", clock=lambda: 1_800_000_000.0)
+    >>> events = kv.log("events")
+    >>> _ = events.append("in"); _ = events.append("out")
+    >>> list(events), events[-1], len(events), events.range(since=1_800_000_000_000, until=1_800_000_000_001)
+    (['in', 'out'], 'out', 2, [(1800000000000, 'in'), (1800000000000, 'out')])
+    >>> _ = events.trim(1_800_000_000_001)
+    >>> events.value, events.empty
+    ([], [])
+    """
 
     family = "log"
 
     @property
     def empty(self) -> Any:
+        """The value where there is none, fresh."""
         return []
 
     def append(self, *entries: Any) -> Receipt:
-        """The entries, stamped now."""
+        """The entries, stamped now, in this order. O(log n) each."""
         return self._do("append", *entries)
 
     def trim(self, before: int) -> Receipt:
-        """Entries stamped before `before` (milliseconds since 1970), as far as seen here, are gone."""
+        """Entries stamped before `before` (milliseconds since 1970), as far as seen here, are gone. O(n).
+
+        Raises ValueInvalid for what is no time.
+        """
         return self._do("trim", before)
 
     def range(self, since: int | None = None, until: int | None = None) -> builtins.list[tuple[int, Any]]:
@@ -245,40 +324,56 @@ class LogHandle(Handle):
 
 
 class JsonHandle(Handle):
-    """A JSON document, and handles for its paths (JSON pointers such as `/items/0/qty`)."""
+    """A JSON document, and handles for its paths (JSON pointers such as `/items/0/qty`).
+
+    What is no JSON pointer, or leads through what holds no members, raises WrongType.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.rules.set("cart/*", "json", paths={"/views": "counter", "/tags": "set", "/paid": "flag", "/seen": "log"})
+    >>> cart = kv.json("cart/7")
+    >>> _ = cart.set_at("/to/city", "London"); _ = cart.counter("/views").add(2); _ = cart.set("/tags").add("gift")
+    >>> _ = cart.flag("/paid").enable(); _ = cart.log("/seen").append("ann"); _ = cart.set_at("/items", [])
+    >>> _ = cart.list("/items").append({"sku": "hat", "qty": 1}); _ = cart.at("/items/0/qty").put(5)
+    >>> cart.value == {"to": {"city": "London"}, "views": 2, "tags": ["gift"], "paid": True, "seen": ["ann"],
+    ...                "items": [{"sku": "hat", "qty": 5}]}
+    True
+    >>> cart.get("/to/city"), cart.get("/to/street")
+    ('London', None)
+    """
 
     family = "json"
 
     def get(self, pointer: str = "") -> Any:
-        """What is shown at a path, None if there is nothing."""
+        """What is shown at a path, None if there is nothing. O(n)."""
         return self.at(pointer).value
 
     def set_at(self, pointer: str, value: Any, *, base: str | None = None) -> Receipt:
-        """The path shows `value`, merged against `base`; objects on the way are made."""
+        """The path shows `value`, merged against `base`; objects on the way are made. O(what stands there)."""
         return self.at(pointer).put(value, base=base)
 
     def at(self, pointer: str) -> JsonHandle:
-        """The part of the document at a path."""
+        """The part of the document at a path. O(1)."""
         return JsonHandle(self._kv, self.key, self._at(pointer))
 
     def counter(self, pointer: str) -> CounterHandle:
-        """The counter at a path."""
+        """The counter at a path. O(1)."""
         return CounterHandle(self._kv, self.key, self._at(pointer))
 
     def set(self, pointer: str) -> SetHandle:
-        """The set at a path."""
+        """The set at a path. O(1)."""
         return SetHandle(self._kv, self.key, self._at(pointer))
 
     def list(self, pointer: str) -> ListHandle:
-        """The array at a path."""
+        """The array at a path. O(1)."""
         return ListHandle(self._kv, self.key, self._at(pointer))
 
     def flag(self, pointer: str) -> FlagHandle:
-        """The flag at a path."""
+        """The flag at a path. O(1)."""
         return FlagHandle(self._kv, self.key, self._at(pointer))
 
     def log(self, pointer: str) -> LogHandle:
-        """The log at a path."""
+        """The log at a path. O(1)."""
         return LogHandle(self._kv, self.key, self._at(pointer))
 
     def _at(self, pointer: str) -> tuple[str, ...]:

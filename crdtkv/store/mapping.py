@@ -161,7 +161,7 @@ class PlainMapping(MutableMapping[str, Any]):
         return entry.value
 
     def items(self) -> ItemsView[str, Any]:
-        """A view of the keys and their plain values; read page by page while it is walked over.
+        """A view of the keys and their plain values; read page by page while it is walked over. O(cells).
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
@@ -171,7 +171,7 @@ class PlainMapping(MutableMapping[str, Any]):
         return Items(self)
 
     def values(self) -> ValuesView[Any]:
-        """A view of the plain values in the order of their keys.
+        """A view of the plain values in the order of their keys; read page by page. O(cells).
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")

@@ -71,6 +71,9 @@ class Operations(PlainMapping):
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
         """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.
 
+        O(n) at most. Raises KeyInvalid, VersionInvalid, PreconditionFailed,
+        BaseTooOld, BaseNotHere: nothing written.
+
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
         >>> _ = kv.put("a", 1); _ = kv.delete("a"); print(kv.get("a"))
@@ -100,7 +103,17 @@ class Operations(PlainMapping):
         return self._run(act)
 
     def expire(self, key: str, ttl: float | None) -> Receipt:
-        """`key` is not shown from `ttl` seconds from now on (None: it stays). Nothing if there is no such key."""
+        """`key` is not shown from `ttl` seconds from now on (None: it stays). Nothing if there is no such key. O(1).
+
+        Raises ValueInvalid for what is no time: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["a"] = 1
+        >>> _ = kv.expire("a", 60); kv.get("a").expires is None
+        False
+        >>> _ = kv.expire("a", None); kv.get("a").expires is None
+        True
+        """
         key = check_key(key)
 
         def act(draft: Draft) -> Receipt:
@@ -112,7 +125,15 @@ class Operations(PlainMapping):
     def operate(
         self, key: str, family: str | None, name: str, *args: Any, base: str | None = None, strategy: str | None = None,
     ) -> Receipt:  # fmt: skip
-        """An operation of a strategy by its name; what the handles call."""
+        """An operation of a strategy by its name; what the handles call. O(n) at most.
+
+        `family`: the strategy that the operation belongs to, None for whichever the key has. Raises
+        WrongOperation, WrongType, and what the operation raises: nothing written.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.operate("hits", "counter", "add", 3).value
+        3
+        """
         return self._write(key, Operation(name, args), base, strategy, family)
 
     def _write(
@@ -219,7 +240,13 @@ class Operations(PlainMapping):
         return reading.entry(key) if at is None else reading.entry_at(key, parse_version(key, at))
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry | None]:
-        """`get` of several keys, read at one instant."""
+        """`get` of several keys, read at one instant. O(n) each. Raises KeyInvalid, ValueInvalid.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["a"] = 1
+        >>> {key: entry and entry.value for key, entry in kv.get_many(["a", "b"]).items()}
+        {'a': 1, 'b': None}
+        """
         if isinstance(keys, str) or not isinstance(keys, Iterable):
             raise ValueInvalid(f"keys is {keys!r:.80}; several keys are wanted, as in ['a', 'b']")
         return self._reading().entries([check_key(key) for key in keys])
@@ -231,6 +258,7 @@ class Operations(PlainMapping):
         """The entries in key order: those with `prefix`, matching, `start` <= key < `end`. O(keys passed + answer).
 
         With `limit`, the page's `cursor` continues behind it, over deletes and inserts.
+        Raises ValueInvalid, PatternInvalid, CursorInvalid.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
@@ -248,6 +276,8 @@ class Operations(PlainMapping):
     ) -> Keys:  # fmt: skip
         """A view of the keys that `scan` would give, in order; read anew each time. O(keys passed).
 
+        Raises ValueInvalid, PatternInvalid.
+
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
         >>> kv.update({"cart/7": 1, "cart/9": 2, "todo": 3})
@@ -259,7 +289,7 @@ class Operations(PlainMapping):
     # handles
 
     def counter(self, key: str) -> CounterHandle:
-        """The counter at `key`; made by its first add.
+        """The counter at `key`; made by its first add. O(1).
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")
@@ -269,23 +299,48 @@ class Operations(PlainMapping):
         return CounterHandle(self, key)
 
     def set(self, key: str) -> SetHandle:
-        """The set at `key`; made by its first add."""
+        """The set at `key`; made by its first add. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.set("tags").add("b", "a").value
+        ['a', 'b']
+        """
         return SetHandle(self, key)
 
     def list(self, key: str) -> ListHandle:
-        """The list at `key`; made by its first element."""
+        """The list at `key`; made by its first element. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.list("queue").append("b", "a").value
+        ['b', 'a']
+        """
         return ListHandle(self, key)
 
     def log(self, key: str) -> LogHandle:
-        """The log at `key`; made by its first entry."""
+        """The log at `key`; made by its first entry. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.log("events").append("started").value
+        ['started']
+        """
         return LogHandle(self, key)
 
     def flag(self, key: str) -> FlagHandle:
-        """The flag at `key`."""
+        """The flag at `key`; made by the first time it is set. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.flag("open").enable().value
+        True
+        """
         return FlagHandle(self, key)
 
     def json(self, key: str) -> JsonHandle:
-        """The JSON document at `key`, with handles for its paths."""
+        """The JSON document at `key`, with handles for its paths. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").at("/a/b").put(1).value
+        {'a': {'b': 1}}
+        """
         return JsonHandle(self, key)
 
 

@@ -58,13 +58,27 @@ class Receipt:
 
     @property
     def version(self) -> str:
-        """The key's version after the write."""
+        """The key's version after the write. O(1). Raises BadRequest if its transaction was undone.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> kv.put("a", 1).version == kv.get("a").version
+        True
+        """
         self._check()
         return self._version
 
     @property
     def value(self) -> Any:
-        """What the key shows at that version. O(n) when first asked for, then O(1)."""
+        """What the key shows at that version. O(n) when first asked for, then O(1).
+
+        Raises BaseTooOld, StoreClosed, BadRequest if the write was undone.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> receipt = kv.counter("n").add(2); _ = kv.counter("n").add(3)
+        >>> receipt.value, kv["n"]
+        (2, 5)
+        """
         self._check()
         if self._value is UNREAD:
             object.__setattr__(self, "_value", self._read())
@@ -85,6 +99,15 @@ class Entry:
     In a document `siblings` names each path where mv shows several: `{"path": "/room", "values": ["ann", "bob"]}`.
 
     `stamp`: milliseconds since 1970 of the latest write; `expires`: when it will no longer be shown, or None.
+
+    >>> import crdtkv
+    >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+    >>> _ = lhr.sync(sin)
+    >>> for kv, name in ((lhr, "ann"), (sin, "bob")): _ = kv.put("room", name, strategy="mv")
+    >>> _ = lhr.sync(sin)
+    >>> entry = sin.get("room")
+    >>> entry.value, entry.siblings, entry.strategy, entry.conflicts, entry.expires
+    ('bob', ('ann', 'bob'), 'mv', (), None)
     """
 
     key: str
@@ -98,14 +121,29 @@ class Entry:
 
 
 class Page(list[Entry]):
-    """Entries in key order; `cursor` continues where it ends, None if that was all."""
+    """Entries in key order; `cursor` continues where it ends, None if that was all.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> for key in "abc": _ = kv.put(key, 1)
+    >>> page = kv.scan(limit=2)
+    >>> [entry.key for entry in page], [entry.key for entry in kv.scan(cursor=page.cursor)]
+    (['a', 'b'], ['c'])
+    """
 
     cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One transaction's effect on a key. Where history was trimmed or squashed `known` is False and `value` None."""
+    """One transaction's effect on a key. Where history was trimmed or squashed `known` is False and `value` None.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> for value in (1, 2): _ = kv.put("a", value)
+    >>> [(revision.value, revision.known, revision.replica == kv.id) for revision in kv.history("a")]
+    [(1, True, True), (2, True, True)]
+    """
 
     version: str
     stamp: int
@@ -116,7 +154,14 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """Who wrote what stands at a path last."""
+    """Who wrote what stands at a path last: a JSON pointer, empty for the whole value; `stamp` in ms since 1970.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.put("doc", {"a": 1})
+    >>> [(part.path, part.value, part.replica == kv.id) for part in kv.blame("doc")]
+    [('/a', 1, True)]
+    """
 
     path: str
     value: Any
@@ -126,7 +171,17 @@ class Blame:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key changed. `entry`: how it reads now, None if it is absent. `reset`: changes before were compacted away."""
+    """A key changed. `entry`: how it reads now, None if it is absent. `reset`: changes before were compacted away.
+
+    `cursor`: go on from here, also at another colo.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> feed = kv.watch(timeout=0)
+    >>> _ = kv.put("a", 1)
+    >>> [(change.key, change.entry.value, change.reset) for change in feed]
+    [('a', 1, False)]
+    """
 
     key: str
     entry: Entry | None
@@ -136,7 +191,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A lost write in the inbox of the colo that made it."""
+    """A lost write in the inbox of the colo that made it: `value`, and what beat it, `winner`; None for a delete.
+
+    `path`: a JSON pointer in a document, empty for the whole key. `stamp`: when it was written, in ms since 1970.
+
+    >>> import crdtkv
+    >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+    >>> _ = lhr.sync(sin)
+    >>> for kv in (lhr, sin): _ = kv.put("owner", kv.colo)
+    >>> _ = lhr.sync(sin)
+    >>> [conflict] = lhr.conflicts()
+    >>> conflict.key, conflict.value, conflict.winner
+    ('owner', 'lhr', 'sin')
+    >>> conflict.restore().value, lhr.conflicts()
+    ('lhr', [])
+    >>> conflict.dismiss()
+    """
 
     id: str
     key: str
@@ -150,17 +220,28 @@ class Conflict:
     _dismiss: Callable[[str], None] = field(repr=False, compare=False)
 
     def restore(self) -> Receipt:
-        """Write the lost value again, as a new write that has seen what beat it, and take it out of the inbox."""
+        """Write the lost value again, as a new write that has seen what beat it, and take it out of the inbox.
+
+        O(cells of the key). Raises BadRequest if it is not in the inbox any more, and as any write.
+        """
         return self._restore(self.id)
 
     def dismiss(self) -> None:
-        """Take it out of the inbox."""
+        """Take it out of the inbox, if it is still there. Cost: a transaction."""
         self._dismiss(self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What a changed rule does, or would do, to a key. `problem`: why it was left alone, None if it was not."""
+    """What a changed rule does, or would do, to a key. `problem`: why it was left alone, None if it was not.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.put("tags", ["b", "a"])
+    >>> _ = kv.rules.set("tags", "set")
+    >>> [(m.old, m.new, m.before, m.after, m.problem) for m in kv.rules.migrate("tags")]
+    [('json', 'set', ['b', 'a'], ['a', 'b'], None)]
+    """
 
     key: str
     old: str
@@ -176,6 +257,14 @@ class SyncReport:
 
     `equal`: both have absorbed the same, and hold the same. `refused`: who is not a member where, in words.
     `quarantined`: whose records are not taken any more, where and why, in words: an operator has to look.
+
+    >>> import crdtkv
+    >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
+    >>> _ = lhr.sync(sin)
+    >>> _ = lhr.put("a", 1)
+    >>> report = lhr.sync(sin)
+    >>> report.records, report.equal, report.refused, report.quarantined
+    (1, True, (), ())
     """
 
     records: int

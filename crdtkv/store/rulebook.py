@@ -60,7 +60,14 @@ def _rule(plain: Any) -> Rule | None:
 
 
 class Rulebook:
-    """`kv.rules`: which strategy new keys get. Changing a rule changes new keys; `migrate` rewrites old ones."""
+    """`kv.rules`: which strategy new keys get. Changing a rule changes new keys; `migrate` rewrites old ones.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.rules.set("tags/*", "set")
+    >>> kv.put("tags/7", ["b", "a", "a"]).value
+    ['a', 'b']
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -71,7 +78,9 @@ class Rulebook:
     ) -> Rule:  # fmt: skip
         """Keys matching `pattern` are made under `strategy` with `options`; in json, under the strategies of `paths`.
 
-        `pattern`: a key, a glob such as `todo/*`, or `re:` and a regular expression.
+        `pattern`: a key, a glob such as `todo/*`, or `re:` and a regular expression. `ttl`: which of
+        concurrent dates holds, `max` or `min`. `keep_cells`, `keep_hours`: how much is kept of what was
+        replaced, per cell. `require_base`: a put or patch must say its base. O(rules).
         Raises RuleInvalid, PatternInvalid, UnknownStrategy: nothing changed.
 
         >>> import crdtkv
@@ -95,7 +104,13 @@ class Rulebook:
         return rule
 
     def remove(self, pattern: str) -> None:
-        """The rule of `pattern` is gone; keys keep what they are. Raises RuleInvalid if there is none."""
+        """The rule of `pattern` is gone; keys keep what they are. O(rules). Raises RuleInvalid if there is none.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.rules.set("cart/*", "set")
+        >>> kv.rules.remove("cart/*"); kv.rules.all()
+        []
+        """
         if all(rule.pattern != pattern for rule in self.all()):
             raise RuleInvalid(
                 f"no rule for {pattern!r}; there are {', '.join(repr(r.pattern) for r in self.all()) or 'none'}"
@@ -104,13 +119,25 @@ class Rulebook:
         self._store._run(lambda draft: draft.operate(RULES, place, spec="json"))
 
     def all(self) -> builtins.list[Rule]:
-        """The rules, by pattern."""
+        """The rules, by pattern. O(rules). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.rules.set("cart/*", "set"); _ = kv.rules.set("a", "lww")
+        >>> [(rule.pattern, rule.strategy) for rule in kv.rules.all()]
+        [('a', 'lww'), ('cart/*', 'set')]
+        """
         with self._store._lock:
             self._store._check_open()
             return sorted(known_rules(self._store._replica), key=lambda rule: rule.pattern)
 
     def of(self, key: str) -> Rule:
-        """The rule that holds for `key`."""
+        """The rule that holds for `key`. O(rules). Raises KeyInvalid, StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> _ = kv.rules.set("cart/*", "set")
+        >>> kv.rules.of("cart/7").strategy, kv.rules.of("todo").strategy
+        ('set', 'json')
+        """
         check_key(key)
         with self._store._lock:
             self._store._check_open()
@@ -120,7 +147,14 @@ class Rulebook:
         """Rewrite the keys matching `pattern` that their rule would make otherwise; or say what that would do.
 
         Each key is one ordinary transaction: its value is put again under the new
-        strategy. A value that does not fit is left alone, with the reason.
+        strategy. A value that does not fit is left alone, with the reason. O(keys + what is rewritten).
+        Raises PatternInvalid.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["n"] = 5; kv["t"] = "text"
+        >>> _ = kv.rules.set("*", "counter")
+        >>> [(m.key, m.old, m.new, m.problem is None) for m in kv.rules.migrate(dry_run=True)]
+        [('n', 'json', 'counter', True), ('t', 'json', 'counter', False)]
         """
         from crdtkv.core.rules import parse_pattern
 

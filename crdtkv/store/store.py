@@ -42,6 +42,18 @@ class Store(Operations):
     """One colo's keys. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
+
+    >>> import crdtkv
+    >>> with crdtkv.open(colo="lhr") as kv:
+    ...     kv["a"] = [1]
+    ...     kv["a"], "a" in kv, len(kv)
+    ([1], True, 1)
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> kv.colo, kv.id.startswith("lhr~"), kv.members == [kv.id], kv.vector == {kv.id: 1}
+    ('lhr', True, True, True)
+    >>> len(kv.digest()), kv.floor, kv.forks, kv.check()
+    (32, 0, [], [])
+    >>> kv.close()
     """
 
     def __init__(
@@ -64,37 +76,77 @@ class Store(Operations):
 
     @property
     def id(self) -> str:
-        """This replica's id: the colo's name and its incarnation."""
+        """This replica's id: the colo's name and its incarnation. O(1).
+
+        Another after a disk was lost or put back, after an eviction, and after a clock went back.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.id.startswith("lhr~")
+        True
+        """
         return self._replica.state.id
 
     @property
     def colo(self) -> str:
-        """The colo's name."""
+        """The colo's name. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.colo
+        'lhr'
+        """
         return colo_of(self.id)
 
     @property
     def vector(self) -> dict[str, int]:
-        """replica -> how many of its transactions are absorbed here."""
+        """replica -> how many of its transactions are absorbed here. O(replicas). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> before = kv.vector[kv.id]
+        >>> kv["a"] = 1
+        >>> kv.vector[kv.id] - before
+        1
+        """
         with self._lock:
             self._check_open()
             return dict(self._replica.state.vector)
 
     @property
     def members(self) -> list[str]:
-        """The replica ids that belong to the namespace, as known here."""
+        """The replica ids that belong to the namespace, as known here. O(members). Raises StoreClosed.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> lhr.members == sorted([lhr.id, sin.id])
+        True
+        """
         with self._lock:
             self._check_open()
             return sorted(members.members(self._replica))
 
     def digest(self) -> str:
-        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1)."""
+        """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1).
+
+        Raises StoreClosed, BadRequest inside a transaction.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = 1; _ = lhr.sync(sin)
+        >>> lhr.digest() == sin.digest()
+        True
+        """
         with self._lock:
             self._check_idle()
             return f"{self._replica.state.digest:032x}"
 
     @property
     def floor(self) -> int:
-        """The stamp up to which deleted cells have been dropped here."""
+        """The stamp up to which deleted cells have been dropped here; 0 before the first purge. O(1).
+
+        Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.floor
+        0
+        """
         with self._lock:
             self._check_open()
             return self._replica.state.floor
@@ -107,7 +159,9 @@ class Store(Operations):
 
         Nothing is written if the block raises, and its receipts are void. Other threads wait
         meanwhile, and then read what was committed; in this one only the transaction itself
-        reads and writes.
+        reads and writes. O(what is done in it), and one commit.
+
+        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(colo="lhr")
@@ -202,7 +256,15 @@ class Store(Operations):
     # versions
 
     def history(self, key: str) -> list[Revision]:
-        """The transactions that touched `key`, oldest first, as far back as is known here."""
+        """The transactions that touched `key`, oldest first, as far back as is known here. O(n * history).
+
+        Raises KeyInvalid.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv["a"] = 1; kv["a"] = 2; del kv["a"]
+        >>> [revision.value for revision in kv.history("a")]
+        [1, 2, None]
+        """
         return self._reading().history(check_key(key))
 
     def diff(self, key: str, a: str | None, b: str | None = None) -> list[dict[str, Any]]:
@@ -227,7 +289,14 @@ class Store(Operations):
         return difference(old.value if old else None, new.value if new else None)
 
     def blame(self, key: str) -> list[Blame]:
-        """Who wrote each part of what `key` shows, last."""
+        """Who wrote each part of what `key` shows, last; empty if it is absent. O(n). Raises KeyInvalid.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = {"x": 1, "y": 1}; _ = lhr.sync(sin)
+        >>> _ = sin.json("a").at("/y").put(2)
+        >>> [(part.path, part.value, part.replica == sin.id) for part in sin.blame("a")]
+        [('/x', 1, False), ('/y', 2, True)]
+        """
         return self._reading().blame(check_key(key))
 
     def revert(self, key: str, version: str) -> Receipt:
@@ -247,7 +316,15 @@ class Store(Operations):
             return t.revert(key, version)
 
     def conflicts(self, prefix: str = "") -> list[Conflict]:
-        """The inbox of lost writes that this colo made, oldest first."""
+        """The inbox of lost writes that this colo made, oldest first. O(inbox). Raises ValueInvalid.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> _ = lhr.put("a", 1, strategy="lww"); _ = sin.put("a", 2, strategy="lww")
+        >>> _ = lhr.sync(sin)
+        >>> [(lost.key, lost.value, lost.winner) for lost in lhr.conflicts()]
+        [('a', 1, 2)]
+        """
         if not isinstance(prefix, str):
             raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
         return maintenance.conflicts(self, prefix)
@@ -255,10 +332,18 @@ class Store(Operations):
     # other colos
 
     def sync(self, other: Store) -> SyncReport:
-        """Exchange all that either lacks, both ways.
+        """Exchange all that either lacks, both ways. O(what either lacks).
 
         Two that never met become one namespace: the one with fewer writes joins, and
-        what it wrote is minted anew.
+        what it wrote is minted anew. Where one refuses the other the report says so.
+
+        Raises BadRequest for what cannot be exchanged with, ChainBroken where one is a copy that
+        must not be mixed, NotAMember where a restored copy meets one that is none.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> lhr["a"] = 1; sin["b"] = 2
+        >>> lhr.sync(sin).equal, dict(lhr) == dict(sin)
+        (True, True)
         """
         if not isinstance(other, Store):
             raise BadRequest(f"{other!r:.80} is no store; sync takes another open store")
@@ -282,26 +367,54 @@ class Store(Operations):
         return watching.watch(self, prefix, since, timeout)
 
     def leave(self) -> None:
-        """Retire from the namespace: the others need not wait for this colo any more. It stays readable.
+        """Retire from the namespace: the others need not wait for this colo any more. It stays readable. O(1).
 
         Raises Refused if it is the only member: nobody would be left that can write, or let it in again.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> sin.leave(); _ = lhr.sync(sin)
+        >>> lhr.members == [lhr.id]
+        True
         """
         self._member_act(_leave)
 
     def evict(self, colo: str) -> list[str]:
-        """An operator's act: `colo` is no member any more; the replicas that are out. It can return by a full join.
+        """An operator's act: `colo` is no member any more; the replicas that are out. O(members).
 
+        It can return by a full join.
         At a copy that was restored: once all others are evicted, it is all that is left, and writes again.
+        Raises NotAMember for who is none, or is this colo itself, and MembershipConflict while one stands.
+
+        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
+        >>> _ = lhr.sync(sin)
+        >>> lhr.evict("sin") == [sin.id], lhr.members == [lhr.id]
+        (True, True)
         """
         return self._member_act(lambda replica: life.evict(replica, colo), by_copy=True)
 
     def resolve(self, link: str) -> None:
-        """An operator's act: of a membership conflict, the eviction `link` holds."""
+        """An operator's act: of a membership conflict, the eviction `link` holds. O(1).
+
+        Raises MembershipConflict for what is no link of a conflict that stands here.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.resolve("lhr~none.1")
+        Traceback (most recent call last):
+        crdtkv.errors.MembershipConflict: no membership conflict has the link 'lhr~none.1'; open are none
+        """
         self._member_act(lambda replica: life.resolve(replica, link))
 
     @property
     def forks(self) -> list[tuple[str, ...]]:
-        """The membership conflicts that stand; while there is one nothing is purged."""
+        """The membership conflicts that stand, as the links that clash; while there is one nothing is purged. O(1).
+
+        Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.forks
+        []
+        """
         with self._lock:
             self._check_open()
             return members.open_forks(self._replica)
@@ -318,19 +431,40 @@ class Store(Operations):
     # care
 
     def check(self) -> list[str]:
-        """What is wrong with the store, in words; empty if every invariant holds. O(cells)."""
+        """What is wrong with the store, in words; empty if every invariant holds. O(cells). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.check()
+        []
+        """
         with self._lock:
             self._check_idle()
             return maintenance.check(self._replica)
 
     def compact(self) -> int:
-        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went."""
+        """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went.
+
+        O(what goes + keys with a history). Raises StoreClosed, StorageFailed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.compact()
+        0
+        """
         with self._lock:
             self._check_idle()
             return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
 
     def close(self) -> None:
-        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of."""
+        """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of. O(1).
+
+        Raises BadRequest inside a transaction.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.close()
+        >>> kv["a"]
+        Traceback (most recent call last):
+        crdtkv.errors.StoreClosed: the store of 'lhr' is closed; open it again
+        """
         if not self._lock.ours:
             return
         with self._lock:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crdtkv.core.clocks import covers
-from crdtkv.core.views import accepts
+from crdtkv.core.views import accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.replica import exchange, life, members, pending
@@ -150,10 +150,16 @@ def _meet(one: Store, other: Store, tally: _Tally) -> None:
 
 
 def _check_lives(a: Replica, b: Replica) -> None:
-    """Two stores that live under one id, or hold different records of one dot, must not be mixed."""
+    """Two stores that live under one id or colo, or hold different records of one dot, must not be mixed."""
     if a.state.id == b.state.id:
         raise ChainBroken(
             f"two stores are open as {a.state.id}; one is a copy: close it, and open it where it lies now"
+        )
+    if colo_of(a.state.id) == colo_of(b.state.id):
+        # Each would make the other leave, by turns: of one colo the store that joined last is the member.
+        raise BadRequest(
+            f"{a.state.id} and {b.state.id} are stores of one colo, open at once; close one, and wipe it or open it "
+            "under another colo's name"
         )
     for origin, n in a.state.vector.items():
         known = (a.state.chains.get(origin), b.state.chains.get(origin))

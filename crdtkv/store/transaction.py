@@ -24,7 +24,16 @@ _T = TypeVar("_T")
 
 
 class Transaction(Operations):
-    """The methods of a store, all in one transaction; valid inside its `with` block, in its thread."""
+    """The methods of a store, all in one transaction; valid inside its `with` block, in its thread.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> with kv.transaction() as t:
+    ...     _ = t.put("a", 1)
+    ...     t["b"] = t["a"] + 1
+    >>> kv["b"]
+    2
+    """
 
     def __init__(self, store: Store, draft: Draft, fate: Fate) -> None:
         self._store = store
@@ -44,7 +53,17 @@ class Transaction(Operations):
             raise BadRequest("this transaction is of another thread; begin one here, or let that thread use it")
 
     def revert(self, key: str, version: str) -> Receipt:
-        """See Store.revert."""
+        """As Store.revert, in this transaction. O(n).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> version = kv.put("a", 1).version
+        >>> with kv.transaction() as t:
+        ...     _ = t.put("a", 2)
+        ...     _ = t.revert("a", version)
+        >>> kv["a"]
+        1
+        """
         entry = self.get(key, at=version)
         if entry is None:
             return self.delete(key)

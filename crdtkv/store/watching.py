@@ -72,7 +72,14 @@ class Feed(Iterator[Change]):
 
     @property
     def cursor(self) -> str:
-        """Where a feed goes on that is to miss nothing, here or at another colo. O(replicas)."""
+        """Where a feed goes on that is to miss nothing, here or at another colo. O(replicas).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> feed = kv.watch(timeout=0)
+        >>> kv["a"] = 1
+        >>> [change.key for change in kv.watch(since=feed.cursor, timeout=0)]
+        ['a']
+        """
         return _encode(self._position)
 
     def __next__(self) -> Change:

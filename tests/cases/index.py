@@ -3,6 +3,8 @@
 `shown`: stories of `tests/stories`, and tests of this folder by how their names begin.
 `guards`: lines of the engine (`tests/guards`) on which the case hangs; `test_index.py` writes
 each of them wrong and holds the case to notice. `unguarded`: why there is no such line.
+`python -m tests.cases` prints the table, with the proofs of guards that tell the same case
+in short (they name it: "Case 7").
 """
 
 from __future__ import annotations
@@ -99,7 +101,11 @@ CASES: dict[int, Case] = {
     15: Case(
         "clear against add",
         ("case-15-clear-against-add.txt",),
-        ("deleting-a_sweep_takes_what_its_writer_sees", "deleting-a_record_s_sweep_takes_what_its_writer_had_seen"),
+        (
+            "deleting-a_sweep_takes_what_its_writer_sees",
+            "deleting-a_record_s_sweep_takes_what_its_writer_had_seen",
+            "deleting-a_record_s_sweep_takes_what_its_writer_had_seen-3",
+        ),
     ),
     16: Case(
         "null stands in a put and deletes in a merge patch",
@@ -117,7 +123,12 @@ CASES: dict[int, Case] = {
     18: Case(
         "numbers and names to the bit; what is no value is refused with its path",
         ("test_case_18",),
-        ("clients-numbers_come_back_as_they_went_in", "clients-what_is_no_value_is_refused_with_its_path"),
+        (
+            "clients-numbers_come_back_as_they_went_in",
+            "clients-numbers_come_back_as_they_went_in-2",
+            "clients-what_is_no_value_is_refused_with_its_path",
+            "clients-what_is_no_value_is_refused_with_its_path-2",
+        ),
     ),
     19: Case(
         "one add costs the same in any size",
@@ -154,7 +165,10 @@ CASES: dict[int, Case] = {
     24: Case(
         "away during a delete and its purge",
         ("case-24-away-during-the-delete.txt",),
-        ("exchange-a_record_takes_away_what_it_replaced",),
+        (
+            "exchange-a_record_takes_away_what_it_replaced",
+            "exchange-who_lacks_what_was_purged_is_sent_all_there_is-4",
+        ),
     ),
     25: Case(
         "a purge against a re-insert",

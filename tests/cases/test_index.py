@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.cases.__main__ import named
 from tests.cases.index import CASES, LATER, Case
 from tests.guards.test_guards import GUARDS, LAWS
 from tests.stories.teller import StoryError, tell
@@ -87,6 +88,12 @@ def test_every_case_hangs_on_a_guard_or_says_why_on_none() -> None:
     for number, case in CASES.items():
         assert case.shown and bool(case.guards) != bool(case.unguarded), number
         assert [name for name in case.guards if name not in GUARD] == [], number
+
+
+def test_a_proof_that_names_a_case_names_one_that_there_is() -> None:
+    """`python -m tests.cases` goes by it."""
+    told = {number for guard in GUARDS for number in named(guard)}
+    assert told <= CASES.keys() | LATER.keys() and len(told) > 30
 
 
 @pytest.mark.parametrize(("number", "name"), BROKEN, ids=lambda v: str(v))

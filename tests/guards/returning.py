@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import crdtkv
 from crdtkv.core.wire import decode
-from crdtkv.errors import ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.replica import life, members, pending
 from crdtkv.store import syncing
 from crdtkv.store.store import Store
@@ -209,9 +209,10 @@ def a_disk_that_fell_back_bears_no_number_twice() -> None:
 
 
 @guards(
-    "Two stores that live under one id, or hold different records of one dot, must not be mixed.",
+    "Two stores that live under one id or colo, or hold different records of one dot, must not be mixed.",
     Line(syncing._check_lives, "if a.state.id == b.state.id:", "if False:"),
     Line(syncing._check_lives, "known[0] != known[1]", "False"),
+    Line(syncing._check_lives, "if colo_of(a.state.id) == colo_of(b.state.id):", "if False:"),
 )
 def two_that_live_under_one_name_are_told() -> None:
     """Case 6: b's disk was copied while it ran, and both are open: they meet, or a, who has met one, and c the other."""
@@ -225,6 +226,7 @@ def two_that_live_under_one_name_are_told() -> None:
     colos["a"].sync(b)
     colos["c"].sync(twin)
     assert refuses(ChainBroken, lambda: colos["a"].sync(colos["c"]))
+    assert refuses(BadRequest, lambda: Colos("a")["a"].sync(Colos("a", seed=1)["a"]))
 
 
 @guards(

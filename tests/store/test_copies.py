@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import crdtkv
-from crdtkv.errors import ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.witness import TOLERANCE_NS, Witness
 
@@ -251,3 +251,19 @@ def test_what_a_witness_says(tmp_path: Path) -> None:
     strange = Witness(path)
     assert strange.noted() == ""
     strange.close()
+
+
+def test_two_stores_of_one_colo_take_turns_and_lose_nothing() -> None:
+    """They are refused where they meet; through a third one each takes part again when it meets it."""
+    one, two, third = (crdtkv.open(colo=colo) for colo in ("lhr", "lhr", "sin"))
+    one.put("one", 1)
+    two.put("two", 2)
+    with pytest.raises(BadRequest, match=r"stores of one colo, open at once"):
+        one.sync(two)
+    for _ in range(2):
+        for kv in (one, two):
+            kv.sync(third)
+            kv.put(f"more/{kv.id}", 1)
+            kv.sync(third)
+    one.sync(third)
+    assert {"one", "two"} <= set(one) == set(third) and len(list(third.keys("more/"))) == 4

@@ -59,6 +59,7 @@ class Replica:
         self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
+        self.untold: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)  # minted, for who listens
         self.offsets: dict[
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
@@ -93,6 +94,13 @@ class Replica:
         if words != self._noted:
             self.storage.note(words)
             self._noted = words
+
+    def minted(self, made: tuple[Record, bytes] | None) -> None:
+        """After its commit: what was minted is said from now on, and waits to be told to who listens."""
+        if made is not None:
+            self.spoken = dict(self.state.vector)
+            self.recent.append(made)
+            self.untold.append(made)
 
     def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
         """`cell` stands at (key, path). What stood there goes to the past, replaced by `by` or up to `until`."""

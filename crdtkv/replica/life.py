@@ -109,7 +109,7 @@ def _wake_copy(replica: Replica) -> None:
         if not state.copied:
             state.namespace = replica.token() + replica.token()
         made = None if state.copied else _rename(replica)
-    _told(replica, made)
+    replica.minted(made)
 
 
 def is_behind(replica: Replica, peer: Replica) -> bool:
@@ -142,7 +142,7 @@ def adopt(replica: Replica, message: CatchUp) -> None:
         take(replica, message)
         replica.state.copied = False
         made = _rename(replica, _above(message))
-    _told(replica, made)
+    replica.minted(made)
 
 
 def _above(message: CatchUp) -> Stamp:
@@ -157,7 +157,7 @@ def transact(replica: Replica, act: Callable[[Draft], None]) -> Made | None:
     """One transaction on system keys."""
     with replica.transaction():
         made = _mint(replica, act)
-    _told(replica, made)
+    replica.minted(made)
     return made
 
 
@@ -166,12 +166,6 @@ def _mint(replica: Replica, act: Callable[[Draft], None]) -> Made | None:
     draft = Draft(replica, lambda key: DEFAULT)
     act(draft)
     return draft.record()
-
-
-def _told(replica: Replica, made: Made | None) -> None:
-    if made is not None:
-        replica.spoken = dict(replica.state.vector)
-        replica.recent.append(made)
 
 
 def _admit(draft: Draft, id: str) -> None:
@@ -249,7 +243,7 @@ def rename(replica: Replica) -> None:
     """Take a new incarnation, which is a member where the old one is."""
     with replica.transaction():
         made = _rename(replica)
-    _told(replica, made)
+    replica.minted(made)
 
 
 def _rename(replica: Replica, least: Stamp = 0, out: Sequence[str] = ()) -> Made | None:
@@ -335,7 +329,7 @@ def _lose(replica: Replica, out: list[str]) -> None:
             state.copied = False
             made = _rename(replica, out=state.lost)
             state.lost = []
-    _told(replica, made)
+    replica.minted(made)
 
 
 def resolve(replica: Replica, winner: str) -> None:

@@ -120,9 +120,7 @@ def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], items: list[_I
                 _rewrite(replica, draft, item)
             made = draft.record()
         replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
-    if made is not None:
-        replica.spoken = dict(replica.state.vector)
-        replica.recent.append(made)
+    replica.minted(made)
 
 
 def _rewrite(replica: Replica, draft: Draft, item: _Item) -> None:

@@ -104,9 +104,7 @@ def _fold(replica: Replica, rule_of: Callable[[str], Rule]) -> None:
         for key in due:
             draft.maintain(key, lambda tree, env: _folded(replica, tree, env))
         made = draft.record()
-    if made is not None:
-        replica.spoken = dict(replica.state.vector)
-        replica.recent.append(made)
+    replica.minted(made)
 
 
 def _folded(replica: Replica, tree: Tree, env: Env) -> list[Write]:

@@ -203,9 +203,6 @@ class Keys(KeysView[str]):
         """O(1)."""
         return key in self._kv and bool(self._kv._reading().keys(self._selection.of_one(str(key))))
 
-    def __repr__(self) -> str:
-        return f"Keys({list(self)!r:.200})"
-
 
 class Items(ItemsView[str, Any]):
     """Keys and plain values. Each page is of one instant."""

@@ -71,6 +71,7 @@ class Store(Operations):
         self.rules = Rulebook(self)
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         replica.keep_of = self._keep_of
+        replica.untold.clear()
 
     # who and where
 
@@ -185,7 +186,9 @@ class Store(Operations):
                 raise
             finally:
                 self._draft = None
-            self._told(made)
+            self._replica.minted(made)
+            if made is not None:
+                self._tell()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -216,22 +219,19 @@ class Store(Operations):
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
 
-    def _told(self, made: tuple[Record, bytes] | None) -> None:
+    def _tell(self) -> None:
+        """Feeds wake, and listeners are told all that was minted here since they last were."""
         # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
-        replica = self._replica
-        if made is not None:
-            replica.spoken = dict(replica.state.vector)
-            replica.recent.append(made)
-            self._tell(made)
-
-    def _tell(self, made: tuple[Record, bytes]) -> None:
         self._changed.notify_all()
-        for listener in list(self.on_commit):
-            try:
-                listener(*made)
-            except Exception:
-                # What is committed is: its writer must not be told that it failed.
-                _log.exception("a listener of on_commit failed at %s", made[0].dot)
+        untold = self._replica.untold
+        while untold:
+            made = untold.popleft()
+            for listener in list(self.on_commit):
+                try:
+                    listener(*made)
+                except Exception:
+                    # What is committed is: its writer must not be told that it failed.
+                    _log.exception("a listener of on_commit failed at %s", made[0].dot)
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
         with self._lock, self.transaction():
@@ -422,10 +422,8 @@ class Store(Operations):
     def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
         with self._lock:
             self._begin(by_copy)
-            before = dict(self._replica.state.vector)
             done = act(self._replica)
-            if self._replica.state.vector != before:
-                self._tell(self._replica.recent[-1])
+            self._tell()
             return done
 
     # care
@@ -452,7 +450,9 @@ class Store(Operations):
         """
         with self._lock:
             self._check_idle()
-            return maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            gone = maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            self._tell()
+            return gone
 
     def close(self) -> None:
         """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of. O(1).

@@ -67,7 +67,7 @@ def _sync(one: Store, other: Store) -> SyncReport:
             break
     for store, was in zip((one, other), before, strict=True):
         if store._replica.state.vector != was:
-            store._changed.notify_all()
+            store._tell()
     return SyncReport(
         tally.records, tally.cells, tally.bytes, rounds, _agree(one._replica, other._replica),
         tuple(tally.refused), tuple(words for s in (one, other) for words in _quarantines(s._replica)),

@@ -29,8 +29,11 @@ from tests.guards.mutation import Line, guards
 
 @guards(
     "A put is compared with what its client had read, once, where it happens; only what changed is written.",
-    Line(Edit._put_members, "self.put(path + part, (*at, name), *children, value[name])",
-         "self.put(path + part, (*at, name), children[0], children[0], value[name])"),
+    Line(
+        Edit._put_members,
+        "self.put(path + part, (*at, name), *children, value[name])",
+        "self.put(path + part, (*at, name), children[0], children[0], value[name])",
+    ),
 )
 def a_put_says_what_its_client_changed() -> None:
     """a's client changed x, b's had changed y since and added z: x is a's, y and z are b's."""
@@ -132,7 +135,7 @@ def siblings_do_not_pile_up() -> None:
 
 @guards(
     "After the commit: a watcher or a peer must never know of an edit that a crash could take back.",
-    Line(Store.transaction, "made = draft.record()", "made = draft.record(); self._told(made)"),
+    Line(Store.transaction, "made = draft.record()", "made = draft.record(); self._replica.minted(made); self._tell()"),
 )
 def what_a_crash_takes_back_nobody_was_told() -> None:
     kv = Colos("a")["a"]

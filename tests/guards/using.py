@@ -18,7 +18,8 @@ from crdtkv.errors import (
     WrongOperation,
     WrongType,
 )
-from crdtkv.store import idempotency, operations, reading, store
+from crdtkv.replica.core import Replica
+from crdtkv.store import idempotency, operations, reading, store, syncing
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.mapping import PlainMapping
 from crdtkv.store.results import Receipt
@@ -212,3 +213,20 @@ def a_pointer_names_one_element_or_none() -> None:
     kv.put("doc", [1, 2])
     assert kv.json("doc").get("/1") == 2
     assert kv.json("doc").get("/01") is None and kv.json("doc").get("/2") is None
+
+
+@guards(
+    "Feeds wake, and listeners are told all that was minted here since they last were.",
+    Line(Replica.minted, "self.untold.append(made)", "pass"),
+    Line(syncing._sync, "store._tell()", "pass"),
+)
+def what_an_exchange_mints_is_told_too() -> None:
+    """A sponsor admits who joins: a transaction of its own."""
+    colos = Colos("a")
+    told: list[Any] = []
+    a, b = colos["a"], colos.open("b")
+    a.put("k", 1)
+    for kv in (a, b):
+        kv.on_commit.append(lambda record, data: told.append(record.dot[0]))
+    a.sync(b)
+    assert told == [a.id]

@@ -182,7 +182,22 @@ def test_close(opened: Opened) -> None:
         lambda: kv.get_many(["a"]),
         lambda: kv.conflicts(),
         lambda: kv.check(),
+        lambda: kv.vector,
+        lambda: kv.members,
+        lambda: kv.digest(),
+        lambda: kv.floor,
+        lambda: kv.forks,
+        lambda: kv.rules.all(),
+        lambda: kv.rules.of("a"),
+        lambda: kv.rules.remove("a"),
+        lambda: kv.rules.migrate(),
+        lambda: list(kv.keys()),
+        lambda: list(kv.items()),
+        lambda: kv.pop("a", None),
+        lambda: kv.clear(),
+        lambda: next(iter(kv.set("s"))),
     ]
+    assert repr([kv, kv.keys(), kv.items(), kv.values(), kv.set("s")])
     for act in acts:
         with pytest.raises(StoreClosed) as caught:
             act()
@@ -202,3 +217,29 @@ def test_a_colo_that_is_none(colo: Any) -> None:
     with pytest.raises(BadRequest) as caught:
         crdtkv.open(colo=colo)
     assert repr(colo) in str(caught.value)
+
+
+def test_listeners_are_told_of_all_that_is_minted_here(opened: Opened, clock: Any) -> None:
+    """Each transaction once and in order: also what an exchange, an operator and a compaction mint."""
+    told: dict[str, list[Any]] = {}
+    stores = [opened(colo) for colo in ("lhr", "sin", "gru")]
+    for kv in stores:
+        kv.on_commit.append(lambda record, data, colo=kv.colo: told.setdefault(colo, []).append(record.dot))
+    lhr, sin, gru = stores
+    lhr.sync(sin)
+    lhr.sync(gru)
+    sin.sync(gru)
+    lhr.counter("n").add(1, idempotency_key="x")
+    lhr.evict("gru")
+    gru.put("mine", 1)
+    for _ in range(4):
+        for a, b in ((lhr, sin), (sin, gru), (gru, lhr)):
+            a.sync(b)
+        clock.now += 25 * 3600
+        for kv in stores:
+            kv.compact()
+    assert "mine" in lhr
+    for kv in stores:
+        numbers = [n for id, n in told[kv.colo] if id == kv.id]
+        assert numbers == list(range(numbers[0], kv.vector[kv.id] + 1)) and numbers
+    assert len(told["lhr"]) > 3

@@ -69,6 +69,57 @@ def test_the_receipts_in_it_are_right(kv: crdtkv.Store) -> None:
     assert first.value == {"a": 1} and second.value == kv["doc"] == {"a": 1, "b": 2}
 
 
+def test_its_own_receipts_are_versions_in_it(kv: crdtkv.Store) -> None:
+    """What it wrote can be read at, patched against and put against the version that it got."""
+    with kv.transaction() as t:
+        version = t.put("doc", {"a": 1}, strategy="json").version
+        assert t.get("doc", at=version).value == {"a": 1}  # type: ignore[union-attr]
+        assert t.patch("doc", {"b": 2}, base=version).value == {"a": 1, "b": 2}
+        assert t.json("doc").at("/b").put(3, base=version).value == {"a": 1, "b": 3}
+        assert t.get("doc").version == version  # type: ignore[union-attr]
+    assert kv["doc"] == {"a": 1, "b": 3} and kv.get("doc", at=version).value == kv["doc"]  # type: ignore[union-attr]
+
+
+def test_what_other_threads_read_meanwhile(kv: crdtkv.Store) -> None:
+    """They wait, and then read what was committed; what was given up they never see."""
+    kv.put("a", 1)
+    seen: list[Any] = []
+    for give_up in (False, True):
+        inside = threading.Event()
+        thread = threading.Thread(target=lambda inside=inside: (inside.wait(), seen.append(kv["a"])))
+        thread.start()
+        try:
+            with kv.transaction() as t:
+                t.put("a", 3 if give_up else 2)
+                inside.set()
+                if give_up:
+                    raise GivenUp
+        except GivenUp:
+            pass
+        thread.join()
+    assert seen == [2, 2]
+
+
+def test_the_store_shows_only_what_is_committed(kv: crdtkv.Store) -> None:
+    """In the thread of the transaction the store itself is refused, handles and views too."""
+    kv.put("a", 1)
+    with kv.transaction() as t:
+        t.put("a", 2)
+        for read in (
+            lambda: kv["a"],
+            lambda: kv.counter("n").value,
+            lambda: list(kv.keys()),
+            lambda: kv.digest(),
+            lambda: kv.history("a"),
+            lambda: "a" in kv,
+            lambda: kv.conflicts(),
+        ):
+            with pytest.raises(BadRequest, match="use its own methods"):
+                read()
+        assert kv.vector and kv.members and repr(kv)
+    assert kv["a"] == 2
+
+
 @pytest.mark.parametrize("error", [GivenUp, KeyboardInterrupt, ValueInvalid])
 def test_given_up(kv: crdtkv.Store, error: type[BaseException]) -> None:
     """Whatever is raised in the block: nothing of it is left, not a dot, not a cell, and the next write is fine."""

@@ -97,12 +97,13 @@ def note(replica: Replica) -> None:
 def note_own(replica: Replica, dot: Dot) -> None:
     """Find what our transaction `dot`, on bases that had not seen them, took from our own earlier writes."""
     for key, changed in list(replica.changed.items()):
-        for path, old in list(changed.items()) if key >= "\x01" else ():
+        for path, old in list(changed.items()):
+            if not path or not old:
+                continue
             new = replica.storage.cells(key).get(path, ())
-            own = [s for s in new if s.dot == dot] if path else []
-            for at, lost, winner, reason in [
-                *_replaced(_ours(replica, old), path, own, new), *_hidden(replica, key, path, old, new, own)
-            ]:  # fmt: skip
+            own = [s for s in new if s.dot == dot]
+            beaten = [*_replaced(_ours(replica, old), path, own, new), *_hidden(replica, key, path, old, new, own)]
+            for at, lost, winner, reason in beaten:
                 put(replica, entry(replica, reason, key, at, lost, winner))
 
 

@@ -185,9 +185,7 @@ class SetHandle(Handle):
             part = component(VALUE, values.pack_canonical(_blob(element)))
         except (ValueInvalid, TooLarge):
             return False
-        if self._path is not None:
-            return any(values.equal(_blob(element), e) for e in self.value)
-        return self._kv._reading().has(self.key, part)
+        return self._kv._reading().has(check_key(self.key), self._path, part)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.value)
@@ -379,5 +377,9 @@ class JsonHandle(Handle):
     def _at(self, pointer: str) -> tuple[str, ...]:
         if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
             raise WrongType(f"path {pointer!r:.80} is not a JSON pointer; it begins with '/', as in '/items/0'")
+        try:
+            pointer.encode()
+        except UnicodeEncodeError:
+            raise WrongType(f"path {pointer!r:.80} has a lone surrogate; a JSON pointer is text of UTF-8") from None
         tokens = pointer[1:].split("/") if pointer else []
         return (self._path or ()) + tuple(t.replace("~1", "/").replace("~0", "~") for t in tokens)

@@ -163,8 +163,8 @@ def under_delete_wins_an_edit_inside_does_not_keep_an_expired_document() -> None
 
 @guards(
     "A put without ttl tombstones the cell; operations keep it.",
-    Line(Operations._write, "if not whole:", "if True:"),
-    Line(Operations._write, "if not whole:", "if False:"),
+    Line(Operations._writing, "if not whole:", "if True:"),
+    Line(Operations._writing, "if not whole:", "if False:"),
 )
 def a_put_takes_the_date_away_and_an_operation_keeps_it() -> None:
     colos = Colos("a", "b")

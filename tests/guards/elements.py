@@ -15,7 +15,7 @@ from tests.guards.mutation import Both, Line, guards
 
 @guards(
     "Order: position, or the value of the lww cell at a+element once moved",
-    Line(sequence.position_of, "if live:", "if False:"),
+    Line(sequence.position_of, "if live and (", "if False and ("),
 )
 def a_moved_element_stands_where_it_was_moved() -> None:
     colos = Colos("a", "b")

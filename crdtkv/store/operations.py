@@ -148,12 +148,12 @@ class Operations(PlainMapping):
         def act(draft: Draft) -> Receipt:
             self._check_version(key, if_version)
             self._check_base_given(key, operation, base)
-            receipt = self._operate(draft, key, operation, base, strategy, family)
+            draft.operate(key, operation, self._context(key, base), strategy, family)
             if not whole:
-                return receipt
-            value = receipt.value
+                return self._receipt(key)
+            value = self._replica.read(key)
             draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
-            return self._receipt(key, value)
+            return self._receipt(key, None if value is ABSENT else value)
 
         if idempotency_key is None:
             return act

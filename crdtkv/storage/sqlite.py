@@ -191,9 +191,15 @@ class SqliteStorage(MemoryStorage):
             self._kept(table)[where[0]] = horizon_in(row) if table == "horizon" else row
 
     def _rows(self, table: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
-        """(where, row) of a whole table, in order."""
-        for *where, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
-            yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
+        """(where, row) of a whole table, in order. A page in the place of another has rows that were there before."""
+        before: tuple[Any, ...] = ()
+        for *parts, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
+            where = tuple(parts)
+            row = unpack_row(table, where, blob, checksum)
+            if where <= before:
+                raise RowInvalid(f"{table} has {show(where)} after {show(before)}")
+            yield where, row
+            before = where
 
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}

@@ -89,7 +89,8 @@ class SqliteStorage(MemoryStorage):
             return ChecksumFailed(f"{name} is not as it was written: {error}")
         if broken:
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
-        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=_CHECK)
+        next_step = "make room on the disk, then open it again" if code == sqlite3.SQLITE_FULL else _CHECK
+        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=next_step)
 
     def _is_marked(self) -> bool:
         """Whether the header says that this was a store. (Only after SQLite let go of the file: who opens and
@@ -191,9 +192,15 @@ class SqliteStorage(MemoryStorage):
             self._kept(table)[where[0]] = horizon_in(row) if table == "horizon" else row
 
     def _rows(self, table: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
-        """(where, row) of a whole table, in order."""
-        for *where, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
-            yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
+        """(where, row) of a whole table, in order. A page in the place of another has rows that were there before."""
+        before: tuple[Any, ...] = ()
+        for *parts, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
+            where = tuple(parts)
+            row = unpack_row(table, where, blob, checksum)
+            if where <= before:
+                raise RowInvalid(f"{table} has {show(where)} after {show(before)}")
+            yield where, row
+            before = where
 
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -164,6 +164,33 @@ def a_row_that_is_not_what_was_written_there_is_found() -> None:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(life, "_check_digest", lambda storage, kept: None)
                 assert refuses(ChecksumFailed, lambda path=path: crdtkv.open(path, colo="a").close())
+
+
+@guards(
+    "A page in the place of another has rows that were there before.",
+    Line(SqliteStorage._rows, "if where <= before:", "if False:"),
+)
+def a_page_that_lies_in_the_place_of_another_is_found() -> None:
+    """Each leaf that holds old versions copied over each other one: told, or all reads as before."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        with crdtkv.open(path, colo="a") as kv:
+            for value in ("first" * 40, "second"):
+                for key in range(40):
+                    kv.put(f"k{key}", value, strategy="lww")
+        data = path.read_bytes()
+        with closing(sqlite3.connect(path)) as db:
+            roots = {row[0] for row in db.execute("SELECT rootpage FROM sqlite_master")}
+        pages = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+        old = [4096 * n for n, page in enumerate(pages) if n + 1 not in roots and page.count(b"firstfirst") > 3]
+        assert len(old) > 2
+        for at in old:
+            for other in old:
+                Path(f"{path}-witness").unlink(missing_ok=True)
+                path.write_bytes(data[:at] + data[other : other + 4096] + data[at + 4096 :])
+                with suppress(Corrupt), crdtkv.open(path, colo="a") as kv:
+                    read = {kv.history(f"k{key}")[0].value[:5] for key in range(40)}
+                    assert read == {"first"}, f"page {other // 4096} in the place of {at // 4096}"
 
 
 @guards(

@@ -185,7 +185,7 @@ def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
 
 @guards(
     "Our deletes of containers above `path` that an edit which had not seen them may have undone.",
-    Line(inbox.note, "in _undone(hides, path, [s for s in new if s not in old]) if hides else ():", "in ():"),
+    Line(inbox.note, "in _undone(replica, key, path, [s for s in new if s not in old]):", "in ():"),
 )
 def whose_delete_was_undone_is_told() -> None:
     colos = Colos("a", "b")

@@ -27,13 +27,15 @@ _MAX_SECONDS = 2**48 / 1000
 def open_store(
     path: str | os.PathLike[str] = ":memory:", *, colo: str, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
-    purge_step_ms: int = 10_000,
+    purge_step_ms: int = 10_000, durability: str = "full",
 ) -> Store:  # fmt: skip
     """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
 
     `colo`: 1 to 32 of a-z, 0-9 and '-'. `namespace`: a name; stores of different ones do not
     sync. `history=False` keeps no superseded values. `purge_step_ms`: in what steps deleted
-    cells are dropped, in milliseconds. `clock` gives seconds since 1970 and `random` the names
+    cells are dropped, in milliseconds. `durability`: "full": what was acknowledged survives a
+    power cut; "normal": one may take back the last writes, and the store then takes a new id.
+    `clock` gives seconds since 1970 and `random` the names
     of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 
@@ -41,8 +43,8 @@ def open_store(
     >>> kv.put("greeting", "hello").value
     'hello'
     """
-    _check_options(path, colo, namespace, history, clock, random, purge_step_ms)
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path)
+    _check_options(path, colo, namespace, history, clock, random, purge_step_ms, durability)
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
     try:
         replica = life.begin(storage, colo, _wall(clock or time.time), _tokens(random))
         if colo_of(replica.state.id) != colo:
@@ -55,10 +57,10 @@ def open_store(
         raise
 
 
-def _sqlite(path: str | os.PathLike[str]) -> Storage:
+def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
     from crdtkv.storage.sqlite import SqliteStorage
 
-    return SqliteStorage(path)
+    return SqliteStorage(path, durability)
 
 
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
@@ -83,7 +85,7 @@ def _tokens(random: Random | None) -> Callable[[], str]:
 
 
 def _check_options(
-    path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any
+    path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
 ) -> None:
     if not isinstance(path, str | os.PathLike) or not str(path):
         raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
@@ -99,3 +101,5 @@ def _check_options(
         raise BadRequest(f"random is {random!r:.80}; a random.Random is wanted")
     if isinstance(purge_step_ms, bool) or not isinstance(purge_step_ms, int) or purge_step_ms < 1:
         raise BadRequest(f"purge_step_ms is {purge_step_ms!r:.80}; a whole number of at least 1 is allowed")
+    if durability not in ("full", "normal"):
+        raise BadRequest(f"durability is {durability!r:.80}; 'full' or 'normal' are allowed")

@@ -89,7 +89,8 @@ class SqliteStorage(MemoryStorage):
             return ChecksumFailed(f"{name} is not as it was written: {error}")
         if broken:
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
-        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=_CHECK)
+        next_step = "make room on the disk, then open it again" if code == sqlite3.SQLITE_FULL else _CHECK
+        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=next_step)
 
     def _is_marked(self) -> bool:
         """Whether the header says that this was a store. (Only after SQLite let go of the file: who opens and

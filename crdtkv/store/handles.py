@@ -15,6 +15,7 @@ from crdtkv.core.paths import VALUE, component
 from crdtkv.errors import CrdtkvError, TooLarge, ValueInvalid, WrongType
 from crdtkv.store.results import Receipt
 from crdtkv.strategies.base import Operation
+from crdtkv.strategies.document_parts import pointer
 
 if TYPE_CHECKING:
     from crdtkv.store.operations import Operations
@@ -75,7 +76,7 @@ class Handle:
         return self._do("delete", base=base)
 
     def __repr__(self) -> str:
-        where = "".join(f"/{t}" for t in self._path or ())
+        where = pointer(self._path or ())
         try:
             shown = f"{self.value!r:.200}"
         except CrdtkvError as error:

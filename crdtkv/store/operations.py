@@ -167,7 +167,8 @@ class Operations(PlainMapping):
         asked = idempotency.fingerprint(operation, *conditions)
         done = idempotency.find(self._replica, idempotency_key, key, asked)
         if done is not None:
-            return self._made(key, done.version, done.strategy, Fate())
+            here = draft.dot in parse_version(key, done.version).items()
+            return self._made(key, done.version, done.strategy, self._fate if here else Fate())
         receipt = act(draft)
         idempotency.keep(self._replica, idempotency_key, key, receipt.version, asked, receipt.strategy)
         return receipt

@@ -20,6 +20,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
 from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.document_parts import pointer
 from crdtkv.strategies.log import Log
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, newest, pick, roots_in
 
@@ -110,7 +111,7 @@ class Reading:
         own = shown[0].nested_at(shown[1], path)
         if not _fits(family, own, value):
             found = own[0].name if own is not None else type(value).__name__
-            raise WrongType(f"{key!r} holds a {found} at {'/' + '/'.join(path)!r}, not a {family}")
+            raise WrongType(f"{key!r} holds a {found} at {pointer(path)!r}, not a {family}")
         return value
 
     @_locked

@@ -156,6 +156,19 @@ def test_a_path_that_is_none(odd: Any) -> None:
         crdtkv.open(odd, colo="lhr")
 
 
+def test_a_disk_with_no_room_for_a_new_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told as that, and not as a wrong path."""
+
+    def full(self: SqliteStorage) -> None:
+        self._db.execute("PRAGMA max_page_count=1")
+        self._db.execute("CREATE TABLE a (b)")
+
+    monkeypatch.setattr(SqliteStorage, "_create", full)
+    with pytest.raises(StorageFailed, match="full") as caught:
+        crdtkv.open(path, colo="lhr")
+    assert caught.value.happened == "no" and "make room" in caught.value.next_step
+
+
 def test_a_full_disk(path: Path) -> None:
     """A commit that does not fit: StorageFailed, nothing of it here or in the file; the next that fits is fine."""
     kv = crdtkv.open(path, colo="lhr", random=random.Random(1))

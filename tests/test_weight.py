@@ -19,6 +19,7 @@ from crdtkv.core import positions
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.paths import ELEMENT, first
 from crdtkv.core.wire import Record, decode, encode
+from tests.colos import Colos, arrive, calls, record
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
 START = 1_767_261_600.0
@@ -185,6 +186,27 @@ def test_a_small_write_looks_at_few_cells(name: str) -> None:
             write(kv, i)
         visits[size] = counted.visits
     assert visits[40] == visits[4_000] > 0
+
+
+@pytest.mark.parametrize(
+    ("strategy", "write"),
+    [
+        ("set", lambda kv: kv.set("k").add("new")),
+        ("list", lambda kv: kv.list("k").append("new")),
+        ("json", lambda kv: kv.json("k").at("/new").put(1)),
+    ],
+)
+def test_to_absorb_one_write_costs_the_same_beside_many(strategy: str, write: Callable[[crdtkv.Store], Any]) -> None:
+    """As many calls in a key of two thousand parts as in one of ten."""
+    work = []
+    for size in (10, 2000):
+        colos = Colos("a", "b")
+        parts = [f"m{i}" for i in range(size)]
+        colos["a"].put("k", dict.fromkeys(parts) if strategy == "json" else parts, strategy=strategy)
+        colos.meet()
+        said = record(colos["a"], write)
+        work.append(calls(lambda b=colos["b"], said=said: arrive(b, said)))
+    assert work[1] < work[0] + 200
 
 
 # Positions

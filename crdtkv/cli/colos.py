@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crdtkv.cli.door import Command, example, fail, in_words, on_store, open_named, warn
+from crdtkv.cli.door import Command, example, fail, in_words, named, on_store, open_named, warn
 from crdtkv.cli.options import Form, Output, Prefix, StoreFile
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ class _Watch:
     ) -> None:
         self.path, self.prefix, self.cursor = path, prefix, since
         self.timeout, self.every, self.out = timeout, every, out
+        self.seen: tuple[int, int] | None = (0, 0)
 
     def run(self) -> None:
         """Until Ctrl-C, or until nothing has changed for the timeout."""
@@ -153,6 +154,8 @@ class _Watch:
         from crdtkv.errors import StoreLocked
 
         told = False
+        if self._stand() == self.seen:
+            return False  # opening reads the whole file
         try:
             with open_named(self.path, None) as kv:
                 feed = kv.watch(self.prefix, since=self.cursor, timeout=0)
@@ -160,9 +163,16 @@ class _Watch:
                     told = True
                     self._tell(change)
                 self.cursor = feed.cursor
+            self.seen = self._stand()
         except StoreLocked:
             pass  # its turn comes
         return told
+
+    def _stand(self) -> tuple[int, int] | None:
+        """By which it is seen that nothing was written to the file since."""
+        path = named(self.path)
+        found = path.stat() if path.exists() else None
+        return None if found is None else (found.st_mtime_ns, found.st_size)
 
     def _tell(self, change: "Change") -> None:
         rows: Iterator[dict[str, Any]] = iter([_change_row(change)])

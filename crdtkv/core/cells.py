@@ -19,6 +19,8 @@ import msgpack
 
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.paths import is_order
+from crdtkv.core.show import show
+from crdtkv.errors import MessageInvalid
 
 __all__ = [
     "MARK_ARRAY",
@@ -29,6 +31,7 @@ __all__ = [
     "Context",
     "Hider",
     "Sibling",
+    "check_payload",
     "due",
     "expiry",
     "expiry_of",
@@ -190,6 +193,42 @@ def unhide(payload: bytes) -> Hider:
     seen, kind, *rest = msgpack.unpackb(payload[2:], raw=False, use_list=True)
     only = tuple(rest[1]) if len(rest) > 1 else None
     return Hider(dict(seen), bytes(kind), rest[0] if rest else None, only)
+
+
+def check_payload(payload: bytes | None) -> None:
+    """Raise MessageInvalid for what no writer makes. O(payload) for hiders, sweeps and dates, else O(1).
+
+    A client's value is not looked into: whoever reads it says so if it cannot. What begins with
+    0xc1 and a letter not known here is a later release's, and kept.
+
+    >>> check_payload(hide({"lhr~k3f7": 2}, MARK_OBJECT))
+    >>> check_payload(b"\\xc1h\\x90")
+    Traceback (most recent call last):
+    crdtkv.errors.MessageInvalid: b'\\xc1h\\x90' is no payload
+    """
+    sound = payload is None or len(payload) > (payload[:1] == b"\xc1")
+    if sound and payload is not None and payload[:2] in (_HIDE, _SWEEP, _EXPIRY):
+        try:
+            _check_date(payload) if payload[:2] == _EXPIRY else _check_hider(payload)
+        except (ValueError, TypeError, IndexError, msgpack.UnpackException):
+            sound = False
+    if not sound:
+        raise MessageInvalid(f"{show(payload)} is no payload")
+
+
+def _check_date(payload: bytes) -> None:
+    date, rule = msgpack.unpackb(payload[2:])
+    if rule not in ("max", "min") or not (date is None or (type(date) is int and date >= 0)):
+        raise ValueError
+
+
+def _check_hider(payload: bytes) -> None:
+    found = unhide(payload)
+    bounds = [*([found.below] if found.below is not None else []), *(found.only or ())]
+    if not all(type(b) is bytes for b in bounds):
+        raise ValueError
+    if not all(type(r) is str and type(n) is int and n > 0 for r, n in found.seen.items()):
+        raise ValueError
 
 
 def _pack(value: Any) -> bytes:

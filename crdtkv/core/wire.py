@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, TypeVar
 import msgpack
 import xxhash
 
-from crdtkv.core.cells import Cell, Sibling
+from crdtkv.core.cells import Cell, Sibling, check_payload
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.keys import MAX_KEY
-from crdtkv.core.paths import split
+from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
 from crdtkv.core.views import Ancestor, View
@@ -249,12 +249,16 @@ def _in_order(parts: tuple[_T, ...], what: str, by: Callable[[_T], Any]) -> tupl
 
 
 def _payload_in(value: Any) -> bytes | None:
-    return None if value is None else _is(value, bytes)
+    payload = None if value is None else _is(value, bytes)
+    check_payload(payload)
+    return payload
 
 
 def _path_in(value: Any) -> bytes:
     path = _is(value, bytes)
-    split(path)
+    for tag, data in split(path):
+        if tag in (STRATEGY, MEMBER):
+            data.decode("utf-8")
     return path
 
 

@@ -126,6 +126,8 @@ class Draft:
             return
         if not present and any(is_live(w.payload) for w in writes):
             self._begin_life(key, {tree.prefix + w.path for w in writes})
+            # A tombstone where the life's sweep has left nothing would not be there where a purge had been.
+            writes = [w for w in writes if w.payload is not None or self._cells(key).get(tree.prefix + w.path)]
         for write in writes:
             self._write(key, write._replace(path=tree.prefix + write.path), covered, base is not None and present)
         self._touch(key)

@@ -15,7 +15,7 @@ import xxhash
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, rank, unhide
 from crdtkv.core.clocks import Dot, covers
-from crdtkv.core.paths import ORDER, STRATEGY, component_end, components, first, is_below, split
+from crdtkv.core.paths import ORDER, STRATEGY, component_end, components, first, split
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.core import Replica
@@ -79,7 +79,6 @@ def put(replica: Replica, found: dict[str, Any]) -> None:
 def note(replica: Replica) -> None:
     """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
     for key, changed in list(replica.changed.items()):
-        hides = _own_hiders(replica, key)
         lost_in = _losers(replica, key)
         for path, old in list(changed.items()):
             if not path:
@@ -88,7 +87,7 @@ def note(replica: Replica) -> None:
             new = replica.storage.cells(key).get(path, ())
             for at, lost, winner, reason in _beaten(replica, key, path, old, new, lost_in):
                 put(replica, entry(replica, reason, key, at, lost, winner))
-            for above, lost, edit in _undone(hides, path, [s for s in new if s not in old]) if hides else ():
+            for above, lost, edit in _undone(replica, key, path, [s for s in new if s not in old]):
                 if _is_shown(replica, key, above):
                     words = "a concurrent edit brought back what was deleted"
                     put(replica, entry(replica, words, key, above, lost, (path, edit)))
@@ -97,12 +96,13 @@ def note(replica: Replica) -> None:
 def note_own(replica: Replica, dot: Dot) -> None:
     """Find what our transaction `dot`, on bases that had not seen them, took from our own earlier writes."""
     for key, changed in list(replica.changed.items()):
-        for path, old in list(changed.items()) if key >= "\x01" else ():
+        for path, old in list(changed.items()):
+            if not path or not old:
+                continue
             new = replica.storage.cells(key).get(path, ())
-            own = [s for s in new if s.dot == dot] if path else []
-            for at, lost, winner, reason in [
-                *_replaced(_ours(replica, old), path, own, new), *_hidden(replica, key, path, old, new, own)
-            ]:  # fmt: skip
+            own = [s for s in new if s.dot == dot]
+            beaten = [*_replaced(_ours(replica, old), path, own, new), *_hidden(replica, key, path, old, new, own)]
+            for at, lost, winner, reason in beaten:
                 put(replica, entry(replica, reason, key, at, lost, winner))
 
 
@@ -152,23 +152,17 @@ def _replaced(mine: list[Sibling], path: bytes, arrived: list[Sibling], new: Cel
     ]  # fmt: skip
 
 
-def _own_hiders(replica: Replica, key: str) -> list[tuple[bytes, Sibling]]:
-    """Our deletes of containers that stand in a key."""
-    lineage = replica.state.lineage
-    return [
-        (path, s)
-        for path, cell in replica.storage.cells(key).items()
-        for s in cell
-        if s.payload is not None and is_hider(s.payload) and s.dot[0] in lineage
-    ]
-
-
 def _undone(
-    hides: list[tuple[bytes, Sibling]], path: bytes, arrived: list[Sibling]
-) -> list[tuple[bytes, Sibling, Sibling]]:
+    replica: Replica, key: str, path: bytes, arrived: list[Sibling]
+) -> Iterator[tuple[bytes, Sibling, Sibling]]:  # fmt: skip
     """Our deletes of containers above `path` that an edit which had not seen them may have undone."""
     live = [s for s in arrived if is_live(s.payload)]
-    return [(above, h, s) for above, h in hides if is_below(path, above) for s in live if not _seen([h], s)]
+    above = b""
+    for part in components(path)[:-1] if live else ():
+        above += part
+        for h in replica.storage.cells(key).get(above, ()):
+            if is_hider(h.payload) and h.dot[0] in replica.state.lineage:
+                yield from ((above, h, s) for s in live if not _seen([h], s))
 
 
 def _outranked(path: bytes, mine: list[Sibling], old: Cell, new: Cell, lost_in: Lost) -> list[Beaten]:
@@ -250,13 +244,12 @@ def _hidden(
 def _note_swept(replica: Replica, key: str) -> None:
     """A new life of the key began: our concurrent edits of a document that it replaced are lost."""
     sweeps = [s for s in replica.storage.cells(key).get(b"", ()) if is_sweep(s.payload)]
-    for found, tree in roots_in(replica.storage.cells(key)):
-        if sweeps and found.whole and not tree.cell():
-            for path, cell in tree.below():
-                for s in cell:
-                    if is_value(s.payload) and s.dot[0] in replica.state.lineage:
-                        words = "a concurrent write made the key anew"
-                        put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
+    for found, tree in roots_in(replica.storage.cells(key), memo=replica.memo(key)) if sweeps else ():
+        for path, cell in tree.below() if found.whole else ():
+            mine = [s for s in cell if is_value(s.payload) and s.dot[0] in replica.state.lineage]
+            for s in mine if mine and not found.reaches(tree, path) else ():
+                words = "a concurrent write made the key anew"
+                put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
 
 
 def _is_shown(replica: Replica, key: str, path: bytes) -> bool:

@@ -65,6 +65,9 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
         replica = Replica(storage, state, wall_ms, token, **options)
         if _lies_elsewhere(replica):
             _wake_copy(replica)
+        elif storage.uncertain() and members.is_live_member(replica):
+            # Others may have what this disk has lost: its numbers are not given again.
+            rename(replica)
         return replica
     id = f"{colo}~{token()}"
     state = State(id, [id], token() + token(), home=storage.home(), ancestry=[[id, id, 1]])

@@ -128,8 +128,14 @@ class Storage(Protocol):
     def rollback(self) -> None:
         """All is as it was at `begin`."""
 
+    def settle(self) -> None:
+        """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
+
     def home(self) -> str:
         """Where this lies, so that a restored copy can be told from the original; empty in memory."""
+
+    def uncertain(self) -> bool:
+        """Whether commits of before it was opened may be lost: they were not synced, and it was not closed."""
 
     def note(self, words: str) -> None:
         """Remember outside of what can be put back what was committed last."""

@@ -199,8 +199,14 @@ class MemoryStorage:
                     rows[where] = old
         self._undo.clear()
 
+    def settle(self) -> None:
+        """There is but one place."""
+
     def home(self) -> str:
         return ""
+
+    def uncertain(self) -> bool:
+        return False
 
     def note(self, words: str) -> None:
         """Nothing outlives this process."""

@@ -1,7 +1,8 @@
-"""The plain SQLite storage: everything in memory, every commit written through.
+"""The SQLite storage: everything in memory, every commit a record in the journal, checkpoints behind.
 
-Law: a transaction's rows are in the file, synced, before `commit` returns. The file
-is the user's: documented tables (docs/formats.md). One process at a time: the file is
+Law: what a transaction changed is in the file before `commit` returns, synced unless
+`normal` durability was asked for. The file is the user's: documented tables
+(docs/formats.md), which the journal is ahead of while it is open. One process at a time: the file is
 locked while it is open. Only a file that bears our number is a store; only one that
 holds nothing becomes one.
 """
@@ -19,6 +20,8 @@ from typing import Any
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
 from crdtkv.storage.witness import Witness
@@ -30,6 +33,9 @@ APPLICATION_ID = int.from_bytes(b"crdt", "big")
 
 FORMAT = 1
 
+_UNSYNCED = "unsynced"
+"""A row of meta: not every commit was synced, and the file was not closed since."""
+
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HEADER = 100
@@ -39,18 +45,22 @@ _HEADER = 100
 class SqliteStorage(MemoryStorage):
     """A Storage in the file at `path`, made if it is not there.
 
+    `durability`: "full" syncs every commit; "normal" leaves that to the system, so that a
+    power cut may take back the last commits, all from one on.
     Raises StoreLocked if another process has it open, FormatTooNew if a later
     release made it, NotAStore if crdtkv did not make it, ChecksumFailed if it is not
     as it was written, StorageFailed if it cannot be opened or read. Cost: O(file).
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], durability: str = "full") -> None:
         super().__init__()
         try:
             self.path = Path(path)
         except TypeError:
             raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
+        self._normal = durability == "normal"
         self._witness: Witness | None = None
+        self._uncertain = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -58,6 +68,8 @@ class SqliteStorage(MemoryStorage):
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)
+        self._journal = Journal(self._db)
+        self._checkpoint = Checkpoint(self._db, self._journal, self._row)
         try:
             self._open()
         except BaseException as error:
@@ -77,7 +89,8 @@ class SqliteStorage(MemoryStorage):
             return ChecksumFailed(f"{name} is not as it was written: {error}")
         if broken:
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
-        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=_CHECK)
+        next_step = "make room on the disk, then open it again" if code == sqlite3.SQLITE_FULL else _CHECK
+        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=next_step)
 
     def _is_marked(self) -> bool:
         """Whether the header says that this was a store. (Only after SQLite let go of the file: who opens and
@@ -99,6 +112,10 @@ class SqliteStorage(MemoryStorage):
         if new:
             self._create()
         self._load()
+        self._uncertain = self._meta.pop(_UNSYNCED, None) is not None
+        if self._normal:
+            self._mark(True)
+            db.execute("PRAGMA synchronous=NORMAL")
         self._witness = Witness(self._noted_path)
 
     def _create(self) -> None:
@@ -106,6 +123,7 @@ class SqliteStorage(MemoryStorage):
         for table, (columns, primary) in TABLES.items():
             rest = f"checksum INTEGER NOT NULL, PRIMARY KEY ({primary})"
             self._db.execute(f"CREATE TABLE {table} ({columns}, {rest}) WITHOUT ROWID")
+        Journal.create(self._db)
         self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         self._db.execute(f"PRAGMA user_version={FORMAT}")
         self._db.execute("COMMIT")
@@ -128,9 +146,17 @@ class SqliteStorage(MemoryStorage):
             raise FormatTooNew(
                 f"{name} has format {found}; this release reads up to {FORMAT}; open it with a newer crdtkv"
             )
-        if not TABLES.keys() <= tables:
-            raise RowInvalid(f"there is no table {', '.join(sorted(TABLES.keys() - tables))}")
+        if missing := {*TABLES, "journal"} - tables:
+            raise RowInvalid(f"there is no table {', '.join(sorted(missing))}")
+        self._check_length()
         return False
+
+    def _check_length(self) -> None:
+        """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
+        log = Path(f"{self.path}-wal")
+        pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
+        if not (log.exists() and log.stat().st_size) and (found := self.path.stat().st_size) < pages * size:
+            raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -145,38 +171,61 @@ class SqliteStorage(MemoryStorage):
             raise RowInvalid(f"a row cannot be read ({type(error).__name__}: {error})") from error
 
     def _load_rows(self) -> None:
-        for (key, path), parts in self._rows("cell"):
-            self._place(key, path, (), cell_in(parts))
-        for (key, path), parts in self._rows("past"):
-            self._set_past(key, path, past_in(parts))
-        for (key,), parts in self._rows("horizon"):
-            self._horizons[key] = horizon_in(parts)
-        for table, kept in (("context", self._contexts), ("inbox", self._inbox), ("meta", self._meta)):
-            kept.update((where[0], row) for where, row in self._rows(table))
+        for table in TABLES:
+            for where, row in self._rows(table):
+                self._take(table, where, row)
+        for table, where, row in self._journal.replay():
+            self._take(table, where, row)
+            self._checkpoint.changed({(table, where)})
+
+    def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
+        """What the file says of a row."""
+        if table == "cell":
+            key, path = where
+            self._place(key, path, self.cells(key).get(path, ()), cell_in(row or ()))
+        elif table == "past":
+            key, path = where
+            self._set_past(key, path, past_in(row or ()))
+        elif row is None:
+            self._kept(table).pop(where[0], None)
+        else:
+            self._kept(table)[where[0]] = horizon_in(row) if table == "horizon" else row
 
     def _rows(self, table: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
-        """(where, row) of a whole table, in order."""
-        for *where, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
-            yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
+        """(where, row) of a whole table, in order. A page in the place of another has rows that were there before."""
+        before: tuple[Any, ...] = ()
+        for *parts, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
+            where = tuple(parts)
+            row = unpack_row(table, where, blob, checksum)
+            if where <= before:
+                raise RowInvalid(f"{table} has {show(where)} after {show(before)}")
+            yield where, row
+            before = where
 
     def _save(self, changed: set[tuple[str, Any]]) -> None:
+        places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for table, where in changed:
-                self._save_row(table, where if isinstance(where, tuple) else (where,))
+            self._journal.append((table, where, self._row(table, where)) for table, where in places)
             self._db.execute("COMMIT")
         except BaseException as error:
             undone = self._undo_commit()
             if not isinstance(error, sqlite3.Error):
                 raise
-            words = f"{str(self.path)!r} could not be written: {error}"
-            if not undone:
-                raise StorageFailed(f"{words}; it may or may not have been written") from error
-            full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-            raise StorageFailed(
-                f"{words}; nothing was written", happened="no",
-                next_step=f"{'make room on' if full else 'see to'} the disk, then write again",
-            ) from error  # fmt: skip
+            raise self._unwritten(error, undone) from error
+        self._checkpoint.changed(places)
+        if self._checkpoint.due:
+            # What was committed is in the journal: that the tables cannot have it yet is nobody's failure.
+            with suppress(sqlite3.Error):
+                self._checkpoint.step()
+
+    def _unwritten(self, error: sqlite3.Error, undone: bool) -> StorageFailed:
+        words = f"{str(self.path)!r} could not be written: {error}"
+        if not undone:
+            return StorageFailed(f"{words}; it may or may not have been written")
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        next_step = f"{'make room on' if full else 'see to'} the disk, then write again"
+        return StorageFailed(f"{words}; nothing was written", happened="no", next_step=next_step)
 
     def _undo_commit(self) -> bool:
         """Whether what was begun is undone for certain."""
@@ -187,25 +236,19 @@ class SqliteStorage(MemoryStorage):
             return False
         return True
 
-    def _save_row(self, table: str, where: tuple[Any, ...]) -> None:
-        row = self._row(table, where)
-        if row is None:
-            columns = TABLES[table][1].split(", ")
-            self._db.execute(f"DELETE FROM {table} WHERE {' AND '.join(f'{c}=?' for c in columns)}", where)
-        else:
-            marks = ", ".join("?" * (len(where) + 2))
-            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", (*where, *pack_row(table, where, row)))
-
     def _row(self, table: str, where: tuple[Any, ...]) -> Any:
         """What a row holds now, as plain data; None if it is gone."""
         if table == "cell":
             return self.cells(where[0]).get(where[1])
         if table == "past":
             return self.past(where[0]).get(where[1])
+        return self._kept(table).get(where[0])
+
+    def _kept(self, table: str) -> dict[str, Any]:
         rows: dict[str, dict[str, Any]] = {
             "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
         }  # fmt: skip
-        return rows[table].get(where[0])
+        return rows[table]
 
     def home(self) -> str:
         """Device, inode and machine."""
@@ -222,7 +265,31 @@ class SqliteStorage(MemoryStorage):
     def noted(self) -> str | None:
         return self._witness.noted() if self._witness is not None else None
 
+    def settle(self) -> None:
+        try:
+            self._checkpoint.finish()
+        except sqlite3.Error as error:
+            raise StorageFailed(
+                f"{str(self.path)!r}: {error}; what was committed is in its journal", happened="yes", next_step=_CHECK
+            ) from error
+
+    def uncertain(self) -> bool:
+        return self._uncertain
+
+    def _mark(self, unsynced: bool) -> None:
+        """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
+        self._db.execute("PRAGMA synchronous=FULL")
+        if unsynced:
+            row = (_UNSYNCED, *pack_row("meta", (_UNSYNCED,), True))
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+        else:
+            self._db.execute("DELETE FROM meta WHERE name=?", (_UNSYNCED,))
+
     def close(self) -> None:
+        with suppress(sqlite3.Error):  # what is not in the tables is in the journal
+            self._checkpoint.finish()
+            if self._normal or self._uncertain:
+                self._mark(False)
         self._db.close()
         if self._witness is not None:
             self._witness.close()

@@ -15,6 +15,7 @@ from crdtkv.core.paths import VALUE, component
 from crdtkv.errors import CrdtkvError, TooLarge, ValueInvalid, WrongType
 from crdtkv.store.results import Receipt
 from crdtkv.strategies.base import Operation
+from crdtkv.strategies.document_parts import pointer
 
 if TYPE_CHECKING:
     from crdtkv.store.operations import Operations
@@ -75,7 +76,7 @@ class Handle:
         return self._do("delete", base=base)
 
     def __repr__(self) -> str:
-        where = "".join(f"/{t}" for t in self._path or ())
+        where = pointer(self._path or ())
         try:
             shown = f"{self.value!r:.200}"
         except CrdtkvError as error:
@@ -185,9 +186,7 @@ class SetHandle(Handle):
             part = component(VALUE, values.pack_canonical(_blob(element)))
         except (ValueInvalid, TooLarge):
             return False
-        if self._path is not None:
-            return any(values.equal(_blob(element), e) for e in self.value)
-        return self._kv._reading().has(self.key, part)
+        return self._kv._reading().has(check_key(self.key), self._path, part)
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.value)
@@ -379,5 +378,9 @@ class JsonHandle(Handle):
     def _at(self, pointer: str) -> tuple[str, ...]:
         if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
             raise WrongType(f"path {pointer!r:.80} is not a JSON pointer; it begins with '/', as in '/items/0'")
+        try:
+            pointer.encode()
+        except UnicodeEncodeError:
+            raise WrongType(f"path {pointer!r:.80} has a lone surrogate; a JSON pointer is text of UTF-8") from None
         tokens = pointer[1:].split("/") if pointer else []
         return (self._path or ()) + tuple(t.replace("~1", "/").replace("~0", "~") for t in tokens)

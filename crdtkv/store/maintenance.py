@@ -89,6 +89,7 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
         for key in replica.storage.past_keys():
             gone += past.trim(replica.storage, key, keep_of(key), replica.wall_ms())
         idempotency.drop_old(replica)
+    replica.storage.settle()
     return gone
 
 

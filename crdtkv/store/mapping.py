@@ -1,6 +1,6 @@
 """Keys and plain values as Python's mutable mapping.
 
-Rule: what takes a value and changes it (pop, popitem, setdefault, clear) is one
+Rule: what takes a value and changes it (pop, popitem, setdefault, update, clear) is one
 transaction, so that no other thread or exchange comes in between; and walking over
 the keys never trips over one that is deleted meanwhile.
 """

@@ -27,22 +27,23 @@ _MAX_SECONDS = 2**48 / 1000
 def open_store(
     path: str | os.PathLike[str] = ":memory:", *, colo: str | None = None, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
-    purge_step_ms: int = 10_000,
+    purge_step_ms: int = 10_000, durability: str = "full",
 ) -> Store:  # fmt: skip
     """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
 
-    `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that holds a store knows its own. `namespace`: a name;
-    stores of different ones do not sync. `history=False` keeps no superseded values. `purge_step_ms`:
-    in what steps deleted cells are dropped, in milliseconds. `clock` gives seconds since 1970 and `random` the names
-    of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
+    `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that holds a store knows its own. `namespace`: a
+    name; stores of different ones do not sync. `history=False` keeps no superseded values.
+    `purge_step_ms`: in what steps deleted cells are dropped, in milliseconds. `durability`: "full":
+    what was acknowledged survives a power cut; "normal": one may take back the last writes, and
+    the store then takes a new id. `clock` gives seconds since 1970 and `random` the names of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 
     >>> kv = open_store(":memory:", colo="lhr")
     >>> kv.put("greeting", "hello").value
     'hello'
     """
-    _check_options(path, colo, namespace, history, clock, random, purge_step_ms)
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path)
+    _check_options(path, colo, namespace, history, clock, random, purge_step_ms, durability)
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
     try:
         if colo is None and storage.meta("state") is None:
             raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
@@ -57,10 +58,10 @@ def open_store(
         raise
 
 
-def _sqlite(path: str | os.PathLike[str]) -> Storage:
+def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
     from crdtkv.storage.sqlite import SqliteStorage
 
-    return SqliteStorage(path)
+    return SqliteStorage(path, durability)
 
 
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
@@ -85,7 +86,7 @@ def _tokens(random: Random | None) -> Callable[[], str]:
 
 
 def _check_options(
-    path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any
+    path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
 ) -> None:
     if not isinstance(path, str | os.PathLike) or not str(path):
         raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
@@ -102,3 +103,5 @@ def _check_options(
         raise BadRequest(f"random is {random!r:.80}; a random.Random is wanted")
     if isinstance(purge_step_ms, bool) or not isinstance(purge_step_ms, int) or purge_step_ms < 1:
         raise BadRequest(f"purge_step_ms is {purge_step_ms!r:.80}; a whole number of at least 1 is allowed")
+    if durability not in ("full", "normal"):
+        raise BadRequest(f"durability is {durability!r:.80}; 'full' or 'normal' are allowed")

@@ -62,11 +62,9 @@ class Operations(PlainMapping):
         >>> kv.put("todo", [1, 3], base=r.version).value
         [1, 3]
         """
-        given = values.Blob(value) if isinstance(value, bytes) else value
-        write = Operation("put", (given,))
-        return self._write(
-            key, write, base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
-        )  # fmt: skip
+        return self._run(self._writing(
+            key, _put(value), base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
+        ))  # fmt: skip
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
         """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.
@@ -79,7 +77,7 @@ class Operations(PlainMapping):
         >>> _ = kv.put("a", 1); _ = kv.delete("a"); print(kv.get("a"))
         None
         """
-        return self._write(key, Operation("delete"), base, None, None, if_version, whole=True)
+        return self._run(self._writing(key, Operation("delete"), base, None, None, if_version, whole=True))
 
     def patch(self, key: str, patch: Sequence[Any] | Mapping[str, Any], *, base: str | None = None) -> Receipt:
         """Apply a JSON patch (RFC 6902, a list) or a merge patch (RFC 7396, a dict) to what `base` showed. O(n).
@@ -134,13 +132,14 @@ class Operations(PlainMapping):
         >>> kv.operate("hits", "counter", "add", 3).value
         3
         """
-        return self._write(key, Operation(name, args), base, strategy, family)
+        return self._run(self._writing(key, Operation(name, args), base, strategy, family))
 
-    def _write(
+    def _writing(
         self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
         if_version: str | None = _UNSET, ttl: float | None = None, whole: bool = False,
         idempotency_key: str | None = None,
-    ) -> Receipt:  # fmt: skip
+    ) -> Callable[[Draft], Receipt]:  # fmt: skip
+        """What a call does in its transaction; what it was given is checked here, before that begins."""
         key = check_key(key)
         if strategy is not None and not isinstance(strategy, str):
             raise UnknownStrategy(f"a strategy is named by text; not {strategy!r:.80}")
@@ -149,17 +148,17 @@ class Operations(PlainMapping):
         def act(draft: Draft) -> Receipt:
             self._check_version(key, if_version)
             self._check_base_given(key, operation, base)
-            receipt = self._operate(draft, key, operation, base, strategy, family)
+            draft.operate(key, operation, self._context(key, base), strategy, family)
             if not whole:
-                return receipt
-            value = receipt.value
+                return self._receipt(key)
+            value = self._replica.read(key)
             draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
-            return self._receipt(key, value)
+            return self._receipt(key, None if value is ABSENT else value)
 
         if idempotency_key is None:
-            return self._run(act)
+            return act
         conditions = (base, strategy, ttl, *(() if if_version is _UNSET else (if_version,)))
-        return self._run(lambda draft: self._once(draft, key, idempotency_key, operation, conditions, act))
+        return lambda draft: self._once(draft, key, idempotency_key, operation, conditions, act)
 
     def _once(
         self, draft: Draft, key: str, idempotency_key: str, operation: Operation, conditions: tuple[Any, ...],
@@ -168,7 +167,8 @@ class Operations(PlainMapping):
         asked = idempotency.fingerprint(operation, *conditions)
         done = idempotency.find(self._replica, idempotency_key, key, asked)
         if done is not None:
-            return self._made(key, done.version, done.strategy, Fate())
+            here = draft.dot in parse_version(key, done.version).items()
+            return self._made(key, done.version, done.strategy, self._fate if here else Fate())
         receipt = act(draft)
         idempotency.keep(self._replica, idempotency_key, key, receipt.version, asked, receipt.strategy)
         return receipt
@@ -218,6 +218,26 @@ class Operations(PlainMapping):
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.put(key, value)
+
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Put every key of a mapping, or of pairs, and those given by name, in one transaction. O(n).
+
+        Raises as `put`: nothing written.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> kv.update({"cart/7": 1, "todo": [2]}, note="three")
+        >>> dict(kv)
+        {'cart/7': 1, 'note': 'three', 'todo': [2]}
+        """
+        pairs = {**dict(other), **more}.items()
+        writings = [self._writing(key, _put(value), None, None, None, whole=True) for key, value in pairs]
+
+        def act(draft: Draft) -> None:
+            for write in writings:
+                write(draft)
+
+        self._run(act)
 
     def _put_new(self, key: str, value: Any) -> Any:
         return self.put(key, value, if_version=None).value
@@ -352,6 +372,11 @@ def _check_ttl(ttl: float) -> int:
             next_step="give a number of seconds",
         )
     return max(1, int(ttl * 1000))
+
+
+def _put(value: Any) -> Operation:
+    """Bytes are kept as a blob."""
+    return Operation("put", (values.Blob(value) if isinstance(value, bytes) else value,))
 
 
 def _puts_whole(operation: Operation) -> bool:

@@ -20,6 +20,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
 from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.document_parts import pointer
 from crdtkv.strategies.log import Log
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, newest, pick, roots_in
 
@@ -104,26 +105,30 @@ class Reading:
         if shown is None:
             return None
         _check_family(key, shown, family if path is None else "json")
-        if not path:
-            return _plain(shown[0].read(shown[1]))
-        value = _step_in(shown[0].read(shown[1]), path)
-        if value is None:
-            return None
+        value = _step_in(shown[0].read(shown[1]), path or ())
+        if path is None or value is None:
+            return value
         own = shown[0].nested_at(shown[1], path)
         if not _fits(family, own, value):
             found = own[0].name if own is not None else type(value).__name__
-            raise WrongType(f"{key!r} holds a {found} at {'/' + '/'.join(path)!r}, not a {family}")
+            raise WrongType(f"{key!r} holds a {found} at {pointer(path)!r}, not a {family}")
         return value
 
     @_locked
-    def has(self, key: str, element: bytes) -> bool:
-        """Whether the set at `key` holds the element whose component that is. O(log n)."""
+    def has(self, key: str, path: tuple[str, ...] | None, element: bytes) -> bool:
+        """Whether the set at `key`, or at a path of its document, holds the element whose component that is. O(log n).
+
+        Raises as `part`.
+        """
         shown = self._shown(key)
         if shown is None:
             return False
-        _check_family(key, shown, "set")
-        cell = shown[1].cell(element)
-        return bool(cell) and not shown[0].gone(cell)
+        _check_family(key, shown, "set" if path is None else "json")
+        found = shown if path is None else shown[0].nested_at(shown[1], path)
+        if found is None or found[0].name != "set":
+            return element in (self.part(key, path, "set") or ())  # nothing, or no set: then it says so
+        cell = found[1].cell(element)
+        return bool(cell) and not found[0].gone(cell)
 
     @_locked
     def log_range(

@@ -302,6 +302,8 @@ class Store(Operations):
     def revert(self, key: str, version: str) -> Receipt:
         """A new write that makes `key` show what it showed at `version`; its expiry date stays what it is. O(n).
 
+        Of several siblings (mv) it is the one that was the value.
+
         Raises WrongOperation where the key's strategy goes no way back (max, min, latch, log), and
         as `get(at=)`: nothing written.
 

@@ -65,13 +65,14 @@ def _sync(one: Store, other: Store) -> SyncReport:
             pending.remint(store._replica, store._rule_of)
         if one._replica.state.vector == other._replica.state.vector or tally.refused:
             break
-    for store, was in zip((one, other), before, strict=True):
-        if store._replica.state.vector != was:
-            store._tell()
-    return SyncReport(
+    report = SyncReport(
         tally.records, tally.cells, tally.bytes, rounds, _agree(one._replica, other._replica),
         tuple(tally.refused), tuple(words for s in (one, other) for words in _quarantines(s._replica)),
     )  # fmt: skip
+    for store, was in zip((one, other), before, strict=True):
+        if store._replica.state.vector != was:
+            store._tell()  # last: who listens may write
+    return report
 
 
 def _agree(a: Replica, b: Replica) -> bool:

@@ -122,13 +122,14 @@ class Json(Strategy):
 
     def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
         writes = list(restore(self._reader(tree), build(tree), path, payload))
-        own = next((part for part in components(path) if part[:1] == STRATEGY), b"")
-        if not own:
+        parts = components(path)
+        at = next((i for i, part in enumerate(parts) if part[:1] == STRATEGY), None)
+        if at is None:
             return writes
         # A strategy of its own says how what was lost there is said again.
-        above = path[: path.index(own) + len(own)]
+        above = b"".join(parts[: at + 1])
         stands = tree.sub(above) if self.reaches(tree, above) else Tree({})
-        again = nested_strategy(own).restore(stands, path[len(above) :], payload)
+        again = nested_strategy(parts[at]).restore(stands, path[len(above) :], payload)
         return [*(w for w in writes if w.path != path), *(w._replace(path=above + w.path) for w in again)]
 
     @property
@@ -197,14 +198,11 @@ class Json(Strategy):
         for part in components(path):
             at += len(part)
             node = node.children.get(part) if node is not None else None
-            if node is not None and part[:1] == STRATEGY:
-                return nested_strategy(part).told(nested_tree(node), path[at:], sibling)
-        if node is None or not is_live(sibling.payload):
-            return ABSENT
-        kind = sibling.payload if is_mark(sibling.payload) else b""
-        if not kind:
+            if part[:1] == STRATEGY:
+                return nested_strategy(part).told(nested_tree(node or EMPTY), path[at:], sibling)
+        if not is_mark(sibling.payload):
             return super().told(tree, path, sibling)
-        return self._reader(tree).value(node, Shown(kind, (sibling.stamp, sibling.dot), None))
+        return self._reader(tree).value(node, Shown(sibling.payload or b"", (sibling.stamp, sibling.dot), None))
 
     def mark(self, tree: Tree) -> bytes | None:
         shown = self._reader(tree).root(build(tree))

@@ -77,12 +77,19 @@ def order_write(parent: bytes, element: bytes, position: bytes) -> Write:
 def position_of(element: bytes, order: Cell) -> bytes:
     """Where an element stands, given its order cell."""
     live = [s for s in order if is_live(s.payload)]
-    if live:
-        payload = latest(live).payload
-        assert payload is not None
-        return bytes(msgpack.unpackb(payload))
+    if live and (moved := _place_in(latest(live).payload or b"")) is not None:
+        return moved
     tag, data, _ = first(element)
     return data if tag == ELEMENT else _LAST + data
+
+
+def _place_in(payload: bytes) -> bytes | None:
+    """The position in an order cell's payload; None of what is none: then an element stands where it was made."""
+    try:
+        found = msgpack.unpackb(payload)
+    except (ValueError, msgpack.UnpackException):
+        return None
+    return found if type(found) is bytes else None
 
 
 def initial(index: int, packed: bytes) -> bytes:

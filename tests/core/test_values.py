@@ -283,3 +283,23 @@ def test_any_text_is_read_or_refused(text: str | bytes) -> None:
             if isinstance(found, Pattern):
                 assert found.matches("k") in (True, False)
     assert len(show(text)) <= MAX_SHOWN + 3
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [], ["a", "b"], ["a", "é"], [0, -1, 2**63], [-(2**63), 2**64 - 1], [2**64], [-(2**63) - 1], [1, True], [True],
+        [1, "a"], [1.0, 1], [None], [[1], {"b": 1, "a": 2}], ["a", {"b": [1], "a": 2}], ("a", "b"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_many_are_packed_as_each_is(items: list[Any]) -> None:
+    """Whichever way is the faster for their kinds."""
+    assert values.pack_each(items) == [values.pack_canonical(v) for v in items]
+    assert values.pack_list(items) == [values.pack(v) for v in items]
+
+
+def test_of_many_one_that_is_no_value_is_found() -> None:
+    for items in (["a", "\ud800"], ["\ud800"], [1.0, float("nan")], [1, b"x"]):
+        with pytest.raises(ValueInvalid):
+            values.pack_each(items)

@@ -221,7 +221,7 @@ def a_delete_hides_what_its_own_transaction_wrote() -> None:
 
 
 @guards(
-    "(under delete-wins: and no hider stands)",
+    "(under `delete-wins`, as for a value: and neither a hider nor a tombstone)",
     Line(document.Reader.candidates, "if self.delete_wins and any(", "if False and any("),
 )
 def under_delete_wins_an_edit_inside_does_not_bring_it_back() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,7 +14,8 @@ import pytest
 import crdtkv
 from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StoreLocked
 from crdtkv.replica import life
-from crdtkv.storage import rows, sqlite
+from crdtkv.storage import checkpoint, rows, sqlite
+from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store import opening
 from tests.colos import Colos, limited, refuses
@@ -27,44 +29,77 @@ def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
         "history": [(r.version, r.value, r.known) for r in kv.history("k")],
         "old": [(r.version, r.value, r.known) for r in kv.history("doc")],
         "conflicts": [(c.id, c.value) for c in kv.conflicts()], "clock": kv._replica.state.ceiling,
+        "horizons": [str(kv._replica.storage.horizon(key)) for key in ("k", "doc", "s")],
+        "inbox": sorted(map(str, kv._replica.storage.inbox().items())),
     }  # fmt: skip
 
 
-def _lose(table: str) -> Line:
-    return Line(
-        SqliteStorage._save,
-        "for table, where in changed:",
-        f"for table, where in [c for c in changed if c[0] != '{table}']:",
-    )
+_KEPT = ("cell", "context", "past", "horizon", "inbox", "meta")
 
 
-@guards(
-    "Law: a transaction's rows are in the file, synced, before `commit` returns.",
-    *map(_lose, ("cell", "context", "past", "horizon", "inbox", "meta")),
-    Line(SqliteStorage._save_row, "if row is None:", "if False:"),
-    Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
-)
-def what_was_committed_is_there_when_it_is_opened_again() -> None:
+def _crash(kv: crdtkv.Store) -> None:
+    kv._replica.storage._db.close()  # type: ignore[attr-defined]
+
+
+def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
+    """Something in every table, rows that went among it: whatever ends the store, all of it is as it was."""
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colos = Colos("a", "b", folder=Path(folder), memory="b")
         a, b = colos["a"], colos["b"]
         a.put("k", 1)
+        a.put("gone", 1)
+        b.put("doc", {"x": 1}, strategy="json")
+        colos.meet()
+        a.close()
+        a = colos.open("a")
+        colos.clock.wait(5)  # its clock goes on above what it had reserved
         a.put("k", 2)
+        a.delete("gone")
+        a.delete("doc")
+        a.put("doc", {"y": 1}, strategy="json")
+        a.set("s").add("x", "y")
         b.put("lost", "later")
         a.put("lost", "earlier")
         b.put("lost", "latest")
-        a.put("gone", 1)
-        a.delete("gone")
-        b.put("doc", {"x": 1}, strategy="json")
-        colos.meet()
-        a.delete("doc")
-        a.put("doc", {"y": 1}, strategy="json")
         colos.purge()
+        # What follows is in the journal alone, unless a checkpoint has it.
+        a.put("k", 3)
+        a.set("s").clear()
+        a.delete("doc")
+        b.put("lost", "later yet")
+        a.put("lost", "again")
+        b.put("lost", "last")
+        colos.meet()
+        a.conflicts()[0].dismiss()
         before = _all_of(a)
         assert before["conflicts"] and before["history"] and before["floor"]
-        a.close()
-        assert _all_of(colos.open("a")) == before
+        for end in ends:
+            end(colos["a"])
+            assert _all_of(colos.open("a")) == before
         colos["a"].close()
+
+
+@guards(
+    "Law: what a transaction changed is in the file before `commit` returns",
+    *(Line(SqliteStorage._save, "for table, where in places)", f"for table, where in places if table != '{t}')")
+      for t in _KEPT),
+    Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
+    Line(SqliteStorage._take, "self._kept(table).pop(where[0], None)", "pass"),
+    Line(SqliteStorage._take, "cell_in(row or ())", "cell_in(row or [[['x~x', 1], 1, None, [], []]])"),
+)  # fmt: skip
+def what_was_committed_is_there_after_a_crash() -> None:
+    _written_and_opened_again(_crash)
+
+
+@guards(
+    "rows leave the journal only when a table holds each of them",
+    *(Line(Checkpoint._write, "for table in TABLES:", f"for table in TABLES.keys() - {{'{t}'}}:") for t in _KEPT),
+    Line(Checkpoint._write_table, "if gone:", "if False:"),
+    Line(SqliteStorage._load_rows, "self._checkpoint.changed({(table, where)})", "pass"),
+)
+def what_was_committed_is_in_the_tables_after_a_close() -> None:
+    """Also what was in the journal when it crashed."""
+    _written_and_opened_again(_crash, crdtkv.Store.close)
 
 
 @guards(
@@ -132,6 +167,33 @@ def a_row_that_is_not_what_was_written_there_is_found() -> None:
 
 
 @guards(
+    "A page in the place of another has rows that were there before.",
+    Line(SqliteStorage._rows, "if where <= before:", "if False:"),
+)
+def a_page_that_lies_in_the_place_of_another_is_found() -> None:
+    """Each leaf that holds old versions copied over each other one: told, or all reads as before."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        with crdtkv.open(path, colo="a") as kv:
+            for value in ("first" * 40, "second"):
+                for key in range(40):
+                    kv.put(f"k{key}", value, strategy="lww")
+        data = path.read_bytes()
+        with closing(sqlite3.connect(path)) as db:
+            roots = {row[0] for row in db.execute("SELECT rootpage FROM sqlite_master")}
+        pages = [data[at : at + 4096] for at in range(0, len(data), 4096)]
+        old = [4096 * n for n, page in enumerate(pages) if n + 1 not in roots and page.count(b"firstfirst") > 3]
+        assert len(old) > 2
+        for at in old:
+            for other in old:
+                Path(f"{path}-witness").unlink(missing_ok=True)
+                path.write_bytes(data[:at] + data[other : other + 4096] + data[at + 4096 :])
+                with suppress(Corrupt), crdtkv.open(path, colo="a") as kv:
+                    read = {kv.history(f"k{key}")[0].value[:5] for key in range(40)}
+                    assert read == {"first"}, f"page {other // 4096} in the place of {at // 4096}"
+
+
+@guards(
     "Rows have checksums of their own; this finds those that are missing, or are of another time.",
     Line(life._check_digest, "if found != kept:", "if False:"),
     Line(life.begin, 'if plain is None and next(storage.keys("", None), None) is not None:', "if False:"),
@@ -172,3 +234,62 @@ def a_store_that_could_not_be_opened_locks_nothing() -> None:
             with closing(sqlite3.connect(path, timeout=0)) as db:
                 assert not refuses(sqlite3.OperationalError, lambda: db.execute("SELECT key FROM cell").fetchall())
             assert error
+
+
+@guards(
+    "rows leave the journal only when a table holds each of them",
+    Line(SqliteStorage._save, "self._checkpoint.changed(places)", "pass"),
+)
+def what_was_committed_since_it_was_opened_is_in_the_tables_after_a_close() -> None:
+    _written_and_opened_again(crdtkv.Store.close)
+
+
+@guards(
+    "Others may have what this disk has lost: its numbers are not given again.",
+    Line(life.begin, "storage.uncertain() and", "False and"),
+    Line(SqliteStorage._open, "self._mark(True)", "pass"),
+)
+def what_was_not_synced_and_not_closed_takes_a_new_name() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        kv = crdtkv.open(path, colo="a", durability="normal")
+        kv.put("k", 1)
+        first = kv.id
+        _crash(kv)
+        with crdtkv.open(path, colo="a", durability="normal") as again:
+            second = again.id
+            assert second != first and again["k"] == 1 and again.members == [second]
+
+
+@guards(
+    "Say in the file, synced, that what is committed from now on may be lost; or that nothing was.",
+    Line(SqliteStorage.close, "self._mark(False)", "pass"),
+)
+def what_was_not_synced_but_closed_keeps_its_name() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        with crdtkv.open(path, colo="a", durability="normal") as kv:
+            name = kv.put("k", 1) and kv.id
+        with crdtkv.open(path, colo="a") as kv:
+            assert kv.id == name
+
+
+@guards(
+    "What is changed while a checkpoint runs belongs to the next one.",
+    Line(Checkpoint._write, "self._journal.trim(self._upto)", "self._journal.trim(self._journal.last)"),
+    Line(Checkpoint._write, "if last:", "if True:"),
+)
+def a_crash_in_mid_checkpoint_loses_nothing() -> None:
+    """At each step of a checkpoint, with a write between any two of its steps."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder, limited(checkpoint, "STEP_ROWS", 4):
+        for writes in range(12):
+            path = Path(folder) / f"{writes}.db"
+            kv = crdtkv.open(path, colo="a")
+            kv.put("big", {f"m{n}": n for n in range(20)})
+            with limited(checkpoint, "JOURNAL_BYTES", 1):
+                for n in range(writes):
+                    kv.put(f"k{n}", n)
+            before = dict(kv.items())
+            _crash(kv)
+            with crdtkv.open(path, colo="a") as again:
+                assert dict(again.items()) == before and again.check() == []

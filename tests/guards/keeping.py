@@ -110,6 +110,8 @@ def a_message_that_was_altered_on_its_way_is_refused() -> None:
     Line(wire._in_order, "if by(one) >= by(next_one):", "if False:"),
     Line(wire._dot_in, "if not _number(n):", "if False:"),
     Line(wire._name_in, "if not 1 <= len(_is(key, str).encode()) <= MAX_KEY:", "if False:"),
+    Line(wire._payload_in, "check_payload(payload)", "pass"),
+    Line(wire._path_in, 'data.decode("utf-8")', "pass"),
 )
 def a_message_that_no_colo_sends_is_refused() -> None:
     """Doubled siblings would be joined as two, a key beyond its limits be nobody's, a transaction 0 be known to all."""
@@ -122,6 +124,8 @@ def a_message_that_no_colo_sends_is_refused() -> None:
         found._replace(key="x" * 513),
         found._replace(cells=((path, (sibling, sibling)),)),
         found._replace(cells=((path, (sibling._replace(dot=("a~1", 0)),)),)),
+        found._replace(cells=((path, (sibling._replace(payload=b"\xc1h\x90"),)),)),
+        found._replace(cells=((b"s\xff\0", (sibling,)),)),
     ):
         data = wire.encode(made._replace(keys=(*made.keys[:-1], wrong)))
         assert refuses(MessageInvalid, lambda data=data: decode(data))

@@ -156,16 +156,20 @@ def a_note_tells_values_and_not_how_they_are_kept() -> None:
 @guards(
     "A new put of what was lost, by who has read what stands now.",
     Line(Merge.restore, "payload = values.pack([said[0]] if shown is ABSENT else [said[0], shown])", "pass"),
-    Line(Json.restore, "again = nested_strategy(own).restore(", "again = Strategy.restore(nested_strategy(own), "),
+    Line(
+        Json.restore,
+        "again = nested_strategy(parts[at]).restore(",
+        "again = Strategy.restore(nested_strategy(parts[at]), ",
+    ),
 )
 def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
     """Folded with a write of b that knew what a had restored over, it counts from that."""
-    for path in ("", "/n"):
+    for path in ("", "/n", "/smerge:sum"):  # (the last is a name that looks like a strategy's component)
         install("sum", lambda base, mine, theirs: mine + theirs - (base or 0))
         kv = Colos("a")["a"]
         if path:
-            kv.rules.set("n", "json", paths={"/n": "merge:sum"})
-        put = (lambda n, kv=kv: kv.json("n").at("/n").put(n)) if path else (lambda n, kv=kv: kv.put("n", n))
+            kv.rules.set("n", "json", paths={path: "merge:sum"})
+        put = (lambda n, kv=kv, path=path: kv.json("n").at(path).put(n)) if path else (lambda n, kv=kv: kv.put("n", n))
         if path:
             kv.put("n", {})
         else:
@@ -181,7 +185,7 @@ def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
 
 @guards(
     "Our deletes of containers above `path` that an edit which had not seen them may have undone.",
-    Line(inbox.note, "in _undone(hides, path, [s for s in new if s not in old]) if hides else ():", "in ():"),
+    Line(inbox.note, "in _undone(replica, key, path, [s for s in new if s not in old]):", "in ():"),
 )
 def whose_delete_was_undone_is_told() -> None:
     colos = Colos("a", "b")
@@ -197,17 +201,20 @@ def whose_delete_was_undone_is_told() -> None:
 @guards(
     "A new life of the key began: our concurrent edits of a document that it replaced are lost.",
     Line(inbox.note, "_note_swept(replica, key)", "pass"),
+    Line(inbox._note_swept, "if mine and not found.reaches(tree, path) else ()", "if mine and not tree.cell() else ()"),
 )
 def who_edited_what_was_made_anew_is_told() -> None:
-    colos = Colos("a", "b")
-    a, b = colos["a"], colos["b"]
-    a.put("k", {"x": 1}, strategy="json")
-    colos.meet()
-    a.delete("k")
-    a.put("k", "text", strategy="lww")
-    b.json("k").at("/x").put(9)
-    colos.meet()
-    assert lost(b) == [(9, None)] and colos.read("k") == "text"
+    """Under another strategy, or under the same."""
+    for strategy, value in (("lww", "text"), ("json", {"y": 2})):
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        a.put("k", {"x": {"z": 1}}, strategy="json")
+        colos.meet()
+        a.delete("k")
+        a.put("k", value, strategy=strategy)
+        b.json("k").at("/x/z").put(9)
+        colos.meet()
+        assert lost(b) == [(9, None)] and lost(a) == [] and colos.read("k") == value
 
 
 @guards(

@@ -143,7 +143,7 @@ def it_is_remembered_for_a_day() -> None:
 
 
 @guards(
-    "what takes a value and changes it (pop, popitem, setdefault, clear) is one transaction",
+    "what takes a value and changes it (pop, popitem, setdefault, update, clear) is one transaction",
     Line(PlainMapping.clear, 'draft.operate(key, Operation("delete"))', "pass"),
     Line(PlainMapping._take, 'draft.operate(key, Operation("delete"))', "pass"),
 )

@@ -5,9 +5,9 @@ the others are `(tag, name)`: m member, e element, a its order cell, s value in 
 o a once-increment. A payload is None (tombstone) or a tuple that begins with its kind:
 
     ("v", x) value                                  ("mark", kind) a container stands here
-    ("hide", seen, kind) what lies below is hidden  ("sweep", seen, below, floor) what lay below is gone
-    ("ttl", date, rule)                             ("c", total, cancelled, dead) a share
-    ("o", amount, origin, folded, cancelled, dead) a once-increment
+    ("hide", seen, kind) what lies below is hidden  ("sweep", seen, scope) what lay below is gone
+    ("ttl", date, rule)                             ("c", (up, up gone, down, down gone), dead) a share
+    ("o", (amount, folded, gone), dead) a once-increment
 """
 
 from tests.model.guards import on
@@ -28,9 +28,11 @@ __all__ = [
     "is_element",
     "leaf_value",
     "ttl_date",
+    "share_of",
+    "share_value",
     "once_of",
-    "counter_cell",
-    "cell_total",
+    "once_value",
+    "counted",
     "in_sweep",
     "grouped",
     "join",
@@ -117,27 +119,40 @@ def ttl_date(cells):
     return max((p[1] for p in dated), default=None) if len(dated) == len(sibs) else None
 
 
+def share_of(sibs):
+    """What a replica's share says: the max of each part, whatever of it is dead."""
+    said = [s[1][1] for s in sibs.values() if s[1]]
+    return tuple(map(max, zip(*said, strict=True))) if said else (0, 0, 0, 0)
+
+
+def share_value(share):
+    up, up_gone, down, down_gone = share
+    return up - up_gone - down + down_gone
+
+
 def once_of(sibs):
-    """(amount, owner, folded, cancelled) of a once cell, None when nothing but tombstones is left."""
-    seen = [(s[1], d) for d, s in sibs.items() if s[1]]
-    if not seen:
+    """((amount, folded, gone), owner) of a once-increment; None when nothing but tombstones is left.
+
+    The lowest dot owns it; once it is folded, who did that: nobody else writes 1.
+    """
+    said = [(s[1][1], d[0]) for d, s in sibs.items() if s[1]]
+    if not said:
         return None
-    first = min(seen, key=lambda pd: pd[0][2])[0]
-    owner = first[2][0] if on("once-origin") else min(d for _, d in seen)[0]
-    return first[1], owner, any(p[3] for p, _ in seen), any(p[4] for p, _ in seen)
+    owners = [r for once, r in said if once[1] == 1] or [r for _, r in said]
+    return (said[0][0][0], max(once[1] for once, _ in said), max(once[2] for once, _ in said)), min(owners)
 
 
-def counter_cell(sibs):
-    """(total, cancelled) of one replica's cell."""
-    seen = [s[1] for s in sibs.values() if s[1]]
-    return max((p[1] for p in seen), default=0), max((p[2] for p in seen), default=0)
+def once_value(once):
+    """1 folded: its amount is in its folder's share. 2: and a reset has cancelled it there."""
+    amount, folded, gone = once
+    if folded == 1:
+        return -amount if gone else 0
+    return 0 if folded or gone else amount
 
 
-def cell_total(sibs):
-    """(total, once) of a counter cell or a once cell: what a reset must know of its base."""
-    if any(s[1] and s[1][0] == "o" for s in sibs.values()):
-        return 0, once_of(sibs)
-    return counter_cell(sibs)[0], None
+def counted(path, sibs):
+    """What a reset must know of a counter's cell: the share, or the once-increment."""
+    return share_of(sibs) if path[-1][0] == "c" else once_of(sibs)
 
 
 def in_sweep(p, container, scope):
@@ -148,10 +163,8 @@ def in_sweep(p, container, scope):
 
 
 def grouped(path, roots):
-    """Below a cell that was sent; an order cell belongs to its element."""
-    if any(path[:i] in roots for i in range(len(path))):
-        return True
-    return on("order-ships") and len(path) > 1 and path[-1][0] == "a" and path[:-1] + (("e", path[-1][1]),) in roots
+    """Below a cell that was sent."""
+    return any(path[:i] in roots for i in range(len(path)))
 
 
 def join(mine, my_vector, theirs, their_vector):

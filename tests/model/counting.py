@@ -1,9 +1,12 @@
-"""Counters: one share per replica, which only grows; increments with a request's name."""
+"""Counters: one share per replica, which only grows; increments with a request's name.
 
-from tests.model.cells import cell_total, counter_cell, is_counter, live, once_of
+Nothing puts a tombstone over another's cell: it is cancelled, and dead when the counter was deleted.
+"""
+
+from tests.model.cells import counted, covers, is_counter, live, once_of, share_of
 from tests.model.guards import on
 
-__all__ = ["DAY", "Counting", "fold"]
+__all__ = ["DAY", "Counting"]
 
 
 DAY = 12  # before a once-increment may be folded
@@ -15,86 +18,104 @@ class Counting:
     def counter_cells(self, p):
         return [q for q in self.cells if q[:-1] == p and q[-1][0] in "co" and self.cells[q]]
 
+    def own_share(self, p):
+        """A share that was dropped does not begin at 0 again: an old reset may be on its way. One that is not shown
+        counts from there, cancelled."""
+        sibs = self.cells.get(p + (("c", self.rep.rid),), {})
+        least = self.rep.share_floor if on("counter-restart") else 0
+        up, up_gone, down, down_gone = share_of(sibs) if sibs else (least,) * 4
+        return (up, up_gone, down, down_gone) if self.counts_here(p) else (up, up, down, down)
+
+    def counts_here(self, p):
+        """Is anything of the counter shown, deleted or expired as others may be?"""
+        here = self.tree().cells
+        return any(live(here[q]) for q in here if q[:-1] == p and q[-1][0] in "co")
+
     def add(self, p, n):
-        q = p + (("c", self.rep.rid),)
-        sibs = self.cells.get(q, {})
-        total, cancelled = counter_cell(sibs)
-        if not sibs and on("counter-restart"):
-            total = cancelled = self.rep.dropped_total
-        if not on("counter-max"):
-            self.write(q, ("c", total + n, cancelled, False))
-        else:
-            self.write(q, ("c", total + n, cancelled, False), all=True)
+        self.write(p + (("c", self.rep.rid),), ("c", plus(self.own_share(p), n), False), all=on("counter-max"))
         self.counts.append((p, "add", n))
 
     def once(self, p, request, n):
         q = p + (("o", request),)
-        if any(s[1] for s in self.cells.get(q, {}).values()):
-            return
-        self.write(q, ("o", n, self.dot, False, False, False), all=True)
-        self.counts.append((p, "once", (request, n)))
+        if not self.tree().cells.get(q):
+            self.write(q, ("o", (n, 0, 0), False), all=True)
+            self.counts.append((p, "once", (request, n)))
 
-    def reset(self, p, dead=False, everything=False):
-        """Takes away what the base shows, exactly; `dead` is a delete; `everything` whatever stands (create, clear)."""
-        if not any(live(self.cells[q]) for q in self.counter_cells(p)):
+    def reset(self, p, dead=False):
+        """Takes away what the base shows, exactly; `dead` is a delete."""
+        if not self.counts_here(p):
             return
-        totals = {q: cell_total(self.cells[q]) for q in self.counter_cells(p)}
-        if self.base is not None and not everything:
-            totals = {q: t for q, t in self.base.totals.get(self.key, {}).items() if q[:-1] == p}
-        for q, (total, once) in totals.items():
-            sibs = self.cells.get(q, {})
-            if q[-1][0] == "c":
-                if everything or live(sibs):
-                    self.write(q, ("c", total, total, dead), all=everything)
-            elif once is not None and live(sibs):
-                if once[2] and on("once-reset-folded"):
-                    self.write(q, None, all=everything)
-                else:
-                    origin = min(s[1][2] for s in sibs.values() if s[1])
-                    self.write(q, ("o", once[0], origin, once[2], True, dead), all=everything)
-        self.counts.append((p, "reset", self.before if everything else self.truth))
+        seen = {q: counted(q, self.cells[q]) for q in self.counter_cells(p)}
+        if self.base is not None:
+            seen = {q: said for q, said in self.base.counters.get(self.key, {}).items() if q[:-1] == p}
+        for q, said in seen.items():
+            if said is not None and self.cells.get(q):
+                self.cancel(q, said, dead)
+        self.counts.append((p, "reset", (self.truth, None)))
 
-    def bury(self, p):
-        """Replace all that stands in this cell by nothing."""
-        if is_counter(p) and on("counter-cancel"):
-            total, once = cell_total(self.cells[p])
-            if p[-1][0] == "c":
-                self.write(p, ("c", total, total, True), all=True)
-            elif once is not None:
-                self.reset_once_dead(p, once)
+    def cancel(self, q, said, dead):
+        """What was said is gone, if it is not already. What the base had not seen stays alive beside a delete."""
+        sibs = self.cells[q]
+        now, gone = counted(q, sibs), cancelled(q, said, dead)
+        if now is None or not (now != joined_count(q, now, gone[1]) or (dead and self.knows_live(q))):
+            return
+        unseen = [d for _, d, _ in live(sibs) if not covers(self.known, d) and d != self.dot]
+        if q[-1][0] == "c" and not (dead and unseen):
+            share = joined_count(q, now, gone[1])
+            self.write(q, ("c", share, dead and share == cancelled(q, share, dead)[1]), all=True)
+        else:
+            self.write(q, gone)
+
+    def bury(self, p, all=True):
+        """Replace what stands in this cell by nothing: what a counter's cell counts is cancelled."""
+        said = counted(p, self.cells[p]) if is_counter(p) and on("counter-cancel") else None
+        self.write(p, None if said is None else cancelled(p, said, dead=True), all=all)
+
+    def fold(self, p):
+        """The owner's background act: a stable, day-old once-increment moves into its own share. No reading changes."""
+        own, share, made = p + (("c", self.rep.rid),), self.own_share(p), self.made
+        for q in self.counter_cells(p):
+            once = once_of(self.cells[q]) if q[-1][0] == "o" and self.ripe(self.cells[q]) else None
+            if once is None or once[1] != self.rep.rid:
+                continue
+            (amount, folded, gone), _ = once
+            if not folded and not gone:
+                self.write(q, ("o", (amount, 1, 0), False), all=True)
+                share = plus(share, amount)
             else:
-                self.write(p, None, all=True)
-        else:
-            self.write(p, None, all=True)
+                self.write(q, None, all=True)
+                share = minus_folded(share, amount) if folded == 1 and gone else share
+        if self.made > made:  # also where it is as it was: else the counter could turn from 0 to absent
+            self.write(own, ("c", share, False), all=True)
 
-    def reset_once_dead(self, p, once):
-        origin = min(s[1][2] for s in self.cells[p].values() if s[1])
-        self.write(p, None if once[2] else ("o", once[0], origin, False, True, True), all=True)
+    def ripe(self, sibs):
+        """Stable, and old enough that nobody tries it again; not dead."""
+        newest = max(s[0] for s in sibs.values())
+        return live(sibs) and newest <= self.stamp - DAY and (newest <= self.rep.S or not on("once-stable"))
 
 
-def fold(draft, p):
-    """The owner's background act: a stable, day-old once-increment moves into its own total."""
-    rep = draft.rep
-    for q in draft.counter_cells(p):
-        sibs = draft.cells[q]
-        once = once_of(sibs) if q[-1][0] == "o" else None
-        if once is None or once[1] != rep.rid:
-            continue
-        if (on("once-stable") and any(s[0] > rep.S for s in sibs.values())) or any(
-            s[0] > draft.stamp - DAY for s in sibs.values()
-        ):
-            continue
-        amount, _, folded, cancelled = once
-        own = p + (("c", rep.rid),)
-        cell = draft.cells.get(own, {})
-        total, gone = counter_cell(cell)
-        if not cell:
-            total = gone = rep.dropped_total
-        origin = min(s[1][2] for s in sibs.values() if s[1])
-        if not folded and not cancelled:
-            draft.write(own, ("c", total + amount, gone, False), all=True)
-            draft.write(q, ("o", amount, origin, True, False, False), all=True)
-        else:
-            if folded and cancelled:
-                draft.write(own, ("c", total, gone + amount, not live(cell)), all=True)
-            draft.write(q, None, all=True)
+def joined_count(path, now, more):
+    """The max of each part, of a share or of a once-increment's flags."""
+    if path[-1][0] == "c":
+        return tuple(map(max, now, more))
+    return tuple(map(max, now[0], more)), now[1]
+
+
+def plus(share, n):
+    up, up_gone, down, down_gone = share
+    return (up + n, up_gone, down, down_gone) if n >= 0 else (up, up_gone, down - n, down_gone)
+
+
+def minus_folded(share, n):
+    """With `n`, once added by `plus`, cancelled."""
+    up, up_gone, down, down_gone = share
+    return (up, up_gone + n, down, down_gone) if n >= 0 else (up, up_gone, down, down_gone - n)
+
+
+def cancelled(path, said, dead):
+    """What a reset writes that saw this: all of a share is gone, of a once-increment what was not folded."""
+    if path[-1][0] == "c":
+        up, _, down, _ = said
+        return ("c", (up, up, down, down), dead)
+    (amount, folded, gone), _ = said
+    return ("o", (amount, 2, gone) if folded and on("once-reset-folded") else (amount, folded, 1), dead)

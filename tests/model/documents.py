@@ -1,6 +1,6 @@
 """Json documents: containers above what is written stand, or are made; what is deleted is hidden whole."""
 
-from tests.model.cells import KIND, covers, is_element, leaf_value, live
+from tests.model.cells import KIND, covers, is_counter, is_element, is_live, leaf_value, live
 from tests.model.guards import on
 
 __all__ = ["Documents"]
@@ -57,6 +57,21 @@ class Documents:
         self.write(path, payload, all=self.absent_all(not readings))
         if not readings and is_element(path):
             self.drop_order(path, all=True)
+        self.end_below(path, not readings)
+
+    def end_below(self, path, absent):
+        """A value ends what is below it: all where nothing was shown, else what its base had seen or is absent."""
+        tree = self.tree()
+        if absent:
+            self.created.append((path, None))
+        for p in sorted(self.cells) if on("value-ends-below") else ():
+            if len(p) <= len(path) or p[: len(path)] != path:
+                continue
+            if any(is_live(s[1]) or (s[1] and s[1][0] == "hide") for s in self.cells[p].values()):
+                between = [p[:i] for i in range(len(path) + 1, len(p) + 1) if p[i - 1][0] in "me"]
+                self.bury(p, absent or not all(map(tree.node, between)))
+                if is_counter(p) and not absent:
+                    self.counts.append((p[:-1], "reset", (self.before, p[-1][1])))
 
     def json_add(self, path, n):
         if not self.tree().kind_shown(path, "cnt") or not self.reach(path, create=False):
@@ -77,12 +92,13 @@ class Documents:
             return
         kinds = [r[1] for r in here if r[1] != "v"] if path[-1][0] != "s" and here else []
         if kinds:
-            seen, truth = dict(self.seen), dict(self.truth)
-            seen[self.dot[0]] = truth[self.dot[0]] = self.dot[1]
             if "cnt" in kinds:
                 self.reset(path, dead=True)
-            self.write(path, ("hide", seen, kinds[0]), truth=("hide", truth, kinds[0]))
-        else:
+            hide, truth = ("hide", dict(self.seen), kinds[0]), ("hide", dict(self.truth), kinds[0])
+            self.write(path, hide, truth=truth)
+        elif self.knows_live(path):
             self.write(path, None)
+        else:
+            return
         if is_element(path):
             self.drop_order(path)

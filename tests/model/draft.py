@@ -17,8 +17,7 @@ class Base:
 
     vector: dict
     contexts: dict
-    values: dict
-    totals: dict  # key -> {cell of a counter: (total, once cell or None)}
+    counters: dict  # key -> {cell of a counter: what it said}
 
 
 @dataclass
@@ -63,6 +62,10 @@ class Draft(Counting, Documents):
             del sibs[d]
         sibs[self.dot] = (self.stamp, payload, None)
 
+    def knows_live(self, p):
+        """Has the base seen anything of what stands in this cell?"""
+        return any(covers(self.known, d) or d == self.dot for _, d, _ in live(self.cells.get(p, {})))
+
     def absent_all(self, absent):
         return absent and on("put-absent-all")
 
@@ -72,7 +75,7 @@ class Draft(Counting, Documents):
         sibs = self.cells.get(p, {})
         also = ()
         if root == "max":
-            if shown is not None and v < shown:
+            if shown is not None and v <= shown:
                 return
             also = [d for d, s in sibs.items() if s[1] is None or s[1][1] <= v]
         elif root == "lww":
@@ -84,6 +87,8 @@ class Draft(Counting, Documents):
     def delete_leaf(self, root):
         p = (root,)
         if self.tree().root(root) is None and on("delete-absent-nothing"):
+            return
+        if root == "max" and not self.knows_live(p):
             return
         also = (
             [d for d, s in self.cells.get(p, {}).items() if (s[0], d) < (self.stamp, self.dot)] if root == "lww" else ()
@@ -97,6 +102,8 @@ class Draft(Counting, Documents):
         reading = leaf_value("mv" if root == "list" else root, sibs)
         if v is None:
             if reading is None and on("delete-absent-nothing"):
+                return
+            if root != "rw" and not self.knows_live(p):
                 return
             self.write(p, None)
             if root == "list":
@@ -138,16 +145,19 @@ class Draft(Counting, Documents):
         self.write(p, ("v", to), all=self.absent_all(at is None), also=also)
 
     def sweep(self, root, below=None):
-        """Takes at once every sibling that `seen` covers below."""
-        if self.tree().root(root) is None and on("delete-absent-nothing"):
+        """Takes at once every sibling that `seen` covers below. (Where removes win there must be a tombstone.)"""
+        shown = self.tree().root(root)
+        if shown is None and on("delete-absent-nothing"):
+            return
+        if root == "rw":
+            for e in shown or ():
+                self.element(root, e, None)
+            return
+        if not any(self.knows_live(p) for p in self.cells if p and p[0] == root):
             return
         # `all`: an earlier sweep has done its work and may be purged elsewhere.
-        self.write(
-            (root,),
-            ("sweep", dict(self.seen), below, 0),
-            all=on("sweep-all"),
-            truth=("sweep", dict(self.truth), below, 0),
-        )
+        sweep, truth = ("sweep", dict(self.seen), below), ("sweep", dict(self.truth), below)
+        self.write((root,), sweep, all=on("sweep-all"), truth=truth)
         for p in self.cells:
             if in_sweep(p, (root,), below):
                 for d in [d for d in self.cells[p] if covers(self.seen, d)]:
@@ -156,7 +166,8 @@ class Draft(Counting, Documents):
     def delete_key(self):
         for root in list(self.tree().key()):
             self.delete_root(root)
-        self.write_ttl(None)
+        if present(self.cells, self.now):  # what stands was written concurrently, and stays
+            self.write_ttl(None)
 
     def delete_root(self, root):
         if root in JSON:
@@ -179,7 +190,7 @@ class Draft(Counting, Documents):
         """The date has passed: what it hides goes for good with this write, and the date too, so that no later change
         of the date can bring back at one replica what another has purged."""
         tree = self.tree()
-        if tree.date is not None and on("expiry-clears"):
+        if tree.date is not None and tree.key() and on("expiry-clears"):
             self.clear(frozenset(expired_paths(self.cells, tree)))
             for p in [p for p in self.cells if len(p) == 1 and p[0] in JSON]:
                 kinds = [r[1] for r in tree.node(p) if r[1] != "v"]
@@ -187,12 +198,13 @@ class Draft(Counting, Documents):
                     self.write(p, ("mark", kinds[0]), all=True)
 
     def start_life(self):
-        """A wholly absent key became present: what still stands (hidden, losing, cancelled) under any root goes. The
-        sweep is written wherever a key context stood or may have been purged, also when nothing is left for it to take:
-        it is the life's own trace, and tells whoever gets it what the new context has replaced (all below the floor
-        too)."""
-        if on("life-clears") and (self.context or (self.rep.S and on("history-life-floor"))):
+        """A wholly absent key became present: what still stands (hidden, losing, cancelled) under any root goes. Also
+        where nothing is left to take: to who comes by catch-up the sweep says what the new context has replaced."""
+        if on("life-clears") and self.context:
             self.clear(None)
+            for p in [p for p, w in self.W.items() if w.payload is None and not is_counter(p)]:
+                if self.cells[p].keys() == {self.dot}:  # over nothing: it would not be there where a purge has been
+                    del self.W[p], self.cells[p][self.dot]
 
     def clear(self, scope):
         """A sweep at the key's own cell; a counter's cells are cancelled: their totals live on in later adds."""
@@ -200,10 +212,8 @@ class Draft(Counting, Documents):
             mine = is_counter(p) and (scope is None or p in scope) and any(d != self.dot for d in self.cells[p])
             if mine and p not in self.W:
                 self.bury(p)
-        floor = self.rep.S if scope is None else 0
-        self.write(
-            (), ("sweep", dict(self.context), scope, floor), all=True, truth=("sweep", dict(self.before), scope, floor)
-        )
+        sweep, truth = ("sweep", dict(self.context), scope), ("sweep", dict(self.before), scope)
+        self.write((), sweep, all=True, truth=truth)
         for p in self.cells:
             if in_sweep(p, (), scope):
                 for d in [d for d in self.cells[p] if d != self.dot]:

@@ -1,158 +1,193 @@
-"""Who may speak: a remove-wins set in a system key, and the acts of operators."""
+"""Who belongs, as one replica sees it at its vector, and whether it accepts another.
+
+Members are a remove-wins set in a system key, so the rules of cells are the rules of membership; an id that was retired
+never comes again. Two replicas exchange iff each accepts the other, and nobody takes what would leave itself out.
+"""
 
 from collections import defaultdict
+from typing import NamedTuple
 
 from tests.model.cells import covers, leaf_value, live
 from tests.model.guards import on
-from tests.model.history import NoHistory
+from tests.model.history import History
 from tests.model.replica import Replica
 
-__all__ = ["SYS", "member_path", "Member", "dead_links", "fork_of", "lost", "tip_of", "CHAIN", "GENESIS"]
+__all__ = ["CHAIN", "SYS", "Act", "Member", "View", "accepts", "colo_of", "member_path"]
 
 
-SYS, CHAIN, GENESIS = "sys", "chain", ("g", 1)
+SYS, CHAIN = "sys", "chain"  # the keys of members, and of the acts of operators
+
+
+class View(NamedTuple):
+    """Who a replica is, and whom it counts, at `vector`. `ancestry`: itself, who admitted it, ..., and the dots."""
+
+    vector: dict
+    lineage: tuple
+    ancestry: tuple
+    members: frozenset
+    overruled: frozenset
+
+
+class Act(NamedTuple):
+    """An operator's: ids evicted, or acts overruled; `after`: the last acts known where it was decided."""
+
+    after: tuple
+    out: tuple
+    over: tuple
+
+
+def colo_of(rid):
+    return rid.split("~")[0]
 
 
 def member_path(rid):
     return ("rw", ("s", rid))
 
 
+def accepts(mine, theirs):
+    """Who is unknown here stands and falls with the first of those who admitted it that is known. Not to know somebody
+    is not to have retired him, else two that return would sponsor each other for ever."""
+    if on("accepts-overruled") and any(covers(theirs.vector, act) for act in mine.overruled):
+        return False
+    colo = colo_of(theirs.lineage[-1])
+    if on("one-per-colo") and any(colo_of(m) == colo and m not in theirs.lineage for m in mine.members):
+        return False
+    ancestry = theirs.ancestry if on("accepts-sponsor") else theirs.ancestry[:1]
+    known = (rid in mine.members for rid, dot in ancestry if covers(mine.vector, dot) or not on("accepts-unknown"))
+    return next(known, False)
+
+
 class Member(Replica):
     """A replica whose members are cells of its own store."""
 
-    def __init__(self, rid):
+    def __init__(self, rid, lineage=(), ancestry=()):
         super().__init__(rid)
-        self.lineage, self.own, self.pending = [rid], [rid], []
-        self.sponsors, self.joined_at = [], None
-        self.ceiling, self.spoke, self.foreign = 0, {}, {}
-        self.history = NoHistory()
+        self.lineage, self.ancestry = [*lineage, rid], list(ancestry)
+        self.pending, self.forks, self.left, self.copied = [], [], False, False
+        self.wall = self.low = 0  # the latest wall time it saw, and the highest low it announced
+        self.minted = {}  # dot -> the dot that it was minted anew from
+        self.history, self.known = defaultdict(Forgetful), {}
 
     def clone(self):
         new = Member(self.rid)
         new.__dict__.update(self.__dict__)
-        for k in ("vector", "heard", "F", "announced", "last", "spoke", "foreign"):
-            setattr(new, k, dict(getattr(self, k)))
-        for k in ("lineage", "pending", "own"):
-            setattr(new, k, list(getattr(self, k)))
+        for name in ("vector", "heard", "F", "announced", "last", "known", "minted"):
+            setattr(new, name, dict(getattr(self, name)))
+        for name in ("lineage", "ancestry", "pending", "forks", "waiting"):
+            setattr(new, name, list(getattr(self, name)))
         new.cells = {k: {p: dict(c) for p, c in v.items()} for k, v in self.cells.items()}
         new.contexts = {k: dict(c) for k, c in self.contexts.items()}
-        new.waiting, new.touched = [], set(self.cells)
+        new.touched, new.changed = set(self.touched), set()
         return new
 
-    def is_member(self, rid):
-        return leaf_value("rw", self.cells.get(SYS, {}).get(member_path(rid), {})) is not None
+    # whom it counts
+
+    def standing(self):
+        """The ids in the set: {id: (stamp, dot) of its joining}."""
+        cells = self.cells.get(SYS, {})
+        return {p[1][1]: max(x[:2] for x in live(c)) for p, c in cells.items() if len(p) > 1 and leaf_value("rw", c)}
 
     def members(self):
-        return [p[1][1] for p, c in self.cells.get(SYS, {}).items() if len(p) > 1 and leaf_value("rw", c)]
+        """Of two ids of one colo the one added later: the other is a ghost, a disk that was wiped unnoticed."""
+        return self.cached(SYS, self.count)
 
-    # the chain of evictions: {link: (parent, evicted, resolved losers)}
-    def links(self):
-        found = dict(self.foreign)
-        for p, c in self.cells.get(CHAIN, {}).items():
-            for _, _, payload in live(c):
-                if len(p) > 1:
-                    found[p[1][1]] = payload[1]
-        return found
+    def count(self):
+        last = {}
+        for rid, joined in self.standing().items():
+            at = colo_of(rid) if on("one-per-colo") else rid
+            last[at] = max(last.get(at, (joined, rid)), (joined, rid))
+        return frozenset(rid for _, rid in last.values())
 
-    def fork(self):
-        """The links of which an operator must choose one, or none."""
-        return fork_of(self.links()) if on("fork-known") else ()
-
-    def has_retired(self, rid, joined):
-        """Not a member here, and not merely unknown: its joining dot is covered, or a higher incarnation has come."""
-        if self.is_member(rid):
-            return False
-        colo, k = rid.split("~")
-        higher = any(
-            r.split("~")[0] == colo and int(r.split("~")[1]) > int(k)
-            for r in [*self.members(), *self.vector]
-            if "~" in r
+    def acts(self):
+        """{dot: Act} of all that are known."""
+        return self.cached(
+            CHAIN, lambda: {p[1][1]: x[2][1] for p, c in self.cells.get(CHAIN, {}).items() for x in live(c)}
         )
-        return covers(self.vector, joined or GENESIS) or higher or not on("out-retired")
+
+    def cached(self, key, make):
+        version = tuple(sorted(self.contexts.get(key, {}).items()))
+        if self.known.get(key, (None,))[0] != version:
+            self.known[key] = (version, make())
+        return self.known[key][1]
+
+    def overruled(self):
+        return frozenset(act for a in self.acts().values() for act in a.over)
+
+    def view(self):
+        return View(dict(self.vector), tuple(self.lineage), tuple(self.ancestry), self.members(), self.overruled())
+
+    def speaks(self):
+        """A member in its own eyes, and no copy, which may know less than it did."""
+        return self.rid in self.members() and not (self.copied and on("copy-silent"))
+
+    def stands(self):
+        """Counts itself, and knows no act that was overruled: nothing is absorbed that would take that away."""
+        return self.rid in self.members() and not any(covers(self.vector, act) for act in self.overruled())
+
+    # facts
 
     def ready(self, rec):
+        """A record is taken from a member."""
         ok = super().ready(rec)
-        r, n = rec.dot
-        if ok and on("refuse-losers") and rec.dot in dead_links(self.links()):
+        return False if ok and (self.left or (rec.dot[0] not in self.members() and on("only-members"))) else ok
+
+    def apply(self, rec, wall):
+        if {SYS, CHAIN} & {w[0] for w in rec.writes}:
+            self.unless_out(lambda trial: Replica.apply(trial, rec, wall))
+        else:
+            super().apply(rec, wall)
+
+    def absorb(self, msg, wall):
+        """Iff each side accepts the other. Who has left takes nothing more."""
+        mine, theirs = self.view(), msg.view
+        if self.left or (on("accepts-mine") and not accepts(mine, theirs)):
             return False
-        if (
-            ok
-            and on("only-members")
-            and not self.is_member(r)
-            and not (n == 1 and len(rec.lineage) > 1 and self.is_member(rec.lineage[-2]))
-        ):
+        if on("accepts-theirs") and not accepts(theirs, mine):
             return False
-        return ok
+        if {SYS, CHAIN} & msg.cells.keys():
+            return self.unless_out(lambda trial: Replica.absorb(trial, msg, wall))
+        return super().absorb(msg, wall)
 
-    def absorb(self, msg, wall, force=False):
-        if (
-            not force
-            and on("only-members")
-            and not any(self.is_member(x) for x in msg.lineage)
-            and not self.vouched(msg)
-        ):
+    def take(self, msg, wall):
+        """Whatever it is: a full join, or what a copy had forgotten."""
+        return super().absorb(msg, wall)
+
+    def unless_out(self, act):
+        trial = self.clone()
+        done = act(trial)
+        if on("stands") and not trial.stands():
             return False
-        if not force and self.loser(msg.vector) and on("refuse-losers"):
-            return False
-        if not super().absorb(msg, wall):
-            return False
-        self.spoke[msg.lineage[-1]] = dict(msg.vector)
-        return True
+        self.__dict__.update(trial.__dict__)
+        return done
 
-    def loser(self, vector):
-        """Has who is at this vector absorbed an eviction that a resolution known here names, and not the one chosen?
-        Such a store returns, it does not merge; unless this one has lost as well."""
-        return lost(vector, self.links()) and not lost(self.vector, self.links())
+    def remember(self, key, mine, was, msg):
+        """Versions are the data world's."""
 
-    def vouched(self, msg):
-        """The sender counts me, and was admitted, through whatever sponsors, by a member I know: all others I know
-        may be gone by now, and without this I would refuse everybody for ever."""
-        return on("vouched") and self.rid in msg.members and any(self.is_member(s) for s, _ in msg.sponsors)
+    # forgetting
 
-    def purge(self):
-        if self.rid in self.members() and not (self.fork() and on("fork-stops-purge")):
-            super().purge()
+    def announce(self):
+        self.announced = {m: said for m, said in self.announced.items() if m in self.members()}
+        super().announce()
+        if self.rid in self.announced:
+            self.low = max(self.low, self.announced[self.rid][1])
 
+    def facts(self):
+        """What is known of who belongs: each change of members, and how much is absorbed of those who are none."""
+        changes = sorted(self.contexts.get(SYS, {}).items()) if on("facts-changes") else ()
+        retired = sorted((r, n) for r, n in self.vector.items() if r not in self.members())
+        return tuple(changes), tuple(retired) if on("facts-retired") else ()
 
-def dead_links(links):
-    """What resolutions name, and what was built on it."""
-    dead = {x for _, _, losers in links.values() for x in losers}
-    while more := {i for i, (parent, _, _) in links.items() if parent in dead} - dead:
-        dead |= more
-    return dead
+    def agreed(self):
+        """Every member has said that it knows of who belongs just what is known here. From then on no member absorbs
+        anything that one of them has retired."""
+        facts, others = self.facts(), self.members() - {self.rid}
+        return self.speaks() and all(self.announced.get(m, (0, 0, 0))[2] == facts for m in others)
 
 
-def fork_of(links):
-    """Two evictions decided on one membership, of which resolutions leave not exactly one. A resolution evicts nobody
-    and is no successor: two operators may give the same answer at once."""
-    after = defaultdict(list)
-    for i, (parent, evicted, _) in links.items():
-        if evicted:
-            after[parent].append(i)
-    dead = dead_links(links)
-    for parent, some in sorted(after.items()):
-        if len(some) > 1 and parent not in dead and len([i for i in some if i not in dead]) != 1:
-            return tuple(sorted(some))
-    return ()
+class Forgetful(History):
+    """Keeps nothing."""
 
+    def keep(self, *_, **__):
+        pass
 
-def lost(vector, links):
-    """Covers an eviction that a resolution names, and none of those that stand beside it."""
-    dead = dead_links(links)
-    return any(
-        covers(vector, i)
-        and not any(
-            covers(vector, j)
-            for j, (parent, evicted, _) in links.items()
-            if parent == links[i][0] and evicted and j not in dead
-        )
-        for i in dead
-        if i in links and links[i][0] not in dead
-    )
-
-
-def tip_of(links):
-    dead, tip = dead_links(links), GENESIS
-    while nxt := [i for i, (parent, evicted, _) in links.items() if evicted and parent == tip and i not in dead]:
-        tip = min(nxt)
-    return tip
+    touched = life = keep

@@ -14,8 +14,7 @@ class Record:
     deps: dict
     S: int
     writes: list  # (key, path, payload, parents)
-    lives: list  # (key, entries of the key context that a new life replaced)
-    lineage: tuple = ()
+    lives: list  # (key, entries of the key context that it replaced, whether a new life began)
 
 
 @dataclass
@@ -32,6 +31,4 @@ class CatchUp:
     S: int
     F: dict
     full: bool
-    lineage: tuple = ()
-    members: tuple = ()
-    sponsors: tuple = ()
+    view: tuple = None  # whom the sender counts, and who it is

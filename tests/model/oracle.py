@@ -50,23 +50,30 @@ class Oracle:
     def base_of(self, key, path, dot):
         return next(e.cover for e in self.events[key] if e.dot == dot and e.path == path)
 
-    def reminted(self, key, path, st, old, new):
-        """A counter cell came back in its own cell: of its writer's adds and resets, those that nobody had seen."""
-        known = self.base_of(key, path, old)
-        mine = [
-            c
-            for c in self.counts[key]
-            if c[1] == path[:-1]
-            and c[0][0] in st.own
-            and not covers(st.vector, c[0])
-            and (c[0] == old or covers(known, c[0]))
-        ]
-        resets, rid = [c[3] for c in mine if c[2] == "reset"], path[-1][1]
-        for c in mine:
-            if c[2] == "add" and c[0][0] == rid:
-                self.counts[key].append((new, c[1], "again", (c[3], c[0])))
-        for r in resets:
-            self.counts[key].append((new, path[:-1], "reset", {rid: r.get(rid, 0)}))
+    def reminted(self, item, st, new):
+        """A write that came back replaced what its writer had seen, or all of what reads as absent."""
+        key, path, old = item.key, item.path, item.dot
+        for e in self.events[key]:
+            if e.dot == new and e.path == path:
+                e.also = {d for d in e.also if item.covered(d)}
+        self.memo[key].clear()
+        if path[-1][0] == "c":
+            self.counted_again(key, path, st, old, new)
+
+    def counted_again(self, key, path, st, old, new):
+        """A share came back in its own cell: of the adds and resets that its sibling said, those that nobody had seen.
+        Resets of others too: their writer's share says that they took from it."""
+        known, counter, rid = self.base_of(key, path, old), path[:-1], path[-1][1]
+
+        def said(dot):
+            return (dot == old or covers(known, dot)) and not covers(st.vector, dot)
+
+        log = [c for c in self.counts[key] if c[1] == counter and said(c[0])]
+        resets = [c[3] for c in log if c[2] == "reset"] + self.cleared_counts(key, said, counter)
+        adds = [(c[3], (c[0],)) for c in log if c[2] == "add"]
+        adds += [(n, (*dots, dot)) for dot, _, what, arg in log if what == "again" for n, dots in [arg]]
+        self.counts[key] += [(new, counter, "again", (n, dots)) for n, dots in adds if dots[0][0] == rid]
+        self.counts[key] += [(new, counter, "reset", (r, rid)) for r, only in resets if only in (None, rid)]
 
     def clear_expired(self, key, dot, before, stamp):
         """What a passed date hid goes for good once something is written."""
@@ -78,7 +85,7 @@ class Oracle:
         self.clears[key].append((dot, (), None, before, hidden))
         for p in hidden:
             if p[-1][0] == "c":
-                self.counts[key].append((dot, p[:-1], "reset", {p[-1][1]: before.get(p[-1][1], 0)}))
+                self.counts[key].append((dot, p[:-1], "reset", (before, p[-1][1])))
 
     def cells(self, key, vector):
         """What stands at V. Remembered by the part of V that touched the key."""
@@ -122,38 +129,39 @@ class Oracle:
 
     def count(self, key, vector, path, tree):
         """Each add that no reset in sight had seen, each once-request that none of its tries' resets had."""
-        log = [c for c in self.counts[key] if covers(vector, c[0])]
-        resets = [c[3] for c in log if c[1] == path and c[2] == "reset"]
-        resets += [
-            c[3]
-            for c in self.clears[key]
-            if covers(vector, c[0])
-            and c[4] is None
-            and path[: len(c[1])] == c[1]
-            and c[2] in (None, KIND.get(path[len(c[1])][0]) if len(path) > len(c[1]) else "cnt")
-        ]
-
-        def shown(d):
-            own = path + (("c", d[0]),)
-            return own in tree.cells or own not in tree.all
-
-        total = sum(
-            c[3]
-            for c in log
-            if c[1] == path and c[2] == "add" and shown(c[0]) and not any(covers(r, c[0]) for r in resets)
+        log = [c for c in self.counts[key] if c[1] == path and covers(vector, c[0])]
+        resets = [c[3] for c in log if c[2] == "reset"] + self.cleared_counts(
+            key, lambda dot: covers(vector, dot), path
         )
-        again = {
-            c[3][1]: (c[3][0], c[0]) for c in log if c[1] == path and c[2] == "again" and not covers(vector, c[3][1])
-        }
-        total += sum(n for d, (n, new) in again.items() if not any(covers(r, d) or covers(r, new) for r in resets))
+
+        def stands(*dots):
+            """No reset saw the first of these, a replica's, nor where it was minted anew."""
+            own = path + (("c", dots[0][0]),)
+            seen = any(only in (None, dots[0][0]) and covers(r, d) for r, only in resets for d in dots)
+            return not seen and (own in tree.cells or own not in tree.all)
+
+        total = sum(c[3] for c in log if c[2] == "add" and stands(c[0]))
+        again = defaultdict(set)
+        for new, _, _, (n, dots) in [c for c in log if c[2] == "again"]:
+            if not covers(vector, dots[0]):
+                again[n, dots[0]] |= {*dots[1:], new}
+        total += sum(n for (n, dot), news in again.items() if stands(dot, *news))
         tries = defaultdict(list)
-        for c in log:
-            if c[1] == path and c[2] == "once":
-                tries[c[3][0]].append((c[0], c[3][1]))
+        for c in [c for c in log if c[2] == "once"]:
+            tries[c[3][0]].append((c[0], c[3][1]))
         for some in tries.values():
-            if not any(covers(r, d) for r in resets for d, _ in some):
+            if not any(only is None and covers(r, d) for r, only in resets for d, _ in some):
                 total += min(some)[1]
         return total
+
+    def cleared_counts(self, key, known, path):
+        """What new lives and containers made anew had seen of the counter at `path`."""
+        found = []
+        for dot, q, kind, cover, scope in self.clears[key]:
+            if known(dot) and scope is None and path[: len(q)] == q:
+                inside = KIND.get(path[len(q)][0]) if len(path) > len(q) else "cnt"
+                found += [(cover, None)] if kind in (None, inside) else []
+        return found
 
 
 def cleared(p, q, kind, below):

@@ -2,10 +2,24 @@
 
 from collections import defaultdict
 
-from tests.model.cells import JSON, KIND, SWEPT, counter_cell, covers, leaf_value, live, newest, once_of, ttl_date
+from tests.model.cells import (
+    JSON,
+    KIND,
+    SWEPT,
+    covers,
+    is_live,
+    leaf_value,
+    live,
+    newest,
+    once_of,
+    once_value,
+    share_of,
+    share_value,
+    ttl_date,
+)
 from tests.model.guards import on
 
-__all__ = ["Tree", "shape", "present", "reading"]
+__all__ = ["Tree", "shape", "then", "present", "reading"]
 
 
 class Tree:
@@ -55,12 +69,6 @@ class Tree:
             return {e: v for e, v in found.items() if v is not None} or None
         return leaf_value(root, self.cells.get(p))
 
-    def uncounted(self):
-        """The key's value without its counters: their history is off."""
-        bare = Tree({p: c for p, c in self.all.items() if p and p[0] != "cnt"})
-        bare.count = lambda p: 0
-        return bare.key()
-
     def elements(self, p):
         """(position, element) in order: a live order cell wins over the identity."""
         out = []
@@ -72,15 +80,9 @@ class Tree:
         return sorted(out)
 
     def _count(self, p):
-        n = 0
-        for comp in self.kids[p, "cnt"]:
-            total, cancelled = counter_cell(self.cells.get(p + (comp,), {}))
-            n += total - cancelled
-        for q, sibs in self.cells.items():
-            if q[:-1] == p and q[-1][0] == "o" and (once := once_of(sibs)):
-                amount, _, folded, cancelled = once
-                n += (0 if folded or cancelled else amount) - (amount if folded and cancelled else 0)
-        return n
+        shares = sum(share_value(share_of(self.cells.get(p + (c,), {}))) for c in self.kids[p, "cnt"])
+        onces = [once_of(sibs) for q, sibs in self.cells.items() if q[:-1] == p and q[-1][0] == "o"]
+        return shares + sum(once_value(once[0]) for once in onces if once)
 
     def node(self, p):
         """Readings of a json path, latest first: [(rank, kind, value, live siblings)]. Parents are not asked."""
@@ -90,11 +92,11 @@ class Tree:
 
     def _node(self, p):
         sibs = self.cells.get(p)
-        if not sibs:
+        if not sibs or (p[0] == "dw" and not all(is_live(s[1]) for s in sibs.values())):
             return []
         mode, expired = p[0], self.date if len(p) == 1 else None
         alive = [(st, d, pl) for st, d, pl in live(sibs) if expired is None or st >= expired]
-        hiders = [s[1][1] for s in sibs.values() if s[1] and s[1][0] == "hide"]
+        hiders = [(d, s[1][1]) for d, s in sibs.items() if s[1] and s[1][0] == "hide"]
         out = []
         scalars = [x for x in alive if x[2][0] == "v"]
         if scalars:
@@ -104,7 +106,7 @@ class Tree:
         for kind in ("obj", "arr", "set", "cnt"):
             marks = [x[:2] for x in alive if x[2] == ("mark", kind)]
             hid = bool(hiders) or (expired is not None and any(s[1] == ("mark", kind) for s in sibs.values()))
-            if (not marks and not (hid and mode == "ew")) or (mode == "dw" and hiders):
+            if not marks and not (hid and mode == "ew"):
                 continue
             value, below = self.contents(p, kind)
             outside = (
@@ -113,7 +115,8 @@ class Tree:
                 else [
                     (st, d)
                     for st, d in below
-                    if not any(covers(h, d) for h in hiders) and (expired is None or st >= expired)
+                    if not any(covers(seen, d) or d == own for own, seen in hiders)
+                    and (expired is None or st >= expired)
                 ]
             )
             if marks or outside:
@@ -163,6 +166,12 @@ class Tree:
 def shape(readings):
     """The value of a json path: what is read, then the conflicts."""
     return [(r[1], r[2]) for r in readings]
+
+
+def then(cells):
+    """The value when the cells came to be so: whoever reads it later reads the same. Of nothing there is no version."""
+    latest = max((s[0] for c in cells.values() for s in c.values()), default=0)
+    return Tree(cells, latest).key() or Tree(cells).key()
 
 
 def present(cells, now):

@@ -3,10 +3,11 @@
 from tests.model.data_world import DataWorld
 from tests.model.guards import BROKEN, GUARDS
 from tests.model.members_world import MembersWorld
+from tests.model.purge_world import PurgeWorld
 
 __all__ = ["WORLDS", "run"]
 
-WORLDS = {"data": DataWorld, "members": MembersWorld}
+WORLDS = {"data": DataWorld, "members": MembersWorld, "purge": PurgeWorld}
 
 
 def run(seed, steps=220, broken=(), world="data"):

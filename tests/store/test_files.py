@@ -6,6 +6,7 @@ import random
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from crdtkv.errors import (
     StorageFailed,
     StoreLocked,
 )  # fmt: skip
+from crdtkv.storage.journal import Change, Journal
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
 from tests.store.filling import everything, fill
 
@@ -154,6 +156,19 @@ def test_a_path_that_is_none(odd: Any) -> None:
         crdtkv.open(odd, colo="lhr")
 
 
+def test_a_disk_with_no_room_for_a_new_store(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Told as that, and not as a wrong path."""
+
+    def full(self: SqliteStorage) -> None:
+        self._db.execute("PRAGMA max_page_count=1")
+        self._db.execute("CREATE TABLE a (b)")
+
+    monkeypatch.setattr(SqliteStorage, "_create", full)
+    with pytest.raises(StorageFailed, match="full") as caught:
+        crdtkv.open(path, colo="lhr")
+    assert caught.value.happened == "no" and "make room" in caught.value.next_step
+
+
 def test_a_full_disk(path: Path) -> None:
     """A commit that does not fit: StorageFailed, nothing of it here or in the file; the next that fits is fine."""
     kv = crdtkv.open(path, colo="lhr", random=random.Random(1))
@@ -218,91 +233,61 @@ def test_a_disk_that_turns_read_only(path: Path) -> None:
     kv.close()
 
 
-def test_a_commit_fails_at_each_of_its_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever row of a transaction fails: nothing of it is left, in memory or in the file."""
+class Failing:
+    """In the place of Journal.append: the `at`-th record of a file fails before it is written, or right after."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, error: BaseException, after: bool) -> None:
+        whole = Journal.append
+
+        def append(journal: Journal, changes: Iterable[Change]) -> None:
+            if after:
+                whole(journal, changes)
+            raise error
+
+        patch.setattr(Journal, "append", append)
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(
+    "error", [sqlite3.OperationalError("disk I/O error"), MemoryError(), KeyboardInterrupt()], ids=repr
+)
+def test_a_commit_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, after: bool) -> None:
+    """Whatever is raised, before the record is in the journal or after: nothing of it is left, the next one is fine."""
     kv = crdtkv.open(path, colo="lhr")
     fill(kv)
     state = everything(kv)
-    whole = SqliteStorage._save_row
-    rows = 0
-    while True:
-        rows += 1
-        left = rows
-
-        def failing(self: SqliteStorage, table: str, where: tuple[Any, ...]) -> None:
-            nonlocal left
-            left -= 1
-            if left == 0:
-                raise sqlite3.OperationalError("disk I/O error")
-            whole(self, table, where)
-
-        monkeypatch.setattr(SqliteStorage, "_save_row", failing)
-        try:
-            with kv.transaction() as t:
-                t.put("doc", {"tags": ["z"], "l": [1], "hits": 9})
-                t.list("row").move(0, 2)
-                t.counter("n").add(1)
-                t.delete("mv")
-        except StorageFailed as error:
-            assert "disk I/O error" in str(error)
-            assert everything(kv) == state
-            assert kv.check() == []
-        else:
-            break
-    assert rows > 8
-    monkeypatch.undo()
-    after = everything(kv)
+    with monkeypatch.context() as patch:
+        Failing(patch, error, after)
+        told = StorageFailed if isinstance(error, sqlite3.Error) else type(error)
+        with pytest.raises(told), kv.transaction() as t:
+            t.put("doc", {"tags": ["z"], "l": [1], "hits": 9})
+            t.list("row").move(0, 2)
+            t.counter("n").add(1)
+            t.delete("mv")
+    assert everything(kv) == state
+    assert kv.check() == []
+    assert kv.put("a", 3).value == 3
+    expected = everything(kv)
     kv.close()
     with crdtkv.open(path, colo="lhr") as again:
-        assert everything(again)[1:7] == after[1:7]
+        assert everything(again)[1:7] == expected[1:7]
 
 
 def test_a_crash_in_mid_commit_leaves_nothing_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process dies between two rows: on opening, the transaction has not happened."""
+    """The process dies with the record written and not committed: on opening, the transaction has not happened."""
     kv = crdtkv.open(path, colo="lhr")
     fill(kv)
     state = everything(kv)
-    db = kv._replica.storage._db  # type: ignore[attr-defined]
-    whole = SqliteStorage._save_row
-    saved = 0
-
-    def dying(self: SqliteStorage, table: str, where: tuple[Any, ...]) -> None:
-        nonlocal saved
-        saved += 1
-        if saved == 4:
-            raise SystemExit
-        whole(self, table, where)
-
-    monkeypatch.setattr(SqliteStorage, "_save_row", dying)
-    with pytest.raises(SystemExit):
-        kv.put("doc", {"tags": ["z"], "l": [], "x": 1})
-    db.close()
-    monkeypatch.undo()
+    storage = kv._replica.storage
+    with monkeypatch.context() as patch:
+        Failing(patch, SystemExit(), after=True)
+        patch.setattr(SqliteStorage, "_undo_commit", lambda self: self._db.close())
+        with pytest.raises(SystemExit):
+            kv.put("doc", {"tags": ["z"], "l": [], "x": 1})
+    assert isinstance(storage, SqliteStorage)
     with crdtkv.open(path, colo="lhr") as again:
         assert everything(again)[1:8] == state[1:8]
         assert again.check() == []
-
-
-def test_after_a_commit_that_raised_the_store_still_writes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not only sqlite3's errors: whatever is raised in a commit (memory, a signal), the next one is fine."""
-    kv = crdtkv.open(path, colo="lhr")
-    kv.put("a", 1)
-    whole = SqliteStorage._save_row
-    with monkeypatch.context() as patch:
-
-        def failing(self: SqliteStorage, table: str, where: tuple[Any, ...]) -> None:
-            if table == "meta":
-                raise MemoryError
-            whole(self, table, where)
-
-        patch.setattr(SqliteStorage, "_save_row", failing)
-        with pytest.raises(MemoryError):
-            kv.put("a", 2)
-    assert kv["a"] == 1
-    assert kv.put("a", 3).value == 3
-    kv.close()
-    with crdtkv.open(path, colo="lhr") as again:
-        assert again["a"] == 3
 
 
 def test_the_file_is_the_users(path: Path) -> None:

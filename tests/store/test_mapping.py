@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, BaseRequired
 
 
 @pytest.fixture
@@ -118,3 +118,23 @@ def test_errors_of_a_selection_come_at_once(kv: crdtkv.Store) -> None:
     for wrong in ({"glob": "[a"}, {"regex": "("}, {"start": 7}, {"reverse": "yes"}):
         with pytest.raises(BadRequest):
             kv.keys(**wrong)  # type: ignore[arg-type]
+
+
+def test_update_is_one_transaction(kv: crdtkv.Store) -> None:
+    """All or nothing: also where the last of it is no value."""
+    before = kv.vector[kv.id]
+    kv.update({"a": 1, "b": b"blob"}, c=[3])
+    kv.update([("d", 4)])
+    assert dict(kv) == {"a": 1, "b": crdtkv.Blob(b"blob"), "c": [3], "d": 4} and kv.vector[kv.id] == before + 2
+    for wrong in ({"e": 1, "f": float("nan")}, {"e": 1, "": 2}, [("e", 1), ("f", object())]):
+        with pytest.raises(BadRequest):
+            kv.update(wrong)
+    kv.rules.set("x*", "lww", require_base=True)
+    kv["x1"] = 1
+    with pytest.raises(BaseRequired):
+        kv.update(e=1, x1=2)
+    assert "e" not in kv and kv["x1"] == 1
+    with kv.transaction() as t:
+        t.update(y=1)
+        assert t["y"] == 1
+    assert kv["y"] == 1

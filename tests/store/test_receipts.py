@@ -118,3 +118,26 @@ def test_with_an_expiry_date(kv: crdtkv.Store, clock: Any) -> None:
     receipt = kv.set("k").add("b")
     clock.now += 20
     assert "k" not in kv and receipt.value == ["a", "b"]
+
+
+def test_of_a_repeated_put_in_a_transaction(kv: crdtkv.Store) -> None:
+    """Void if the first try was in the one that was undone; not if that was committed before."""
+    kv.put("before", 1, idempotency_key="before")
+    with pytest.raises(RuntimeError), kv.transaction() as t:
+        t.put("k", 1, idempotency_key="in it")
+        void, standing = t.put("k", 1, idempotency_key="in it"), t.put("before", 1, idempotency_key="before")
+        raise RuntimeError("given up")
+    assert standing.value == 1 and standing.version
+    with pytest.raises(BadRequest, match="was undone"):
+        _ = void.version
+
+
+def test_of_a_put_tried_again_later(kv: crdtkv.Store) -> None:
+    """The same receipt: version, strategy and value of then, whatever became of the key."""
+    first = kv.put("k", ["b", "a"], strategy="set", idempotency_key="try")
+    kv.set("k").add("c")
+    again = kv.put("k", ["b", "a"], strategy="set", idempotency_key="try")
+    assert (again.version, again.strategy, again.value) == (first.version, "set", ["a", "b"])
+    kv.delete("k")
+    gone = kv.put("k", ["b", "a"], strategy="set", idempotency_key="try")
+    assert gone.value == ["a", "b"] and "k" not in kv

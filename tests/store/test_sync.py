@@ -243,3 +243,22 @@ def test_listeners_are_told_of_all_that_is_minted_here(opened: Opened, clock: An
         numbers = [n for id, n in told[kv.colo] if id == kv.id]
         assert numbers == list(range(numbers[0], kv.vector[kv.id] + 1)) and numbers
     assert len(told["lhr"]) > 3
+
+
+def test_a_listener_may_write(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    """After a commit, and after an exchange: what it writes is the next transaction."""
+    lhr, sin = pair
+    told: list[Any] = []
+
+    def listen(record: Any, data: bytes) -> None:
+        told.append(record.dot[1])
+        if len(told) < 3:
+            lhr.put(f"told/{len(told)}", 1)
+
+    lhr.on_commit.append(listen)
+    lhr.put("a", 1)
+    assert told == list(range(told[0], told[0] + 3)) and list(lhr.keys("told/")) == ["told/1", "told/2"]
+    told.clear()
+    gru = crdtkv.open(colo="gru")
+    assert lhr.sync(gru).equal
+    assert lhr.sync(sin).equal and dict(lhr) == dict(sin)

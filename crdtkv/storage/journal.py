@@ -1,0 +1,70 @@
+"""The journal: what each commit changed, one row a commit, until the tables have it.
+
+Law of this room: the journal replayed over the tables, as any step of a checkpoint left
+them, gives what was committed last. So a record holds whole rows, and may be replayed
+over what it has done already; and rows leave the journal only when a table holds each
+of them, or one that is newer.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgpack
+import xxhash
+
+from crdtkv.storage.rows import TABLES, RowInvalid
+
+__all__ = ["Change", "Journal"]
+
+Change = tuple[str, tuple[Any, ...], Any]
+"""Table, where, and the row as plain data; None: there is none any more."""
+
+_NUMBERS = {table: number for number, table in enumerate(TABLES)}
+_NAMES = list(TABLES)
+
+
+class Journal:
+    """The table `journal` of a store's file. Whoever calls holds the transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self.last = 0
+        """The number of the last record."""
+        self.size = 0
+        """Bytes of the records that are in it."""
+
+    @staticmethod
+    def create(db: sqlite3.Connection) -> None:
+        """Make the table."""
+        db.execute("CREATE TABLE journal (n INTEGER PRIMARY KEY, record BLOB NOT NULL, checksum INTEGER NOT NULL)")
+
+    def append(self, changes: Iterable[Change]) -> None:
+        """One more record. O(changes), some 10 us and the disk."""
+        record = msgpack.packb([(_NUMBERS[table], where, row) for table, where, row in changes])
+        n = self.last + 1
+        self._db.execute("INSERT INTO journal VALUES (?, ?, ?)", (n, record, _checksum(n, record)))
+        self.last = n
+        self.size += len(record)
+
+    def replay(self) -> Iterator[Change]:
+        """All changes, in the order they were committed. Raises RowInvalid."""
+        for n, record, checksum in self._db.execute("SELECT n, record, checksum FROM journal ORDER BY n"):
+            if type(record) is not bytes or _checksum(n, record) != checksum:
+                raise RowInvalid(f"the checksum of journal {n} does not fit")
+            self.last = n
+            self.size += len(record)
+            for number, where, row in msgpack.unpackb(record, strict_map_key=False):
+                yield _NAMES[number], tuple(where), row
+
+    def trim(self, to: int) -> None:
+        """The tables have all that the records up to `to` changed."""
+        self._db.execute("DELETE FROM journal WHERE n <= ?", (to,))
+        found = self._db.execute("SELECT coalesce(sum(length(record)), 0) FROM journal").fetchone()
+        self.size = found[0]
+
+
+def _checksum(n: int, record: bytes) -> int:
+    return xxhash.xxh3_64_intdigest(record, seed=n) >> 1

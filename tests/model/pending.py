@@ -1,0 +1,105 @@
+"""What earlier incarnations of a store wrote and nobody covers: minted anew, or lost with a trace.
+
+A write that is minted anew is like any edit whose base is old: what reads as absent it replaces whole, and of what
+stands what its writer had seen and replaced.
+"""
+
+from typing import NamedTuple
+
+from tests.model.cells import at_least, covers, is_counter, is_live, leaf_value, live, share_of
+from tests.model.draft import Base
+from tests.model.guards import on
+
+__all__ = ["Item", "remint", "uncovered"]
+
+
+class Item(NamedTuple):
+    """A pending write, what its writer had absorbed, and what stood beside it; `first`: it had replaced nothing."""
+
+    dot: tuple
+    key: str
+    path: tuple
+    stamp: int
+    payload: tuple
+    vector: dict
+    beside: frozenset
+    first: bool
+
+    @property
+    def trace(self):
+        return self.dot, self.key, self.path
+
+    def covered(self, dot):
+        return covers(self.vector, dot) and dot not in self.beside
+
+
+def uncovered(st, keys, vector):
+    """The own siblings that a snapshot at `vector` does not cover, nor what they were minted anew from."""
+    return [
+        Item(d, key, p, s[0], s[1], dict(st.vector), frozenset(c.keys() - {d}), not s[2])
+        for key in keys
+        for p, c in st.cells.get(key, {}).items()
+        for d, s in c.items()
+        if p and d[0] in st.lineage and not any(covers(vector, was) for was in said_before(st, d))
+    ]
+
+
+def said_before(st, dot):
+    """A dot, what it was minted anew from, and so on: that may stand where this store returns to."""
+    while dot:
+        yield dot
+        dot = st.minted.get(dot) if on("remint-chain") else None
+
+
+def remint(st, mint, inbox):
+    """When the members agree: who has not heard of an eviction may still absorb from the evicted what is minted anew
+    here. `mint(items, work, base)` -> the record, or None; `inbox(item)`: it is lost with a trace."""
+    if not st.pending or not (st.agreed() or not on("remint-waits")):
+        return
+    pending, st.pending = st.pending, []
+    for dot in sorted({i.dot for i in pending}, key=lambda d: min((i.stamp, d) for i in pending if i.dot == d)):
+        items = [i for i in pending if i.dot == dot and not covers(st.vector, dot)]
+        lost = [i for i in items if loses(st, i)]
+        for item in lost:
+            inbox(item)
+        again = [i for i in items if i not in lost]
+        keys = sorted({i.key for i in again})
+        work = [(key, together([i for i in again if i.key == key])) for key in keys]
+        rec = mint(again, work, Base({}, {key: {} for key in keys}, {}))
+        if rec:
+            st.minted[rec.dot] = dot
+
+
+def together(items):
+    return lambda draft: [rewrite(draft, item) for item in items]
+
+
+def loses(st, item):
+    """A later value stands, or it was removed, or may have been and nobody remembers."""
+    cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
+    unseen = [(d, s) for d, s in cell.items() if not item.covered(d)]
+    forgot = not cell and not at_least(item.vector, st.F) and on("remint-F")
+    if is_counter(item.path):
+        return forgot and not item.first
+    if not is_live(item.payload):
+        return False
+    if root == "lww" and on("remint-later") and any(s[0] > item.stamp for _, s in unseen):
+        return True
+    if root == "rw" and on("remint-removed") and any(not is_live(s[1]) for _, s in unseen):
+        return True
+    return forgot and (root == "rw" or (root == "lww" and item.stamp <= st.S))
+
+
+def rewrite(draft, item):
+    """A counter's cell joins by max, so only the part that nobody has seen counts."""
+    sibs = draft.cells.get(item.path, {})
+    if is_counter(item.path):
+        share = share_of({**sibs, item.dot: (item.stamp, item.payload)})
+        dead = not live(sibs) and not is_live(item.payload)
+        draft.write(item.path, ("c", share, dead), all=True)
+        return
+    absent = leaf_value(item.path[0], sibs) is None
+    seen = [d for d in sibs if item.covered(d) or not on("remint-base")]
+    if item.payload is None and (absent or not (item.path[0] == "rw" or any(is_live(sibs[d][1]) for d in seen))):
+        return
+    draft.write(item.path, item.payload, all=draft.absent_all(absent and is_live(item.payload)), also=seen)

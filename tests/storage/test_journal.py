@@ -1,0 +1,167 @@
+"""The journal and its checkpoints: whatever was acknowledged is there, wherever a process ends."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.storage import checkpoint
+from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.sqlite import SqliteStorage
+
+ROOT = Path(__file__).parents[2]
+LONG = os.environ.get("CRDTKV_LAWS") == "long"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lhr.db"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints all the time, a few rows a step."""
+    monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 2_000)
+    monkeypatch.setattr(checkpoint, "STEP_ROWS", 3)
+
+
+def storage_of(kv: crdtkv.Store) -> SqliteStorage:
+    found = kv._replica.storage
+    assert isinstance(found, SqliteStorage)
+    return found
+
+
+def act(kv: crdtkv.Store, dice: random.Random) -> None:
+    """Something to something."""
+    key = f"k{dice.randrange(6)}"
+    match dice.randrange(6):
+        case 0:
+            kv.put(key, [dice.randrange(9) for _ in range(dice.randrange(6))])
+        case 1:
+            kv.delete(key)
+        case 2:
+            kv.counter("n").add(1, idempotency_key=str(dice.random()))
+        case 3:
+            kv.list("l").append(dice.random())
+        case 4:
+            kv.list("l").clear()
+        case _:
+            kv.compact()
+
+
+def everything(kv: crdtkv.Store) -> Any:
+    entries = [(e.key, e.value, e.version) for e in kv.scan()]
+    past = {k: [(r.version, r.value) for r in kv.history(k)] for k in ("k0", "l", "n")}
+    return kv.vector, kv.digest(), kv.floor, entries, past
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("durability", ["full", "normal"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_process_ends_anywhere(path: Path, seed: int, durability: str) -> None:
+    """After each few operations it dies or closes; in between checkpoints begin, go on and end."""
+    dice = random.Random(seed)
+    now = [1_767_261_600.0]
+
+    def clock() -> float:
+        now[0] += 2
+        return now[0]
+
+    for _ in range(25):
+        kv = crdtkv.open(path, colo="lhr", clock=clock, durability=durability, purge_step_ms=1)
+        for _ in range(dice.randrange(12)):
+            act(kv, dice)
+        before = everything(kv)
+        if dice.random() < 0.7:
+            storage_of(kv)._db.close()
+        else:
+            kv.close()
+        with crdtkv.open(path, colo="lhr", clock=clock, purge_step_ms=1) as again:
+            assert everything(again)[2:] == before[2:]
+            assert {r: again.vector[r] for r in before[0]} == before[0]
+            assert again.check() == []
+
+
+@pytest.mark.usefixtures("small")
+def test_the_journal_does_not_grow(path: Path) -> None:
+    """However much is written; and a file that was closed has an empty one."""
+    with crdtkv.open(path, colo="lhr") as kv:
+        sizes = []
+        for n in range(200):
+            kv.put(f"k{n % 7}", "x" * 100)
+            sizes.append(storage_of(kv)._journal.size)
+        assert max(sizes) < 20_000 and min(sizes[50:]) < 3_000
+    db = sqlite3.connect(path)
+    assert db.execute("SELECT count(*) FROM journal").fetchone() == (0,)
+    assert db.execute("SELECT count(DISTINCT key) FROM cell WHERE key LIKE 'k%'").fetchone() == (7,)
+    db.close()
+
+
+@pytest.mark.usefixtures("small")
+def test_a_checkpoint_that_fails_fails_no_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in the journal is written. When the disk is well again the next step goes on where it was."""
+    kv = crdtkv.open(path, colo="lhr")
+    kv.put("a", 0)
+
+    def failing(self: Checkpoint, table: str, places: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "_write_table", failing)
+        for n in range(60):
+            kv.put(f"k{n}", "x" * 100)
+        assert storage_of(kv)._journal.size > 10_000
+    before = everything(kv)
+    kv.put("a", 1)
+    for _ in range(100):
+        kv.put("a", 2)
+    assert storage_of(kv)._journal.size < 10_000
+    kv.close()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert [e[:2] for e in everything(again)[3][1:]] == [e[:2] for e in before[3][1:]]
+        assert again["a"] == 2 and again.check() == []
+
+
+WRITER = """
+import sys, crdtkv
+from crdtkv.storage import checkpoint
+checkpoint.JOURNAL_BYTES, checkpoint.STEP_ROWS = 4_000, 5
+kv = crdtkv.open(sys.argv[1], colo="lhr", durability=sys.argv[2])
+n = int(sys.argv[3])
+while True:
+    n += 1
+    with kv.transaction() as t:
+        t.put("n", n)
+        t.put(f"k{n % 50}", n)
+        t.list("l").append(n)
+        if n % 40 == 0:
+            t.list("l").clear()
+    print(n, flush=True)
+"""
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+def test_killed(path: Path, durability: str) -> None:
+    """SIGKILL at any time: all that was acknowledged is there, each transaction whole, and the file is sound."""
+    last = 0
+    for round in range(100 if LONG else 4):
+        command = [sys.executable, "-c", WRITER, str(path), durability, str(last)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            said = [int(child.stdout.readline()) for _ in range(20 + 13 * round % 60)]
+            child.send_signal(signal.SIGKILL)
+            said += [int(line) for line in child.stdout if line.endswith("\n")]
+        with crdtkv.open(path, colo="lhr") as kv:
+            last = kv["n"]
+            assert last in (said[-1], said[-1] + 1)
+            assert kv[f"k{last % 50}"] == last and kv["l"] == list(range(last - last % 40 + 1, last + 1))
+            assert kv.check() == []

@@ -35,7 +35,8 @@ def open_store(
     name; stores of different ones do not sync. `history=False` keeps no superseded values.
     `purge_step_ms`: in what steps deleted cells are dropped, in milliseconds. `durability`: "full":
     what was acknowledged survives a power cut; "normal": one may take back the last writes, and
-    the store then takes a new id. `clock` gives seconds since 1970 and `random` the names of incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
+    the store then takes a new id. `clock` gives seconds since 1970 and `random` the names of
+    incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 
     >>> kv = open_store(":memory:", colo="lhr")

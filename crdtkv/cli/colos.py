@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crdtkv.cli.door import Command, example, fail, in_words, named, on_store, open_named, warn
+from crdtkv.cli.door import Command, Group, example, fail, in_words, named, on_store, open_named, warn
 from crdtkv.cli.options import Form, Output, Prefix, StoreFile
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     on_store(app, "sync", "crdtkv sync sin.db gru.db -s lhr.db", makes=True)(_sync)
     group = typer.Typer(
-        no_args_is_help=True, epilog=example("crdtkv members list"), help="Who belongs to the namespace."
+        cls=Group, epilog=example("crdtkv members list"), help="Who belongs to the namespace; alone it lists them."
     )  # fmt: skip
     on_store(group, "list", "crdtkv members list")(_members)
     on_store(group, "leave", "crdtkv members leave")(_leave)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crdtkv.cli.complete import complete_pattern, complete_strategy
-from crdtkv.cli.door import example, fail, many, on_store, warn
+from crdtkv.cli.door import Group, example, fail, many, on_store, warn
 from crdtkv.cli.options import Key, Prefix
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ _Pattern = Annotated[
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     inbox = typer.Typer(
-        no_args_is_help=True, epilog=example("crdtkv conflicts list"),
-        help="Writes of this colo that lost against concurrent ones.",
+        cls=Group, epilog=example("crdtkv conflicts list"),
+        help="Writes that lost; alone it lists them.",
     )  # fmt: skip
     on_store(inbox, "list", "crdtkv conflicts list --prefix cart/")(_conflicts)
-    on_store(inbox, "restore", "crdtkv conflicts restore 0195a-2f")(_restore)
-    on_store(inbox, "dismiss", "crdtkv conflicts dismiss 0195a-2f\ncrdtkv conflicts dismiss --all")(_dismiss)
+    on_store(inbox, "restore", "crdtkv conflicts restore ID")(_restore)
+    on_store(inbox, "dismiss", "crdtkv conflicts dismiss ID\ncrdtkv conflicts dismiss --all")(_dismiss)
     app.add_typer(inbox, name="conflicts")
     rules = typer.Typer(
-        no_args_is_help=True, epilog=example("crdtkv rules set 'cart/*' json --path /tags=set"),
-        help="Which strategy new keys are made under.",
+        cls=Group, epilog=example("crdtkv rules set 'cart/*' json --path /tags=set"),
+        help="How new keys are made; alone it lists the rules.",
     )  # fmt: skip
     on_store(rules, "list", "crdtkv rules list")(_rules)
     on_store(rules, "of", "crdtkv rules of cart/7")(_rule_of)
@@ -97,7 +97,10 @@ def _rules(kv: "Store", out: "Printer") -> None:
 
 
 def _rule_of(kv: "Store", out: "Printer", key: Key) -> None:
-    """The rule that holds for a key when it is made (raw: its strategy)."""
+    """The rule that holds for a key when it is made.
+
+    Raw: its strategy.
+    """
     out.one(kv.rules.of(key).to_plain(), ["strategy"])
 
 

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from crdtkv.cli.options import Colo, Output, StoreFile
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from crdtkv import Store
 
 __all__ = [
-    "WAIT", "Act", "Command", "example", "fail", "in_words", "many", "named", "off_store", "on_store", "open_named",
-    "other", "warn",
+    "WAIT", "Act", "Command", "Group", "Taking", "example", "fail", "in_words", "many", "named", "off_store",
+    "on_store", "open_named", "other", "warn",
 ]  # fmt: skip
 
 WAIT = 2.0
@@ -50,6 +50,15 @@ class Command(TyperCommand):
         return [w for w in options if (w.partition("=")[0] if w[:2] == "--" else w[:2]) not in known]
 
 
+class Group(TyperGroup):
+    """A group of commands that lists what there is when none of them is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer's, but for that."""
+        named = bool(args) and (args[0][:1] != "-" or args[0] in ("-h", "--help"))
+        return super().parse_args(ctx, args if named else ["list", *args])
+
+
 def _is_number(word: str) -> bool:
     return word[:1] == "-" and word[1:2].isdigit()
 
@@ -59,7 +68,21 @@ def example(words: str) -> str:
     return "\b\nExample:\n" + "\n".join(f"  {line}" for line in words.splitlines())
 
 
-def on_store(group: typer.Typer, name: str, shown: str, *, makes: bool = False) -> Callable[[Act], Act]:
+class Taking(NamedTuple):
+    """An argument that is read before the store is opened: what is wrong with it makes no file and waits for none.
+
+    `name`: of the command's own parameter; `parameters`: what stands in the call for it, as
+    (name, annotation, default); `read`: takes these, gives what the command is given.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, Any, Any], ...]
+    read: Callable[..., Any]
+
+
+def on_store(
+    group: typer.Typer, name: str, shown: str, *, makes: bool = False, taking: Taking | None = None
+) -> Callable[[Act], Act]:
     """A command of `group` whose first two arguments are the open store and where it prints.
 
     `makes`: a file that is not there yet is made; otherwise that is an error of usage.
@@ -71,25 +94,20 @@ def on_store(group: typer.Typer, name: str, shown: str, *, makes: bool = False) 
             from crdtkv.cli.output import Printer
 
             with in_words():
-                if "-" in _words_of(given):
-                    from crdtkv.cli.words import read_ahead
-
-                    read_ahead()
+                if taking is not None:
+                    given[taking.name] = taking.read(**{p: given.pop(p) for p, _, _ in taking.parameters})
                 with open_named(store, colo, makes) as kv:
                     act(kv, Printer(form), **given)
 
         own = list(inspect.signature(act).parameters.values())[2:]
+        if taking is not None:
+            at = [parameter.name for parameter in own].index(taking.name)
+            own[at : at + 1] = [_option(*parameter) for parameter in taking.parameters]
         _dress(command, act, [*own, *(_option(*option) for option in _OPTIONS)])
         group.command(name, cls=Command, epilog=example(shown))(command)
         return act
 
     return decorate
-
-
-def _words_of(given: dict[str, Any]) -> list[str]:
-    """The words that a command was given for values."""
-    values = (given.get(name) or [] for name in ("value", "values", "patch"))
-    return [word for found in values for word in ([found] if isinstance(found, str) else found)]
 
 
 def off_store(group: typer.Typer, name: str, shown: str) -> Callable[[Act], Act]:
@@ -111,8 +129,8 @@ def off_store(group: typer.Typer, name: str, shown: str) -> Callable[[Act], Act]
     return decorate
 
 
-def _option(name: str, annotation: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+def _option(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _dress(command: Callable[..., None], act: Act, parameters: list[inspect.Parameter]) -> None:
@@ -146,21 +164,12 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
         raise typer.BadParameter(
             f"there is no file {str(path)!r}; a put, an import or a sync makes one", param_hint="'--store' / '-s'"
         )
-    was_there, written = path.exists(), 1
-    try:
-        with _opened(path, colo or (None if there else path.stem)) as kv:
-            try:
-                _open_here.append(path)
-                yield kv
-            finally:
-                _open_here.remove(path)
-                written = sum(kv.vector.values())
-    except BaseException:
-        if not was_there and written == 1:  # its own joining: it was made for nothing
-            for made in path.parent.glob(f"{path.name}*"):
-                if made.name[len(path.name) :] in ("", "-wal", "-shm", "-witness"):
-                    made.unlink()
-        raise
+    with _opened(path, colo or (None if there else path.stem)) as kv:
+        _open_here.append(path)
+        try:
+            yield kv
+        finally:
+            _open_here.remove(path)
 
 
 def other(path: Path) -> Path:

@@ -1,5 +1,7 @@
 """The command's front: its groups of commands, and what stands before them."""
 
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -78,4 +80,7 @@ def _demo(
 
 def main() -> None:
     """What the script `crdtkv` runs. Leaves with SystemExit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # else a locale without UTF-8 would end a command in the middle
+            stream.reconfigure(errors="backslashreplace", encoding=None if stream.isatty() else "utf-8")
     app(prog_name="crdtkv")

@@ -1,5 +1,6 @@
 """Commands that move many keys: export, import."""
 
+import inspect
 import os
 import sys
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
 
 import typer
 
-from crdtkv.cli.door import fail, many, on_store, other, warn
+from crdtkv.cli.door import Taking, fail, many, on_store, other, warn
 from crdtkv.cli.options import Prefix
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Format(StrEnum):
 _Format = Annotated[
     Format | None, typer.Option("--format", help="Else what the file's name says, as in keys.csv; else ndjson.")
 ]
+_File = Annotated[
+    Path, typer.Argument(metavar="FILE", show_default=False, help="NDJSON, JSON array, CSV, SQLite; '-': stdin.")
+]
 _MAX_TOLD = 20
 """Bad lines that are told one by one; the rest are counted."""
 
@@ -44,8 +48,15 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     on_store(app, "export", "crdtkv export keys.ndjson\ncrdtkv export --sqlite keys.sqlite")(_export)
     on_store(
-        app, "import", "crdtkv import keys.ndjson\ncrdtkv import app.sqlite --table users --prefix user/", makes=True
-    )(_import)
+        app, "import", "crdtkv import keys.ndjson\ncrdtkv import app.sqlite --table users --prefix user/", makes=True,
+        taking=Taking("file", (("file", _File, inspect.Parameter.empty),), _there),
+    )(_import)  # fmt: skip
+
+
+def _there(file: Path) -> Path:
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"there is no file {str(file)!r}", param_hint="FILE")
+    return file
 
 
 def _export(
@@ -132,10 +143,7 @@ def _by_name(file: Path) -> Format:
 
 def _import(
     kv: "Store", out: "Printer",
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", show_default=False, help="NDJSON, JSON array, CSV, SQLite; '-': stdin.")
-    ],
-    form: _Format = None,
+    file: Any, form: _Format = None,
     prefix: Annotated[
         str, typer.Option("--prefix", metavar="TEXT", show_default=False, help="Put before each key.")
     ] = "",
@@ -160,8 +168,6 @@ def _import(
     from crdtkv.bulk.loading import load
     from crdtkv.errors import CrdtkvError
 
-    if str(file) != "-" and not file.is_file():
-        raise typer.BadParameter(f"there is no file {str(file)!r}", param_hint="FILE")
     other(file)
     telling = _Telling()
     try:

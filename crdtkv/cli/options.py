@@ -9,8 +9,8 @@ import typer
 from crdtkv.cli.complete import complete_key, complete_strategy
 
 __all__ = [
-    "At", "Base", "Colo", "Key", "Keys", "Output", "Path_", "Prefix", "Source", "StoreFile", "StrategySpec", "Text",
-    "Values", "Form",
+    "At", "Base", "Colo", "ContentType", "Form", "Key", "Keys", "Output", "Patch",
+    "Path_", "Prefix", "Source", "StoreFile", "StrategySpec", "Text", "Value", "Values",
 ]  # fmt: skip
 
 
@@ -45,6 +45,15 @@ Key = Annotated[str, typer.Argument(metavar="KEY", autocompletion=complete_key, 
 Keys = Annotated[
     list[str], typer.Argument(metavar="KEY", autocompletion=complete_key, show_default=False, help="The keys.")
 ]
+Value = Annotated[
+    str | None, typer.Argument(metavar="VALUE", show_default=False, help="JSON, else text; '-' for stdin.")
+]
+Patch = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="PATCH", show_default=False, help="A merge patch (object) or a JSON patch (list); '-' for stdin."
+    ),
+]
 Values = Annotated[
     list[str] | None,
     typer.Argument(metavar="VALUE", show_default=False, help="JSON or text; '-': each line of stdin is one."),
@@ -53,6 +62,9 @@ Prefix = Annotated[str, typer.Option("--prefix", metavar="TEXT", help="Only keys
 Source = Annotated[
     Path | None,
     typer.Option("--file", "-f", metavar="FILE", dir_okay=False, exists=True, help="Read it from a file."),
+]
+ContentType = Annotated[
+    str | None, typer.Option("--type", metavar="TYPE", help="Keep the bytes, under this content type.")
 ]
 Text = Annotated[bool, typer.Option("--text", help="It is text as it stands, also where it looks like JSON.")]
 At = Annotated[

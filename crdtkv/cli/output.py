@@ -96,6 +96,8 @@ class Printer:
         words = value if isinstance(value, str) else _json(value)
         if self.terminal and not isinstance(value, str) and len(words) > 80:
             words = json.dumps(_plain(value), ensure_ascii=False, indent=2)
+        if self.terminal:  # what it would obey stays visible; lines and tabs stay lines and tabs
+            words = re.sub(r"[^\n\t]+", lambda found: _escaped(found[0]), words)
         print(words)
 
     def say(self, words: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crdtkv.cli.complete import complete_strategy
-from crdtkv.cli.door import example, fail, off_store
+from crdtkv.cli.door import Group, example, fail, off_store
 
 if TYPE_CHECKING:
     from crdtkv.cli.output import Printer
@@ -33,9 +33,9 @@ _Load = Annotated[
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     group = typer.Typer(
-        no_args_is_help=True,
+        cls=Group,
         epilog=example("crdtkv strategies list"),
-        help="How keys merge: what there is to choose from.",
+        help="How keys merge; alone it lists what there is.",
     )
     off_store(group, "list", "crdtkv strategies list")(_list)
     off_store(group, "show", "crdtkv strategies show set")(_show)

@@ -17,9 +17,8 @@ from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
 if TYPE_CHECKING:
     from crdtkv import Store
 
-__all__ = ["one_value", "read_ahead", "read_all", "several_values", "version_of"]
+__all__ = ["one_value", "read_all", "several_values", "version_of"]
 
-_ahead: list[bytes] = []
 _AS_TEXT = "correct it, or give --text to keep it as it stands"
 
 
@@ -42,20 +41,13 @@ def several_values(words: list[str] | None, file: Path | None, text: bool) -> li
         out += _each_line(read_all(None), text) if word == "-" else [_value(word, text)]
     if file is not None:
         out += _each_line(read_all(file), text)
-    if not out and not words and file is None:
-        raise typer.BadParameter("give a VALUE, or --file FILE, or '-' for stdin", param_hint="VALUE...")
     return out
-
-
-def read_ahead() -> None:
-    """Read stdin before the store is opened: it may come from a command that has to open it first."""
-    _ahead[:] = [sys.stdin.buffer.read(MAX_LINE + 1)]
 
 
 def read_all(file: Path | None) -> bytes:
     """A file, or stdin. Raises TooLarge for what no value can be, without reading it all."""
     if file is None:
-        found = _ahead.pop() if _ahead else sys.stdin.buffer.read(MAX_LINE + 1)
+        found = sys.stdin.buffer.read(MAX_LINE + 1)
     else:
         with file.open("rb") as stream:
             found = stream.read(MAX_LINE + 1)

@@ -1,11 +1,24 @@
 """Commands that write a key: put, delete, patch, append, add, remove, incr, revert."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crdtkv.cli.door import on_store
-from crdtkv.cli.options import Base, Key, Keys, Path_, Source, StrategySpec, Text, Values
+from crdtkv.cli.door import Taking, on_store, warn
+from crdtkv.cli.options import (
+    Base,
+    ContentType,
+    Key,
+    Keys,
+    Patch,
+    Path_,
+    Source,
+    StrategySpec,
+    Text,
+    Value,
+    Values,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from crdtkv import Receipt, Store
@@ -19,28 +32,49 @@ _Once = Annotated[
 ]
 
 
+def _read_value(value: str | None, file: Path | None, text: bool = False, content_type: str | None = None) -> Any:
+    from crdtkv.cli.words import one_value
+
+    return one_value(value, file, text, content_type)
+
+
+def _read_some(values: list[str] | None, file: Path | None, text: bool) -> list[Any]:
+    from crdtkv.cli.words import several_values
+
+    return several_values(values, file, text)
+
+
+def _read_values(values: list[str] | None, file: Path | None, text: bool) -> list[Any]:
+    if not values and file is None:
+        raise typer.BadParameter("give a VALUE, or --file FILE, or '-' for stdin", param_hint="VALUE...")
+    return _read_some(values, file, text)
+
+
+_FILE = ("file", Source, None)
+_TEXT = ("text", Text, False)
+_VALUE = Taking("value", (("value", Value, None), _FILE, _TEXT, ("content_type", ContentType, None)), _read_value)
+_VALUES = Taking("values", (("values", Values, None), _FILE, _TEXT), _read_values)
+_SOME = Taking("values", _VALUES.parameters, _read_some)
+_PATCH = Taking("patch", (("value", Patch, None), _FILE), _read_value)
+
+
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "put", "crdtkv put todo '[1, 2, 3]'\ncrdtkv put logo --file a.gif --type image/gif", makes=True)(_put)
+    put = "crdtkv put todo '[1, 2, 3]'\ncrdtkv put logo --file a.gif --type image/gif"
+    on_store(app, "put", put, makes=True, taking=_VALUE)(_put)
     on_store(app, "delete", "crdtkv delete todo")(_delete)
-    on_store(app, "patch", """crdtkv patch page '{"title": "Hats", "draft": null}'""", makes=True)(_patch)
-    on_store(app, "append", "crdtkv append todo 8 9", makes=True)(_append)
-    on_store(app, "add", "crdtkv add tags red green", makes=True)(_add)
-    on_store(app, "remove", "crdtkv remove tags red\ncrdtkv remove todo --index 0")(_remove)
+    patch = """crdtkv patch page '{"title": "Hats", "draft": null}'"""
+    on_store(app, "patch", patch, makes=True, taking=_PATCH)(_patch)
+    on_store(app, "append", "crdtkv append todo 8 9", makes=True, taking=_VALUES)(_append)
+    on_store(app, "add", "crdtkv add tags red green", makes=True, taking=_VALUES)(_add)
+    remove = "crdtkv remove tags red\ncrdtkv remove todo --index 0"
+    on_store(app, "remove", remove, taking=_SOME)(_remove)
     on_store(app, "incr", "crdtkv incr hits\ncrdtkv incr hits -5", makes=True)(_incr)
     on_store(app, "revert", "crdtkv revert todo ~1")(_revert)
 
 
 def _put(
-    kv: "Store", out: "Printer", key: Key,
-    value: Annotated[
-        str | None,
-        typer.Argument(metavar="VALUE", show_default=False, help="JSON, else text; '-' for stdin."),
-    ] = None,
-    file: Source = None, text: Text = False,
-    content_type: Annotated[
-        str | None, typer.Option("--type", metavar="TYPE", help="Keep the bytes, under this content type.")
-    ] = None,
+    kv: "Store", out: "Printer", key: Key, value: Any,
     base: Base = None, strategy: StrategySpec = None,
     ttl: Annotated[float | None, typer.Option("--ttl", metavar="SECONDS", help="It is gone after this long.")] = None,
     if_version: Annotated[
@@ -53,13 +87,10 @@ def _put(
 
     It is merged with what others did since the base, the version that you had read. Raw: the new version.
     """
-    from crdtkv.cli.words import one_value
-
     if if_absent and if_version is not None:
         raise typer.BadParameter("give --if-absent or --if-version, not both", param_hint="--if-absent")
-    found = one_value(value, file, text, content_type)
     condition: dict[str, Any] = {"if_version": if_version} if if_absent or if_version is not None else {}
-    receipt = kv.put(key, found, base=base, strategy=strategy, ttl=ttl, idempotency_key=once, **condition)
+    receipt = kv.put(key, value, base=base, strategy=strategy, ttl=ttl, idempotency_key=once, **condition)
     _wrote(out, receipt)
 
 
@@ -79,8 +110,6 @@ def _delete(
     with kv.transaction() as t:
         there = [key for key in keys if key in t]
         receipts = [t.delete(key, base=base, **condition) for key in keys]
-    from crdtkv.cli.door import warn
-
     gone = ({"key": receipt.key, "version": receipt.version} for receipt in receipts if receipt.key in there)
     out.rows(["key", "version"], gone, ["version"])
     for key in keys:
@@ -88,56 +117,34 @@ def _delete(
             warn(f"there was no {key!r}")
 
 
-def _patch(
-    kv: "Store", out: "Printer", key: Key,
-    patch: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="PATCH", show_default=False, help="A merge patch (object) or a JSON patch (list); '-' for stdin."
-        ),
-    ] = None,
-    file: Source = None, base: Base = None,
-) -> None:  # fmt: skip
+def _patch(kv: "Store", out: "Printer", key: Key, patch: Any, base: Base = None) -> None:
     """Change a document by a patch.
 
     A list is a JSON patch (RFC 6902), an object a merge patch (RFC 7396).
     """
-    from crdtkv.cli.words import one_value
-
-    _wrote(out, kv.patch(key, one_value(patch, file, text=False), base=base))
+    _wrote(out, kv.patch(key, patch, base=base))
 
 
-def _append(
-    kv: "Store", out: "Printer", key: Key, values: Values = None, file: Source = None, text: Text = False,
-    path: Path_ = None,
-) -> None:  # fmt: skip
+def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Path_ = None) -> None:
     """Append values to a list or a log.
 
     Or to an array in a JSON document (--path). A key that is not there becomes a list, unless a rule says otherwise.
     """
-    from crdtkv.cli.words import several_values
-
-    found = several_values(values, file, text)
     kind = _kind(kv, key, "list")
     if path is not None or kind == "json":
-        _wrote(out, kv.json(key).list(path or "").append(*found))
+        _wrote(out, kv.json(key).list(path or "").append(*values))
     else:
-        _wrote(out, (kv.log if kind == "log" else kv.list)(key).append(*found))
+        _wrote(out, (kv.log if kind == "log" else kv.list)(key).append(*values))
 
 
-def _add(
-    kv: "Store", out: "Printer", key: Key, values: Values = None, file: Source = None, text: Text = False,
-    path: Path_ = None,
-) -> None:  # fmt: skip
+def _add(kv: "Store", out: "Printer", key: Key, values: Any, path: Path_ = None) -> None:
     """Add elements to a set."""
-    from crdtkv.cli.words import several_values
-
     handle = kv.set(key) if path is None else kv.json(key).set(path)
-    _wrote(out, handle.add(*several_values(values, file, text)))
+    _wrote(out, handle.add(*values))
 
 
 def _remove(
-    kv: "Store", out: "Printer", key: Key, values: Values = None, file: Source = None, text: Text = False,
+    kv: "Store", out: "Printer", key: Key, values: Any,
     index: Annotated[
         int | None, typer.Option("--index", metavar="N", help="Of a list or an array: the element there (0 first).")
     ] = None,
@@ -147,18 +154,17 @@ def _remove(
 
     From a set by their values, as far as you have seen them; from a list or an array by --index.
     """
-    from crdtkv.cli.words import several_values
     from crdtkv.errors import WrongOperation
 
+    if (index is None) != bool(values) or (index is not None and base is not None):
+        raise typer.BadParameter("give values, or --index and no base", param_hint="VALUE...")
     if index is not None:
-        if values or file is not None or base is not None:
-            raise typer.BadParameter("an index needs no value and no base; give one of them", param_hint="--index")
         whole = path is None and _kind(kv, key, "list") != "json"
         _wrote(out, (kv.list(key) if whole else kv.json(key).list(path or "")).remove(index))
         return
     handle = kv.set(key) if path is None else kv.json(key).set(path)
     try:
-        _wrote(out, handle.remove(*several_values(values, file, text), base=base))
+        _wrote(out, handle.remove(*values, base=base))
     except WrongOperation as error:
         error.next_step = "from a list or an array remove by --index"
         raise

@@ -208,12 +208,17 @@ def test_a_database_of_something_else(run: Run, here: Path) -> None:
     assert done.code == REFUSED and "something else" in done.err
 
 
-def test_a_store_that_was_made_for_nothing_goes_again(run: Run, here: Path) -> None:
-    assert run("put", "a", "{").code == REFUSED
-    assert run("import", "nope").code == USAGE
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        (["put", "a", "{"], REFUSED), (["put", "a"], USAGE), (["put", "a", "-", "--type", "a\nb"], REFUSED),
+        (["append", "a"], USAGE), (["append", "a", "1", "{"], REFUSED), (["add", "a", "-"], REFUSED),
+        (["patch", "a", "{"], REFUSED), (["import", "nope"], USAGE), (["put", "a", "1", "--colo", "A b"], REFUSED),
+    ],
+)  # fmt: skip
+def test_no_store_is_made_for_what_is_wrong_with_a_value(run: Run, here: Path, given: list[str], code: int) -> None:
+    assert run(*given, stdin=b"\xff").code == code
     assert list(here.iterdir()) == []
-    run("put", "a", "1")
-    assert run("put", "a", "{").code == REFUSED and (here / "lhr.db").exists()
 
 
 def test_bytes_that_are_no_text(made: Run, here: Path) -> None:

@@ -236,6 +236,14 @@ def test_the_options_may_stand_before_the_command(run: Run) -> None:
     assert run("-s", "sin.db", "get", "a", "-s", "lhr.db").code == 2
 
 
+@pytest.mark.parametrize("group", ["conflicts", "rules", "members", "strategies"])
+def test_a_group_lists_what_there_is(run: Run, group: str) -> None:
+    run("put", "a", "1")
+    assert run(group, "-o", "ndjson").out == run(group, "list", "-o", "ndjson").out
+    assert run(group, "--help").out.startswith(f"Usage: crdtkv {group} ")
+    assert run(group, "frob").code == 2
+
+
 def test_a_colo_is_named_or_the_stem(run: Run) -> None:
     run("put", "a", "1", "-s", "one.db", "--colo", "gru")
     run("put", "a", "1", "-s", "sin.db")

@@ -72,7 +72,7 @@ def test_a_version_is_never_cut(made: Run) -> None:
 
 
 def test_what_a_terminal_would_obey_is_not_sent(made: Run) -> None:
-    for words in (["scan"], ["get", "esc\x1b[31m", "-o", "table"], ["history", "esc\x1b[31m"]):
+    for words in (["scan"], ["get", "esc\x1b[31m"], ["get", "esc\x1b[31m", "-o", "table"], ["history", "esc\x1b[31m"]):
         said = terminal(*words)
         assert "\x1b]0;" not in said and "\\u001b]0;ow" in bare(said)
 

@@ -244,13 +244,13 @@ def _hidden(
 def _note_swept(replica: Replica, key: str) -> None:
     """A new life of the key began: our concurrent edits of a document that it replaced are lost."""
     sweeps = [s for s in replica.storage.cells(key).get(b"", ()) if is_sweep(s.payload)]
-    for found, tree in roots_in(replica.storage.cells(key)):
-        if sweeps and found.whole:
-            for path, cell in tree.below():
-                for s in _ours(replica, cell):
-                    if is_value(s.payload) and not found.reaches(tree, path) and not _deleted(tree, path, s):
-                        words = "a concurrent write made the key anew"
-                        put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
+    for found, tree in roots_in(replica.storage.cells(key), memo=replica.memo(key)) if sweeps else ():
+        for path, cell in tree.below() if found.whole else ():
+            mine = [s for s in cell if is_value(s.payload) and s.dot[0] in replica.state.lineage]
+            lost = mine if mine and not found.reaches(tree, path) else ()
+            for s in (s for s in lost if not _deleted(tree, path, s)):
+                words = "a concurrent write made the key anew"
+                put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
 
 
 def _deleted(tree: Tree, path: bytes, s: Sibling) -> bool:

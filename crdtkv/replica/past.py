@@ -102,16 +102,20 @@ def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, old: Con
     And all that was stamped at or below the purge `floor` of its writer, who had heard it,
     although a key that was dropped whole has no context that would say so. `old`: the
     key's context here before; where it lacks what was replaced, that is forgotten here.
+    And where nothing is left standing here, it knows all that was known here.
     """
     heard = [row.sibling.dot for rows in storage.past(key).values() for row in rows if row.sibling.stamp <= floor]
+    whole = all(s.dot == dot for cell in storage.cells(key).values() for s in cell)
+    horizon = storage.horizon(key)
     known = merge([replaced, *(dict([d]) for d in heard)])
+    if whole:
+        known = merge([known, horizon.base, *(to for _, to in horizon.gaps)])
     if not known:
         return
-    if not storage.past(key) and all(s.dot == dot for cell in storage.cells(key).values() for s in cell):
+    if not storage.past(key) and whole:
         # Nothing is left here of what it replaced, not even how far it reached.
         storage.put_horizon(key, Horizon(dict([dot])))
         return
-    horizon = storage.horizon(key)
     lives = (*horizon.lives, Life(dot, known))
     storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
     for life in lives[:-MAX_LIVES]:

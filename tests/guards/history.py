@@ -288,3 +288,27 @@ def without_history_nothing_is_kept() -> None:
     version = kv.put("k", 1).version
     kv.put("k", 2)
     assert then(kv, "k", version) == "?" and kv._replica.storage.past("k") == {}
+
+
+@guards(
+    "a life covers all that the life's writer knew",
+    Line(past.begin_life, "    if whole:\n", "    if False:\n"),
+)
+def a_life_begun_where_nothing_was_left_knows_all_that_was_there() -> None:
+    """c joined when a's value had been replaced; the key was forgotten whole and made anew: c rebuilds what it showed."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("k", 1, strategy="lww")
+    colos.meet()
+    b.put("k", 2)
+    c = colos.open("c")
+    colos.meet()
+    b.delete("k")
+    colos.meet()
+    colos.purge()
+    assert cells(c, "k") == 0
+    version = b.put("k", 3, strategy="lww").version
+    colos.meet()
+    b.put("k", 4)
+    colos.meet()
+    assert then(c, "k", version) == 3

@@ -84,7 +84,7 @@ class Colo:
         msg = peer.tell(self.st.vector)
         self.st.take(msg, self.wall())
         self.st.copied = False
-        self.rename(msg.heard[peer.st.rid] if on("adopt-clock") else 0)
+        self.rename(msg.heard[peer.st.rid] if on("joined-above") else 0)
 
     def give_up(self):
         """What waited in a copy was pending: it is in the inbox."""
@@ -143,8 +143,8 @@ class Colo:
             st.copied = False
         st.take(msg, self.wall())
         least = msg.heard[sponsor.st.rid]
-        st.low = least if on("mend-joined") else 0
-        st.clock = max(st.clock, least if on("join-clock") else 0)
+        st.low = least if on("joined-above") else 0
+        st.clock = max(st.clock, least if on("joined-above") else 0)
         st.announce()
 
     def remint(self):

@@ -32,18 +32,18 @@ class DataWorld(Workload):
         r = self.rnd
         i = r.randrange(self.n)
         rep, x, wall = self.reps[i], r.random(), self.t + self.skew[i]
-        if x < 0.34:
+        if x < self.profile.write:
             self.write(i, rep, wall)
-        elif x < 0.42:
+        elif 0.34 <= x < 0.42:
             self.saved[i].append(rep.base(self.roots))
             self.read_versions(rep)
-        elif x < 0.52:
+        elif 0.42 <= x < 0.52 or x < self.profile.write + self.profile.purge:
             rep.purge()
-        elif x < 0.525:
+        elif 0.52 <= x < 0.525:
             self.away[i] = self.t + r.randrange(20, 60)
-        elif x < 0.57:
+        elif 0.525 <= x < 0.57:
             self.fold(i, rep, wall)
-        elif x < 0.57 + self.profile.restart:
+        elif 0.57 <= x < 0.57 + self.profile.restart:
             self.skew[i] -= r.choice([0, 20, 60])
             rep.restart()
         else:

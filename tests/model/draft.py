@@ -202,8 +202,9 @@ class Draft(Counting, Documents):
         where nothing is left to take: to who comes by catch-up the sweep says what the new context has replaced."""
         if on("life-clears") and self.context:
             self.clear(None)
-            for p in [p for p, w in self.W.items() if w.payload is None and self.cells[p].keys() == {self.dot}]:
-                del self.W[p], self.cells[p][self.dot]  # over nothing: it would not be there where a purge has been
+            for p in [p for p, w in self.W.items() if w.payload is None and not is_counter(p)]:
+                if self.cells[p].keys() == {self.dot}:  # over nothing: it would not be there where a purge has been
+                    del self.W[p], self.cells[p][self.dot]
 
     def clear(self, scope):
         """A sweep at the key's own cell; a counter's cells are cancelled: their totals live on in later adds."""

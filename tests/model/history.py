@@ -58,7 +58,11 @@ class History:
     def life(self, dot, replaced, floor, cells):
         """The key was made anew by who knew what its context covered, and had heard all up to its floor."""
         known = joined(replaced, reached(r.dot for r in self.rows if r.stamp <= floor and on("history-life-floor")))
-        if known and not self.rows and all(d == dot for c in cells.values() for d in c):
+        whole = all(d == dot for c in cells.values() for d in c)
+        if whole and on("history-life-whole"):  # nothing is left standing here: who began it knew all of it
+            for context in (self.base, *(to for _, to in self.gaps)):
+                known = joined(known, context)
+        if known and not self.rows and whole:
             self.__init__([dot])  # nothing is left here of what it replaced, not even how far it reached
         elif known:
             self.lives[dot] = known

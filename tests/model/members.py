@@ -50,7 +50,7 @@ def accepts(mine, theirs):
     if on("accepts-overruled") and any(covers(theirs.vector, act) for act in mine.overruled):
         return False
     colo = colo_of(theirs.lineage[-1])
-    if on("accepts-rival") and any(colo_of(m) == colo and m not in theirs.lineage for m in mine.members):
+    if on("one-per-colo") and any(colo_of(m) == colo and m not in theirs.lineage for m in mine.members):
         return False
     ancestry = theirs.ancestry if on("accepts-sponsor") else theirs.ancestry[:1]
     known = (rid in mine.members for rid, dot in ancestry if covers(mine.vector, dot) or not on("accepts-unknown"))

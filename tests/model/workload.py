@@ -26,6 +26,8 @@ class Profile:
     dated: float = 0.1
     dates: float = 0.15  # how often the date of such a key is written
     restart: float = 0.01
+    write: float = 0.34
+    purge: float = 0.0  # besides the usual
 
 
 PROFILES = (
@@ -37,7 +39,7 @@ PROFILES = (
     Profile(("list", "aw", "rw"), delete=0.3, clear=0.03, keys=2, base=0.6),
     Profile(("aw", "list", "lww", "ew", "cnt"), most=2, keys=2, dated=1, base=0.2, delete=0.15, clear=0.03),
     Profile(("lww", "max", "aw", "ew"), most=2, keys=1, delete=0.4, base=0.6, clear=0.3, restart=0.03),
-    Profile(("aw", "rw", "list"), keys=1, dated=1, dates=0.35, base=0.1, delete=0.1, clear=0),
+    Profile(("aw", "list"), keys=2, dated=1, dates=0.35, base=0.1, delete=0.1, clear=0, write=0.12, purge=0.1),
 )
 
 

@@ -218,6 +218,26 @@ def who_edited_what_was_made_anew_is_told() -> None:
 
 
 @guards(
+    "Whether who had seen it deleted what it is in: then it is not lost.",
+    Line(inbox._note_swept, "if not _deleted(tree, path, s)", ""),
+    Line(inbox._hidden, "and not _deleted(tree, below, s)", ""),
+)
+def who_edited_in_what_a_new_document_lacks_is_told() -> None:
+    """a's new document has no c, into which b wrote 9; that b itself deleted d is no loss."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("k", {"c": {"x": 1}, "d": {"y": 1}}, strategy="json")
+    colos.meet()
+    a.delete("k")
+    a.put("k", {"n": 1}, strategy="json")
+    b.json("k").at("/c/x").put(9)
+    b.json("k").at("/d/y").put(8)
+    b.json("k").at("/d").delete()
+    colos.meet()
+    assert lost(b) == [(9, None)] and colos.read("k") == {"n": 1}
+
+
+@guards(
     "Bounded: the oldest go first.",
     Line(inbox.put, "if len(rows) >= MAX_INBOX:", "if False:"),
     Line(inbox.put, "put_inbox(min(rows), None)", "put_inbox(max(rows), None)"),

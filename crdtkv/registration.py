@@ -26,6 +26,9 @@ SAMPLES: tuple[Any, ...] = (None, 0, 7, -1.5, "", "b", [], [1, 2], {}, {"a": 1, 
 MAX_SAMPLES = 16
 SECONDS = 60
 
+_TRYING = "CRDTKV_TRYING_A_MERGE_FUNCTION"
+"""In the world of a process that was started to try one."""
+
 _CHILD = """
 import sys
 from importlib import import_module
@@ -106,7 +109,8 @@ def _call(function: Function, b: Any, x: Any, y: Any) -> Any:
 
 def _check_determinism(function: Function, tried: list[Any]) -> None:
     packed = b64encode(values.pack(tried)).decode()
-    where = _importable(function)
+    # A module may register when it is imported: what imports it only to try a function must not begin anew.
+    where = None if _TRYING in os.environ else _importable(function)
     here = list(answers(function, packed))
     if where:
         runs = [here, _in_process(where, packed, seed="1"), _in_process(where, packed, seed="2")]
@@ -140,7 +144,7 @@ def _importable(function: Function) -> tuple[str, str] | None:
 
 
 def _in_process(where: tuple[str, str], packed: str, seed: str) -> list[str]:
-    world = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    world = {**os.environ, _TRYING: "1", "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, *where], input=packed, env=world, capture_output=True, text=True,
         timeout=SECONDS,

@@ -1,5 +1,6 @@
 """Commands about strategies: which there are, and whether one keeps the laws."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,11 +99,19 @@ def _test(
 
 
 def _run(files: list[Path] | None) -> None:
-    """Run the user's own files: they register what they hold."""
-    import runpy
+    """Import the user's own files, each under its own name: they register what they hold."""
+    from importlib.util import module_from_spec, spec_from_file_location
 
-    for file in files or []:
+    for file in (file.resolve() for file in files or []):
+        known = getattr(sys.modules.get(file.stem), "__file__", None)
+        if file.stem in sys.modules and known != str(file):
+            raise fail(f"there is a module {file.stem!r} already", f"give {file.name!r} another name")
+        spec = spec_from_file_location(file.stem, file)
+        if spec is None or spec.loader is None:
+            raise fail(f"{file.name!r} is no Python file", "name one that ends in .py")
+        sys.path.insert(0, str(file.parent))  # a merge function is tried in processes of its own, which import it
+        module = sys.modules[file.stem] = module_from_spec(spec)
         try:
-            runpy.run_path(str(file), run_name=file.stem)
+            spec.loader.exec_module(module)
         except Exception as error:
-            raise fail(f"{str(file)!r} raised {type(error).__name__}: {error}", "mend it, and try again") from None
+            raise fail(f"{file.name!r} raised {type(error).__name__}: {error}", "mend it, and try again") from None

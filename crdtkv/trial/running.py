@@ -47,12 +47,14 @@ def run(
     """Try every law on the strategy in so many worlds; the same seed tries the same.
 
     `samples`: values that its keys hold, where the usual ones do not fit. Raises UnknownStrategy,
-    RuleInvalid, and ValueInvalid if no value fits.
+    RuleInvalid, MergeFunctionInvalid, and ValueInvalid if no value fits.
 
     >>> all(verdict.kept for verdict in run("lww", worlds=5))
     True
     """
-    trial = _Trial(strategy(spec), list(samples))
+    chosen = strategy(spec)
+    chosen.check_known()
+    trial = _Trial(chosen, list(samples))
     for number in range(worlds):
         trial.world(Random(f"{seed}/{number}"))
         tick()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,3 +215,28 @@ def test_a_broken_plugin_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_strategy_is_not_registered(odd: Any) -> None:
     with pytest.raises(RuleInvalid, match="is no strategy"):
         register(odd)
+
+
+REGISTERS_ON_IMPORT = """
+import os
+from crdtkv.registration import register_merge
+
+depth = int(os.environ.get("DEPTH", "0"))
+os.environ["DEPTH"] = str(depth + 1)
+assert depth < 2, "a check that began a check"
+
+
+def theirs_first(base, mine, theirs):
+    return mine if theirs == base else theirs
+
+
+register_merge("theirs-first", theirs_first)
+"""
+
+
+def test_a_module_may_register_when_it_is_imported(tmp_path: Path) -> None:
+    """The processes that try its function import it too, and begin no check of their own: once they did for ever."""
+    (tmp_path / "ours.py").write_text(REGISTERS_ON_IMPORT)
+    world = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
+    done = subprocess.run([sys.executable, "-c", "import ours"], capture_output=True, text=True, env=world)
+    assert done.returncode == 0, done.stderr

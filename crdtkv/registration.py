@@ -144,7 +144,8 @@ def _importable(function: Function) -> tuple[str, str] | None:
 
 
 def _in_process(where: tuple[str, str], packed: str, seed: str) -> list[str]:
-    world = {**os.environ, _TRYING: "1", "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    paths = os.pathsep.join(p for p in sys.path if p)
+    world = {**os.environ, _TRYING: "1", "PYTHONHASHSEED": seed, "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, "-c", _CHILD, *where], input=packed, env=world, capture_output=True, text=True,
         timeout=SECONDS,

@@ -1,5 +1,6 @@
 """Commands between colos and for what follows changes: sync, watch."""
 
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,8 +163,9 @@ class _Watch:
                 for change in feed:
                     told = True
                     self._tell(change)
+                    self.cursor = change.cursor
                 self.cursor = feed.cursor
-            self.seen = self._stand()
+                self.seen = self._stand()  # while nobody else can write
         except StoreLocked:
             pass  # its turn comes
         return told
@@ -180,6 +182,7 @@ class _Watch:
             self.out.lines(["what", "key", "value"], rows)
         else:
             self.out.rows([], rows, ["what", "key", "value"])
+        sys.stdout.flush()  # who reads the pipe is to hear of it now
 
 
 def _change_row(change: "Change") -> dict[str, Any]:

@@ -68,11 +68,9 @@ class Printer:
             self.one(row, raw)
 
     def lines(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        """Rows of a table that has no end: no head, two blanks between, each printed at once."""
+        """Rows of a table that has no end: no head, two blanks between."""
         for row in rows:
-            print(
-                "  ".join(_cell(name, row[name]).ljust(_SHORT) for name in columns if name in row).rstrip(), flush=True
-            )
+            print("  ".join(_cell(name, row[name]).ljust(_SHORT) for name in columns if name in row).rstrip())
 
     def one(self, row: Row, raw: Sequence[str]) -> None:
         """One record: a table has a line for each field that is there."""

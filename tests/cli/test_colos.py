@@ -17,7 +17,7 @@ from tests.cli.pages import ROOT
 
 def start(*words: str) -> "subprocess.Popen[str]":
     """The command as a process of its own."""
-    world = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    world = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
     return subprocess.Popen(
         [sys.executable, "-m", "crdtkv.cli", *words], env=world, text=True, stdin=pipe, stdout=pipe, stderr=pipe
@@ -179,6 +179,20 @@ def test_a_watch_tells_what_changed_and_where_to_go_on(run: Run, monkeypatch: py
     ]  # fmt: skip
 
 
+def test_a_watch_opens_a_file_only_when_it_was_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("put", "a", "1")
+    opened: list[object] = []
+    real, pauses = crdtkv.open, iter(range(4))
+    monkeypatch.setattr(crdtkv, "open", lambda path, **options: opened.append(path) or real(path, **options))
+
+    def pause(seconds: float) -> None:
+        if next(pauses, None) is None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(colos.time, "sleep", pause)
+    assert run("watch").code == 0 and len(opened) == 1
+
+
 def test_a_watch_waits_for_a_locked_store(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("put", "a", "1")
     kv = crdtkv.open("lhr.db")
@@ -195,13 +209,15 @@ def test_a_watch_waits_for_a_locked_store(run: Run, monkeypatch: pytest.MonkeyPa
     assert run("watch").code == 0 and len(pauses) == 4
 
 
-def test_ctrl_c_ends_a_watch(run: Run) -> None:
+@pytest.mark.parametrize(("form", "line"), [("table", "put     b       1\n"), ("raw", "put\tb\t1\n")])
+def test_ctrl_c_ends_a_watch(run: Run, form: str, line: str) -> None:
+    """What it tells is in the pipe at once, not when it ends."""
     run("put", "a", "1")
     with crdtkv.open("lhr.db") as kv:
         cursor = kv.watch().cursor
     run("put", "b", "1")
-    watch = start("watch", "--since", cursor, "--every", "0.05")
-    assert watch.stdout is not None and watch.stdout.readline() == "put     b       1\n"
+    watch = start("watch", "--since", cursor, "--every", "0.05", "-o", form)
+    assert watch.stdout is not None and watch.stdout.readline() == line
     watch.send_signal(signal.SIGINT)
     code, _, err = finish(watch)
     assert code == 0 and err.startswith("note: go on with --since ")

@@ -61,6 +61,7 @@ GUARDS = {
     "history-gap-sweeps": "a new sweep whose `seen` was not absorbed here opens a gap",
     "history-by-sweep": "so is a sweep that covers it",
     "history-floors": "what the writers of what a version knows had purged is no part of it",
+    "history-gap-unnamed": "what went in a catch-up and was not named opens a gap",
     "history-gap-floor": "a catch-up from who has purged opens a gap",
     "history-new-life": "history begins again where a life began in a catch-up",
     "counter-restart-join": "also above one that a catch-up took away",

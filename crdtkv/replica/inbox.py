@@ -237,20 +237,29 @@ def _hidden(
         for below, cell in tree.below(rest)
         for s in cell
         if s.dot[0] in replica.state.lineage and is_value(s.payload) and not _seen(took, s)
-        if not found.reaches(tree, below)
+        if not found.reaches(tree, below) and not _deleted(tree, below, s)
     ]
 
 
 def _note_swept(replica: Replica, key: str) -> None:
     """A new life of the key began: our concurrent edits of a document that it replaced are lost."""
     sweeps = [s for s in replica.storage.cells(key).get(b"", ()) if is_sweep(s.payload)]
-    for found, tree in roots_in(replica.storage.cells(key)):
-        if sweeps and found.whole and not tree.cell():
-            for path, cell in tree.below():
-                for s in cell:
-                    if is_value(s.payload) and s.dot[0] in replica.state.lineage:
-                        words = "a concurrent write made the key anew"
-                        put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
+    for found, tree in roots_in(replica.storage.cells(key), memo=replica.memo(key)) if sweeps else ():
+        for path, cell in tree.below() if found.whole else ():
+            mine = [s for s in cell if is_value(s.payload) and s.dot[0] in replica.state.lineage]
+            lost = mine if mine and not found.reaches(tree, path) else ()
+            for s in (s for s in lost if not _deleted(tree, path, s)):
+                words = "a concurrent write made the key anew"
+                put(replica, entry(replica, words, key, tree.prefix + path, s, (b"", sweeps[-1])))
+
+
+def _deleted(tree: Tree, path: bytes, s: Sibling) -> bool:
+    """Whether who had seen it deleted what it is in: then it is not lost."""
+    above, containers = b"", [b""]
+    for part in components(path)[:-1]:
+        above += part
+        containers.append(above)
+    return _seen([h for at in containers for h in tree.cell(at) if is_hider(h.payload)], s)
 
 
 def _is_shown(replica: Replica, key: str, path: bytes) -> bool:

@@ -291,7 +291,7 @@ def without_history_nothing_is_kept() -> None:
 
 
 @guards(
-    "a life covers all that the life's writer knew",
+    "of each life it covers all that the life's writer knew",
     Line(past.begin_life, "    if whole:\n", "    if False:\n"),
 )
 def a_life_begun_where_nothing_was_left_knows_all_that_was_there() -> None:

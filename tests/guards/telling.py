@@ -201,17 +201,40 @@ def whose_delete_was_undone_is_told() -> None:
 @guards(
     "A new life of the key began: our concurrent edits of a document that it replaced are lost.",
     Line(inbox.note, "_note_swept(replica, key)", "pass"),
+    Line(inbox._note_swept, "if mine and not found.reaches(tree, path) else ()", "if mine and not tree.cell() else ()"),
 )
 def who_edited_what_was_made_anew_is_told() -> None:
+    """Under another strategy, or under the same."""
+    for strategy, value in (("lww", "text"), ("json", {"y": 2})):
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        a.put("k", {"x": {"z": 1}}, strategy="json")
+        colos.meet()
+        a.delete("k")
+        a.put("k", value, strategy=strategy)
+        b.json("k").at("/x/z").put(9)
+        colos.meet()
+        assert lost(b) == [(9, None)] and lost(a) == [] and colos.read("k") == value
+
+
+@guards(
+    "Whether who had seen it deleted what it is in: then it is not lost.",
+    Line(inbox._note_swept, "if not _deleted(tree, path, s)", ""),
+    Line(inbox._hidden, "and not _deleted(tree, below, s)", ""),
+)
+def who_edited_in_what_a_new_document_lacks_is_told() -> None:
+    """a's new document has no c, into which b wrote 9; that b itself deleted d is no loss."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
-    a.put("k", {"x": 1}, strategy="json")
+    a.put("k", {"c": {"x": 1}, "d": {"y": 1}}, strategy="json")
     colos.meet()
     a.delete("k")
-    a.put("k", "text", strategy="lww")
-    b.json("k").at("/x").put(9)
+    a.put("k", {"n": 1}, strategy="json")
+    b.json("k").at("/c/x").put(9)
+    b.json("k").at("/d/y").put(8)
+    b.json("k").at("/d").delete()
     colos.meet()
-    assert lost(b) == [(9, None)] and colos.read("k") == "text"
+    assert lost(b) == [(9, None)] and colos.read("k") == {"n": 1}
 
 
 @guards(

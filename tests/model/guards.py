@@ -94,6 +94,7 @@ GUARDS = {
     "remint-later": "where a later value stands it goes to the inbox",
     "remint-removed": "where it was removed, too, if removes win",
     "remint-F": "and where its base lacks some of F and the cell is absent",
+    "remint-beside": "or what stood beside it stands no more",
     "heard-promise": "nothing is stamped at or below a stamp this replica has spoken",
 }
 

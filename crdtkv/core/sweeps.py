@@ -5,8 +5,8 @@ Never a counter's cell: what an add replaced there would count again; those are 
 
 from __future__ import annotations
 
-from crdtkv.core.cells import Cell, sweep, unhide
-from crdtkv.core.clocks import Dot, covers, merge
+from crdtkv.core.cells import Cell, Hider, sweep, unhide
+from crdtkv.core.clocks import Dot, covers, covers_all
 from crdtkv.core.paths import is_below, is_counted
 from crdtkv.core.tree import Cells, Tree
 
@@ -20,13 +20,22 @@ def in_sweep(path: bytes, root: bytes, payload: bytes) -> bool:
     return inside and (hider.only is None or path[len(root) :] in hider.only) and not is_counted(path)
 
 
-def join_sweeps(one: bytes | None, other: bytes | None) -> bytes:
-    """A sweep that reaches at least what each of two at one cell reached."""
+def join_sweeps(one: bytes | None, other: bytes | None) -> bytes | None:
+    """The one sweep that reaches what two at one cell reached; None if there is none.
+
+    Not one that reaches more: it would take elsewhere what its writer left.
+    """
     a, b = unhide(one or b""), unhide(other or b"")
-    seen = merge([a.seen, b.seen])
-    if a.only is not None and b.only is not None:
-        return sweep(seen, only=sorted({*a.only, *b.only}))
-    return sweep(seen, None if a.below is None or b.below is None else max(a.below, b.below))
+    if a.seen == b.seen and a.only is not None and b.only is not None:
+        return sweep(a.seen, only=sorted({*a.only, *b.only}))
+    return one if _reaches(a, b) else other if _reaches(b, a) else None
+
+
+def _reaches(a: Hider, b: Hider) -> bool:
+    """Whether the sweep `a` takes all that `b` takes."""
+    listed = a.only is None or (b.only is not None and set(b.only) <= set(a.only))
+    bounded = a.below is None or (b.below is not None and b.below <= a.below)
+    return covers_all(a.seen, b.seen) and listed and bounded
 
 
 def swept(cells: Cells, root: bytes, payload: bytes, skip: Dot | None = None) -> list[tuple[bytes, Cell]]:

@@ -6,7 +6,7 @@ simulator hands it others.
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,15 +19,14 @@ from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
 from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
+from crdtkv.replica.memos import Memos
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT
-from crdtkv.strategies.document import update
-from crdtkv.strategies.roots import Root, expired, pick, roots_in
+from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
 
 __all__ = [
     "CEILING_MS",
     "CLOCK_BOUND_MS",
-    "MEMOS",
     "OFFSET_MS",
     "RECENT_RECORDS",
     "Replica",
@@ -38,8 +37,8 @@ CLOCK_BOUND_MS = 60_000
 
 CEILING_MS = 1_000
 RECENT_RECORDS = 4_096
-MEMOS = 256
 OFFSET_MS = 600_000
+
 
 class Replica:
     """Cells, vector and clock of one colo. Not thread-safe: the Store holds its lock around every call."""
@@ -63,8 +62,7 @@ class Replica:
         self.offsets: dict[
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
-        self._memos: OrderedDict[str, dict[bytes, Any]] = OrderedDict()
-        self._weights: OrderedDict[str, int] = OrderedDict()
+        self.memos = Memos()
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
 
     # transactions
@@ -85,7 +83,7 @@ class Replica:
             self.storage.rollback()
             self.state = before
             self.changed = {}
-            self.forget_memos()
+            self.memos.clear()
             raise
 
     def _note(self) -> None:
@@ -110,10 +108,7 @@ class Replica:
         self.changed.setdefault(key, {}).setdefault(path, old)
         self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
         self.storage.put_cell(key, path, cell)
-        if key in self._memos:
-            update(self._memos[key], path, cell)
-        if key in self._weights:
-            self._weights[key] += _weight(path, cell) - _weight(path, old)
+        self.memos.changed(key, path, old, cell)
         standing = {s.dot for s in cell}
         gone = [s for s in old if s.dot not in standing and s.dot != by]
         if gone:
@@ -177,40 +172,30 @@ class Replica:
 
     # readings
 
-    def roots(self, key: str) -> list[Root]:
-        """The strategies that have cells in `key`, each with its tree, expiry judged now."""
+    def roots(self, key: str, now: Stamp | None = None) -> list[Root]:
+        """The strategies that have cells in `key`, each with its tree, expiry judged at `now` (None: this moment).
+
+        O(1) where nothing has changed since and there is no date. Not to be mutated.
+        """
         cells = self.storage.cells(key)
-        return list(roots_in(cells, expired(cells, self.now()), self.memo(key))) if cells else []
+        if TTL_PATH not in cells:
+            return self.memos.of(key).roots(cells) if cells else []
+        return list(roots_in(cells, expired(cells, self.now() if now is None else now), self.memo(key)))
 
-    def forget_memos(self) -> None:
-        """Cells were changed behind `set_cell`."""
-        self._memos.clear()
-        self._weights.clear()
-
-    def weight(self, key: str) -> int:
-        """Bytes that the packed value of `key` does not exceed. O(cells) once, then O(1)."""
-        if key not in self._weights:
-            self._weights[key] = sum(_weight(path, cell) for path, cell in self.storage.cells(key).items())
-            if len(self._weights) > MEMOS:
-                self._weights.popitem(last=False)
-        return self._weights[key]
-
-    def memo(self, key: str) -> dict[bytes, Any]:
-        """What was made of the key's cells, until one of them changes. Of the keys asked for last."""
-        found = self._memos.get(key)
-        if found is None:
-            found = self._memos[key] = {}
-            if len(self._memos) > MEMOS:
-                self._memos.popitem(last=False)
-        return found
-
-    def shown(self, key: str) -> Root | None:
+    def shown(self, key: str, now: Stamp | None = None) -> Root | None:
         """The strategy and tree that `key` is read by, None if it is absent.
 
         Where two colos created it under different rules, the one with the latest live
         stamp; the other stays readable as a conflict.
         """
-        return pick(self.roots(key))
+        cells = self.storage.cells(key)
+        if not cells or TTL_PATH in cells:
+            return pick(self.roots(key, now))
+        return self.memos.of(key).shown(cells)
+
+    def memo(self, key: str) -> dict[bytes, Any]:
+        """The documents made of the key's cells."""
+        return self.memos.of(key).documents
 
     def check_absorbed(self, key: str, version: Context) -> None:
         """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted."""
@@ -248,7 +233,3 @@ class Replica:
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
 
-
-def _weight(path: bytes, cell: Cell) -> int:
-    """What a cell adds to a packed value at most: MessagePack puts up to 5 bytes before a name and before a value."""
-    return sum(len(s.payload) for s in cell if s.payload) + len(path) + 10 if cell else 0

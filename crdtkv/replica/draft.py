@@ -77,7 +77,7 @@ class Draft:
         self._clear_expired(key)
         if base is not None and current and self._seen(key).get(self.dot[0]) == self.dot[1]:
             base = merge([base, dict([self.dot])])  # who knew all knew what has just been cleared
-        shown = pick(self._roots(key))
+        shown = self._shown(key)
         chosen = self._choose(key, shown, spec, family, operation)
         base = None if operation.name in chosen.baseless else base
         # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
@@ -100,7 +100,7 @@ class Draft:
     def expire(self, key: str, date: Stamp | None, base: Context | None = None) -> None:
         """From `date` on the key is not shown (None: it stays). Nothing if there is no such key, or nothing changes."""
         self._clear_expired(key)
-        if pick(self._roots(key)) is None:
+        if self._shown(key) is None:
             return
         cell = self._cells(key).get(TTL_PATH, ())
         if date is None and not any(s.payload for s in cell):
@@ -138,7 +138,8 @@ class Draft:
 
         What only takes away is welcome, also where two colos together have made more of it.
         """
-        if self.replica.weight(key) > values.MAX_PACKED and any(is_live(w.payload) for w in writes):
+        weight = self.replica.memos.of(key).weight(self._cells(key))
+        if weight > values.MAX_PACKED and any(is_live(w.payload) for w in writes):
             value = chosen.read(tree)
             if value is not ABSENT:
                 values.pack(value)
@@ -157,7 +158,7 @@ class Draft:
         """What once stood at `path` stands there again, and the containers it was in."""
         tag, data, rest = first(path)
         assert tag == STRATEGY, f"what is lost at {path!r} is no value of the key"
-        if is_live(payload) and pick(self._roots(key)) is None:
+        if is_live(payload) and self._shown(key) is None:
             self._begin_life(key, set())
         tree = Tree(self._cells(key), component(tag, data), memo=self.replica.memo(key))
         for write in known_strategy(data.decode()).restore(tree, rest, payload):
@@ -171,7 +172,7 @@ class Draft:
 
     def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
         """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""
-        if pick(self._roots(key)) is None and is_live(write.payload):
+        if self._shown(key) is None and is_live(write.payload):
             self._begin_life(key, {write.path})
         self._write(key, write, covered, False)
         self._touch(key)
@@ -210,11 +211,12 @@ class Draft:
 
     def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
         sweeps = is_sweep(write.payload)
+        joined = self._with_earlier(key, write) if sweeps else None
+        if joined is None:
+            self._spell_out(key, write.path)
         if sweeps:
             self._sweep(key, write)
-            write = write._replace(payload=self._with_earlier(key, write))
-        else:
-            self._spell_out(key, write.path)
+            write = write._replace(payload=joined or write.payload)
         old = self._cells(key).get(write.path, ())
         prior = next((s for s in old if s.dot == self.dot), None)
         replaced = [
@@ -233,7 +235,7 @@ class Draft:
         self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
 
     def _with_earlier(self, key: str, write: Write) -> bytes | None:
-        """A sweep that says also what an earlier one of this draft, at the same cell, had swept."""
+        """A sweep that says also what an earlier one of this draft, at the same cell, had swept; None if none can."""
         prior = [s for s in self._cells(key).get(write.path, ()) if s.dot == self.dot and is_sweep(s.payload)]
         return join_sweeps(prior[0].payload, write.payload) if prior else write.payload
 
@@ -271,11 +273,10 @@ class Draft:
         The date is about to be replaced or outlived; what it hid must not come back.
         """
         date = self._expired(key)
-        roots = self._roots(key)
-        if not date or pick(roots) is None:
+        if not date or self._shown(key) is None:
             return
         hidden = {TTL_PATH}
-        for found, tree in roots:
+        for found, tree in self._roots(key):
             if found.whole and found.present(tree):
                 self._write(key, Write(tree.prefix, found.mark(tree)), self._covers(None), False)
             else:
@@ -352,7 +353,10 @@ class Draft:
         return expired(self._cells(key), self.stamp)
 
     def _roots(self, key: str) -> list[Root]:
-        return list(roots_in(self._cells(key), self._expired(key), self.replica.memo(key)))
+        return self.replica.roots(key, self.stamp)
+
+    def _shown(self, key: str) -> Root | None:
+        return self.replica.shown(key, self.stamp)
 
     def _choose(
         self, key: str, shown: Root | None, spec: str | None, family: str | None, operation: Operation

@@ -233,7 +233,7 @@ def _forget_everything(replica: Replica) -> None:
     for key in replica.storage.past_keys():
         past.begin_again(replica.storage, key, {})
     replica.changed = {}
-    replica.forget_memos()
+    replica.memos.clear()
 
 
 # other acts

@@ -22,7 +22,7 @@ from crdtkv.store.selection import Selection, check_limit, encode_cursor
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.document_parts import pointer
 from crdtkv.strategies.log import Log
-from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, newest, pick, roots_in
+from crdtkv.strategies.roots import TTL_PATH, Root, expired_then, newest, pick, roots_in
 
 __all__ = ["Reading"]
 
@@ -66,7 +66,7 @@ class Reading:
         cells = self.replica.storage.cells(key)
         if not cells:
             return None
-        return self._entry(key, cells, self.replica.storage.context(key), self._roots(cells, self.replica.memo(key)))
+        return self._entry(key, cells, self.replica.storage.context(key), self.replica.roots(key, self.now))
 
     @_locked
     def entries(self, keys: list[str]) -> dict[str, Entry | None]:
@@ -74,11 +74,7 @@ class Reading:
         return {key: self.entry(key) for key in keys}
 
     def _shown(self, key: str) -> Root | None:
-        cells = self.replica.storage.cells(key)
-        return pick(self._roots(cells, self.replica.memo(key))) if cells else None
-
-    def _roots(self, cells: Cells, memo: dict[bytes, Any]) -> list[Root]:
-        return list(roots_in(cells, expired(cells, self.now), memo))
+        return self.replica.shown(key, self.now)
 
     def _entry(self, key: str, cells: Cells, context: Context, roots: list[Root]) -> Entry | None:
         shown = pick(roots)

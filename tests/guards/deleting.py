@@ -109,11 +109,9 @@ def a_sweep_stands_alone_in_its_cell() -> None:
 
 
 @guards(
-    "Two sweeps of one transaction at one cell are one that reaches what both did.",
-    Line(
-        Draft._with_earlier, "join_sweeps(prior[0].payload, write.payload) if prior else write.payload", "write.payload"
-    ),
-    Line(sweeps.join_sweeps, "merge([a.seen, b.seen])", "b.seen"),
+    "Two sweeps of one transaction at one cell are one that reaches what both did, where one can",
+    Line(Draft._with_earlier, "join_sweeps(prior[0].payload, write.payload) if prior else write.payload", "write.payload"),
+    Line(sweeps.join_sweeps, "one if _reaches(a, b)", "other if _reaches(a, b)"),
 )
 def two_sweeps_of_a_transaction_are_one() -> None:
     """The second has an older base: what the first took is gone elsewhere too."""
@@ -130,6 +128,34 @@ def two_sweeps_of_a_transaction_are_one() -> None:
         t.operate("s", "set", "clear", base=old)
     arrive(b, sent[0])
     assert a["s"] == b["s"] == ["stays"]
+    colos.check()
+
+
+@guards(
+    "else the earlier is spelled out, for one that reached more would take elsewhere what its writer left.",
+    Line(sweeps._reaches, "covers_all(a.seen, b.seen) and ", ""),
+    Line(sweeps._reaches, "and bounded", ""),
+    Line(Draft._write, "if joined is None:", "if joined is None and not sweeps:"),
+)
+def two_sweeps_of_which_neither_reaches_what_the_other_does_are_not_one() -> None:
+    """A trim of all up to a time, and a delete of all that an older reader had seen: what is late and unseen stays."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.log("l").append("early, seen")
+    unseen = record(b, lambda kv: kv.log("l").append("early, not seen"))
+    colos.clock.wait(1)
+    bound = int(colos.clock.now * 1000)
+    colos.clock.wait(1)
+    old = a.log("l").append("late, seen").version
+    a.log("l").append("late, not seen")
+    arrive(a, unseen)
+    colos.meet()
+    sent = outbox(a)
+    with a.transaction() as t:
+        t.log("l").trim(bound)
+        t.operate("l", "log", "delete", base=old)
+    arrive(b, sent[0])
+    assert a["l"] == b["l"] == ["late, not seen"]
     colos.check()
 
 

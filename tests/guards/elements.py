@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import crdtkv
 from crdtkv.core import positions
-from crdtkv.replica.core import Replica
+from crdtkv.replica.memos import Memos
 from crdtkv.strategies import document, forgetting, json, sequence
 from crdtkv.strategies import list as lists
 from crdtkv.strategies.base import Operation
@@ -344,7 +344,7 @@ def an_append_costs_the_same_in_any_size() -> None:
 
 @guards(
     "`put_cell` keeps the tree of a key up to date and forgets only along the path that changed.",
-    Line(Replica.set_cell, "update(self._memos[key], path, cell)", "self._memos.pop(key)"),
+    Line(Memos.changed, "self._kept[key].changed(path, old, new)", "self._kept.pop(key)"),
 )
 def a_member_costs_the_same_in_any_size() -> None:
     """Case 19, in a document."""

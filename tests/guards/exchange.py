@@ -218,7 +218,7 @@ def what_waits_is_bounded() -> None:
 @guards(
     "Either is absorbed in one transaction: seen whole or not at all.",
     Line(Replica.transaction, "self.state = before", "pass"),
-    Line(Replica.transaction, "self.forget_memos()", "pass"),
+    Line(Replica.transaction, "self.memos.clear()", "pass"),
     Line(MemoryStorage.rollback, "in reversed(self._undo):", "in ():"),
 )
 def a_commit_that_fails_leaves_nothing() -> None:

@@ -90,7 +90,7 @@ def a_clock_that_is_behind_learns_that_a_date_has_passed() -> None:
 
 @guards(
     "It is judged once per read or write",
-    Line(Reading._roots, "self.now", "self.replica.now()"),
+    Line(Reading.entry, "self.now", "self.replica.now()"),
 )
 def keys_read_together_are_read_at_one_instant() -> None:
     """Two keys have one date; time passes between the reading of the one and of the other."""
@@ -344,7 +344,7 @@ def a_date_takes_with_it_what_it_hid() -> None:
 @guards(
     "From `date` on the key is not shown (None: it stays). Nothing if there is no such key, or nothing changes.",
     Line(Draft.expire, "self._clear_expired(key)", "pass"),
-    Line(Draft.expire, "if pick(self._roots(key)) is None:", "if False:"),
+    Line(Draft.expire, "if self._shown(key) is None:", "if False:"),
     Line(Draft.expire, "if date is None and not any(s.payload for s in cell):", "if False:"),
 )
 def a_new_date_is_for_what_is_shown() -> None:

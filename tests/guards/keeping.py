@@ -9,6 +9,7 @@ from crdtkv.errors import (
     MessageInvalid,
 )  # fmt: skip
 from crdtkv.replica.core import Replica
+from crdtkv.replica.memos import Memo
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store import selection
 from tests.colos import Colos, arrive, cut, limited, record, refuses, shows
@@ -81,7 +82,7 @@ def a_digest_is_of_all_cells_and_contexts() -> None:
 
 @guards(
     "A cell of the key changed: what `build` remembers of the key follows.",
-    Line(Replica.set_cell, "update(self._memos[key], path, cell)", "pass"),
+    Line(Memo.changed, "update(self.documents, path, new)", "pass"),
 )
 def what_is_remembered_of_a_document_follows_its_cells() -> None:
     kv = Colos("a")["a"]

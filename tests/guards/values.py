@@ -7,8 +7,8 @@ from typing import Any
 from crdtkv.core import rules
 from crdtkv.core import values as core_values
 from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, RuleInvalid, TooLarge, ValueInvalid
-from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.memos import Memo
 from crdtkv.store import rulebook
 from crdtkv.strategies import document_parts, log, lww, merge, mv
 from crdtkv.strategies import set as sets
@@ -366,7 +366,7 @@ def a_base_of_another_strategy_at_a_path_is_refused() -> None:
     "Raises TooLarge for what was made larger than one put can be, write by write.",
     Line(Draft._edit, "self._check_size(key, chosen, tree, writes)", "pass"),
     Line(Draft._check_size, "and any(is_live(w.payload) for w in writes)", ""),
-    Line(Replica.set_cell, "self._weights[key] += _weight(path, cell) - _weight(path, old)", "pass"),
+    Line(Memo.changed, "self._weight += _weight(path, new) - _weight(path, old)", "pass"),
 )
 def a_value_does_not_outgrow_its_limit_by_operations() -> None:
     """What two colos made of it together is shown; it only gets smaller from there."""

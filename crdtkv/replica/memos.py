@@ -1,0 +1,94 @@
+"""What was made of the cells of keys, kept until one of them changes.
+
+Law of this room: whoever changes a cell says so here, and what is given is what would
+be made anew. Of the keys asked for last; nothing here is more than time saved.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from crdtkv.core.cells import Cell
+from crdtkv.core.tree import Cells
+from crdtkv.strategies.document import update
+from crdtkv.strategies.opaque import Opaque
+from crdtkv.strategies.roots import TTL_PATH, Root, pick, roots_in
+
+__all__ = ["MEMOS", "Memo", "Memos"]
+
+MEMOS = 256
+
+
+class Memo:
+    """What was made of one key's cells."""
+
+    __slots__ = ("_roots", "_shown", "_weight", "documents")
+
+    def __init__(self) -> None:
+        self.documents: dict[bytes, Any] = {}
+        """See `strategies.document.build`."""
+        self._weight: int | None = None
+        self._roots: list[Root] | None = None
+        self._shown: Root | None = None
+
+    def roots(self, cells: Cells) -> list[Root]:
+        """The strategies of a key without a date. O(1) until a cell changes; not to be mutated."""
+        if self._roots is None:
+            assert TTL_PATH not in cells, "with a date it depends on the time"
+            found = list(roots_in(cells, memo=self.documents))
+            if any(isinstance(strategy, Opaque) for strategy, _ in found):
+                return found  # its code may still come
+            self._roots, self._shown = found, pick(found)
+        return self._roots
+
+    def shown(self, cells: Cells) -> Root | None:
+        """Which of them is read; None: the key is absent. O(1) until a cell changes."""
+        roots = self.roots(cells)
+        return self._shown if roots is self._roots else pick(roots)
+
+    def weight(self, cells: Cells) -> int:
+        """Bytes that the packed value does not exceed. O(cells) once, then O(1)."""
+        if self._weight is None:
+            self._weight = sum(_weight(path, cell) for path, cell in cells.items())
+        return self._weight
+
+    def changed(self, path: bytes, old: Cell, new: Cell) -> None:
+        """The cell at `path` is `new` from now on."""
+        update(self.documents, path, new)
+        self._roots = self._shown = None
+        if self._weight is not None:
+            self._weight += _weight(path, new) - _weight(path, old)
+
+
+class Memos:
+    """The memos of the keys asked for last."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Memo] = OrderedDict()
+
+    def of(self, key: str) -> Memo:
+        """The memo of `key`, a new one if it is not kept."""
+        found = self._kept.get(key)
+        if found is None:
+            found = self._kept[key] = Memo()
+            if len(self._kept) > MEMOS:
+                self._kept.popitem(last=False)
+        return found
+
+    def changed(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
+        """A cell of `key` is `new` from now on."""
+        if key in self._kept:
+            self._kept[key].changed(path, old, new)
+
+    def clear(self) -> None:
+        """Cells were changed, and nobody said which."""
+        self._kept.clear()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+
+def _weight(path: bytes, cell: Cell) -> int:
+    """What a cell adds to a packed value at most: MessagePack puts up to 5 bytes before a name and before a value."""
+    return sum(len(s.payload) for s in cell if s.payload) + len(path) + 10 if cell else 0

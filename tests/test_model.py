@@ -89,6 +89,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "remint-later": ("members", 10, 140),
     "remint-removed": ("members", 7, 100),
     "remint-F": ("members", 9, 100),
+    "remint-beside": ("members", 608, 300),
     "heard-promise": ("data", 170, 300),
 }
 # More than an eighth of a second each: only with CRDTKV_LAWS=long.

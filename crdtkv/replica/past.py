@@ -242,15 +242,16 @@ class _Known:
         past = storage.past(key)
         standing = [(p, Superseded(s, (), None, 0)) for p, cell in storage.cells(key).items() for s in cell]
         rows = [*standing, *((p, row) for p, rows in past.items() for row in rows)]
-        self.rows = [(p, r) for p, r in rows if covers(version, r.sibling.dot) and not _ended(r, version)]
+        self.rows = [(p, r) for p, r in rows if covers(version, r.sibling.dot)]
         self.deleted = [when for p, r in self.rows if (when := due(p, (r.sibling,))) is not None]
 
     def cells(self, before: Vector | None = None) -> SortedDict:
         """The cells of what had come when `before` was absorbed (None: of all)."""
         known = self.version if before is None else meet(self.version, before)
         found = SortedDict()
-        for path, (s, by, _, _) in self.rows:
-            if covers(known, s.dot) and not any(covers(known, dot) for dot in by):
+        for path, row in self.rows:
+            s = row.sibling
+            if covers(known, s.dot) and not _ended(row, known) and not any(covers(known, dot) for dot in row.by):
                 found.setdefault(path, []).append(s)
         for path in found:
             found[path] = make_cell(found[path])

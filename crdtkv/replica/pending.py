@@ -185,7 +185,9 @@ def _element(parts: list[bytes]) -> list[bytes]:
 def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
     """Why a write is not minted anew, None if it is."""
     found, lost, cell = place.found, item.lost, place.cell
-    forgot = not cell and not covers_all(item.vector, replica.state.dropped)
+    # What stood beside it, or came after it, may have been a remove that is forgotten here.
+    past = any(covers(replica.state.vector, dot) for dot in item.beside)
+    forgot = not cell and (past or not covers_all(item.vector, replica.state.dropped))
     unseen = [s for s in cell if not item.covered(s.dot)]
     removal_wins = found.chosen.get("wins") in ("remove", "delete")
     if not place.inside:

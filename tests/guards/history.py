@@ -29,7 +29,7 @@ def nothing(*args: Any, **more: Any) -> None:
 
 @guards(
     "less those one of whose by V knows",
-    Line(past._Known.cells, "and not any(covers(known, dot) for dot in by)", ""),
+    Line(past._Known.cells, "and not any(covers(known, dot) for dot in row.by)", ""),
     Line(past._Known.__init__, "for p, rows in past.items() for row in rows", "for p, row in ()"),
 )
 def a_version_shows_what_it_showed() -> None:
@@ -44,7 +44,7 @@ def a_version_shows_what_it_showed() -> None:
 
 @guards(
     "or whose until V covers",
-    Line(past._Known.__init__, "and not _ended(r, version)", ""),
+    Line(past._Known.cells, "and not _ended(row, known) ", ""),
 )
 def what_a_catch_up_took_away_was_gone_after_it() -> None:
     """b has 1, then 3, which names the 2 that b never saw."""
@@ -312,3 +312,32 @@ def a_life_begun_where_nothing_was_left_knows_all_that_was_there() -> None:
     b.put("k", 4)
     colos.meet()
     assert then(c, "k", version) == 3
+
+
+@guards(
+    "less those one of whose by V knows or whose until V covers",
+    Line(
+        past._Known.cells,
+        "covers(known, s.dot) and not _ended(row, known)",
+        "covers(known, s.dot) and not _ended(row, self.version)",
+    ),
+)
+def what_a_catch_up_took_away_had_stood_when_something_was_purged() -> None:
+    """x was moved, and its element replaced by a catch-up: at an earlier purge it stood, and kept its order cell."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("l", ["x", "y", "z"], strategy="list")
+    colos.meet()
+    a.list("l").move(0, 2)
+    a.list("l").remove(0)
+    colos.meet()
+    colos.purge()
+    a.list("l").append("w")
+    colos.meet()
+    a.list("l").set(1, "X")
+    arrive(b, cut(a, b))
+    entry = b.get("l")
+    assert entry is not None and entry.value == ["z", "X", "w"]
+    a.list("l").append("q")
+    arrive(b, cut(a, b))
+    assert then(b, "l", entry.version) == ["z", "X", "w"]

@@ -233,7 +233,11 @@ def two_that_live_under_one_name_are_told() -> None:
     "One that nothing gave away is known by a peer that has more of its numbers, or another hash of one",
     Line(life.is_old_copy, "or (None not in (told, mine) and told != mine)", ""),
     Line(pending.uncovered, "or (dot[0] == state.id and not covers(base, dot))", ""),
-    Line(syncing._renew_copy, "if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:", "if False:"),
+    Line(
+        syncing._renew_copy,
+        "if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:",
+        "if False:",
+    ),
 )
 def what_a_copy_wrote_that_nothing_gave_away_is_not_lost() -> None:
     """b's disk fell back behind x, which a knows, and b adds y under that same number: both are in the set."""
@@ -397,3 +401,30 @@ def a_copy_of_a_lone_store_takes_a_new_name_once() -> None:
     a = colos.open("a")
     a.put("k", 3)
     assert a.id == again and a.members == [again]
+
+
+@guards(
+    "where its base lacks some of F, or what stood beside it is gone",
+    Line(
+        pending._why_lost,
+        "(past or not covers_all(item.vector, replica.state.dropped))",
+        "not covers_all(item.vector, replica.state.dropped)",
+    ),
+)
+def a_remove_that_stood_beside_it_wins_also_when_it_is_forgotten() -> None:
+    """e knows that its add lost to a remove. The remove is forgotten, e evicted: as it returns the add is in the inbox."""
+    colos = Colos("a", "p", "e", purge_step_ms=10_000)
+    a, p, e = colos["a"], colos["p"], colos["e"]
+    a.put("s", ["el"], strategy="set?wins=remove")
+    colos.meet()
+    removed = record(a, lambda kv: kv.set("s").remove("el"))
+    e.set("s").add("el")
+    arrive(e, removed)
+    assert "s" not in e
+    colos.clock.wait(12)
+    a.evict("e")
+    a.sync(p)
+    a.sync(p)
+    assert a.compact() > 0
+    colos.meet()
+    assert colos.read("s") is None and [c.value for c in e.conflicts()] == ["el"]

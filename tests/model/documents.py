@@ -67,7 +67,8 @@ class Documents:
         for p in sorted(self.cells) if on("value-ends-below") else ():
             if len(p) <= len(path) or p[: len(path)] != path:
                 continue
-            if any(is_live(s[1]) or (s[1] and s[1][0] == "hide") for s in self.cells[p].values()):
+            sibs = self.cells[p].values()
+            if (absent and sibs) or any(is_live(s[1]) or (s[1] and s[1][0] == "hide") for s in sibs):
                 between = [p[:i] for i in range(len(path) + 1, len(p) + 1) if p[i - 1][0] in "me"]
                 self.bury(p, absent or not all(map(tree.node, between)))
                 if is_counter(p) and not absent:

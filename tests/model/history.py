@@ -112,19 +112,17 @@ class History:
         """The cells as they stood at the version."""
         version = self.knows(version)
         rows = [Row(p, d, s[0], s[1]) for p, c in cells.items() for d, s in c.items()] + self.rows
-        rows = [r for r in rows if covers(version, r.dot) and not (r.until is not None and at_least(version, r.until))]
         for dot, before, floor in self.floors if on("history-floors") else ():
             if covers(version, dot):
                 came = {r: min(n, before.get(r, 0)) for r, n in version.items()}
-                gone = dropped(_standing(rows, came), floor)
-                if gone:
-                    rows = [r for r in rows if r.path not in gone or not covers(came, r.dot) or _replaced(r, came)]
+                then = _standing(rows, came)
+                gone = {(p, d) for p in dropped(then, floor) for d in then[p]}
+                rows = [r for r in rows if (r.path, r.dot) not in gone]
         return _standing(rows, version)
 
 
 def told(before, here, vector):
-    """Did a catch-up tell all that happened to these cells? Every touch leaves a sibling until another names it. (What
-    went and is not named was purged there, so all had heard of it.)"""
+    """Did a catch-up tell all that happened to these cells? Every touch leaves a sibling until another names it."""
     for p, c in here.items():
         mine = before.get(p, {})
         came = {d: s for d, s in c.items() if d not in mine}
@@ -132,6 +130,8 @@ def told(before, here, vector):
         if on("history-gap-sweeps") and any(s[1] and s[1][0] == "sweep" for s in came.values()):
             return False
         if on("history-gap-parents") and not all(covers(vector, q) for q in named):
+            return False
+        if on("history-gap-unnamed") and any(d not in c and d not in named for d in mine):
             return False
     return True
 
@@ -144,6 +144,8 @@ def reached(dots):
 
 
 def _replaced(row, version):
+    if row.until is not None and at_least(version, row.until):
+        return True
     return any(covers(version, d) for d in row.by)
 
 

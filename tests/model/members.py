@@ -122,7 +122,8 @@ class Member(Replica):
 
     def stands(self):
         """Counts itself, and knows no act that was overruled: nothing is absorbed that would take that away."""
-        return self.rid in self.members() and not any(covers(self.vector, act) for act in self.overruled())
+        over = self.overruled() if on("accepts-overruled") else ()
+        return self.rid in self.members() and not any(covers(self.vector, act) for act in over)
 
     # facts
 

@@ -11,7 +11,6 @@ from tests.model.cells import covers, is_live, leaf_value
 from tests.model.colo import Colo
 from tests.model.conflicts import forked, remember, yields
 from tests.model.data_world import same
-from tests.model.guards import on
 from tests.model.members import SYS, accepts
 from tests.model.messages import Record
 from tests.model.oracle import Oracle
@@ -93,7 +92,7 @@ class MembersWorld(Upsets):
             self.exchange(c)
 
     def purge(self, c):
-        if not forked(c.st) or not on("fork-stops-purge"):
+        if not forked(c.st):
             c.st.purge()
         self.floor = max(self.floor, c.st.S)
         if c.speaks():

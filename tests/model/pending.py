@@ -78,7 +78,8 @@ def loses(st, item):
     """A later value stands, or it was removed, or may have been and nobody remembers."""
     cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
     unseen = [(d, s) for d, s in cell.items() if not item.covered(d)]
-    forgot = not cell and not at_least(item.vector, st.F) and on("remint-F")
+    past = any(covers(st.vector, d) for d in item.beside) and on("remint-beside")
+    forgot = not cell and (past or (not at_least(item.vector, st.F) and on("remint-F")))
     if is_counter(item.path):
         return forgot and not item.first
     if not is_live(item.payload):

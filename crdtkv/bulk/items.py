@@ -19,7 +19,7 @@ from crdtkv.errors import BadRequest, ValueInvalid
 if TYPE_CHECKING:
     from crdtkv.store.results import Entry
 
-__all__ = ["MAX_LINE", "MEMBERS", "Item", "item_of", "plain_of", "read_word", "word_of"]
+__all__ = ["MAX_LINE", "MEMBERS", "Item", "item_of", "plain_of", "read_word", "word_of", "workers_of"]
 
 MAX_LINE = 6 * values.MAX_PACKED
 """Bytes of JSON that a value can take at most: six for one, where all is written \\u00xx."""
@@ -76,6 +76,17 @@ def plain_of(entry: Entry) -> dict[str, Any]:
     if entry.strategy != "json":
         out["strategy"] = entry.strategy
     return out
+
+
+def workers_of(plain: dict[str, Any]) -> dict[str, Any]:
+    """Of the members of an item those that Workers KV takes; its value as text, as all values are there.
+
+    >>> workers_of({"key": "n", "value": [1], "strategy": "set"})
+    {'key': 'n', 'value': '[1]'}
+    """
+    value = plain["value"] if isinstance(plain["value"], str) else values.to_json(plain["value"])
+    kept = {name: plain[name] for name in ("base64", "expiration") if name in plain}
+    return {"key": plain["key"], "value": value} | kept
 
 
 def _without_blobs(value: Any, where: str, blobs: dict[str, str]) -> Any:

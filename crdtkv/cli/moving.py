@@ -64,6 +64,9 @@ def _export(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", show_default=False, help="Else stdout.")] = None,
     form: _Format = None, prefix: Prefix = "",
     start: Annotated[str | None, typer.Option("--start", metavar="KEY", help="From this key on.")] = None,
+    workers: Annotated[
+        bool, typer.Option("--workers", help="Only what Workers KV takes: values as text, for wrangler kv bulk put.")
+    ] = False,
     sqlite: Annotated[
         Path | None, typer.Option("--sqlite", metavar="FILE", help="Into a table of an SQLite file.")
     ] = None,
@@ -88,7 +91,7 @@ def _export(
         raise typer.BadParameter("give FILE or --sqlite FILE, not both", param_hint="--sqlite")
     to_file = file is not None and str(file) != "-"
     with progress("exporting", total=len(kv) if sys.stderr.isatty() else None) as advance:
-        items = _Counted(kv, prefix, start, advance)
+        items = _Counted(kv, prefix, start, workers, advance)
         if sqlite is not None:
             tables.write(items, sqlite, table, replace)
         else:
@@ -102,19 +105,19 @@ def _export(
 class _Counted:
     """The items of a store in key order, page by page."""
 
-    def __init__(self, kv: "Store", prefix: str, start: str | None, advance: Any) -> None:
-        self.kv, self.prefix, self.start, self.advance = kv, prefix, start, advance
+    def __init__(self, kv: "Store", prefix: str, start: str | None, workers: bool, advance: Any) -> None:
+        self.kv, self.prefix, self.start, self.workers, self.advance = kv, prefix, start, workers, advance
         self.count = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        from crdtkv.bulk.items import plain_of
+        from crdtkv.bulk.items import plain_of, workers_of
 
         cursor = None
         while True:
             page = self.kv.scan(self.prefix, start=self.start, limit=256, cursor=cursor)
             for entry in page:
                 self.count += 1
-                yield plain_of(entry)
+                yield workers_of(plain_of(entry)) if self.workers else plain_of(entry)
             self.advance(len(page))
             cursor = page.cursor
             if cursor is None:

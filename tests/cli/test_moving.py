@@ -37,6 +37,16 @@ def test_by_stdout_and_stdin(made: Run) -> None:
         assert made("import", "-", "--format", form, "-s", f"{form}.db", "-o", "raw", stdin=out).out.startswith("601")
 
 
+def test_what_workers_kv_takes(made: Run) -> None:
+    """Text, base64 and dates; nothing of ours."""
+    made("put", "t", "text", "--ttl", "1000")
+    made("add", "s", "x")
+    rows = [json.loads(made("export", "--workers", "--prefix", key).out) for key in ("blob", "k/0599", "s", "t")]
+    assert [row["value"] for row in rows] == ["/w==", '{"n":599}', '["x"]', "text"]
+    assert rows[0]["base64"] is True and rows[3]["expiration"] > 0
+    assert all(set(row) <= {"key", "value", "base64", "expiration"} for row in rows)
+
+
 def test_an_array_without_a_name_is_seen_to_be_one(made: Run, here: Path) -> None:
     (here / "keys.txt").write_text(' \n[{"key": "a", "value": 1}]')
     assert made("import", "keys.txt", "-o", "raw").out == "1\t0\t0\t0\t0\n"

@@ -6,7 +6,7 @@ error of the tree does not fit, and is left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from random import Random
@@ -61,20 +61,20 @@ def run(
     return list(trial.verdicts.values())
 
 
-def wishes(chosen: Strategy, samples: Iterable[Any]) -> list[Operation]:
+def wishes(chosen: Strategy, samples: Sequence[Any]) -> list[Operation]:
     """What it takes: each of its operations, with none, one or two of the samples, where it does not refuse them."""
     found: dict[str, Operation] = {}
     grounds = list(_grounds(chosen, samples))
     given: list[tuple[Any, ...]] = [(), *((s,) for s in samples), *product(samples, repeat=2)]
     for name in chosen.operations:
-        for args in given if name != "put" else given[1 : len(list(samples)) + 1]:
+        for args in given if name != "put" else given[1 : len(samples) + 1]:
             wish = Operation(name, args)
             if any(_takes(ground, wish) for ground in grounds):
                 found[repr(wish)] = wish
     return list(found.values())
 
 
-def _grounds(chosen: Strategy, samples: Iterable[Any]) -> Iterator[Replica]:
+def _grounds(chosen: Strategy, samples: Sequence[Any]) -> Iterator[Replica]:
     """A key that is not there yet, and one for each value that it can be made with."""
     yield Replica("a", chosen)
     for value in samples:

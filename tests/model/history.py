@@ -138,7 +138,7 @@ def told(before, here, vector):
             return False
         if on("history-gap-parents") and not all(covers(vector, q) for q in named):
             return False
-        if on("history-gap-unnamed") and any(d not in c and d not in named for d in mine):
+        if on("history-gap-floor") and any(d not in c and d not in named for d in mine):
             return False
     return True
 

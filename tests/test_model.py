@@ -110,9 +110,8 @@ HEAVY = {
     "history-gap-floor",
     "heard-promise",
 }
-# Broken, these went unnoticed so far: the rule is in the model, its proof is not.
+# Broken, these went unnoticed in 1,500 seeds: another rule seems to catch what they let through.
 NOT_CAUGHT = {
-    "history-gap-unnamed",
     "accepts-overruled",
     "facts-retired",
 }

@@ -6,7 +6,7 @@ Never a counter's cell: what an add replaced there would count again; those are 
 from __future__ import annotations
 
 from crdtkv.core.cells import Cell, Hider, sweep, unhide
-from crdtkv.core.clocks import Dot, covers, covers_all
+from crdtkv.core.clocks import Dot, covers, covers_all, merge
 from crdtkv.core.paths import is_below, is_counted
 from crdtkv.core.tree import Cells, Tree
 
@@ -26,6 +26,8 @@ def join_sweeps(one: bytes | None, other: bytes | None) -> bytes | None:
     Not one that reaches more: it would take elsewhere what its writer left.
     """
     a, b = unhide(one or b""), unhide(other or b"")
+    if (a.below, a.only) == (b.below, b.only):
+        return sweep(merge([a.seen, b.seen]), a.below, a.only)
     if a.seen == b.seen and a.only is not None and b.only is not None:
         return sweep(a.seen, only=sorted({*a.only, *b.only}))
     return one if _reaches(a, b) else other if _reaches(b, a) else None

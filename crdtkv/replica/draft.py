@@ -245,9 +245,11 @@ class Draft:
         sweeps = [s.payload for s in cell if s.dot == self.dot and s.payload is not None and is_sweep(s.payload)]
         for path, before in list(self.replica.changed.get(key, {}).items()) if sweeps else ():
             now = self._cells(key).get(path, ())
-            gone = tuple(s.dot for s in before if s not in now and s.dot != self.dot)
-            if gone and in_sweep(path, root, sweeps[0] or b"") and all(s.dot != self.dot for s in now):
-                self._set(key, path, make_cell([Sibling(self.dot, self.stamp, None, gone), *now]))
+            gone = {s.dot for s in before if s not in now and s.dot != self.dot}
+            if gone and in_sweep(path, root, sweeps[0] or b""):
+                own = next((s for s in now if s.dot == self.dot), Sibling(self.dot, self.stamp, None, ()))
+                named = own._replace(parents=tuple(sorted({*own.parents, *gone})))
+                self._set(key, path, make_cell([named, *(s for s in now if s.dot != self.dot)]))
 
     def _set(self, key: str, path: bytes, cell: Cell) -> None:
         if key not in self.keys:
@@ -301,7 +303,7 @@ class Draft:
         if old or self.replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = {**self.lives.get(key, {}), **old}
-            past.begin_life(storage, key, self.dot, old, old, self.replica.state.floor)
+            past.begin_life(storage, key, self.dot, old, self.replica.state.floor)
         self.replica.set_context(key, {})
 
     def _cancel(self, key: str, paths: set[bytes]) -> None:

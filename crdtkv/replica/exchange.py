@@ -124,9 +124,9 @@ def _write(replica: Replica, record: Record) -> None:
     for key in {w.key for w in record.writes}:
         past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
-        old = dict(storage.context(key))
-        replica.set_context(key, {r: n for r, n in old.items() if n > replaced.get(r, 0)})
-        past.begin_life(storage, key, dot, replaced, old, record.floor)
+        past.begin_life(storage, key, dot, replaced, record.floor)
+        kept = {r: n for r, n in storage.context(key).items() if n > replaced.get(r, 0)}
+        replica.set_context(key, kept)
     for write in record.writes:
         if write.payload is not None and is_sweep(write.payload):
             for path, cell in swept(storage.cells(write.key), write.path, write.payload):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Context, Sibling, due, make_cell, unhide
-from crdtkv.core.clocks import Dot, Stamp, Vector, ahead, covers, covers_all, meet, merge
+from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
@@ -96,32 +96,31 @@ def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot
         )  # fmt: skip
 
 
-def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, old: Context, floor: Stamp) -> None:
+def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp) -> None:
     """The key was made anew by `dot`: a version that knows `dot` knows what `replaced` covers.
 
     And all that was stamped at or below the purge `floor` of its writer, who had heard it,
-    although a key that was dropped whole has no context that would say so. `old`: the
-    key's context here before; where it lacks what was replaced, that is forgotten here.
-    And where nothing is left standing here, it knows all that was known here.
+    although a key that was dropped whole has no context that would say so. And where
+    nothing is left standing here, it knows all that was known here. Before the context
+    is replaced.
     """
     heard = [row.sibling.dot for rows in storage.past(key).values() for row in rows if row.sibling.stamp <= floor]
     whole = all(s.dot == dot for cell in storage.cells(key).values() for s in cell)
     horizon = storage.horizon(key)
-    known = merge([replaced, *(dict([d]) for d in heard)])
+    lived = merge([replaced, *(dict([d]) for d in heard)])
     if whole:
-        known = merge([known, horizon.base, *(to for _, to in horizon.gaps)])
-    if not known:
+        lived = merge([lived, horizon.base, *(to for _, to in horizon.gaps)])
+    if not lived:
         return
     if not storage.past(key) and whole:
         # Nothing is left here of what it replaced, not even how far it reached.
         storage.put_horizon(key, Horizon(dict([dot])))
         return
-    lives = (*horizon.lives, Life(dot, known))
+    held = {r: n for r, n in lived.items() if known(storage, key, {r: n})}
+    lives = (*horizon.lives, Life(dot, lived, held))
     storage.put_horizon(key, horizon._replace(lives=lives[-MAX_LIVES:]))
     for life in lives[:-MAX_LIVES]:
         raise_horizon(storage, key, dict([life.dot]))
-    if forgotten := ahead(replaced, old):
-        _add_gap(storage, key, {r: old.get(r, 0) for r in forgotten}, merge([replaced, dict([dot])]))
 
 
 def sweep_rows(storage: Storage, key: str, root: bytes, payload: bytes, dot: Dot) -> None:
@@ -142,10 +141,6 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
         # What was purged is not part of any version behind the gap, whatever happened inside.
         settled = tuple(r if r.by or r.until is not None else r._replace(until=dict(to)) for r in rows)
         storage.put_past(key, path, settled)
-    _add_gap(storage, key, since, to)
-
-
-def _add_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
     horizon = storage.horizon(key)
     gaps = (*horizon.gaps, (dict(since), dict(to)))
     storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))
@@ -159,7 +154,7 @@ def begin_again(storage: Storage, key: str, context: Context) -> None:
     # What stands from an earlier life (a counter's cancelled shares) is part of every version from now on.
     dots = {s.dot for cell in storage.cells(key).values() for s in cell}
     older = merge(dict([dot]) for dot in dots if not covers(context, dot))
-    lives = tuple(Life(dot, older) for dot in list(context.items())[:1] if older)
+    lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1] if older)
     storage.put_horizon(key, Horizon(dict(context), lives=lives))
 
 
@@ -206,7 +201,7 @@ def known(storage: Storage, key: str, version: Context) -> bool:
     contexts = [
         storage.context(key),
         horizon.base,
-        *(li.replaced for li in horizon.lives),
+        *(li.held for li in horizon.lives),
         *(to for _, to in horizon.gaps),
     ]
     contexts += [dict([life.dot]) for life in horizon.lives]

@@ -31,10 +31,15 @@ class Superseded(NamedTuple):
 
 
 class Life(NamedTuple):
-    """The key was absent; the write `dot` made it anew and replaced this context."""
+    """The key was absent; the write `dot` made it anew and replaced a context.
+
+    `held`: the entries of it that were remembered here; what lies in a life that was
+    forgotten cannot be told.
+    """
 
     dot: Dot
     replaced: dict[str, int]
+    held: dict[str, int]
 
 
 class Floor(NamedTuple):

@@ -65,7 +65,7 @@ def horizon_in(parts: Any) -> Horizon:
     """A horizon of what `unpack_row` gave."""
     base, gaps, lives, deleted, floors = parts
     return Horizon(
-        base, tuple((a, b) for a, b in gaps), tuple(Life((d[0], d[1]), r) for d, r in lives),
+        base, tuple((a, b) for a, b in gaps), tuple(Life((d[0], d[1]), r, h) for d, r, h in lives),
         deleted, tuple(Floor((d[0], d[1]), before, floor) for d, before, floor in floors),
     )  # fmt: skip
 

@@ -111,7 +111,7 @@ def a_sweep_stands_alone_in_its_cell() -> None:
 @guards(
     "Two sweeps of one transaction at one cell are one that reaches what both did, where one can",
     Line(Draft._with_earlier, "join_sweeps(prior[0].payload, write.payload) if prior else write.payload", "write.payload"),
-    Line(sweeps.join_sweeps, "one if _reaches(a, b)", "other if _reaches(a, b)"),
+    Line(sweeps.join_sweeps, "merge([a.seen, b.seen])", "b.seen"),
 )
 def two_sweeps_of_a_transaction_are_one() -> None:
     """The second has an older base: what the first took is gone elsewhere too."""
@@ -173,6 +173,27 @@ def a_sweep_that_is_written_over_in_its_transaction_is_spelled_out() -> None:
     sent = outbox(a)
     with a.transaction() as t:
         t.operate("s", "set", "clear", base=base)
+        t.put("s", [])
+    arrive(b, sent[0])
+    assert a["s"] == b["s"] == []
+    colos.check()
+
+
+@guards(
+    "The cell of an own sweep is about to be written again: what it swept gets tombstones instead.",
+    Line(Draft._spell_out, "tuple(sorted({*own.parents, *gone}))", "own.parents"),
+)
+def what_a_sweep_took_and_its_transaction_wrote_again_is_named() -> None:
+    """clear, add x once more, put the empty set, in one transaction: what x had been goes elsewhere too."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    base = a.set("s").add("x").version
+    a.set("s").add("stays")
+    colos.meet()
+    sent = outbox(a)
+    with a.transaction() as t:
+        t.operate("s", "set", "clear", base=base)
+        t.set("s").add("x")
         t.put("s", [])
     arrive(b, sent[0])
     assert a["s"] == b["s"] == []

@@ -112,7 +112,7 @@ def who_returns_does_not_win_by_returning() -> None:
 
 
 @guards(
-    "where its base lacks some of F and the cell is absent, an lww write stamped <= S or what a remove would beat",
+    "and the cell is absent, an lww write stamped <= S or what a remove would beat",
     Line(pending._why_lost, "if forgot and (removal_wins or", "if forgot and (removal_wins and"),
     Line(pending._why_lost, "if forgot and (removal_wins or", "if forgot and ("),
 )

@@ -23,6 +23,7 @@ class Row:
     payload: tuple
     by: set = field(default_factory=set)
     until: dict = None
+    purged: bool = False
 
 
 class History:
@@ -71,7 +72,7 @@ class History:
         """Something happened that is not known here. What was purged is part of no version behind it."""
         for row in self.rows:
             if not row.by and row.until is None:
-                row.until = dict(to)
+                row.until, row.purged = dict(to), True
         self.gaps.append((dict(since), dict(to)))
         if len(self.gaps) > 16:
             self.base = joined(self.base, self.gaps.pop(0)[1])
@@ -83,10 +84,15 @@ class History:
         self.lives = {d: older for d in list(context.items())[:1] if older}
 
     def trim(self, keep, context):
+        """Versions that would show what is forgotten are known no more; nor those that something purged may be part of,
+        for what it hung on may be forgotten with the rest."""
         while len(self.rows) > keep:
             row = self.rows.pop(0)
             if on("history-trim"):
-                self.base = joined(self.base, row.until or reached(row.by) or context)
+                purged = [r for r in (row, *self.rows) if not r.by and r.until is None]
+                self.base = joined(self.base, context if purged else row.until or reached(row.by))
+                for r in purged:
+                    r.until, r.purged = dict(context), True
 
     # what is asked
 
@@ -112,6 +118,7 @@ class History:
         """The cells as they stood at the version."""
         version = self.knows(version)
         rows = [Row(p, d, s[0], s[1]) for p, c in cells.items() for d, s in c.items()] + self.rows
+        rows = [r for r in rows if not (r.purged and at_least(version, r.until))]
         for dot, before, floor in self.floors if on("history-floors") else ():
             if covers(version, dot):
                 came = {r: min(n, before.get(r, 0)) for r, n in version.items()}
@@ -131,7 +138,7 @@ def told(before, here, vector):
             return False
         if on("history-gap-parents") and not all(covers(vector, q) for q in named):
             return False
-        if on("history-gap-unnamed") and any(d not in c and d not in named for d in mine):
+        if on("history-gap-floor") and any(d not in c and d not in named for d in mine):
             return False
     return True
 

@@ -10,7 +10,7 @@ from crdtkv.cli.complete import complete_key, complete_strategy
 
 __all__ = [
     "At", "Base", "Colo", "ContentType", "Form", "Key", "Keys", "Output", "Patch",
-    "Path_", "Prefix", "Source", "StoreFile", "StrategySpec", "Text", "Value", "Values",
+    "Pointer", "Prefix", "Source", "StoreFile", "StrategySpec", "Text", "Value", "Values",
 ]  # fmt: skip
 
 
@@ -74,7 +74,7 @@ At = Annotated[
 Base = Annotated[
     str | None, typer.Option("--base", metavar="VERSION", help="The version you had read when you made this edit.")
 ]
-Path_ = Annotated[
+Pointer = Annotated[
     str | None,
     typer.Option("--path", "-p", metavar="POINTER", help="In a JSON document: where, as in /items/0/tags."),
 ]

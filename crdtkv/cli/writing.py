@@ -12,7 +12,7 @@ from crdtkv.cli.options import (
     Key,
     Keys,
     Patch,
-    Path_,
+    Pointer,
     Source,
     StrategySpec,
     Text,
@@ -125,7 +125,7 @@ def _patch(kv: "Store", out: "Printer", key: Key, patch: Any, base: Base = None)
     _wrote(out, kv.patch(key, patch, base=base))
 
 
-def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Path_ = None) -> None:
+def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
     """Append values to a list or a log.
 
     Or to an array in a JSON document (--path). A key that is not there becomes a list, unless a rule says otherwise.
@@ -137,7 +137,7 @@ def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Path_ = No
         _wrote(out, (kv.log if kind == "log" else kv.list)(key).append(*values))
 
 
-def _add(kv: "Store", out: "Printer", key: Key, values: Any, path: Path_ = None) -> None:
+def _add(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
     """Add elements to a set."""
     handle = kv.set(key) if path is None else kv.json(key).set(path)
     _wrote(out, handle.add(*values))
@@ -148,7 +148,7 @@ def _remove(
     index: Annotated[
         int | None, typer.Option("--index", metavar="N", help="Of a list or an array: the element there (0 first).")
     ] = None,
-    path: Path_ = None, base: Base = None,
+    path: Pointer = None, base: Base = None,
 ) -> None:  # fmt: skip
     """Remove elements from a set or a list.
 
@@ -173,7 +173,7 @@ def _remove(
 def _incr(
     kv: "Store", out: "Printer", key: Key,
     by: Annotated[int, typer.Argument(metavar="N", help="How much; may be negative.", show_default=False)] = 1,
-    path: Path_ = None, once: _Once = None,
+    path: Pointer = None, once: _Once = None,
 ) -> None:  # fmt: skip
     """Count a counter up or down.
 

@@ -14,6 +14,7 @@ import crdtkv
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import StorageFailed
 from crdtkv.replica import exchange, life
+from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
 from tests.laws.disks import MemoryDisk
 
@@ -24,6 +25,7 @@ __all__ = [
     "arrive",
     "calls",
     "cells",
+    "crash",
     "cut",
     "full_disk",
     "limited",
@@ -248,3 +250,12 @@ def calls(act: Callable[[], object]) -> int:
     finally:
         sys.setprofile(None)
     return count
+
+
+def crash(kv: crdtkv.Store) -> None:
+    """Its process ends where it stands: what is in its file is what was committed."""
+    storage = kv._replica.storage
+    assert isinstance(storage, SqliteStorage) and storage._witness is not None and storage._lock is not None
+    storage._db.close()
+    storage._witness.close()
+    storage._lock.release()

@@ -64,12 +64,24 @@ def keep(
     gone = [Superseded(s, dots, dict(until) if until is not None else None, wall_ms) for s in old]
     rows = storage.past(key).get(path, ()) + tuple(gone)
     excess = max(0, len(rows) - limit.cells)
-    _forget(storage, key, rows[:excess], storage.context(key) or dict(dots))
+    now = storage.context(key)
+    if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
+        begin_again(storage, key, merge([now, dict(dots), until or {}]))
+        return
+    _forget(storage, key, rows[:excess], now or dict(dots))
     storage.put_past(key, path, rows[excess:])
     deleted = max((when for s in old if (when := due(path, (s,))) is not None), default=0)
     horizon = storage.horizon(key)
     if limit.cells and deleted > horizon.deleted:
         storage.put_horizon(key, horizon._replace(deleted=deleted))
+
+
+def _decides(row: Superseded, floor: Floor) -> bool:
+    """Whether what was purged at `floor` hangs on `row`, which stood then: without it that cannot be told any more."""
+    before, (sibling, by, until, _) = floor.before, row
+    if not covers(before, sibling.dot) or any(covers(before, dot) for dot in by):
+        return False
+    return until is None or not covers_all(before, until)
 
 
 def note_floor(storage: Storage, key: str, dot: Dot, before: Vector, floor: Stamp) -> None:
@@ -283,6 +295,8 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
         # Purged whole: no version can say that it is later than that, so none is known any more.
         _clear(storage, key)
         storage.put_horizon(key, NO_HORIZON)
+    elif any(_decides(row, floor) for row in old for floor in storage.horizon(key).floors):
+        begin_again(storage, key, context)
     elif old:
         _forget(storage, key, old, context)
         for path, rows in list(storage.past(key).items()):

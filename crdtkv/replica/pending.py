@@ -7,7 +7,7 @@ does not matter who has forgotten what of that already.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from crdtkv.core.cells import Cell, Sibling, expiry_of, is_live, is_sweep
@@ -22,10 +22,16 @@ from crdtkv.strategies.base import Strategy, Write
 from crdtkv.strategies.counter_cells import is_share, joined_payload
 from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, pick
 
-__all__ = ["give_up", "remint", "uncovered"]
+__all__ = ["MAX_MINTED", "give_up", "remint", "uncovered"]
 
 _COPY = "~copy"
 """What a copy wrote before it knew that it was one: in a dot's name."""
+
+_MINTED = "minted"
+"""A row of meta: `[replica, n, replica, n]`, a dot and what it was minted anew from."""
+
+MAX_MINTED = 10_000
+"""So many are remembered; the oldest go first."""
 
 _RANKED = ("lww", "list", "json")
 """Strategies that show the later of two values of one cell."""
@@ -39,8 +45,12 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
     state = replica.state
     base = dict(state.vector) | ({} if shared is None else {state.id: shared})
 
+    before = _minted(replica)
+
     def lacks(dot: Dot) -> bool:
-        return not covers(to, dot) or (dot[0] == state.id and not covers(base, dot))
+        # What it was minted anew from may stand where we return to, or was deleted there.
+        known = any(covers(to, was) for was in _said_before(before, dot))
+        return not known or (dot[0] == state.id and not covers(base, dot))
 
     return [
         _plain(s, key, path, cell, base)
@@ -50,6 +60,19 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
         for s in cell
         if path and s.dot[0] in state.lineage and lacks(s.dot)  # (a key's life is begun anew where it has to be)
     ]
+
+
+def _minted(replica: Replica) -> dict[Dot, Dot]:
+    """What this store has minted anew -> what it had been."""
+    return {(r, n): (origin, m) for r, n, origin, m in replica.storage.meta(_MINTED) or ()}
+
+
+def _said_before(minted: dict[Dot, Dot], dot: Dot) -> Iterator[Dot]:
+    """A dot, what it was minted anew from, and so on."""
+    at: Dot | None = dot
+    while at is not None:
+        yield at
+        at = minted.get(at)
 
 
 def _plain(s: Sibling, key: str, path: bytes, cell: Cell, base: Vector) -> dict[str, Any]:
@@ -119,6 +142,9 @@ def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], items: list[_I
             for item in items:
                 _rewrite(replica, draft, item)
             made = draft.record()
+        if made is not None:
+            rows = replica.storage.meta(_MINTED) or []
+            replica.storage.put_meta(_MINTED, [*rows, [*made[0].dot, *dot]][-MAX_MINTED:])
         replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
     replica.minted(made)
 

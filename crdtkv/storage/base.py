@@ -12,6 +12,7 @@ past reaches), inbox (lost writes), meta (vectors, clock, names).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from crdtkv.core.cells import Cell, Context, Sibling
@@ -135,6 +136,9 @@ class Storage(Protocol):
 
     def settle(self) -> None:
         """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
+
+    def backup(self, path: Path) -> None:
+        """All that is committed now is in a new file at `path`; what is written meanwhile is not. BadRequest."""
 
     def home(self) -> str:
         """Where this lies, so that a restored copy can be told from the original; empty in memory."""

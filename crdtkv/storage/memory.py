@@ -8,6 +8,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from sortedcontainers import SortedDict, SortedSet
@@ -15,6 +16,7 @@ from sortedcontainers import SortedDict, SortedSet
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
+from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 
 __all__ = [
@@ -201,6 +203,9 @@ class MemoryStorage:
 
     def settle(self) -> None:
         """There is but one place."""
+
+    def backup(self, path: Path) -> None:
+        raise BadRequest(f"a store in memory has no file to make {str(path)!r} of; open it with a path")
 
     def home(self) -> str:
         return ""

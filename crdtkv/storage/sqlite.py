@@ -2,9 +2,9 @@
 
 Law: what a transaction changed is in the file before `commit` returns, synced unless
 `normal` durability was asked for. The file is the user's: documented tables
-(docs/formats.md), which the journal is ahead of while it is open. One process at a time: the file is
-locked while it is open. Only a file that bears our number is a store; only one that
-holds nothing becomes one.
+(docs/formats.md), which the journal is ahead of while it is open. One process at a time
+writes it, whoever likes may read it. Only a file that bears our number is a store; only
+one that holds nothing becomes one.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.file_lock import FileLock
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
@@ -38,6 +39,9 @@ _UNSYNCED = "unsynced"
 
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_BUSY_S = 5.0
+"""How long a write waits for another program that has the file: one that only reads never holds it up."""
+
 _HEADER = 100
 """How many bytes SQLite's own header has; the application id is at 68."""
 
@@ -60,11 +64,12 @@ class SqliteStorage(MemoryStorage):
             raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
         self._normal = durability == "normal"
         self._witness: Witness | None = None
+        self._lock: FileLock | None = None
         self._uncertain = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)
@@ -82,7 +87,7 @@ class SqliteStorage(MemoryStorage):
     def _unopened(self, error: Exception) -> CrdtkvError:
         name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreLocked(f"{name} is open already; close it where it is open")
+            return StoreLocked(f"{name} is being written by another program; wait until that is done")
         # What the driver says of text that is none has no code.
         broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
         if isinstance(error, RowInvalid) or (broken and self._is_marked()):
@@ -102,11 +107,9 @@ class SqliteStorage(MemoryStorage):
 
     def _open(self) -> None:
         db = self._db
-        # Exclusive, and taken at once: a second process is refused when it opens, not when it writes.
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
-        db.execute("BEGIN EXCLUSIVE")
+        self._is_new()  # what is somebody else's is not even locked
+        self._lock = FileLock(self.path)
         new = self._is_new()
-        db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if new:
@@ -250,6 +253,24 @@ class SqliteStorage(MemoryStorage):
         }  # fmt: skip
         return rows[table]
 
+    def backup(self, path: Path) -> None:
+        """Through a connection of its own, so that writes go on; synced, and there whole or not at all."""
+        if path.exists():
+            raise BadRequest(f"there is a file {str(path)!r} already; name one that is not there yet")
+        part = path.with_name(f"{path.name}.part")
+        try:
+            part.unlink(missing_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as reader:
+                reader.execute("VACUUM INTO ?", (str(part),))
+            _sync(part)
+            os.link(part, path)
+            part.unlink()
+            _sync(path.parent)
+        except (sqlite3.Error, OSError) as error:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise StorageFailed(f"cannot make {str(path)!r}: {error}", happened="no", next_step=_CHECK) from error
+
     def home(self) -> str:
         """Device, inode and machine."""
         found = os.stat(self.path)
@@ -293,6 +314,17 @@ class SqliteStorage(MemoryStorage):
         self._db.close()
         if self._witness is not None:
             self._witness.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _sync(path: Path) -> None:
+    """A file's bytes, or a folder's names, are on the disk."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 _open_here: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()

@@ -7,9 +7,11 @@ it. One lock serialises them; reads take it too, so what is read is of one insta
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
@@ -18,13 +20,14 @@ from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, Refused, StoreClosed, ValueInvalid
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed, ValueInvalid
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.past import Keep
 from crdtkv.store import maintenance, syncing, watching
 from crdtkv.store.lock import ProcessLock
+from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.results import Blame, Conflict, Fate, Receipt, Revision, SyncReport
@@ -38,7 +41,7 @@ _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
 
 
-class Store(Operations):
+class Store(Operations, Membership):
     """One colo's keys. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
@@ -110,19 +113,6 @@ class Store(Operations):
         with self._lock:
             self._check_open()
             return dict(self._replica.state.vector)
-
-    @property
-    def members(self) -> list[str]:
-        """The replica ids that belong to the namespace, as known here. O(members). Raises StoreClosed.
-
-        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
-        >>> _ = lhr.sync(sin)
-        >>> lhr.members == sorted([lhr.id, sin.id])
-        True
-        """
-        with self._lock:
-            self._check_open()
-            return sorted(members.members(self._replica))
 
     def digest(self) -> str:
         """32 hex digits over all cells; equal at two colos whose vectors and purge floors are. O(1).
@@ -368,66 +358,6 @@ class Store(Operations):
         """
         return watching.watch(self, prefix, since, timeout)
 
-    def leave(self) -> None:
-        """Retire from the namespace: the others need not wait for this colo any more. It stays readable. O(1).
-
-        Raises Refused if it is the only member: nobody would be left that can write, or let it in again.
-
-        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
-        >>> _ = lhr.sync(sin)
-        >>> sin.leave(); _ = lhr.sync(sin)
-        >>> lhr.members == [lhr.id]
-        True
-        """
-        self._member_act(_leave)
-
-    def evict(self, colo: str) -> list[str]:
-        """An operator's act: `colo` is no member any more; the replicas that are out. O(members).
-
-        It can return by a full join.
-        At a copy that was restored: once all others are evicted, it is all that is left, and writes again.
-        Raises NotAMember for who is none, or is this colo itself, and MembershipConflict while one stands.
-
-        >>> import crdtkv; lhr, sin = (crdtkv.open(colo=colo) for colo in ("lhr", "sin"))
-        >>> _ = lhr.sync(sin)
-        >>> lhr.evict("sin") == [sin.id], lhr.members == [lhr.id]
-        (True, True)
-        """
-        return self._member_act(lambda replica: life.evict(replica, colo), by_copy=True)
-
-    def resolve(self, link: str) -> None:
-        """An operator's act: of a membership conflict, the eviction `link` holds. O(1).
-
-        Raises MembershipConflict for what is no link of a conflict that stands here.
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.resolve("lhr~none.1")
-        Traceback (most recent call last):
-        crdtkv.errors.MembershipConflict: no membership conflict has the link 'lhr~none.1'; open are none
-        """
-        self._member_act(lambda replica: life.resolve(replica, link))
-
-    @property
-    def forks(self) -> list[tuple[str, ...]]:
-        """The membership conflicts that stand, as the links that clash; while there is one nothing is purged. O(1).
-
-        Raises StoreClosed.
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.forks
-        []
-        """
-        with self._lock:
-            self._check_open()
-            return members.open_forks(self._replica)
-
-    def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
-        with self._lock:
-            self._begin(by_copy)
-            done = act(self._replica)
-            self._tell()
-            return done
-
     # care
 
     def check(self) -> list[str]:
@@ -455,6 +385,24 @@ class Store(Operations):
             gone = maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
             self._tell()
             return gone
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """All that is committed now is in a new file at `path`; others write on meanwhile. O(file).
+
+        Opened, or put back in the place of the store's own, it is known for a copy: it writes once it
+        has met a member (docs/guide.md, 12). Raises BadRequest where there is a file, or the store has
+        none; StorageFailed.
+
+        >>> import crdtkv, os
+        >>> with crdtkv.open("lhr.db", colo="lhr") as kv:
+        ...     kv.put("a", 1) and kv.backup("lhr-monday.db")
+        >>> os.path.exists("lhr-monday.db")
+        True
+        """
+        with self._lock:
+            if self._closed:
+                raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
+        self._replica.storage.backup(Path(path))
 
     def close(self) -> None:
         """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of. O(1).
@@ -484,12 +432,3 @@ class Store(Operations):
 
     def __repr__(self) -> str:
         return f"<Store {self.id} of {self.namespace!r}>"
-
-
-def _leave(replica: Replica) -> None:
-    if members.members(replica) == {replica.state.id}:
-        raise Refused(
-            f"{replica.state.id} is the only member of its namespace: none would be left to write, or to return to",
-            next_step="close it, and delete its file if nobody needs it",
-        )
-    life.leave(replica)

@@ -8,7 +8,7 @@ import pytest
 
 from crdtkv.core.wire import decode
 from crdtkv.errors import ClockAhead
-from tests.colos import Colos, arrive, cells, cut, outbox
+from tests.colos import Colos, arrive, cells, crash, cut, outbox
 
 
 def test_case_04_delay_is_not_a_wrong_clock() -> None:
@@ -79,7 +79,7 @@ def test_case_43_never_below_what_was_said(tmp_path: Path) -> None:
     colos.clock.wait(100)
     colos["a"].sync(colos["b"])
     heard = max(colos["a"]._replica.state.heard.get(colos["b"].id, 0), colos["b"]._replica.state.heard[colos["b"].id])
-    colos["b"]._replica.storage._db.close()  # type: ignore[attr-defined]
+    crash(colos["b"])
     colos.clock.ahead["b"] = -3600
     b = colos.open("b")
     before = b.id

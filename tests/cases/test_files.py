@@ -10,7 +10,7 @@ import pytest
 
 import crdtkv
 from crdtkv.storage.sqlite import SqliteStorage
-from tests.colos import Colos
+from tests.colos import Colos, crash
 
 
 def test_case_05_a_copy_that_writes_before_it_meets_anyone(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_case_28_killed_at_any_point_of_the_bootstrap(tmp_path: Path, monkeypatc
                 died = False
             except Killed:
                 died = True
-            c._replica.storage._db.close()  # type: ignore[attr-defined]
+            crash(c)
         colos.open("c")
         colos["b"].put("later", 1)
         colos.meet(3)

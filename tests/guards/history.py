@@ -343,3 +343,34 @@ def what_a_catch_up_took_away_had_stood_when_something_was_purged() -> None:
     a.list("l").append("q")
     arrive(b, cut(a, b))
     assert then(b, "l", entry.version) == ["z", "X", "w"]
+
+
+@guards(
+    "where what was purged at a noted floor hangs on it, the history begins again.",
+    Line(past.keep, "if any(_decides(row, floor)", "if False and any(_decides(row, floor)"),
+    Line(past._decides, "or any(covers(before, dot) for dot in by)", "or True"),
+)
+def a_trimmed_edit_does_not_let_a_delete_win_in_the_past() -> None:
+    """b edits in what c deletes, so it stands; c purges, and writes. Then b's edit is replaced, and trimmed at a."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.rules.set("doc", "json", keep_cells=2)
+    colos.meet()
+    b.put("doc", {"c": {"x": 1, "y": 1}, "z": 0})
+    b.json("doc").at("/z").delete()
+    b.json("doc").at("/z").put(1)
+    colos.meet()
+    hidden = record(c, lambda kv: kv.json("doc").at("/c").delete())
+    edited = record(b, lambda kv: kv.json("doc").at("/c/x").put(2))
+    arrive(a, hidden)
+    arrive(b, hidden)
+    arrive(a, edited)
+    arrive(c, edited)
+    colos.purge_only("c")
+    arrive(a, record(c, lambda kv: kv.json("doc").at("/w").put(0)))
+    arrive(a, record(b, lambda kv: kv.json("doc").at("/c/x").put(3)))
+    version, showed = a.get("doc").version, a["doc"]
+    for value in (4, 5):
+        assert then(a, "doc", version) in (showed, "?")
+        arrive(a, record(b, lambda kv, value=value: kv.json("doc").at("/c/x").put(value)))
+    assert then(a, "doc", version) == "?"

@@ -9,7 +9,7 @@ from crdtkv.replica import life, members, pending
 from crdtkv.store import syncing
 from crdtkv.store.store import Store
 from crdtkv.store.syncing import _join, _Tally
-from tests.colos import Colos, Disks, arrive, cells, cut, record, refuses
+from tests.colos import Colos, Disks, arrive, cells, cut, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 
@@ -428,3 +428,27 @@ def a_remove_that_stood_beside_it_wins_also_when_it_is_forgotten() -> None:
     assert a.compact() > 0
     colos.meet()
     assert colos.read("s") is None and [c.value for c in e.conflicts()] == ["el"]
+
+
+@guards(
+    "What it was minted anew from may stand where we return to, or was deleted there.",
+    Line(pending._said_before, "at = minted.get(at)", "at = None"),
+)
+def what_was_minted_anew_is_not_minted_once_more_where_its_first_form_was_deleted() -> None:
+    """e returns to b, which loses a conflict with a: there e's write had been absorbed as it first was, and deleted."""
+    colos = Colos("a", "b", "e")
+    a, b, e = colos.values()
+    e.put("s", ["w"], strategy="set")
+    a.sync(e)
+    b.evict("a")
+    b.evict("e")
+    a.evict("b")
+    for _ in range(3):
+        b.sync(e)
+    assert shows(b, "s") == ["w"]
+    a.delete("s")
+    a.sync(b)
+    a.resolve(next(link for link in a.forks[0] if link.startswith("a~")))
+    colos.meet(4)
+    assert colos.read("s") is None
+    colos.check()

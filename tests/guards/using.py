@@ -19,7 +19,7 @@ from crdtkv.errors import (
     WrongType,
 )
 from crdtkv.replica.core import Replica
-from crdtkv.store import idempotency, operations, reading, store, syncing
+from crdtkv.store import idempotency, membership, operations, reading, syncing
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.mapping import PlainMapping
 from crdtkv.store.results import Receipt
@@ -157,7 +157,7 @@ def what_is_taken_is_gone() -> None:
 
 @guards(
     "nobody would be left that can write, or let it in again",
-    Line(store._leave, "if members.members(replica) == {replica.state.id}:", "if False:"),
+    Line(membership._leave, "if members.members(replica) == {replica.state.id}:", "if False:"),
 )
 def the_last_member_stays() -> None:
     kv = Colos("a")["a"]

@@ -17,6 +17,7 @@ import crdtkv
 from crdtkv.storage import checkpoint
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.sqlite import SqliteStorage
+from tests.colos import crash
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -82,7 +83,7 @@ def test_a_process_ends_anywhere(path: Path, seed: int, durability: str) -> None
             act(kv, dice)
         before = everything(kv)
         if dice.random() < 0.7:
-            storage_of(kv)._db.close()
+            crash(kv)
         else:
             kv.close()
         with crdtkv.open(path, colo="lhr", clock=clock, purge_step_ms=1) as again:

@@ -13,6 +13,7 @@ import crdtkv
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.witness import TOLERANCE_NS, Witness
+from tests.colos import crash
 
 SUFFIXES = ("", "-witness")
 
@@ -88,7 +89,7 @@ def test_opened_and_closed_and_killed_it_is_no_copy(place: Place) -> None:
         place.kv.counter("n").add(1)
         place.kv.close()
         assert place.open().id == name
-    place.kv._replica.storage._db.close()  # type: ignore[attr-defined]
+    crash(place.kv)
     assert not place.is_known() and place.kv.id == name
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,14 @@ import crdtkv
 from crdtkv.errors import (
     BadRequest,
     FormatTooNew,
+    NotAMember,
     NotAStore,
     StorageFailed,
     StoreLocked,
 )  # fmt: skip
 from crdtkv.storage.journal import Change, Journal
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
+from tests.colos import crash
 from tests.store.filling import everything, fill
 
 
@@ -55,7 +59,7 @@ def test_not_closed_and_opened_again(path: Path) -> None:
     fill(kv)
     before = everything(kv)
     clock = kv._replica.state.clock
-    kv._replica.storage._db.close()  # type: ignore[attr-defined]
+    crash(kv)
     with crdtkv.open(path, colo="lhr", clock=lambda: (clock >> 16) / 1000 - 10) as again:
         assert everything(again)[1:8] == before[1:8]
         again.put("next", 1)
@@ -92,6 +96,86 @@ def test_opened_twice(path: Path) -> None:
     kv.close()
     with crdtkv.open(path, colo="lhr") as again:
         assert again["a"] == 1
+
+
+def test_who_has_it_is_named(path: Path) -> None:
+    """The id of the process that has the file, in this process and in another."""
+    with crdtkv.open(path, colo="lhr"):
+        with pytest.raises(StoreLocked, match=f"in this process \\({os.getpid()}\\)"):
+            crdtkv.open(path, colo="lhr")
+        program = f"import crdtkv\ntry: crdtkv.open({str(path)!r}, colo='lhr')\nexcept crdtkv.Refused as e: print(e)"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True
+        )
+        assert f"in process {os.getpid()}" in done.stdout
+
+
+def test_read_by_others_while_it_is_open(path: Path) -> None:
+    """Any SQLite tool reads what was settled, and a long read holds up no write."""
+    with crdtkv.open(path, colo="lhr") as kv:
+        kv.put("a", 1)
+        kv.compact()
+        db = sqlite3.connect(path)
+        db.execute("BEGIN")
+        assert db.execute("SELECT count(*) FROM cell WHERE key = 'a'").fetchone() == (1,)
+        for n in range(5):
+            kv.put(f"k{n}", n)
+        kv.compact()
+        assert db.execute("SELECT count(*) FROM cell WHERE key LIKE 'k%'").fetchone() == (0,)
+        db.close()
+        db = sqlite3.connect(path)
+        assert db.execute("SELECT count(*) FROM cell WHERE key LIKE 'k%'").fetchone() == (5,)
+        db.close()
+
+
+def test_a_backup(path: Path) -> None:
+    """All that was committed, also what is only in the journal; opened, it is a copy, and sound."""
+    copy = path.with_name("monday.db")
+    with crdtkv.open(path, colo="lhr") as kv, crdtkv.open(colo="sin") as sin:
+        sin.sync(kv)
+        fill(kv)
+        kv.sync(sin)
+        before = everything(kv)
+        kv.backup(copy)
+        kv.put("since", 1)
+        with pytest.raises(BadRequest, match=r"there is a file .*monday.db"):
+            kv.backup(copy)
+        with pytest.raises(BadRequest, match="in memory"):
+            sin.backup(path.with_name("sin.db"))
+        with pytest.raises(StorageFailed, match="cannot make"):
+            kv.backup(path.with_name("nowhere") / "x.db")
+    assert sorted(p.name for p in path.parent.glob("monday*")) == ["monday.db"]
+    with crdtkv.open(copy, colo="lhr") as kv:
+        assert kv.digest() == before[2] and "since" not in kv and kv.check() == []
+        with pytest.raises(NotAMember, match="copy"):
+            kv.put("a", 1)
+
+
+def test_a_backup_while_others_write(path: Path) -> None:
+    """One instant: each transaction whole or not there."""
+    with crdtkv.open(path, colo="lhr") as kv:
+        stop = threading.Event()
+
+        def write() -> None:
+            n = 0
+            while not stop.is_set():
+                n += 1
+                with kv.transaction() as t:
+                    t.put("x", n)
+                    t.put("y", n)
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            for n in range(5):
+                kv.backup(path.with_name(f"{n}.db"))
+        finally:
+            stop.set()
+            writer.join()
+        for n in range(5):
+            with crdtkv.open(path.with_name(f"{n}.db"), colo="lhr") as copy:
+                assert copy.get("x") is None or copy["x"] == copy["y"]
+                assert copy.check() == []
 
 
 def test_another_colos_file(path: Path) -> None:
@@ -278,13 +362,11 @@ def test_a_crash_in_mid_commit_leaves_nothing_of_it(path: Path, monkeypatch: pyt
     kv = crdtkv.open(path, colo="lhr")
     fill(kv)
     state = everything(kv)
-    storage = kv._replica.storage
     with monkeypatch.context() as patch:
         Failing(patch, SystemExit(), after=True)
-        patch.setattr(SqliteStorage, "_undo_commit", lambda self: self._db.close())
+        patch.setattr(SqliteStorage, "_undo_commit", lambda self: crash(kv))
         with pytest.raises(SystemExit):
             kv.put("doc", {"tags": ["z"], "l": [], "x": 1})
-    assert isinstance(storage, SqliteStorage)
     with crdtkv.open(path, colo="lhr") as again:
         assert everything(again)[1:8] == state[1:8]
         assert again.check() == []

@@ -1,6 +1,7 @@
-"""Commands that look after a store: check, compact, stats."""
+"""Commands that look after a store: check, compact, backup, stats."""
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +18,7 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     on_store(app, "check", "crdtkv check")(_check)
     on_store(app, "compact", "crdtkv compact")(_compact)
+    on_store(app, "backup", "crdtkv backup lhr-monday.db")(_backup)
     on_store(app, "stats", "crdtkv stats -o json")(_stats)
 
 
@@ -51,6 +53,23 @@ def _compact(kv: "Store", out: "Printer") -> None:
     with progress("compacting"):
         dropped = kv.compact()
     out.one({"dropped": dropped, "purged_to": _purged_to(kv)}, ["dropped"])
+
+
+def _backup(
+    kv: "Store", out: "Printer",
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", show_default=False, help="The new file; it must not be there yet.")
+    ],
+) -> None:  # fmt: skip
+    """Copy the store to a new file, whole or not at all.
+
+    History and losers go with it. A copy can be read at once; it writes when it has met a member.
+    """
+    from crdtkv.cli.output import progress
+
+    with progress("copying"):
+        kv.backup(file)
+    out.say(f"{many(len(kv), 'key')} in {file}")
 
 
 def _purged_to(kv: "Store") -> int | None:

@@ -88,6 +88,8 @@ BAD = {
               (["--every", "0"], USAGE, "every")],
     "check": [(["--frob"], USAGE, "--frob")],
     "compact": [(["--frob"], USAGE, "--frob")],
+    "backup": [([], USAGE, "FILE"), (["text"], REFUSED, "there is a file 'text' already"),
+               (["no/where.db"], REFUSED, "no/where.db")],
     "stats": [(["--frob"], USAGE, "--frob")],
     "export": [(["no/where.csv"], REFUSED, "no such file"), (["a", "--sqlite", "b"], USAGE, "not both"),
                (["--format", "xml"], USAGE, "xml"), (["--sqlite", "lhr.db"], USAGE, "itself"),
@@ -155,8 +157,8 @@ ARGUMENTS = {
     "put": ["a", "1"], "get": ["a"], "delete": ["a"], "patch": ["a", "{}"], "append": ["a", "1"], "add": ["a", "1"],
     "remove": ["a", "1"], "incr": ["a"], "revert": ["a", "~1"], "history": ["a"], "diff": ["a"], "blame": ["a"],
     "sync": ["sin.db"], "import": ["keys"], "conflicts restore": ["x"], "conflicts dismiss": ["x"], "rules of": ["a"],
-    "members evict": ["sin"], "members resolve": ["x"], "rules set": ["a", "lww"], "rules remove": ["a"],
-    "rules migrate": ["*"],
+    "members evict": ["sin"], "backup": ["monday.db"], "members resolve": ["x"], "rules set": ["a", "lww"],
+    "rules remove": ["a"], "rules migrate": ["*"],
 }  # fmt: skip
 MAKES = {"put", "patch", "append", "add", "incr", "sync", "import", "rules set"}
 

@@ -226,6 +226,18 @@ def test_ctrl_c_ends_a_watch(run: Run, form: str, line: str) -> None:
 # care
 
 
+def test_a_backup_is_a_store_that_can_be_read(run: Run, here: Path) -> None:
+    run("put", "a", "1")
+    run("sync", "sin.db")
+    assert run("backup", "monday.db").out == "1 key in monday.db\n"
+    run("put", "a", "2")
+    assert run("get", "a", "-s", "monday.db").out == "1\n"
+    refused = run("put", "a", "3", "-s", "monday.db")
+    assert refused.code == 1 and "copy" in refused.err
+    assert run("backup", "monday.db").code == 1
+    assert run("get", "a", "-s", "monday.db").out == "1\n"
+
+
 def test_check_compact_stats(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("put", "a", "1")
     run("incr", "c")

@@ -81,6 +81,9 @@ def _scan(
     more: list[str | None] = []
 
     def rows() -> Iterator[dict[str, Any]]:
+        if keys and limit is None and cursor is None:  # no value need be read
+            yield from ({"key": key} for key in kv.keys(prefix, **where))  # type: ignore[arg-type]
+            return
         left, behind = limit, cursor
         while True:
             page = kv.scan(prefix, **where, limit=min(_PAGE, left or _PAGE), cursor=behind)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """Commands that write a key: put, delete, patch, append, add, remove, incr, revert."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,7 +142,8 @@ def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = 
 def _add(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
     """Add elements to a set."""
     handle = kv.set(key) if path is None else kv.json(key).set(path)
-    _wrote(out, handle.add(*values))
+    with _hinted("append to a list; name a set in a document by --path"):
+        _wrote(out, handle.add(*values))
 
 
 def _remove(
@@ -154,8 +157,6 @@ def _remove(
 
     From a set by their values, as far as you have seen them; from a list or an array by --index.
     """
-    from crdtkv.errors import WrongOperation
-
     if (index is None) != bool(values) or (index is not None and base is not None):
         raise typer.BadParameter("give values, or --index and no base", param_hint="VALUE...")
     if index is not None:
@@ -163,11 +164,8 @@ def _remove(
         _wrote(out, (kv.list(key) if whole else kv.json(key).list(path or "")).remove(index))
         return
     handle = kv.set(key) if path is None else kv.json(key).set(path)
-    try:
+    with _hinted("remove from a list or an array by --index"):
         _wrote(out, handle.remove(*values, base=base))
-    except WrongOperation as error:
-        error.next_step = "from a list or an array remove by --index"
-        raise
 
 
 def _incr(
@@ -180,7 +178,8 @@ def _incr(
     Raw: its new value.
     """
     handle = kv.counter(key) if path is None else kv.json(key).counter(path)
-    _wrote(out, handle.add(by, idempotency_key=once), raw="value")
+    with _hinted("name another key, or a counter in a document by --path"):
+        _wrote(out, handle.add(by, idempotency_key=once), raw="value")
 
 
 def _revert(
@@ -194,6 +193,18 @@ def _revert(
     from crdtkv.cli.words import version_of
 
     _wrote(out, kv.revert(key, version_of(kv, key, version) or ""))
+
+
+@contextmanager
+def _hinted(next_step: str) -> Iterator[None]:
+    """What to do about a key of another strategy, in the words of the command line."""
+    from crdtkv.errors import WrongOperation
+
+    try:
+        yield
+    except WrongOperation as error:
+        error.next_step = next_step
+        raise
 
 
 def _kind(kv: "Store", key: str, unruled: str) -> str:

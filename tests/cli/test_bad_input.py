@@ -68,7 +68,8 @@ BAD = {
     ],
     "append": [(["doc", "1"], REFUSED, "not a list"), (["set", "1"], REFUSED, "is a set"), (["list"], USAGE, "VALUE"),
                (["list", "{"], REFUSED, "not JSON"), (["doc", "1", "--path", "a"], REFUSED, "JSON pointer")],
-    "add": [(["list", "1"], REFUSED, "append to a list"), (["set"], USAGE, "VALUE"), (["set", "{"], REFUSED, "not JSON")],
+    "add": [(["list", "1"], REFUSED, "append to a list"), (["set"], USAGE, "VALUE"),
+            (["set", "{"], REFUSED, "not JSON")],
     "remove": [
         (["list", "1"], REFUSED, "--index"), (["list", "--index", "9"], REFUSED, "9"), (["set"], USAGE, "VALUE"),
         (["list", "--index", "x"], USAGE, "--index"), (["list", "1", "--index", "0"], USAGE, "index"),

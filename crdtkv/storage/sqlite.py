@@ -65,7 +65,7 @@ class SqliteStorage(MemoryStorage):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._lock: FileLock | None = None
-        self._uncertain = False
+        self._uncertain = self._doubtful = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -205,6 +205,14 @@ class SqliteStorage(MemoryStorage):
             yield where, row
             before = where
 
+    def begin(self) -> None:
+        if self._doubtful:
+            raise StorageFailed(
+                f"{str(self.path)!r} may or may not hold a commit that failed; nothing was written since",
+                happened="no", next_step="close the store and open it again: then it is known",
+            )  # fmt: skip
+        super().begin()
+
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}
         try:
@@ -225,6 +233,8 @@ class SqliteStorage(MemoryStorage):
     def _unwritten(self, error: sqlite3.Error, undone: bool) -> StorageFailed:
         words = f"{str(self.path)!r} could not be written: {error}"
         if not undone:
+            # What follows would be written over something that this process does not show.
+            self._doubtful = True
             return StorageFailed(f"{words}; it may or may not have been written")
         full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         next_step = f"{'make room on' if full else 'see to'} the disk, then write again"
@@ -297,6 +307,10 @@ class SqliteStorage(MemoryStorage):
     def uncertain(self) -> bool:
         return self._uncertain
 
+    def _mark_closed(self) -> None:
+        if self._normal or self._uncertain:
+            self._mark(False)
+
     def _mark(self, unsynced: bool) -> None:
         """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
         self._db.execute("PRAGMA synchronous=FULL")
@@ -308,9 +322,9 @@ class SqliteStorage(MemoryStorage):
 
     def close(self) -> None:
         with suppress(sqlite3.Error):  # what is not in the tables is in the journal
-            self._checkpoint.finish()
-            if self._normal or self._uncertain:
-                self._mark(False)
+            if not self._doubtful:
+                self._checkpoint.finish()
+                self._mark_closed()
         self._db.close()
         if self._witness is not None:
             self._witness.close()

@@ -266,7 +266,7 @@ def what_was_not_synced_and_not_closed_takes_a_new_name() -> None:
 
 @guards(
     "Say in the file, synced, that what is committed from now on may be lost; or that nothing was.",
-    Line(SqliteStorage.close, "self._mark(False)", "pass"),
+    Line(SqliteStorage._mark_closed, "self._mark(False)", "pass"),
 )
 def what_was_not_synced_but_closed_keeps_its_name() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:

@@ -372,6 +372,24 @@ def test_a_crash_in_mid_commit_leaves_nothing_of_it(path: Path, monkeypatch: pyt
         assert again.check() == []
 
 
+def test_a_commit_of_which_nobody_knows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It failed, and so did taking it back. Reads go on; who writes is told to open it again, and then it shows."""
+    kv = crdtkv.open(path, colo="lhr")
+    kv.put("a", 1)
+    with monkeypatch.context() as patch:
+        Failing(patch, sqlite3.OperationalError("disk I/O error"), after=True)
+        patch.setattr(SqliteStorage, "_undo_commit", lambda self: bool(self._db.execute("COMMIT")) and False)
+        with pytest.raises(StorageFailed) as caught:
+            kv.put("a", 2)
+        assert caught.value.happened == "unknown"
+    with pytest.raises(StorageFailed, match="may or may not hold a commit that failed") as caught:
+        kv.put("b", 1)
+    assert caught.value.happened == "no" and "open it again" in caught.value.next_step and kv["a"] == 1
+    kv.close()
+    with crdtkv.open(path, colo="lhr") as again:
+        assert again["a"] == 2 and "b" not in again and again.check() == []
+
+
 def test_the_file_is_the_users(path: Path) -> None:
     """Documented tables, which any SQLite tool opens."""
     with crdtkv.open(path, colo="lhr") as kv:

@@ -88,8 +88,9 @@ class List(Strategy):
             case Operation("put", (value,)):
                 return self._put(tree, self.norm(value), env)
             case Operation("clear" | "delete", ()):
-                takes = covers_live(tree.cell(), env) or any(covers_live(cell, env) for _, cell in tree.below())
-                return [Write(b"", sweep(env.seen))] if takes else []
+                # Not where an absent element was moved: a purge may have taken that.
+                shown = [tree.cell(), *(cell for _, cell in tree.range(ELEMENT))]
+                return [Write(b"", sweep(env.seen))] if any(covers_live(cell, env) for cell in shown) else []
         raise misfit(self, operation)
 
     def _put(self, tree: Tree, value: list[Any], env: Env) -> list[Write]:

@@ -8,6 +8,7 @@ from crdtkv.replica.draft import Draft
 from crdtkv.strategies import cell_reading, forgetting
 from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.document_edit import Edit
+from crdtkv.strategies.list import List
 from tests.colos import Colos, arrive, cells, cut, record, shows
 from tests.guards.mutation import Line, guards
 
@@ -44,6 +45,25 @@ def a_delete_of_nothing_writes_nothing() -> None:
     kv.json("doc").at("/c").delete()
     kv.delete("never")
     assert kv.vector == before
+
+
+@guards(
+    "A delete of what reads as absent writes nothing.",
+    Line(List.edit, "tree.range(ELEMENT)", "tree.below()"),
+)
+def a_clear_of_a_list_of_which_only_a_move_is_left_writes_nothing() -> None:
+    """a removes both elements while b moves one. (It had written, and where a purge had been that began a key.)"""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("l", ["x", "y"], strategy="list")
+    colos.meet()
+    b.list("l").move(1, 0)
+    a.list("l").remove(1)
+    a.list("l").remove(0)
+    colos.meet()
+    before = a.vector
+    a.list("l").clear()
+    assert a.vector == before and colos.read("l") is None
 
 
 @guards(

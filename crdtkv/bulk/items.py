@@ -39,6 +39,7 @@ class Item(NamedTuple):
     expires: float | None = None
     strategy: str | None = None
     metadata: Any = None
+    unknown: tuple[str, ...] = ()
 
 
 def read_word(word: str) -> Any:
@@ -116,7 +117,8 @@ def item_of(plain: Any, now: float) -> Item:
         value = Blob(_decoded(value, "value"), kind)
     for pointer, inside in _blobs(plain).items():
         value = _with_blob(value, pointer, inside)
-    return Item(key, value, _expires(plain, now), _text_or_none(plain, "strategy"), plain.get("metadata"))
+    unknown = tuple(str(name) for name in plain if name not in MEMBERS)
+    return Item(key, value, _expires(plain, now), _text_or_none(plain, "strategy"), plain.get("metadata"), unknown)
 
 
 def _flag(plain: Mapping[str, Any], name: str) -> bool:

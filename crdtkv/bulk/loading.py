@@ -7,7 +7,7 @@ already writes nothing. So to import again, or from an earlier line on, does no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.bulk.items import Item
@@ -38,6 +38,8 @@ class Loaded:
     kept: int = 0
     bad: int = 0
     metadata: int = 0
+    unknown: set[str] = field(default_factory=set)
+    """Members that were left out because nobody knows them here."""
     line: int = 0
 
 
@@ -67,6 +69,7 @@ class _Loading:
         for f, outcome in zip(found, outcomes, strict=True):
             setattr(self.done, outcome, getattr(self.done, outcome) + 1)
             self.done.metadata += f.item is not None and f.item.metadata is not None
+            self.done.unknown.update(f.item.unknown if f.item is not None else ())
 
     def put(self, t: Operations, item: Item) -> str:
         """Which count it belongs to."""

@@ -63,7 +63,7 @@ def _backup(
 ) -> None:  # fmt: skip
     """Copy the store to a new file, whole or not at all.
 
-    History and losers go with it. A copy can be read at once; it writes when it has met a member.
+    History and losers go with it. A copy can be read at once; it writes when it has met a member, if it has one.
     """
     from crdtkv.cli.output import progress
 

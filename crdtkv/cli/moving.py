@@ -189,6 +189,11 @@ def _import(
         raise fail("interrupted", then) from None
     telling.so_far = done
     telling.end(out)
+    if done.unknown:
+        from crdtkv.bulk.items import MEMBERS
+
+        names, known = ", ".join(map(repr, sorted(done.unknown))), ", ".join(MEMBERS)
+        warn(f"left out, for they mean nothing here: {names}; known are {known}")
     if done.metadata:
         warn(f"the metadata of {many(done.metadata, 'key')} was left out: a key has none here")
     if done.bad:

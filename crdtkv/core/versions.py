@@ -37,17 +37,21 @@ def parse_version(key: str, text: str) -> dict[str, int]:
     {'lhr~k3f9': 41}
     """
     if not isinstance(text, str) or not 4 <= len(text) <= MAX_VERSION:
-        raise VersionInvalid(f"version {show(text)} is not one; use what a receipt or a read returned")
+        raise VersionInvalid(f"version {show(text)} is not one; use {_way(text)}")
     check, *entries = text.split("_")
     found = [_ENTRY.fullmatch(entry) for entry in entries]
     if not re.fullmatch("[0-9a-f]{4}", check) or not all(found):
-        raise VersionInvalid(f"version {show(text)} is not one; use what a receipt or a read returned")
+        raise VersionInvalid(f"version {show(text)} is not one; use {_way(text)}")
     if check != _check(key):
         raise VersionInvalid(f"version {show(text)} is of another key, not of {key!r}; read {key!r} for its own")
     context = {m[1]: int(m[2]) for m in found if m}
     if len(context) != len(entries):
-        raise VersionInvalid(f"version {show(text)} names a replica twice; use what a receipt or a read returned")
+        raise VersionInvalid(f"version {show(text)} names a replica twice; use {_way(text)}")
     return context
+
+
+def _way(given: object) -> str:
+    return "its .version" if hasattr(given, "version") else "the version that a receipt or a read returned"
 
 
 def _check(key: str) -> str:

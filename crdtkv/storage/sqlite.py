@@ -236,8 +236,11 @@ class SqliteStorage(MemoryStorage):
             # What follows would be written over something that this process does not show.
             self._doubtful = True
             return StorageFailed(f"{words}; it may or may not have been written")
-        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
-        next_step = f"{'make room on' if full else 'see to'} the disk, then write again"
+        ways = {
+            sqlite3.SQLITE_FULL: "make room on the disk, then write again",
+            sqlite3.SQLITE_BUSY: "another program is writing to the file: write again when it is done",
+        }
+        next_step = ways.get(getattr(error, "sqlite_errorcode", 0), "see to the disk, then write again")
         return StorageFailed(f"{words}; nothing was written", happened="no", next_step=next_step)
 
     def _undo_commit(self) -> bool:

@@ -154,7 +154,8 @@ def _check_lives(a: Replica, b: Replica) -> None:
     """Two stores that live under one id or colo, or hold different records of one dot, must not be mixed."""
     if a.state.id == b.state.id:
         raise ChainBroken(
-            f"two stores are open as {a.state.id}; one is a copy: close it, and open it where it lies now"
+            f"two stores are open as {a.state.id}; one is a copy: close it, and open it where it lies now",
+            next_step="close the copy; opened again it knows that it is one",
         )
     if colo_of(a.state.id) == colo_of(b.state.id):
         # Each would make the other leave, by turns: of one colo the store that joined last is the member.
@@ -167,7 +168,8 @@ def _check_lives(a: Replica, b: Replica) -> None:
         third = origin not in (a.state.id, b.state.id) and n == b.state.vector.get(origin)
         if third and None not in known and known[0] != known[1]:
             raise ChainBroken(
-                f"{origin}.{n} is one record at {a.state.id} and another at {b.state.id}; one is a copy: wipe it"
+                f"{origin}.{n} is one record at {a.state.id} and another at {b.state.id}; one is a copy: wipe it",
+                next_step="wipe the store that is the copy, and let it join anew",
             )
 
 

@@ -288,11 +288,12 @@ def _losers(reader: Reader, node: Node, path: bytes) -> Iterable[Loser]:
         return
     shown = reader.shown(node)
     nested = [(part, child) for part, child in node.children.items() if part[:1] == STRATEGY]
-    if (len(node.cell) > 1 or nested) and shown is not None:
+    if len(node.cell) > 1 or nested:
         for s in node.cell:
-            if is_value(s.payload) and (shown.sibling is None or s.payload != shown.sibling.payload):
+            # Where deletes win a value may stand beside one.
+            if is_value(s.payload) and (shown is None or shown.sibling is None or s.payload != shown.sibling.payload):
                 yield Loser(path, s, values.unpack(s.payload or b""))
-            elif is_mark(s.payload) and s.payload != shown.kind:
+            elif shown is not None and is_mark(s.payload) and s.payload != shown.kind:
                 kind = s.payload or b""
                 yield Loser(path, s, reader.value(node, Shown(kind, (s.stamp, s.dot), None)))
     for part, child in nested:

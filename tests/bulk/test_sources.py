@@ -36,7 +36,7 @@ def pairs(found: list[Found]) -> list[tuple[int, Any]]:
     ("plain", "item"),
     [
         ({"key": "a", "value": 1}, Item("a", 1)),
-        ({"key": "a", "value": None, "other": 1}, Item("a", None)),
+        ({"key": "a", "value": None, "other": 1}, Item("a", None, unknown=("other",))),
         ({"key": "a", "value": "AP8=", "base64": True}, Item("a", Blob(b"\x00\xff"))),
         ({"key": "a", "value": "AP8=", "base64": False}, Item("a", "AP8=")),
         ({"key": "a", "value": "", "base64": True, "content_type": "image/gif"}, Item("a", Blob(b"", "image/gif"))),

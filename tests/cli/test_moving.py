@@ -129,6 +129,8 @@ def test_an_array_that_is_cut_short(made: Run, here: Path) -> None:
 def test_what_a_key_has_no_place_for_is_told(made: Run) -> None:
     done = made("import", "-", stdin='{"key": "a", "value": "v", "metadata": {"m": 1}}\n')
     assert done.code == 0 and "metadata of 1 key was left out" in done.err
+    done = made("import", "-", stdin='{"key": "b", "value": "v", "ttl": 60}\n')
+    assert done.code == 0 and "left out, for they mean nothing here: 'ttl'; known are key, value" in done.err
 
 
 def test_many_bad_lines_are_counted(made: Run) -> None:

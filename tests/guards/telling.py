@@ -405,3 +405,23 @@ def to_tell_of_many_costs_what_they_are() -> None:
         work.append(calls(lambda a=a, said=said: arrive(a, said)))
         assert len(a.conflicts()) == count
     assert work[1] < 8 * work[0]
+
+
+@guards(
+    "Where deletes win a value may stand beside one.",
+    Line(json._losers, "if is_value(s.payload) and (shown is None or", "if shown is not None and is_value(s.payload) and ("),
+)
+def a_leaf_that_a_delete_beat_is_told() -> None:
+    """A member, a whole document that is one value, and an element, under wins=delete."""
+    for before, path in (({"x": 1, "y": 2}, "/x"), ({"l": [1, 2]}, "/l/0"), (1, "")):
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        a.put("k", before, strategy="json?wins=delete")
+        colos.meet()
+        if path:
+            a.json("k").at(path).delete()
+        else:
+            a.delete("k")
+        b.json("k").at(path).put(5)
+        colos.meet()
+        assert [c.value for c in b.conflicts()] == [5], path

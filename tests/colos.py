@@ -255,7 +255,6 @@ def calls(act: Callable[[], object]) -> int:
 def crash(kv: crdtkv.Store) -> None:
     """Its process ends where it stands: what is in its file is what was committed."""
     storage = kv._replica.storage
-    assert isinstance(storage, SqliteStorage) and storage._witness is not None and storage._lock is not None
+    assert isinstance(storage, SqliteStorage) and storage._witness is not None
     storage._db.close()
     storage._witness.close()
-    storage._lock.release()

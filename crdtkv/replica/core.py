@@ -77,14 +77,16 @@ class Replica:
             yield
             self.storage.put_meta("state", self.state.to_plain())
             self.storage.commit()
-            self.reserved = (self.state.ceiling, self.state.low_ceiling)
-            self._note()
         except BaseException:
-            self.storage.rollback()
-            self.state = before
+            # An interrupt may come between a commit and its return: then it is one.
+            if not self.storage.committed:
+                self.state = before
+                self.storage.rollback()
             self.changed = {}
             self.memos.clear()
             raise
+        self.reserved = (self.state.ceiling, self.state.low_ceiling)
+        self._note()
 
     def _note(self) -> None:
         """What was minted last is noted beside the storage: an old copy put back in its place lacks it."""

@@ -1,7 +1,8 @@
 """What was made of the cells of keys, kept until one of them changes.
 
 Law of this room: whoever changes a cell says so here, and what is given is what would
-be made anew. Of the keys asked for last; nothing here is more than time saved.
+be made anew, also when a strategy or a merge function was registered since. Of the keys
+asked for last; nothing here is more than time saved.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 
 from crdtkv.core.cells import Cell
 from crdtkv.core.tree import Cells
+from crdtkv.strategies.base import learnt
 from crdtkv.strategies.document import update
-from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.roots import TTL_PATH, Root, pick, roots_in
 
 __all__ = ["MEMOS", "Memo", "Memos"]
@@ -36,16 +37,14 @@ class Memo:
         """The strategies of a key without a date. O(1) until a cell changes; not to be mutated."""
         if self._roots is None:
             assert TTL_PATH not in cells, "with a date it depends on the time"
-            found = list(roots_in(cells, memo=self.documents))
-            if any(isinstance(strategy, Opaque) for strategy, _ in found):
-                return found  # its code may still come
-            self._roots, self._shown = found, pick(found)
+            self._roots = list(roots_in(cells, memo=self.documents))
+            self._shown = pick(self._roots)
         return self._roots
 
     def shown(self, cells: Cells) -> Root | None:
         """Which of them is read; None: the key is absent. O(1) until a cell changes."""
-        roots = self.roots(cells)
-        return self._shown if roots is self._roots else pick(roots)
+        self.roots(cells)
+        return self._shown
 
     def weight(self, cells: Cells) -> int:
         """Bytes that the packed value does not exceed. O(cells) once, then O(1)."""
@@ -66,14 +65,20 @@ class Memos:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
+        self._learnt = learnt()
 
     def of(self, key: str) -> Memo:
         """The memo of `key`, a new one if it is not kept."""
+        if self._learnt != learnt():
+            self._learnt = learnt()
+            self._kept.clear()
         found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = Memo()
-            if len(self._kept) > MEMOS:
-                self._kept.popitem(last=False)
+        if found is not None:
+            self._kept.move_to_end(key)
+            return found
+        found = self._kept[key] = Memo()
+        if len(self._kept) > MEMOS:
+            self._kept.popitem(last=False)
         return found
 
     def changed(self, key: str, path: bytes, old: Cell, new: Cell) -> None:

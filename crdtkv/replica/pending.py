@@ -22,16 +22,16 @@ from crdtkv.strategies.base import Strategy, Write
 from crdtkv.strategies.counter_cells import is_share, joined_payload
 from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, pick
 
-__all__ = ["MAX_MINTED", "give_up", "remint", "uncovered"]
+__all__ = ["KEEP_MINTED_MS", "MINTED", "give_up", "remint", "uncovered"]
 
 _COPY = "~copy"
 """What a copy wrote before it knew that it was one: in a dot's name."""
 
-_MINTED = "minted"
-"""A row of meta: `[replica, n, replica, n]`, a dot and what it was minted anew from."""
+MINTED = "minted/"
+"""Rows of meta by a dot: what it was minted anew from, and when, in ms."""
 
-MAX_MINTED = 10_000
-"""So many are remembered; the oldest go first."""
+KEEP_MINTED_MS = 90 * 24 * 3600 * 1000
+"""So long that is remembered."""
 
 _RANKED = ("lww", "list", "json")
 """Strategies that show the later of two values of one cell."""
@@ -45,11 +45,10 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
     state = replica.state
     base = dict(state.vector) | ({} if shared is None else {state.id: shared})
 
-    before = _minted(replica)
 
     def lacks(dot: Dot) -> bool:
         # What it was minted anew from may stand where we return to, or was deleted there.
-        known = any(covers(to, was) for was in _said_before(before, dot))
+        known = any(covers(to, was) for was in _said_before(replica, dot))
         return not known or (dot[0] == state.id and not covers(base, dot))
 
     return [
@@ -62,17 +61,13 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
     ]
 
 
-def _minted(replica: Replica) -> dict[Dot, Dot]:
-    """What this store has minted anew -> what it had been."""
-    return {(r, n): (origin, m) for r, n, origin, m in replica.storage.meta(_MINTED) or ()}
-
-
-def _said_before(minted: dict[Dot, Dot], dot: Dot) -> Iterator[Dot]:
+def _said_before(replica: Replica, dot: Dot) -> Iterator[Dot]:
     """A dot, what it was minted anew from, and so on."""
     at: Dot | None = dot
     while at is not None:
         yield at
-        at = minted.get(at)
+        row = replica.storage.meta(f"{MINTED}{at[0]}.{at[1]}")
+        at = (row[0], row[1]) if row else None
 
 
 def _plain(s: Sibling, key: str, path: bytes, cell: Cell, base: Vector) -> dict[str, Any]:
@@ -143,8 +138,8 @@ def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], items: list[_I
                 _rewrite(replica, draft, item)
             made = draft.record()
         if made is not None:
-            rows = replica.storage.meta(_MINTED) or []
-            replica.storage.put_meta(_MINTED, [*rows, [*made[0].dot, *dot]][-MAX_MINTED:])
+            origin, n = made[0].dot
+            replica.storage.put_meta(f"{MINTED}{origin}.{n}", [*dot, replica.wall_ms()])
         replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
     replica.minted(made)
 

@@ -71,6 +71,9 @@ NO_HORIZON = Horizon({})
 class Storage(Protocol):
     """Keys are text in code point order (the order of their UTF-8). Nothing returned may be mutated."""
 
+    committed: bool
+    """Whether what was written since the last `begin` is committed."""
+
     def cells(self, key: str) -> Cells:
         """The cells of `key`, empty if it has none. Valid until the next write."""
 

@@ -48,13 +48,15 @@ class Checkpoint:
         if not self._left:
             self._begin()
         places = self._left[-STEP_ROWS:]
-        self._write(places, self._left[:-STEP_ROWS] == [])
+        self._write(places, len(self._left) <= STEP_ROWS)
         del self._left[-STEP_ROWS:]
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""
         while self._dirty or self._left or self._journal.size:
+            empty, size = not (self._dirty or self._left), self._journal.size
             self.step()
+            assert not empty or self._journal.size < size, "a journal that nothing empties"
 
     def _begin(self) -> None:
         self._left = sorted(self._dirty, reverse=True)

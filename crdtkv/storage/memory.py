@@ -16,7 +16,7 @@ from sortedcontainers import SortedDict, SortedSet
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 
 __all__ = [
@@ -45,6 +45,9 @@ class MemoryStorage:
         self._inbox: dict[str, Any] = {}
         self._meta: dict[str, Any] = {}
         self._undo: list[tuple[str, Any, Any]] = []
+        self.committed = False
+        self.doubtful = False
+        """What is shown may not be what is kept: nothing is written before it was opened again."""
 
     # cells
 
@@ -167,13 +170,22 @@ class MemoryStorage:
     # transactions
 
     def begin(self) -> None:
-        assert not self._undo, "a transaction is open already"
+        if self.doubtful:
+            raise StorageFailed(
+                "it is not known whether the last commit was one, or what was given up is undone; nothing was written",
+                happened="no", next_step="close the store and open it again: then it is known",
+            )  # fmt: skip
+        assert self.committed or not self._undo, "a transaction is open already"
+        self._undo.clear()
+        self.committed = False
 
     def commit(self) -> None:
         try:
             self._save({(table, where) for table, where, _ in self._undo})
+            self.committed = True
         except BaseException:
-            self.rollback()
+            if not self.committed:
+                self.rollback()
             raise
         self._undo.clear()
 
@@ -181,6 +193,15 @@ class MemoryStorage:
         """What a durable storage does before a commit is one."""
 
     def rollback(self) -> None:
+        try:
+            self._roll_back()
+        except BaseException as error:
+            self.doubtful = True
+            self._undo.clear()
+            if not isinstance(error, Exception):
+                raise  # (else what it is rolled back for is what has to be told)
+
+    def _roll_back(self) -> None:
         tables: dict[str, tuple[dict[str, Any], Any]] = {
             "context": (self._contexts, {}),
             "horizon": (self._horizons, NO_HORIZON),

@@ -2,8 +2,8 @@
 
 Law: what a transaction changed is in the file before `commit` returns, synced unless
 `normal` durability was asked for. The file is the user's: documented tables
-(docs/formats.md), which the journal is ahead of while it is open. One process at a time
-writes it, whoever likes may read it. Only a file that bears our number is a store; only
+(docs/formats.md), which the journal is ahead of while it is open. One process at a time:
+the file is locked while it is open. Only a file that bears our number is a store; only
 one that holds nothing becomes one.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -21,7 +22,6 @@ from typing import Any
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
-from crdtkv.storage.file_lock import FileLock
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
@@ -39,9 +39,6 @@ _UNSYNCED = "unsynced"
 
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_BUSY_S = 5.0
-"""How long a write waits for another program that has the file: one that only reads never holds it up."""
-
 _HEADER = 100
 """How many bytes SQLite's own header has; the application id is at 68."""
 
@@ -64,12 +61,12 @@ class SqliteStorage(MemoryStorage):
             raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
         self._normal = durability == "normal"
         self._witness: Witness | None = None
-        self._lock: FileLock | None = None
-        self._uncertain = self._doubtful = False
+        self._loaded = False
+        self._uncertain = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=_BUSY_S)
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)
@@ -87,7 +84,7 @@ class SqliteStorage(MemoryStorage):
     def _unopened(self, error: Exception) -> CrdtkvError:
         name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreLocked(f"{name} is being written by another program; wait until that is done")
+            return StoreLocked(f"{name} is open already; close it where it is open")
         # What the driver says of text that is none has no code.
         broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
         if isinstance(error, RowInvalid) or (broken and self._is_marked()):
@@ -107,9 +104,11 @@ class SqliteStorage(MemoryStorage):
 
     def _open(self) -> None:
         db = self._db
-        self._is_new()  # what is somebody else's is not even locked
-        self._lock = FileLock(self.path)
+        # Exclusive, and taken at once: a second process is refused when it opens, not when it writes.
+        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        db.execute("BEGIN EXCLUSIVE")
         new = self._is_new()
+        db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         if new:
@@ -120,6 +119,7 @@ class SqliteStorage(MemoryStorage):
             self._mark(True)
             db.execute("PRAGMA synchronous=NORMAL")
         self._witness = Witness(self._noted_path)
+        self._loaded = True
 
     def _create(self) -> None:
         self._db.execute("BEGIN EXCLUSIVE")
@@ -205,36 +205,42 @@ class SqliteStorage(MemoryStorage):
             yield where, row
             before = where
 
-    def begin(self) -> None:
-        if self._doubtful:
-            raise StorageFailed(
-                f"{str(self.path)!r} may or may not hold a commit that failed; nothing was written since",
-                happened="no", next_step="close the store and open it again: then it is known",
-            )  # fmt: skip
-        super().begin()
-
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}
+        committing = False
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._journal.append((table, where, self._row(table, where)) for table, where in places)
+            committing = True
             self._db.execute("COMMIT")
-        except BaseException as error:
-            undone = self._undo_commit()
-            if not isinstance(error, sqlite3.Error):
-                raise
-            raise self._unwritten(error, undone) from error
-        self._checkpoint.changed(places)
-        if self._checkpoint.due:
-            # What was committed is in the journal: that the tables cannot have it yet is nobody's failure.
-            with suppress(sqlite3.Error):
+        except sqlite3.Error as error:
+            raise self._unwritten(error, self._undo_commit()) from error
+        except BaseException:
+            # An interrupt while it was committed: if there is nothing left to undo, it is in the file.
+            self.doubtful = committing and not self._db.in_transaction
+            self.doubtful = not self._undo_commit() or self.doubtful
+            raise
+        self._after_commit(places)
+
+    def _after_commit(self, places: set[tuple[str, tuple[Any, ...]]]) -> None:
+        try:
+            self._checkpoint.changed(places)
+            if self._uncertain and not self._normal:
+                self._mark(False)  # its new name is in the file
+            self._uncertain = False
+            if self._checkpoint.due:
                 self._checkpoint.step()
+        except sqlite3.Error:
+            pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
+        except BaseException:
+            self.doubtful = True  # it was committed, and whoever interrupts here will think that it was not
+            raise
 
     def _unwritten(self, error: sqlite3.Error, undone: bool) -> StorageFailed:
         words = f"{str(self.path)!r} could not be written: {error}"
         if not undone:
             # What follows would be written over something that this process does not show.
-            self._doubtful = True
+            self.doubtful = True
             return StorageFailed(f"{words}; it may or may not have been written")
         ways = {
             sqlite3.SQLITE_FULL: "make room on the disk, then write again",
@@ -267,22 +273,23 @@ class SqliteStorage(MemoryStorage):
         return rows[table]
 
     def backup(self, path: Path) -> None:
-        """Through a connection of its own, so that writes go on; synced, and there whole or not at all."""
-        if path.exists():
-            raise BadRequest(f"there is a file {str(path)!r} already; name one that is not there yet")
-        part = path.with_name(f"{path.name}.part")
+        """Synced, and there whole or not at all."""
+        for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):
+            if at.exists():
+                raise BadRequest(f"there is a file {str(at)!r} already; name one that is not there yet")
+        part = None
         try:
-            part.unlink(missing_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as reader:
-                reader.execute("VACUUM INTO ?", (str(part),))
-            _sync(part)
+            handle, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
+            os.close(handle)
+            self._db.execute("VACUUM INTO ?", (part,))
+            _sync(Path(part))
             os.link(part, path)
-            part.unlink()
             _sync(path.parent)
         except (sqlite3.Error, OSError) as error:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
             raise StorageFailed(f"cannot make {str(path)!r}: {error}", happened="no", next_step=_CHECK) from error
+        finally:
+            if part is not None:
+                Path(part).unlink(missing_ok=True)
 
     def home(self) -> str:
         """Device, inode and machine."""
@@ -310,10 +317,6 @@ class SqliteStorage(MemoryStorage):
     def uncertain(self) -> bool:
         return self._uncertain
 
-    def _mark_closed(self) -> None:
-        if self._normal or self._uncertain:
-            self._mark(False)
-
     def _mark(self, unsynced: bool) -> None:
         """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
         self._db.execute("PRAGMA synchronous=FULL")
@@ -324,15 +327,21 @@ class SqliteStorage(MemoryStorage):
             self._db.execute("DELETE FROM meta WHERE name=?", (_UNSYNCED,))
 
     def close(self) -> None:
-        with suppress(sqlite3.Error):  # what is not in the tables is in the journal
-            if not self._doubtful:
-                self._checkpoint.finish()
-                self._mark_closed()
+        try:
+            # What could not be opened is not ours to tidy up; what is not in the tables is in the journal.
+            if self._loaded and not self.doubtful:
+                with suppress(sqlite3.Error):
+                    self._checkpoint.finish()
+                    if self._normal and not self._uncertain:
+                        self._mark(False)
+        finally:
+            self._loaded = False
+            self._let_go()
+
+    def _let_go(self) -> None:
         self._db.close()
         if self._witness is not None:
             self._witness.close()
-        if self._lock is not None:
-            self._lock.release()
 
 
 def _sync(path: Path) -> None:

@@ -16,6 +16,7 @@ from crdtkv.errors import BadRequest
 from crdtkv.replica import life, members, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.pending import KEEP_MINTED_MS, MINTED
 from crdtkv.replica.purge import purge
 from crdtkv.store import idempotency
 from crdtkv.store.results import Conflict, Receipt
@@ -89,6 +90,7 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
         for key in replica.storage.past_keys():
             gone += past.trim(replica.storage, key, keep_of(key), replica.wall_ms())
         idempotency.drop_old(replica)
+        replica.storage.drop_meta(MINTED, lambda row: replica.wall_ms() - row[2] > KEEP_MINTED_MS)
     replica.storage.settle()
     return gone
 

@@ -387,7 +387,7 @@ class Store(Operations, Membership):
             return gone
 
     def backup(self, path: str | os.PathLike[str]) -> None:
-        """All that is committed now is in a new file at `path`; others write on meanwhile. O(file).
+        """All that is committed now is in a new file at `path`; writes wait meanwhile. O(file).
 
         Opened, or put back in the place of the store's own, it is known for a copy: it writes once it
         has met a member (docs/guide.md, 12). Raises BadRequest where there is a file, or the store has
@@ -400,9 +400,8 @@ class Store(Operations, Membership):
         True
         """
         with self._lock:
-            if self._closed:
-                raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
-        self._replica.storage.backup(Path(path))
+            self._check_open()
+            self._replica.storage.backup(Path(path))
 
     def close(self) -> None:
         """Let go of the file. Idempotent; later calls raise StoreClosed. In a forked child nothing is let go of. O(1).

@@ -21,7 +21,19 @@ from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 
-__all__ = ["ABSENT", "Env", "Loser", "Operation", "Strategy", "Write"]
+__all__ = ["ABSENT", "Env", "Loser", "Operation", "Strategy", "Write", "learn", "learnt"]
+
+_learnt = [0]
+
+
+def learn() -> None:
+    """A strategy or a merge function has come: what was read without it is to be read anew."""
+    _learnt[0] += 1
+
+
+def learnt() -> int:
+    """Another number whenever there is code that there was not."""
+    return _learnt[0]
 
 
 class _Absent:

@@ -23,7 +23,7 @@ from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, rank
 from crdtkv.core.tree import Tree
 from crdtkv.errors import MergeFunctionInvalid, RuleInvalid
-from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
+from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write, learn
 from crdtkv.strategies.cell_reading import misfit, put_beside, take_away, unreadable, value_of
 
 __all__ = ["Function", "Merge", "functions", "install"]
@@ -37,6 +37,7 @@ _functions: dict[str, Function] = {}
 def install(name: str, function: Function) -> None:
     """Make `function` known here as `merge:<name>`. Its contract is checked by `crdtkv.registration`."""
     _functions[name] = function
+    learn()
 
 
 def functions() -> list[str]:

@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TypeVar
 
 from crdtkv.errors import RuleInvalid, UnknownStrategy
-from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.base import Strategy, learn
 from crdtkv.strategies.merge import Merge
 
 __all__ = ["GROUP", "find", "names", "register", "strategy"]
@@ -56,6 +56,7 @@ def register(cls: _Class) -> _Class:
     if name in _BUILT_IN or _registered.get(name, cls) is not cls:
         raise RuleInvalid(f"there is a strategy {name!r} already")
     _registered[name] = cls
+    learn()
     return cls
 
 

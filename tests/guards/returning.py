@@ -432,7 +432,7 @@ def a_remove_that_stood_beside_it_wins_also_when_it_is_forgotten() -> None:
 
 @guards(
     "What it was minted anew from may stand where we return to, or was deleted there.",
-    Line(pending._said_before, "at = minted.get(at)", "at = None"),
+    Line(pending._said_before, "if row else None", "if False else None"),
 )
 def what_was_minted_anew_is_not_minted_once_more_where_its_first_form_was_deleted() -> None:
     """e returns to b, which loses a conflict with a: there e's write had been absorbed as it first was, and deleted."""

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv.errors import StorageFailed
 from crdtkv.storage import checkpoint
 from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.journal import Journal
+from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
 from tests.colos import crash
 
@@ -164,5 +167,53 @@ def test_killed(path: Path, durability: str) -> None:
         with crdtkv.open(path, colo="lhr") as kv:
             last = kv["n"]
             assert last in (said[-1], said[-1] + 1)
-            assert kv[f"k{last % 50}"] == last and kv["l"] == list(range(last - last % 40 + 1, last + 1))
+            entry = kv.get("l")
+            assert kv[f"k{last % 50}"] == last
+            assert (entry.value if entry else []) == list(range(last - last % 40 + 1, last + 1))
             assert kv.check() == []
+
+
+def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool) -> None:
+    """The `name` of a class is interrupted, once, before or after it has done its work."""
+    whole, armed = getattr(where, name), [True]
+
+    def interrupted(*args: Any) -> Any:
+        done = whole(*args) if after or not armed[0] else None
+        if armed[0]:
+            armed[0] = False
+            raise KeyboardInterrupt
+        return done
+
+    patch.setattr(where, name, interrupted)
+
+
+POINTS = [
+    (Journal, "append"), (Checkpoint, "changed"), (Checkpoint, "step"), (SqliteStorage, "note"),
+    (MemoryStorage, "_place"), (MemoryStorage, "_index"), (MemoryStorage, "put_meta"),
+]  # fmt: skip
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("where", "name"), POINTS, ids=lambda p: p if isinstance(p, str) else p.__name__)
+def test_an_interrupt_in_mid_write(path: Path, where: type, name: str, after: bool) -> None:
+    """The write has happened or not; what follows is whole, or refused until the file is opened again."""
+    kv = crdtkv.open(path, colo="lhr")
+    for n in range(30):
+        kv.put("a", n)
+    with pytest.MonkeyPatch.context() as patch:
+        _interrupted(patch, where, name, after)
+        with pytest.raises(KeyboardInterrupt):
+            for n in range(30, 60):
+                kv.put("a", n)
+    last = n
+    try:
+        kv.put("b", 1)
+        wrote = True
+    except StorageFailed as error:
+        assert error.happened == "no" and "open it again" in error.next_step
+        wrote = False
+    crash(kv)
+    with crdtkv.open(path, colo="lhr") as again:
+        assert again.check() == [] and again["a"] in (last - 1, last) and ("b" in again) is wrote
+        again.put("c", 1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import crdtkv
 from crdtkv import registration
 from crdtkv.errors import MergeFunctionInvalid, RuleInvalid, UnknownStrategy
 from crdtkv.registration import register_merge
@@ -240,3 +241,22 @@ def test_a_module_may_register_when_it_is_imported(tmp_path: Path) -> None:
     world = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
     done = subprocess.run([sys.executable, "-c", "import ours"], capture_output=True, text=True, env=world)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_was_read_without_its_code_is_read_anew() -> None:
+    """A document is read while nobody knows the function of one of its members; then that is registered."""
+    greatest = lambda base, mine, theirs: max(mine, theirs)  # noqa: E731
+    merge.install("later-known", greatest)
+    a, b = crdtkv.open(colo="a"), crdtkv.open(colo="b")
+    a.sync(b)
+    a.rules.set("doc", "json", paths={"/c": "merge:later-known"})
+    a.put("doc", {"c": 0})
+    a.sync(b)
+    a.json("doc").at("/c").put(9)
+    b.json("doc").at("/c").put(1)
+    a.sync(b)
+    del merge._functions["later-known"]
+    a._replica.memos.clear()
+    assert a["doc"] == {"c": 1}
+    merge.install("later-known", greatest)
+    assert a["doc"] == {"c": 9}

@@ -242,7 +242,10 @@ def _writes(item: _Item, place: _Place) -> list[Write]:
     path, payload, tree = item.path, item.lost.payload, place.tree
     if is_counted(path):
         # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
-        return [Write(path, joined_payload(path, (item.lost, *place.cell)), all=True)]
+        joined = joined_payload(path, (item.lost, *place.cell))
+        # But a delete of what is absent writes nothing, minted anew or not.
+        nothing = not is_live(joined) and not place.found.present(place.tree)
+        return [] if nothing else [Write(path, joined, all=True)]
     if place.present or not is_live(payload):
         return [Write(path, payload)]
     return [w._replace(path=tree.prefix + w.path) for w in place.found.restore(tree, place.rest, payload)]

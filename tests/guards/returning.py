@@ -142,7 +142,7 @@ def what_was_deleted_while_it_was_away_does_not_come_back() -> None:
     "Counters by the part not seen",
     Line(
         pending._writes,
-        "[Write(path, joined_payload(path, (item.lost, *place.cell)), all=True)]",
+        "[Write(path, joined, all=True)]",
         "[Write(path.replace(item.lost.dot[0].encode(), b'e~new0'), payload)]",
     ),
 )
@@ -451,4 +451,34 @@ def what_was_minted_anew_is_not_minted_once_more_where_its_first_form_was_delete
     a.resolve(next(link for link in a.forks[0] if link.startswith("a~")))
     colos.meet(4)
     assert colos.read("s") is None
+    colos.check()
+
+
+@guards(
+    "But a delete of what is absent writes nothing, minted anew or not.",
+    Line(pending._writes, "[] if nothing else", ""),
+)
+def a_counter_that_all_had_deleted_is_not_deleted_anew() -> None:
+    """e had deleted it too while it was out. It has returned, and waits; a forgets k, and then e hears that all agree."""
+    colos = Colos("a", "b", "e")
+    a, b = colos["a"], colos["b"]
+    a.counter("k").add(1)
+    colos.meet()
+    e = colos.pop("e")
+    e.delete("k")
+    a.delete("k")
+    a.evict("e")
+    colos.meet()
+    colos.clock.wait(20)
+    e.sync(b)
+    a.sync(b)
+    a.sync(b)
+    a.compact()
+    assert cells(a, "k") == 0 < cells(b, "k")
+    e.sync(b)
+    a.sync(b)
+    assert a.floor == b.floor and shows(a, "k") is None
+    colos["e"] = e
+    colos.check()
+    colos.meet(4)
     colos.check()

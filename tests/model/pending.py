@@ -97,7 +97,8 @@ def rewrite(draft, item):
     if is_counter(item.path):
         share = share_of({**sibs, item.dot: (item.stamp, item.payload)})
         dead = not live(sibs) and not is_live(item.payload)
-        draft.write(item.path, ("c", share, dead), all=True)
+        if not (dead and not draft.tree().root(item.path[0])):  # a delete of what is absent writes nothing
+            draft.write(item.path, ("c", share, dead), all=True)
         return
     absent = leaf_value(item.path[0], sibs) is None
     seen = [d for d in sibs if item.covered(d) or not on("remint-base")]

@@ -217,8 +217,8 @@ class SqliteStorage(MemoryStorage):
             raise self._unwritten(error, self._undo_commit()) from error
         except BaseException:
             # An interrupt while it was committed: if there is nothing left to undo, it is in the file.
-            self.doubtful = committing and not self._db.in_transaction
-            self.doubtful = not self._undo_commit() or self.doubtful
+            in_file = committing and not self._db.in_transaction
+            self.doubtful = not self._undo_commit() or in_file
             raise
         self._after_commit(places)
 

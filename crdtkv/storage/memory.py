@@ -18,6 +18,7 @@ from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.dots import Numbers
 
 __all__ = [
     "SMALL",
@@ -37,7 +38,7 @@ class MemoryStorage:
     def __init__(self) -> None:
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._dots: dict[str, SortedDict] = {}  # replica -> n -> the places where (replica, n) stands
+        self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
         self._due: SortedSet = SortedSet()
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
@@ -79,18 +80,14 @@ class MemoryStorage:
 
     def _index(self, place: Place, old: Cell, new: Cell) -> None:
         for sibling in old:
-            replica, n = sibling.dot
-            places = self._dots[replica][n]
-            places.discard(place)
-            if not places:
-                del self._dots[replica][n]
+            replica, n = sibling[0]
+            self._dots[replica].discard(n, place)
         for sibling in new:
-            replica, n = sibling.dot
-            by_n = self._dots.setdefault(replica, SortedDict())
-            if n in by_n:
-                by_n[n].add(place)
-            else:
-                by_n[n] = {place}
+            replica, n = sibling[0]
+            numbers = self._dots.get(replica)
+            if numbers is None:
+                numbers = self._dots[replica] = Numbers()
+            numbers.add(n, place)
         if (was := due(place[1], old)) is not None:
             self._due.discard((was, *place))
         if (now := due(place[1], new)) is not None:
@@ -101,13 +98,13 @@ class MemoryStorage:
 
     def beyond(self, vector: Vector) -> set[Place]:
         found: set[Place] = set()
-        for replica, by_n in self._dots.items():
-            for n in by_n.irange(vector.get(replica, 0) + 1):
-                found |= by_n[n]
+        for replica, numbers in self._dots.items():
+            found.update(numbers.beyond(vector.get(replica, 0)))
         return found
 
     def stands(self, key: str, dot: Dot) -> bool:
-        return any(place[0] == key for place in self._dots.get(dot[0], {}).get(dot[1], ()))
+        numbers = self._dots.get(dot[0])
+        return numbers is not None and any(place[0] == key for place in numbers.at(dot[1]))
 
     def due(self, floor: Stamp) -> list[Place]:
         return [(key, path) for _, key, path in self._due.irange(None, (floor + 1, "", b""))]

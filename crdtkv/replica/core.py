@@ -22,6 +22,7 @@ from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
 
 __all__ = [
@@ -131,11 +132,19 @@ class Replica:
         self.changed.setdefault(key, {}).setdefault(path, old)
         self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
         self.storage.put_cell(key, path, cell)
+        if not cell:
+            self._note_share(path, old)
         self.memos.changed(key, path, old, cell)
         standing = {s.dot for s in cell}
         gone = [s for s in old if s.dot not in standing and s.dot != by]
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
+
+    def _note_share(self, path: bytes, old: Cell) -> None:
+        """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""
+        if path.endswith(share_path(self.state.id)):
+            said = share(old)
+            self.state.share_floor = max(self.state.share_floor, said.up, said.down)
 
     def set_context(self, key: str, context: Context) -> None:
         """`context` is the key's context from now on."""

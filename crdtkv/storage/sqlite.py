@@ -27,7 +27,7 @@ from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
 from crdtkv.storage.witness import Witness
 
-__all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage"]
+__all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage", "connect"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
@@ -41,6 +41,11 @@ _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HEADER = 100
 """How many bytes SQLite's own header has; the application id is at 68."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The file at `path`, opened: the one way to it, so that a test may put a disk that fails in its place."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
 
 
 class SqliteStorage(MemoryStorage):
@@ -66,7 +71,7 @@ class SqliteStorage(MemoryStorage):
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._db = connect(self.path)
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)

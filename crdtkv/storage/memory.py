@@ -31,6 +31,8 @@ SMALL = 16
 
 Place = tuple[str, bytes]
 
+_NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
+
 
 class MemoryStorage:
     """A Storage in memory. `commit` keeps nothing beyond this process."""
@@ -45,6 +47,10 @@ class MemoryStorage:
         self._horizons: dict[str, Horizon] = {}
         self._inbox: dict[str, Any] = {}
         self._meta: dict[str, Any] = {}
+        self._kept: dict[str, dict[str, Any]] = {
+            "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
+        }  # fmt: skip
+        """The tables whose rows are found by one name."""
         self._undo: list[tuple[str, Any, Any]] = []
         self.committed = False
         self.doubtful = False
@@ -178,7 +184,7 @@ class MemoryStorage:
 
     def commit(self) -> None:
         try:
-            self._save({(table, where) for table, where, _ in self._undo})
+            self._save({(table, where): old for table, where, old in reversed(self._undo)})
             self.committed = True
         except BaseException:
             if not self.committed:
@@ -186,8 +192,8 @@ class MemoryStorage:
             raise
         self._undo.clear()
 
-    def _save(self, changed: set[tuple[str, Any]]) -> None:
-        """What a durable storage does before a commit is one."""
+    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
+        """What a durable storage does before a commit is one. `before`: of all that was changed, what it was."""
 
     def rollback(self) -> None:
         try:
@@ -199,12 +205,6 @@ class MemoryStorage:
                 raise  # (else what it is rolled back for is what has to be told)
 
     def _roll_back(self) -> None:
-        tables: dict[str, tuple[dict[str, Any], Any]] = {
-            "context": (self._contexts, {}),
-            "horizon": (self._horizons, NO_HORIZON),
-            "inbox": (self._inbox, None),
-            "meta": (self._meta, None),
-        }
         for table, where, old in reversed(self._undo):
             if table == "cell":
                 key, path = where
@@ -212,8 +212,8 @@ class MemoryStorage:
             elif table == "past":
                 self._set_past(where[0], where[1], old)
             else:
-                rows, nothing = tables[table]
-                if old == nothing:
+                rows = self._kept[table]
+                if old == _NOTHING[table]:
                     rows.pop(where, None)
                 else:
                     rows[where] = old

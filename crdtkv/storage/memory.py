@@ -192,23 +192,26 @@ class MemoryStorage:
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         """What a durable storage does before a commit is one."""
 
-    def rollback(self) -> None:
+    def mark(self) -> int:
+        return len(self._undo)
+
+    def rollback(self, mark: int = 0) -> None:
         try:
-            self._roll_back()
+            self._roll_back(mark)
         except BaseException as error:
             self.doubtful = True
             self._undo.clear()
             if not isinstance(error, Exception):
                 raise  # (else what it is rolled back for is what has to be told)
 
-    def _roll_back(self) -> None:
+    def _roll_back(self, mark: int) -> None:
         tables: dict[str, tuple[dict[str, Any], Any]] = {
             "context": (self._contexts, {}),
             "horizon": (self._horizons, NO_HORIZON),
             "inbox": (self._inbox, None),
             "meta": (self._meta, None),
         }
-        for table, where, old in reversed(self._undo):
+        for table, where, old in reversed(self._undo[mark:]):
             if table == "cell":
                 key, path = where
                 self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
@@ -220,7 +223,7 @@ class MemoryStorage:
                     rows.pop(where, None)
                 else:
                     rows[where] = old
-        self._undo.clear()
+        del self._undo[mark:]
 
     def settle(self) -> None:
         """There is but one place."""

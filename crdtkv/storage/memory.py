@@ -18,6 +18,7 @@ from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.dots import Numbers
 
 __all__ = [
     "SMALL",
@@ -30,6 +31,8 @@ SMALL = 16
 
 Place = tuple[str, bytes]
 
+_NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
+
 
 class MemoryStorage:
     """A Storage in memory. `commit` keeps nothing beyond this process."""
@@ -37,13 +40,17 @@ class MemoryStorage:
     def __init__(self) -> None:
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._dots: dict[str, SortedDict] = {}  # replica -> n -> the places where (replica, n) stands
+        self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
         self._due: SortedSet = SortedSet()
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
         self._inbox: dict[str, Any] = {}
         self._meta: dict[str, Any] = {}
+        self._kept: dict[str, dict[str, Any]] = {
+            "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
+        }  # fmt: skip
+        """The tables whose rows are found by one name."""
         self._undo: list[tuple[str, Any, Any]] = []
         self.committed = False
         self.doubtful = False
@@ -79,18 +86,14 @@ class MemoryStorage:
 
     def _index(self, place: Place, old: Cell, new: Cell) -> None:
         for sibling in old:
-            replica, n = sibling.dot
-            places = self._dots[replica][n]
-            places.discard(place)
-            if not places:
-                del self._dots[replica][n]
+            replica, n = sibling[0]
+            self._dots[replica].discard(n, place)
         for sibling in new:
-            replica, n = sibling.dot
-            by_n = self._dots.setdefault(replica, SortedDict())
-            if n in by_n:
-                by_n[n].add(place)
-            else:
-                by_n[n] = {place}
+            replica, n = sibling[0]
+            numbers = self._dots.get(replica)
+            if numbers is None:
+                numbers = self._dots[replica] = Numbers()
+            numbers.add(n, place)
         if (was := due(place[1], old)) is not None:
             self._due.discard((was, *place))
         if (now := due(place[1], new)) is not None:
@@ -101,13 +104,13 @@ class MemoryStorage:
 
     def beyond(self, vector: Vector) -> set[Place]:
         found: set[Place] = set()
-        for replica, by_n in self._dots.items():
-            for n in by_n.irange(vector.get(replica, 0) + 1):
-                found |= by_n[n]
+        for replica, numbers in self._dots.items():
+            found.update(numbers.beyond(vector.get(replica, 0)))
         return found
 
     def stands(self, key: str, dot: Dot) -> bool:
-        return any(place[0] == key for place in self._dots.get(dot[0], {}).get(dot[1], ()))
+        numbers = self._dots.get(dot[0])
+        return numbers is not None and any(place[0] == key for place in numbers.at(dot[1]))
 
     def due(self, floor: Stamp) -> list[Place]:
         return [(key, path) for _, key, path in self._due.irange(None, (floor + 1, "", b""))]
@@ -181,7 +184,7 @@ class MemoryStorage:
 
     def commit(self) -> None:
         try:
-            self._save({(table, where) for table, where, _ in self._undo})
+            self._save({(table, where): old for table, where, old in reversed(self._undo)})
             self.committed = True
         except BaseException:
             if not self.committed:
@@ -189,8 +192,8 @@ class MemoryStorage:
             raise
         self._undo.clear()
 
-    def _save(self, changed: set[tuple[str, Any]]) -> None:
-        """What a durable storage does before a commit is one."""
+    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
+        """What a durable storage does before a commit is one. `before`: of all that was changed, what it was."""
 
     def mark(self) -> int:
         return len(self._undo)
@@ -205,12 +208,6 @@ class MemoryStorage:
                 raise  # (else what it is rolled back for is what has to be told)
 
     def _roll_back(self, mark: int) -> None:
-        tables: dict[str, tuple[dict[str, Any], Any]] = {
-            "context": (self._contexts, {}),
-            "horizon": (self._horizons, NO_HORIZON),
-            "inbox": (self._inbox, None),
-            "meta": (self._meta, None),
-        }
         for table, where, old in reversed(self._undo[mark:]):
             if table == "cell":
                 key, path = where
@@ -218,8 +215,8 @@ class MemoryStorage:
             elif table == "past":
                 self._set_past(where[0], where[1], old)
             else:
-                rows, nothing = tables[table]
-                if old == nothing:
+                rows = self._kept[table]
+                if old == _NOTHING[table]:
                     rows.pop(where, None)
                 else:
                     rows[where] = old

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 import crdtkv
+from crdtkv.core.state import State
 from crdtkv.core.wire import Record
 from crdtkv.replica import exchange, life
 from crdtkv.replica.core import Replica
@@ -49,7 +50,7 @@ class Moment(NamedTuple):
     """A commit that was asked for: what it makes the store, and by how many wishes."""
 
     vector: dict[str, int]
-    digest: bytes
+    digest: int
     wishes: int
 
 
@@ -92,7 +93,7 @@ class World:
         self.twins = [Twin()]
         """What must be shown after so many wishes."""
         self.ours = self.twins[0]
-        self.moments = [Moment({}, b"", 0)]
+        self.moments = [Moment({}, 0, 0)]
         """What was found when it was opened last, and each commit since."""
         self.kept = 0
         """Which moment was there when a call returned last: none before it may be lost under `full`."""
@@ -211,22 +212,17 @@ class World:
 
         def begin_watched(storage: Any, colo: str, *args: Any, **options: Any) -> Replica:
             if colo == "lhr":
-                self._judge(storage.meta("state") or {"vector": {}, "digest": b""})
+                self._judge(_state(storage))
                 commit = storage.commit
-                storage.commit = lambda: (self._note_moment(storage.meta("state")), commit())
+                storage.commit = lambda: (self.moments.append(_moment(_state(storage), self.wishes)), commit())
             return begin(storage, colo, *args, **options)
 
         return begin_watched
 
-    def _note_moment(self, state: dict[str, Any]) -> None:
-        self.moments.append(Moment(dict(state["vector"]), state["digest"], self.wishes))
-
-    def _judge(self, found: dict[str, Any]) -> None:
+    def _judge(self, state: State) -> None:
         """It is what was there after one of the commits; which of the wishes are kept?"""
-        at = max(
-            (i for i, m in enumerate(self.moments) if (m.vector, m.digest) == (found["vector"], found["digest"])),
-            default=-1,
-        )
+        found = _moment(state, 0)[:2]
+        at = max((i for i, moment in enumerate(self.moments) if moment[:2] == found), default=-1)
         assert at >= 0, "what is found was never there"
         assert at >= self.kept or self.durability == "normal", f"moment {at} of {self.kept} that were acknowledged"
         moment, vector = self.moments[at], self.peer.vector
@@ -236,7 +232,7 @@ class World:
             self.returns, self.acknowledged_at_loss = self.twins[seen], self.wishes
         self.ours = self.twins[moment.wishes]
         self.acknowledged = self.wishes
-        self.unsettled = bool(found.get("pending"))
+        self.unsettled = bool(state.pending)
         self.moments = [moment._replace(wishes=self.wishes)]
         self.twins[self.wishes] = self.ours
         self.kept = 0
@@ -251,6 +247,16 @@ class World:
             minted(replica, made)
 
         return minted_watched
+
+
+def _state(storage: Any) -> State:
+    """What a storage says of its replica."""
+    plain = storage.meta("state")
+    return State("", [], "") if plain is None else State.from_plain(plain, storage.meta("tip"))
+
+
+def _moment(state: State, wishes: int) -> Moment:
+    return Moment(dict(state.vector), state.digest, wishes)
 
 
 def _covers(vector: dict[str, int], other: dict[str, int]) -> bool:

@@ -25,7 +25,7 @@ from crdtkv.replica import exchange, life
 from crdtkv.replica.core import Replica
 from crdtkv.storage import checkpoint, sqlite, witness
 from tests.power.disk import Disk, PowerCut, Step
-from tests.power.moments import NOTHING, Moment, Watch, state_in
+from tests.power.moments import NOTHING, Moment, Watch
 from tests.power.vfs import Connection, Mounted
 from tests.power.wishes import Twin, draw
 
@@ -92,7 +92,7 @@ class World:
         self.returns: Twin | None = None
         """What the peer gives back of what was lost; None: nothing was, or it was written over."""
         self.unsettled = False
-        """What was written waits to be minted anew."""
+        """It may show less than it has, or more, until it has met the peer."""
         patch.setattr(life, "begin", self._beginning(life.begin))
         patch.setattr(Replica, "minted", self._minting(Replica.minted))
 
@@ -212,7 +212,6 @@ class World:
     def _watch(self, storage: Any) -> None:
         watch = Watch(storage)
         self._judge(watch.now(self.wishes))
-        self.unsettled = bool(state_in(storage).pending)
         commit, rollback = storage.commit, storage.rollback
         storage.commit = lambda: (self.moments.append(watch.now(self.wishes)), commit())
         storage.rollback = lambda: (rollback(), watch.rolled_back())
@@ -224,6 +223,7 @@ class World:
         assert at >= self.kept or self.durability == "normal", f"moment {at} of {self.kept} that were acknowledged"
         moment, vector = self.moments[at], self.peer.vector
         seen = max((m.wishes for m in self.moments if m.is_known_to(vector)), default=0)
+        self.unsettled = found.pending or self.returns is not None
         self.figures["lost"] += max(0, self.acknowledged - moment.wishes)
         if seen > moment.wishes:
             self.returns, self.acknowledged_at_loss = self.twins[seen], self.wishes

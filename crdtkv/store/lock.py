@@ -13,6 +13,8 @@ from crdtkv.errors import StoreLocked
 
 __all__ = ["ProcessLock"]
 
+_process = os.getpid
+
 
 class ProcessLock:
     """A reentrant lock; taking it raises StoreLocked in any process but the one that made it.
@@ -25,6 +27,7 @@ class ProcessLock:
     def __init__(self, what: str) -> None:
         self.what = what
         self.inner = threading.RLock()
+        self._acquire, self._release = self.inner.acquire, self.inner.release
         self.process = os.getpid()
 
     @property
@@ -33,12 +36,12 @@ class ProcessLock:
         return os.getpid() == self.process
 
     def __enter__(self) -> None:
-        if not self.ours:
+        if _process() != self.process:
             raise StoreLocked(
                 f"{self.what} is open in process {self.process}, and this is {os.getpid()}, forked from it; "
                 "open a store of its own here, after the fork"
             )
-        self.inner.acquire()
+        self._acquire()
 
     def __exit__(self, *exc: object) -> None:
-        self.inner.release()
+        self._release()

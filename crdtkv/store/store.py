@@ -73,6 +73,8 @@ class Store(Operations, Membership):
         self.namespace = namespace
         self.rules = Rulebook(self)
         self.on_commit: list[Callable[[Record, bytes], None]] = []
+        self._read_idle = Reading(replica, self._lock, self._check_idle)
+        self._read_inside = Reading(replica, self._lock, self._check_open)
         replica.keep_of = self._keep_of
         replica.untold.clear()
 
@@ -185,7 +187,8 @@ class Store(Operations, Membership):
             raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
 
     def _check_idle(self) -> None:
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
 
@@ -229,10 +232,10 @@ class Store(Operations, Membership):
             return act(self._draft)
 
     def _reading(self) -> Reading:
-        return Reading(self._replica, self._lock, self._check_idle)
+        return self._read_idle
 
     def _inside(self) -> Reading:
-        return Reading(self._replica, self._lock, self._check_open)
+        return self._read_inside
 
     def _rule_of(self, key: str) -> Rule:
         return rule_of(self._replica, key)

@@ -44,6 +44,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "counter-max": ("data", 4, 400),
     "counter-cancel": ("data", 4, 180),
     "counter-restart": ("data", 22, 220),
+    "counter-restart-joined": ("members", 41779, 300),
     "once-reset-folded": ("data", 0, 140),
     "once-stable": ("data", 40, 80),
     "expiry-judged-once": ("data", 1, 260),

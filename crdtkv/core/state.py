@@ -1,13 +1,13 @@
 """What a replica knows besides cells: who it is, what it has absorbed, what was forgotten.
 
-One plain object, saved with each transaction. `vector` moves only together with
-cells; `heard`, `announced` and the floor follow the rules of docs/replication.md.
+One plain object, saved with each transaction: its tip, which is what an own write moves,
+and the rest where something of it has changed. `vector` moves only together with cells;
+`heard`, `announced` and the floor follow the rules of docs/replication.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
 from typing import Any
 
 from crdtkv.core.clocks import Stamp
@@ -20,7 +20,7 @@ Announcement = tuple[int, Stamp, int]
 belongs, as a hash. `total`, the transactions absorbed then, says which of two announcements is the later."""
 
 
-@dataclass(slots=True)
+@dataclass
 class State:
     """Invariant: `vector[id]` is the number of transactions minted under `id`."""
 
@@ -66,31 +66,57 @@ class State:
     lost: list[str] = field(default_factory=list)
 
     def copy(self) -> State:
-        """A copy that shares nothing mutable at the first level."""
-        return State(*map(_shallow, _values(self)))
+        """A copy that shares nothing mutable at the first level. O(its entries)."""
+        made = object.__new__(State)
+        made.__dict__.update(self.__dict__)
+        for name in _MUTABLE:
+            made.__dict__[name] = made.__dict__[name].copy()
+        return made
+
+    def tip(self) -> tuple[Any, ...]:
+        """What a write of our own moves, as plain data. O(1)."""
+        id = self.id
+        return (
+            self.vector.get(id, 0), self.heard.get(id, 0), self.chains.get(id, 0), self.clock, self.ceiling,
+            self.wall_ms, self.digest.to_bytes(16, "big"),
+        )  # fmt: skip
+
+    def move(self, tip: Any) -> None:
+        """Put it where `tip` says. O(1)."""
+        id, (n, heard, chain, self.clock, self.ceiling, self.wall_ms, digest) = self.id, tip
+        for of, said in ((self.vector, n), (self.heard, heard), (self.chains, chain)):
+            if said:
+                of[id] = said
+            else:
+                of.pop(id, None)
+        self.digest = int.from_bytes(digest, "big")
 
     def to_plain(self) -> dict[str, Any]:
         """For the meta table."""
-        plain = dict(zip(_NAMES, map(_shallow, _values(self)), strict=True))
+        plain = dict(self.copy().__dict__)
         # MessagePack has no integer of 128 bits.
         plain["digest"] = self.digest.to_bytes(16, "big")
         return plain
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> State:
-        """The state in what `to_plain` gave. Raises ChecksumFailed for what is none."""
+    def from_plain(cls, plain: dict[str, Any], tip: Any = None) -> State:
+        """The state in what `to_plain` and `tip` gave. Raises ChecksumFailed for what is none."""
         try:
             known = {f.name for f in fields(cls)}
             state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
             state.digest = int.from_bytes(plain["digest"], "big")
             state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
-        except (TypeError, KeyError, AttributeError, IndexError) as error:
+            if tip is not None:
+                state.move(tip)
+        except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
             raise ChecksumFailed(f"{plain!r:.80} is no state of a replica ({error})") from error
         return state
 
 
-_NAMES = tuple(f.name for f in fields(State))
-_values = attrgetter(*_NAMES)
+_MUTABLE = (
+    "lineage", "vector", "heard", "chains", "dropped", "announced", "ancestry", "pending", "forks", "quarantined",
+    "lost",
+)  # fmt: skip
 
 
 def _shallow(value: Any) -> Any:

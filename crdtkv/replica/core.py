@@ -22,6 +22,7 @@ from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
 
 __all__ = [
@@ -52,9 +53,10 @@ class Replica:
         self.wall_ms = wall_ms
         self.token = token
         self.keep_of = keep_of
+        self.kept: State | None = None  # the state that the storage has, but for its tip; None: not known
         self.reserved = (state.ceiling, state.low_ceiling)  # what of them is durable
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
-        self._noted = ""  # what was minted last, as it is noted beside the storage
+        self._noted = ("", 0)  # what was minted last, as it is noted beside the storage
         self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
@@ -75,7 +77,7 @@ class Replica:
         self.storage.begin()
         try:
             yield
-            self.storage.put_meta("state", self.state.to_plain())
+            kept = self.keep_state()
             self.storage.commit()
         except BaseException:
             # An interrupt may come between a commit and its return: then it is one.
@@ -85,15 +87,35 @@ class Replica:
             self.changed = {}
             self.memos.clear()
             raise
+        self.committed(kept)
+
+    def keep_state(self) -> State:
+        """What has changed of the state goes into the open transaction: the rest of it seldom, its tip always.
+
+        The state as the storage has it then, for `committed`.
+        """
+        state, kept, tip = self.state, self.kept, self.state.tip()
+        if kept is not None and kept.id == state.id:
+            kept.move(tip)
+        if kept is None or kept.__dict__ != state.__dict__:
+            self.storage.put_meta("state", state.to_plain())
+            kept = state.copy()
+        self.storage.put_meta("tip", tip)
+        return kept
+
+    def committed(self, kept: State) -> None:
+        """After a commit of `kept`: what it reserved is durable, and what was minted last is noted."""
+        self.kept = kept
         self.reserved = (self.state.ceiling, self.state.low_ceiling)
         self._note()
 
     def _note(self) -> None:
         """What was minted last is noted beside the storage: an old copy put back in its place lacks it."""
-        words = f"{self.state.id} {self.state.vector.get(self.state.id, 0)}"
-        if words != self._noted:
-            self.storage.note(words)
-            self._noted = words
+        id = self.state.id
+        said = (id, self.state.vector.get(id, 0))
+        if said != self._noted:
+            self.storage.note(f"{id} {said[1]}")
+            self._noted = said
 
     def minted(self, made: tuple[Record, bytes] | None) -> None:
         """After its commit: what was minted is said from now on, and waits to be told to who listens."""
@@ -110,11 +132,19 @@ class Replica:
         self.changed.setdefault(key, {}).setdefault(path, old)
         self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
         self.storage.put_cell(key, path, cell)
+        if not cell:
+            self._note_share(path, old)
         self.memos.changed(key, path, old, cell)
         standing = {s.dot for s in cell}
         gone = [s for s in old if s.dot not in standing and s.dot != by]
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
+
+    def _note_share(self, path: bytes, old: Cell) -> None:
+        """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""
+        if path.endswith(share_path(self.state.id)):
+            said = share(old)
+            self.state.share_floor = max(self.state.share_floor, said.up, said.down)
 
     def set_context(self, key: str, context: Context) -> None:
         """`context` is the key's context from now on."""
@@ -219,9 +249,7 @@ class Replica:
             return
         raise self.too_old(key, version)
 
-    def too_old(
-        self, key: str, version: Context, why: str = "is older than the history kept here"
-    ) -> BaseTooOld:
+    def too_old(self, key: str, version: Context, why: str = "is older than the history kept here") -> BaseTooOld:
         """The error for a version that nothing can be compared with here any more, with what is current."""
         value = self.read(key)
         return BaseTooOld(
@@ -235,4 +263,3 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
-

@@ -59,7 +59,7 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
     if plain is None and next(storage.keys("", None), None) is not None:
         raise ChecksumFailed("there are cells, and nothing says whose: the replica's state is missing")
     if plain is not None:
-        state = State.from_plain(plain)
+        state = State.from_plain(plain, storage.meta("tip"))
         _check_digest(storage, state.digest)
         state.clock = max(state.clock, state.ceiling)
         replica = Replica(storage, state, wall_ms, token, **options)

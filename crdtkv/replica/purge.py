@@ -9,7 +9,6 @@ from __future__ import annotations
 from crdtkv.core.clocks import Stamp, make_stamp
 from crdtkv.replica import members
 from crdtkv.replica.core import Replica
-from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.forgetting import dead_paths, woken
 
 __all__ = ["PURGE_STEP_MS", "purge", "purge_to", "stable"]
@@ -58,8 +57,6 @@ def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
         cell = storage.cells(key).get(path, ())
         for origin, n in (s.dot for s in cell):
             state.dropped[origin] = max(n, state.dropped.get(origin, 0))
-        if path.endswith(share_path(state.id)):
-            state.share_floor = max(state.share_floor, share(cell).up, share(cell).down)
         replica.set_cell(key, path, ())
         count += 1
     if not storage.cells(key):

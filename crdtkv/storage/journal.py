@@ -1,9 +1,9 @@
 """The journal: what each commit changed, one row a commit, until the tables have it.
 
 Law of this room: the journal replayed over the tables, as any step of a checkpoint left
-them, gives what was committed last. So a record holds whole rows, and may be replayed
-over what it has done already; and rows leave the journal only when a table holds each
-of them, or one that is newer.
+them, gives what was committed last. So a record holds whole rows, or what came to a row
+and what went by its name (GROWTH), and may be replayed over what it has done already; and
+rows leave the journal only when a table holds each of them, or one that is newer.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ import xxhash
 
 from crdtkv.storage.rows import TABLES, RowInvalid
 
-__all__ = ["Change", "Journal"]
+__all__ = ["GROWTH", "Change", "Journal"]
 
 Change = tuple[str, tuple[Any, ...], Any]
 """Table, where, and the row as plain data; None: there is none any more."""
 
-_NUMBERS = {table: number for number, table in enumerate(TABLES)}
-_NAMES = list(TABLES)
+GROWTH = "growth"
+"""In the place of a table: of a row of `past`, see `rows.growth_of`."""
+
+_NAMES = [*TABLES, GROWTH]
+_NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 
 
 class Journal:

@@ -1,9 +1,4 @@
-"""Everything in dicts, with an undo list. For tests, simulations and `:memory:`.
-
-Also the working set of the SQLite storage, which adds `_save` to it. Changes since
-`begin` are listed as (table, where, what stood before): to undo them, and to save
-them.
-"""
+"""Everything in dicts, with an undo list. For tests, simulations and `:memory:`."""
 
 from __future__ import annotations
 
@@ -11,43 +6,38 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sortedcontainers import SortedDict, SortedSet
+from sortedcontainers import SortedSet
 
-from crdtkv.core.cells import Cell, Context, due
+from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
-from crdtkv.errors import BadRequest, StorageFailed
+from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.transactions import Transactions
 
-__all__ = [
-    "SMALL",
-    "MemoryStorage",
-    "Place",
-]
+__all__ = ["MemoryStorage"]
 
-# A key of few cells is a plain dict; a SortedDict of one entry would weigh a kilobyte.
-SMALL = 16
-
-Place = tuple[str, bytes]
+_NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
 
 
-class MemoryStorage:
+class MemoryStorage(Transactions):
     """A Storage in memory. `commit` keeps nothing beyond this process."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._dots: dict[str, SortedDict] = {}  # replica -> n -> the places where (replica, n) stands
-        self._due: SortedSet = SortedSet()
+        self._index = Index()
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
         self._inbox: dict[str, Any] = {}
         self._meta: dict[str, Any] = {}
-        self._undo: list[tuple[str, Any, Any]] = []
-        self.committed = False
-        self.doubtful = False
-        """What is shown may not be what is kept: nothing is written before it was opened again."""
+        self._kept: dict[str, dict[str, Any]] = {
+            "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
+        }  # fmt: skip
+        """The tables whose rows are found by one name."""
 
     # cells
 
@@ -61,56 +51,26 @@ class MemoryStorage:
             self._place(key, path, old, cell)
 
     def _place(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
-        place = (key, path)
-        self._index(place, old, new)
-        cells: Any = self._cells.get(key)
-        if new:
-            if cells is None:
-                cells = self._cells[key] = {}
-                self._keys.add(key)
-            elif len(cells) == SMALL and not isinstance(cells, SortedDict):
-                cells = self._cells[key] = SortedDict(cells)
-            cells[path] = new
-        elif cells is not None and path in cells:
-            del cells[path]
-            if not cells:
-                del self._cells[key]
-                self._keys.remove(key)
-
-    def _index(self, place: Place, old: Cell, new: Cell) -> None:
-        for sibling in old:
-            replica, n = sibling.dot
-            places = self._dots[replica][n]
-            places.discard(place)
-            if not places:
-                del self._dots[replica][n]
-        for sibling in new:
-            replica, n = sibling.dot
-            by_n = self._dots.setdefault(replica, SortedDict())
-            if n in by_n:
-                by_n[n].add(place)
-            else:
-                by_n[n] = {place}
-        if (was := due(place[1], old)) is not None:
-            self._due.discard((was, *place))
-        if (now := due(place[1], new)) is not None:
-            self._due.add((now, *place))
+        self._index.change((key, path), old, new)
+        cells = placed(self._cells.get(key, {}), path, new)
+        if cells:
+            self._cells[key] = cells
+            self._keys.add(key)
+        elif key in self._cells:
+            del self._cells[key]
+            self._keys.remove(key)
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
 
     def beyond(self, vector: Vector) -> set[Place]:
-        found: set[Place] = set()
-        for replica, by_n in self._dots.items():
-            for n in by_n.irange(vector.get(replica, 0) + 1):
-                found |= by_n[n]
-        return found
+        return self._index.beyond(vector)
 
     def stands(self, key: str, dot: Dot) -> bool:
-        return any(place[0] == key for place in self._dots.get(dot[0], {}).get(dot[1], ()))
+        return self._index.stands(key, dot)
 
     def due(self, floor: Stamp) -> list[Place]:
-        return [(key, path) for _, key, path in self._due.irange(None, (floor + 1, "", b""))]
+        return [(key, path) for _, key, path in self._index.due(floor)]
 
     # what goes with a key
 
@@ -169,58 +129,18 @@ class MemoryStorage:
 
     # transactions
 
-    def begin(self) -> None:
-        if self.doubtful:
-            raise StorageFailed(
-                "it is not known whether the last commit was one, or what was given up is undone; nothing was written",
-                happened="no", next_step="close the store and open it again: then it is known",
-            )  # fmt: skip
-        assert self.committed or not self._undo, "a transaction is open already"
-        self._undo.clear()
-        self.committed = False
-
-    def commit(self) -> None:
-        try:
-            self._save({(table, where) for table, where, _ in self._undo})
-            self.committed = True
-        except BaseException:
-            if not self.committed:
-                self.rollback()
-            raise
-        self._undo.clear()
-
-    def _save(self, changed: set[tuple[str, Any]]) -> None:
-        """What a durable storage does before a commit is one."""
-
-    def rollback(self) -> None:
-        try:
-            self._roll_back()
-        except BaseException as error:
-            self.doubtful = True
-            self._undo.clear()
-            if not isinstance(error, Exception):
-                raise  # (else what it is rolled back for is what has to be told)
-
-    def _roll_back(self) -> None:
-        tables: dict[str, tuple[dict[str, Any], Any]] = {
-            "context": (self._contexts, {}),
-            "horizon": (self._horizons, NO_HORIZON),
-            "inbox": (self._inbox, None),
-            "meta": (self._meta, None),
-        }
-        for table, where, old in reversed(self._undo):
-            if table == "cell":
-                key, path = where
-                self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
-            elif table == "past":
-                self._set_past(where[0], where[1], old)
+    def _put_back(self, table: str, where: Any, old: Any) -> None:
+        if table == "cell":
+            key, path = where
+            self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
+        elif table == "past":
+            self._set_past(where[0], where[1], old)
+        else:
+            rows = self._kept[table]
+            if old == _NOTHING[table]:
+                rows.pop(where, None)
             else:
-                rows, nothing = tables[table]
-                if old == nothing:
-                    rows.pop(where, None)
-                else:
-                    rows[where] = old
-        self._undo.clear()
+                rows[where] = old
 
     def settle(self) -> None:
         """There is but one place."""

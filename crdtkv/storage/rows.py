@@ -16,7 +16,17 @@ import xxhash
 from crdtkv.core.cells import Cell, Sibling
 from crdtkv.storage.base import Floor, Horizon, Life, Superseded
 
-__all__ = ["TABLES", "RowInvalid", "cell_in", "horizon_in", "pack_row", "past_in", "unpack_row"]
+__all__ = [
+    "TABLES",
+    "RowInvalid",
+    "cell_in",
+    "growth_of",
+    "grown",
+    "horizon_in",
+    "pack_row",
+    "past_in",
+    "unpack_row",
+]
 
 TABLES = {
     "cell": ("key TEXT, path BLOB, siblings BLOB NOT NULL", "key, path"),
@@ -59,6 +69,32 @@ def cell_in(parts: Any) -> Cell:
 def past_in(parts: Any) -> tuple[Superseded, ...]:
     """What stood at a place before, of what `unpack_row` gave."""
     return tuple(map(_superseded_in, parts))
+
+
+_Growth = tuple[tuple[Superseded, ...], list[tuple[str, int, int]]]
+"""What came behind the others in a row of `past`, and which went: replica, n, when."""
+
+
+def growth_of(old: tuple[Superseded, ...], new: tuple[Superseded, ...] | None) -> _Growth | None:
+    """How a row of `past` became another; None unless some came behind, or the oldest went. O(row), a glance.
+
+    Each write of a cell adds one: whole, it would be written as often as it is long.
+    """
+    if not old or not new:
+        return None
+    cut = next((i for i, row in enumerate(old) if row is new[0]), len(old))
+    left = old[cut:]
+    if not left or new[: len(left)] != left:
+        return None
+    return new[len(left) :], [(*row.sibling.dot, row.wall_ms) for row in old[:cut]]
+
+
+def grown(rows: tuple[Superseded, ...], growth: Any) -> tuple[Superseded, ...]:
+    """The row after that, also where it had grown so already."""
+    came, went = growth
+    gone = {(replica, n, ms) for replica, n, ms in went}
+    all = (*rows, *(row for row in past_in(came) if row not in rows))
+    return tuple(row for row in all if (*row.sibling.dot, row.wall_ms) not in gone)
 
 
 def horizon_in(parts: Any) -> Horizon:

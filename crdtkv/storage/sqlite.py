@@ -22,12 +22,22 @@ from typing import Any
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
-from crdtkv.storage.journal import Journal
+from crdtkv.storage.journal import GROWTH, Change, Journal
 from crdtkv.storage.memory import MemoryStorage
-from crdtkv.storage.rows import TABLES, RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
+from crdtkv.storage.rows import (
+    TABLES,
+    RowInvalid,
+    cell_in,
+    grown,
+    growth_of,
+    horizon_in,
+    pack_row,
+    past_in,
+    unpack_row,
+)
 from crdtkv.storage.witness import Witness
 
-__all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage"]
+__all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage", "connect"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
@@ -37,10 +47,18 @@ FORMAT = 1
 _UNSYNCED = "unsynced"
 """A row of meta: not every commit was synced, and the file was not closed since."""
 
+_NONE: dict[Any, Any] = {}
+_TABLE_OF = {GROWTH: "past"}
+
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HEADER = 100
 """How many bytes SQLite's own header has; the application id is at 68."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """The file at `path`, opened: the one way to it, so that a test may put a disk that fails in its place."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
 
 
 class SqliteStorage(MemoryStorage):
@@ -66,7 +84,7 @@ class SqliteStorage(MemoryStorage):
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=0)
+            self._db = connect(self.path)
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)
@@ -179,7 +197,7 @@ class SqliteStorage(MemoryStorage):
                 self._take(table, where, row)
         for table, where, row in self._journal.replay():
             self._take(table, where, row)
-            self._checkpoint.changed({(table, where)})
+            self._checkpoint.changed({(_TABLE_OF.get(table, table), where)})
 
     def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
         """What the file says of a row."""
@@ -189,10 +207,13 @@ class SqliteStorage(MemoryStorage):
         elif table == "past":
             key, path = where
             self._set_past(key, path, past_in(row or ()))
+        elif table == GROWTH:
+            key, path = where
+            self._set_past(key, path, grown(self.past(key).get(path, ()), row))
         elif row is None:
-            self._kept(table).pop(where[0], None)
+            self._kept[table].pop(where[0], None)
         else:
-            self._kept(table)[where[0]] = horizon_in(row) if table == "horizon" else row
+            self._kept[table][where[0]] = horizon_in(row) if table == "horizon" else row
 
     def _rows(self, table: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """(where, row) of a whole table, in order. A page in the place of another has rows that were there before."""
@@ -205,12 +226,12 @@ class SqliteStorage(MemoryStorage):
             yield where, row
             before = where
 
-    def _save(self, changed: set[tuple[str, Any]]) -> None:
-        places = {(table, where if isinstance(where, tuple) else (where,)) for table, where in changed}
+    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
+        changes = [self._change(table, where, old) for (table, where), old in before.items()]
         committing = False
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            self._journal.append((table, where, self._row(table, where)) for table, where in places)
+            self._journal.append(changes)
             committing = True
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -220,7 +241,17 @@ class SqliteStorage(MemoryStorage):
             in_file = committing and not self._db.in_transaction
             self.doubtful = not self._undo_commit() or in_file
             raise
-        self._after_commit(places)
+        self._after_commit({(_TABLE_OF.get(table, table), where) for table, where, _ in changes})
+
+    def _change(self, table: str, where: Any, old: Any) -> Change:
+        """What a row is now, or how it has grown: for the journal."""
+        if table == "cell":
+            return table, where, self._cells.get(where[0], _NONE).get(where[1])
+        if table != "past":
+            return table, (where,), self._kept[table].get(where)
+        rows = self._past.get(where[0], _NONE).get(where[1])
+        growth = growth_of(old, rows)
+        return (table, where, rows) if growth is None else (GROWTH, where, growth)
 
     def _after_commit(self, places: set[tuple[str, tuple[Any, ...]]]) -> None:
         try:
@@ -264,13 +295,7 @@ class SqliteStorage(MemoryStorage):
             return self.cells(where[0]).get(where[1])
         if table == "past":
             return self.past(where[0]).get(where[1])
-        return self._kept(table).get(where[0])
-
-    def _kept(self, table: str) -> dict[str, Any]:
-        rows: dict[str, dict[str, Any]] = {
-            "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
-        }  # fmt: skip
-        return rows[table]
+        return self._kept[table].get(where[0])
 
     def backup(self, path: Path) -> None:
         """Synced, and there whole or not at all."""

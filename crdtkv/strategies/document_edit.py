@@ -31,7 +31,7 @@ from crdtkv.strategies.document_parts import (
     strategy_name,
 )
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place, position_of
+from crdtkv.strategies.sequence import Plan, initial, make_plan, order_path, order_write, place, position_of, taken_in
 
 __all__ = ["EMPTY", "Edit", "Gone"]
 
@@ -228,7 +228,7 @@ class Edit:
             i = plan.stays(j)
             return None if i is None else old[i].position
 
-        taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
+        taken = taken_in(now.children.__contains__)
         return place(fixed, wanted, length, taken, self.env) if wanted else {}
 
     def _insert(
@@ -422,7 +422,7 @@ class Edit:
         """`count` positions in front of the element at `index`."""
         fixed = {i if i < index else i + count: e.position for i, e in enumerate(elements)}
         wanted = range(index, index + count)
-        taken = lambda p: component(ELEMENT, p) in now.children  # noqa: E731
+        taken = taken_in(now.children.__contains__)
         made = place(fixed.get, wanted, len(elements) + count, taken, self.env)
         return [made[j] for j in wanted]
 

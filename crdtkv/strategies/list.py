@@ -11,7 +11,7 @@ time put in two; and two that set one element differently end with the later one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from crdtkv.core import positions, values
@@ -23,7 +23,7 @@ from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit
 from crdtkv.strategies.document import Element, Reader, build, fresh
-from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of
+from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of, taken_in
 
 __all__ = ["List"]
 
@@ -186,11 +186,12 @@ def _end_element(tree: Tree, reverse: bool) -> list[bytes]:
 
 def _insert(tree: Tree, env: Env, left: bytes | None, right: bytes | None, new: Sequence[Any]) -> list[Write]:
     values.check_items(new)
-    made = positions.between(
-        left, right, stamp=env.stamp, replica=env.replica, count=len(new),
-        taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p))),
-    )  # fmt: skip
+    made = positions.between(left, right, stamp=env.stamp, replica=env.replica, count=len(new), taken=_taken(tree))
     return [Write(component(ELEMENT, p), values.pack(v), all=True) for p, v in zip(made, new, strict=True)]
+
+
+def _taken(tree: Tree) -> Callable[[bytes], bool]:
+    return taken_in(lambda path: bool(tree.raw().cell(path)))
 
 
 def _insert_at(tree: Tree, env: Env, index: Any, new: Sequence[Any]) -> list[Write]:
@@ -214,9 +215,7 @@ def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:
     rest = now[:at] + now[at + 1 :]
     left = rest[goal - 1][0] if goal else None
     right = rest[goal][0] if goal < len(rest) else None
-    made = positions.between(
-        left, right, stamp=env.stamp, replica=env.replica, taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p)))
-    )
+    made = positions.between(left, right, stamp=env.stamp, replica=env.replica, taken=_taken(tree))
     return [order_write(b"", now[at][1], made[0])] if at != goal else []
 
 
@@ -229,7 +228,7 @@ def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan
         return None if i is None else base[i][0]
 
     wanted = sorted([*plan.inserted, *(j for _, j in plan.moved)])
-    made = place(fixed, wanted, len(packed), lambda p: bool(tree.raw().cell(component(ELEMENT, p))), env)
+    made = place(fixed, wanted, len(packed), _taken(tree), env)
     # Not of what was deleted since: an order cell without its element may have been forgotten elsewhere.
     stands = [(base[i][1], j) for i, j in plan.moved if any(is_live(s.payload) for s in tree.cell(base[i][1]))]
     writes += [order_write(b"", element, made[j]) for element, j in stands]

@@ -20,7 +20,18 @@ from crdtkv.core.diff import match
 from crdtkv.core.paths import ELEMENT, KEYED, ORDER, component, first
 from crdtkv.strategies.base import Env, Write
 
-__all__ = ["Item", "Plan", "initial", "is_element", "make_plan", "order_path", "order_write", "place", "position_of"]
+__all__ = [
+    "Item",
+    "Plan",
+    "initial",
+    "is_element",
+    "make_plan",
+    "order_path",
+    "order_write",
+    "place",
+    "position_of",
+    "taken_in",
+]
 
 _LAST = b"\xff"
 
@@ -90,6 +101,20 @@ def _place_in(payload: bytes) -> bytes | None:
     except (ValueError, msgpack.UnpackException):
         return None
     return found if type(found) is bytes else None
+
+
+def taken_in(stands: Callable[[bytes], bool]) -> Callable[[bytes], bool]:
+    """Whether a position is taken: by an element, a deleted one too, or by what says that one stands elsewhere.
+
+    Who cleared the list without knowing of a move leaves the order cell alone: what was made anew at
+    the position would stand where it says.
+    """
+
+    def taken(position: bytes) -> bool:
+        element = component(ELEMENT, position)
+        return stands(element) or stands(order_path(element))
+
+    return taken
 
 
 def initial(index: int, packed: bytes) -> bytes:

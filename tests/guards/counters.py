@@ -5,12 +5,12 @@ from __future__ import annotations
 from crdtkv.core.cells import due
 from crdtkv.core.paths import is_counted
 from crdtkv.errors import Overflow
-from crdtkv.replica import purge
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import maintenance
 from crdtkv.strategies import counter, counter_cells, json
 from crdtkv.strategies.base import Operation
-from tests.colos import Colos, cells, refuses, shows
+from tests.colos import Colos, arrive, cells, cut, refuses, shows
 from tests.guards.mutation import Line, guards
 
 DAY = 25 * 3600
@@ -154,9 +154,11 @@ def a_deleted_counter_weighs_nothing() -> None:
 
 
 @guards(
-    "A share that a purge drops never begins at 0 again, but above the highest total this replica ever dropped.",
+    "A share that a purge drops, here or where a catch-up comes from, never begins at 0 again, "
+    "but above the highest total this replica ever dropped.",
     Line(counter.Counter._add, "Share(floor, floor, floor, floor)", "Share()"),
-    Line(purge._purge_key, "state.share_floor = max(state.share_floor, share(cell).up, share(cell).down)", "pass"),
+    Line(Replica._note_share, "max(self.state.share_floor, said.up, said.down)", "0"),
+    Line(Replica.set_cell, "if not cell:", "if not cell and until is not None:"),
 )
 def a_share_goes_on_above_what_was_dropped() -> None:
     """The counter is deleted, purged and begun anew by b; a reset at a on an old base takes nothing of the new."""
@@ -173,6 +175,30 @@ def a_share_goes_on_above_what_was_dropped() -> None:
     a.counter("n").reset(base=old)
     colos.meet()
     assert colos.read("n") == 7
+
+
+@guards(
+    "by a purge here or by one that a catch-up tells of: the next begins above it",
+    Line(Replica.set_cell, "if not cell:", "if not cell and until is None:"),
+)
+def a_share_goes_on_above_what_was_dropped_elsewhere() -> None:
+    """The same where b has not purged: a catch-up of a, where the counter began anew twice since, has no share of b."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    b.counter("n").add(100)
+    old = b.get("n").version
+    colos.meet()
+    a.delete("n")
+    colos.purge_only("a")
+    a.counter("n").add(5)
+    a.delete("n")
+    a.counter("n").add(1)
+    arrive(b, cut(a, b))
+    b.counter("n").add(7)
+    colos.meet()
+    a.counter("n").reset(base=old)
+    colos.meet()
+    assert colos.read("n") == 8
 
 
 # keyed adds

@@ -75,7 +75,10 @@ def a_delete_forgets_where_an_element_of_a_document_was_moved() -> None:
 
 @guards(
     "An absent element goes with its order cell, or not yet.",
-    Line(lists.List.dead, "order = tree.cell(order_path(path)) if path else ()", "order = ()"),
+    Both(
+        Line(lists.List.dead, "order = tree.cell(order_path(path)) if path else ()", "order = ()"),
+        Line(sequence.taken_in, "or stands(order_path(element))", ""),
+    ),
 )
 def a_place_is_not_given_again_while_an_order_cell_names_it() -> None:
     """y is removed, and moved by b later than what a purge reaches; what a appends next does not stand there."""
@@ -213,7 +216,11 @@ def a_list_element_made_anew_stands_where_it_is_made() -> None:
 
 @guards(
     "A put to an absent list element replaces its order cell: else its place depends on who has purged.",
-    Line(Edit._put_element, "[*writes, Write(path + order, TOMBSTONE, all=True)] if order in now.children else writes", "writes"),
+    Line(
+        Edit._put_element,
+        "[*writes, Write(path + order, TOMBSTONE, all=True)] if order in now.children else writes",
+        "writes",
+    ),
 )
 def an_element_of_a_document_made_anew_stands_where_it_is_made() -> None:
     """The same in an array: c edits, on the old base, what was removed, moved, and purged at a."""
@@ -246,7 +253,7 @@ def keyed_elements_stand_in_the_order_they_were_put() -> None:
 
 @guards(
     "a position once taken is never given again",
-    Line(lists._insert, "taken=lambda p: bool(tree.raw().cell(component(ELEMENT, p))),", "taken=lambda p: False,"),
+    Line(lists._taken, "bool(tree.raw().cell(path))", "False"),
 )
 def an_insert_does_not_take_the_place_of_what_was_removed() -> None:
     """y is removed at a, which puts w behind x, while b sets y: two elements, not one."""
@@ -260,6 +267,30 @@ def an_insert_does_not_take_the_place_of_what_was_removed() -> None:
     b.list("l").set(1, "Y")
     colos.meet()
     assert sorted(colos.read("l")) == ["Y", "w", "x"]
+
+
+@guards(
+    "a position once taken is never given again",
+    Line(sequence.taken_in, "or stands(order_path(element))", ""),
+)
+def an_insert_does_not_take_the_place_of_what_was_moved_while_all_was_cleared() -> None:
+    """a clears, b sets y, c moves x: of x its order cell is left, and c puts w before y."""
+    for whole, part in (("l", "list"), ("doc", "json")):
+        colos = Colos("a", "b", "c")
+        a, b, c = colos["a"], colos["b"], colos["c"]
+        here = {kv: kv.list(whole) if part == "list" else kv.json(whole).list("") for kv in (a, b, c)}
+        c.put(whole, [], strategy=part)
+        for value in ("x", "y"):
+            here[c].append(value)
+        colos.meet()
+        here[a].clear()
+        here[b].set(1, "Y")
+        here[c].move(0, 1)
+        colos.meet()
+        assert colos.read(whole) == ["Y"]
+        assert c.put(whole, ["w", "Y"]).value == ["w", "Y"]
+        colos.meet()
+        assert colos.read(whole) == ["w", "Y"]
 
 
 @guards(

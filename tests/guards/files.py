@@ -16,6 +16,7 @@ from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, Not
 from crdtkv.replica import life
 from crdtkv.storage import checkpoint, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store import opening
 from tests.colos import Colos, crash, limited, refuses
@@ -28,6 +29,7 @@ def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
         "vector": kv.vector, "floor": kv.floor, "digest": kv.digest(), "values": dict(kv.items()), "check": kv.check(),
         "history": [(r.version, r.value, r.known) for r in kv.history("k")],
         "old": [(r.version, r.value, r.known) for r in kv.history("doc")],
+        "past": {key: str(kv._replica.storage.past(key)) for key in ("k", "short")},
         "conflicts": [(c.id, c.value) for c in kv.conflicts()], "clock": kv._replica.state.ceiling,
         "horizons": [str(kv._replica.storage.horizon(key)) for key in ("k", "doc", "s")],
         "inbox": sorted(map(str, kv._replica.storage.inbox().items())),
@@ -49,6 +51,9 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
         a.close()
         a = colos.open("a")
         colos.clock.wait(5)  # its clock goes on above what it had reserved
+        a.rules.set("short", "lww", keep_cells=2)
+        for value in range(5):
+            a.put("short", value)
         a.put("k", 2)
         a.delete("gone")
         a.delete("doc")
@@ -60,6 +65,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
         colos.purge()
         # What follows is in the journal alone, unless a checkpoint has it.
         a.put("k", 3)
+        a.put("short", 5)
         a.set("s").clear()
         a.delete("doc")
         b.put("lost", "later yet")
@@ -77,10 +83,11 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
-    *(Line(SqliteStorage._save, "for table, where in places)", f"for table, where in places if table != '{t}')")
-      for t in _KEPT),
+    *(Line(SqliteStorage._save, "in before.items()]", f"in before.items() if table != '{t}']") for t in _KEPT),
     Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
-    Line(SqliteStorage._take, "self._kept(table).pop(where[0], None)", "pass"),
+    Line(SqliteStorage._take, "self._kept[table].pop(where[0], None)", "pass"),
+    Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
+    Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),
     Line(SqliteStorage._take, "cell_in(row or ())", "cell_in(row or [[['x~x', 1], 1, None, [], []]])"),
 )  # fmt: skip
 def what_was_committed_is_there_after_acrash() -> None:
@@ -91,7 +98,9 @@ def what_was_committed_is_there_after_acrash() -> None:
     "rows leave the journal only when a table holds each of them",
     *(Line(Checkpoint._write, "for table in TABLES:", f"for table in TABLES.keys() - {{'{t}'}}:") for t in _KEPT),
     Line(Checkpoint._write_table, "if gone:", "if False:"),
-    Line(SqliteStorage._load_rows, "self._checkpoint.changed({(table, where)})", "pass"),
+    Line(
+        SqliteStorage._load_rows, "self._checkpoint.changed({(_TABLE_OF.get(table, table), where)})", "pass"
+    ),
 )
 def what_was_committed_is_in_the_tables_after_a_close() -> None:
     """Also what was in the journal when it crashed."""

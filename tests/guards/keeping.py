@@ -10,7 +10,8 @@ from crdtkv.errors import (
 )  # fmt: skip
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memo
-from crdtkv.storage.memory import MemoryStorage
+from crdtkv.storage.dots import Numbers
+from crdtkv.storage.index import Index
 from crdtkv.store import selection
 from tests.colos import Colos, arrive, cut, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -20,8 +21,9 @@ from tests.guards.mutation import Line, guards
 
 @guards(
     "Where a sibling stands whose dot `vector` does not cover.",
-    Line(MemoryStorage._index, "by_n[n].add(place)", "pass"),
-    Line(MemoryStorage.beyond, "vector.get(replica, 0) + 1", "vector.get(replica, 0) + 2"),
+    Line(Numbers.add, "found.add(place)", "pass"),
+    Line(Numbers.add, "self._at[n] = {found, place}", "pass"),
+    Line(Index.beyond, "vector.get(replica, 0)", "vector.get(replica, 0) + 1"),
 )
 def a_catch_up_has_all_that_is_new() -> None:
     """Two keys of one transaction, and the next one."""
@@ -30,15 +32,28 @@ def a_catch_up_has_all_that_is_new() -> None:
     with a.transaction() as t:
         t.put("x", 1)
         t.put("y", 1)
+        t.put("w", 1)
     a.put("z", 1)
     arrive(b, cut(a, b))
-    assert [shows(b, key) for key in "xyz"] == [1, 1, 1]
+    assert [shows(b, key) for key in "wxyz"] == [1, 1, 1, 1]
+
+
+@guards(
+    "The places of all numbers above n, lower numbers first.",
+    Line(Numbers.beyond, "self._tidy()", "pass"),
+)
+def what_came_out_of_order_is_found_in_order() -> None:
+    """As after a write that failed, which gives the place of what it had replaced back."""
+    places = Numbers()
+    for n in (5, 6, 1, 2):
+        places.add(n, (str(n), b""))
+    assert [key for key, _ in places.beyond(2)] == ["5", "6"]
 
 
 @guards(
     "The cells that `core.cells.due` puts at or below `floor`.",
-    Line(MemoryStorage._index, "self._due.add((now, *place))", "pass"),
-    Line(MemoryStorage._index, "self._due.discard((was, *place))", "pass"),
+    Line(Index.change, "self._due.add((now, *place))", "pass"),
+    Line(Index.change, "self._due.discard((was, *place))", "pass"),
 )
 def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     colos = Colos("a", "b")

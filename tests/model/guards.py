@@ -46,6 +46,7 @@ GUARDS = {
     "counter-max": "an add replaces all siblings of the own cell and carries the max of each",
     "counter-cancel": "what a create or clear finds in a counter it cancels: no tombstone over another's cell",
     "counter-restart": "an own counter cell starts above every total this replica ever dropped",
+    "counter-restart-joined": "be it here, or where a catch-up comes from",
     "once-reset-folded": "a reset tombstones a once cell that it sees folded",
     "once-stable": "a once cell is folded only when every sibling is at or below S",
     "expiry-judged-once": "expiry is judged at the stamp of the write",

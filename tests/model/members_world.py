@@ -31,6 +31,7 @@ class MembersWorld(Upsets):
         self.keys = self.profile.keys
         self.box, self.restored, self.inbox = [], set(), set()
         self.reminted = defaultdict(list)  # what was minted anew, as what
+        self.anew = {}  # a dot, and the one that it was minted anew from
         self.floor = 0  # the highest that any store has reached
         self.away, self.saved = defaultdict(int), defaultdict(list)
         self.side, self.parted = (), 0  # until then nobody meets who is on the other side
@@ -241,7 +242,7 @@ class MembersWorld(Upsets):
                 purged = not is_live(e.payload) and e.stamp <= self.floor
                 if e.path and not purged and e.dot[0].split("~")[0] not in self.restored:
                     kept = any(self.kept(final, key, e.path, d) for d in self.lives(e.dot, key, e.path))
-                    assert kept, ("lost", self.seed, key, e)
+                    assert kept or self.besides(final, key, e), ("lost", self.seed, key, e)
 
     def lives(self, dot, key, path):
         """A write, what it was minted anew from, and as."""
@@ -263,6 +264,16 @@ class MembersWorld(Upsets):
             len(c[1]) == 0 and covers(c[3], dot) for c in self.oracle.clears[key]
         )
 
+    def besides(self, final, key, e):
+        """What a record minted anew writes besides (a life begins, and what was dead is buried again) says nothing that
+        its writer had said: it may go with the record, where what that was minted anew from stands already."""
+        dot, asked = e.dot, any(e.dot in news for (_, k, p), news in self.reminted.items() if (k, p) == (key, e.path))
+        while dot in self.anew and not asked:
+            dot = self.anew[dot]
+            if covers(final, dot):
+                return True
+        return False
+
     def unseen(self, st, item):
         """What stands in the cell of a pending write, purged or not, that its writer had not seen."""
         cell = self.oracle.cells(item.key, st.vector).get(item.path, {})
@@ -272,6 +283,8 @@ class MembersWorld(Upsets):
         """A later value stands, and so does a remove where removes win, although it may have been purged."""
         wrote = rec and any(w[:2] == (item.key, item.path) for w in rec.writes)
         self.reminted[item.trace].append(rec.dot if wrote else None)
+        if rec:
+            self.anew[rec.dot] = item.dot
         if not wrote:
             return
         self.oracle.reminted(item, st, rec.dot)

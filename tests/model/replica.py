@@ -253,6 +253,9 @@ class Replica:
         mine, was = {p: dict(c) for p, c in here.items()}, dict(self.contexts.get(key, {}))
         for p in set(theirs) | {p for p in here if msg.full or grouped(p, roots)}:
             here[p] = join(here.get(p, {}), self.vector, theirs.get(p, {}), msg.vector)
+        for p in mine.keys() if on("counter-restart-joined") else ():
+            if not here[p]:
+                self.note_share(p, mine[p])  # it was dropped where this comes from
         self.contexts[key] = join_context(was, self.vector, msg.contexts.get(key, {}), msg.vector)
         self.note(key)
         self.remember(key, mine, was, msg)

@@ -35,12 +35,21 @@ class ProcessLock:
         """Whether this is the process that made it."""
         return os.getpid() == self.process
 
-    def __enter__(self) -> None:
-        if _process() != self.process:
+    def is_mine(self) -> bool:
+        """Whether this thread holds it. Raises StoreLocked as taking it does."""
+        self._check()
+        return bool(self.inner._is_owned())  # type: ignore[attr-defined]  # what threading.Condition asks
+
+    def _check(self) -> None:
+        if not self.ours:
             raise StoreLocked(
                 f"{self.what} is open in process {self.process}, and this is {os.getpid()}, forked from it; "
                 "open a store of its own here, after the fork"
             )
+
+    def __enter__(self) -> None:
+        if _process() != self.process:
+            self._check()
         self._acquire()
 
     def __exit__(self, *exc: object) -> None:

@@ -256,9 +256,6 @@ class SqliteStorage(MemoryStorage):
     def _after_commit(self, places: set[tuple[str, tuple[Any, ...]]]) -> None:
         try:
             self._checkpoint.changed(places)
-            if self._uncertain and not self._normal:
-                self._mark(False)  # its new name is in the file
-            self._uncertain = False
             if self._checkpoint.due:
                 self._checkpoint.step()
         except sqlite3.Error:
@@ -297,6 +294,12 @@ class SqliteStorage(MemoryStorage):
             return self.past(where[0]).get(where[1])
         return self._kept[table].get(where[0])
 
+    def size(self) -> int:
+        pages, free, each = (
+            self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * each)
+
     def backup(self, path: Path) -> None:
         """Synced, and there whole or not at all."""
         for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):
@@ -327,6 +330,15 @@ class SqliteStorage(MemoryStorage):
         with suppress(OSError):  # what it says only ever lags behind
             if self._witness is not None:
                 self._witness.note(words)
+        if self._uncertain:
+            self._settle_name()
+
+    def _settle_name(self) -> None:
+        """A new name is in the file, and noted: what was noted before, of what was lost, is never asked for again."""
+        self._uncertain = False
+        if not self._normal:
+            with suppress(sqlite3.Error):
+                self._mark(False)
 
     def noted(self) -> str | None:
         if self._witness is None or (self._uncertain and self._witness.restarted()):

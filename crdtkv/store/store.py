@@ -47,9 +47,10 @@ class Store(Committing):
     """
 
     def __init__(
-        self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000
-    ) -> None:
-        super().__init__(replica)
+        self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000,
+        quota_mb: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(replica, quota_mb)
         self._history = history
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
@@ -139,6 +140,18 @@ class Store(Committing):
             return Keep(0, 0)
         rule = self._rule_of(key)
         return Keep(rule.keep_cells, int(rule.keep_hours * 3600 * 1000))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that are in use, with history and indexes; 0 in memory. O(1). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.size
+        0
+        """
+        with self._lock:
+            self._check_open()
+            return self._replica.storage.size()
 
     # versions
 

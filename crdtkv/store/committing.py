@@ -111,7 +111,8 @@ class Committing(Operations, Membership):
             raise StoreClosed(f"the store of {colo_of(self._replica.state.id)!r} is closed; open it again")
 
     def _check_idle(self) -> None:
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
 

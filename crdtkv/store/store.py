@@ -55,6 +55,8 @@ class Store(Committing):
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
         self.rules = Rulebook(self)
+        self._read_idle = Reading(replica, self._lock, self._check_idle)
+        self._read_inside = Reading(replica, self._lock, self._check_open)
         replica.keep_of = self._keep_of
         replica.untold.clear()
 
@@ -125,10 +127,10 @@ class Store(Committing):
             return self._replica.state.floor
 
     def _reading(self) -> Reading:
-        return Reading(self._replica, self._lock, self._check_idle)
+        return self._read_idle
 
     def _inside(self) -> Reading:
-        return Reading(self._replica, self._lock, self._check_open)
+        return self._read_inside
 
     def _rule_of(self, key: str) -> Rule:
         return rule_of(self._replica, key)

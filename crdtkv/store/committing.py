@@ -93,9 +93,9 @@ class Committing(Operations, Membership):
     def submit(self, act: Callable[[Transaction], _T]) -> Future[_T]:
         """`act(t)` is done soon, as a transaction of its own that shares its commit with what else waits; at once.
 
-        The future has what `act` gave once that is durable, or what it raised. For who may not wait, such as an
-        event loop: `await asyncio.wrap_future(kv.submit(lambda t: t.put("a", 1)))`. One that is cancelled in
-        time is not done. Raises Overloaded beyond 10,000 that wait, StoreClosed.
+        The future has what `act` gave once that is durable, or what it raised. O(1) here. For who may not
+        wait, as an event loop: `await asyncio.wrap_future(kv.submit(lambda t: t.put("a", 1)))`. One that is
+        cancelled in time is not done. Raises Overloaded beyond 10,000 that wait, StoreClosed.
 
         >>> import crdtkv; kv = crdtkv.open(colo="lhr")
         >>> done = [kv.submit(lambda t: t.counter("n").add(1)) for _ in range(100)]

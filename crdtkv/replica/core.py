@@ -166,6 +166,7 @@ class Replica:
             change = context_digest(key, context) - context_digest(key, old)
             self.state.digest = (self.state.digest + change) % MODULUS
             self.storage.put_context(key, dict(context))
+            self.memos.touched(key)
 
     # time
 

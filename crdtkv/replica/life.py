@@ -259,7 +259,7 @@ def rename(replica: Replica) -> None:
 
 
 def _rename(replica: Replica, out: Sequence[str] = ()) -> Made | None:
-    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one and evicts `out`."""
+    """Inside a transaction: a new incarnation; its first transaction retires the old one and evicts `out`."""
     state = replica.state
     old, new = state.id, f"{colo_of(state.id)}~{replica.token()}"
     state.id = new

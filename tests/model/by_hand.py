@@ -65,8 +65,8 @@ def a_copy_is_no_member_by_what_it_was(world, a, b, c):
 
 
 def what_is_forgotten_all_have_of_the_evicted_too(world, a, b, c):
-    """c deleted, which b knows; a, which does not, evicts c. All know of that; a has not what c wrote. Were it forgotten
-    at b, what a adds now would stand there, and be beaten where the delete is."""
+    """c deleted, which b knows; a, which does not, evicts c. All know of that; a has not what c wrote. Were it
+    forgotten at b, what a adds now would stand there, and be beaten where the delete is."""
     rest = [o for o in world.colos if o not in (a, c)]
     _write(a, 1)
     for _ in range(2):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from crdtkv.core import cells as joins
 from crdtkv.replica import exchange
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.lww import Lww
 from tests.colos import Colos, arrive, cut, outbox, record
@@ -209,7 +210,7 @@ def contexts_join_as_siblings_do() -> None:
 
 @guards(
     "Then the writer's entry is set to n.",
-    Line(Draft._touch, "{**context, self.dot[0]: self.dot[1]}", "context"),
+    Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "{**storage.context(key), dot[0]: dot[1]}", "dict(storage.context(key))"),
     Line(exchange._cells_beyond, "dict(replica.storage.context(key))", "{}"),
 )

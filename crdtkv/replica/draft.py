@@ -366,6 +366,7 @@ class Draft:
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
+        replica.spoken = state.vector.copy()
         if self.long:
             # What took the short way had seen all that it replaced, and nothing else goes with it.
             inbox.note_own(replica, self.dot)

@@ -134,8 +134,11 @@ class Storage(Protocol):
     def commit(self) -> None:
         """All that was written since `begin` is durable. StorageFailed if not: then nothing of it is shown."""
 
-    def rollback(self) -> None:
-        """All is as it was at `begin`."""
+    def mark(self) -> int:
+        """Where the transaction has got to."""
+
+    def rollback(self, mark: int = 0) -> None:
+        """All is as it was at that mark; at 0 it was begun."""
 
     def settle(self) -> None:
         """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
@@ -153,7 +156,10 @@ class Storage(Protocol):
         """Remember outside of what can be put back what was committed last."""
 
     def noted(self) -> str | None:
-        """The last note; None where none are kept. Not one of this storage's if it was put back from elsewhere."""
+        """The last note; None where none are kept, or where it may be of what is `uncertain`.
+
+        Not one of this storage's if it was put back from elsewhere.
+        """
 
     def close(self) -> None:
         """Let go of files and locks. Idempotent."""

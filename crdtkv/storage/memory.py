@@ -1,9 +1,4 @@
-"""Everything in dicts, with an undo list. For tests, simulations and `:memory:`.
-
-Also the working set of the SQLite storage, which adds `_save` to it. Changes since
-`begin` are listed as (table, where, what stood before): to undo them, and to save
-them.
-"""
+"""Everything in dicts, with an undo list. For tests, simulations and `:memory:`."""
 
 from __future__ import annotations
 
@@ -11,37 +6,29 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sortedcontainers import SortedDict, SortedSet
+from sortedcontainers import SortedSet
 
-from crdtkv.core.cells import Cell, Context, due
+from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
-from crdtkv.errors import BadRequest, StorageFailed
+from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
-from crdtkv.storage.dots import Numbers
+from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.transactions import Transactions
 
-__all__ = [
-    "SMALL",
-    "MemoryStorage",
-    "Place",
-]
-
-# A key of few cells is a plain dict; a SortedDict of one entry would weigh a kilobyte.
-SMALL = 16
-
-Place = tuple[str, bytes]
+__all__ = ["MemoryStorage"]
 
 _NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
 
 
-class MemoryStorage:
+class MemoryStorage(Transactions):
     """A Storage in memory. `commit` keeps nothing beyond this process."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
-        self._due: SortedSet = SortedSet()
+        self._index = Index()
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
@@ -51,10 +38,6 @@ class MemoryStorage:
             "context": self._contexts, "horizon": self._horizons, "inbox": self._inbox, "meta": self._meta,
         }  # fmt: skip
         """The tables whose rows are found by one name."""
-        self._undo: list[tuple[str, Any, Any]] = []
-        self.committed = False
-        self.doubtful = False
-        """What is shown may not be what is kept: nothing is written before it was opened again."""
 
     # cells
 
@@ -68,52 +51,26 @@ class MemoryStorage:
             self._place(key, path, old, cell)
 
     def _place(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
-        place = (key, path)
-        self._index(place, old, new)
-        cells: Any = self._cells.get(key)
-        if new:
-            if cells is None:
-                cells = self._cells[key] = {}
-                self._keys.add(key)
-            elif len(cells) == SMALL and not isinstance(cells, SortedDict):
-                cells = self._cells[key] = SortedDict(cells)
-            cells[path] = new
-        elif cells is not None and path in cells:
-            del cells[path]
-            if not cells:
-                del self._cells[key]
-                self._keys.remove(key)
-
-    def _index(self, place: Place, old: Cell, new: Cell) -> None:
-        for sibling in old:
-            replica, n = sibling[0]
-            self._dots[replica].discard(n, place)
-        for sibling in new:
-            replica, n = sibling[0]
-            numbers = self._dots.get(replica)
-            if numbers is None:
-                numbers = self._dots[replica] = Numbers()
-            numbers.add(n, place)
-        if (was := due(place[1], old)) is not None:
-            self._due.discard((was, *place))
-        if (now := due(place[1], new)) is not None:
-            self._due.add((now, *place))
+        self._index.change((key, path), old, new)
+        cells = placed(self._cells.get(key, {}), path, new)
+        if cells:
+            self._cells[key] = cells
+            self._keys.add(key)
+        elif key in self._cells:
+            del self._cells[key]
+            self._keys.remove(key)
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
 
     def beyond(self, vector: Vector) -> set[Place]:
-        found: set[Place] = set()
-        for replica, numbers in self._dots.items():
-            found.update(numbers.beyond(vector.get(replica, 0)))
-        return found
+        return self._index.beyond(vector)
 
     def stands(self, key: str, dot: Dot) -> bool:
-        numbers = self._dots.get(dot[0])
-        return numbers is not None and any(place[0] == key for place in numbers.at(dot[1]))
+        return self._index.stands(key, dot)
 
     def due(self, floor: Stamp) -> list[Place]:
-        return [(key, path) for _, key, path in self._due.irange(None, (floor + 1, "", b""))]
+        return [(key, path) for _, key, path in self._index.due(floor)]
 
     # what goes with a key
 
@@ -172,52 +129,18 @@ class MemoryStorage:
 
     # transactions
 
-    def begin(self) -> None:
-        if self.doubtful:
-            raise StorageFailed(
-                "it is not known whether the last commit was one, or what was given up is undone; nothing was written",
-                happened="no", next_step="close the store and open it again: then it is known",
-            )  # fmt: skip
-        assert self.committed or not self._undo, "a transaction is open already"
-        self._undo.clear()
-        self.committed = False
-
-    def commit(self) -> None:
-        try:
-            self._save({(table, where): old for table, where, old in reversed(self._undo)})
-            self.committed = True
-        except BaseException:
-            if not self.committed:
-                self.rollback()
-            raise
-        self._undo.clear()
-
-    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
-        """What a durable storage does before a commit is one. `before`: of all that was changed, what it was."""
-
-    def rollback(self) -> None:
-        try:
-            self._roll_back()
-        except BaseException as error:
-            self.doubtful = True
-            self._undo.clear()
-            if not isinstance(error, Exception):
-                raise  # (else what it is rolled back for is what has to be told)
-
-    def _roll_back(self) -> None:
-        for table, where, old in reversed(self._undo):
-            if table == "cell":
-                key, path = where
-                self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
-            elif table == "past":
-                self._set_past(where[0], where[1], old)
+    def _put_back(self, table: str, where: Any, old: Any) -> None:
+        if table == "cell":
+            key, path = where
+            self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
+        elif table == "past":
+            self._set_past(where[0], where[1], old)
+        else:
+            rows = self._kept[table]
+            if old == _NOTHING[table]:
+                rows.pop(where, None)
             else:
-                rows = self._kept[table]
-                if old == _NOTHING[table]:
-                    rows.pop(where, None)
-                else:
-                    rows[where] = old
-        self._undo.clear()
+                rows[where] = old
 
     def settle(self) -> None:
         """There is but one place."""

@@ -11,7 +11,7 @@ from crdtkv.errors import (
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memo
 from crdtkv.storage.dots import Numbers
-from crdtkv.storage.memory import MemoryStorage
+from crdtkv.storage.index import Index
 from crdtkv.store import selection
 from tests.colos import Colos, arrive, cut, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -23,7 +23,7 @@ from tests.guards.mutation import Line, guards
     "Where a sibling stands whose dot `vector` does not cover.",
     Line(Numbers.add, "found.add(place)", "pass"),
     Line(Numbers.add, "self._at[n] = {found, place}", "pass"),
-    Line(MemoryStorage.beyond, "vector.get(replica, 0)", "vector.get(replica, 0) + 1"),
+    Line(Index.beyond, "vector.get(replica, 0)", "vector.get(replica, 0) + 1"),
 )
 def a_catch_up_has_all_that_is_new() -> None:
     """Two keys of one transaction, and the next one."""
@@ -52,8 +52,8 @@ def what_came_out_of_order_is_found_in_order() -> None:
 
 @guards(
     "The cells that `core.cells.due` puts at or below `floor`.",
-    Line(MemoryStorage._index, "self._due.add((now, *place))", "pass"),
-    Line(MemoryStorage._index, "self._due.discard((was, *place))", "pass"),
+    Line(Index.change, "self._due.add((now, *place))", "pass"),
+    Line(Index.change, "self._due.discard((was, *place))", "pass"),
 )
 def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     colos = Colos("a", "b")

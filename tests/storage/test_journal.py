@@ -17,6 +17,7 @@ import crdtkv
 from crdtkv.errors import StorageFailed
 from crdtkv.storage import checkpoint
 from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.index import Index
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
@@ -189,7 +190,7 @@ def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool)
 
 POINTS = [
     (Journal, "append"), (Checkpoint, "changed"), (Checkpoint, "step"), (SqliteStorage, "note"),
-    (MemoryStorage, "_place"), (MemoryStorage, "_index"), (MemoryStorage, "put_meta"),
+    (MemoryStorage, "_place"), (Index, "change"), (MemoryStorage, "put_meta"),
 ]  # fmt: skip
 
 

@@ -1,0 +1,64 @@
+"""What every storage does with a transaction: an undo list, and one answer to whether it is committed.
+
+Changes since `begin` are listed as (table, where, what stood before): to undo them, and
+to save them. `where` is the key, id or name of a row, and of a cell or past `(key, path)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crdtkv.errors import StorageFailed
+
+__all__ = ["Transactions"]
+
+
+class Transactions:
+    """`begin`, `commit` and `rollback` of a Storage, which says how a change is saved, and how it is put back."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[str, Any, Any]] = []
+        self.committed = False
+        self.doubtful = False
+        """What is shown may not be what is kept: nothing is written before it was opened again."""
+
+    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
+        """What a durable storage does before a commit is one. `before`: of all that was changed, what it was."""
+
+    def _put_back(self, table: str, where: Any, old: Any) -> None:
+        """`old` stands there again."""
+        raise NotImplementedError
+
+    def begin(self) -> None:
+        if self.doubtful:
+            raise StorageFailed(
+                "it is not known whether the last commit was one, or what was given up is undone; nothing was written",
+                happened="no", next_step="close the store and open it again: then it is known",
+            )  # fmt: skip
+        assert self.committed or not self._undo, "a transaction is open already"
+        self._undo.clear()
+        self.committed = False
+
+    def commit(self) -> None:
+        try:
+            self._save({(table, where): old for table, where, old in reversed(self._undo)})
+            self.committed = True
+        except BaseException:
+            if not self.committed:
+                self.rollback()
+            raise
+        self._undo.clear()
+
+    def mark(self) -> int:
+        return len(self._undo)
+
+    def rollback(self, mark: int = 0) -> None:
+        try:
+            for table, where, old in reversed(self._undo[mark:]):
+                self._put_back(table, where, old)
+            del self._undo[mark:]
+        except BaseException as error:
+            self.doubtful = True
+            self._undo.clear()
+            if not isinstance(error, Exception):
+                raise  # (else what it is rolled back for is what has to be told)

@@ -42,7 +42,6 @@ VERSION = 1
 MAX_MESSAGE = 1 << 30
 """A message is at most 1 GiB."""
 
-_HEAD = bytes([VERSION])
 _CHECK = 4
 _KINDS = {b"r": "record", b"c": "catch-up"}
 _T = TypeVar("_T")
@@ -125,7 +124,7 @@ Message = Record | CatchUp
 def encode(message: Message) -> bytes:
     """The bytes of a message. O(size). TooLarge above MAX_MESSAGE."""
     kind, body = (b"r", _record_out(message)) if isinstance(message, Record) else (b"c", _catch_up_out(message))
-    data: bytes = _HEAD + kind + msgpack.packb(body, use_bin_type=True)
+    data: bytes = bytes((VERSION,)) + kind + msgpack.packb(body, use_bin_type=True)
     if len(data) + _CHECK > MAX_MESSAGE:
         raise TooLarge(f"message is {len(data)} bytes; at most {MAX_MESSAGE}")
     return data + xxhash.xxh32_digest(data)

@@ -256,9 +256,6 @@ class SqliteStorage(MemoryStorage):
     def _after_commit(self, places: set[tuple[str, tuple[Any, ...]]]) -> None:
         try:
             self._checkpoint.changed(places)
-            if self._uncertain and not self._normal:
-                self._mark(False)  # its new name is in the file
-            self._uncertain = False
             if self._checkpoint.due:
                 self._checkpoint.step()
         except sqlite3.Error:
@@ -327,6 +324,15 @@ class SqliteStorage(MemoryStorage):
         with suppress(OSError):  # what it says only ever lags behind
             if self._witness is not None:
                 self._witness.note(words)
+        if self._uncertain:
+            self._settle_name()
+
+    def _settle_name(self) -> None:
+        """A new name is in the file, and noted: what was noted before, of what was lost, is never asked for again."""
+        self._uncertain = False
+        if not self._normal:
+            with suppress(sqlite3.Error):
+                self._mark(False)
 
     def noted(self) -> str | None:
         if self._witness is None or (self._uncertain and self._witness.restarted()):

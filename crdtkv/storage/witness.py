@@ -7,8 +7,9 @@ itself: nobody can set that time. (Only since the machine was started: after a p
 cut the words may be older than the time. A file that was moved says a wrong time as
 well, and its store then takes a new incarnation for nothing.)
 
-After a power cut a witness may say less than it did, never nothing: its first words
-are synced, and what overwrites them is of their length.
+After a power cut a witness may say less than it did, but nothing of before the machine
+was started last: its first words since then are synced, and what overwrites them is of
+their length.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ class Witness:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._boot = _BOOT.read_text().strip() if _BOOT.is_file() else ""
-        self._empty = os.fstat(self._file).st_size == 0
+        self._synced = not self.restarted()
         self._ahead = 0
         self._since = 0
 
     def note(self, words: str) -> None:
-        """Remember `words`. Some 2 µs: not synced, but for the first; they lag behind the file that they speak of."""
+        """Remember `words`. Some 2 µs: not synced, but for the first since the machine was started."""
         if self._since == 0:
             self._compare(words)
         self._since = (self._since + 1) % _COMPARE_EVERY
-        if self._empty:
+        if not self._synced:
             self._sync()
         while True:
             now = time.time_ns()
@@ -94,7 +95,7 @@ class Witness:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self._empty = False
+        self._synced = True
 
     def _write(self, words: str, changed: int) -> None:
         """Write, saying that this file changed at `changed`."""

@@ -29,6 +29,7 @@ CrdtkvError
         BaseTooOld
         BaseRequired
         Overflow
+        QuotaExceeded
         TooManySiblings
         StrategyMismatch
         NotAMember
@@ -74,6 +75,7 @@ __all__ = [
     "PatchInvalid",
     "PatternInvalid",
     "PreconditionFailed",
+    "QuotaExceeded",
     "Refused",
     "RuleInvalid",
     "StorageFailed",
@@ -311,6 +313,14 @@ class Overflow(Refused):
 
     code = "overflow"
     next_step = "add less, or reset the counter"
+
+
+class QuotaExceeded(Refused):
+    """The store is as large as it may be. Reads and deletes go on, and so does what other colos wrote."""
+
+    code = "quota-exceeded"
+    status = 507
+    next_step = "delete something and compact, or open the store with a larger quota_mb"
 
 
 class TooManySiblings(Refused):

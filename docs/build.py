@@ -20,8 +20,8 @@ from crdtkv import registration
 from crdtkv.cli import app
 from crdtkv.core import keys, paths, positions, rules, values, versions, wire
 from crdtkv.errors import CrdtkvError, all_errors
-from crdtkv.replica import core, exchange, inbox, past, purge
-from crdtkv.store import group, idempotency, operations, patches, syncing
+from crdtkv.replica import core, exchange, inbox, memos, past, purge
+from crdtkv.store import group, idempotency, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
@@ -74,6 +74,7 @@ def limits_table() -> str:
          f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} hours; "
          f"{past.MAX_GAPS} gaps, {past.MAX_LIVES} re-creations, {past.MAX_FLOORS:,} purges of a key"),
         ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
+        ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "
                            f"{registration.SECONDS} s for its check"),

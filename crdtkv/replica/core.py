@@ -168,6 +168,7 @@ class Replica:
             change = context_digest(key, context) - context_digest(key, old)
             self.state.digest = (self.state.digest + change) % MODULUS
             self.storage.put_context(key, dict(context))
+            self.memos.touched(key)
 
     def touch(self, key: str, dot: Dot) -> None:
         """`dot` is the last of its replica in the key's context. As `set_context`; O(1)."""
@@ -178,6 +179,7 @@ class Replica:
             change = entry_digest(key, replica, n) - (0 if old is None else entry_digest(key, replica, old))
             self.state.digest = (self.state.digest + change) % MODULUS
             self.storage.put_context(key, {**context, replica: n})
+            self.memos.touched(key)
 
     # time
 

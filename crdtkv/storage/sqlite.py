@@ -294,6 +294,12 @@ class SqliteStorage(MemoryStorage):
             return self.past(where[0]).get(where[1])
         return self._kept[table].get(where[0])
 
+    def size(self) -> int:
+        pages, free, each = (
+            self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * each)
+
     def backup(self, path: Path) -> None:
         """Synced, and there whole or not at all."""
         for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):

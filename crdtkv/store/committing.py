@@ -24,6 +24,7 @@ from crdtkv.store.group import Group, Turn
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
+from crdtkv.store.quota import Quota
 from crdtkv.store.results import Fate
 from crdtkv.store.transaction import Transaction
 
@@ -40,8 +41,9 @@ class _NothingDone(Exception):
 class Committing(Operations, Membership):
     """The part of a store that writes."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, quota_mb: float | None = None) -> None:
         self._replica = replica
+        self._quota = Quota(replica.storage, quota_mb)
         self._lock = ProcessLock(f"the store of {colo_of(replica.state.id)!r}")
         self._changed = threading.Condition(self._lock.inner)
         self._draft: Draft | None = None
@@ -58,7 +60,7 @@ class Committing(Operations, Membership):
         meanwhile, and then read what was committed; in this one only the transaction itself
         reads and writes. O(what is done in it), and one commit.
 
-        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
+        Raises NotAMember, ClockAhead, StoreClosed at its begin, QuotaExceeded, StorageFailed at its end.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(colo="lhr")
@@ -77,6 +79,7 @@ class Committing(Operations, Membership):
                     self._draft = draft = Draft(self._replica, self._rule_of)
                     yield Transaction(self, draft, fate)
                     made = draft.record()
+                    self._quota.check(made)
             except BaseException:
                 fate.undone = True
                 raise
@@ -91,7 +94,8 @@ class Committing(Operations, Membership):
             raise StoreClosed(f"the store of {colo_of(self._replica.state.id)!r} is closed; open it again")
 
     def _check_idle(self) -> None:
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
 
@@ -172,7 +176,9 @@ class Committing(Operations, Membership):
             with self._replica.step():
                 self._draft = draft = Draft(self._replica, self._rule_of)
                 turn.value = turn.act(draft)
-                return draft.record()
+                made = draft.record()
+                self._quota.check(made)
+                return made
         except Exception as error:
             turn.error = error
             return None

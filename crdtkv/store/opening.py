@@ -27,7 +27,7 @@ _MAX_SECONDS = 2**48 / 1000
 def open_store(
     path: str | os.PathLike[str] = ":memory:", *, colo: str | None = None, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
-    purge_step_ms: int = 10_000, durability: str = "full",
+    purge_step_ms: int = 10_000, durability: str = "full", quota_mb: float | None = None,
 ) -> Store:  # fmt: skip
     """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
 
@@ -35,7 +35,8 @@ def open_store(
     name; stores of different ones do not sync. `history=False` keeps no superseded values.
     `purge_step_ms`: in what steps deleted cells are dropped, in milliseconds. `durability`: "full":
     what was acknowledged survives a power cut; "normal": one may take back the last writes, and
-    the store then takes a new id. `clock` gives seconds since 1970 and `random` the names of
+    the store then takes a new id. `quota_mb`: how large the file may grow by what is written here,
+    in 10^6 bytes. `clock` gives seconds since 1970 and `random` the names of
     incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 
@@ -44,6 +45,7 @@ def open_store(
     'hello'
     """
     _check_options(path, colo, namespace, history, clock, random, purge_step_ms, durability)
+    _check_quota(path, quota_mb)
     storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
     try:
         if colo is None and storage.meta("state") is None:
@@ -51,7 +53,7 @@ def open_store(
         replica = life.begin(storage, colo or "", _wall(clock or time.time), _tokens(random))
         if colo is not None and colo_of(replica.state.id) != colo:
             raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
-        return Store(replica, namespace, history, purge_step_ms)
+        return Store(replica, namespace, history, purge_step_ms, quota_mb)
     except BaseException as error:
         storage.close()  # a store that could not be opened locks nothing
         if isinstance(error, CrdtkvError):
@@ -106,3 +108,12 @@ def _check_options(
         raise BadRequest(f"purge_step_ms is {purge_step_ms!r:.80}; a whole number of at least 1 is allowed")
     if durability not in ("full", "normal"):
         raise BadRequest(f"durability is {durability!r:.80}; 'full' or 'normal' are allowed")
+
+
+def _check_quota(path: Any, quota_mb: Any) -> None:
+    if quota_mb is None:
+        return
+    if isinstance(quota_mb, bool) or not isinstance(quota_mb, int | float) or not quota_mb > 0:
+        raise BadRequest(f"quota_mb is {quota_mb!r:.80}; a number of megabytes above 0, or None, is allowed")
+    if str(path) == ":memory:":
+        raise BadRequest(f"quota_mb is {quota_mb!r}, and a store in memory has no file to measure; open it with a path")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from crdtkv.core.cells import Context
@@ -20,8 +20,10 @@ __all__ = [
     "Page",
     "Receipt",
     "Revision",
+    "Source",
     "SyncReport",
     "UNREAD",
+    "told",
 ]
 
 UNREAD: Any = object()
@@ -126,8 +128,32 @@ class Receipt:
         return f"Receipt(key={self.key!r}, version={self._version!r}, strategy={self.strategy!r})"
 
 
+Source = tuple[Any, ...]
+"""Who tells the fields of an entry that it was not given, and what he needs: `source[0](key, field, *source[1:])`.
+
+What is told is the caller's own, and the same whatever is written meanwhile. (A tuple,
+and no object: each entry of a scan has one.)
+"""
+
+
+class _Told:
+    """An object whose fields are asked for when they are first read: most readers want few of them."""
+
+    __slots__ = ("_source",)
+    key: str
+    _source: Source
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FIELDS:
+            raise AttributeError(f"an entry has no {name!r}; it has {', '.join(_FIELDS)}")
+        tell, *known = self._source
+        found = tell(self.key, name, *known)
+        object.__setattr__(self, name, found)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(_Told):
     """A key as it reads: `siblings` are all the concurrent values (mv), `conflicts` what stands but is not shown.
 
     In a document `siblings` names each path where mv shows several: `{"path": "/room", "values": ["ann", "bob"]}`.
@@ -152,6 +178,24 @@ class Entry:
     conflicts: tuple[Any, ...] = ()
     stamp: int = 0
     expires: int | None = None
+
+
+_FIELDS = tuple(f.name for f in fields(Entry))
+_new = object.__new__
+# A frozen class is filled through its slots: a third of the time of its own __init__.
+_set_key, _set_value, _set_source = (
+    getattr(cls, name).__set__ for cls, name in ((Entry, "key"), (Entry, "value"), (_Told, "_source"))
+)
+
+
+def told(key: str, value: Any, source: Source) -> Entry:
+    """The entry of `key`, with a value unless that is UNREAD; `source` tells the rest."""
+    entry = _new(Entry)
+    _set_key(entry, key)
+    if value is not UNREAD:
+        _set_value(entry, value)
+    _set_source(entry, source)
+    return entry
 
 
 class Page(list[Entry]):

@@ -80,7 +80,7 @@ class SqliteStorage(MemoryStorage):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = False
+        self._uncertain = self._unsynced = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -241,6 +241,7 @@ class SqliteStorage(MemoryStorage):
             in_file = committing and not self._db.in_transaction
             self.doubtful = not self._undo_commit() or in_file
             raise
+        self._unsynced = self._normal
         self._after_commit({(_TABLE_OF.get(table, table), where) for table, where, _ in changes})
 
     def _change(self, table: str, where: Any, old: Any) -> Change:
@@ -344,6 +345,16 @@ class SqliteStorage(MemoryStorage):
         if self._witness is None or (self._uncertain and self._witness.restarted()):
             return None  # what it speaks of may be just what a power cut took back
         return self._witness.noted()
+
+    def sync(self) -> None:
+        if not self._unsynced:
+            return
+        try:
+            self._mark(True)  # one commit that is synced syncs those before it
+            self._db.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error as error:
+            raise self._unwritten(error, self._undo_commit()) from error
+        self._unsynced = False
 
     def settle(self) -> None:
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crdtkv.replica import life
+from crdtkv.replica.core import Replica
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.sqlite import SqliteStorage
 from tests.guards.mutation import Line
@@ -37,6 +38,7 @@ def test_normal(tmp_path: Path, seed: int) -> None:
 BROKEN = {
     "a commit that is not synced": ("full", SqliteStorage._open, '"PRAGMA synchronous=FULL"', '"PRAGMA synchronous=0"'),
     "a journal trimmed too early": ("full", Checkpoint.step, "len(self._left) <= STEP_ROWS", "True"),
+    "a word that is not synced": ("normal", Replica.speak, "self.storage.sync()", "pass"),
     "the same name after a loss": ("normal", life.begin, "elif storage.uncertain()", "elif False"),
 }
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import copy
 from statistics import median
@@ -88,6 +89,22 @@ class Committing(Operations, Membership):
             self._replica.minted(made)
             if made is not None:
                 self._tell()
+
+    def submit(self, act: Callable[[Transaction], _T]) -> Future[_T]:
+        """`act(t)` is done soon, as a transaction of its own that shares its commit with what else waits; at once.
+
+        The future has what `act` gave once that is durable, or what it raised. O(1) here. For who may not
+        wait, as an event loop: `await asyncio.wrap_future(kv.submit(lambda t: t.put("a", 1)))`. One that is
+        cancelled in time is not done. Raises Overloaded beyond 10,000 that wait, StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> done = [kv.submit(lambda t: t.counter("n").add(1)) for _ in range(100)]
+        >>> done[-1].result().value, kv["n"]
+        (100, 100)
+        """
+        self._lock.is_mine()  # (in a forked child it says what is wrong)
+        self._check_open()
+        return self._group.submit(lambda draft: act(Transaction(self, draft, self._fate)))
 
     def _check_open(self) -> None:
         if self._closed:

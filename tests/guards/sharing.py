@@ -5,7 +5,7 @@ from __future__ import annotations
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica
-from crdtkv.store import quota
+from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing
 from crdtkv.store.group import Group
 from crdtkv.store.quota import Quota
@@ -59,6 +59,19 @@ def nothing_of_an_undone_group_is_said() -> None:
     a.on_commit.append(lambda record, data: records.append(record))
     a.put("z", 1)
     assert b.id in records[0].needs and "x" not in a
+
+
+@guards(
+    "One that is cancelled in time is not done.",
+    Line(group._Submitted.begins, "return self.future.set_running_or_notify_cancel()", "return True"),
+)
+def what_is_cancelled_in_time_is_not_done() -> None:
+    colos = Colos("a")
+    a = colos["a"]
+    with a.transaction():
+        one, other = (a.submit(lambda t, k=k: t.put(k, 1)) for k in ("x", "y"))
+        assert one.cancel()
+    assert other.result().value == 1 and "x" not in a
 
 
 @guards(

@@ -119,8 +119,11 @@ def is_behind(replica: Replica, peer: Replica) -> bool:
 
 
 def is_old_copy(replica: Replica, peer: Replica) -> bool:
-    """Whether the peer knows other transactions of this replica than it does itself: a copy that nothing gave away."""
+    """Whether the peer knows other transactions of this replica than it does itself, or was told by it of more than it
+    knew when it was opened: a copy that nothing gave away."""
     state = replica.state
+    if peer.state.announced.get(state.id, (0,))[0] > replica.announced:
+        return True
     n, known = state.vector.get(state.id, 0), peer.state.vector.get(state.id, 0)
     told = peer.state.chains.get(state.id)
     mine = state.chains.get(state.id) if known == n else _hash_of(replica, known)

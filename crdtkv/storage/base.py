@@ -156,7 +156,10 @@ class Storage(Protocol):
         """Remember outside of what can be put back what was committed last."""
 
     def noted(self) -> str | None:
-        """The last note; None where none are kept. Not one of this storage's if it was put back from elsewhere."""
+        """The last note; None where none are kept, or where it may be of what is `uncertain`.
+
+        Not one of this storage's if it was put back from elsewhere.
+        """
 
     def faults(self) -> Iterator[str]:
         """What is not kept as it was written, in words. O(all)."""

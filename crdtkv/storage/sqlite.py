@@ -294,7 +294,9 @@ class SqliteStorage(Layers):
                 self._witness.note(words)
 
     def noted(self) -> str | None:
-        return self._witness.noted() if self._witness is not None else None
+        if self._witness is None or (self._uncertain and self._witness.restarted()):
+            return None  # what it speaks of may be just what a power cut took back
+        return self._witness.noted()
 
     def settle(self) -> None:
         try:

@@ -6,6 +6,9 @@ the time at which the system says that this one changed would not be the one it 
 itself: nobody can set that time. (Only since the machine was started: after a power
 cut the words may be older than the time. A file that was moved says a wrong time as
 well, and its store then takes a new incarnation for nothing.)
+
+After a power cut a witness may say less than it did, never nothing: its first words
+are synced, and what overwrites them is of their length.
 """
 
 from __future__ import annotations
@@ -29,10 +32,13 @@ class Witness:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._boot = _BOOT.read_text().strip() if _BOOT.is_file() else ""
+        self._empty = os.fstat(self._file).st_size == 0
 
     def note(self, words: str) -> None:
-        """Remember `words`. Some 10 µs: not synced, they only ever lag behind the file they speak of."""
+        """Remember `words`. Some 10 µs: not synced, but for the first; they lag behind the file that they speak of."""
         changed = self._write(words, os.fstat(self._file).st_ctime_ns)
+        if self._empty:
+            self._sync()
         while True:
             said, changed = changed, self._write(words, changed)
             if changed - said <= TOLERANCE_NS:
@@ -40,19 +46,38 @@ class Witness:
 
     def noted(self) -> str:
         """The words noted last; none of a witness that is new, or was put back."""
-        os.lseek(self._file, 0, os.SEEK_SET)
-        parts = os.read(self._file, _WIDTH).decode(errors="replace").split("|")
-        if len(parts) != 4 or not parts[2].isdecimal():
-            return ""
-        words, boot, said = parts[:3]
-        apart = abs(os.fstat(self._file).st_ctime_ns - int(said))
+        words, boot, said = self._read()
+        apart = abs(os.fstat(self._file).st_ctime_ns - said)
         return "" if boot and boot == self._boot and apart > TOLERANCE_NS else words
+
+    def restarted(self) -> bool:
+        """Whether the machine may have been started anew since the words were noted."""
+        _, boot, _ = self._read()
+        return not boot or boot != self._boot
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _read(self) -> tuple[str, str, int]:
+        """Words, boot, and when the file says that it was changed."""
+        os.lseek(self._file, 0, os.SEEK_SET)
+        parts = os.read(self._file, _WIDTH).decode(errors="replace").split("|")
+        if len(parts) != 4 or not parts[2].isdecimal():
+            return "", "", 0
+        return parts[0], parts[1], int(parts[2])
+
+    def _sync(self) -> None:
+        """It is on the disk, under its name."""
+        os.fsync(self._file)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._empty = False
 
     def _write(self, words: str, changed: int) -> int:
         """Write, saying that this file changed at `changed`; when it did."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -18,6 +19,7 @@ from crdtkv.storage import checkpoint, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
+from crdtkv.storage.witness import Witness
 from crdtkv.store import opening
 from tests.colos import Colos, crash, limited, refuses
 from tests.guards.mutation import Line, guards
@@ -297,3 +299,35 @@ def acrash_in_mid_checkpoint_loses_nothing() -> None:
             crash(kv)
             with crdtkv.open(path, colo="a") as again:
                 assert dict(again.items()) == before and again.check() == []
+
+
+@guards(
+    "None where none are kept, or where it may be of what is `uncertain`.",
+    Line(SqliteStorage.noted, "self._uncertain and self._witness.restarted()", "False"),
+    Line(Witness.restarted, "boot != self._boot", "False"),
+)
+def what_was_noted_and_then_lost_with_the_power_makes_no_copy() -> None:
+    """Under `normal` the note may get to the disk before that of which it speaks. It writes at once, by a new name."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        kv, other = crdtkv.open(path, colo="a", durability="normal"), crdtkv.open(colo="b")
+        kv.sync(other)
+        first = kv.id
+        crash(kv)
+        Path(f"{path}-witness").write_text(f"{first} 99|an earlier start|0|")
+        with crdtkv.open(path, colo="a", durability="normal") as again:
+            assert again.put("k", 1) and again.id != first
+
+
+@guards(
+    "not synced, but for the first",
+    Line(Witness.note, "if self._empty:", "if False:"),
+    Line(Witness._sync, "os.fsync(folder)", "pass"),
+)
+def the_first_words_of_awitness_are_synced() -> None:
+    """A cut soon after leaves it as it was, with its name: without it the store would be taken for a copy."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder, pytest.MonkeyPatch.context() as patch:
+        synced: list[int] = []
+        patch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+        crdtkv.open(Path(folder) / "a.db", colo="a").close()
+        assert {os.stat(Path(folder) / "a.db-witness").st_ino, os.stat(folder).st_ino} <= set(synced)

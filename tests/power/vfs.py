@@ -1,0 +1,202 @@
+"""SQLite on a disk of ours: a VFS over the system's, and a connection that looks like sqlite3's.
+
+The library that Python's `sqlite3` links takes no VFS of ours; that of apsw does. Of
+`sqlite3.Connection` there is what `crdtkv/storage` uses, with errors of the same classes
+and codes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+
+from tests.power.disk import Disk, Inode, PowerCut
+
+__all__ = ["Connection", "Mounted", "failure"]
+
+_T = TypeVar("_T")
+_numbers = itertools.count()
+_JOURNALS = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL
+
+
+def failure(code: int) -> apsw.Error:
+    """What the disk answers where it fails, as apsw.SQLITE_FULL or apsw.SQLITE_IOERR_WRITE."""
+    return apsw.exception_for(code)
+
+
+class Mounted(apsw.VFS):
+    """A disk, in SQLite's eyes. `connect` opens a file on it."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self.name = f"disk-{next(_numbers)}"
+        self.open: list[Connection] = []
+        super().__init__(self.name, base="")
+
+    def connect(self, path: Path) -> Any:
+        """In the place of crdtkv.storage.sqlite.connect."""
+        self.open.append(_told(lambda: Connection(str(path), self)))
+        return self.open[-1]
+
+    def let_go(self) -> None:
+        """Whoever had something open is no more; what it would still write does not get to the disk."""
+        self.disk.dead = True
+        for connection in self.open:
+            connection.end()
+        self.open.clear()
+
+    def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
+        at = Path(name.filename() if isinstance(name, apsw.URIFilename) else name or "")
+        if name is None or not at.name.startswith(self.disk.path.name):
+            return apsw.VFSFile("", name, flags)
+        self.disk.step("open", at.name)
+        return _File(self.disk, at.name, name, flags)
+
+    def xDelete(self, name: str, sync_folder: bool) -> None:
+        at = Path(name)
+        self.disk.step("delete", at.name)
+        if self.disk.dead:
+            return
+        super().xDelete(name, False)
+        self.disk.delete(at.name)
+        if sync_folder:
+            self.disk.sync_folder()
+
+
+class _File(apsw.VFSFile):
+    """Each step goes to the system's file, and to the disk that remembers what is durable."""
+
+    def __init__(self, disk: Disk, name: str, given: Any, flags: list[int]) -> None:
+        super().__init__("", given, flags)
+        self._disk, self._name = disk, name
+        new = name not in disk.names
+        self._inode: Inode = disk.create(name)
+        # SQLite syncs the folder together with a journal that it made.
+        self._syncs_folder = new and bool(flags[0] & _JOURNALS)
+
+    def xRead(self, amount: int, offset: int) -> bytes:
+        self._disk.step("read", self._name)
+        return super().xRead(amount, offset)
+
+    def xWrite(self, data: bytes, offset: int) -> None:
+        if self._disk.dead:
+            return
+        try:
+            self._disk.step("write", self._name)
+        except apsw.Error:
+            self._put(data[: len(data) // 2], offset)  # as far as there was room
+            raise
+        self._put(data, offset)
+
+    def _put(self, data: bytes, offset: int) -> None:
+        super().xWrite(data, offset)
+        self._inode.write(offset, data)
+
+    def xTruncate(self, size: int) -> None:
+        self._disk.step("truncate", self._name)
+        if not self._disk.dead:
+            super().xTruncate(size)
+            self._inode.truncate(size)
+
+    def xSync(self, flags: int) -> None:
+        self._disk.step("sync", self._name)
+        if self._disk.dead:
+            return
+        self._inode.sync()
+        if self._syncs_folder:
+            self._disk.sync_folder()
+            self._syncs_folder = False
+
+
+# Python's sqlite3, where it is used
+
+
+_CLASSES: dict[int, type[sqlite3.Error]] = {
+    apsw.SQLITE_INTERNAL: sqlite3.InternalError, apsw.SQLITE_NOTFOUND: sqlite3.InternalError,
+    apsw.SQLITE_CORRUPT: sqlite3.DatabaseError, apsw.SQLITE_NOTADB: sqlite3.DatabaseError,
+    apsw.SQLITE_CONSTRAINT: sqlite3.IntegrityError, apsw.SQLITE_MISMATCH: sqlite3.IntegrityError,
+    apsw.SQLITE_MISUSE: sqlite3.InterfaceError, apsw.SQLITE_TOOBIG: sqlite3.DataError,
+}  # fmt: skip
+
+
+def _told(act: Callable[[], _T]) -> _T:
+    try:
+        return act()
+    except apsw.Error as error:
+        code = getattr(error, "result", apsw.SQLITE_ERROR)
+        told = _CLASSES.get(code, sqlite3.OperationalError)(str(error))
+        told.sqlite_errorcode = getattr(error, "extendedresult", code)
+        raise told from error
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    before, sys.unraisablehook = sys.unraisablehook, lambda unraisable: None
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+class _Rows:
+    def __init__(self, cursor: apsw.Cursor, run: Callable[[Callable[[], Any]], Any]) -> None:
+        self._cursor, self._run = cursor, run
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        while (row := self.fetchone()) is not None:
+            yield row
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        return self._run(lambda: next(self._cursor, None))
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return list(self)
+
+
+class Connection:
+    """As sqlite3.Connection with isolation_level=None."""
+
+    checkpoint_pages = 1000
+    """SQLite's own checkpoint of its log, in pages: small, so that a test sees one."""
+
+    def __init__(self, path: str, mounted: Mounted) -> None:
+        self._disk = mounted.disk
+        self._db = apsw.Connection(path, vfs=mounted.name)
+        self._db.wal_autocheckpoint(self.checkpoint_pages)
+
+    @property
+    def in_transaction(self) -> bool:
+        return self._db.in_transaction
+
+    def execute(self, statement: str, values: Iterable[Any] = ()) -> _Rows:
+        return _Rows(self._run(lambda: self._db.cursor().execute(statement, tuple(values))), self._run)
+
+    def executemany(self, statement: str, rows: Iterable[Any]) -> _Rows:
+        return _Rows(self._run(lambda: self._db.cursor().executemany(statement, rows)), self._run)
+
+    def close(self) -> None:
+        self._run(self._db.close)
+
+    def end(self) -> None:
+        """As `close`, whatever fails."""
+        with _unheard():
+            try:
+                self._db.close()
+            except apsw.Error:
+                self._db.close(True)
+
+    def _run(self, act: Callable[[], _T]) -> _T:
+        try:
+            # Of several failures in one call the first is raised; apsw shows the others to Python as unraisable.
+            with _unheard():
+                return _told(act)
+        finally:
+            if self._disk.dead:
+                raise PowerCut

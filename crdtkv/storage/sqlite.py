@@ -165,7 +165,7 @@ class SqliteStorage(Layers):
             raise FormatTooNew(
                 f"{name} has format {found}; this release reads up to {FORMAT}; open it with a newer crdtkv"
             )
-        if missing := {*(TABLES if found == FORMAT else OLD_TABLES[found]), "journal"} - tables:
+        if missing := {*OLD_TABLES.get(found, TABLES), "journal"} - tables:
             raise RowInvalid(f"there is no table {', '.join(sorted(missing))}")
         self._check_length()
         return False

@@ -21,7 +21,7 @@ from crdtkv.cli import app
 from crdtkv.core import keys, paths, positions, rules, values, versions, wire
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.replica import core, exchange, inbox, past, purge
-from crdtkv.store import idempotency, operations, patches, syncing
+from crdtkv.store import group, idempotency, operations, patches, syncing
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
@@ -81,6 +81,7 @@ def limits_table() -> str:
                   "ahead of its peers it refuses to write"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
                  f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
+        ("writes of several threads that share a commit", f"{group.MAX_GROUP}"),
         ("message", f"{wire.MAX_MESSAGE >> 30} GiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from tests import model
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
 CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps tried at which it still does)
     "join-first": ("data", 45, 260),
-    "purge-first": ("data", 9, 400),
+    "purge-first": ("data", 62, 400),
     "whole-cell": ("purge", 0, 20),
     "catch-up-from": ("data", 0, 200),
     "record-deps": ("data", 0, 20),
@@ -22,7 +22,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "group-ship": ("data", 0, 60),
     "recreate-tombstones": ("data", 0, 200),
     "value-ends-below": ("data", 12, 400),
-    "mark-over-hider": ("data", 21, 160),
+    "mark-over-hider": ("data", 30, 80),
     "purge-on": ("purge", 1, 40),
     "purge-again": ("purge", 0, 20),
     "floor-announced": ("data", 0, 340),
@@ -41,8 +41,8 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "order-with-element": ("purge", 2, 20),
     "order-recreated": ("data", 95, 400),
     "rank-replaces": ("data", 2, 80),
-    "counter-max": ("data", 4, 400),
-    "counter-cancel": ("data", 4, 180),
+    "counter-max": ("data", 191, 400),
+    "counter-cancel": ("data", 4, 220),
     "counter-restart": ("data", 22, 220),
     "counter-restart-joined": ("members", 41779, 300),
     "once-reset-folded": ("data", 0, 140),

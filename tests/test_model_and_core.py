@@ -212,9 +212,12 @@ def top(readings: Any) -> Any:
     return max(inner) if kind == "v" else {name: top(below) for (_, name), below in inner.items()}
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_the_core_shows_what_the_model_shows(seed: int) -> None:
+FOUND = (9, 17, 129, 181, 324)  # each once differed, in a run of 300 steps
+
+
+@pytest.mark.parametrize(("seed", "steps"), [*((seed, 120) for seed in range(8)), *((seed, 300) for seed in FOUND)])
+def test_the_core_shows_what_the_model_shows(seed: int, steps: int) -> None:
     world = World(seed)
-    world.run(120)
-    assert world.compared > 1000
-    assert world.refused < 40
+    world.run(steps)
+    assert world.compared > 8 * steps
+    assert world.refused < steps / 3

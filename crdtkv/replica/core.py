@@ -72,7 +72,7 @@ class Replica:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        before = self.state.copy()
+        before, spoken = self.state.copy(), self.spoken
         self.changed = {}
         self.storage.begin()
         try:
@@ -82,7 +82,7 @@ class Replica:
         except BaseException:
             # An interrupt may come between a commit and its return: then it is one.
             if not self.storage.committed:
-                self.state = before
+                self.state, self.spoken = before, spoken
                 self.storage.rollback()
             self.changed = {}
             self.memos.clear()
@@ -109,6 +109,20 @@ class Replica:
         self.reserved = (self.state.ceiling, self.state.low_ceiling)
         self._note()
 
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Inside a transaction: a part of it that is undone by itself, whole, if anything raises."""
+        before, mark, spoken = self.state.copy(), self.storage.mark(), self.spoken
+        self.changed = {}
+        try:
+            yield
+        except BaseException:
+            self.state, self.spoken = before, spoken
+            self.storage.rollback(mark)
+            self.changed = {}
+            self.memos.clear()
+            raise
+
     def _note(self) -> None:
         """What was minted last is noted beside the storage: an old copy put back in its place lacks it."""
         id = self.state.id
@@ -118,9 +132,8 @@ class Replica:
             self._noted = said
 
     def minted(self, made: tuple[Record, bytes] | None) -> None:
-        """After its commit: what was minted is said from now on, and waits to be told to who listens."""
+        """After its commit: what was minted is at hand for peers, and waits to be told to who listens."""
         if made is not None:
-            self.spoken = dict(self.state.vector)
             self.recent.append(made)
             self.untold.append(made)
 

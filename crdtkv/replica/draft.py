@@ -342,6 +342,7 @@ class Draft:
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
+        replica.spoken = dict(state.vector)
         inbox.note_own(replica, self.dot)
         purge_to(replica, 0)
         return record, data

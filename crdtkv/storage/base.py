@@ -137,8 +137,11 @@ class Storage(Protocol):
     def commit(self) -> None:
         """All that was written since `begin` is durable. StorageFailed if not: then nothing of it is shown."""
 
-    def rollback(self) -> None:
-        """All is as it was at `begin`."""
+    def mark(self) -> int:
+        """Where the transaction has got to."""
+
+    def rollback(self, mark: int = 0) -> None:
+        """All is as it was at that mark; at 0 it was begun."""
 
     def settle(self) -> None:
         """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""

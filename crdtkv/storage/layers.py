@@ -73,6 +73,7 @@ class Layers(Transactions):
         self._inbox: dict[str, Any] = {}
         self._meta: dict[str, Any] = {}
         """Names whose row has changed since the tables have it; None: there is none."""
+        self._undone: set[Unit] = set()
 
     # cells
 
@@ -268,6 +269,11 @@ class Layers(Transactions):
             self._inbox.pop(where, None)
         else:
             self._inbox[where] = old
+
+    def rollback(self, mark: int = 0) -> None:
+        # What was made dirty and is as it was: written once more, it is let go of.
+        self._undone.update(self._unit(table, where) for table, where, _ in self._undo[mark:])
+        super().rollback(mark)
 
     @staticmethod
     def _unit(table: str, where: Any) -> Unit:

@@ -229,10 +229,8 @@ class SqliteStorage(Layers):
 
     def _after_commit(self, units: set[Unit]) -> None:
         try:
-            self._checkpoint.changed(units)
-            if self._uncertain and not self._normal:
-                self._mark(False)  # its new name is in the file
-            self._uncertain = False
+            self._checkpoint.changed(units | self._undone)
+            self._undone.clear()
             self._checkpoint.follow(len(units))
         except sqlite3.Error:
             pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
@@ -292,6 +290,15 @@ class SqliteStorage(Layers):
         with suppress(OSError):  # what it says only ever lags behind
             if self._witness is not None:
                 self._witness.note(words)
+        if self._uncertain:
+            self._settle_name()
+
+    def _settle_name(self) -> None:
+        """A new name is in the file, and noted: what was noted before, of what was lost, is never asked for again."""
+        self._uncertain = False
+        if not self._normal:
+            with suppress(sqlite3.Error):
+                self._mark(False)
 
     def noted(self) -> str | None:
         if self._witness is None or (self._uncertain and self._witness.restarted()):

@@ -49,11 +49,14 @@ class Transactions:
             raise
         self._undo.clear()
 
-    def rollback(self) -> None:
+    def mark(self) -> int:
+        return len(self._undo)
+
+    def rollback(self, mark: int = 0) -> None:
         try:
-            for table, where, old in reversed(self._undo):
+            for table, where, old in reversed(self._undo[mark:]):
                 self._put_back(table, where, old)
-            self._undo.clear()
+            del self._undo[mark:]
         except BaseException as error:
             self.doubtful = True
             self._undo.clear()

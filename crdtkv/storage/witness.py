@@ -7,8 +7,9 @@ itself: nobody can set that time. (Only since the machine was started: after a p
 cut the words may be older than the time. A file that was moved says a wrong time as
 well, and its store then takes a new incarnation for nothing.)
 
-After a power cut a witness may say less than it did, never nothing: its first words
-are synced, and what overwrites them is of their length.
+After a power cut a witness may say less than it did, but nothing of before the machine
+was started last: its first words since then are synced, and what overwrites them is of
+their length.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ class Witness:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._boot = _BOOT.read_text().strip() if _BOOT.is_file() else ""
-        self._empty = os.fstat(self._file).st_size == 0
+        self._synced = not self.restarted()
 
     def note(self, words: str) -> None:
-        """Remember `words`. Some 10 µs: not synced, but for the first; they lag behind the file that they speak of."""
+        """Remember `words`. Some 10 µs: not synced, but for the first since the machine was started."""
         changed = self._write(words, os.fstat(self._file).st_ctime_ns)
-        if self._empty:
+        if not self._synced:
             self._sync()
         while True:
             said, changed = changed, self._write(words, changed)
@@ -77,7 +78,7 @@ class Witness:
             os.fsync(folder)
         finally:
             os.close(folder)
-        self._empty = False
+        self._synced = True
 
     def _write(self, words: str, changed: int) -> int:
         """Write, saying that this file changed at `changed`; when it did."""

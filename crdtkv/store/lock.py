@@ -32,12 +32,20 @@ class ProcessLock:
         """Whether this is the process that made it."""
         return os.getpid() == self.process
 
-    def __enter__(self) -> None:
+    def is_mine(self) -> bool:
+        """Whether this thread holds it. Raises StoreLocked as taking it does."""
+        self._check()
+        return bool(self.inner._is_owned())  # type: ignore[attr-defined]  # what threading.Condition asks
+
+    def _check(self) -> None:
         if not self.ours:
             raise StoreLocked(
                 f"{self.what} is open in process {self.process}, and this is {os.getpid()}, forked from it; "
                 "open a store of its own here, after the fork"
             )
+
+    def __enter__(self) -> None:
+        self._check()
         self.inner.acquire()
 
     def __exit__(self, *exc: object) -> None:

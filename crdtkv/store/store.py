@@ -1,47 +1,34 @@
 """The store: one colo's copy of a namespace, open in this process.
 
-Law of this room: every write is a transaction, kept whole before anyone is told of
-it. One lock serialises them; reads take it too, so what is read is of one instant.
+It is made of parts, each a room of its own: operations on keys, commits, membership,
+reading, feeds, care.
 """
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
-from typing import Any, TypeVar
+from typing import Any
 
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
-from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StoreClosed, ValueInvalid
-from crdtkv.replica import life, members
-from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
-from crdtkv.replica.draft import Draft
+from crdtkv.errors import BadRequest, ValueInvalid
+from crdtkv.replica import members
+from crdtkv.replica.core import Replica
 from crdtkv.replica.past import Keep
 from crdtkv.store import maintenance, syncing, watching
-from crdtkv.store.lock import ProcessLock
-from crdtkv.store.membership import Membership
-from crdtkv.store.operations import Operations
+from crdtkv.store.committing import Committing
 from crdtkv.store.reading import Reading
-from crdtkv.store.results import Blame, Conflict, Fate, Receipt, Revision, SyncReport
+from crdtkv.store.results import Blame, Conflict, Receipt, Revision, SyncReport
 from crdtkv.store.rulebook import Rulebook, rule_of
-from crdtkv.store.transaction import Transaction
 from crdtkv.store.watching import Feed
 
 __all__ = ["Store"]
 
-_T = TypeVar("_T")
-_log = logging.getLogger("crdtkv")
 
-
-class Store(Operations, Membership):
+class Store(Committing):
     """One colo's keys. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values: `kv["a"]`, `kv["a"] = 1`, `del kv["a"]`, `"a" in kv`, `len(kv)`.
@@ -62,17 +49,11 @@ class Store(Operations, Membership):
     def __init__(
         self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000
     ) -> None:
-        self._replica = replica
-        self._lock = ProcessLock(f"the store of {colo_of(replica.state.id)!r}")
-        self._changed = threading.Condition(self._lock.inner)
-        self._draft: Draft | None = None
-        self._fate = Fate()
-        self._closed = False
+        super().__init__(replica)
         self._history = history
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
         self.rules = Rulebook(self)
-        self.on_commit: list[Callable[[Record, bytes], None]] = []
         replica.keep_of = self._keep_of
         replica.untold.clear()
 
@@ -141,92 +122,6 @@ class Store(Operations, Membership):
         with self._lock:
             self._check_open()
             return self._replica.state.floor
-
-    # transactions
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """All that is done with what this yields is one transaction: seen whole or not at all, here and everywhere.
-
-        Nothing is written if the block raises, and its receipts are void. Other threads wait
-        meanwhile, and then read what was committed; in this one only the transaction itself
-        reads and writes. O(what is done in it), and one commit.
-
-        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
-
-        >>> import crdtkv
-        >>> kv = crdtkv.open(colo="lhr")
-        >>> with kv.transaction() as t:
-        ...     _ = t.put("a", 1)
-        ...     _ = t.counter("n").add(2)
-        >>> kv["a"], kv["n"]
-        (1, 2)
-        """
-        with self._lock:
-            self._begin()
-            made = None
-            self._fate = fate = Fate()
-            try:
-                with self._replica.transaction():
-                    self._draft = draft = Draft(self._replica, self._rule_of)
-                    yield Transaction(self, draft, fate)
-                    made = draft.record()
-            except BaseException:
-                fate.undone = True
-                raise
-            finally:
-                self._draft = None
-            self._replica.minted(made)
-            if made is not None:
-                self._tell()
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosed(f"the store of {self.colo!r} is closed; open it again")
-
-    def _check_idle(self) -> None:
-        self._check_open()
-        if self._draft is not None:
-            raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
-
-    def _begin(self, by_copy: bool = False) -> None:
-        """Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock."""
-        self._check_idle()
-        life.mend(self._replica)
-        if self._replica.state.copied and not by_copy:
-            raise NotAMember(
-                f"{self.id} was restored from a copy; sync with a member before it writes, for a new id, "
-                "or evict all others if they are lost"
-            )
-        if self._replica.state.left:
-            raise NotAMember(
-                f"{self.id} has left its namespace and writes no more; open a new file and sync it with a member",
-                next_step="open a new file, and sync it with a member",
-            )
-        if not members.is_member(self._replica, self.id):
-            raise NotAMember(f"{self.id} is not a member of its namespace any more; sync with a member to return")
-        ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))
-        if ahead > CLOCK_BOUND_MS:
-            raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
-
-    def _tell(self) -> None:
-        """Feeds wake, and listeners are told all that was minted here since they last were."""
-        # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
-        self._changed.notify_all()
-        untold = self._replica.untold
-        while untold:
-            made = untold.popleft()
-            for listener in list(self.on_commit):
-                try:
-                    listener(*made)
-                except Exception:
-                    # What is committed is: its writer must not be told that it failed.
-                    _log.exception("a listener of on_commit failed at %s", made[0].dot)
-
-    def _run(self, act: Callable[[Draft], _T]) -> _T:
-        with self._lock, self.transaction():
-            assert self._draft is not None
-            return act(self._draft)
 
     def _reading(self) -> Reading:
         return Reading(self._replica, self._lock, self._check_idle)

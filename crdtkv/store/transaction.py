@@ -16,7 +16,7 @@ from crdtkv.store.results import Fate, Receipt
 from crdtkv.strategies.base import Operation
 
 if TYPE_CHECKING:
-    from crdtkv.store.store import Store
+    from crdtkv.store.committing import Committing
 
 __all__ = ["Transaction"]
 
@@ -35,7 +35,7 @@ class Transaction(Operations):
     2
     """
 
-    def __init__(self, store: Store, draft: Draft, fate: Fate) -> None:
+    def __init__(self, store: Committing, draft: Draft, fate: Fate) -> None:
         self._store = store
         self._replica = store._replica
         self._open = draft

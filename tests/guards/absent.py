@@ -237,7 +237,7 @@ def a_new_life_leaves_nothing_of_the_old() -> None:
 
 
 @guards(
-    "Counters' cells are cancelled and dead instead.",
+    "Counters' cells are cancelled and dead instead, and left as they are where they are dead already.",
     Line(Draft._begin_life, "self._cancel(key, set(self._cells(key)))", "pass"),
 )
 def a_counter_that_expired_begins_at_nothing() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from crdtkv.core import cells as joins
+from crdtkv.core.paths import MEMBER, component
 from crdtkv.replica import exchange
 from crdtkv.replica.draft import Draft
+from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.lww import Lww
+from crdtkv.strategies.roots import root_path
 from tests.colos import Colos, arrive, cut, outbox, record
 from tests.guards.mutation import Line, guards
 
@@ -158,7 +161,8 @@ def without_a_base_all_that_is_here_is_replaced() -> None:
 
 
 @guards(
-    "for strategies that rank (lww, max, min, latch, counters: everything ranked lower here)",
+    "for strategies that rank (lww, max, min, latch, counters; values put and containers made in a document: "
+    "everything ranked lower here)",
     Line(Lww.edit, '[Write(b"", values.pack(value), all=True, beats=True)]', '[Write(b"", values.pack(value))]'),
 )
 def what_ranks_keeps_one_sibling_whatever_the_base() -> None:
@@ -170,6 +174,28 @@ def what_ranks_keeps_one_sibling_whatever_the_base() -> None:
         a.put("k", value, base=base)
     [cell] = [c for p, c in a._replica.storage.cells("k").items() if p[:1] == b"s"]
     assert len(cell) == 1 and a["k"] == 3
+
+
+@guards(
+    "for strategies that rank (lww, max, min, latch, counters; values put and containers made in a document: "
+    "everything ranked lower here)",
+    Line(Edit._put_value, "Write(path, packed, all=True, beats=True)", "Write(path, packed)"),
+    Line(Edit._made, "Write(path, kind, all=True, beats=True)", "Write(path, kind)"),
+)
+def so_does_a_member_of_a_document() -> None:
+    """On one old base a value, a container and a value again are put: the last is all that stands, and the inbox says
+    what it beat. A delete on that base has seen none of it, and takes nothing."""
+    colos = Colos("a")
+    a = colos["a"]
+    base = a.put("doc", {"x": 0}, strategy="json").version
+    for value in (1, {"y": 2}, 3):
+        a.put("doc", {"x": value}, base=base)
+        cell = a._replica.storage.cells("doc")[root_path("json") + component(MEMBER, b"x")]
+        assert a["doc"] == {"x": value} and len(cell) == 1
+    assert list(a.conflicts("doc"))
+    before = a.vector
+    a.json("doc").at("/x").delete(base=base)
+    assert a["doc"] == {"x": 3} and a.vector == before
 
 
 @guards(

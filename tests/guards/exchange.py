@@ -217,9 +217,9 @@ def what_waits_is_bounded() -> None:
 
 @guards(
     "Either is absorbed in one transaction: seen whole or not at all.",
-    Line(Replica.transaction, "self.state = before", "pass"),
+    Line(Replica.transaction, "self.state, self.spoken = before, spoken", "pass"),
     Line(Replica.transaction, "self.memos.clear()", "pass"),
-    Line(Transactions.rollback, "in reversed(self._undo):", "in ():"),
+    Line(Transactions.rollback, "in reversed(self._undo[mark:]):", "in ():"),
 )
 def a_commit_that_fails_leaves_nothing() -> None:
     """The disk is full when a record of two keys is absorbed, and when a client writes: all is as it was."""

@@ -146,7 +146,7 @@ def a_document_expires_whole_or_not_at_all() -> None:
 
 
 @guards(
-    "Under delete-wins expiry hides of a document's root what is stamped before E, no more.",
+    "Under delete-wins expiry hides of a document's root what is stamped before E, no more (a delete too).",
     Line(Reader.root, "if self.delete_wins:", "if False:"),
 )
 def under_delete_wins_an_edit_inside_does_not_keep_an_expired_document() -> None:

@@ -296,7 +296,7 @@ def a_store_that_could_not_be_opened_locks_nothing() -> None:
 
 @guards(
     "rows leave the journal only when a table holds each of them",
-    Line(SqliteStorage._after_commit, "self._checkpoint.changed(units)", "pass"),
+    Line(SqliteStorage._after_commit, "self._checkpoint.changed(units | self._undone)", "pass"),
 )
 def what_was_committed_since_it_was_opened_is_in_the_tables_after_a_close() -> None:
     _written_and_opened_again(crdtkv.Store.close)
@@ -374,8 +374,24 @@ def what_was_noted_and_then_lost_with_the_power_makes_no_copy() -> None:
 
 
 @guards(
-    "not synced, but for the first",
-    Line(Witness.note, "if self._empty:", "if False:"),
+    "A new name is in the file, and noted",
+    Line(SqliteStorage._settle_name, "self._mark(False)", "pass"),
+)
+def what_is_synced_from_now_on_takes_but_one_new_name() -> None:
+    """Not closed under `normal`, then opened under `full`, and not closed again: that has lost nothing."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        crash(crdtkv.open(path, colo="a", durability="normal"))
+        kv = crdtkv.open(path, colo="a")
+        name = kv.id
+        crash(kv)
+        with crdtkv.open(path, colo="a") as again:
+            assert again.id == name
+
+
+@guards(
+    "not synced, but for the first since the machine was started.",
+    Line(Witness.note, "if not self._synced:", "if False:"),
     Line(Witness._sync, "os.fsync(folder)", "pass"),
 )
 def the_first_words_of_awitness_are_synced() -> None:

@@ -163,7 +163,7 @@ def a_share_comes_back_by_the_part_that_nobody_has_seen() -> None:
 @guards(
     "it says nothing of itself and writes nothing before it has met a member",
     Line(life._lies_elsewhere, "if state.home != replica.storage.home():", "if False:"),
-    Line(Store._begin, "if self._replica.state.copied and not by_copy:", "if False:"),
+    Line(Store._begin, "if state.copied and not by_copy:", "if False:"),
 )
 def a_restored_copy_writes_under_a_new_name() -> None:
     """Case 5: what it wrote after the copy was made is known elsewhere; no dot is minted twice, nothing is lost."""

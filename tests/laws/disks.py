@@ -68,11 +68,11 @@ class MemoryDisk(_Watched, MemoryStorage):
         for key, cells in self._cells.items():
             for path, cell in cells.items():
                 other._place(key, path, (), cell)
-        other._contexts.update({k: dict(c) for k, c in self._contexts.items()})
-        other._past.update({k: dict(p) for k, p in self._past.items()})
+        other._contexts.update((k, dict(c)) for k, c in self._contexts.items())
+        other._past.update((k, dict(p)) for k, p in self._past.items())
         other._horizons.update(self._horizons)
         other._inbox.update(self._inbox)
-        other._meta.update({k: _deep(v) for k, v in self._meta.items()})
+        other._meta.update((k, _deep(v)) for k, v in self._meta.items())
         return other
 
 

@@ -28,7 +28,7 @@ class Documents:
     def create(self, q, kind):
         """A mark, and a tombstone over every other cell of that kind present below: no half element is revived."""
         absent = not self.tree().node(q)
-        self.write(q, ("mark", kind), all=self.absent_all(absent))
+        self.write(q, ("mark", kind), all=self.absent_all(absent), also=self.outranked(q))
         if absent and is_element(q):
             self.drop_order(q, all=True)
         self.created.append((q, None if absent else kind))
@@ -54,7 +54,7 @@ class Documents:
             absent = leaf_value("aw", sibs) is None
             self.write(path, payload, all=self.absent_all(absent), also=[d for _, d, _ in live(sibs)])
             return
-        self.write(path, payload, all=self.absent_all(not readings))
+        self.write(path, payload, all=self.absent_all(not readings), also=self.outranked(path))
         if not readings and is_element(path):
             self.drop_order(path, all=True)
         self.end_below(path, not readings)
@@ -89,17 +89,16 @@ class Documents:
             here = tree.node(path)
         if (not shown or not here) and on("delete-absent-nothing"):
             return
-        if not shown or not self.reach(path, create=False):
-            return
         kinds = [r[1] for r in here if r[1] != "v"] if path[-1][0] != "s" and here else []
+        # What the base has not seen it does not take; and what takes nothing is no edit of what it is in.
+        if not shown or not (kinds or self.knows_live(path)) or not self.reach(path, create=False):
+            return
         if kinds:
             if "cnt" in kinds:
                 self.reset(path, dead=True)
             hide, truth = ("hide", dict(self.seen), kinds[0]), ("hide", dict(self.truth), kinds[0])
             self.write(path, hide, truth=truth)
-        elif self.knows_live(path):
-            self.write(path, None)
         else:
-            return
+            self.write(path, None)
         if is_element(path):
             self.drop_order(path)

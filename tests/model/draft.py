@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from tests.model.cells import JSON, SWEPT, TTL, covers, in_sweep, is_counter, leaf_value, live, newest
+from tests.model.cells import JSON, SWEPT, TTL, covers, in_sweep, is_counter, leaf_value, live, newest, ttl_date
 from tests.model.counting import Counting
 from tests.model.documents import Documents
 from tests.model.guards import on
@@ -66,6 +66,11 @@ class Draft(Counting, Documents):
         """Has the base seen anything of what stands in this cell?"""
         return any(covers(self.known, d) or d == self.dot for _, d, _ in live(self.cells.get(p, {})))
 
+    def outranked(self, p):
+        """What a value that is written now beats, whether its base had seen it or not."""
+        sibs = self.cells.get(p, {}).items() if on("rank-replaces") else ()
+        return [d for d, s in sibs if (s[0], d) < (self.stamp, self.dot)]
+
     def absent_all(self, absent):
         return absent and on("put-absent-all")
 
@@ -77,12 +82,10 @@ class Draft(Counting, Documents):
         if root == "max":
             if shown is not None and v <= shown:
                 return
-            also = [d for d, s in sibs.items() if s[1] is None or s[1][1] <= v]
+            also = [d for d, s in sibs.items() if s[1] is None or s[1][1] <= v] if on("rank-replaces") else ()
         elif root == "lww":
-            also = [d for d, s in sibs.items() if (s[0], d) < (self.stamp, self.dot)]
-        self.write(
-            p, ("v", v), all=self.absent_all(shown is None), also=also if on("rank-replaces") or shown is None else ()
-        )
+            also = self.outranked(p)
+        self.write(p, ("v", v), all=self.absent_all(shown is None), also=also)
 
     def delete_leaf(self, root):
         p = (root,)
@@ -90,10 +93,7 @@ class Draft(Counting, Documents):
             return
         if root == "max" and not self.knows_live(p):
             return
-        also = (
-            [d for d, s in self.cells.get(p, {}).items() if (s[0], d) < (self.stamp, self.dot)] if root == "lww" else ()
-        )
-        self.write(p, None, also=also if on("rank-replaces") else ())
+        self.write(p, None, also=self.outranked(p) if root == "lww" else ())
 
     def element(self, root, e, v):
         comp = ("e", e) if root == "list" else ("s", e)
@@ -141,8 +141,7 @@ class Draft(Counting, Documents):
             return
         sibs = self.cells.get(p, {})
         at = newest(sibs) if sibs else None
-        also = [d for d, s in sibs.items() if (s[0], d) < (self.stamp, self.dot)] if on("rank-replaces") else ()
-        self.write(p, ("v", to), all=self.absent_all(at is None), also=also)
+        self.write(p, ("v", to), all=self.absent_all(at is None), also=self.outranked(p))
 
     def sweep(self, root, below=None):
         """Takes at once every sibling that `seen` covers below. (Where removes win there must be a tombstone.)"""
@@ -180,11 +179,11 @@ class Draft(Counting, Documents):
             self.delete_leaf(root)
 
     def write_ttl(self, date, rule="max"):
-        sibs = self.cells.get(TTL, {})
+        none = self.absent_all(ttl_date(self.cells) is None)
         if date is not None:
-            self.write(TTL, ("ttl", date, rule), all=self.absent_all(not live(sibs)))
-        elif live(sibs):
-            self.write(TTL, None)
+            self.write(TTL, ("ttl", date, rule), all=none)
+        elif live(self.cells.get(TTL, {})):
+            self.write(TTL, None, all=none)
 
     def clear_expired(self):
         """The date has passed: what it hides goes for good with this write, and the date too, so that no later change
@@ -209,8 +208,8 @@ class Draft(Counting, Documents):
     def clear(self, scope):
         """A sweep at the key's own cell; a counter's cells are cancelled: their totals live on in later adds."""
         for p in sorted(self.cells):
-            mine = is_counter(p) and (scope is None or p in scope) and any(d != self.dot for d in self.cells[p])
-            if mine and p not in self.W:
+            mine = is_counter(p) and (scope is None or p in scope) and live(self.cells[p])
+            if mine and p not in self.W:  # (what is dead says so already)
                 self.bury(p)
         sweep, truth = ("sweep", dict(self.context), scope), ("sweep", dict(self.before), scope)
         self.write((), sweep, all=True, truth=truth)

@@ -6,7 +6,7 @@ Where replicas have key contexts, parents and joins, this has for each write wha
 from collections import defaultdict
 from dataclasses import dataclass
 
-from tests.model.cells import KIND, covers, raise_to
+from tests.model.cells import KIND, covers, is_counter, raise_to
 from tests.model.draft import expired_paths
 from tests.model.guards import WHOLE
 from tests.model.reading import Tree
@@ -104,7 +104,7 @@ class Oracle:
             if not covers(vector, dot) or not cover:
                 continue
             if isinstance(scope, frozenset):
-                for p in scope & gone.keys():
+                for p in {p for p in scope & gone.keys() if not is_counter(p)}:
                     raise_to(gone[p], cover)
             else:
                 raise_to(scopes.setdefault((q, kind, scope), {}), cover)
@@ -165,6 +165,9 @@ class Oracle:
 
 
 def cleared(p, q, kind, below):
+    """(Of a counter what stood was cancelled, by a write of its own, and what was dead stays.)"""
+    if is_counter(p) and q == ():
+        return False
     if len(p) <= len(q) or p[: len(q)] != q or (kind is not None and KIND.get(p[len(q)][0]) != kind):
         return False
     return below is None or p[1][1] < below

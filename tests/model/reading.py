@@ -91,10 +91,11 @@ class Tree:
         return self.memo[p]
 
     def _node(self, p):
-        sibs = self.cells.get(p)
-        if not sibs or (p[0] == "dw" and not all(is_live(s[1]) for s in sibs.values())):
+        sibs, mode, expired = self.cells.get(p), p[0], self.date if len(p) == 1 else None
+        if mode == "dw" and expired is not None and sibs:  # a delete that is stamped before it is hidden, too
+            sibs = {d: s for d, s in sibs.items() if s[0] >= expired}
+        if not sibs or (mode == "dw" and not all(is_live(s[1]) for s in sibs.values())):
             return []
-        mode, expired = p[0], self.date if len(p) == 1 else None
         alive = [(st, d, pl) for st, d, pl in live(sibs) if expired is None or st >= expired]
         hiders = [(d, s[1][1]) for d, s in sibs.items() if s[1] and s[1][0] == "hide"]
         out = []

@@ -15,17 +15,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 import crdtkv
-from crdtkv.core.state import State
 from crdtkv.core.wire import Record
 from crdtkv.replica import exchange, life
 from crdtkv.replica.core import Replica
 from crdtkv.storage import checkpoint, sqlite, witness
 from tests.power.disk import Disk, PowerCut, Step
+from tests.power.moments import NOTHING, Moment, Watch
 from tests.power.vfs import Connection, Mounted
 from tests.power.wishes import Twin, draw
 
@@ -44,14 +44,6 @@ def _small_checkpoints() -> Iterator[pytest.MonkeyPatch]:
 
 class Figures(Counter[str]):
     """What was done, and where the cuts fell."""
-
-
-class Moment(NamedTuple):
-    """A commit that was asked for: what it makes the store, and by how many wishes."""
-
-    vector: dict[str, int]
-    digest: int
-    wishes: int
 
 
 class _Cut:
@@ -93,14 +85,14 @@ class World:
         self.twins = [Twin()]
         """What must be shown after so many wishes."""
         self.ours = self.twins[0]
-        self.moments = [Moment({}, 0, 0)]
+        self.moments = [NOTHING]
         """What was found when it was opened last, and each commit since."""
         self.kept = 0
         """Which moment was there when a call returned last: none before it may be lost under `full`."""
         self.returns: Twin | None = None
         """What the peer gives back of what was lost; None: nothing was, or it was written over."""
         self.unsettled = False
-        """What was written waits to be minted anew."""
+        """It may show less than it has, or more, until it has met the peer."""
         patch.setattr(life, "begin", self._beginning(life.begin))
         patch.setattr(Replica, "minted", self._minting(Replica.minted))
 
@@ -212,28 +204,32 @@ class World:
 
         def begin_watched(storage: Any, colo: str, *args: Any, **options: Any) -> Replica:
             if colo == "lhr":
-                self._judge(_state(storage))
-                commit = storage.commit
-                storage.commit = lambda: (self.moments.append(_moment(_state(storage), self.wishes)), commit())
+                self._watch(storage)
             return begin(storage, colo, *args, **options)
 
         return begin_watched
 
-    def _judge(self, state: State) -> None:
+    def _watch(self, storage: Any) -> None:
+        watch = Watch(storage)
+        self._judge(watch.now(self.wishes))
+        commit, rollback = storage.commit, storage.rollback
+        storage.commit = lambda: (self.moments.append(watch.now(self.wishes)), commit())
+        storage.rollback = lambda: (rollback(), watch.rolled_back())
+
+    def _judge(self, found: Moment) -> None:
         """It is what was there after one of the commits; which of the wishes are kept?"""
-        found = _moment(state, 0)[:2]
-        at = max((i for i, moment in enumerate(self.moments) if moment[:2] == found), default=-1)
+        at = max((i for i, moment in enumerate(self.moments) if moment.is_of(found)), default=-1)
         assert at >= 0, "what is found was never there"
         assert at >= self.kept or self.durability == "normal", f"moment {at} of {self.kept} that were acknowledged"
         moment, vector = self.moments[at], self.peer.vector
-        seen = max((m.wishes for m in self.moments if _covers(vector, m.vector)), default=0)
+        seen = max((m.wishes for m in self.moments if m.is_known_to(vector)), default=0)
+        self.unsettled = found.pending or self.returns is not None
         self.figures["lost"] += max(0, self.acknowledged - moment.wishes)
         if seen > moment.wishes:
             self.returns, self.acknowledged_at_loss = self.twins[seen], self.wishes
         self.ours = self.twins[moment.wishes]
         self.acknowledged = self.wishes
-        self.unsettled = bool(state.pending)
-        self.moments = [moment._replace(wishes=self.wishes)]
+        self.moments = [found]
         self.twins[self.wishes] = self.ours
         self.kept = 0
 
@@ -247,20 +243,6 @@ class World:
             minted(replica, made)
 
         return minted_watched
-
-
-def _state(storage: Any) -> State:
-    """What a storage says of its replica."""
-    plain = storage.meta("state")
-    return State("", [], "") if plain is None else State.from_plain(plain, storage.meta("tip"))
-
-
-def _moment(state: State, wishes: int) -> Moment:
-    return Moment(dict(state.vector), state.digest, wishes)
-
-
-def _covers(vector: dict[str, int], other: dict[str, int]) -> bool:
-    return all(vector.get(replica, 0) >= n for replica, n in other.items())
 
 
 class Note:

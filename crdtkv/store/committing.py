@@ -1,0 +1,190 @@
+"""How writes are committed: one by one in a `with` block, or what many threads ask for at once.
+
+Law of this room: a write is kept whole before anyone is told of it. One lock serialises
+writes; reads take it too, so what is read is of one instant.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from statistics import median
+from typing import Any, TypeVar
+
+from crdtkv.core.views import colo_of
+from crdtkv.core.wire import Record
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StorageFailed, StoreClosed
+from crdtkv.replica import life, members
+from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
+from crdtkv.replica.draft import Draft
+from crdtkv.store.group import Group, Turn
+from crdtkv.store.lock import ProcessLock
+from crdtkv.store.membership import Membership
+from crdtkv.store.operations import Operations
+from crdtkv.store.results import Fate
+from crdtkv.store.transaction import Transaction
+
+__all__ = ["Committing"]
+
+_T = TypeVar("_T")
+_log = logging.getLogger("crdtkv")
+
+
+class _NothingDone(Exception):
+    """Nobody of a group has written anything."""
+
+
+class Committing(Operations, Membership):
+    """The part of a store that writes."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._lock = ProcessLock(f"the store of {colo_of(replica.state.id)!r}")
+        self._changed = threading.Condition(self._lock.inner)
+        self._draft: Draft | None = None
+        self._fate = Fate()
+        self._group = Group(self._commit)
+        self._closed = False
+        self.on_commit: list[Callable[[Record, bytes], None]] = []
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All that is done with what this yields is one transaction: seen whole or not at all, here and everywhere.
+
+        Nothing is written if the block raises, and its receipts are void. Other threads wait
+        meanwhile, and then read what was committed; in this one only the transaction itself
+        reads and writes. O(what is done in it), and one commit.
+
+        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(colo="lhr")
+        >>> with kv.transaction() as t:
+        ...     _ = t.put("a", 1)
+        ...     _ = t.counter("n").add(2)
+        >>> kv["a"], kv["n"]
+        (1, 2)
+        """
+        with self._lock:
+            self._begin()
+            made = None
+            self._fate = fate = Fate()
+            try:
+                with self._replica.transaction():
+                    self._draft = draft = Draft(self._replica, self._rule_of)
+                    yield Transaction(self, draft, fate)
+                    made = draft.record()
+            except BaseException:
+                fate.undone = True
+                raise
+            finally:
+                self._draft = None
+            self._replica.minted(made)
+            if made is not None:
+                self._tell()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed(f"the store of {colo_of(self._replica.state.id)!r} is closed; open it again")
+
+    def _check_idle(self) -> None:
+        self._check_open()
+        if self._draft is not None:
+            raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
+
+    def _begin(self, by_copy: bool = False) -> None:
+        """Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock."""
+        self._check_idle()
+        life.mend(self._replica)
+        state = self._replica.state
+        if state.copied and not by_copy:
+            raise NotAMember(
+                f"{state.id} was restored from a copy; sync with a member before it writes, for a new id, "
+                "or evict all others if they are lost"
+            )
+        if state.left:
+            raise NotAMember(
+                f"{state.id} has left its namespace and writes no more; open a new file and sync it with a member",
+                next_step="open a new file, and sync it with a member",
+            )
+        if not members.is_member(self._replica, state.id):
+            raise NotAMember(f"{state.id} is not a member of its namespace any more; sync with a member to return")
+        ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))
+        if ahead > CLOCK_BOUND_MS:
+            raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
+
+    def _tell(self) -> None:
+        """Feeds wake, and listeners are told all that was minted here since they last were."""
+        # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
+        self._changed.notify_all()
+        untold = self._replica.untold
+        while untold:
+            made = untold.popleft()
+            for listener in list(self.on_commit):
+                try:
+                    listener(*made)
+                except Exception:
+                    # What is committed is: its writer must not be told that it failed.
+                    _log.exception("a listener of on_commit failed at %s", made[0].dot)
+
+    def _run(self, act: Callable[[Draft], _T]) -> _T:
+        # Who holds the lock waits for nobody: a listener, or a thread whose transaction is open.
+        return self._run_alone(act) if self._lock.is_mine() else self._group.run(act)
+
+    def _run_alone(self, act: Callable[[Draft], _T]) -> _T:
+        with self.transaction():
+            assert self._draft is not None
+            return act(self._draft)
+
+    def _commit(self, take: Callable[[], list[Turn[Any]]]) -> None:
+        """What a group of threads asks for, each as a transaction of its own, in one commit."""
+        with self._lock:
+            turns = take()
+            if len(turns) == 1:
+                turns[0].value = self._run_alone(turns[0].act)
+                return
+            begun = False
+            try:
+                self._begin()
+                with self._replica.transaction():
+                    begun = True
+                    made = [self._take_turn(turn) for turn in turns]
+                    if all(turn.error for turn in turns):
+                        raise _NothingDone
+            except _NothingDone:
+                return
+            except BaseException as error:
+                if not (begun and self._replica.storage.committed):
+                    for turn in turns:
+                        turn.error = turn.error or _of_the_group(error)
+                raise
+            for each in made:
+                self._replica.minted(each)
+            self._tell()
+
+    def _take_turn(self, turn: Turn[Any]) -> tuple[Record, bytes] | None:
+        """Inside a transaction: what was asked for is done, or undone by itself."""
+        self._fate = Fate()
+        try:
+            with self._replica.step():
+                self._draft = draft = Draft(self._replica, self._rule_of)
+                turn.value = turn.act(draft)
+                return draft.record()
+        except Exception as error:
+            turn.error = error
+            return None
+        finally:
+            self._draft = None
+
+
+def _of_the_group(error: BaseException) -> Exception:
+    """For each its own: one that several threads raise would grow a traceback of them all."""
+    if isinstance(error, Exception):
+        return copy(error)
+    return StorageFailed(
+        f"the thread that wrote for this one was interrupted ({type(error).__name__})",
+        next_step="read the key again: it may or may not have been written",
+    )

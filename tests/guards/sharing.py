@@ -1,0 +1,70 @@
+"""Writes that share a commit."""
+
+from __future__ import annotations
+
+import crdtkv
+from crdtkv.errors import StorageFailed
+from crdtkv.replica.core import Replica
+from crdtkv.store.committing import Committing
+from crdtkv.store.group import Group
+from tests.colos import Colos
+from tests.guards.mutation import Line, guards
+from tests.threads import at_once
+
+
+@guards(
+    "What one has asked for wrongly is undone alone",
+    Line(Replica.step, "self.storage.rollback(mark)", "pass"),
+    Line(Replica.step, "self.state, self.spoken = before, spoken", "pass"),
+    Line(Committing._take_turn, "turn.error = error", "pass"),
+)
+def a_refused_write_leaves_nothing() -> None:
+    colos = Colos("a", "b")
+    a = colos["a"]
+    a.put("n", 1, strategy="counter")
+    found = at_once(a, lambda: a.put("x", 1), lambda: a.update({"half": 1, "n": "-"}), lambda: a.put("y", 1))
+    assert isinstance(found[1], crdtkv.CrdtkvError)
+    colos.meet()
+    assert colos.read("half") is None and colos.read("y") == 1
+    colos.check()
+
+
+@guards(
+    "when the commit fails, all are told so",
+    Line(Committing._commit, "turn.error = turn.error or _of_the_group(error)", "pass"),
+    Line(Replica.transaction, "self.state, self.spoken = before, spoken", "self.state = before"),
+)
+def nothing_of_an_undone_group_is_said() -> None:
+    """What a waits for meanwhile, b's write, is named by its next record."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    colos.meet()
+    b.put("seen", 1)
+    a.sync(b)
+    save, saved = a._replica.storage._save, 0  # type: ignore[attr-defined]
+
+    def fail_once(changed: object) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 2:
+            raise StorageFailed("the disk is full", happened="no")
+        save(changed)
+
+    a._replica.storage._save = fail_once  # type: ignore[attr-defined]
+    errors = at_once(a, lambda: a.put("x", 1), lambda: a.put("y", 1))
+    assert all(isinstance(e, StorageFailed) for e in errors)
+    records = []
+    a.on_commit.append(lambda record, data: records.append(record))
+    a.put("z", 1)
+    assert b.id in records[0].needs and "x" not in a
+
+
+@guards(
+    "the first of those leads next",
+    Line(Group._leave, "self._led = bool(self._waiting)", "self._led = True"),
+)
+def somebody_leads_after_all_have_gone() -> None:
+    colos = Colos("a")
+    a = colos["a"]
+    at_once(a, lambda: a.put("x", 1))
+    assert not a._group._led

@@ -1,0 +1,161 @@
+"""Writes of many threads that share one commit."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.core.versions import parse_version
+from crdtkv.errors import BadRequest, PreconditionFailed, StorageFailed, WrongOperation
+from crdtkv.store.group import MAX_GROUP, Turn
+from crdtkv.strategies.base import Operation
+from tests.threads import at_once
+
+
+class Commits:
+    """Counts the commits of a store; each after the first `good` ones raises `fault`."""
+
+    def __init__(self, kv: crdtkv.Store, patch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.good = 1_000
+        self.fault: BaseException = StorageFailed("the disk is full; nothing was written", happened="no")
+        storage = kv._replica.storage
+        real = storage._save  # type: ignore[attr-defined]
+
+        def save(changed: Any) -> None:
+            if self.count >= self.good:
+                raise self.fault
+            self.count += 1
+            real(changed)
+
+        patch.setattr(storage, "_save", save)
+
+
+@pytest.fixture
+def commits(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> Commits:
+    return Commits(kv, monkeypatch)
+
+
+def test_they_share_one(kv: crdtkv.Store, commits: Commits) -> None:
+    told: list[int] = []
+    kv.on_commit.append(lambda record, data: told.append(record.dot[1]))
+    receipts = at_once(kv, *[lambda i=i: kv.put(f"k{i}", [i]) for i in range(20)])
+    assert commits.count == 2, "that of the transaction they waited for, and theirs"
+    assert [(r.value, kv[f"k{i}"]) for i, r in enumerate(receipts)] == [([i], [i]) for i in range(20)]
+    numbers = [parse_version(r.key, r.version)[kv.id] for r in receipts]
+    assert numbers == told == list(range(numbers[0], numbers[0] + 20)), "each is a transaction of its own"
+
+
+def test_each_sees_what_those_before_it_did(kv: crdtkv.Store) -> None:
+    """Also of one key, and of one element: as if they had come one by one."""
+    found = at_once(
+        kv, lambda: kv.list("l").append("x").value, lambda: kv.list("l").append("y").value,
+        lambda: kv.put("l", ["y"]).value, lambda: kv.counter("n").add(1).value,
+        lambda: kv.counter("n").add(1).value, lambda: kv.pop("l"),
+    )  # fmt: skip
+    assert found == [["x"], ["x", "y"], ["y"], 1, 2, ["y"]]
+    assert "l" not in kv and kv["n"] == 2
+
+
+def test_the_records_are_those_of_writes_one_by_one(clock: Callable[[], float]) -> None:
+    def written(together: bool) -> list[bytes]:
+        kv = crdtkv.open(colo="lhr", clock=lambda: 1_767_261_600.0, random=random.Random(1))
+        made: list[bytes] = []
+        kv.put("a", [0])
+        kv.on_commit.append(lambda record, data: made.append(data))
+        acts = [lambda: kv.put("a", [1]), lambda: kv.set("s").add("x"), lambda: kv.put("b", 2), lambda: kv.delete("a")]
+        if together:
+            at_once(kv, *acts)
+        else:
+            with kv.transaction():
+                pass
+            for act in acts:
+                act()
+        return made
+
+    assert written(together=True) == written(together=False) != []
+
+
+def test_what_one_asks_for_wrongly_is_undone_alone(kv: crdtkv.Store, commits: Commits) -> None:
+    kv.put("n", 1, strategy="counter")
+    half = {"half": 1, "n": "no number"}
+    a, b, c, d = at_once(
+        kv, lambda: kv.put("a", 1), lambda: kv.update(half), lambda: kv.put("b", 2, if_version="x"),
+        lambda: kv.counter("n").add(3),
+    )  # fmt: skip
+    assert isinstance(b, crdtkv.CrdtkvError) and isinstance(c, BadRequest | PreconditionFailed)
+    assert (a.value, d.value, commits.count) == (1, 4, 3)
+    assert dict(kv) == {"a": 1, "n": 4}
+    n = kv.vector[kv.id]
+    assert parse_version("n", d.version)[kv.id] == n and parse_version("a", a.version)[kv.id] == n - 1
+
+
+def test_nothing_is_committed_where_all_are_wrong(kv: crdtkv.Store, commits: Commits) -> None:
+    wrong = at_once(kv, lambda: kv.put("a", 1, if_version=None) and kv.put("a", 2, if_version=None), *[
+        lambda: kv.operate("a", "set", "spin") for _ in range(3)
+    ])  # fmt: skip
+    assert isinstance(wrong[0], PreconditionFailed) and all(isinstance(w, WrongOperation) for w in wrong[1:])
+    assert dict(kv) == {"a": 1}
+    before = commits.count
+    wrong = at_once(kv, *[lambda: kv.operate("a", "set", "spin") for _ in range(3)])
+    assert all(isinstance(w, WrongOperation) for w in wrong) and commits.count == before + 1
+
+
+def test_all_are_told_when_the_commit_fails(kv: crdtkv.Store, commits: Commits) -> None:
+    kv.put("a", 1)
+    vector, commits.good = kv.vector, commits.count + 1
+    errors = at_once(kv, *[lambda i=i: kv.put(f"k{i}", i) for i in range(5)])
+    assert all(isinstance(e, StorageFailed) and e.happened == "no" for e in errors)
+    assert len({id(e) for e in errors}) == 5
+    assert dict(kv) == {"a": 1} and kv.vector == vector
+    commits.good = 1_000
+    made: list[Any] = []
+    kv.on_commit.append(lambda record, data: made.append(record))
+    kv.put("b", 2)
+    assert made[0].dot == (kv.id, vector[kv.id] + 1) and made[0].needs == {}, "what was undone was not said"
+
+
+def test_who_leads_is_interrupted(kv: crdtkv.Store, commits: Commits) -> None:
+    """The others are told what is known, and the next group is led."""
+    commits.good, commits.fault = commits.count + 1, KeyboardInterrupt()
+    led, *others = at_once(kv, *[lambda i=i: kv.put(f"k{i}", i) for i in range(4)])
+    assert isinstance(led, KeyboardInterrupt)
+    assert all(isinstance(e, StorageFailed) and e.happened == "unknown" and "interrupted" in str(e) for e in others)
+    commits.good = 1_000
+    assert dict(kv) == {} and kv.put("a", 1).value == 1
+
+
+def test_more_than_a_group_holds(kv: crdtkv.Store, commits: Commits, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crdtkv.store.group.MAX_GROUP", 3)
+    at_once(kv, *[lambda i=i: kv.put(f"k{i}", i) for i in range(8)])
+    assert len(kv) == 8 and commits.count == 1 + 3 and MAX_GROUP > 8
+
+
+def test_a_listener_writes(kv: crdtkv.Store) -> None:
+    """In the thread that leads, after the commit: it waits for nobody."""
+    kv.on_commit.append(lambda record, data: None if "seen" in kv else kv.__setitem__("seen", record.dot[1]))
+    at_once(kv, lambda: kv.put("a", 1), lambda: kv.put("b", 2))
+    assert sorted(kv) == ["a", "b", "seen"]
+
+
+def test_who_waits_is_interrupted(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks for nothing more, and hands on what it was to lead."""
+    wait = Turn.wait
+
+    def interrupted(turn: Turn[Any]) -> None:
+        wait(turn)
+        if turn.act is second.act:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("crdtkv.store.group.MAX_GROUP", 1)
+    monkeypatch.setattr(Turn, "wait", interrupted)
+    second = Turn(lambda draft: draft.operate("second", Operation("put", (1,))))
+    puts = [lambda i=i: kv.put(f"k{i}", i) for i in range(3)]
+    found = at_once(kv, puts[0], lambda: kv._group.run(second.act), *puts[1:])
+    assert isinstance(found[1], KeyboardInterrupt)
+    assert sorted(kv) == ["k0", "k1", "k2"]
+    assert not kv._group._led and not kv._group._waiting

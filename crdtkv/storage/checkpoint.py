@@ -1,9 +1,9 @@
 """The checkpoint: what was changed since the last one goes into the tables, sorted and in bulk, a step at a time.
 
 Law of this room: a step is a transaction of its own, and small; it writes what is
-committed now. What is changed while a checkpoint runs belongs to the next one, and the
-journal is trimmed of what was in it when the checkpoint began. What a step wrote is let go
-of when it is committed, and not before.
+committed now. What is changed while a checkpoint runs belongs to the next one. The journal
+is trimmed of what was in it when the checkpoint began. What a step wrote is let go of when
+it is committed, and not before.
 """
 
 from __future__ import annotations

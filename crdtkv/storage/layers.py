@@ -8,7 +8,7 @@ the tables lag behind, a small one in memory says what has changed.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,7 @@ from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
 
-__all__ = ["Layers", "Unit"]
+__all__ = ["Layers", "Old", "Unit"]
 
 Unit = tuple[str, str]
 """What a checkpoint writes as one: a key, its past, a row of the inbox, a row of meta."""
@@ -274,6 +274,15 @@ class Layers(Transactions):
         # What was made dirty and is as it was: written once more, it is let go of.
         self._undone.update(self._unit(table, where) for table, where, _ in self._undo[mark:])
         super().rollback(mark)
+
+    def _undone_units(self) -> set[Unit]:
+        """What transactions that were undone have left dirty; told once."""
+        kept: dict[str, Container[str]] = {
+            "key": self._keys.dirty, "past": self._pasts.dirty, "meta": self._meta, "inbox": (),
+        }  # fmt: skip
+        found = {(table, name) for table, name in self._undone if name in kept[table]}
+        self._undone.clear()
+        return found
 
     @staticmethod
     def _unit(table: str, where: Any) -> Unit:

@@ -229,8 +229,7 @@ class SqliteStorage(Layers):
 
     def _after_commit(self, units: set[Unit]) -> None:
         try:
-            self._checkpoint.changed(units | self._undone)
-            self._undone.clear()
+            self._checkpoint.changed(units | self._undone_units())
             self._checkpoint.follow(len(units))
         except sqlite3.Error:
             pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure

@@ -296,7 +296,7 @@ def a_store_that_could_not_be_opened_locks_nothing() -> None:
 
 @guards(
     "rows leave the journal only when a table holds each of them",
-    Line(SqliteStorage._after_commit, "self._checkpoint.changed(units | self._undone)", "pass"),
+    Line(SqliteStorage._after_commit, "self._checkpoint.changed(units | self._undone_units())", "pass"),
 )
 def what_was_committed_since_it_was_opened_is_in_the_tables_after_a_close() -> None:
     _written_and_opened_again(crdtkv.Store.close)

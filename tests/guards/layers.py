@@ -252,7 +252,7 @@ def a_step_that_fails_lets_go_of_nothing() -> None:
     Line(Layers._put_back, "self._meta[where] = old", "pass"),
     Line(Layers._put_back, "self._inbox[where] = old", "pass"),
     Line(Layers._put_back, "self._inbox.pop(where, None)", "pass"),
-    Line(Transactions.rollback, "in reversed(self._undo):", "in ():"),
+    Line(Transactions.rollback, "in reversed(self._undo[mark:]):", "in ():"),
 )
 def what_was_undone_is_as_it_was() -> None:
     """Of what is only in the tables, too."""
@@ -283,6 +283,28 @@ def what_was_undone_is_as_it_was() -> None:
 
         assert all_of(storage) == ({ROOT: (sibling(1),)}, {A: 1}, 1, {"i": 1, "k": 1}, 1, {})
         assert all_of(made.again()) == all_of(storage)
+
+
+@guards(
+    "written once more, it is let go of.",
+    Line(Layers.rollback, "self._undone.update(", "("),
+)
+def what_was_undone_is_let_go_of_once() -> None:
+    """With the next commit; and not if the tables have it already."""
+    with file() as made:
+        made.put("k", sibling(1))
+        for settled in (False, True):
+            made.storage.begin()
+            for key in ("k", "other"):
+                made.storage.put_cell(key, ROOT, (sibling(2),))
+                made.storage.put_past(key, ROOT, (Superseded(sibling(1), (), None, 0),))
+            made.storage.rollback()
+            if settled:
+                made.put("k", sibling(3))
+            made.storage.settle()
+            made.put("third", sibling(4))
+            made.storage.settle()
+        assert not made.storage._keys.dirty and not made.storage._pasts.dirty
 
 
 @guards(

@@ -48,4 +48,6 @@ def test_what_is_broken_is_noticed(tmp_path: Path, what: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         Line(where, old, new).broken(patch)
         with pytest.raises(AssertionError):
-            run(0, CUTS, durability, tmp_path)
+            for seed in range(3):
+                (tmp_path / str(seed)).mkdir()
+                run(seed, CUTS, durability, tmp_path / str(seed))

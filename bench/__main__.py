@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "edits")
+ALL = ("startup", "edits", "reads")
 
 
 def main(names: list[str]) -> int:

@@ -29,6 +29,7 @@ CrdtkvError
         BaseTooOld
         BaseRequired
         Overflow
+        QuotaExceeded
         TooManySiblings
         StrategyMismatch
         NotAMember
@@ -39,6 +40,7 @@ CrdtkvError
         FormatTooNew
     Unavailable               try again
         BaseNotHere
+        Overloaded
         StorageFailed
     Corrupt                   never should be
         ChainBroken
@@ -69,9 +71,11 @@ __all__ = [
     "NotAMember",
     "NotAStore",
     "Overflow",
+    "Overloaded",
     "PatchInvalid",
     "PatternInvalid",
     "PreconditionFailed",
+    "QuotaExceeded",
     "Refused",
     "RuleInvalid",
     "StorageFailed",
@@ -311,6 +315,14 @@ class Overflow(Refused):
     next_step = "add less, or reset the counter"
 
 
+class QuotaExceeded(Refused):
+    """The store is as large as it may be. Reads and deletes go on, and so does what other colos wrote."""
+
+    code = "quota-exceeded"
+    status = 507
+    next_step = "delete something and compact, or open the store with a larger quota_mb"
+
+
 class TooManySiblings(Refused):
     """More concurrent values stand than one more may join."""
 
@@ -402,6 +414,13 @@ class BaseNotHere(Unavailable):
 
     code = "base-not-here"
     next_step = "try again shortly, or at the colo that gave you the version"
+
+
+class Overloaded(Unavailable):
+    """More is asked for than can be kept waiting."""
+
+    code = "overloaded"
+    next_step = "wait until some of it is done, then try again"
 
 
 class StorageFailed(Unavailable):

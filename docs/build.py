@@ -20,8 +20,8 @@ from crdtkv import registration
 from crdtkv.cli import app
 from crdtkv.core import keys, paths, positions, rules, values, versions, wire
 from crdtkv.errors import CrdtkvError, all_errors
-from crdtkv.replica import core, exchange, inbox, past, purge
-from crdtkv.store import group, idempotency, operations, patches, syncing
+from crdtkv.replica import core, exchange, inbox, memos, past, purge
+from crdtkv.store import group, idempotency, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
@@ -74,6 +74,7 @@ def limits_table() -> str:
          f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} hours; "
          f"{past.MAX_GAPS} gaps, {past.MAX_LIVES} re-creations, {past.MAX_FLOORS:,} purges of a key"),
         ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
+        ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "
                            f"{registration.SECONDS} s for its check"),
@@ -81,7 +82,7 @@ def limits_table() -> str:
                   "ahead of its peers it refuses to write"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
                  f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
-        ("writes of several threads that share a commit", f"{group.MAX_GROUP}"),
+        ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
         ("message", f"{wire.MAX_MESSAGE >> 30} GiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip

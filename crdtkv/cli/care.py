@@ -95,6 +95,6 @@ def _stats(kv: "Store", out: "Printer") -> None:
         "colo": kv.colo, "replica": kv.id, "namespace": kv.namespace, "keys": strategies.total(),
         "strategies": dict(strategies.most_common()), "rules": len(kv.rules.all()), "lost_writes": len(kv.conflicts()),
         "members": kv.members, "forks": [list(fork) for fork in kv.forks], "vector": kv.vector,
-        "digest": kv.digest(), "purged_to": _purged_to(kv),
+        "digest": kv.digest(), "purged_to": _purged_to(kv), "bytes": kv.size,
     }  # fmt: skip
     out.one(row, ["keys"])

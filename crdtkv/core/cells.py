@@ -290,6 +290,10 @@ def due(path: bytes, cell: Cell) -> Stamp | None:
 
     Order cells always may: they go with an element that may have gone before them.
     """
-    if all(is_live(s.payload) for s in cell) and not (cell and is_order(path)):
-        return None
+    for s in cell:
+        if not is_live(s[2]):
+            break
+    else:
+        if not cell or not is_order(path):
+            return None
     return max(newest_stamp(cell), expiry_of(cell) or 0)

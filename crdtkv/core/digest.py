@@ -9,29 +9,40 @@ Clarke et al. 2003; here against accidents, not against forgers.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgpack
 import xxhash
 
 from crdtkv.core.cells import Cell, Context
 
-__all__ = ["MODULUS", "cell_digest", "context_digest", "key_digest"]
+__all__ = ["MODULUS", "cell_digest", "context_digest", "entry_digest", "key_digest"]
 
 MODULUS = 1 << 128
 
+_hash: Callable[[bytes], int] = xxhash.xxh3_128_intdigest
+# One for all: it is given tuples of text, bytes and integers only, and packs them without a call back into Python.
+_pack: Callable[[object], bytes] = msgpack.Packer().pack
+
 
 def cell_digest(key: str, path: bytes, cell: Cell) -> int:
-    """What a cell adds to the digest. O(siblings)."""
-    place = msgpack.packb((key, path))
-    return sum(xxhash.xxh3_128_intdigest(place + msgpack.packb(sibling)) for sibling in cell)
+    """What a cell adds to the digest. O(siblings), some 1 µs each."""
+    place = _pack((key, path))
+    if len(cell) == 1:
+        return _hash(place + _pack(cell[0]))
+    return sum(_hash(place + _pack(sibling)) for sibling in cell)
 
 
 def key_digest(key: str, cells: Mapping[bytes, Cell], context: Context) -> int:
-    """What a whole key adds to the digest. O(siblings), some 3 µs each."""
+    """What a whole key adds to the digest. O(siblings), some 1 µs each."""
     return context_digest(key, context) + sum(cell_digest(key, path, cell) for path, cell in cells.items())
 
 
 def context_digest(key: str, context: Context) -> int:
     """What a key's context adds to the digest."""
-    return sum(xxhash.xxh3_128_intdigest(msgpack.packb((key, r, n))) for r, n in context.items())
+    return sum(_hash(_pack((key, r, n))) for r, n in context.items())
+
+
+def entry_digest(key: str, replica: str, n: int) -> int:
+    """What one entry of a key's context adds to the digest."""
+    return _hash(_pack((key, replica, n)))

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crdtkv.core.cells import Cell, Context
+from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, cell_digest, context_digest
+from crdtkv.core.digest import MODULUS, cell_digest, context_digest, entry_digest
 from crdtkv.core.state import State
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
@@ -142,14 +142,16 @@ class Replica:
         old = self.storage.cells(key).get(path, ())
         if old == cell:
             return
-        self.changed.setdefault(key, {}).setdefault(path, old)
+        changed = self.changed.get(key)
+        if changed is None:
+            changed = self.changed[key] = {}
+        changed.setdefault(path, old)
         self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
         self.storage.put_cell(key, path, cell)
         if not cell:
             self._note_share(path, old)
         self.memos.changed(key, path, old, cell)
-        standing = {s.dot for s in cell}
-        gone = [s for s in old if s.dot not in standing and s.dot != by]
+        gone = _gone(old, cell, by) if old else ()
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
 
@@ -166,6 +168,18 @@ class Replica:
             change = context_digest(key, context) - context_digest(key, old)
             self.state.digest = (self.state.digest + change) % MODULUS
             self.storage.put_context(key, dict(context))
+            self.memos.touched(key)
+
+    def touch(self, key: str, dot: Dot) -> None:
+        """`dot` is the last of its replica in the key's context. As `set_context`; O(1)."""
+        context = self.storage.context(key)
+        replica, n = dot
+        old = context.get(replica)
+        if old != n:
+            change = entry_digest(key, replica, n) - (0 if old is None else entry_digest(key, replica, old))
+            self.state.digest = (self.state.digest + change) % MODULUS
+            self.storage.put_context(key, {**context, replica: n})
+            self.memos.touched(key)
 
     # time
 
@@ -275,3 +289,9 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
+
+
+def _gone(old: Cell, cell: Cell, by: Dot | None) -> list[Sibling]:
+    """What stood and does not stand any more; what `by` itself had written there was never seen by others."""
+    standing = {s.dot for s in cell}
+    return [s for s in old if s.dot not in standing and s.dot != by]

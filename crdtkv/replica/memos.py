@@ -3,6 +3,9 @@
 Law of this room: whoever changes a cell says so here, and what is given is what would
 be made anew, also when a strategy or a merge function was registered since. Of the keys
 asked for last; nothing here is more than time saved.
+
+Two kinds: of few keys what writes and readings go through (a document's nodes), which
+follows each write; of more keys what their readers were told, which the next write ends.
 """
 
 from __future__ import annotations
@@ -16,15 +19,17 @@ from crdtkv.strategies.base import learnt
 from crdtkv.strategies.document import update
 from crdtkv.strategies.roots import TTL_PATH, Root, pick, roots_in
 
-__all__ = ["MEMOS", "Memo", "Memos"]
+__all__ = ["MEMOS", "TOLD", "Memo", "Memos"]
 
 MEMOS = 256
+TOLD = 8192
+"""Keys of which is kept what their readers were told; how large that may be says whoever keeps it."""
 
 
 class Memo:
     """What was made of one key's cells."""
 
-    __slots__ = ("_roots", "_shown", "_weight", "documents")
+    __slots__ = ("_cells", "_roots", "_shown", "_weight", "documents")
 
     def __init__(self) -> None:
         self.documents: dict[bytes, Any] = {}
@@ -32,19 +37,26 @@ class Memo:
         self._weight: int | None = None
         self._roots: list[Root] | None = None
         self._shown: Root | None = None
+        self._cells: Cells | None = None
 
     def roots(self, cells: Cells) -> list[Root]:
         """The strategies of a key without a date. O(1) until a cell changes; not to be mutated."""
-        if self._roots is None:
+        if self._roots is None or self._cells is not cells:
             assert TTL_PATH not in cells, "with a date it depends on the time"
             self._roots = list(roots_in(cells, memo=self.documents))
             self._shown = pick(self._roots)
+            self._cells = cells
         return self._roots
 
     def shown(self, cells: Cells) -> Root | None:
         """Which of them is read; None: the key is absent. O(1) until a cell changes."""
         self.roots(cells)
         return self._shown
+
+    def shows_still(self, cells: Cells, shown: Root) -> None:
+        """A cell has changed, and `shown` is what the key shows, and all it holds, as before. O(1)."""
+        if self._cells is cells:
+            self._roots, self._shown = [shown], shown
 
     def weight(self, cells: Cells) -> int:
         """Bytes that the packed value does not exceed. O(cells) once, then O(1)."""
@@ -65,13 +77,15 @@ class Memos:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
+        self.derived: dict[str, Any] = {}
+        """What was made of the system's keys: each with the version that it was made of."""
+        self._told: OrderedDict[str, Any] = OrderedDict()
         self._learnt = learnt()
 
     def of(self, key: str) -> Memo:
         """The memo of `key`, a new one if it is not kept."""
         if self._learnt != learnt():
-            self._learnt = learnt()
-            self._kept.clear()
+            self._learn()
         found = self._kept.get(key)
         if found is not None:
             self._kept.move_to_end(key)
@@ -81,14 +95,40 @@ class Memos:
             self._kept.popitem(last=False)
         return found
 
+    def told(self, key: str) -> Any:
+        """What a reader of `key` was told, None if that is not kept, or not true any more. O(1)."""
+        if self._learnt != learnt():
+            self._learn()
+        found = self._told.get(key)
+        if found is not None:
+            self._told.move_to_end(key)
+        return found
+
+    def tell(self, key: str, what: Any) -> None:
+        """A reader of `key` is told `what`, which holds until a cell or the context of the key changes. O(1)."""
+        self._told[key] = what
+        if len(self._told) > TOLD:
+            self._told.popitem(last=False)
+
     def changed(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
         """A cell of `key` is `new` from now on."""
+        self._told.pop(key, None)
         if key in self._kept:
             self._kept[key].changed(path, old, new)
 
+    def touched(self, key: str) -> None:
+        """The context of `key` is another from now on."""
+        self._told.pop(key, None)
+
     def clear(self) -> None:
-        """Cells were changed, and nobody said which."""
+        """Cells were changed, and nobody said which. (A version that was undone may come again, of another write.)"""
         self._kept.clear()
+        self.derived.clear()
+        self._told.clear()
+
+    def _learn(self) -> None:
+        self._learnt = learnt()
+        self.clear()
 
     def __len__(self) -> int:
         return len(self._kept)

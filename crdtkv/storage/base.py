@@ -146,6 +146,9 @@ class Storage(Protocol):
     def settle(self) -> None:
         """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
 
+    def size(self) -> int:
+        """Bytes that what is kept takes: with its past and its indexes, without what is free. 0 in memory. O(1)."""
+
     def backup(self, path: Path) -> None:
         """All that is committed now is in a new file at `path`; what is written meanwhile is not. BadRequest."""
 

@@ -145,6 +145,9 @@ class MemoryStorage(Transactions):
     def settle(self) -> None:
         """There is but one place."""
 
+    def size(self) -> int:
+        return 0
+
     def backup(self, path: Path) -> None:
         raise BadRequest(f"a store in memory has no file to make {str(path)!r} of; open it with a path")
 

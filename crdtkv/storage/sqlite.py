@@ -259,6 +259,12 @@ class SqliteStorage(Layers):
             return False
         return True
 
+    def size(self) -> int:
+        pages, free, each = (
+            self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * each)
+
     def backup(self, path: Path) -> None:
         """Synced, and there whole or not at all."""
         for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import copy
 from statistics import median
@@ -24,6 +25,7 @@ from crdtkv.store.group import Group, Turn
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
+from crdtkv.store.quota import Quota
 from crdtkv.store.results import Fate
 from crdtkv.store.transaction import Transaction
 
@@ -40,8 +42,9 @@ class _NothingDone(Exception):
 class Committing(Operations, Membership):
     """The part of a store that writes."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, quota_mb: float | None = None) -> None:
         self._replica = replica
+        self._quota = Quota(replica.storage, quota_mb)
         self._lock = ProcessLock(f"the store of {colo_of(replica.state.id)!r}")
         self._changed = threading.Condition(self._lock.inner)
         self._draft: Draft | None = None
@@ -58,7 +61,7 @@ class Committing(Operations, Membership):
         meanwhile, and then read what was committed; in this one only the transaction itself
         reads and writes. O(what is done in it), and one commit.
 
-        Raises NotAMember, ClockAhead, StoreClosed at its begin, StorageFailed at its end.
+        Raises NotAMember, ClockAhead, StoreClosed at its begin, QuotaExceeded, StorageFailed at its end.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(colo="lhr")
@@ -77,6 +80,7 @@ class Committing(Operations, Membership):
                     self._draft = draft = Draft(self._replica, self._rule_of)
                     yield Transaction(self, draft, fate)
                     made = draft.record()
+                    self._quota.check(made)
             except BaseException:
                 fate.undone = True
                 raise
@@ -86,12 +90,29 @@ class Committing(Operations, Membership):
             if made is not None:
                 self._tell()
 
+    def submit(self, act: Callable[[Transaction], _T]) -> Future[_T]:
+        """`act(t)` is done soon, as a transaction of its own that shares its commit with what else waits; at once.
+
+        The future has what `act` gave once that is durable, or what it raised. O(1) here. For who may not
+        wait, as an event loop: `await asyncio.wrap_future(kv.submit(lambda t: t.put("a", 1)))`. One that is
+        cancelled in time is not done. Raises Overloaded beyond 10,000 that wait, StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> done = [kv.submit(lambda t: t.counter("n").add(1)) for _ in range(100)]
+        >>> done[-1].result().value, kv["n"]
+        (100, 100)
+        """
+        self._lock.is_mine()  # (in a forked child it says what is wrong)
+        self._check_open()
+        return self._group.submit(lambda draft: act(Transaction(self, draft, self._fate)))
+
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosed(f"the store of {colo_of(self._replica.state.id)!r} is closed; open it again")
 
     def _check_idle(self) -> None:
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if self._draft is not None:
             raise BadRequest("a transaction is open in this thread; use its own methods, or end it first")
 
@@ -172,7 +193,9 @@ class Committing(Operations, Membership):
             with self._replica.step():
                 self._draft = draft = Draft(self._replica, self._rule_of)
                 turn.value = turn.act(draft)
-                return draft.record()
+                made = draft.record()
+                self._quota.check(made)
+                return made
         except Exception as error:
             turn.error = error
             return None

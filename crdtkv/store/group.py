@@ -12,14 +12,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from crdtkv.errors import Overloaded
 from crdtkv.replica.draft import Draft
 
-__all__ = ["MAX_GROUP", "Group", "Turn"]
+__all__ = ["MAX_GROUP", "MAX_WAITING", "Group", "Turn"]
 
 MAX_GROUP = 256
 """How many share a commit at the most: nobody waits for more than that."""
+
+MAX_WAITING = 10_000
+"""Submitted and not taken yet; more are refused."""
 
 _T = TypeVar("_T")
 
@@ -46,11 +52,38 @@ class Turn(Generic[_T]):
         """Its thread goes on. Once."""
         self._gate.release()
 
+    def begins(self) -> bool:
+        """Whether it is still asked for."""
+        return True
+
     def result(self) -> _T:
         """What `act` gave. Raises what it raised, or why nothing was committed."""
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]
+
+
+class _Submitted(Turn[_T]):
+    """One that no thread waits for."""
+
+    __slots__ = ("_leaders", "future")
+
+    def __init__(self, act: Callable[[Draft], _T], leaders: SimpleQueue[_Submitted[Any] | None]) -> None:
+        super().__init__(act)
+        self._leaders = leaders
+        self.future: Future[_T] = Future()
+
+    def begins(self) -> bool:
+        return self.future.set_running_or_notify_cancel()
+
+    def wake(self) -> None:
+        if not self.done:
+            self._leaders.put(self)
+        elif not self.future.cancelled():
+            if self.error is not None:
+                self.future.set_exception(self.error)
+            else:
+                self.future.set_result(self.value)  # type: ignore[arg-type]
 
 
 class Group:
@@ -64,6 +97,8 @@ class Group:
         self._mutex = threading.Lock()
         self._waiting: deque[Turn[Any]] = deque()
         self._led = False
+        self._leaders: SimpleQueue[_Submitted[Any] | None] = SimpleQueue()
+        self._worker: threading.Thread | None = None
 
     def run(self, act: Callable[[Draft], _T]) -> _T:
         """What `act` gives, committed. Raises what it raises, or what the commit does."""
@@ -79,6 +114,40 @@ class Group:
             raise
         return turn.result()
 
+    def submit(self, act: Callable[[Draft], _T]) -> Future[_T]:
+        """What `act` will have given once it is committed; a thread of the group's own leads. Raises Overloaded."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise Overloaded(f"{len(self._waiting):,} writes wait for a commit already; at most {MAX_WAITING:,}")
+        turn = _Submitted(act, self._leaders)
+        with self._mutex:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="crdtkv-commits", daemon=True)
+                self._worker.start()
+        self._ask(turn)
+        if turn.leads:
+            turn.wake()
+        return turn.future
+
+    def close(self) -> None:
+        """Each of what was submitted is done, or told that it is not; the thread then ends by itself. Idempotent."""
+        with self._mutex:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            self._leaders.put(None)
+
+    def _work(self) -> None:
+        while (turn := self._leaders.get()) is not None or self._led:
+            if turn is None:
+                self._leaders.put(None)  # last
+                continue
+            try:
+                self._lead(turn)
+            except BaseException as error:
+                self._leave(turn)
+                turn.error = turn.error or error
+            turn.done = True
+            turn.wake()
+
     def _ask(self, turn: Turn[Any]) -> None:
         with self._mutex:
             self._waiting.append(turn)
@@ -91,7 +160,9 @@ class Group:
         def take() -> list[Turn[Any]]:
             with self._mutex:
                 while self._waiting and len(taken) < MAX_GROUP:
-                    taken.append(self._waiting.popleft())
+                    first = self._waiting.popleft()
+                    if first.begins():
+                        taken.append(first)
             return taken
 
         try:

@@ -13,6 +13,8 @@ from crdtkv.errors import StoreLocked
 
 __all__ = ["ProcessLock"]
 
+_process = os.getpid
+
 
 class ProcessLock:
     """A reentrant lock; taking it raises StoreLocked in any process but the one that made it.
@@ -25,6 +27,7 @@ class ProcessLock:
     def __init__(self, what: str) -> None:
         self.what = what
         self.inner = threading.RLock()
+        self._acquire, self._release = self.inner.acquire, self.inner.release
         self.process = os.getpid()
 
     @property
@@ -45,8 +48,9 @@ class ProcessLock:
             )
 
     def __enter__(self) -> None:
-        self._check()
-        self.inner.acquire()
+        if _process() != self.process:
+            self._check()
+        self._acquire()
 
     def __exit__(self, *exc: object) -> None:
-        self.inner.release()
+        self._release()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from crdtkv.core import values
@@ -17,6 +18,7 @@ from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
+from crdtkv.replica import leaf
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import idempotency
@@ -62,9 +64,23 @@ class Operations(PlainMapping):
         >>> kv.put("todo", [1, 3], base=r.version).value
         [1, 3]
         """
+        if base is None and strategy is None and ttl is None and if_version is _UNSET and idempotency_key is None:
+            key = check_key(key)
+            return self._run(lambda draft: self._put_plain(draft, key, value))
         return self._run(self._writing(
             key, _put(value), base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
         ))  # fmt: skip
+
+    def _put_plain(self, draft: Draft, key: str, value: Any) -> Receipt:
+        """A put that says no more than the value: the short way, if it leads there."""
+        if isinstance(value, bytes):
+            value = values.Blob(value)
+        done = leaf.put(draft, key, value)
+        if done is None:
+            return self._writing(key, Operation("put", (value,)), None, None, None, whole=True)(draft)
+        spec, payload = done
+        said = self._replica.storage.context(key)
+        return Receipt(key, said, spec, self._fate, partial(values.unpack, payload))
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
         """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.

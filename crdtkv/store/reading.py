@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import wraps
 from itertools import islice
@@ -19,10 +19,12 @@ from crdtkv.replica import past
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
+from crdtkv.store.telling import Again, again, again_of_lone, of_lone, of_roots, plain
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.document_parts import pointer
 from crdtkv.strategies.log import Log
-from crdtkv.strategies.roots import TTL_PATH, Root, expired_then, newest, pick, roots_in
+from crdtkv.strategies.lone import lone, plainly_shown
+from crdtkv.strategies.roots import TTL_PATH, Root, expired_then, pick, roots_in
 
 __all__ = ["Reading"]
 
@@ -42,7 +44,7 @@ def _locked(method: _F) -> _F:
 
 
 class Reading:
-    """The keys of `replica` as they read at one instant of its hybrid clock.
+    """The keys of `replica`, each call at one instant of its hybrid clock.
 
     `check` raises if nothing may be read now; it is called under `lock`.
     """
@@ -51,45 +53,77 @@ class Reading:
         self.replica = replica
         self.lock = lock
         self.check = check
-        self.now = replica.now()
 
     # now
 
     @_locked
     def present(self, key: str) -> bool:
-        """Whether there is something to read."""
-        return self._shown(key) is not None
+        """Whether there is something to read. O(1) for most."""
+        return self._present(key, None)
 
-    @_locked
     def entry(self, key: str) -> Entry | None:
-        """How a key reads, None if it is absent. O(cells of the key)."""
-        cells = self.replica.storage.cells(key)
-        if not cells:
-            return None
-        return self._entry(key, cells, self.replica.storage.context(key), self.replica.roots(key, self.now))
+        """How a key reads, None if it is absent. O(1) for what was read last, else O(cells of the key)."""
+        with self.lock:
+            self.check()
+            return self._entry(key, None)
 
     @_locked
     def entries(self, keys: list[str]) -> dict[str, Entry | None]:
         """How keys read, all at one instant."""
-        return {key: self.entry(key) for key in keys}
+        now = self.replica.now()
+        return {key: self._entry(key, now) for key in keys}
+
+    def _entry(self, key: str, now: Stamp | None) -> Entry | None:
+        """How a key reads, kept to be told again. `now`: None for this moment."""
+        memos = self.replica.memos
+        known: Again | None = memos.told(key)
+        if known is not None and (known.until is None or self._now(now) < known.until):
+            return known.told()
+        storage = self.replica.storage
+        cells = storage.cells(key)
+        if not cells:
+            return None
+        found, context = lone(cells), storage.context(key)
+        if found is not None:
+            entry = of_lone(key, found, context)
+            known = again_of_lone(entry, found)
+        else:
+            now = self._now(now)
+            made = of_roots(key, cells, context, self.replica.roots(key, now))
+            if made is None:
+                return None
+            entry, date = made, expiry_of(cells.get(TTL_PATH, ()))
+            known = again(entry, date) if date is None or now < date else None
+        if known is None:
+            return entry
+        memos.tell(key, known)
+        return known.told()
+
+    def _passed(self, keys: Iterable[str], now: Stamp) -> Iterator[Entry]:
+        """As `_entry` of each that is there, for who passes by: it takes the place of nothing that is kept."""
+        storage = self.replica.storage
+        cells_of, context_of = storage.cells, storage.context
+        for key in keys:
+            cells = cells_of(key)
+            found = lone(cells)
+            if found is not None:
+                yield of_lone(key, found, context_of(key))
+            elif cells:
+                entry = of_roots(key, cells, context_of(key), self.replica.roots(key, now))
+                if entry is not None:
+                    yield entry
+
+    def _now(self, now: Stamp | None) -> Stamp:
+        return self.replica.now() if now is None else now
+
+    def _present(self, key: str, now: Stamp | None) -> bool:
+        cells = self.replica.storage.cells(key)
+        if plainly_shown(cells) or lone(cells) is not None:
+            return True
+        return bool(cells) and self.replica.shown(key, now) is not None
 
     def _shown(self, key: str) -> Root | None:
-        return self.replica.shown(key, self.now)
-
-    def _entry(self, key: str, cells: Cells, context: Context, roots: list[Root]) -> Entry | None:
-        shown = pick(roots)
-        if shown is None:
-            return None
-        found, tree = shown
-        conflicts = [loser.value for loser in found.losers(tree)]
-        conflicts += [
-            {"strategy": s.spec, "value": _plain(s.read(t))} for s, t in roots if s is not found and s.present(t)
-        ]
-        date = expiry_of(cells[TTL_PATH]) if TTL_PATH in cells else None
-        return Entry(
-            key, _plain(found.read(tree)), format_version(key, context), found.spec, tuple(found.siblings(tree)),
-            tuple(_plain(c) for c in conflicts), stamp_ms(newest(cells)), None if date is None else stamp_ms(date),
-        )  # fmt: skip
+        return self.replica.shown(key)
 
     @_locked
     def part(self, key: str, path: tuple[str, ...] | None, family: str) -> Any:
@@ -152,7 +186,7 @@ class Reading:
         """How a key read at a version. Raises BaseTooOld, BaseNotHere, VersionInvalid."""
         # What has expired since is shown: a version reads the same for ever.
         cells, roots = self._at(key, version)
-        return self._entry(key, cells, version, roots)
+        return of_roots(key, cells, version, roots)
 
     def _at(self, key: str, version: Context) -> tuple[Cells, list[Root]]:
         storage = self.replica.storage
@@ -170,24 +204,25 @@ class Reading:
     @_locked
     def keys(self, selection: Selection) -> list[str]:
         """The keys that match, in order."""
-        return list(self._matching(selection))
+        now = self.replica.now()
+        return [key for key in self._matching(selection) if self._present(key, now)]
 
     @_locked
     def scan(self, selection: Selection, limit: int | None, cursor: str | None) -> Page:
         """A page of entries."""
         check_limit(limit)
-        found = self._matching(selection.checked().behind(cursor))
-        entries = (entry for key in found if (entry := self.entry(key)) is not None)
+        now = self.replica.now()
+        entries = self._passed(self._matching(selection.checked().behind(cursor)), now)
         page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = encode_cursor(page[-1].key)
         return page
 
     def _matching(self, selection: Selection) -> Iterator[str]:
+        """The keys of a selection, in order, with something to read or not."""
         patterns = selection.checked().patterns()
-        for key in self.replica.storage.keys(*selection.bounds(), selection.reverse):
-            if all(p.matches(key) for p in patterns) and self.present(key):
-                yield key
+        found = self.replica.storage.keys(*selection.bounds(), selection.reverse)
+        return (key for key in found if all(p.matches(key) for p in patterns)) if patterns else found
 
     # history
 
@@ -207,7 +242,7 @@ class Reading:
 
     def _value_of(self, cells: Cells) -> Any:
         shown = pick(_roots_then(cells))
-        return None if shown is None else _plain(shown[0].read(shown[1]))
+        return None if shown is None else plain(shown[0].read(shown[1]))
 
     def _touches(self, key: str) -> dict[tuple[Stamp, Dot], None]:
         storage = self.replica.storage
@@ -245,10 +280,6 @@ def _fits(family: str, own: Root | None, value: Any) -> bool:
     if own is not None:
         return family in (own[0].name, "json")
     return family == "json" or (family == "list" and isinstance(value, list))
-
-
-def _plain(value: Any) -> Any:
-    return None if value is ABSENT else value
 
 
 def _roots_then(cells: Cells) -> list[Root]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+from crdtkv.core.cells import Context
+from crdtkv.core.versions import format_version
 from crdtkv.errors import BadRequest
 
 __all__ = [
@@ -18,8 +20,10 @@ __all__ = [
     "Page",
     "Receipt",
     "Revision",
+    "Source",
     "SyncReport",
     "UNREAD",
+    "told",
 ]
 
 UNREAD: Any = object()
@@ -32,7 +36,6 @@ class Fate:
     undone = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Receipt:
     """What a write did: of which `key`, the `version` and `strategy` it has after it, and its `value` then.
 
@@ -49,12 +52,45 @@ class Receipt:
     ['a']
     """
 
-    key: str
-    _version: str
-    strategy: str
-    _fate: Fate
-    _read: Callable[[], Any]
-    _value: Any = UNREAD
+    # By hand: a frozen dataclass takes nine times as long to make, and each write makes one.
+    __slots__ = ("_fate", "_key", "_read", "_said", "_strategy", "_value")
+
+    def __init__(
+        self, key: str, said: str | Context, strategy: str, fate: Fate, read: Callable[[], Any], value: Any = UNREAD
+    ) -> None:
+        self._key = key
+        self._said = said
+        self._strategy = strategy
+        self._fate = fate
+        self._read = read
+        self._value = value
+
+    @property
+    def key(self) -> str:
+        """The key that was written. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.put("a", 1).key
+        'a'
+        """
+        return self._key
+
+    @property
+    def strategy(self) -> str:
+        """The spec of the key's strategy after the write; empty if it is absent. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.put("a", 1, strategy="lww").strategy, kv.delete("a").strategy
+        ('lww', '')
+        """
+        return self._strategy
+
+    @property
+    def _version(self) -> str:
+        """As text: made of the key's context when it is first asked for."""
+        if not isinstance(self._said, str):
+            self._said = format_version(self._key, self._said)
+        return self._said
 
     @property
     def version(self) -> str:
@@ -81,7 +117,7 @@ class Receipt:
         """
         self._check()
         if self._value is UNREAD:
-            object.__setattr__(self, "_value", self._read())
+            self._value = self._read()
         return self._value
 
     def _check(self) -> None:
@@ -92,8 +128,32 @@ class Receipt:
         return f"Receipt(key={self.key!r}, version={self._version!r}, strategy={self.strategy!r})"
 
 
+Source = tuple[Any, ...]
+"""Who tells the fields of an entry that it was not given, and what he needs: `source[0](key, field, *source[1:])`.
+
+What is told is the caller's own, and the same whatever is written meanwhile. (A tuple,
+and no object: each entry of a scan has one.)
+"""
+
+
+class _Told:
+    """An object whose fields are asked for when they are first read: most readers want few of them."""
+
+    __slots__ = ("_source",)
+    key: str
+    _source: Source
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FIELDS:
+            raise AttributeError(f"an entry has no {name!r}; it has {', '.join(_FIELDS)}")
+        tell, *known = self._source
+        found = tell(self.key, name, *known)
+        object.__setattr__(self, name, found)
+        return found
+
+
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(_Told):
     """A key as it reads: `siblings` are all the concurrent values (mv), `conflicts` what stands but is not shown.
 
     In a document `siblings` names each path where mv shows several: `{"path": "/room", "values": ["ann", "bob"]}`.
@@ -118,6 +178,24 @@ class Entry:
     conflicts: tuple[Any, ...] = ()
     stamp: int = 0
     expires: int | None = None
+
+
+_FIELDS = tuple(f.name for f in fields(Entry))
+_new = object.__new__
+# A frozen class is filled through its slots: a third of the time of its own __init__.
+_set_key, _set_value, _set_source = (
+    getattr(cls, name).__set__ for cls, name in ((Entry, "key"), (Entry, "value"), (_Told, "_source"))
+)
+
+
+def told(key: str, value: Any, source: Source) -> Entry:
+    """The entry of `key`, with a value unless that is UNREAD; `source` tells the rest."""
+    entry = _new(Entry)
+    _set_key(entry, key)
+    if value is not UNREAD:
+        _set_value(entry, value)
+    _set_source(entry, source)
+    return entry
 
 
 class Page(list[Entry]):

@@ -47,13 +47,16 @@ class Store(Committing):
     """
 
     def __init__(
-        self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000
-    ) -> None:
-        super().__init__(replica)
+        self, replica: Replica, namespace: str = "default", history: bool = True, purge_step_ms: int = 10_000,
+        quota_mb: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(replica, quota_mb)
         self._history = history
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
         self.rules = Rulebook(self)
+        self._read_idle = Reading(replica, self._lock, self._check_idle)
+        self._read_inside = Reading(replica, self._lock, self._check_open)
         replica.keep_of = self._keep_of
         replica.untold.clear()
 
@@ -124,10 +127,10 @@ class Store(Committing):
             return self._replica.state.floor
 
     def _reading(self) -> Reading:
-        return Reading(self._replica, self._lock, self._check_idle)
+        return self._read_idle
 
     def _inside(self) -> Reading:
-        return Reading(self._replica, self._lock, self._check_open)
+        return self._read_inside
 
     def _rule_of(self, key: str) -> Rule:
         return rule_of(self._replica, key)
@@ -137,6 +140,18 @@ class Store(Committing):
             return Keep(0, 0)
         rule = self._rule_of(key)
         return Keep(rule.keep_cells, int(rule.keep_hours * 3600 * 1000))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that are in use, with history and indexes; 0 in memory. O(1). Raises StoreClosed.
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.size
+        0
+        """
+        with self._lock:
+            self._check_open()
+            return self._replica.storage.size()
 
     # versions
 
@@ -317,6 +332,7 @@ class Store(Committing):
                 self._closed = True
                 self._replica.storage.close()
                 self._changed.notify_all()
+        self._group.close()
 
     def __enter__(self) -> Store:
         return self

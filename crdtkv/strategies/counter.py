@@ -34,6 +34,7 @@ MAX_ONCE_KEY = 256
 class Counter(Strategy):
     """A sum of adds, exact within 64 bits."""
 
+    steady = True
     name = "counter"
     summary = "a sum, each add counted once"
     wins = "all adds count; a reset takes away exactly what it saw"

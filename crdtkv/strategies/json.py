@@ -63,6 +63,7 @@ __all__ = ["Json"]
 class Json(Strategy):
     """The strategy `json`."""
 
+    steady = True
     name = "json"
     summary = "a JSON document merged by path"
     wins = "each member, element and leaf by itself; an edit wins over a concurrent delete (wins=delete: the delete)"
@@ -119,6 +120,15 @@ class Json(Strategy):
                 values.pack(within(tokens, [arg] if inside else arg))  # the whole has its limits too
             return edit.at(now, base, *operation.args)
         raise misfit(self, operation)
+
+    def leaf(self, old: bytes | None, value: Any) -> bytes | None:
+        if isinstance(value, (dict, list, tuple)):
+            return None
+        packed = values.pack(value)
+        if old is None:
+            return packed
+        # Who puts what is shown already has changed nothing.
+        return None if not is_value(old) else b"" if old == packed else packed
 
     def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
         writes = list(restore(self._reader(tree), build(tree), path, payload))

@@ -31,6 +31,7 @@ __all__ = ["List"]
 class List(Strategy):
     """Elements in an order."""
 
+    steady = True
     name = "list"
     summary = "a sequence of values"
     wins = "each element by itself: adds stand, a remove takes what it saw; set and move: the later"

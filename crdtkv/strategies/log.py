@@ -33,6 +33,7 @@ _END = bytes([paths.ENTRY[0] + 1])
 class Log(Strategy):
     """Entries ordered by when and where they were appended."""
 
+    steady = True
     name = "log"
     summary = "entries in the order of their stamps"
     wins = "all entries stand, each in its place"

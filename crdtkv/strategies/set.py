@@ -33,6 +33,7 @@ _HERE = b"\xc0"
 class Set(Strategy):
     """Elements, each with its own fate."""
 
+    steady = True
     name = "set"
     summary = "distinct elements"
     wins = "add (or remove, by option), element by element"

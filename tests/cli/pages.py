@@ -30,6 +30,7 @@ _CHANGING = (
     (r"\b[0-9a-f]{32}\b", "DIGEST"),
     (r"\b[0-9a-f]{16,}-[0-9a-z~.-]*", "ID"),
     (r"\bdropped +\d+", "dropped N"),
+    (r"\bbytes\b(\"?:?) +\d+", r"bytes\1 N"),
     (r"--since \S+", "--since CURSOR"),
     (r"[ \t]+", " "),
 )

@@ -11,7 +11,7 @@ from crdtkv.errors import MergeFunctionInvalid, ValueInvalid
 from crdtkv.store import patches
 from crdtkv.store.reading import Reading
 from crdtkv.store.selection import Selection
-from crdtkv.strategies import counter
+from crdtkv.strategies import counter, lone
 from tests.colos import Colos, refuses, shows
 from tests.guards.mutation import Line, guards
 
@@ -84,14 +84,19 @@ def a_cursor_goes_on_behind_the_last_key() -> None:
 
 @guards(
     "Whether there is something to read.",
-    Line(Reading.present, "return self._shown(key) is not None", "return True"),
+    Line(Reading._present, "return bool(cells) and self.replica.shown(key, now) is not None", "return True"),
+    Line(lone.plainly_shown, "is_live(cell[0].payload)", "True"),
+    Line(lone.plainly_shown, "TTL_PATH not in cells", "True"),
 )
 def no_key_is_listed_that_does_not_read() -> None:
     """Case 36."""
-    kv = Colos("a")["a"]
+    colos = Colos("a")
+    kv = colos["a"]
     kv.put("k", 1)
     kv.put("gone", 1)
     kv.delete("gone")
+    kv.put("old", 1, ttl=1)
+    colos.clock.wait(2)
     assert list(kv.keys()) == ["k"] and "gone" not in kv
 
 

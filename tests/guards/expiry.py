@@ -90,7 +90,7 @@ def a_clock_that_is_behind_learns_that_a_date_has_passed() -> None:
 
 @guards(
     "It is judged once per read or write",
-    Line(Reading.entry, "self.now", "self.replica.now()"),
+    Line(Reading.entries, "self._entry(key, now)", "self._entry(key, None)"),
 )
 def keys_read_together_are_read_at_one_instant() -> None:
     """Two keys have one date; time passes between the reading of the one and of the other."""

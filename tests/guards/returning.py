@@ -257,8 +257,8 @@ def what_a_copy_wrote_that_nothing_gave_away_is_not_lost() -> None:
 
 
 @guards(
-    "stamped above the member's clock",
-    Line(life._rename, "state.clock = max(state.clock, least)", "pass"),
+    "Its clock goes on above the member's.",
+    Line(life.adopt, "state.clock = max(state.clock, _above(message))", "pass"),
 )
 def a_restored_copy_goes_on_above_the_member_it_met() -> None:
     """Its wall is minutes behind: what it writes is later than what the others may have forgotten all the same."""
@@ -272,6 +272,40 @@ def a_restored_copy_goes_on_above_the_member_it_met() -> None:
     b.sync(a)
     b.put("m", 1)
     assert b.get("m").stamp >= a.get("k").stamp
+
+
+@guards(
+    "and takes a new name, which the member has admitted as a sponsor does",
+    Line(
+        syncing._renew_copy,
+        "ancestry, message = life.sponsor(sponsor, new, replica.state.lineage, replica.state.vector)",
+        "ancestry, message = members.view(replica).ancestry, exchange.catch_up(sponsor, replica.state.vector)",
+    ),
+)
+def a_restored_copy_may_know_less_than_it_announced() -> None:
+    """c told a that it knew of a's remove, and was put back to before. b, which does not know of it either, takes it
+    in; the line is cut, and b hears of the remove. Until a knows who c is now, it must not forget the remove."""
+    colos = Disks("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
+    a.put("k", ["e"], strategy="set?wins=remove")
+    colos.meet()
+    copy = colos.copy("c")
+    a.set("k").remove("e")
+    colos.clock.wait(1)
+    arrive(c, cut(a, c))
+    arrive(c, cut(b, c))
+    arrive(a, cut(c, a))
+    c = colos.put_back("c", copy, elsewhere=True)
+    syncing._renew_copy(c, b, _Tally())
+    c.set("k").add("e")
+    arrive(b, cut(a, b))
+    arrive(a, cut(b, a))
+    a.compact()
+    arrive(a, cut(c, a))
+    arrive(b, cut(c, b))
+    colos.purge()
+    colos.check()
+    assert colos.read("k") is None
 
 
 @guards(

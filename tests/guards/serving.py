@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 import crdtkv
-from crdtkv.core import rules, versions
+from crdtkv.core import rules, values, versions
+from crdtkv.core.cells import MARK_OBJECT, Sibling
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.wire import Record, RecordWrite, decode, encode
 from crdtkv.errors import (
@@ -13,13 +16,14 @@ from crdtkv.errors import (
     TooManySiblings,
     VersionInvalid,
 )
-from crdtkv.replica import memos
+from crdtkv.replica import leaf, memos
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
-from crdtkv.store import watching
+from crdtkv.store import telling, watching
 from crdtkv.store.operations import Operations
+from crdtkv.store.reading import Reading
 from crdtkv.store.store import Store
-from crdtkv.strategies import cell_reading, roots
+from crdtkv.strategies import cell_reading, lone, merge, roots
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.opaque import Opaque
 from tests.colos import Colos, arrive, cells, full_disk, limited, outbox, record, refuses, shows
@@ -96,12 +100,15 @@ def a_put_on_a_condition_is_not_made_without_it() -> None:
     "`require_base`: a put must name its base.",
     Line(Operations._check_base_given, "and self._rule_of(key).require_base", "and False"),
     Line(Operations._check_base_given, "and self._inside().present(key)", ""),
+    Line(leaf.put, "or rule.require_base", ""),
 )
 def where_a_base_is_required_a_put_without_one_is_refused() -> None:
     """The first put has none to give."""
     kv = Colos("a")["a"]
     kv.rules.set("k", "json", require_base=True)
     version = kv.put("k", 1).version
+    kv.rules.set("doc", "json", require_base=True)
+    kv.put("doc", {})
     assert refuses(BaseRequired, lambda: kv.put("k", 2))
     assert kv.put("k", 2, base=version).value == 2
 
@@ -264,7 +271,7 @@ def what_this_colo_has_no_code_for_is_kept() -> None:
 
 @guards(
     "A read writes nothing.",
-    Line(Store._reading, "return Reading(", "self._replica.tick(); return Reading("),
+    Line(Store._reading, "return self", "self._replica.tick(); return self"),
 )
 def a_read_leaves_no_trace() -> None:
     kv: crdtkv.Store = Colos("a")["a"]
@@ -277,11 +284,91 @@ def a_read_leaves_no_trace() -> None:
 @guards(
     "Of the keys asked for last; nothing here is more than time saved.",
     Line(Memos.of, "if len(self._kept) > MEMOS:", "if False:"),
+    Line(Memos.tell, "if len(self._told) > TOLD:", "if False:"),
+    Line(telling.again, "if len(packed) > MAX_TOLD:", "if False:"),
+    Line(telling.again_of_lone, "small and type", "type"),
 )
 def what_is_remembered_of_keys_is_bounded() -> None:
     kv = Colos("a")["a"]
-    with limited(memos, "MEMOS", 3):
+    with limited(memos, "MEMOS", 3), limited(memos, "TOLD", 3), limited(telling, "MAX_TOLD", 50):
         for n in range(6):
             kv.put(f"k{n}", {"n": n}, strategy="json")
         assert [shows(kv, f"k{n}") for n in range(6)] == [{"n": n} for n in range(6)]
-        assert len(kv._replica.memos) == 3
+        assert len(kv._replica.memos) == len(kv._replica.memos._told) == 3
+        for value in ("x" * 60, ["x" * 60]):
+            kv.put("large", value)
+            assert shows(kv, "large") == value and "large" not in kv._replica.memos._told
+
+
+@guards(
+    "it says what the definition says (`roots.pick` of `roots.roots_in`, and what that strategy reads), or it says "
+    "nothing",
+    Line(lone.lone, "len(cell) != 1 or ", ""),
+    Line(lone.lone, "payload[0] in _CONTAINERS and found.whole", "False"),
+)
+def what_is_read_at_a_glance_is_what_stands() -> None:
+    """Not two siblings, a document's root, members in another order than a document gives, a state."""
+    one, two = (Sibling((colo, 1), 1, values.pack(colo)) for colo in ("a~1", "b~1"))
+    unsorted = one._replace(payload=values.pack({"b": 1, "a": 2}))
+    for spec, cell in (
+        ("lww", (one, two)), ("json", (one._replace(payload=MARK_OBJECT),)), ("json", (unsorted,)),
+        ("latch?order=x,y", (one,)),
+    ):  # fmt: skip
+        assert lone.lone({component(STRATEGY, spec.encode()): cell}) is None
+    assert lone.lone({component(STRATEGY, b"json"): (one,)}) is not None
+
+
+@guards(
+    "what was told is the reader's own",
+    Line(telling.again, "None if shared else packed", "None"),
+    Line(telling._tell_again, "tuple(map(values.copy, found))", "found"),
+    Line(telling.again_of_lone, "and type(lone[3]) in _ATOMS", ""),
+)
+def who_changes_what_he_was_told_changes_nothing_else() -> None:
+    """A value, a sibling; the third reader is told what the first was."""
+    colos = Colos("a", "b")
+    for kv in colos.values():
+        kv.put("k", [kv.colo], strategy="mv")
+    colos["b"].put("own", ["b"], strategy="lww")
+    colos.meet()
+    for _ in range(3):
+        entry = colos["a"].get("k")
+        assert entry.value == ["b"] and entry.siblings == (["a"], ["b"]) and shows(colos["a"], "own") == ["b"]
+        for value in (entry.value, *entry.siblings, shows(colos["a"], "own")):
+            value.append("more")
+
+
+@guards(
+    "what is given is what would be made anew, also when a strategy or a merge function was registered since",
+    Line(Memos.changed, "self._told.pop(key, None)", "pass"),
+    Line(Memos.clear, "self._told.clear()", "pass"),
+    Line(Memos.told, "if self._learnt != learnt():", "if False:"),
+    Line(Reading._entry, "self._now(now) < known.until", "True"),
+)
+def what_was_told_once_is_told_while_it_stands() -> None:
+    """Another value, another version, a write that was undone, a date that passed, a function that came."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("k", 1)
+    for write in (lambda: a.put("k", 2), lambda: a.expire("k", 5), lambda: b.put("k", 3)):
+        assert a.get("k") is not None
+        version = write().version
+        colos.meet()
+        assert a.get("k").version == version
+    with pytest.raises(InterruptedError), a.transaction() as t:
+        for value in (4, 5):
+            t.put("k", value)
+            assert t["k"] == value
+        raise InterruptedError
+    assert shows(a, "k") == 3
+    a.put("k", 5, ttl=5)
+    assert shows(a, "k") == 5
+    colos.clock.wait(6)
+    assert shows(a, "k") is None
+    merge.install("later", lambda base, mine, theirs: theirs)
+    a.put("sum", 1, strategy="merge:later")
+    b.put("sum", 2, strategy="merge:later")
+    colos.meet()
+    assert shows(a, "sum") == 2
+    merge.install("later", lambda base, mine, theirs: mine + theirs)
+    assert shows(a, "sum") == 3

@@ -1,13 +1,15 @@
-"""Writes that share a commit."""
+"""Writes that share a commit, and the room there is."""
 
 from __future__ import annotations
 
 import crdtkv
-from crdtkv.errors import StorageFailed
+from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica
+from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing
 from crdtkv.store.group import Group
-from tests.colos import Colos
+from crdtkv.store.quota import Quota
+from tests.colos import Colos, refuses
 from tests.guards.mutation import Line, guards
 from tests.threads import at_once
 
@@ -60,6 +62,19 @@ def nothing_of_an_undone_group_is_said() -> None:
 
 
 @guards(
+    "One that is cancelled in time is not done.",
+    Line(group._Submitted.begins, "return self.future.set_running_or_notify_cancel()", "return True"),
+)
+def what_is_cancelled_in_time_is_not_done() -> None:
+    colos = Colos("a")
+    a = colos["a"]
+    with a.transaction():
+        one, other = (a.submit(lambda t, k=k: t.put(k, 1)) for k in ("x", "y"))
+        assert one.cancel()
+    assert other.result().value == 1 and "x" not in a
+
+
+@guards(
     "the first of those leads next",
     Line(Group._leave, "self._led = bool(self._waiting)", "self._led = True"),
 )
@@ -68,3 +83,30 @@ def somebody_leads_after_all_have_gone() -> None:
     a = colos["a"]
     at_once(a, lambda: a.put("x", 1))
     assert not a._group._led
+
+
+@guards(
+    "a write that adds something is refused whole before it is committed, with the figures; reads, deletes and what "
+    "other colos wrote go on.",
+    Line(Quota.check, "if size + len(made[1]) > self._limit:", "if False:"),
+    Line(quota._adds, "is_live(write.payload) and", ""),
+    Line(quota._adds, "and not write.key.startswith(SYSTEM)", ""),
+    Line(Committing.transaction, "self._quota.check(made)", "pass"),
+    Line(Committing._take_turn, "self._quota.check(made)", "pass"),
+)
+def a_full_store_takes_nothing_more() -> None:
+    colos = Colos("a", "b", "c")
+    a, b = colos["a"], colos["b"]
+    a.put("x", 1)
+    colos.meet()
+    a._replica.storage.size = lambda: 100_000  # type: ignore[method-assign]
+    a._quota = Quota(a._replica.storage, 0.1)
+    assert refuses(QuotaExceeded, lambda: a.put("y", 1))
+    assert all(isinstance(e, QuotaExceeded) for e in at_once(a, lambda: a.put("y", 1), lambda: a.put("z", 1)))
+    b.put("theirs", 1)
+    colos.meet()
+    assert a["theirs"] == 1
+    del a["x"]
+    a.rules.set("x", "set")
+    colos.meet()
+    assert colos.read("x") is None and "y" not in b

@@ -6,8 +6,10 @@ from typing import Any
 
 from crdtkv.core.clocks import covers_all
 from crdtkv.core.paths import pretty
+from crdtkv.store.selection import USER_KEYS
+from crdtkv.store.telling import of_roots
 from crdtkv.strategies.base import ABSENT
-from crdtkv.strategies.roots import TTL_PATH
+from crdtkv.strategies.roots import TTL_PATH, expired, roots_in
 from tests.laws.actions import FOR_EVER, MAX_SPEC_EVENTS, Failure
 from tests.laws.disks import Colo
 from tests.laws.ground import Ground
@@ -61,6 +63,7 @@ class Checks(Ground):
         wrong = colo.store.check()
         if wrong:
             raise Failure("check", f"{colo.name}: {wrong}")
+        self._ask_reader(colo, set(colo.disk.keys(USER_KEYS, None)))
 
     def _see(self, colo: Colo, dirty: set[str]) -> None:
         replica = colo.replica
@@ -72,6 +75,18 @@ class Checks(Ground):
             if new is not None:
                 colo.visible[key] = new
                 colo.print += hash((key, new))
+        self._ask_reader(colo, dirty)
+
+    def _ask_reader(self, colo: Colo, keys: set[str]) -> None:
+        """What a reader is told, from memory or at a glance, is what is made of the cells anew."""
+        now = colo.replica.now()
+        for key in sorted(key for key in keys if key >= USER_KEYS):
+            self.counts["oracle"] += 1
+            cells = colo.disk.cells(key)
+            wanted = of_roots(key, cells, colo.disk.context(key), list(roots_in(cells, expired(cells, now))))
+            found, passed = colo.store.get(key), next(iter(colo.store.scan(start=key, end=key + "\1")), None)
+            if not (repr(found) == repr(passed) == repr(wanted)) or (key in colo.store) != (wanted is not None):
+                raise Failure("oracle", f"{colo.name}: {key!r} is told as {found}, scanned as {passed}; it is {wanted}")
 
     def _differ(self, colo: Colo, known: tuple[int, dict[str, Any], str]) -> None:
         _, theirs, name = known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 import crdtkv
 from crdtkv.core.versions import parse_version
-from crdtkv.errors import BadRequest, PreconditionFailed, StorageFailed, WrongOperation
+from crdtkv.errors import BadRequest, Overloaded, PreconditionFailed, StorageFailed, StoreClosed, WrongOperation
 from crdtkv.store.group import MAX_GROUP, Turn
 from crdtkv.strategies.base import Operation
 from tests.threads import at_once
@@ -159,3 +160,71 @@ def test_who_waits_is_interrupted(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPa
     assert isinstance(found[1], KeyboardInterrupt)
     assert sorted(kv) == ["k0", "k1", "k2"]
     assert not kv._group._led and not kv._group._waiting
+
+
+# what no thread waits for
+
+
+def test_what_is_submitted_shares_a_commit(kv: crdtkv.Store, commits: Commits) -> None:
+    with kv.transaction():
+        futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i).version) for i in range(50)]
+        wrong = kv.submit(lambda t: t.put("a", 1, if_version="x"))
+        assert not any(f.done() for f in futures)
+    assert len({f.result() for f in futures}) == len(kv) == 50
+    assert isinstance(wrong.exception(), crdtkv.CrdtkvError)
+    assert commits.count == 2
+
+
+def test_an_event_loop_does_not_wait_for_the_disk(kv: crdtkv.Store, commits: Commits) -> None:
+    async def main() -> list[int]:
+        async def add() -> int:
+            return await asyncio.wrap_future(kv.submit(lambda t: t.counter("n").add(1).value))
+
+        return await asyncio.gather(*(add() for _ in range(100)))
+
+    assert sorted(asyncio.run(main())) == list(range(1, 101))
+    assert kv["n"] == 100 and commits.count < 100
+
+
+def test_what_is_cancelled_in_time_is_not_done(kv: crdtkv.Store) -> None:
+    with kv.transaction():
+        futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(4)]
+        assert futures[0].cancel() and futures[2].cancel()
+    assert [f.result().value for f in (futures[1], futures[3])] == [1, 3]
+    assert sorted(kv) == ["k1", "k3"]
+
+
+def test_more_than_may_wait_is_refused(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crdtkv.store.group.MAX_WAITING", 3)
+    with kv.transaction():
+        futures = [kv.submit(lambda t: t.counter("n").add(1)) for _ in range(3)]
+        with pytest.raises(Overloaded, match="3 writes wait for a commit already; at most 3") as told:
+            kv.submit(lambda t: t.counter("n").add(1))
+        assert told.value.happened == "no"
+    assert futures[-1].result().value == 3
+
+
+def test_what_waits_when_the_store_is_closed_is_told(kv: crdtkv.Store) -> None:
+    """From a listener, since nobody else may close it while a write waits: what had no turn yet has none."""
+    submitted: list[Any] = []
+
+    def close(record: Any, data: bytes) -> None:
+        submitted.extend(kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(3))
+        kv.close()
+
+    kv.on_commit.append(close)
+    kv.put("a", 1)
+    assert [type(f.exception()) for f in submitted] == [StoreClosed] * 3
+    with pytest.raises(StoreClosed):
+        kv.submit(lambda t: None)
+
+
+def test_what_fails_in_the_commit_is_told(kv: crdtkv.Store, commits: Commits) -> None:
+    commits.good = commits.count + 1
+    with kv.transaction():
+        futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(3)]
+    assert all(isinstance(f.exception(), StorageFailed) for f in futures) and dict(kv) == {}
+    alone = kv.submit(lambda t: t.put("a", 1))
+    assert isinstance(alone.exception(), StorageFailed)
+    commits.good = 1_000
+    assert kv.submit(lambda t: t.put("a", 1)).result().value == 1

@@ -349,7 +349,7 @@ def test_each_reading_is_of_one_instant(kv: crdtkv.Store, read: str) -> None:
     version = kv.put("x", 1).version
     kv.put("x", 2)
     kv.put("y", 2)
-    kv._lock = lock = Counting(kv._lock)  # type: ignore[assignment]
+    kv._lock = kv._reading().lock = lock = Counting(kv._lock)  # type: ignore[assignment]
     acts: dict[str, Any] = {
         "get_many": lambda: kv.get_many(["x", "y"]),
         "scan": lambda: kv.scan(regex="."),
@@ -359,7 +359,7 @@ def test_each_reading_is_of_one_instant(kv: crdtkv.Store, read: str) -> None:
         "diff": lambda: kv.diff("x", version),
     }
     acts[read]()
-    kv._lock = lock.lock
+    kv._lock = kv._reading().lock = lock.lock
     assert lock.taken == 1
 
 

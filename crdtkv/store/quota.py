@@ -1,0 +1,40 @@
+"""How large a store may grow by what is written here.
+
+Law of this room: a write that adds something is refused whole before it is committed, with
+the figures; reads, deletes and what other colos wrote go on. (A colo that took nothing
+more from others would not be equal to them any longer.)
+"""
+
+from __future__ import annotations
+
+from crdtkv.core.cells import is_live
+from crdtkv.core.wire import Record
+from crdtkv.errors import QuotaExceeded
+from crdtkv.replica.members import SYSTEM
+from crdtkv.storage.base import Storage
+
+__all__ = ["Quota"]
+
+_MB = 1_000_000
+
+
+class Quota:
+    """`limit_mb` megabytes (10^6 bytes) of the storage's own size; None: as much as there is room for."""
+
+    def __init__(self, storage: Storage, limit_mb: float | None) -> None:
+        self._storage = storage
+        self._limit = None if limit_mb is None else int(limit_mb * _MB)
+
+    def check(self, made: tuple[Record, bytes] | None) -> None:
+        """Raise QuotaExceeded if this transaction adds to what is full. O(its writes)."""
+        if self._limit is None or made is None or not _adds(made[0]):
+            return
+        size = self._storage.size()
+        if size + len(made[1]) > self._limit:
+            raise QuotaExceeded(
+                f"the store has {size:,} bytes and this write {len(made[1]):,}; its quota is {self._limit:,}"
+            )
+
+
+def _adds(record: Record) -> bool:
+    return any(is_live(write.payload) and not write.key.startswith(SYSTEM) for write in record.writes)

@@ -74,7 +74,7 @@ class SqliteStorage(Layers):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = False
+        self._uncertain = self._unsynced = self._found_log = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -129,8 +129,10 @@ class SqliteStorage(Layers):
         db.execute(f"PRAGMA cache_size=-{self._page_kb}")
         if new:
             self._create()
-        else:
-            migrate(db, FORMAT)
+        self._found_log = not new and self._log_size() > 0
+        with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
+            self._secure()
+        migrate(db, FORMAT)
         self._load()
         if self._normal:
             self._mark(True)
@@ -172,10 +174,14 @@ class SqliteStorage(Layers):
 
     def _check_length(self) -> None:
         """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
-        log = Path(f"{self.path}-wal")
         pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
-        if not (log.exists() and log.stat().st_size) and (found := self.path.stat().st_size) < pages * size:
+        if not self._log_size() and (found := self.path.stat().st_size) < pages * size:
             raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
+
+    def _log_size(self) -> int:
+        """How long SQLite's own log is, in bytes: 0 after a close."""
+        log = Path(f"{self.path}-wal")
+        return log.stat().st_size if log.exists() else 0
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -208,24 +214,38 @@ class SqliteStorage(Layers):
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) in _BROKEN or "decode to UTF-8" in str(error):
                 raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
-            raise StorageFailed(f"{str(self.path)!r} could not be read: {error}", happened="no") from error
+            words = f"{str(self.path)!r} could not be read: {error}"
+            raise StorageFailed(words, happened="no", next_step="see to the disk, then try again") from error
 
     def _save(self, before: dict[tuple[str, Any], Any]) -> None:
         changes = [self._change(table, where, old) for (table, where), old in before.items()]
         committing = False
         try:
+            self._secure()
             self._db.execute("BEGIN IMMEDIATE")
             self._journal.append(changes)
             committing = True
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._unwritten(error, self._undo_commit()) from error
+            undone = self._undo_commit() and not (committing and _in_writing(error))
+            raise self._unwritten(error, undone) from error
         except BaseException:
             # An interrupt while it was committed: if there is nothing left to undo, it is in the file.
             in_file = committing and not self._db.in_transaction
             self.doubtful = not self._undo_commit() or in_file
             raise
+        self._unsynced = self._normal
         self._after_commit({self._unit(table, where) for table, where in before})
+
+    def _secure(self) -> None:
+        """What was found in SQLite's log goes into the file, before it is told and before more is written behind it.
+
+        Where a sync failed before a crash, the system shows as written what the disk may
+        not have, and no later sync tells: it has to be written once more.
+        """
+        if self._found_log:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._found_log = False
 
     def _after_commit(self, units: set[Unit]) -> None:
         try:
@@ -310,6 +330,16 @@ class SqliteStorage(Layers):
             return None  # what it speaks of may be just what a power cut took back
         return self._witness.noted()
 
+    def sync(self) -> None:
+        if not self._unsynced:
+            return
+        try:
+            self._mark(True)  # one commit that is synced syncs those before it
+            self._db.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error as error:
+            raise self._unwritten(error, self._undo_commit()) from error
+        self._unsynced = False
+
     def settle(self) -> None:
         try:
             self._checkpoint.finish()
@@ -323,6 +353,7 @@ class SqliteStorage(Layers):
 
     def _mark(self, unsynced: bool) -> None:
         """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
+        self._secure()
         self._db.execute("PRAGMA synchronous=FULL")
         if unsynced:
             self._tables.write("meta", [((_UNSYNCED,), True)])
@@ -348,6 +379,12 @@ class SqliteStorage(Layers):
         self._db.close()
         if self._witness is not None:
             self._witness.close()
+
+
+def _in_writing(error: sqlite3.Error) -> bool:
+    """Whether a commit failed where its last bytes are written and synced: SQLite takes it back here, but who opens
+    the file after a crash may find it whole."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
 
 
 def _sync(path: Path) -> None:

@@ -123,7 +123,7 @@ def _delete(
 def _expire(
     kv: "Store", out: "Printer", key: Key,
     after: Annotated[
-        str, typer.Argument(metavar="SECONDS", show_default=False, help="It is gone after this long; 'never': it stays.")
+        str, typer.Argument(metavar="SECONDS", show_default=False, help="It is gone after so long; 'never': it stays.")
     ],
 ) -> None:  # fmt: skip
     """Say how long a key stays.

@@ -157,7 +157,8 @@ def test_what_is_wrong_is_said(
 
 STORE_COMMANDS = [" ".join(w) for w, c in COMMANDS.items() if any(p.name == "store" for p in c.params)]
 ARGUMENTS = {
-    "put": ["a", "1"], "get": ["a"], "delete": ["a"], "expire": ["a", "60"], "patch": ["a", "{}"], "append": ["a", "1"], "add": ["a", "1"],
+    "put": ["a", "1"], "get": ["a"], "delete": ["a"], "expire": ["a", "60"],
+    "patch": ["a", "{}"], "append": ["a", "1"], "add": ["a", "1"],
     "remove": ["a", "1"], "incr": ["a"], "revert": ["a", "~1"], "history": ["a"], "diff": ["a"], "blame": ["a"],
     "sync": ["sin.db"], "import": ["keys"], "conflicts restore": ["x"], "conflicts dismiss": ["x"], "rules of": ["a"],
     "members evict": ["sin"], "backup": ["monday.db"], "members resolve": ["x"], "rules set": ["a", "lww"],

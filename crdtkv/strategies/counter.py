@@ -34,7 +34,6 @@ MAX_ONCE_KEY = 256
 class Counter(Strategy):
     """A sum of adds, exact within 64 bits."""
 
-    steady = True
     name = "counter"
     summary = "a sum, each add counted once"
     wins = "all adds count; a reset takes away exactly what it saw"
@@ -46,6 +45,7 @@ class Counter(Strategy):
         "put": "put(n): adds the difference to what the base showed",
         "delete": "delete()",
     }
+    short = frozenset({"add"})
     baseless = frozenset({"add"})
 
     def read(self, tree: Tree) -> Any:
@@ -96,7 +96,7 @@ class Counter(Strategy):
         # A share that was dropped must not begin at 0 again: an old reset may still be on its way
         # that cancels up to what the dropped one had counted.
         floor = env.share_floor
-        own = (share(cell) if cell else Share(floor, floor, floor, floor))
+        own = share(cell) if cell else Share(floor, floor, floor, floor)
         # What reads as absent (deleted, expired) begins at 0.
         own = (own if shown is not ABSENT else own.cancelled_to(own)).plus(n)
         if max(own.up, own.down) >= LIMIT:

@@ -129,6 +129,8 @@ def join_contexts(mine: Context, my_vector: Vector, theirs: Context, their_vecto
     (Not a plain maximum: the write that re-creates an absent key replaces its
     context, and a maximum would bring the replaced entries back.)
     """
+    if not mine:
+        return {r: n for r, n in theirs.items() if n > my_vector.get(r, 0)}
     out: dict[str, int] = {}
     for replica in mine.keys() | theirs.keys():
         m, t = mine.get(replica, 0), theirs.get(replica, 0)
@@ -290,6 +292,10 @@ def due(path: bytes, cell: Cell) -> Stamp | None:
 
     Order cells always may: they go with an element that may have gone before them.
     """
-    if all(is_live(s.payload) for s in cell) and not (cell and is_order(path)):
-        return None
+    for _, _, payload, _, _ in cell:
+        if payload is None or (payload[:1] == b"\xc1" and len(payload) != 2):
+            break  # not live
+    else:
+        if not cell or not is_order(path):
+            return None
     return max(newest_stamp(cell), expiry_of(cell) or 0)

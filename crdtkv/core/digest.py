@@ -9,7 +9,8 @@ Clarke et al. 2003; here against accidents, not against forgers.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgpack
 import xxhash
@@ -20,11 +21,18 @@ __all__ = ["MODULUS", "cell_digest", "context_digest", "key_digest"]
 
 MODULUS = 1 << 128
 
+_pack: Callable[[Any], bytes] = msgpack.Packer().pack  # kept: `packb` makes one for each call
+_hash = xxhash.xxh3_128_intdigest
+
 
 def cell_digest(key: str, path: bytes, cell: Cell) -> int:
     """What a cell adds to the digest. O(siblings)."""
-    place = msgpack.packb((key, path))
-    return sum(xxhash.xxh3_128_intdigest(place + msgpack.packb(sibling)) for sibling in cell)
+    if not cell:
+        return 0
+    place = _pack((key, path))
+    if len(cell) == 1:
+        return _hash(place + _pack(cell[0]))
+    return sum(_hash(place + _pack(sibling)) for sibling in cell)
 
 
 def key_digest(key: str, cells: Mapping[bytes, Cell], context: Context) -> int:
@@ -34,4 +42,7 @@ def key_digest(key: str, cells: Mapping[bytes, Cell], context: Context) -> int:
 
 def context_digest(key: str, context: Context) -> int:
     """What a key's context adds to the digest."""
-    return sum(xxhash.xxh3_128_intdigest(msgpack.packb((key, r, n))) for r, n in context.items())
+    total = 0
+    for r, n in context.items():
+        total += _hash(_pack((key, r, n)))
+    return total

@@ -174,7 +174,8 @@ def is_order(path: bytes) -> bool:
     >>> is_order(b"slist\\x00oe\\x03\\x00\\xff\\x00"), is_order(b"slist\\x00e\\x03\\x00")
     (True, False)
     """
-    return ORDER in path and components(path)[-1][:1] == ORDER
+    # Most paths have the letter somewhere, and no component that begins with it.
+    return (path[:1] == ORDER or b"\0o" in path) and components(path)[-1][:1] == ORDER
 
 
 def pretty(path: bytes) -> str:

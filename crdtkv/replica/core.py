@@ -148,6 +148,8 @@ class Replica:
         if not cell:
             self._note_share(path, old)
         self.memos.changed(key, path, old, cell)
+        if not old:
+            return
         standing = {s.dot for s in cell}
         gone = [s for s in old if s.dot not in standing and s.dot != by]
         if gone:

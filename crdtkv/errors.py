@@ -40,6 +40,7 @@ CrdtkvError
         FormatTooNew
     Unavailable               try again
         BaseNotHere
+        Overloaded
         StorageFailed
     Corrupt                   never should be
         ChainBroken
@@ -72,6 +73,7 @@ __all__ = [
     "NotAMember",
     "NotAStore",
     "Overflow",
+    "Overloaded",
     "PatchInvalid",
     "PatternInvalid",
     "PreconditionFailed",
@@ -414,6 +416,13 @@ class BaseNotHere(Unavailable):
 
     code = "base-not-here"
     next_step = "try again shortly, or at the colo that gave you the version"
+
+
+class Overloaded(Unavailable):
+    """More is asked for than can be kept waiting."""
+
+    code = "overloaded"
+    next_step = "wait until some of it is done, then try again"
 
 
 class StorageFailed(Unavailable):

@@ -82,7 +82,7 @@ def limits_table() -> str:
                   "ahead of its peers it refuses to write"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
                  f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
-        ("writes of several threads that share a commit", f"{group.MAX_GROUP}"),
+        ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
         ("message", f"{wire.MAX_MESSAGE >> 30} GiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip

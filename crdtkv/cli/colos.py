@@ -43,6 +43,8 @@ def _sync(
     rows: list[dict[str, Any]] = []
     wrong: list[str] = []
     for path in others:
+        if not path.exists():
+            warn(f"there was no {str(path)!r}; it is made, a new colo")
         with open_named(path, None, makes=True) as other:
             report = kv.sync(other)
             rows.append({

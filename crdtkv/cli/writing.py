@@ -1,4 +1,4 @@
-"""Commands that write a key: put, delete, patch, append, add, remove, incr, revert."""
+"""Commands that write a key: put, delete, expire, patch, append, add, remove, incr, revert."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,6 +65,7 @@ def add_to(app: typer.Typer) -> None:
     put = "crdtkv put todo '[1, 2, 3]'\ncrdtkv put logo --file a.gif --type image/gif"
     on_store(app, "put", put, makes=True, taking=_VALUE)(_put)
     on_store(app, "delete", "crdtkv delete todo")(_delete)
+    on_store(app, "expire", "crdtkv expire session/7 3600\ncrdtkv expire session/7 never")(_expire)
     patch = """crdtkv patch page '{"title": "Hats", "draft": null}'"""
     on_store(app, "patch", patch, makes=True, taking=_PATCH)(_patch)
     on_store(app, "append", "crdtkv append todo 8 9", makes=True, taking=_VALUES)(_append)
@@ -117,6 +118,36 @@ def _delete(
     for key in keys:
         if key not in there:
             warn(f"there was no {key!r}")
+
+
+def _expire(
+    kv: "Store", out: "Printer", key: Key,
+    after: Annotated[
+        str, typer.Argument(metavar="SECONDS", show_default=False, help="It is gone after so long; 'never': it stays.")
+    ],
+) -> None:  # fmt: skip
+    """Say how long a key stays.
+
+    Raw: when it goes, in milliseconds since 1970; nothing if it stays.
+    """
+    there = key in kv
+    kv.expire(key, _seconds(after))
+    entry = kv.get(key)
+    if not there:
+        warn(f"there was no {key!r}")
+    elif entry is None:
+        warn(f"{key!r} is gone already")
+    else:
+        out.record(("key", "expires"), {"key": key, "expires": entry.expires}, ["expires"])
+
+
+def _seconds(words: str) -> float | None:
+    if words == "never":
+        return None
+    try:
+        return float(words)
+    except ValueError:
+        raise typer.BadParameter(f"{words!r} is no number of seconds, nor 'never'", param_hint="SECONDS") from None
 
 
 def _patch(kv: "Store", out: "Printer", key: Key, patch: Any, base: Base = None) -> None:

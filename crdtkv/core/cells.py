@@ -292,9 +292,9 @@ def due(path: bytes, cell: Cell) -> Stamp | None:
 
     Order cells always may: they go with an element that may have gone before them.
     """
-    for _, _, payload, _, _ in cell:
-        if payload is None or (payload[:1] == b"\xc1" and len(payload) != 2):
-            break  # not live
+    for s in cell:
+        if not is_live(s[2]):
+            break
     else:
         if not cell or not is_order(path):
             return None

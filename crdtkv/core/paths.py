@@ -38,6 +38,7 @@ __all__ = [
     "is_counted",
     "is_order",
     "join",
+    "last_tag",
     "pretty",
     "split",
 ]
@@ -159,13 +160,25 @@ def components(path: bytes) -> list[bytes]:
     return out
 
 
+def last_tag(path: bytes) -> bytes:
+    """The tag of the last component of a path; of the empty path none. O(component).
+
+    >>> last_tag(b"sset\\x00vr\\x00"), last_tag(b"soe\\x03\\x00\\xff\\x00")
+    (b'v', b's')
+    """
+    at = path.rfind(b"\0", 0, -1)
+    while at >= 0 and path[at + 1] == 0xFF:
+        at = path.rfind(b"\0", 0, at)
+    return path[at + 1 : at + 2]
+
+
 def is_counted(path: bytes) -> bool:
     """Whether a path ends in a counter's share or keyed increment: cells that are cancelled, never swept. O(path).
 
     >>> is_counted(b"scounter\\x00rlhr\\x00"), is_counted(b"sset\\x00vr\\x00")
     (True, False)
     """
-    return path != b"" and components(path)[-1][:1] in (REPLICA, ONCE)
+    return last_tag(path) in (REPLICA, ONCE)
 
 
 def is_order(path: bytes) -> bool:
@@ -174,8 +187,7 @@ def is_order(path: bytes) -> bool:
     >>> is_order(b"slist\\x00oe\\x03\\x00\\xff\\x00"), is_order(b"slist\\x00e\\x03\\x00")
     (True, False)
     """
-    # Most paths have the letter somewhere, and no component that begins with it.
-    return (path[:1] == ORDER or b"\0o" in path) and components(path)[-1][:1] == ORDER
+    return last_tag(path) == ORDER
 
 
 def pretty(path: bytes) -> str:

@@ -128,10 +128,10 @@ Message = Record | CatchUp
 def encode(message: Message) -> bytes:
     """The bytes of a message. O(size). TooLarge above MAX_MESSAGE."""
     kind, body = (b"r", _record_out(message)) if isinstance(message, Record) else (b"c", _catch_up_out(message))
-    data = bytes([VERSION]) + kind + msgpack.packb(body, use_bin_type=True)
+    data: bytes = bytes((VERSION,)) + kind + msgpack.packb(body, use_bin_type=True)
     if len(data) + _CHECK > MAX_MESSAGE:
         raise TooLarge(f"message is {len(data)} bytes; at most {MAX_MESSAGE}")
-    return bytes(data + xxhash.xxh32_digest(data))
+    return data + xxhash.xxh32_digest(data)
 
 
 def decode(data: bytes) -> Message:
@@ -174,7 +174,7 @@ def chain(data: bytes) -> int:
 
 
 def _dots_out(dots: tuple[Dot, ...]) -> list[Any]:
-    return [part for dot in dots for part in dot]
+    return [*dots[0]] if len(dots) == 1 else [part for dot in dots for part in dot]
 
 
 def _trim(fields: list[Any]) -> list[Any]:
@@ -186,9 +186,15 @@ def _trim(fields: list[Any]) -> list[Any]:
 
 def _record_out(r: Record) -> list[Any]:
     by_key: dict[str, list[Any]] = {}
-    for w in r.writes:
-        by_key.setdefault(w.key, []).append(_trim([w.path, w.payload, _dots_out(w.parents), _dots_out(w.lost)]))
-    writes = [[key, *cells] for key, cells in by_key.items()]
+    for key, path, payload, parents, lost in r.writes:
+        group = by_key.get(key)
+        if group is None:
+            group = by_key[key] = [key]
+        if lost:
+            group.append((path, payload, _dots_out(parents), _dots_out(lost)))
+        else:
+            group.append((path, payload, _dots_out(parents)) if parents else (path, payload))
+    writes = list(by_key.values())
     return _trim([*r.dot, r.stamp, r.previous, r.needs, r.floor, writes, [list(life) for life in r.lives]])
 
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from crdtkv.core.cells import Cell, Context
+from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, cell_digest, context_digest
+from crdtkv.core.digest import MODULUS, cell_digest, context_digest, entry_digest
 from crdtkv.core.state import State
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
@@ -26,6 +26,7 @@ from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
 
 __all__ = [
+    "Before",
     "CEILING_MS",
     "CLOCK_BOUND_MS",
     "OFFSET_MS",
@@ -39,6 +40,9 @@ CLOCK_BOUND_MS = 60_000
 CEILING_MS = 1_000
 RECENT_RECORDS = 4_096
 OFFSET_MS = 600_000
+
+Before = tuple[State, dict[str, int]]
+"""What a transaction begins from: the state, and what was said of it in the last record."""
 
 
 class Replica:
@@ -72,22 +76,35 @@ class Replica:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        before, spoken = self.state.copy(), self.spoken
-        self.changed = {}
-        self.storage.begin()
+        before = self.begin()
         try:
             yield
-            kept = self.keep_state()
-            self.storage.commit()
+            kept = self.commit()
         except BaseException:
-            # An interrupt may come between a commit and its return: then it is one.
-            if not self.storage.committed:
-                self.state, self.spoken = before, spoken
-                self.storage.rollback()
-            self.changed = {}
-            self.memos.clear()
+            self.undo(before)
             raise
         self.committed(kept)
+
+    def begin(self) -> Before:
+        """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it."""
+        before = self.state.copy(), self.spoken
+        self.changed = {}
+        self.storage.begin()
+        return before
+
+    def commit(self) -> State:
+        """All that was written since `begin` is kept; the state as the storage has it."""
+        kept = self.keep_state()
+        self.storage.commit()
+        return kept
+
+    def undo(self, before: Before) -> None:
+        """All is as it was at `begin`, unless it is committed: an interrupt may come between that and its return."""
+        if not self.storage.committed:
+            self.state, self.spoken = before
+            self.storage.rollback()
+        self.changed = {}
+        self.memos.clear()
 
     def keep_state(self) -> State:
         """What has changed of the state goes into the open transaction: the rest of it seldom, its tip always.
@@ -142,16 +159,16 @@ class Replica:
         old = self.storage.cells(key).get(path, ())
         if old == cell:
             return
-        self.changed.setdefault(key, {}).setdefault(path, old)
+        changed = self.changed.get(key)
+        if changed is None:
+            changed = self.changed[key] = {}
+        changed.setdefault(path, old)
         self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
         self.storage.put_cell(key, path, cell)
         if not cell:
             self._note_share(path, old)
         self.memos.changed(key, path, old, cell)
-        if not old:
-            return
-        standing = {s.dot for s in cell}
-        gone = [s for s in old if s.dot not in standing and s.dot != by]
+        gone = _gone(old, cell, by) if old else ()
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
 
@@ -168,6 +185,17 @@ class Replica:
             change = context_digest(key, context) - context_digest(key, old)
             self.state.digest = (self.state.digest + change) % MODULUS
             self.storage.put_context(key, dict(context))
+            self.memos.touched(key)
+
+    def touch(self, key: str, dot: Dot) -> None:
+        """`dot` is the last of its replica in the key's context. As `set_context`; O(1)."""
+        context = self.storage.context(key)
+        replica, n = dot
+        old = context.get(replica)
+        if old != n:
+            change = entry_digest(key, replica, n) - (0 if old is None else entry_digest(key, replica, old))
+            self.state.digest = (self.state.digest + change) % MODULUS
+            self.storage.put_context(key, {**context, replica: n})
             self.memos.touched(key)
 
     # time
@@ -200,6 +228,7 @@ class Replica:
         if (state.ceiling, state.low_ceiling) != self.reserved:
             with self.transaction():
                 pass
+        self.storage.sync()  # others forget on our word: who comes back from a power cut knows no less than it said
 
     def observe(self, stamp: Stamp) -> None:
         """A stamp was received: the clock moves past it, but not far past the wall."""
@@ -278,3 +307,9 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
+
+
+def _gone(old: Cell, cell: Cell, by: Dot | None) -> list[Sibling]:
+    """What stood and does not stand any more; what `by` itself had written there was never seen by others."""
+    standing = {s.dot for s in cell}
+    return [s for s in old if s.dot not in standing and s.dot != by]

@@ -48,6 +48,8 @@ from crdtkv.strategies.roots import (
 
 __all__ = ["Draft"]
 
+_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+
 
 class Draft:
     """One transaction of `replica`, inside `replica.transaction()`."""
@@ -61,6 +63,8 @@ class Draft:
         self.touched: dict[tuple[str, bytes], None] = {}
         self.keys: set[str] = set()
         self.lives: dict[str, dict[str, int]] = {}
+        self.long = False
+        """Whether anything was written the long way."""
 
     # operations
 
@@ -80,8 +84,9 @@ class Draft:
         shown = self._shown(key)
         chosen = self._choose(key, shown, spec, family, operation)
         base = None if operation.name in chosen.baseless else base
-        # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
-        self.replica.check_absorbed(key, {r: n for r, n in (base or {}).items() if (r, n) != self.dot})
+        if base is not None:
+            # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
+            self.replica.check_absorbed(key, {r: n for r, n in base.items() if (r, n) != self.dot})
         then = self._then(key, base, chosen) if shown is not None else None
         if operation.name == "delete":
             for found, tree in self._roots(key):
@@ -91,7 +96,7 @@ class Draft:
         if operation.name == "put" and shown is not None:
             # What other strategies show of the key is replaced with it, as far as the base had seen it.
             for found, tree in self._roots(key):
-                if found.spec != chosen.spec and found.present(tree):
+                if found is not chosen and found.spec != chosen.spec and found.present(tree):
                     self._edit(key, found, tree, Operation("delete"), base, then, present=True)
         tree = Tree(self._cells(key), root_path(chosen.spec), self._expired(key), self.replica.memo(key))
         self._edit(key, chosen, tree, operation, base, then, present=shown is not None)
@@ -131,9 +136,9 @@ class Draft:
         for write in writes:
             self._write(key, write._replace(path=tree.prefix + write.path), covered, base is not None and present)
         self._touch(key)
-        self._check_size(key, chosen, tree, writes)
+        self.check_size(key, chosen, tree, writes)
 
-    def _check_size(self, key: str, chosen: Strategy, tree: Tree, writes: list[Write]) -> None:
+    def check_size(self, key: str, chosen: Strategy, tree: Tree, writes: list[Write]) -> None:
         """Raises TooLarge for what was made larger than one put can be, write by write.
 
         What only takes away is welcome, also where two colos together have made more of it.
@@ -177,6 +182,31 @@ class Draft:
         self._write(key, write, covered, False)
         self._touch(key)
 
+    # the short way (replica/leaf.py)
+
+    def env(self, key: str, tree: Tree) -> Env:
+        """What an edit may know whose client has seen all that is here."""
+        replica = self.replica
+        seen, rule = replica.storage.context(key), self.rule_of(key)
+        return Env(*self.dot, self.stamp, seen, _everything, tree, replica.state.share_floor, rule.strategy_for)
+
+    def begin_first(self, key: str) -> None:
+        """`_begin_life` of a key of which nothing is known here, neither standing nor past."""
+        if self.replica.state.floor:
+            # Where a purge had dropped the key whole, its floor says what is replaced.
+            self.lives[key] = {}
+
+    def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> None:
+        """`_write` of a live payload by who has seen all that stands at its place."""
+        if not old:
+            own = _new(Sibling, (self.dot, self.stamp, payload, (), ()))
+        elif len(old) == 1 and old[0].dot != self.dot:
+            own = _new(Sibling, (self.dot, self.stamp, payload, (old[0].dot,), ()))
+        else:
+            own = self._sibling(old, payload, [s.dot for s in old if s.dot != self.dot], [])
+        self._set(key, path, (own,))
+        self._touch(key)
+
     # bases
 
     def _then(self, key: str, base: Context | None, chosen: Strategy) -> Cells | None:
@@ -203,13 +233,14 @@ class Draft:
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:
-            return lambda dot: True
+            return _everything
         own = self.dot
         return lambda dot: covers(base, dot) or dot == own
 
     # writes
 
     def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
+        self.long = True
         sweeps = is_sweep(write.payload)
         joined = self._with_earlier(key, write) if sweeps else None
         if joined is None:
@@ -218,7 +249,6 @@ class Draft:
             self._sweep(key, write)
             write = write._replace(payload=joined or write.payload)
         old = self._cells(key).get(write.path, ())
-        prior = next((s for s in old if s.dot == self.dot), None)
         replaced = [
             s.dot
             for s in old
@@ -226,13 +256,18 @@ class Draft:
             if s.dot != self.dot and (write.all or covered(s.dot) or (sweeps and not is_live(s.payload)))
         ]
         lost = [dot for dot in replaced if write.beats and based and not covered(dot)]
-        own = Sibling(
-            self.dot, self.stamp, write.payload,
+        own = self._sibling(old, write.payload, replaced, lost)
+        gone = {*replaced, self.dot}
+        self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
+
+    def _sibling(self, old: Cell, payload: bytes | None, replaced: list[Dot], lost: list[Dot]) -> Sibling:
+        """What this draft leaves in a cell, given what stands there: also what it has written there before."""
+        prior = next((s for s in old if s.dot == self.dot), None)
+        return Sibling(
+            self.dot, self.stamp, payload,
             tuple(sorted({*replaced, *(prior.parents if prior else ())})),
             tuple(sorted({*lost, *(prior.lost if prior else ())})),
         )  # fmt: skip
-        gone = {*replaced, self.dot}
-        self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
 
     def _with_earlier(self, key: str, write: Write) -> bytes | None:
         """A sweep that says also what an earlier one of this draft, at the same cell, had swept; None if none can."""
@@ -317,9 +352,7 @@ class Draft:
         return dict(self.replica.storage.context(key))
 
     def _touch(self, key: str) -> None:
-        context = self.replica.storage.context(key)
-        if context.get(self.dot[0]) != self.dot[1]:
-            self.replica.set_context(key, {**context, self.dot[0]: self.dot[1]})
+        self.replica.touch(key, self.dot)
 
     # the record
 
@@ -327,24 +360,27 @@ class Draft:
         """The transaction as a record, and its bytes; the replica has advanced past it. None if nothing changed."""
         if not self.touched:
             return None
-        replica, state = self.replica, self.replica.state
-        writes = tuple(
-            RecordWrite(key, path, own.payload, own.parents, own.lost)
+        replica, state, dot = self.replica, self.replica.state, self.dot
+        cells = replica.storage.cells
+        writes = [
+            _new(RecordWrite, (key, path, payload, parents, lost))
             for key, path in self.touched
-            for own in replica.storage.cells(key).get(path, ())
-            if own.dot == self.dot
-        )
+            for by, _, payload, parents, lost in cells(key).get(path, ())
+            if by == dot
+        ]
+        needs = {} if state.vector == replica.spoken else ahead(state.vector, replica.spoken)
         record = Record(
-            self.dot, self.stamp, state.chains.get(state.id, 0), ahead(state.vector, replica.spoken), state.floor,
-            writes, tuple(self.lives.items()),
-        )  # fmt: skip
+            dot, self.stamp, state.chains.get(state.id, 0), needs, state.floor, tuple(writes), tuple(self.lives.items())
+        )
         data = encode(record)
         state.vector[state.id] = self.dot[1]
         state.heard[state.id] = self.stamp
         state.chains[state.id] = chain(data)
-        replica.spoken = dict(state.vector)
-        inbox.note_own(replica, self.dot)
-        purge_to(replica, 0)
+        replica.spoken = state.vector.copy()
+        if self.long:
+            # What took the short way had seen all that it replaced, and nothing else goes with it.
+            inbox.note_own(replica, self.dot)
+            purge_to(replica, 0)
         return record, data
 
     # small readings
@@ -376,10 +412,16 @@ class Draft:
             chosen = strategy(rule.strategy if spec is None else spec)
             if spec is None and family is not None and chosen.name != family:
                 chosen = strategy(family)
-        known = (*chosen.operations, "put", "delete")
-        if operation.name not in known or (family is not None and chosen.name != family):
-            takes = ", ".join(dict.fromkeys(known))
+        name = operation.name
+        known = name in ("put", "delete") or (isinstance(name, str) and name in chosen.operations)
+        if not known or (family is not None and chosen.name != family):
+            takes = ", ".join(dict.fromkeys((*chosen.operations, "put", "delete")))
             raise WrongOperation(
                 f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
             )
         return chosen
+
+
+def _everything(dot: Dot) -> bool:
+    """Without a base: all that is here was seen."""
+    return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from crdtkv.core.clocks import Stamp, make_stamp
+from crdtkv.core.clocks import Stamp, Vector, make_stamp
 from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.rules import DEFAULT
 from crdtkv.core.state import State
@@ -132,17 +132,27 @@ def _hash_of(replica: Replica, n: int) -> int | None:
     return next((chain(data) for record, data in replica.recent if record.dot == (replica.state.id, n)), None)
 
 
-def adopt(replica: Replica, message: CatchUp) -> None:
-    """A restored copy that is a member still takes all that a member has, and then a new name.
+def adopt(replica: Replica, ancestry: list[Ancestor], message: CatchUp) -> None:
+    """A restored copy that is a member still takes all that its sponsor has, and the new name that this one gave it.
 
-    What it holds stays as it is, and its past is minted by nobody again.
+    (Not one that it takes by itself: what it announced before it was copied, or since,
+    it may know no more, and who has forgotten things for that must not take it for who
+    it was.) What it holds stays as it is, and its past is minted by nobody again.
     """
     with replica.transaction():
         give_up(replica, "it waited in a copy that was restored")
         take(replica, message)
-        replica.state.copied = False
-        made = _rename(replica, _above(message))
-    replica.minted(made)
+        state = replica.state
+        state.id, state.copied = ancestry[0][0], False
+        state.lineage = [*state.lineage, state.id]
+        state.ancestry = _kept(ancestry)
+        state.clock = max(state.clock, _above(message))
+        members.announce(replica)
+    replica.spoken = {}
+
+
+def _kept(ancestry: list[Ancestor]) -> list[list[Any]]:
+    return [[id, *joined] for id, joined in ancestry[:MAX_ANCESTRY]]
 
 
 def _above(message: CatchUp) -> Stamp:
@@ -181,10 +191,12 @@ def _retire(draft: Draft, ids: Iterable[str]) -> None:
 # joining and coming back
 
 
-def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[list[Ancestor], CatchUp]:
+def sponsor(
+    replica: Replica, new: str, old: Iterable[str], since: Vector | None = None
+) -> tuple[list[Ancestor], CatchUp]:  # fmt: skip
     """Make `new` a member and retire `old` and every other incarnation of its colo; then cut the snapshot.
 
-    Who admitted `new`, and the snapshot.
+    Who admitted `new`, and the snapshot: a full join, or what one that is at `since` lacks.
     """
     if not members.is_live_member(replica):
         raise NotAMember(f"{replica.state.id} is not a member itself, so it cannot be a sponsor; join through another")
@@ -196,7 +208,7 @@ def sponsor(replica: Replica, new: str, old: Iterable[str]) -> tuple[list[Ancest
 
     made = transact(replica, act)
     assert made is not None, f"making {new} a member wrote nothing"
-    return [(new, made[0].dot), *members.view(replica).ancestry], catch_up(replica, {}, full=True)
+    return [(new, made[0].dot), *members.view(replica).ancestry], catch_up(replica, since or {}, full=since is None)
 
 
 def return_to(
@@ -214,7 +226,7 @@ def return_to(
         _forget_everything(replica)
         replica.state = State(
             new, [*old.lineage, new], namespace, clock=old.clock, ceiling=old.ceiling, home=old.home,
-            ancestry=[[id, *joined] for id, joined in ancestry[:MAX_ANCESTRY]], pending=[*old.pending, *pending],
+            ancestry=_kept(ancestry), pending=[*old.pending, *pending],
         )  # fmt: skip
         if old.copied:
             give_up(replica, "a copy that was restored held it, and its members had moved on")
@@ -246,11 +258,8 @@ def rename(replica: Replica) -> None:
     replica.minted(made)
 
 
-def _rename(replica: Replica, least: Stamp = 0, out: Sequence[str] = ()) -> Made | None:
-    """Inside a transaction: a new incarnation, and its first transaction, which retires the old one and evicts `out`.
-
-    All that it mints is stamped above `least`.
-    """
+def _rename(replica: Replica, out: Sequence[str] = ()) -> Made | None:
+    """Inside a transaction: a new incarnation; its first transaction retires the old one and evicts `out`."""
     state = replica.state
     old, new = state.id, f"{colo_of(state.id)}~{replica.token()}"
     state.id = new
@@ -261,7 +270,6 @@ def _rename(replica: Replica, least: Stamp = 0, out: Sequence[str] = ()) -> Made
         # writes above all that the old one's word let others forget up to.
         state.wall_ms = replica.wall_ms()
         state.clock = state.ceiling = max(make_stamp(replica.wall_ms()), state.floor, state.low_ceiling)
-    state.clock = max(state.clock, least)
     replica.spoken = {}
 
     def act(draft: Draft) -> None:
@@ -279,7 +287,7 @@ def mend(replica: Replica) -> None:
     Its clock begins above every low that the old one announced: what others may have
     forgotten up to lies below that (`State.low_ceiling`).
     """
-    if members.is_live_member(replica) and replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS:
+    if replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS and members.is_live_member(replica):
         replica.offsets.clear()
         rename(replica)
 

@@ -103,10 +103,10 @@ def members(replica: Replica) -> frozenset[str]:
     before it was known here.
     """
     version = replica.storage.context(MEMBERS)
-    cached: tuple[Any, frozenset[str]] | None = replica.__dict__.get("_members")
-    if cached is None or cached[0] != version:
+    cached: tuple[Any, frozenset[str]] | None = replica.memos.derived.get("members")
+    if cached is None or (cached[0] is not version and cached[0] != version):
         cached = (version, frozenset(_last_of_each_colo(replica)))
-        replica.__dict__["_members"] = cached
+        replica.memos.derived["members"] = cached
     return cached[1]
 
 
@@ -217,12 +217,12 @@ def _facts(replica: Replica) -> int:
 def chain_links(replica: Replica) -> list[Link]:
     """The acts known here, in no order that matters. Cached until there is another."""
     version = replica.storage.context(CHAIN)
-    cached: tuple[Any, list[Link]] | None = replica.__dict__.get("_links")
+    cached: tuple[Any, list[Link]] | None = replica.memos.derived.get("links")
     if cached is None or cached[0] != version:
         value = replica.read(CHAIN)
         rows = [] if value is ABSENT else value
         links = [Link(r["id"], tuple(r["after"]), tuple(r["out"]), tuple(r["over"])) for r in rows]
-        cached = replica.__dict__["_links"] = (version, links)
+        cached = replica.memos.derived["links"] = (version, links)
     return cached[1]
 
 

@@ -29,7 +29,7 @@ TOLD = 8192
 class Memo:
     """What was made of one key's cells."""
 
-    __slots__ = ("_roots", "_shown", "_weight", "documents")
+    __slots__ = ("_cells", "_roots", "_shown", "_weight", "documents")
 
     def __init__(self) -> None:
         self.documents: dict[bytes, Any] = {}
@@ -37,19 +37,26 @@ class Memo:
         self._weight: int | None = None
         self._roots: list[Root] | None = None
         self._shown: Root | None = None
+        self._cells: Cells | None = None
 
     def roots(self, cells: Cells) -> list[Root]:
         """The strategies of a key without a date. O(1) until a cell changes; not to be mutated."""
-        if self._roots is None:
+        if self._roots is None or self._cells is not cells:
             assert TTL_PATH not in cells, "with a date it depends on the time"
             self._roots = list(roots_in(cells, memo=self.documents))
             self._shown = pick(self._roots)
+            self._cells = cells
         return self._roots
 
     def shown(self, cells: Cells) -> Root | None:
         """Which of them is read; None: the key is absent. O(1) until a cell changes."""
         self.roots(cells)
         return self._shown
+
+    def shows_still(self, cells: Cells, shown: Root) -> None:
+        """A cell has changed, and `shown` is what the key shows, and all it holds, as before. O(1)."""
+        if self._cells is cells:
+            self._roots, self._shown = [shown], shown
 
     def weight(self, cells: Cells) -> int:
         """Bytes that the packed value does not exceed. O(cells) once, then O(1)."""
@@ -70,6 +77,8 @@ class Memos:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
+        self.derived: dict[str, Any] = {}
+        """What was made of the system's keys: each with the version that it was made of."""
         self._told: OrderedDict[str, Any] = OrderedDict()
         self._learnt = learnt()
 
@@ -112,8 +121,9 @@ class Memos:
         self._told.pop(key, None)
 
     def clear(self) -> None:
-        """Cells were changed, and nobody said which."""
+        """Cells were changed, and nobody said which. (A version that was undone may come again, of another write.)"""
         self._kept.clear()
+        self.derived.clear()
         self._told.clear()
 
     def _learn(self) -> None:

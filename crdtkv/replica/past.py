@@ -63,17 +63,18 @@ def keep(
     dots = (by,) if by else ()
     gone = [Superseded(s, dots, dict(until) if until is not None else None, wall_ms) for s in old]
     rows = storage.past(key).get(path, ()) + tuple(gone)
-    excess = max(0, len(rows) - limit.cells)
-    now = storage.context(key)
-    if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
-        begin_again(storage, key, merge([now, dict(dots), until or {}]))
-        return
-    _forget(storage, key, rows[:excess], now or dict(dots))
-    storage.put_past(key, path, rows[excess:])
-    deleted = max((when for s in old if (when := due(path, (s,))) is not None), default=0)
-    horizon = storage.horizon(key)
-    if limit.cells and deleted > horizon.deleted:
-        storage.put_horizon(key, horizon._replace(deleted=deleted))
+    excess = len(rows) - limit.cells
+    if excess > 0:
+        now = storage.context(key)
+        if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
+            begin_again(storage, key, merge([now, dict(dots), until or {}]))
+            return
+        _forget(storage, key, rows[:excess], now or dict(dots))
+        rows = rows[excess:]
+    storage.put_past(key, path, rows)
+    deleted = max([when for s in old if (when := due(path, (s,))) is not None], default=0)
+    if deleted and limit.cells and deleted > storage.horizon(key).deleted:
+        storage.put_horizon(key, storage.horizon(key)._replace(deleted=deleted))
 
 
 def _decides(row: Superseded, floor: Floor) -> bool:
@@ -90,6 +91,8 @@ def note_floor(storage: Storage, key: str, dot: Dot, before: Vector, floor: Stam
     Of what was deleted here it may name nothing, because there it was not any more.
     """
     horizon = storage.horizon(key)
+    if horizon is NO_HORIZON:
+        return
     noted = max((f.floor for f in horizon.floors if f.dot[0] == dot[0]), default=0)
     if min(floor, horizon.deleted) > noted:
         storage.put_horizon(key, horizon._replace(floors=(*horizon.floors, Floor(dot, dict(before), floor))))

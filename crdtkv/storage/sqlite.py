@@ -80,7 +80,7 @@ class SqliteStorage(MemoryStorage):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = False
+        self._uncertain = self._unsynced = self._found_log = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -131,7 +131,10 @@ class SqliteStorage(MemoryStorage):
         db.execute("PRAGMA synchronous=FULL")
         if new:
             self._create()
+        self._found_log = not new and self._log_size() > 0
         self._load()
+        with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
+            self._secure()
         self._uncertain = self._meta.pop(_UNSYNCED, None) is not None
         if self._normal:
             self._mark(True)
@@ -174,10 +177,14 @@ class SqliteStorage(MemoryStorage):
 
     def _check_length(self) -> None:
         """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
-        log = Path(f"{self.path}-wal")
         pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
-        if not (log.exists() and log.stat().st_size) and (found := self.path.stat().st_size) < pages * size:
+        if not self._log_size() and (found := self.path.stat().st_size) < pages * size:
             raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
+
+    def _log_size(self) -> int:
+        """How long SQLite's own log is, in bytes: 0 after a close."""
+        log = Path(f"{self.path}-wal")
+        return log.stat().st_size if log.exists() else 0
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -230,18 +237,31 @@ class SqliteStorage(MemoryStorage):
         changes = [self._change(table, where, old) for (table, where), old in before.items()]
         committing = False
         try:
+            self._secure()
             self._db.execute("BEGIN IMMEDIATE")
             self._journal.append(changes)
             committing = True
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            raise self._unwritten(error, self._undo_commit()) from error
+            undone = self._undo_commit() and not (committing and _in_writing(error))
+            raise self._unwritten(error, undone) from error
         except BaseException:
             # An interrupt while it was committed: if there is nothing left to undo, it is in the file.
             in_file = committing and not self._db.in_transaction
             self.doubtful = not self._undo_commit() or in_file
             raise
+        self._unsynced = self._normal
         self._after_commit({(_TABLE_OF.get(table, table), where) for table, where, _ in changes})
+
+    def _secure(self) -> None:
+        """What was found in SQLite's log goes into the file, before it is told and before more is written behind it.
+
+        Where a sync failed before a crash, the system shows as written what the disk may
+        not have, and no later sync tells: it has to be written once more.
+        """
+        if self._found_log:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._found_log = False
 
     def _change(self, table: str, where: Any, old: Any) -> Change:
         """What a row is now, or how it has grown: for the journal."""
@@ -345,6 +365,16 @@ class SqliteStorage(MemoryStorage):
             return None  # what it speaks of may be just what a power cut took back
         return self._witness.noted()
 
+    def sync(self) -> None:
+        if not self._unsynced:
+            return
+        try:
+            self._mark(True)  # one commit that is synced syncs those before it
+            self._db.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error as error:
+            raise self._unwritten(error, self._undo_commit()) from error
+        self._unsynced = False
+
     def settle(self) -> None:
         try:
             self._checkpoint.finish()
@@ -358,6 +388,7 @@ class SqliteStorage(MemoryStorage):
 
     def _mark(self, unsynced: bool) -> None:
         """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
+        self._secure()
         self._db.execute("PRAGMA synchronous=FULL")
         if unsynced:
             row = (_UNSYNCED, *pack_row("meta", (_UNSYNCED,), True))
@@ -381,6 +412,12 @@ class SqliteStorage(MemoryStorage):
         self._db.close()
         if self._witness is not None:
             self._witness.close()
+
+
+def _in_writing(error: sqlite3.Error) -> bool:
+    """Whether a commit failed where its last bytes are written and synced: SQLite takes it back here, but who opens
+    the file after a crash may find it whole."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
 
 
 def _sync(path: Path) -> None:

@@ -15,6 +15,7 @@ their length.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 __all__ = ["TOLERANCE_NS", "Witness"]
@@ -23,6 +24,7 @@ TOLERANCE_NS = 20_000_000
 """The system's clock for files moves in steps of some milliseconds."""
 
 _WIDTH = 160
+_COMPARE_EVERY = 1_000
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -34,15 +36,20 @@ class Witness:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         self._boot = _BOOT.read_text().strip() if _BOOT.is_file() else ""
         self._synced = not self.restarted()
+        self._ahead = 0
+        self._since = 0
 
     def note(self, words: str) -> None:
-        """Remember `words`. Some 10 µs: not synced, but for the first since the machine was started."""
-        changed = self._write(words, os.fstat(self._file).st_ctime_ns)
+        """Remember `words`. Some 2 µs: not synced, but for the first since the machine was started."""
+        if self._since == 0:
+            self._compare(words)
+        self._since = (self._since + 1) % _COMPARE_EVERY
         if not self._synced:
             self._sync()
         while True:
-            said, changed = changed, self._write(words, changed)
-            if changed - said <= TOLERANCE_NS:
+            now = time.time_ns()
+            self._write(words, now + self._ahead)
+            if time.time_ns() - now <= TOLERANCE_NS // 2:
                 return
 
     def noted(self) -> str:
@@ -62,6 +69,16 @@ class Witness:
             os.close(self._file)
             self._file = -1
 
+    def _compare(self, words: str) -> None:
+        """How far the clock that dates this file is ahead of ours: not at all, but where another machine has it."""
+        while True:
+            now = time.time_ns()
+            self._write(words, 0)
+            ahead = os.fstat(self._file).st_ctime_ns - now
+            if time.time_ns() - now <= TOLERANCE_NS // 2:
+                self._ahead = ahead if abs(ahead) > TOLERANCE_NS // 2 else 0
+                return
+
     def _read(self) -> tuple[str, str, int]:
         """Words, boot, and when the file says that it was changed."""
         os.lseek(self._file, 0, os.SEEK_SET)
@@ -80,9 +97,7 @@ class Witness:
             os.close(folder)
         self._synced = True
 
-    def _write(self, words: str, changed: int) -> int:
-        """Write, saying that this file changed at `changed`; when it did."""
+    def _write(self, words: str, changed: int) -> None:
+        """Write, saying that this file changed at `changed`."""
         line = f"{words}|{self._boot}|{changed}|".ljust(_WIDTH - 1) + "\n"
-        os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, line.encode())
-        return os.fstat(self._file).st_ctime_ns
+        os.pwrite(self._file, line.encode(), 0)

@@ -1,8 +1,8 @@
 """Writes of many threads that share one commit, and so one sync of the disk.
 
-Law of this room: who finds nobody at work leads: it does what all have asked for
-until then, each as a transaction of its own, commits once, and says to each what
-became of it; who asks meanwhile waits, and the first of those leads next. What one
+Law of this room: who finds nobody at work does its own; who asks meanwhile waits, and
+the first of those leads next: it does what all have asked for until then, each as a
+transaction of its own, commits once, and says to each what became of it. What one
 has asked for wrongly is undone alone; when the commit fails, all are told so.
 (Flat combining: Hendler, Incze, Shavit, Tzafrir, 2010.)
 """
@@ -12,14 +12,20 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from crdtkv.errors import Overloaded
 from crdtkv.replica.draft import Draft
 
-__all__ = ["MAX_GROUP", "Group", "Turn"]
+__all__ = ["MAX_GROUP", "MAX_WAITING", "Group", "Turn"]
 
 MAX_GROUP = 256
 """How many share a commit at the most: nobody waits for more than that."""
+
+MAX_WAITING = 10_000
+"""Submitted and not taken yet; more are refused."""
 
 _T = TypeVar("_T")
 
@@ -46,6 +52,10 @@ class Turn(Generic[_T]):
         """Its thread goes on. Once."""
         self._gate.release()
 
+    def begins(self) -> bool:
+        """Whether it is still asked for."""
+        return True
+
     def result(self) -> _T:
         """What `act` gave. Raises what it raised, or why nothing was committed."""
         if self.error is not None:
@@ -53,20 +63,63 @@ class Turn(Generic[_T]):
         return self.value  # type: ignore[return-value]
 
 
+class _Submitted(Turn[_T]):
+    """One that no thread waits for."""
+
+    __slots__ = ("_leaders", "future")
+
+    def __init__(self, act: Callable[[Draft], _T], leaders: SimpleQueue[_Submitted[Any] | None]) -> None:
+        super().__init__(act)
+        self._leaders = leaders
+        self.future: Future[_T] = Future()
+
+    def begins(self) -> bool:
+        return self.future.set_running_or_notify_cancel()
+
+    def wake(self) -> None:
+        if not self.done:
+            self._leaders.put(self)
+        elif not self.future.cancelled():
+            if self.error is not None:
+                self.future.set_exception(self.error)
+            else:
+                self.future.set_result(self.value)  # type: ignore[arg-type]
+
+
 class Group:
     """`commit(take)` does what `take()` then gives, the longest waiting first, and leaves value or error in each.
 
-    What it raises is for the one who led.
+    What it raises is for the one who led. `commit_alone(act)` does that and no more.
     """
 
-    def __init__(self, commit: Callable[[Callable[[], list[Turn[Any]]]], None]) -> None:
+    def __init__(
+        self, commit: Callable[[Callable[[], list[Turn[Any]]]], None],
+        commit_alone: Callable[[Callable[[Draft], Any]], Any],
+    ) -> None:  # fmt: skip
         self._commit = commit
+        self._commit_alone = commit_alone
         self._mutex = threading.Lock()
         self._waiting: deque[Turn[Any]] = deque()
         self._led = False
+        self._leaders: SimpleQueue[_Submitted[Any] | None] = SimpleQueue()
+        self._worker: threading.Thread | None = None
 
     def run(self, act: Callable[[Draft], _T]) -> _T:
         """What `act` gives, committed. Raises what it raises, or what the commit does."""
+        leads = False
+        try:
+            with self._mutex:
+                if not self._led:
+                    leads = self._led = True  # in this order: who is interrupted in between hands on what it leads
+            if leads:
+                return self._commit_alone(act)  # type: ignore[no-any-return]
+        finally:
+            if leads:
+                with self._mutex:
+                    self._hand_on()
+        return self._wait(act)
+
+    def _wait(self, act: Callable[[Draft], _T]) -> _T:
         turn = Turn(act)
         try:
             self._ask(turn)
@@ -78,6 +131,40 @@ class Group:
             self._leave(turn)
             raise
         return turn.result()
+
+    def submit(self, act: Callable[[Draft], _T]) -> Future[_T]:
+        """What `act` will have given once it is committed; a thread of the group's own leads. Raises Overloaded."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise Overloaded(f"{len(self._waiting):,} writes wait for a commit already; at most {MAX_WAITING:,}")
+        turn = _Submitted(act, self._leaders)
+        with self._mutex:
+            if self._worker is None:
+                self._worker = threading.Thread(target=self._work, name="crdtkv-commits", daemon=True)
+                self._worker.start()
+        self._ask(turn)
+        if turn.leads:
+            turn.wake()
+        return turn.future
+
+    def close(self) -> None:
+        """Each of what was submitted is done, or told that it is not; the thread then ends by itself. Idempotent."""
+        with self._mutex:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            self._leaders.put(None)
+
+    def _work(self) -> None:
+        while (turn := self._leaders.get()) is not None or self._led:
+            if turn is None:
+                self._leaders.put(None)  # last
+                continue
+            try:
+                self._lead(turn)
+            except BaseException as error:
+                self._leave(turn)
+                turn.error = turn.error or error
+            turn.done = True
+            turn.wake()
 
     def _ask(self, turn: Turn[Any]) -> None:
         with self._mutex:
@@ -91,7 +178,9 @@ class Group:
         def take() -> list[Turn[Any]]:
             with self._mutex:
                 while self._waiting and len(taken) < MAX_GROUP:
-                    taken.append(self._waiting.popleft())
+                    first = self._waiting.popleft()
+                    if first.begins():
+                        taken.append(first)
             return taken
 
         try:
@@ -111,7 +200,11 @@ class Group:
                 self._waiting.remove(turn)
             if turn.leads:
                 turn.leads = False
-                self._led = bool(self._waiting)
-                if self._waiting:
-                    self._waiting[0].leads = True
-                    self._waiting[0].wake()
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """With the mutex: who waits longest leads from now on, or nobody does."""
+        self._led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].wake()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from crdtkv.core import values
@@ -15,8 +16,9 @@ from crdtkv.core.cells import Context
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
-from crdtkv.core.versions import format_version, parse_version
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
+from crdtkv.replica import leaf
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import idempotency
@@ -62,9 +64,23 @@ class Operations(PlainMapping):
         >>> kv.put("todo", [1, 3], base=r.version).value
         [1, 3]
         """
+        if base is None and strategy is None and ttl is None and if_version is _UNSET and idempotency_key is None:
+            key = check_key(key)
+            return self._run(lambda draft: self._put_plain(draft, key, value))
         return self._run(self._writing(
             key, _put(value), base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
         ))  # fmt: skip
+
+    def _put_plain(self, draft: Draft, key: str, value: Any) -> Receipt:
+        """A put that says no more than the value: the short way, if it leads there."""
+        if isinstance(value, bytes):
+            value = values.Blob(value)
+        done = leaf.put(draft, key, value)
+        if done is None:
+            return self._writing(key, Operation("put", (value,)), None, None, None, whole=True)(draft)
+        spec, payload = done
+        said = self._replica.storage.context(key)
+        return Receipt(key, said, spec, self._fate, partial(values.unpack, payload))
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
         """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.
@@ -132,7 +148,18 @@ class Operations(PlainMapping):
         >>> kv.operate("hits", "counter", "add", 3).value
         3
         """
-        return self._run(self._writing(key, Operation(name, args), base, strategy, family))
+        operation = Operation(name, args)
+        if base is None and strategy is None:
+            key = check_key(key)
+            return self._run(lambda draft: self._operate_plain(draft, key, operation, family))
+        return self._run(self._writing(key, operation, base, strategy, family))
+
+    def _operate_plain(self, draft: Draft, key: str, operation: Operation, family: str | None) -> Receipt:
+        """An operation without a base: the short way, if it leads there."""
+        chosen = leaf.operate(draft, key, operation, family)
+        if chosen is None:
+            return self._writing(key, operation, None, None, family)(draft)
+        return self._made(key, self._replica.storage.context(key), chosen.spec, self._fate)
 
     def _writing(
         self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
@@ -168,7 +195,7 @@ class Operations(PlainMapping):
         done = idempotency.find(self._replica, idempotency_key, key, asked)
         if done is not None:
             here = draft.dot in parse_version(key, done.version).items()
-            return self._made(key, done.version, done.strategy, self._fate if here else Fate())
+            return self._made(key, parse_version(key, done.version), done.strategy, self._fate if here else Fate())
         receipt = act(draft)
         idempotency.keep(self._replica, idempotency_key, key, receipt.version, asked, receipt.strategy)
         return receipt
@@ -186,17 +213,17 @@ class Operations(PlainMapping):
     def _receipt(self, key: str, value: Any = UNREAD) -> Receipt:
         """What has just been done to `key`; unless it is given the value is read when it is asked for. O(1)."""
         shown = self._replica.shown(key)
-        version = format_version(key, self._replica.storage.context(key))
+        context = self._replica.storage.context(key)
         if shown is None:
-            return self._made(key, version, "", self._fate, None)
-        return self._made(key, version, shown[0].spec, self._fate, value)
+            return self._made(key, context, "", self._fate, None)
+        return self._made(key, context, shown[0].spec, self._fate, value)
 
-    def _made(self, key: str, version: str, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
-        def read() -> Any:
-            found = self._inside().value_at(key, parse_version(key, version))
-            return None if found is ABSENT else found
+    def _made(self, key: str, context: Context, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
+        return Receipt(key, context, strategy, fate, partial(self._value_then, key, context), value)
 
-        return Receipt(key, version, strategy, fate, read, value)
+    def _value_then(self, key: str, context: Context) -> Any:
+        found = self._inside().value_at(key, context)
+        return None if found is ABSENT else found
 
     def _context(self, key: str, version: str | None) -> Context | None:
         return None if version is None else parse_version(key, version)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from crdtkv.core.cells import Context
+from crdtkv.core.versions import format_version
 from crdtkv.errors import BadRequest
 
 __all__ = [
@@ -34,7 +36,6 @@ class Fate:
     undone = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Receipt:
     """What a write did: of which `key`, the `version` and `strategy` it has after it, and its `value` then.
 
@@ -51,12 +52,45 @@ class Receipt:
     ['a']
     """
 
-    key: str
-    _version: str
-    strategy: str
-    _fate: Fate
-    _read: Callable[[], Any]
-    _value: Any = UNREAD
+    # By hand: a frozen dataclass takes nine times as long to make, and each write makes one.
+    __slots__ = ("_fate", "_key", "_read", "_said", "_strategy", "_value")
+
+    def __init__(
+        self, key: str, said: str | Context, strategy: str, fate: Fate, read: Callable[[], Any], value: Any = UNREAD
+    ) -> None:
+        self._key = key
+        self._said = said
+        self._strategy = strategy
+        self._fate = fate
+        self._read = read
+        self._value = value
+
+    @property
+    def key(self) -> str:
+        """The key that was written. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.put("a", 1).key
+        'a'
+        """
+        return self._key
+
+    @property
+    def strategy(self) -> str:
+        """The spec of the key's strategy after the write; empty if it is absent. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.put("a", 1, strategy="lww").strategy, kv.delete("a").strategy
+        ('lww', '')
+        """
+        return self._strategy
+
+    @property
+    def _version(self) -> str:
+        """As text: made of the key's context when it is first asked for."""
+        if not isinstance(self._said, str):
+            self._said = format_version(self._key, self._said)
+        return self._said
 
     @property
     def version(self) -> str:
@@ -83,7 +117,7 @@ class Receipt:
         """
         self._check()
         if self._value is UNREAD:
-            object.__setattr__(self, "_value", self._read())
+            self._value = self._read()
         return self._value
 
     def _check(self) -> None:

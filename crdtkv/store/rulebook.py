@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crdtkv.core.cells import expiry_of
+from crdtkv.core.cells import Context, expiry_of
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
 from crdtkv.errors import CrdtkvError, PatternInvalid, RuleInvalid
@@ -29,27 +29,49 @@ __all__ = [
 ]
 
 RULES = SYSTEM + "rules"
+_CHOSEN = 10_000
+"""Of how many keys it is remembered which rule holds."""
+
 # Each rule is one member of a document, and whole: of two concurrent settings of one pattern the later holds.
 _RULE_OF_RULES = rule_from_plain({"pattern": RULES, "strategy": "json", "paths": {"/*": "lww"}})
 
 
 def rule_of(replica: Replica, key: str) -> Rule:
-    """The rule that holds for `key` at this replica's vector. O(rules), cached until they change."""
+    """The rule that holds for `key` at this replica's vector. O(rules), O(1) once asked for, until they change."""
     if key.startswith(SYSTEM):
         return _RULE_OF_RULES if key == RULES else DEFAULT
-    return choose(known_rules(replica), key)
+    known = _known(replica)
+    if not known.rules:
+        return DEFAULT
+    rule = known.chosen.get(key)
+    if rule is None:
+        if len(known.chosen) >= _CHOSEN:
+            known.chosen.clear()
+        rule = known.chosen[key] = choose(known.rules, key)
+    return rule
 
 
 def known_rules(replica: Replica) -> builtins.list[Rule]:
     """The rules at this replica's vector; what cannot be read is passed over."""
-    version = tuple(sorted(replica.storage.context(RULES).items()))
-    cached = replica.__dict__.get("_rules")
-    if cached is None or cached[0] != version:
+    return _known(replica).rules
+
+
+class _Known(NamedTuple):
+    """The rules at a version of theirs, and of some keys which of them holds."""
+
+    version: Context
+    rules: builtins.list[Rule]
+    chosen: dict[str, Rule]
+
+
+def _known(replica: Replica) -> _Known:
+    version = replica.storage.context(RULES)
+    cached: _Known | None = replica.memos.derived.get("rules")
+    if cached is None or (cached.version is not version and cached.version != version):
         value = replica.read(RULES)
-        cached = (version, [rule for plain in (value or {}).values() if (rule := _rule(plain)) is not None])
-        replica.__dict__["_rules"] = cached
-    rules: builtins.list[Rule] = cached[1]
-    return rules
+        cached = _Known(version, [rule for plain in (value or {}).values() if (rule := _rule(plain)) is not None], {})
+        replica.memos.derived["rules"] = cached
+    return cached
 
 
 def _rule(plain: Any) -> Rule | None:

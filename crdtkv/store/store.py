@@ -332,6 +332,7 @@ class Store(Committing):
                 self._closed = True
                 self._replica.storage.close()
                 self._changed.notify_all()
+        self._group.close()
 
     def __enter__(self) -> Store:
         return self

@@ -208,7 +208,10 @@ def _renew_copy(copy: Store, peer: Store, tally: _Tally) -> None:
         return
     with replica.transaction():
         replica.state.copied = True
-    if not _refusals(replica, sponsor):
-        life.adopt(replica, _carry(exchange.catch_up(sponsor, replica.state.vector), tally))
-    else:
+    if _refusals(replica, sponsor):
         _join(copy, peer, tally)
+        return
+    new = f"{copy.colo}~{replica.token()}"
+    ancestry, message = life.sponsor(sponsor, new, replica.state.lineage, replica.state.vector)
+    life.adopt(replica, ancestry, _carry(message, tally))
+    replica.recent.extend(sponsor.recent)  # as in _join

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple
 
 from crdtkv.core import values
@@ -78,8 +78,7 @@ class Loser(NamedTuple):
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Env:
+class Env(NamedTuple):
     """What an edit may know besides the cells.
 
     `covers(dot)`: the client's base had absorbed this dot. `seen`: that base as a key
@@ -96,7 +95,7 @@ class Env:
     base: Tree
     share_floor: int = 0
     """The highest total of a counter's share that this replica ever dropped: a new share begins there."""
-    strategy_for: Callable[[tuple[str, ...]], str | None] = field(default=lambda path: None)
+    strategy_for: Callable[[tuple[str, ...]], str | None] = lambda path: None
 
     @property
     def dot(self) -> Dot:
@@ -104,7 +103,7 @@ class Env:
 
     def with_base(self, base: Tree) -> Env:
         """The same for a part of the key: the nested strategy sees its own cells as the base had them."""
-        return replace(self, base=base)
+        return self._replace(base=base)
 
 
 class Strategy(ABC):
@@ -135,6 +134,9 @@ class Strategy(ABC):
     cost: ClassVar[str]
     operations: ClassVar[Mapping[str, str]]
     options: ClassVar[Mapping[str, str]] = {}
+    short: ClassVar[frozenset[str]] = frozenset()
+    """Operations that write live payloads only, where nothing but values of their kind stands (no sweeps), and
+    leave present what is present: for the short way (replica/leaf.py)."""
     baseless: ClassVar[frozenset[str]] = frozenset()
     """Operations to which it does not matter what the client had read."""
     whole: ClassVar[bool] = False
@@ -143,7 +145,7 @@ class Strategy(ABC):
     def __init__(self, **options: str) -> None:
         self.chosen = options
 
-    @property
+    @cached_property
     def spec(self) -> str:
         """`set`, or `set?wins=remove`: the name and the options that are not the default."""
         given = "&".join(f"{k}={v}" for k, v in sorted(self.chosen.items()))
@@ -167,6 +169,14 @@ class Strategy(ABC):
     @abstractmethod
     def norm(self, value: Any) -> Any:
         """The normal form: what a read returns right after a put of `value`. Raises BadRequest."""
+
+    def leaf(self, old: bytes | None, value: Any) -> bytes | None:
+        """What a put of `value` leaves at the root, where all there is of the key is one sibling, of the payload `old`.
+
+        `old` is None where there is no key. The put has seen all that. Returns b"" for what changes nothing,
+        None where `edit` has to be asked: what it writes may be more than that cell. Raises BadRequest.
+        """
+        return None
 
     def present(self, tree: Tree) -> bool:
         """Whether there is a value to read. Override where this is cheaper than reading it."""

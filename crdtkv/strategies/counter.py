@@ -45,6 +45,7 @@ class Counter(Strategy):
         "put": "put(n): adds the difference to what the base showed",
         "delete": "delete()",
     }
+    short = frozenset({"add"})
     baseless = frozenset({"add"})
 
     def read(self, tree: Tree) -> Any:

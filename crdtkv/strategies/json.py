@@ -120,6 +120,15 @@ class Json(Strategy):
             return edit.at(now, base, *operation.args)
         raise misfit(self, operation)
 
+    def leaf(self, old: bytes | None, value: Any) -> bytes | None:
+        if isinstance(value, (dict, list, tuple)):
+            return None
+        packed = values.pack(value)
+        if old is None:
+            return packed
+        # Who puts what is shown already has changed nothing.
+        return None if not is_value(old) else b"" if old == packed else packed
+
     def restore(self, tree: Tree, path: bytes, payload: bytes | None) -> list[Write]:
         writes = list(restore(self._reader(tree), build(tree), path, payload))
         parts = components(path)

@@ -47,6 +47,7 @@ class List(Strategy):
         "clear": "clear(): removes every element",
         "delete": "delete()",
     }
+    short = frozenset({"append", "prepend"})
 
     def read(self, tree: Tree) -> Any:
         """The values in order. Cost: O(n)."""

@@ -44,6 +44,7 @@ class Log(Strategy):
         "put": "put([value, ...]): appends what comes after the entries that the base showed",
         "delete": "delete()",
     }
+    short = frozenset({"append"})
 
     def read(self, tree: Tree) -> Any:
         found = [value for _, value in self.entries(tree)]

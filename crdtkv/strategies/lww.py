@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Sibling, is_live, latest, rank
+from crdtkv.core.cells import Cell, Sibling, is_live, is_value, latest, rank
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import misfit, value_of
@@ -42,6 +42,9 @@ class Lww(Strategy):
             case Operation("delete", ()):
                 return [] if self.gone(tree.cell()) else [Write(b"", None, all=True, beats=True)]
         raise misfit(self, operation)
+
+    def leaf(self, old: bytes | None, value: Any) -> bytes | None:
+        return values.pack(value) if old is None or is_value(old) else None
 
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack(value))

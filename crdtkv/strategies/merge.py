@@ -17,6 +17,7 @@ knows better; `counter`, for sums.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 from crdtkv.core import values
@@ -61,7 +62,7 @@ class Merge(Strategy):
         super().__init__()
         self.function = function
 
-    @property
+    @cached_property
     def spec(self) -> str:
         return f"{self.name}:{self.function}"
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from crdtkv.core import values
+from crdtkv.core.cells import is_value
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import misfit, put_beside, readable, take_away
@@ -55,6 +56,9 @@ class Mv(Strategy):
             case Operation("delete", ()):
                 return take_away(tree, env)
         raise misfit(self, operation)
+
+    def leaf(self, old: bytes | None, value: Any) -> bytes | None:
+        return values.pack(value) if old is None or is_value(old) else None
 
     def norm(self, value: Any) -> Any:
         return values.unpack(values.pack(value))

@@ -7,6 +7,7 @@ conflict that names it; nothing is lost, and nothing is edited or purged.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from crdtkv.core.cells import is_live
@@ -32,7 +33,7 @@ class Opaque(Strategy):
         super().__init__()
         self._spec = spec
 
-    @property
+    @cached_property
     def spec(self) -> str:
         return self._spec
 

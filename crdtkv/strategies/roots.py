@@ -8,6 +8,7 @@ reading, never in a join.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from crdtkv.core.cells import expiry_of, newest_stamp
@@ -36,6 +37,7 @@ TTL_PATH = component(TTL, b"")
 Root = tuple[Strategy, Tree]
 
 
+@lru_cache(maxsize=1024)
 def root_path(spec: str) -> bytes:
     """Where the cells of a strategy stand in a key."""
     return component(STRATEGY, spec.encode())

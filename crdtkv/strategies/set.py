@@ -45,6 +45,7 @@ class Set(Strategy):
         "clear": "clear(): removes every element, as delete does",
         "delete": "delete()",
     }
+    short = frozenset({"add"})
     options: ClassVar[Mapping[str, str]] = {"wins": "add (default) or remove"}
 
     def __init__(self, **options: str) -> None:

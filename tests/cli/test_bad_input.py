@@ -61,6 +61,8 @@ BAD = {
     ],
     "delete": [(["doc", "--base", "x"], REFUSED, "version"), (["doc", "set", "--if-version", "x"], USAGE, "one KEY"),
                (["doc", "--if-version", "x"], REFUSED, "read it again")],
+    "expire": [(["doc", "x"], USAGE, "SECONDS"), (["doc", "-1"], REFUSED, "ttl"), (["doc", "0"], REFUSED, "ttl"),
+               (["doc"], USAGE, "SECONDS")],
     "patch": [
         (["doc", "3"], REFUSED, "list (RFC 6902) or an object"), (["doc", '[{"op": "frob"}]'], REFUSED, "operation 0"),
         (["doc", '[{"op": "remove", "path": "/z"}]'], REFUSED, "operation 0"), (["doc", "{"], REFUSED, "not JSON"),
@@ -155,7 +157,8 @@ def test_what_is_wrong_is_said(
 
 STORE_COMMANDS = [" ".join(w) for w, c in COMMANDS.items() if any(p.name == "store" for p in c.params)]
 ARGUMENTS = {
-    "put": ["a", "1"], "get": ["a"], "delete": ["a"], "patch": ["a", "{}"], "append": ["a", "1"], "add": ["a", "1"],
+    "put": ["a", "1"], "get": ["a"], "delete": ["a"], "expire": ["a", "60"],
+    "patch": ["a", "{}"], "append": ["a", "1"], "add": ["a", "1"],
     "remove": ["a", "1"], "incr": ["a"], "revert": ["a", "~1"], "history": ["a"], "diff": ["a"], "blame": ["a"],
     "sync": ["sin.db"], "import": ["keys"], "conflicts restore": ["x"], "conflicts dismiss": ["x"], "rules of": ["a"],
     "members evict": ["sin"], "backup": ["monday.db"], "members resolve": ["x"], "rules set": ["a", "lww"],

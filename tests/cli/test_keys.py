@@ -172,6 +172,14 @@ def test_versions(run: Run) -> None:
     assert shown(run, "a")["value"] == 1
 
 
+def test_expire(run: Run) -> None:
+    run("put", "a", "1")
+    soon = int(run("expire", "a", "60", "-o", "raw").out)
+    assert shown(run, "a")["expires"] == soon and "20" in run("expire", "a", "90").out
+    assert run("expire", "a", "never", "-o", "raw").out == "\n" and shown(run, "a").get("expires") is None
+    assert "there was no 'b'" in run("expire", "b", "60").err
+
+
 def test_a_first_write_differs_from_nothing(run: Run) -> None:
     run("put", "a", "1")
     assert json.loads(run("diff", "a", "-o", "json").out) == [{"op": "replace", "path": "", "value": 1}]

@@ -6,6 +6,7 @@ from crdtkv.core import cells as joins
 from crdtkv.core import usual
 from crdtkv.core.paths import MEMBER, component
 from crdtkv.replica import exchange
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.lww import Lww
@@ -135,8 +136,8 @@ def a_delete_leaves_a_trace() -> None:
 def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     colos = Colos("a", "b")
     with colos["a"].transaction() as t:
-        t.put("k", 1, strategy="mv")
-        t.put("k", 2)
+        version = t.put("k", 1, strategy="mv").version
+        t.put("k", 2, base=version)
     colos.meet()
     assert colos["b"].get("k").siblings == (2,)
     colos.check()
@@ -144,28 +145,39 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
 
 @guards(
     "parents = what it replaced; lost = those its base had not covered.",
-    Line(Draft._write, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
-    Line(Draft._write, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
+    Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
+    Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
+    Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
+    Line(Draft.put_leaf, "and old[0].dot != self.dot", ""),
+    Line(Draft.put_leaf, "[s.dot for s in old if s.dot != self.dot]", "[]"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
-    a.put("k", 1)
+    for key in ("k", "l"):
+        a.put(key, 1)
+    colos.meet()
+    for kv in (a, b):
+        kv.set("s").add("x")
     colos.meet()
     sent = outbox(a)
     with a.transaction() as t:
         t.put("k", 2)
         t.put("k", 3)
+        base = t.get("l").version
+        t.put("l", 2, base=base)
+        t.put("l", 3, base=base)
+        t.set("s").add("x")
     assert arrive(b, sent[0]) == "absorbed"
     colos.check()
-    assert len(b._replica.storage.cells("k").popitem()[1]) == 1
+    assert [len(b._replica.storage.cells(key).popitem()[1]) for key in ("k", "l", "s")] == [1, 1, 1]
 
 
 @guards(
     "parents = what it replaced; lost = those its base had not covered.",
     Line(Draft._write, "if write.beats and based and not covered(dot)", "if False"),
-    Line(Draft._write, "*(prior.lost if prior else ())", ""),
+    Line(Draft._sibling, "*(prior.lost if prior else ())", ""),
 )
 def who_is_overwritten_unseen_is_told() -> None:
     """b's 2 is overwritten on a base that lacks it, and once more in the same transaction: b's inbox has it."""
@@ -198,15 +210,20 @@ def a_base_covers_what_it_had_seen() -> None:
 
 @guards(
     "A base is a key context. Default: all that this replica has absorbed.",
-    Line(Draft._covers, "return lambda dot: True", "return lambda dot: dot[0] == self.dot[0]"),
+    Line(Draft._covers, "return _everything", "return lambda dot: dot[0] == self.dot[0]"),
 )
 def without_a_base_all_that_is_here_is_replaced() -> None:
+    """One by the long way: two stood there."""
     colos = Colos("a", "b")
-    colos["a"].put("k", 1, strategy="mv")
+    a, b = colos["a"], colos["b"]
+    version = a.put("k", 1, strategy="mv").version
+    for kv in (a, b):
+        colos.meet()
+        kv.put("k", 2, base=version)
     colos.meet()
-    colos["b"].put("k", 2)
+    b.put("k", 3)
     colos.meet()
-    assert colos.read("k") == 2 and colos["a"].get("k").siblings == (2,)
+    assert colos.read("k") == 3 and a.get("k").siblings == (3,)
 
 
 @guards(
@@ -284,7 +301,7 @@ def contexts_join_as_siblings_do() -> None:
 
 @guards(
     "Then the writer's entry is set to n.",
-    Line(Draft._touch, "{**context, self.dot[0]: self.dot[1]}", "context"),
+    Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "{**storage.context(key), dot[0]: dot[1]}", "dict(storage.context(key))"),
     Line(exchange._cells_beyond, "dict(replica.storage.context(key))", "{}"),
 )
@@ -338,7 +355,7 @@ def who_was_seen_or_agreed_with_lost_nothing() -> None:
 
 @guards(
     "Its own dot is not absorbed yet, but a receipt of this transaction may name it.",
-    Line(Draft.operate, "{r: n for r, n in (base or {}).items() if (r, n) != self.dot}", "base or {}"),
+    Line(Draft.operate, "{r: n for r, n in base.items() if (r, n) != self.dot}", "base"),
     Line(Draft._covers, "covers(base, dot) or dot == own", "covers(base, dot)"),
 )
 def a_transaction_may_edit_what_it_has_just_written() -> None:

@@ -7,13 +7,15 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import apsw
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StoreLocked
+from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.replica import life
 from crdtkv.storage import checkpoint, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
@@ -23,6 +25,9 @@ from crdtkv.storage.witness import Witness
 from crdtkv.store import opening
 from tests.colos import Colos, crash, limited, refuses
 from tests.guards.mutation import Line, guards
+from tests.power.disk import Disk, Inode
+from tests.power.faults import Failing
+from tests.power.vfs import Mounted
 
 
 def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
@@ -100,9 +105,7 @@ def what_was_committed_is_there_after_acrash() -> None:
     "rows leave the journal only when a table holds each of them",
     *(Line(Checkpoint._write, "for table in TABLES:", f"for table in TABLES.keys() - {{'{t}'}}:") for t in _KEPT),
     Line(Checkpoint._write_table, "if gone:", "if False:"),
-    Line(
-        SqliteStorage._load_rows, "self._checkpoint.changed({(_TABLE_OF.get(table, table), where)})", "pass"
-    ),
+    Line(SqliteStorage._load_rows, "self._checkpoint.changed({(_TABLE_OF.get(table, table), where)})", "pass"),
 )
 def what_was_committed_is_in_the_tables_after_a_close() -> None:
     """Also what was in the journal when it crashed."""
@@ -347,3 +350,68 @@ def the_first_words_of_awitness_are_synced() -> None:
         patch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
         crdtkv.open(Path(folder) / "a.db", colo="a").close()
         assert {os.stat(Path(folder) / "a.db-witness").st_ino, os.stat(folder).st_ino} <= set(synced)
+
+
+class _Synced:
+    """A disk of which some syncs fail: what was written before one of them is shown, and is not on the disk."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = Path(folder) / "a.db"
+        self.disk = Disk(self.path, Random(1))
+        self.mounted = Mounted(self.disk)
+        self.kv = self.open()
+
+    def open(self) -> crdtkv.Store:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sqlite, "connect", self.mounted.connect)
+            self.kv = crdtkv.open(self.path, colo="a")
+        return self.kv
+
+    def fail_to_write(self) -> StorageFailed:
+        """A put of `k` whose sync fails."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(self.disk, "may", Failing("sync", 1, apsw.SQLITE_IOERR_FSYNC, False))
+            patch.setattr(Inode, "after", lambda inode, dice: bytes(inode.durable))
+            try:
+                self.kv.put("k", 1)
+            except StorageFailed as error:
+                return error
+        raise AssertionError("it was acknowledged, and not synced")
+
+    def kill(self) -> None:
+        self.mounted.let_go()
+        self.disk.dead = False
+
+    def cut(self) -> None:
+        self.mounted.let_go()
+        self.disk.cut()
+
+
+@guards(
+    "SQLite takes it back here, but who opens the file after a crash may find it whole.",
+    Line(SqliteStorage._save, "not (committing and _in_writing(error))", "True"),
+)
+def acommit_that_failed_in_its_sync_may_have_happened() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        error = colo.fail_to_write()
+        assert refuses(StorageFailed, lambda: colo.kv.put("l", 1)) and "k" not in colo.kv
+        colo.kill()
+        with colo.open() as kv:
+            assert error.happened == "unknown" and dict(kv) == {"k": 1}
+
+
+@guards(
+    "it has to be written once more.",
+    Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
+)
+def what_is_written_behind_what_was_not_synced_is_kept() -> None:
+    """Killed after a sync that failed, opened again, and cut from its power."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        colo.fail_to_write()
+        colo.kill()
+        colo.open().put("l", 2)
+        colo.cut()
+        with colo.open() as kv:
+            assert dict(kv) == {"k": 1, "l": 2}

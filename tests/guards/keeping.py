@@ -79,6 +79,8 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
         "+ cell_digest(key, path, cell)",
     ),
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
+    Line(Replica.touch, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
+    Line(Replica.touch, "(0 if old is None else entry_digest(key, replica, old))", "0"),
     Line(digest.cell_digest, "place = _pack((key, path))", "place = _pack(key)"),
     Line(digest.context_digest, "_pack((key, r, n))", "_pack((key, r))"),
 )

@@ -16,10 +16,11 @@ from crdtkv.errors import (
     TooManySiblings,
     VersionInvalid,
 )
-from crdtkv.replica import memos
+from crdtkv.replica import leaf, memos
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
 from crdtkv.store import telling, watching
+from crdtkv.store.committing import _Open
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.store import Store
@@ -100,12 +101,15 @@ def a_put_on_a_condition_is_not_made_without_it() -> None:
     "`require_base`: a put must name its base.",
     Line(Operations._check_base_given, "and self._rule_of(key).require_base", "and False"),
     Line(Operations._check_base_given, "and self._inside().present(key)", ""),
+    Line(leaf.put, "or rule.require_base", ""),
 )
 def where_a_base_is_required_a_put_without_one_is_refused() -> None:
     """The first put has none to give."""
     kv = Colos("a")["a"]
     kv.rules.set("k", "json", require_base=True)
     version = kv.put("k", 1).version
+    kv.rules.set("doc", "json", require_base=True)
+    kv.put("doc", {})
     assert refuses(BaseRequired, lambda: kv.put("k", 2))
     assert kv.put("k", 2, base=version).value == 2
 
@@ -140,7 +144,11 @@ def siblings_do_not_pile_up() -> None:
 
 @guards(
     "After the commit: a watcher or a peer must never know of an edit that a crash could take back.",
-    Line(Store.transaction, "made = draft.record()", "made = draft.record(); self._replica.minted(made); self._tell()"),
+    Line(
+        _Open.__exit__,
+        "made = self._draft.record()",
+        "made = self._draft.record(); replica.minted(made); store._tell()",
+    ),
 )
 def what_a_crash_takes_back_nobody_was_told() -> None:
     kv = Colos("a")["a"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica
-from crdtkv.store import quota
-from crdtkv.store.committing import Committing
+from crdtkv.store import group, quota
+from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.group import Group
 from crdtkv.store.quota import Quota
 from tests.colos import Colos, refuses
@@ -24,8 +24,9 @@ def a_refused_write_leaves_nothing() -> None:
     colos = Colos("a", "b")
     a = colos["a"]
     a.put("n", 1, strategy="counter")
-    found = at_once(a, lambda: a.put("x", 1), lambda: a.update({"half": 1, "n": "-"}), lambda: a.put("y", 1))
-    assert isinstance(found[1], crdtkv.CrdtkvError)
+    wrong = {"half": 1, "n": "-"}
+    found = at_once(a, lambda: a.put("w", 1), lambda: a.put("x", 1), lambda: a.update(wrong), lambda: a.put("y", 1))
+    assert isinstance(found[2], crdtkv.CrdtkvError)
     colos.meet()
     assert colos.read("half") is None and colos.read("y") == 1
     colos.check()
@@ -34,7 +35,7 @@ def a_refused_write_leaves_nothing() -> None:
 @guards(
     "when the commit fails, all are told so",
     Line(Committing._commit, "turn.error = turn.error or _of_the_group(error)", "pass"),
-    Line(Replica.transaction, "self.state, self.spoken = before, spoken", "self.state = before"),
+    Line(Replica.undo, "self.state, self.spoken = before", "self.state = before[0]"),
 )
 def nothing_of_an_undone_group_is_said() -> None:
     """What a waits for meanwhile, b's write, is named by its next record."""
@@ -45,15 +46,15 @@ def nothing_of_an_undone_group_is_said() -> None:
     a.sync(b)
     save, saved = a._replica.storage._save, 0  # type: ignore[attr-defined]
 
-    def fail_once(changed: object) -> None:
+    def fail_twice(changed: object) -> None:
         nonlocal saved
         saved += 1
-        if saved == 2:
+        if saved in (2, 3):
             raise StorageFailed("the disk is full", happened="no")
         save(changed)
 
-    a._replica.storage._save = fail_once  # type: ignore[attr-defined]
-    errors = at_once(a, lambda: a.put("x", 1), lambda: a.put("y", 1))
+    a._replica.storage._save = fail_twice  # type: ignore[attr-defined]
+    errors = at_once(a, *[lambda k=k: a.put(k, 1) for k in "wxy"])
     assert all(isinstance(e, StorageFailed) for e in errors)
     records = []
     a.on_commit.append(lambda record, data: records.append(record))
@@ -62,8 +63,21 @@ def nothing_of_an_undone_group_is_said() -> None:
 
 
 @guards(
+    "One that is cancelled in time is not done.",
+    Line(group._Submitted.begins, "return self.future.set_running_or_notify_cancel()", "return True"),
+)
+def what_is_cancelled_in_time_is_not_done() -> None:
+    colos = Colos("a")
+    a = colos["a"]
+    with a.transaction():
+        one, other = (a.submit(lambda t, k=k: t.put(k, 1)) for k in ("x", "y"))
+        assert one.cancel()
+    assert other.result().value == 1 and "x" not in a
+
+
+@guards(
     "the first of those leads next",
-    Line(Group._leave, "self._led = bool(self._waiting)", "self._led = True"),
+    Line(Group._hand_on, "self._led = bool(self._waiting)", "self._led = True"),
 )
 def somebody_leads_after_all_have_gone() -> None:
     colos = Colos("a")
@@ -78,7 +92,7 @@ def somebody_leads_after_all_have_gone() -> None:
     Line(Quota.check, "if size + len(made[1]) > self._limit:", "if False:"),
     Line(quota._adds, "is_live(write.payload) and", ""),
     Line(quota._adds, "and not write.key.startswith(SYSTEM)", ""),
-    Line(Committing.transaction, "self._quota.check(made)", "pass"),
+    Line(_Open.__exit__, "store._quota.check(made)", "pass"),
     Line(Committing._take_turn, "self._quota.check(made)", "pass"),
 )
 def a_full_store_takes_nothing_more() -> None:
@@ -89,7 +103,7 @@ def a_full_store_takes_nothing_more() -> None:
     a._replica.storage.size = lambda: 100_000  # type: ignore[method-assign]
     a._quota = Quota(a._replica.storage, 0.1)
     assert refuses(QuotaExceeded, lambda: a.put("y", 1))
-    assert all(isinstance(e, QuotaExceeded) for e in at_once(a, lambda: a.put("y", 1), lambda: a.put("z", 1)))
+    assert all(isinstance(e, QuotaExceeded) for e in at_once(a, *[lambda k=k: a.put(k, 1) for k in "wyz"]))
     b.put("theirs", 1)
     colos.meet()
     assert a["theirs"] == 1

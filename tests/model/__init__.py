@@ -11,7 +11,8 @@ stores by tests/test_model_and_core.py.
 
 Read in this order: `cells`, `reading`, `forgetting`, `draft` with `counting` and `documents`, `messages`, `replica`,
 `history`, `oracle`, `workload`, `data_world`, `purge_world`; then who belongs: `members`, `conflicts`, `pending`,
-`colo`, `upsets`, `members_world`. `guards` names each rule whose breaking is noticed.
+`colo`, `upsets`, `members_world`, and `by_hand` for what seeds hardly meet. `guards` names each rule whose breaking
+is noticed.
 """
 
 from tests.model.guards import BROKEN, GUARDS

@@ -73,18 +73,32 @@ class Colo:
         self.st, self.copies = None, []
 
     def renew(self, peer):
-        """A copy takes what a member has, and a new name: in place if they accept each other, else it returns. Its past
-        is minted by nobody again."""
+        """A copy takes what a member has, and a new name, which that member gives it: what this store announced since
+        it was copied it may know no more. In place if they accept each other, else it returns. Its past is minted by
+        nobody again."""
         if not peer.speaks():
             return
+        st = self.st
         self.give_up()
-        if not (accepts(self.st.view(), peer.st.view()) and accepts(peer.st.view(), self.st.view())):
+        if not (accepts(st.view(), peer.st.view()) and accepts(peer.st.view(), st.view())):
             self.join(peer)
             return
-        msg = peer.tell(self.st.vector)
-        self.st.take(msg, self.wall())
-        self.st.copied = False
-        self.rename(msg.heard[peer.st.rid] if on("joined-above") else 0)
+        admitted = on("copy-renames") and on("copy-sponsored") and self.admit(peer)
+        msg = peer.tell(st.vector)
+        st.take(msg, self.wall())
+        st.copied = False
+        least = msg.heard[peer.st.rid] if on("joined-above") else 0
+        if admitted:
+            self.named(*admitted, peer)
+            st.clock, st.low, st.last = max(st.clock, least), max(st.low, least), {}
+            st.announce()
+        elif on("copy-renames"):
+            self.rename(least)
+
+    def named(self, rid, joined, sponsor):
+        self.st.rid = rid
+        self.st.lineage.append(rid)
+        self.st.ancestry = [(rid, joined), *sponsor.st.ancestry]
 
     def give_up(self):
         """What waited in a copy was pending: it is in the inbox."""
@@ -95,18 +109,16 @@ class Colo:
     def rename(self, least=0):
         """A new id, which is a member where the old one is. All that it mints is stamped above `least`."""
         st, old = self.st, self.st.rid
-        if on("copy-renames"):
-            st.rid = self.new_rid()
-            st.lineage.append(st.rid)
-            st.ancestry.insert(0, (st.rid, (st.rid, 1)))
+        st.rid = self.new_rid()
+        st.lineage.append(st.rid)
+        st.ancestry.insert(0, (st.rid, (st.rid, 1)))
         st.clock, st.low, st.last = max(st.clock, least), max(st.low, least), {}
 
         def act(d):
             d.element("rw", st.rid, 1)
             d.write(member_path(old), None)
 
-        if on("copy-renames"):
-            self.commit([(SYS, act)])
+        self.commit([(SYS, act)])
 
     def mend(self):
         """A wall clock that went back by more than the bound: a new id, whose clock begins above all that others may
@@ -121,18 +133,10 @@ class Colo:
         """A full join under a new id; the sponsor removes every other id of this colo, known or not."""
         if not sponsor.speaks():
             return
-        old, rid = self.st, self.new_rid()
-        lineage = [] if old is None else old.lineage
-        gone = {m for m in sponsor.st.standing() if colo_of(m) == self.name} | set(lineage)  # (saves a return)
-
-        def admit(d):
-            d.element("rw", rid, 1)
-            for other in sorted(gone):
-                d.write(member_path(other), None, all=True)
-
-        rec = sponsor.commit([(SYS, admit)])
+        old = self.st
+        rid, joined = self.admit(sponsor)
         msg = sponsor.tell({})
-        st = self.st = Member(rid, lineage, [(rid, rec.dot), *sponsor.st.ancestry])
+        st = self.st = Member(rid, [] if old is None else old.lineage, [(rid, joined), *sponsor.st.ancestry])
         if old is not None:
             st.clock, st.wall, st.minted = old.clock, old.wall, old.minted
             again = uncovered(old, self.world.keys, msg.vector)  # what waited already may have come here since
@@ -145,6 +149,18 @@ class Colo:
         st.low = least if on("joined-above") else 0
         st.clock = max(st.clock, least if on("joined-above") else 0)
         st.announce()
+
+    def admit(self, sponsor):
+        """A new id of this colo, which the sponsor makes a member, and the dot of that."""
+        rid, lineage = self.new_rid(), [] if self.st is None else self.st.lineage
+        gone = {m for m in sponsor.st.standing() if colo_of(m) == self.name} | set(lineage)  # (saves a return)
+
+        def act(d):
+            d.element("rw", rid, 1)
+            for other in sorted(gone):
+                d.write(member_path(other), None, all=True)
+
+        return rid, sponsor.commit([(SYS, act)]).dot
 
     def remint(self):
         """What waits is minted anew, and the world judges it by what really happened."""

@@ -84,6 +84,7 @@ GUARDS = {
     "joined-above": "who joined or came back stamps above the clock of whom it met, a mended clock too",
     "copy-silent": "a copy says and writes nothing before it has met a member",
     "copy-renames": "then it takes a new id",
+    "copy-sponsored": "which that member makes one: what was announced under the old one it may know no more",
     "copy-inbox": "and mints nothing of its past anew",
     "mend-low": "a store whose clock was mended stamps above every low it announced",
     "from-covers-F": "a peer that lacks some of F gets a full join",

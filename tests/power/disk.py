@@ -65,6 +65,11 @@ class Inode:
             _apply(self.durable, change)
         self.pending.clear()
 
+    def fail_to_sync(self, dice: Random) -> None:
+        """What did not get to the disk now never will: the system takes it for written, and tells it once."""
+        self.durable = bytearray(self.after(dice))
+        self.pending.clear()
+
     def after(self, dice: Random) -> bytes:
         """What a cut leaves: what was synced, and none, all, the first or any of what was done since, torn."""
         content = bytearray(self.durable)

@@ -11,7 +11,7 @@ import itertools
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +49,8 @@ class Mounted(apsw.VFS):
         """Whoever had something open is no more; what it would still write does not get to the disk."""
         self.disk.dead = True
         for connection in self.open:
-            connection.end()
+            with suppress(PowerCut):
+                connection.close()
         self.open.clear()
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
@@ -106,7 +107,11 @@ class _File(apsw.VFSFile):
             self._inode.truncate(size)
 
     def xSync(self, flags: int) -> None:
-        self._disk.step("sync", self._name)
+        try:
+            self._disk.step("sync", self._name)
+        except apsw.Error:
+            self._inode.fail_to_sync(self._disk.dice)
+            raise
         if self._disk.dead:
             return
         self._inode.sync()
@@ -125,13 +130,19 @@ _CLASSES: dict[int, type[sqlite3.Error]] = {
     apsw.SQLITE_MISUSE: sqlite3.InterfaceError, apsw.SQLITE_TOOBIG: sqlite3.DataError,
 }  # fmt: skip
 
+_WORDS = {
+    apsw.SQLITE_FULL: "database or disk is full", apsw.SQLITE_CANTOPEN: "unable to open database file",
+    apsw.SQLITE_READONLY: "attempt to write a readonly database",
+}  # fmt: skip
+
 
 def _told(act: Callable[[], _T]) -> _T:
     try:
         return act()
     except apsw.Error as error:
         code = getattr(error, "result", apsw.SQLITE_ERROR)
-        told = _CLASSES.get(code, sqlite3.OperationalError)(str(error))
+        words = str(error) or _WORDS.get(code, "disk I/O error")
+        told = _CLASSES.get(code, sqlite3.OperationalError)(words)
         told.sqlite_errorcode = getattr(error, "extendedresult", code)
         raise told from error
 
@@ -146,18 +157,19 @@ def _unheard() -> Iterator[None]:
 
 
 class _Rows:
-    def __init__(self, cursor: apsw.Cursor, run: Callable[[Callable[[], Any]], Any]) -> None:
-        self._cursor, self._run = cursor, run
+    """All that a statement answers, read at once: what is left unread would be let go of at any time."""
+
+    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
+        self._rows = iter(rows)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while (row := self.fetchone()) is not None:
-            yield row
+        return self._rows
 
     def fetchone(self) -> tuple[Any, ...] | None:
-        return self._run(lambda: next(self._cursor, None))
+        return next(self._rows, None)
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        return list(self)
+        return list(self._rows)
 
 
 class Connection:
@@ -169,28 +181,45 @@ class Connection:
     def __init__(self, path: str, mounted: Mounted) -> None:
         self._disk = mounted.disk
         self._db = apsw.Connection(path, vfs=mounted.name)
-        self._db.wal_autocheckpoint(self.checkpoint_pages)
+        self._db.set_wal_hook(self._committed)
+        self._pages = 0
 
     @property
     def in_transaction(self) -> bool:
         return self._db.in_transaction
 
     def execute(self, statement: str, values: Iterable[Any] = ()) -> _Rows:
-        return _Rows(self._run(lambda: self._db.cursor().execute(statement, tuple(values))), self._run)
+        rows = self._run(lambda: self._db.execute(statement, tuple(values)).fetchall())
+        self._checkpoint()
+        return _Rows(rows)
 
     def executemany(self, statement: str, rows: Iterable[Any]) -> _Rows:
-        return _Rows(self._run(lambda: self._db.cursor().executemany(statement, rows)), self._run)
+        return _Rows(self._run(lambda: self._db.executemany(statement, rows).fetchall()))
 
     def close(self) -> None:
-        self._run(self._db.close)
-
-    def end(self) -> None:
-        """As `close`, whatever fails."""
+        """Whatever fails: SQLite tells nobody."""
         with _unheard():
             try:
                 self._db.close()
             except apsw.Error:
                 self._db.close(True)
+        self._check_power()
+
+    def _committed(self, db: apsw.Connection, name: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        """As SQLite does it after a commit, of which it does not tell if it fails. (By itself it would do it inside of
+        the commit, which apsw then takes for one that failed.)"""
+        if self._pages >= self.checkpoint_pages and not self._db.in_transaction:
+            self._pages = 0
+            with suppress(sqlite3.Error):
+                self._run(self._db.wal_checkpoint)
+
+    def _check_power(self) -> None:
+        if self._disk.dead:
+            raise PowerCut
 
     def _run(self, act: Callable[[], _T]) -> _T:
         try:
@@ -198,5 +227,4 @@ class Connection:
             with _unheard():
                 return _told(act)
         finally:
-            if self._disk.dead:
-                raise PowerCut
+            self._check_power()

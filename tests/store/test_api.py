@@ -73,7 +73,7 @@ def test_results_are_frozen() -> None:
     kv = crdtkv.open(colo="lhr")
     receipt = kv.put("a", 1)
     for result in (receipt, kv.get("a"), kv.history("a")[0], kv.blame("a")[0], kv.sync(crdtkv.open(colo="sin"))):
-        name = next(iter(result.__dataclass_fields__))
+        name = next(iter(getattr(result, "__dataclass_fields__", ["key"])))
         with pytest.raises(AttributeError):
             setattr(result, name, None)
 

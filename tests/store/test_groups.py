@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import pytest
 
 import crdtkv
 from crdtkv.core.versions import parse_version
-from crdtkv.errors import BadRequest, PreconditionFailed, StorageFailed, WrongOperation
+from crdtkv.errors import BadRequest, Overloaded, PreconditionFailed, StorageFailed, StoreClosed, WrongOperation
 from crdtkv.store.group import MAX_GROUP, Turn
 from crdtkv.strategies.base import Operation
 from tests.threads import at_once
@@ -28,7 +30,7 @@ class Commits:
 
         def save(changed: Any) -> None:
             if self.count >= self.good:
-                raise self.fault
+                raise copy(self.fault)
             self.count += 1
             real(changed)
 
@@ -44,7 +46,7 @@ def test_they_share_one(kv: crdtkv.Store, commits: Commits) -> None:
     told: list[int] = []
     kv.on_commit.append(lambda record, data: told.append(record.dot[1]))
     receipts = at_once(kv, *[lambda i=i: kv.put(f"k{i}", [i]) for i in range(20)])
-    assert commits.count == 2, "that of the transaction they waited for, and theirs"
+    assert commits.count == 3, "that of the transaction they waited for, of the first, and of the others"
     assert [(r.value, kv[f"k{i}"]) for i, r in enumerate(receipts)] == [([i], [i]) for i in range(20)]
     numbers = [parse_version(r.key, r.version)[kv.id] for r in receipts]
     assert numbers == told == list(range(numbers[0], numbers[0] + 20)), "each is a transaction of its own"
@@ -88,7 +90,7 @@ def test_what_one_asks_for_wrongly_is_undone_alone(kv: crdtkv.Store, commits: Co
         lambda: kv.counter("n").add(3),
     )  # fmt: skip
     assert isinstance(b, crdtkv.CrdtkvError) and isinstance(c, BadRequest | PreconditionFailed)
-    assert (a.value, d.value, commits.count) == (1, 4, 3)
+    assert (a.value, d.value, commits.count) == (1, 4, 4)
     assert dict(kv) == {"a": 1, "n": 4}
     n = kv.vector[kv.id]
     assert parse_version("n", d.version)[kv.id] == n and parse_version("a", a.version)[kv.id] == n - 1
@@ -122,8 +124,8 @@ def test_all_are_told_when_the_commit_fails(kv: crdtkv.Store, commits: Commits) 
 def test_who_leads_is_interrupted(kv: crdtkv.Store, commits: Commits) -> None:
     """The others are told what is known, and the next group is led."""
     commits.good, commits.fault = commits.count + 1, KeyboardInterrupt()
-    led, *others = at_once(kv, *[lambda i=i: kv.put(f"k{i}", i) for i in range(4)])
-    assert isinstance(led, KeyboardInterrupt)
+    alone, led, *others = at_once(kv, *[lambda i=i: kv.put(f"k{i}", i) for i in range(5)])
+    assert isinstance(alone, KeyboardInterrupt) and isinstance(led, KeyboardInterrupt)
     assert all(isinstance(e, StorageFailed) and e.happened == "unknown" and "interrupted" in str(e) for e in others)
     commits.good = 1_000
     assert dict(kv) == {} and kv.put("a", 1).value == 1
@@ -132,7 +134,7 @@ def test_who_leads_is_interrupted(kv: crdtkv.Store, commits: Commits) -> None:
 def test_more_than_a_group_holds(kv: crdtkv.Store, commits: Commits, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crdtkv.store.group.MAX_GROUP", 3)
     at_once(kv, *[lambda i=i: kv.put(f"k{i}", i) for i in range(8)])
-    assert len(kv) == 8 and commits.count == 1 + 3 and MAX_GROUP > 8
+    assert len(kv) == 8 and commits.count == 1 + 1 + 3 and MAX_GROUP > 8
 
 
 def test_a_listener_writes(kv: crdtkv.Store) -> None:
@@ -159,3 +161,71 @@ def test_who_waits_is_interrupted(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPa
     assert isinstance(found[1], KeyboardInterrupt)
     assert sorted(kv) == ["k0", "k1", "k2"]
     assert not kv._group._led and not kv._group._waiting
+
+
+# what no thread waits for
+
+
+def test_what_is_submitted_shares_a_commit(kv: crdtkv.Store, commits: Commits) -> None:
+    with kv.transaction():
+        futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i).version) for i in range(50)]
+        wrong = kv.submit(lambda t: t.put("a", 1, if_version="x"))
+        assert not any(f.done() for f in futures)
+    assert len({f.result() for f in futures}) == len(kv) == 50
+    assert isinstance(wrong.exception(), crdtkv.CrdtkvError)
+    assert commits.count == 2
+
+
+def test_an_event_loop_does_not_wait_for_the_disk(kv: crdtkv.Store, commits: Commits) -> None:
+    async def main() -> list[int]:
+        async def add() -> int:
+            return await asyncio.wrap_future(kv.submit(lambda t: t.counter("n").add(1).value))
+
+        return await asyncio.gather(*(add() for _ in range(100)))
+
+    assert sorted(asyncio.run(main())) == list(range(1, 101))
+    assert kv["n"] == 100 and commits.count < 100
+
+
+def test_what_is_cancelled_in_time_is_not_done(kv: crdtkv.Store) -> None:
+    with kv.transaction():
+        futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(4)]
+        assert futures[0].cancel() and futures[2].cancel()
+    assert [f.result().value for f in (futures[1], futures[3])] == [1, 3]
+    assert sorted(kv) == ["k1", "k3"]
+
+
+def test_more_than_may_wait_is_refused(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crdtkv.store.group.MAX_WAITING", 3)
+    with kv.transaction():
+        futures = [kv.submit(lambda t: t.counter("n").add(1)) for _ in range(3)]
+        with pytest.raises(Overloaded, match="3 writes wait for a commit already; at most 3") as told:
+            kv.submit(lambda t: t.counter("n").add(1))
+        assert told.value.happened == "no"
+    assert futures[-1].result().value == 3
+
+
+def test_what_waits_when_the_store_is_closed_is_told(kv: crdtkv.Store) -> None:
+    """From a listener, since nobody else may close it while a write waits: what had no turn yet has none."""
+    submitted: list[Any] = []
+
+    def close(record: Any, data: bytes) -> None:
+        submitted.extend(kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(3))
+        kv.close()
+
+    kv.on_commit.append(close)
+    kv.put("a", 1)
+    assert [type(f.exception()) for f in submitted] == [StoreClosed] * 3
+    with pytest.raises(StoreClosed):
+        kv.submit(lambda t: None)
+
+
+def test_what_fails_in_the_commit_is_told(kv: crdtkv.Store, commits: Commits) -> None:
+    commits.good = commits.count + 1
+    with kv.transaction():
+        futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(3)]
+    assert all(isinstance(f.exception(), StorageFailed) for f in futures) and dict(kv) == {}
+    alone = kv.submit(lambda t: t.put("a", 1))
+    assert isinstance(alone.exception(), StorageFailed)
+    commits.good = 1_000
+    assert kv.submit(lambda t: t.put("a", 1)).result().value == 1

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.journal import GROWTH, Change, Journal
+from crdtkv.storage.log import commits_after_break
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import (
     TABLES,
@@ -81,7 +82,8 @@ class SqliteStorage(MemoryStorage):
         self._witness: Witness | None = None
         self._loaded = False
         self._uncertain = False
-        self._found_log = False
+        self._log = Path(f"{self.path}-wal")
+        self._found_log = self._locked = False
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -126,6 +128,7 @@ class SqliteStorage(MemoryStorage):
         # Exclusive, and taken at once: a second process is refused when it opens, not when it writes.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
+        self._locked = True
         new = self._is_new()
         db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
@@ -134,9 +137,10 @@ class SqliteStorage(MemoryStorage):
             self._create()
         self._found_log = not new and self._log_size() > 0
         self._load()
-        with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
-            self._secure()
         self._uncertain = self._meta.pop(_UNSYNCED, None) is not None
+        with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
+            self._check_log()
+            self._secure()
         if self._normal:
             self._mark(True)
             db.execute("PRAGMA synchronous=NORMAL")
@@ -184,8 +188,18 @@ class SqliteStorage(MemoryStorage):
 
     def _log_size(self) -> int:
         """How long SQLite's own log is, in bytes: 0 after a close."""
-        log = Path(f"{self.path}-wal")
-        return log.stat().st_size if log.exists() else 0
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def _check_log(self) -> None:
+        """What was committed behind something that has changed is not passed over. Raises RowInvalid."""
+        if not self._found_log or self._uncertain:
+            return  # (of what was not synced any part may be missing)
+        _, sound, _ = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if (broken := commits_after_break(self._log, sound)) is not None:
+            raise RowInvalid(
+                f"frame {broken} of {self._log.name} does not fit, and commits follow it; put a backup in its place, or "
+                f"remove {self._log.name} to go on without what it holds"
+            )
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -395,13 +409,26 @@ class SqliteStorage(MemoryStorage):
                     if self._normal and not self._uncertain:
                         self._mark(False)
         finally:
-            self._loaded = False
             self._let_go()
+            self._loaded = self._locked = False
 
     def _let_go(self) -> None:
-        self._db.close()
+        # (Only what is ours: in the log of one that is open elsewhere there is being written.)
+        with _kept(self._log) if self._locked and not self._loaded and self._log_size() else nullcontext():
+            self._db.close()
         if self._witness is not None:
             self._witness.close()
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """What takes the file away in between has not: SQLite removes a log when it closes, whatever it passed over."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as copy:
+        copy.write(path.read_bytes())
+    try:
+        yield
+    finally:
+        os.replace(copy.name, path)
 
 
 def _in_writing(error: sqlite3.Error) -> bool:

@@ -211,6 +211,7 @@ class Replica:
         if (state.ceiling, state.low_ceiling) != self.reserved:
             with self.transaction():
                 pass
+        self.storage.sync()  # others forget on our word: who comes back from a power cut knows no less than it said
 
     def observe(self, stamp: Stamp) -> None:
         """A stamp was received: the clock moves past it, but not far past the wall."""

@@ -141,6 +141,7 @@ def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], items: list[_I
             origin, n = made[0].dot
             replica.storage.put_meta(f"{MINTED}{origin}.{n}", [*dot, replica.wall_ms()])
         replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
+    replica.storage.sync()  # before anybody is told: forgotten in a power cut, it would be minted anew once more
     replica.minted(made)
 
 

@@ -140,6 +140,9 @@ class Storage(Protocol):
     def rollback(self, mark: int = 0) -> None:
         """All is as it was at that mark; at 0 it was begun."""
 
+    def sync(self) -> None:
+        """What is committed survives a power cut, whatever durability was asked for. StorageFailed."""
+
     def settle(self) -> None:
         """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
 

@@ -142,6 +142,9 @@ class MemoryStorage(Transactions):
             else:
                 rows[where] = old
 
+    def sync(self) -> None:
+        """Nothing here survives a power cut."""
+
     def settle(self) -> None:
         """There is but one place."""
 

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.journal import GROWTH, Change, Journal
-from crdtkv.storage.log import commits_after_break
+from crdtkv.storage.log import Log
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.rows import (
     TABLES,
@@ -81,9 +81,8 @@ class SqliteStorage(MemoryStorage):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = False
-        self._log = Path(f"{self.path}-wal")
-        self._found_log = self._locked = False
+        self._uncertain = self._unsynced = self._found_log = self._locked = False
+        self._log = Log(Path(f"{self.path}-wal"))
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -135,11 +134,12 @@ class SqliteStorage(MemoryStorage):
         db.execute("PRAGMA synchronous=FULL")
         if new:
             self._create()
-        self._found_log = not new and self._log_size() > 0
+        self._found_log = not new and self._log.size() > 0
         self._load()
         self._uncertain = self._meta.pop(_UNSYNCED, None) is not None
         with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
-            self._check_log()
+            if self._found_log and not self._uncertain:  # (of what was not synced any part may be missing)
+                self._log.check(db)
             self._secure()
         if self._normal:
             self._mark(True)
@@ -183,23 +183,8 @@ class SqliteStorage(MemoryStorage):
     def _check_length(self) -> None:
         """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
         pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
-        if not self._log_size() and (found := self.path.stat().st_size) < pages * size:
+        if not self._log.size() and (found := self.path.stat().st_size) < pages * size:
             raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
-
-    def _log_size(self) -> int:
-        """How long SQLite's own log is, in bytes: 0 after a close."""
-        return self._log.stat().st_size if self._log.exists() else 0
-
-    def _check_log(self) -> None:
-        """What was committed behind something that has changed is not passed over. Raises RowInvalid."""
-        if not self._found_log or self._uncertain:
-            return  # (of what was not synced any part may be missing)
-        _, sound, _ = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if (broken := commits_after_break(self._log, sound)) is not None:
-            raise RowInvalid(
-                f"frame {broken} of {self._log.name} does not fit, and commits follow it; put a backup in its place, or "
-                f"remove {self._log.name} to go on without what it holds"
-            )
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -265,6 +250,7 @@ class SqliteStorage(MemoryStorage):
             in_file = committing and not self._db.in_transaction
             self.doubtful = not self._undo_commit() or in_file
             raise
+        self._unsynced = self._normal
         self._after_commit({(_TABLE_OF.get(table, table), where) for table, where, _ in changes})
 
     def _secure(self) -> None:
@@ -379,6 +365,16 @@ class SqliteStorage(MemoryStorage):
             return None  # what it speaks of may be just what a power cut took back
         return self._witness.noted()
 
+    def sync(self) -> None:
+        if not self._unsynced:
+            return
+        try:
+            self._mark(True)  # one commit that is synced syncs those before it
+            self._db.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error as error:
+            raise self._unwritten(error, self._undo_commit()) from error
+        self._unsynced = False
+
     def settle(self) -> None:
         try:
             self._checkpoint.finish()
@@ -414,21 +410,10 @@ class SqliteStorage(MemoryStorage):
 
     def _let_go(self) -> None:
         # (Only what is ours: in the log of one that is open elsewhere there is being written.)
-        with _kept(self._log) if self._locked and not self._loaded and self._log_size() else nullcontext():
+        with self._log.kept() if self._locked and not self._loaded else nullcontext():
             self._db.close()
         if self._witness is not None:
             self._witness.close()
-
-
-@contextmanager
-def _kept(path: Path) -> Iterator[None]:
-    """What takes the file away in between has not: SQLite removes a log when it closes, whatever it passed over."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as copy:
-        copy.write(path.read_bytes())
-    try:
-        yield
-    finally:
-        os.replace(copy.name, path)
 
 
 def _in_writing(error: sqlite3.Error) -> bool:

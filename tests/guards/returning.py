@@ -6,11 +6,13 @@ import crdtkv
 from crdtkv.core.wire import decode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.replica import life, members, pending
+from crdtkv.replica.core import Replica
 from crdtkv.store import syncing
 from crdtkv.store.store import Store
 from crdtkv.store.syncing import _join, _Tally
 from tests.colos import Colos, Disks, arrive, cells, cut, record, refuses, shows
 from tests.guards.mutation import Line, guards
+from tests.laws.disks import MemoryDisk
 
 
 def at(kv: crdtkv.Store) -> list[str]:
@@ -306,6 +308,73 @@ def a_restored_copy_may_know_less_than_it_announced() -> None:
     colos.purge()
     colos.check()
     assert colos.read("k") is None
+
+
+def power_cut(colos: Disks, name: str, synced: list[MemoryDisk]) -> crdtkv.Store:
+    """Under `normal`: on the disk is what was synced last."""
+    disk = synced[-1]
+    disk.uncertain = lambda: True  # type: ignore[method-assign]
+    return colos.put_back(name, disk)
+
+
+def synced_of(colos: Disks, name: str) -> list[MemoryDisk]:
+    """What a power cut would leave on the disk: now, and after each sync from now on."""
+    disk = colos.disks[name]
+    kept = [disk.copy()]
+    disk.sync = lambda: kept.append(disk.copy())  # type: ignore[method-assign]
+    return kept
+
+
+@guards(
+    "who comes back from a power cut knows no less than it said",
+    Line(Replica.speak, "self.storage.sync()", "pass"),
+)
+def what_was_announced_survives_a_power_cut() -> None:
+    """c under `normal` tells a that it knows of a's remove, and its power goes. a and b forget the remove: so c, which
+    writes on under a new name, must still know of it."""
+    colos = Disks("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
+    a.rules.set("k", "set", wins="remove")
+    a.put("k", ["e"])
+    colos.meet()
+    synced = synced_of(colos, "c")
+    a.set("k").remove("e")
+    colos.clock.wait(1)
+    b.sync(c)
+    for _ in range(2):
+        c.sync(a)
+    a.sync(b)
+    a.compact()
+    assert cells(a, "k") == 0
+    c = power_cut(colos, "c", synced)
+    c.set("k").add("e")
+    c.sync(a)
+    colos.purge()
+    colos.check()
+
+
+@guards(
+    "forgotten in a power cut, it would be minted anew once more",
+    Line(pending._remint_one, "replica.storage.sync()", "pass"),
+)
+def what_was_minted_anew_is_not_once_more_after_a_power_cut() -> None:
+    """e under `normal` returns, and what it had added is there; x removes it, and the power goes at e."""
+    colos = Disks("x", "e")
+    x, e = colos["x"], colos["e"]
+    x.put("k", ["stays"], strategy="set")
+    colos.meet()
+    e.set("k").add("n")
+    synced = synced_of(colos, "e")
+    x.evict("e")
+    _join(e, x, _Tally())
+    pending.remint(e._replica, e._rule_of)
+    for _, data in e._replica.recent:
+        arrive(x, data)
+    assert shows(x, "k") == ["n", "stays"]
+    x.set("k").remove("n")
+    power_cut(colos, "e", synced)
+    colos.meet()
+    assert colos.read("k") == ["stays"]
 
 
 @guards(

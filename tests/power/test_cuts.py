@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from crdtkv.replica import life
+from crdtkv.replica.core import Replica
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.sqlite import SqliteStorage
 from tests.guards.mutation import Line
@@ -34,18 +35,25 @@ def test_normal(tmp_path: Path, seed: int) -> None:
     assert figures["cuts"] == CUTS and figures["acknowledged"]
 
 
-BROKEN = {
-    "a commit that is not synced": ("full", SqliteStorage._open, '"PRAGMA synchronous=FULL"', '"PRAGMA synchronous=0"'),
-    "a journal trimmed too early": ("full", Checkpoint.step, "len(self._left) <= STEP_ROWS", "True"),
-    "the same name after a loss": ("normal", life.begin, "elif storage.uncertain()", "elif False"),
+BROKEN = {  # what: (durability, seed, the line)
+    "a commit that is not synced": (
+        "full",
+        0,
+        SqliteStorage._open,
+        '"PRAGMA synchronous=FULL"',
+        '"PRAGMA synchronous=0"',
+    ),
+    "a journal trimmed too early": ("full", 0, Checkpoint.step, "len(self._left) <= STEP_ROWS", "True"),
+    "a word that is not synced": ("normal", 7, Replica.speak, "self.storage.sync()", "pass"),
+    "the same name after a loss": ("normal", 7, life.begin, "elif storage.uncertain()", "elif False"),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_is_broken_is_noticed(tmp_path: Path, what: str) -> None:
     """Cuts that nothing could fail by would prove nothing."""
-    durability, where, old, new = BROKEN[what]
+    durability, seed, where, old, new = BROKEN[what]
     with pytest.MonkeyPatch.context() as patch:
         Line(where, old, new).broken(patch)
         with pytest.raises(AssertionError):
-            run(0, CUTS, durability, tmp_path)
+            run(seed, CUTS, durability, tmp_path)

@@ -3,8 +3,9 @@
 What must hold after every cut. The file opens, `check` finds nothing, and what is shown is
 what was shown after one of the commits, none later than the last that was asked for:
 under `full` none earlier than the last that was acknowledged, under `normal` none
-earlier than the last opening. Then it syncs with the peer, nothing is quarantined, both are equal, and
-no number that the peer has seen was minted twice.
+earlier than the last opening, or than what it has announced. Then it syncs with the
+peer, nothing is quarantined, both are equal, and no number that the peer has seen was
+minted twice.
 """
 
 from __future__ import annotations
@@ -221,6 +222,8 @@ class World:
         at = max((i for i, moment in enumerate(self.moments) if moment.is_of(found)), default=-1)
         assert at >= 0, "what is found was never there"
         assert at >= self.kept or self.durability == "normal", f"moment {at} of {self.kept} that were acknowledged"
+        said = [word[0] for id, word in self.peer._replica.state.announced.items() if id.startswith("lhr~")]
+        assert sum(found.vector.values()) >= max(said, default=0), "it knows less than it announced"
         moment, vector = self.moments[at], self.peer.vector
         seen = max((m.wishes for m in self.moments if m.is_known_to(vector)), default=0)
         self.unsettled = found.pending or self.returns is not None

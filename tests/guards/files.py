@@ -19,8 +19,8 @@ from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, Not
 from crdtkv.replica import life
 from crdtkv.storage import checkpoint, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
-from crdtkv.storage.rows import grown
 from crdtkv.storage.log import Log
+from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.witness import Witness
 from crdtkv.store import opening

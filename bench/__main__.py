@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "edits", "reads")
+ALL = ("startup", "edits", "reads", "writes")
 
 
 def main(names: list[str]) -> int:

@@ -66,11 +66,11 @@ class State:
     lost: list[str] = field(default_factory=list)
 
     def copy(self) -> State:
-        """A copy that shares nothing mutable at the first level. O(its entries)."""
+        """A copy that shares nothing that is ever changed in its place. O(its entries)."""
         made = object.__new__(State)
-        made.__dict__.update(self.__dict__)
+        entries = made.__dict__ = self.__dict__.copy()
         for name in _MUTABLE:
-            made.__dict__[name] = made.__dict__[name].copy()
+            entries[name] = entries[name].copy()
         return made
 
     def tip(self) -> tuple[Any, ...]:
@@ -113,10 +113,8 @@ class State:
         return state
 
 
-_MUTABLE = (
-    "lineage", "vector", "heard", "chains", "dropped", "announced", "ancestry", "pending", "forks", "quarantined",
-    "lost",
-)  # fmt: skip
+_MUTABLE = ("vector", "heard", "chains", "dropped", "announced", "quarantined")
+"""What is changed in its place. (Lists are not: another takes their place.)"""
 
 
 def _shallow(value: Any) -> Any:

@@ -26,6 +26,7 @@ from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
 
 __all__ = [
+    "Before",
     "CEILING_MS",
     "CLOCK_BOUND_MS",
     "OFFSET_MS",
@@ -39,6 +40,9 @@ CLOCK_BOUND_MS = 60_000
 CEILING_MS = 1_000
 RECENT_RECORDS = 4_096
 OFFSET_MS = 600_000
+
+Before = tuple[State, dict[str, int]]
+"""What a transaction begins from: the state, and what was said of it in the last record."""
 
 
 class Replica:
@@ -72,22 +76,35 @@ class Replica:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        before, spoken = self.state.copy(), self.spoken
-        self.changed = {}
-        self.storage.begin()
+        before = self.begin()
         try:
             yield
-            kept = self.keep_state()
-            self.storage.commit()
+            kept = self.commit()
         except BaseException:
-            # An interrupt may come between a commit and its return: then it is one.
-            if not self.storage.committed:
-                self.state, self.spoken = before, spoken
-                self.storage.rollback()
-            self.changed = {}
-            self.memos.clear()
+            self.undo(before)
             raise
         self.committed(kept)
+
+    def begin(self) -> Before:
+        """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it."""
+        before = self.state.copy(), self.spoken
+        self.changed = {}
+        self.storage.begin()
+        return before
+
+    def commit(self) -> State:
+        """All that was written since `begin` is kept; the state as the storage has it."""
+        kept = self.keep_state()
+        self.storage.commit()
+        return kept
+
+    def undo(self, before: Before) -> None:
+        """All is as it was at `begin`, unless it is committed: an interrupt may come between that and its return."""
+        if not self.storage.committed:
+            self.state, self.spoken = before
+            self.storage.rollback()
+        self.changed = {}
+        self.memos.clear()
 
     def keep_state(self) -> State:
         """What has changed of the state goes into the open transaction: the rest of it seldom, its tip always.

@@ -136,9 +136,9 @@ class Draft:
         for write in writes:
             self._write(key, write._replace(path=tree.prefix + write.path), covered, base is not None and present)
         self._touch(key)
-        self._check_size(key, chosen, tree, writes)
+        self.check_size(key, chosen, tree, writes)
 
-    def _check_size(self, key: str, chosen: Strategy, tree: Tree, writes: list[Write]) -> None:
+    def check_size(self, key: str, chosen: Strategy, tree: Tree, writes: list[Write]) -> None:
         """Raises TooLarge for what was made larger than one put can be, write by write.
 
         What only takes away is welcome, also where two colos together have made more of it.
@@ -184,21 +184,27 @@ class Draft:
 
     # the short way (replica/leaf.py)
 
+    def env(self, key: str, tree: Tree) -> Env:
+        """What an edit may know whose client has seen all that is here."""
+        replica = self.replica
+        seen, rule = replica.storage.context(key), self.rule_of(key)
+        return Env(*self.dot, self.stamp, seen, _everything, tree, replica.state.share_floor, rule.strategy_for)
+
     def begin_first(self, key: str) -> None:
         """`_begin_life` of a key of which nothing is known here, neither standing nor past."""
         if self.replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = {}
 
-    def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes) -> None:
-        """`_write` of a live payload by who has seen all that stands at its place: at most one sibling."""
-        parents: tuple[Dot, ...] = ()
-        lost: tuple[Dot, ...] = ()
-        if old:
-            dot, _, _, parents, lost = old[0]
-            if dot != self.dot:
-                parents, lost = (dot,), ()
-        self._set(key, path, (_new(Sibling, (self.dot, self.stamp, payload, parents, lost)),))
+    def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> None:
+        """`_write` of a live payload by who has seen all that stands at its place."""
+        if not old:
+            own = _new(Sibling, (self.dot, self.stamp, payload, (), ()))
+        elif len(old) == 1 and old[0].dot != self.dot:
+            own = _new(Sibling, (self.dot, self.stamp, payload, (old[0].dot,), ()))
+        else:
+            own = self._sibling(old, payload, [s.dot for s in old if s.dot != self.dot], [])
+        self._set(key, path, (own,))
         self._touch(key)
 
     # bases
@@ -243,7 +249,6 @@ class Draft:
             self._sweep(key, write)
             write = write._replace(payload=joined or write.payload)
         old = self._cells(key).get(write.path, ())
-        prior = next((s for s in old if s.dot == self.dot), None)
         replaced = [
             s.dot
             for s in old
@@ -251,13 +256,18 @@ class Draft:
             if s.dot != self.dot and (write.all or covered(s.dot) or (sweeps and not is_live(s.payload)))
         ]
         lost = [dot for dot in replaced if write.beats and based and not covered(dot)]
-        own = Sibling(
-            self.dot, self.stamp, write.payload,
+        own = self._sibling(old, write.payload, replaced, lost)
+        gone = {*replaced, self.dot}
+        self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
+
+    def _sibling(self, old: Cell, payload: bytes | None, replaced: list[Dot], lost: list[Dot]) -> Sibling:
+        """What this draft leaves in a cell, given what stands there: also what it has written there before."""
+        prior = next((s for s in old if s.dot == self.dot), None)
+        return Sibling(
+            self.dot, self.stamp, payload,
             tuple(sorted({*replaced, *(prior.parents if prior else ())})),
             tuple(sorted({*lost, *(prior.lost if prior else ())})),
         )  # fmt: skip
-        gone = {*replaced, self.dot}
-        self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
 
     def _with_earlier(self, key: str, write: Write) -> bytes | None:
         """A sweep that says also what an earlier one of this draft, at the same cell, had swept; None if none can."""

@@ -1,10 +1,13 @@
-"""The short way of a put: a key that is one cell with one value in it is put again, or is made.
+"""The short way of a write: what most come to, without asking what could be otherwise.
 
 Law of this room: it leaves the cells, the context, the past and the record that the long way
-(`Draft.operate`) leaves, of which it is what most puts come to. Whether it is taken is decided
-in `put`, before anything is written, and nowhere else: no base, no date, one sibling of a
-strategy that can say what a put leaves there (`Strategy.leaf`); or a key of which nothing is
-known, neither here nor of the past.
+(`Draft.operate`) leaves. Whether it is taken is decided here, before anything is written, and
+nowhere else. A put: no base, no date; of the key there is one cell with one sibling, of a
+strategy that can say what a put leaves there (`Strategy.leaf`), or nothing at all, neither here
+nor of the past. An operation: no base, no date; the key shows the one strategy that it has
+cells of, and to that the operation is `short`.
+
+Written for speed: what is looked up is looked up once, and a NamedTuple is taken apart by place.
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ from typing import Any
 from crdtkv.core.paths import STRATEGY, first
 from crdtkv.replica.draft import Draft
 from crdtkv.storage.base import NO_HORIZON
-from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.base import Operation, Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import known_strategy, root_path
+from crdtkv.strategies.roots import TTL_PATH, known_strategy, root_path
 
-__all__ = ["put"]
+__all__ = ["operate", "put"]
 
 _known: dict[bytes, Strategy] = {}
 """By the path of its cell."""
@@ -56,6 +59,32 @@ def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes] | None:
             draft.put_leaf(key, path, cell, payload)
         return found.spec, payload or old or b""
     return None
+
+
+def operate(draft: Draft, key: str, operation: Operation, family: str | None) -> Strategy | None:
+    """`operation` is carried out; the strategy that did it. None: nothing was done, it is for the long way.
+
+    Costs what the operation does. Raises as the long way does.
+    """
+    replica = draft.replica
+    cells = replica.storage.cells(key)
+    if not cells or TTL_PATH in cells or type(operation.name) is not str:
+        return None
+    memo = replica.memos.of(key)
+    shown = memo.shown(cells)
+    if shown is None or len(memo.roots(cells)) > 1:
+        return None
+    chosen, tree = shown
+    if operation.name not in chosen.short or (family is not None and family != chosen.name):
+        return None
+    writes = chosen.edit(tree, operation, draft.env(key, tree))
+    for path, payload, _, _ in writes:
+        at = tree.prefix + path
+        draft.put_leaf(key, at, replica.storage.cells(key).get(at, ()), payload)
+    if writes:
+        memo.shows_still(cells, shown)
+        draft.check_size(key, chosen, tree, writes)
+    return chosen
 
 
 def _strategy_at(path: bytes) -> Strategy | None:

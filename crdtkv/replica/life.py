@@ -287,7 +287,7 @@ def mend(replica: Replica) -> None:
     Its clock begins above every low that the old one announced: what others may have
     forgotten up to lies below that (`State.low_ceiling`).
     """
-    if members.is_live_member(replica) and replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS:
+    if replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS and members.is_live_member(replica):
         replica.offsets.clear()
         rename(replica)
 

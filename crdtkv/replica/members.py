@@ -104,7 +104,7 @@ def members(replica: Replica) -> frozenset[str]:
     """
     version = replica.storage.context(MEMBERS)
     cached: tuple[Any, frozenset[str]] | None = replica.memos.derived.get("members")
-    if cached is None or cached[0] != version:
+    if cached is None or (cached[0] is not version and cached[0] != version):
         cached = (version, frozenset(_last_of_each_colo(replica)))
         replica.memos.derived["members"] = cached
     return cached[1]

@@ -71,24 +71,8 @@ class Committing(Operations, Membership):
         >>> kv["a"], kv["n"]
         (1, 2)
         """
-        with self._lock:
-            self._begin()
-            made = None
-            self._fate = fate = Fate()
-            try:
-                with self._replica.transaction():
-                    self._draft = draft = Draft(self._replica, self._rule_of)
-                    yield Transaction(self, draft, fate)
-                    made = draft.record()
-                    self._quota.check(made)
-            except BaseException:
-                fate.undone = True
-                raise
-            finally:
-                self._draft = None
-            self._replica.minted(made)
-            if made is not None:
-                self._tell()
+        with _Open(self) as draft:
+            yield Transaction(self, draft, self._fate)
 
     def submit(self, act: Callable[[Transaction], _T]) -> Future[_T]:
         """`act(t)` is done soon, as a transaction of its own that shares its commit with what else waits; at once.
@@ -133,7 +117,8 @@ class Committing(Operations, Membership):
             )
         if not members.is_member(self._replica, state.id):
             raise NotAMember(f"{state.id} is not a member of its namespace any more; sync with a member to return")
-        ahead = -int(median([offset for offset, _ in self._replica.offsets.values()] or [0]))
+        offsets = self._replica.offsets
+        ahead = -int(median([offset for offset, _ in offsets.values()])) if offsets else 0
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
 
@@ -156,9 +141,8 @@ class Committing(Operations, Membership):
         return self._run_alone(act) if self._lock.is_mine() else self._group.run(act)
 
     def _run_alone(self, act: Callable[[Draft], _T]) -> _T:
-        with self.transaction():
-            assert self._draft is not None
-            return act(self._draft)
+        with _Open(self) as draft:
+            return act(draft)
 
     def _commit(self, take: Callable[[], list[Turn[Any]]]) -> None:
         """What a group of threads asks for, each as a transaction of its own, in one commit."""
@@ -201,6 +185,59 @@ class Committing(Operations, Membership):
             return None
         finally:
             self._draft = None
+
+
+class _Open:
+    """A transaction of its own: committed where its block ends, undone if that raises; the lock is held meanwhile."""
+
+    # By hand: a generator takes several times as long, and each write enters one.
+    __slots__ = ("_before", "_draft", "_fate", "_store")
+
+    def __init__(self, store: Committing) -> None:
+        self._store = store
+
+    def __enter__(self) -> Draft:
+        store = self._store
+        store._lock.__enter__()
+        try:
+            store._begin()
+            self._fate = store._fate = Fate()
+            self._before = store._replica.begin()
+            try:
+                self._draft = store._draft = Draft(store._replica, store._rule_of)
+            except BaseException:
+                self._give_up()
+                raise
+        except BaseException:
+            store._lock.__exit__()
+            raise
+        return self._draft
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        store, replica = self._store, self._store._replica
+        try:
+            if kind is not None:
+                self._give_up()
+                return
+            try:
+                made = self._draft.record()
+                store._quota.check(made)
+                kept = replica.commit()
+            except BaseException:
+                self._give_up()
+                raise
+            store._draft = None
+            replica.committed(kept)
+            replica.minted(made)
+            if made is not None:
+                store._tell()
+        finally:
+            store._lock.__exit__()
+
+    def _give_up(self) -> None:
+        self._store._draft = None
+        self._fate.undone = True
+        self._store._replica.undo(self._before)
 
 
 def _of_the_group(error: BaseException) -> Exception:

@@ -16,7 +16,7 @@ from crdtkv.core.cells import Context
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
-from crdtkv.core.versions import format_version, parse_version
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
 from crdtkv.replica import leaf
 from crdtkv.replica.core import Replica
@@ -148,7 +148,18 @@ class Operations(PlainMapping):
         >>> kv.operate("hits", "counter", "add", 3).value
         3
         """
-        return self._run(self._writing(key, Operation(name, args), base, strategy, family))
+        operation = Operation(name, args)
+        if base is None and strategy is None:
+            key = check_key(key)
+            return self._run(lambda draft: self._operate_plain(draft, key, operation, family))
+        return self._run(self._writing(key, operation, base, strategy, family))
+
+    def _operate_plain(self, draft: Draft, key: str, operation: Operation, family: str | None) -> Receipt:
+        """An operation without a base: the short way, if it leads there."""
+        chosen = leaf.operate(draft, key, operation, family)
+        if chosen is None:
+            return self._writing(key, operation, None, None, family)(draft)
+        return self._made(key, self._replica.storage.context(key), chosen.spec, self._fate)
 
     def _writing(
         self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
@@ -184,7 +195,7 @@ class Operations(PlainMapping):
         done = idempotency.find(self._replica, idempotency_key, key, asked)
         if done is not None:
             here = draft.dot in parse_version(key, done.version).items()
-            return self._made(key, done.version, done.strategy, self._fate if here else Fate())
+            return self._made(key, parse_version(key, done.version), done.strategy, self._fate if here else Fate())
         receipt = act(draft)
         idempotency.keep(self._replica, idempotency_key, key, receipt.version, asked, receipt.strategy)
         return receipt
@@ -202,17 +213,17 @@ class Operations(PlainMapping):
     def _receipt(self, key: str, value: Any = UNREAD) -> Receipt:
         """What has just been done to `key`; unless it is given the value is read when it is asked for. O(1)."""
         shown = self._replica.shown(key)
-        version = format_version(key, self._replica.storage.context(key))
+        context = self._replica.storage.context(key)
         if shown is None:
-            return self._made(key, version, "", self._fate, None)
-        return self._made(key, version, shown[0].spec, self._fate, value)
+            return self._made(key, context, "", self._fate, None)
+        return self._made(key, context, shown[0].spec, self._fate, value)
 
-    def _made(self, key: str, version: str, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
-        def read() -> Any:
-            found = self._inside().value_at(key, parse_version(key, version))
-            return None if found is ABSENT else found
+    def _made(self, key: str, context: Context, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
+        return Receipt(key, context, strategy, fate, partial(self._value_then, key, context), value)
 
-        return Receipt(key, version, strategy, fate, read, value)
+    def _value_then(self, key: str, context: Context) -> Any:
+        found = self._inside().value_at(key, context)
+        return None if found is ABSENT else found
 
     def _context(self, key: str, version: str | None) -> Context | None:
         return None if version is None else parse_version(key, version)

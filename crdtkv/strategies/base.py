@@ -134,8 +134,9 @@ class Strategy(ABC):
     cost: ClassVar[str]
     operations: ClassVar[Mapping[str, str]]
     options: ClassVar[Mapping[str, str]] = {}
-    steady: ClassVar[bool] = False
-    """Whether a value stays present when a cell of it becomes one live sibling. (Else it is asked for anew.)"""
+    short: ClassVar[frozenset[str]] = frozenset()
+    """Operations that write live payloads only, where nothing but values of their kind stands (no sweeps), and
+    leave present what is present: for the short way (replica/leaf.py)."""
     baseless: ClassVar[frozenset[str]] = frozenset()
     """Operations to which it does not matter what the client had read."""
     whole: ClassVar[bool] = False

@@ -34,7 +34,6 @@ MAX_ONCE_KEY = 256
 class Counter(Strategy):
     """A sum of adds, exact within 64 bits."""
 
-    steady = True
     name = "counter"
     summary = "a sum, each add counted once"
     wins = "all adds count; a reset takes away exactly what it saw"
@@ -46,6 +45,7 @@ class Counter(Strategy):
         "put": "put(n): adds the difference to what the base showed",
         "delete": "delete()",
     }
+    short = frozenset({"add"})
     baseless = frozenset({"add"})
 
     def read(self, tree: Tree) -> Any:

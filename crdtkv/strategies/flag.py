@@ -28,7 +28,6 @@ _PAYLOAD = {value: values.pack(value) for value in (False, True)}
 class Flag(Strategy):
     """True or false; enable wins, or disable."""
 
-    steady = True
     name = "flag"
     summary = "on or off"
     wins = "enable (or disable, by option)"

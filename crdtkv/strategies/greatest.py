@@ -23,7 +23,6 @@ __all__ = ["Max", "Min"]
 class Max(Strategy):
     """The greatest value put so far."""
 
-    steady = True
     name = "max"
     summary = "the greatest value"
     wins = "the greatest; a put of a lesser one changes nothing"

@@ -63,7 +63,6 @@ __all__ = ["Json"]
 class Json(Strategy):
     """The strategy `json`."""
 
-    steady = True
     name = "json"
     summary = "a JSON document merged by path"
     wins = "each member, element and leaf by itself; an edit wins over a concurrent delete (wins=delete: the delete)"

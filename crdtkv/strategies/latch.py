@@ -27,7 +27,6 @@ MAX_STATES = 64
 class Latch(Strategy):
     """The furthest of a declared order of states."""
 
-    steady = True
     name = "latch"
     summary = "the furthest of declared states"
     wins = "the state furthest along; a put of an earlier one changes nothing"

@@ -31,7 +31,6 @@ __all__ = ["List"]
 class List(Strategy):
     """Elements in an order."""
 
-    steady = True
     name = "list"
     summary = "a sequence of values"
     wins = "each element by itself: adds stand, a remove takes what it saw; set and move: the later"
@@ -48,6 +47,7 @@ class List(Strategy):
         "clear": "clear(): removes every element",
         "delete": "delete()",
     }
+    short = frozenset({"append", "prepend"})
 
     def read(self, tree: Tree) -> Any:
         """The values in order. Cost: O(n)."""

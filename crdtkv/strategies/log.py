@@ -33,7 +33,6 @@ _END = bytes([paths.ENTRY[0] + 1])
 class Log(Strategy):
     """Entries ordered by when and where they were appended."""
 
-    steady = True
     name = "log"
     summary = "entries in the order of their stamps"
     wins = "all entries stand, each in its place"
@@ -45,6 +44,7 @@ class Log(Strategy):
         "put": "put([value, ...]): appends what comes after the entries that the base showed",
         "delete": "delete()",
     }
+    short = frozenset({"append"})
 
     def read(self, tree: Tree) -> Any:
         found = [value for _, value in self.entries(tree)]

@@ -25,7 +25,6 @@ __all__ = ["Lww"]
 class Lww(Strategy):
     """One value; the later of two concurrent writes shows."""
 
-    steady = True
     name = "lww"
     summary = "one value, the last write"
     wins = "the later stamp, a tie by replica; a write that knew the other always replaces it"

@@ -25,7 +25,6 @@ __all__ = ["Mv"]
 class Mv(Strategy):
     """All concurrent values; a read shows the latest, `siblings` each."""
 
-    steady = True
     name = "mv"
     summary = "all concurrent values, for the reader to decide"
     wins = "none: all stand until a put that has seen them"

@@ -33,7 +33,6 @@ _HERE = b"\xc0"
 class Set(Strategy):
     """Elements, each with its own fate."""
 
-    steady = True
     name = "set"
     summary = "distinct elements"
     wins = "add (or remove, by option), element by element"
@@ -46,6 +45,7 @@ class Set(Strategy):
         "clear": "clear(): removes every element, as delete does",
         "delete": "delete()",
     }
+    short = frozenset({"add"})
     options: ClassVar[Mapping[str, str]] = {"wins": "add (default) or remove"}
 
     def __init__(self, **options: str) -> None:

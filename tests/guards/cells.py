@@ -96,10 +96,11 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
 
 @guards(
     "parents = what it replaced; lost = those its base had not covered.",
-    Line(Draft._write, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
-    Line(Draft._write, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
-    Line(Draft.put_leaf, "if dot != self.dot:", "if True:"),
-    Line(Draft.put_leaf, "parents, lost = (dot,), ()", "parents, lost = (), ()"),
+    Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
+    Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
+    Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
+    Line(Draft.put_leaf, "and old[0].dot != self.dot", ""),
+    Line(Draft.put_leaf, "[s.dot for s in old if s.dot != self.dot]", "[]"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""
@@ -108,6 +109,9 @@ def a_record_names_all_that_its_writes_replaced() -> None:
     for key in ("k", "l"):
         a.put(key, 1)
     colos.meet()
+    for kv in (a, b):
+        kv.set("s").add("x")
+    colos.meet()
     sent = outbox(a)
     with a.transaction() as t:
         t.put("k", 2)
@@ -115,15 +119,16 @@ def a_record_names_all_that_its_writes_replaced() -> None:
         base = t.get("l").version
         t.put("l", 2, base=base)
         t.put("l", 3, base=base)
+        t.set("s").add("x")
     assert arrive(b, sent[0]) == "absorbed"
     colos.check()
-    assert [len(b._replica.storage.cells(key).popitem()[1]) for key in ("k", "l")] == [1, 1]
+    assert [len(b._replica.storage.cells(key).popitem()[1]) for key in ("k", "l", "s")] == [1, 1, 1]
 
 
 @guards(
     "parents = what it replaced; lost = those its base had not covered.",
     Line(Draft._write, "if write.beats and based and not covered(dot)", "if False"),
-    Line(Draft._write, "*(prior.lost if prior else ())", ""),
+    Line(Draft._sibling, "*(prior.lost if prior else ())", ""),
 )
 def who_is_overwritten_unseen_is_told() -> None:
     """b's 2 is overwritten on a base that lacks it, and once more in the same transaction: b's inbox has it."""

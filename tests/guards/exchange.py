@@ -217,8 +217,8 @@ def what_waits_is_bounded() -> None:
 
 @guards(
     "Either is absorbed in one transaction: seen whole or not at all.",
-    Line(Replica.transaction, "self.state, self.spoken = before, spoken", "pass"),
-    Line(Replica.transaction, "self.memos.clear()", "pass"),
+    Line(Replica.undo, "self.state, self.spoken = before", "pass"),
+    Line(Replica.undo, "self.memos.clear()", "pass"),
     Line(Transactions.rollback, "in reversed(self._undo[mark:]):", "in ():"),
 )
 def a_commit_that_fails_leaves_nothing() -> None:
@@ -246,7 +246,7 @@ def a_commit_that_fails_leaves_nothing() -> None:
 
 @guards(
     "All that happens inside is kept whole, or undone whole if anything raises.",
-    Line(Replica.transaction, "self.storage.rollback()", "pass"),
+    Line(Replica.undo, "self.storage.rollback()", "pass"),
 )
 def a_transaction_that_is_given_up_leaves_nothing() -> None:
     class GivenUp(Exception):

@@ -20,6 +20,7 @@ from crdtkv.replica import leaf, memos
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
 from crdtkv.store import telling, watching
+from crdtkv.store.committing import _Open
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.store import Store
@@ -143,7 +144,11 @@ def siblings_do_not_pile_up() -> None:
 
 @guards(
     "After the commit: a watcher or a peer must never know of an edit that a crash could take back.",
-    Line(Store.transaction, "made = draft.record()", "made = draft.record(); self._replica.minted(made); self._tell()"),
+    Line(
+        _Open.__exit__,
+        "made = self._draft.record()",
+        "made = self._draft.record(); replica.minted(made); store._tell()",
+    ),
 )
 def what_a_crash_takes_back_nobody_was_told() -> None:
     kv = Colos("a")["a"]

@@ -6,7 +6,7 @@ import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica
 from crdtkv.store import group, quota
-from crdtkv.store.committing import Committing
+from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.group import Group
 from crdtkv.store.quota import Quota
 from tests.colos import Colos, refuses
@@ -35,7 +35,7 @@ def a_refused_write_leaves_nothing() -> None:
 @guards(
     "when the commit fails, all are told so",
     Line(Committing._commit, "turn.error = turn.error or _of_the_group(error)", "pass"),
-    Line(Replica.transaction, "self.state, self.spoken = before, spoken", "self.state = before"),
+    Line(Replica.undo, "self.state, self.spoken = before", "self.state = before[0]"),
 )
 def nothing_of_an_undone_group_is_said() -> None:
     """What a waits for meanwhile, b's write, is named by its next record."""
@@ -92,7 +92,7 @@ def somebody_leads_after_all_have_gone() -> None:
     Line(Quota.check, "if size + len(made[1]) > self._limit:", "if False:"),
     Line(quota._adds, "is_live(write.payload) and", ""),
     Line(quota._adds, "and not write.key.startswith(SYSTEM)", ""),
-    Line(Committing.transaction, "self._quota.check(made)", "pass"),
+    Line(_Open.__exit__, "store._quota.check(made)", "pass"),
     Line(Committing._take_turn, "self._quota.check(made)", "pass"),
 )
 def a_full_store_takes_nothing_more() -> None:

@@ -20,6 +20,7 @@ from crdtkv.errors import (
 )
 from crdtkv.replica.core import Replica
 from crdtkv.store import idempotency, membership, operations, reading, syncing
+from crdtkv.store.committing import _Open
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.mapping import PlainMapping
 from crdtkv.store.results import Receipt
@@ -32,7 +33,7 @@ from tests.guards.mutation import Line, guards
 @guards(
     "and its receipts are void",
     Line(Receipt._check, "if self._fate.undone:", "if False:"),
-    Line(Store.transaction, "fate.undone = True", "pass"),
+    Line(_Open._give_up, "self._fate.undone = True", "pass"),
 )
 def an_undone_write_has_no_version() -> None:
     """The next transaction has the same number: the receipt would name another's write."""

@@ -364,8 +364,8 @@ def a_base_of_another_strategy_at_a_path_is_refused() -> None:
 
 @guards(
     "Raises TooLarge for what was made larger than one put can be, write by write.",
-    Line(Draft._edit, "self._check_size(key, chosen, tree, writes)", "pass"),
-    Line(Draft._check_size, "and any(is_live(w.payload) for w in writes)", ""),
+    Line(Draft._edit, "self.check_size(key, chosen, tree, writes)", "pass"),
+    Line(Draft.check_size, "and any(is_live(w.payload) for w in writes)", ""),
     Line(Memo.changed, "self._weight += _weight(path, new) - _weight(path, old)", "pass"),
 )
 def a_value_does_not_outgrow_its_limit_by_operations() -> None:

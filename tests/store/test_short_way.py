@@ -14,6 +14,7 @@ import crdtkv
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica import leaf
 
+KINDS = ("counter", "set", "list", "log")
 KEYS = ("a", "b", "lww/a", "mv/a", "max/a", "words/a", "base/a")
 VALUES = (0, 1, "x", None, True, 1.5, [], [1, 2], {}, {"x": 1}, b"\x00", "long " * 40)
 RULES: dict[str, dict[str, Any]] = {
@@ -26,7 +27,14 @@ ELSE = st.tuples(
     st.sampled_from(["delete", "expire", "based", "wait", "away", "meet", "compact", "patch", "lww"]),
     st.sampled_from(KEYS), st.sampled_from(VALUES),
 )  # fmt: skip
-ONE = st.one_of(PUT, PUT, ELSE)
+OPERATIONS = st.sampled_from([
+    ("counter", "add", 1), ("counter", "add", -2), ("counter", "reset"), ("set", "add", "x"), ("set", "add", "y", "z"),
+    ("set", "remove", "x"), ("set", "clear"), ("list", "append", 1), ("list", "append", 2, 3), ("list", "prepend", 4),
+    ("list", "move", 0, 1), ("list", "remove", 0), ("list", "clear"), ("log", "append", 1), ("removes", "add", "x"),
+    ("removes", "remove", "x"), ("counter", "add", "wrong"), ("set", "add"), ("set", "append", 1),
+])  # fmt: skip
+OPERATE = st.tuples(st.just("operate"), OPERATIONS, st.booleans())
+ONE = st.one_of(PUT, PUT, OPERATE, OPERATE, ELSE)
 SCRIPT = st.lists(st.one_of(ONE, st.lists(ONE, max_size=6)), max_size=25)
 
 
@@ -53,8 +61,14 @@ class Pair:
         except CrdtkvError as error:
             self.said.append(repr(error))
 
-    def _do(self, kv: Any, name: str, key: str, value: Any) -> Any:
+    def _do(self, kv: Any, name: str, key: Any, value: Any) -> Any:
         match name:
+            case "operate":
+                kind, name, *args = key
+                if value and kv is self.here:
+                    return self.there.operate(kind, kind.replace("removes", "set"), name, *args).version
+                receipt = kv.operate(kind, kind.replace("removes", "set"), name, *args)
+                return receipt.version, receipt.value, receipt.strategy
             case "put":
                 receipt = kv.put(key, value)
                 self.versions.setdefault(key, receipt.version)
@@ -92,7 +106,7 @@ class Pair:
             self.said, self.bytes, self.here.digest(), self.here.vector, self.here.check(),
             [{key: _ordered(row) for key, row in table.items()} for table in tables],
             sorted(storage.beyond({})), storage.due(1 << 62), [repr(e) for e in self.here.scan()],
-            [repr(self.here.history(key)) for key in KEYS],
+            [repr(self.here.history(key)) for key in (*KEYS, *KINDS)],
         )  # fmt: skip
 
 
@@ -115,7 +129,8 @@ def played(script: list[Any], history: bool) -> Any:
 @given(SCRIPT, st.booleans())
 def test_both_ways_leave_the_same(script: list[Any], history: bool) -> None:
     short = played(script, history)
-    with patch.object(leaf, "put", lambda draft, key, value: None):
+    never = lambda *given: None  # noqa: E731
+    with patch.object(leaf, "put", never), patch.object(leaf, "operate", never):
         assert played(script, history) == short
 
 
@@ -132,3 +147,14 @@ def test_most_puts_go_the_short_way(key: str, value: Any) -> None:
             t.put(key, value)
             t.put(key, 2)
     assert None not in taken and len(taken) == 4
+
+
+@pytest.mark.parametrize("act", [("counter", "add", 1), ("set", "add", "x"), ("list", "append", 1), ("log", "append", 1)])  # noqa: E501
+def test_most_operations_go_the_short_way(act: tuple[Any, ...]) -> None:
+    """All but the first, which makes the key."""
+    pair, taken = Pair(True), []
+    operate = leaf.operate
+    with patch.object(leaf, "operate", lambda *given: taken.append(operate(*given)) or taken[-1]):
+        for _ in range(20):
+            pair.here.operate(act[0], *act)
+    assert taken[0] is None and None not in taken[1:]

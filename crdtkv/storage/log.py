@@ -61,7 +61,7 @@ class Log:
         data = self.path.read_bytes()
         if len(data) < _HEADER:
             return None
-        magic, _, page, _, *salts = struct.unpack(">6I", data[:24])
+        magic, _, page, _, *salts = _numbers(data[:24])
         if magic not in (_LITTLE, _BIG) or not page:
             return None
         size = _FRAME + page
@@ -73,15 +73,19 @@ class Log:
 
 
 def _ends_commit(frame: bytes, salts: list[int]) -> bool:
-    _, pages, *found = struct.unpack(">4I", frame[:16])
+    _, pages, *found = _numbers(frame[:16])
     return bool(pages) and found == salts
 
 
 def _follows(frame: bytes, before: bytes, salts: list[int], magic: int) -> bool:
     """Whether its checksum goes on from that of the frame before it."""
-    one, other = struct.unpack(">2I", before[16:24])
+    one, other = _numbers(before[16:24])
     words = struct.unpack(f"{'<' if magic == _LITTLE else '>'}{(len(frame) - 16) // 4}I", frame[:8] + frame[_FRAME:])
     for first, second in zip(words[::2], words[1::2], strict=True):
         one = (one + first + other) & 0xFFFFFFFF
         other = (other + second + one) & 0xFFFFFFFF
-    return [*struct.unpack(">2I", frame[8:16])] == salts and (one, other) == struct.unpack(">2I", frame[16:24])
+    return _numbers(frame[8:24]) == [*salts, one, other]
+
+
+def _numbers(data: bytes) -> list[int]:
+    return list(struct.unpack(f">{len(data) // 4}I", data))

@@ -19,11 +19,12 @@ from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["MAX_CACHE_MB", "open_store"]
 
 _log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+MAX_CACHE_MB = 1 << 20
 _MAX_SECONDS = 2**48 / 1000
 
 
@@ -31,15 +32,17 @@ def open_store(
     path: str | os.PathLike[str] = ":memory:", *, colo: str | None = None, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
     purge_step_ms: int = 10_000, durability: str = "full", quota_mb: float | None = None,
+    cache_mb: int = 256,
 ) -> Store:  # fmt: skip
-    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
+    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(journal).
 
     `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that holds a store knows its own. `namespace`: a
     name; stores of different ones do not sync. `history=False` keeps no superseded values.
     `purge_step_ms`: in what steps deleted cells are dropped, in milliseconds. `durability`: "full":
     what was acknowledged survives a power cut; "normal": one may take back the last writes, and
     the store then takes a new id. `quota_mb`: how large the file may grow by what is written here,
-    in 10^6 bytes. `clock` gives seconds since 1970 and `random` the names of
+    in 10^6 bytes. `cache_mb`: how much of what was read of the file is kept in memory, in 2^20 bytes.
+    `clock` gives seconds since 1970 and `random` the names of
     incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 
@@ -49,7 +52,8 @@ def open_store(
     """
     _check_options(path, colo, namespace, history, clock, random, purge_step_ms, durability)
     _check_quota(path, quota_mb)
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
+    _check_cache(cache_mb)
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability, cache_mb)
     try:
         if colo is None and storage.meta("state") is None:
             raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
@@ -78,10 +82,10 @@ def _tell_of_copy(path: str, was: Any, noted: str | None, replica: Replica) -> N
     )  # fmt: skip
 
 
-def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
+def _sqlite(path: str | os.PathLike[str], durability: str, cache_mb: int) -> Storage:
     from crdtkv.storage.sqlite import SqliteStorage
 
-    return SqliteStorage(path, durability)
+    return SqliteStorage(path, durability, cache_mb)
 
 
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
@@ -134,3 +138,8 @@ def _check_quota(path: Any, quota_mb: Any) -> None:
         raise BadRequest(f"quota_mb is {quota_mb!r:.80}; a number of megabytes above 0, or None, is allowed")
     if str(path) == ":memory:":
         raise BadRequest(f"quota_mb is {quota_mb!r}, and a store in memory has no file to measure; open it with a path")
+
+
+def _check_cache(cache_mb: Any) -> None:
+    if isinstance(cache_mb, bool) or not isinstance(cache_mb, int) or not 1 <= cache_mb <= MAX_CACHE_MB:
+        raise BadRequest(f"cache_mb is {cache_mb!r:.80}; a whole number from 1 to {MAX_CACHE_MB:,} is allowed")

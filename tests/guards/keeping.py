@@ -13,6 +13,7 @@ from crdtkv.replica.memos import Memo
 from crdtkv.storage.dots import Numbers
 from crdtkv.storage.index import Index
 from crdtkv.store import selection
+from crdtkv.strategies.document import Node, build
 from tests.colos import Colos, arrive, cut, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
@@ -107,6 +108,36 @@ def what_is_remembered_of_a_document_follows_its_cells() -> None:
     assert shows(kv, "doc") == {"x": 1}
     kv.json("doc").at("/x").put(2)
     assert shows(kv, "doc") == {"x": 2}
+
+
+@guards(
+    "The elements of a list in which nothing was moved, after some leaves changed",
+    Line(Node.put_cell, "behind[1][component] = child", "pass"),
+    Line(Node.caught_up, 'if behind is None or next(reversed(self.children), b"")[:1] != ELEMENT:', "if behind is None:"),
+    Line(Node.caught_up, "left = [e for e in old if e.component not in changed]", "left = list(old)"),
+    Line(Node.caught_up, "elements = old.copy()", "elements = old"),
+)
+def a_list_shows_what_was_changed_since_it_was_read() -> None:
+    """Little and much; whoever holds what it showed before goes on with that; not after something was moved."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    here, there = a.list("l"), b.list("l")
+    here.append(*range(9))
+    colos.meet()
+    assert here.value == list(range(9))
+    held = build(a._replica.shown("l")[1]).elements
+    here.append(9)
+    assert here.value == list(range(10)) and len(held) == 9
+    colos.meet()
+    there.remove(0)
+    for n in range(40):
+        there.append(10 + n)
+    colos.meet()
+    assert here.value == list(range(1, 50))
+    here.move(0, -1)
+    assert here.value == [*range(2, 50), 1]
+    here.set(-2, "last")
+    assert here.value == [*range(2, 49), "last", 1]
 
 
 # messages, paths, clocks

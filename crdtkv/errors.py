@@ -44,7 +44,6 @@ CrdtkvError
         StorageFailed
     Corrupt                   never should be
         ChainBroken
-        DigestMismatch
         ChecksumFailed
 """
 
@@ -63,7 +62,6 @@ __all__ = [
     "Corrupt",
     "CrdtkvError",
     "CursorInvalid",
-    "DigestMismatch",
     "FormatTooNew",
     "Happened",
     "KeyInvalid",
@@ -437,7 +435,7 @@ class Corrupt(CrdtkvError):
     """Never should be: a bug, or bits that changed by themselves.
 
     >>> [error.__name__ for error in all_errors() if issubclass(error, Corrupt)]
-    ['Corrupt', 'ChainBroken', 'DigestMismatch', 'ChecksumFailed']
+    ['Corrupt', 'ChainBroken', 'ChecksumFailed']
     """
 
     code = "corrupt"
@@ -451,14 +449,6 @@ class ChainBroken(Corrupt):
 
     code = "chain-broken"
     happened: Happened = "no"
-
-
-class DigestMismatch(Corrupt):
-    """The cells in a file are not all of those, or not only those, that were written there."""
-
-    code = "digest-mismatch"
-    happened: Happened = "no"
-    next_step = "restore the file from a backup, or move it away and join again from a peer"
 
 
 class ChecksumFailed(Corrupt):

@@ -12,7 +12,10 @@ __all__ = ["at_once"]
 
 
 def at_once(kv: crdtkv.Store, *acts: Callable[[], Any]) -> list[Any]:
-    """What each act gave or raised, all asked for, in this order, by threads that wait for a transaction to end."""
+    """What each act gave or raised, all asked for, in this order, by threads that wait for a transaction to end.
+
+    The first does its own then, and the others share a commit.
+    """
     out: list[Any] = [None] * len(acts)
 
     def ask(i: int) -> None:
@@ -25,7 +28,7 @@ def at_once(kv: crdtkv.Store, *acts: Callable[[], Any]) -> list[Any]:
     with kv.transaction():
         for i, thread in enumerate(threads):
             thread.start()
-            while len(kv._group._waiting) <= i:
+            while not kv._group._led or len(kv._group._waiting) < i:
                 thread.join(0.001)
     for thread in threads:
         thread.join()

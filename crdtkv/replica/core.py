@@ -62,6 +62,7 @@ class Replica:
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
         self._noted = ("", 0)  # what was minted last, as it is noted beside the storage
         self.opened = dict(state.vector)  # what was absorbed when this was opened
+        self.announced = sum(state.vector.values())  # the most that may have been announced to have been absorbed
         self.waiting: dict[Dot, tuple[Record, bytes]] = {}
         self.recent: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)
         self.untold: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)  # minted, for who listens

@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from crdtkv.core.clocks import Stamp, Vector, make_stamp
-from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.rules import DEFAULT
 from crdtkv.core.state import State
 from crdtkv.core.views import Ancestor, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
-from crdtkv.errors import ChecksumFailed, DigestMismatch, MembershipConflict, NotAMember
+from crdtkv.errors import ChecksumFailed, MembershipConflict, NotAMember
 from crdtkv.replica import members, past
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
@@ -53,14 +52,13 @@ Made = tuple[Record, bytes]
 def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callable[[], str], **options: Any) -> Replica:
     """The replica in `storage`: as it was left, or new, a namespace of its own with itself as the one member.
 
-    Raises ChecksumFailed, DigestMismatch if what lies there is not what was left.
+    Raises ChecksumFailed if the state that lies there is none. What it holds is checked as it is read.
     """
     plain = storage.meta("state")
     if plain is None and next(storage.keys("", None), None) is not None:
         raise ChecksumFailed("there are cells, and nothing says whose: the replica's state is missing")
     if plain is not None:
         state = State.from_plain(plain, storage.meta("tip"))
-        _check_digest(storage, state.digest)
         state.clock = max(state.clock, state.ceiling)
         replica = Replica(storage, state, wall_ms, token, **options)
         if _lies_elsewhere(replica):
@@ -74,13 +72,6 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
     replica = Replica(storage, state, wall_ms, token, **options)
     transact(replica, lambda draft: _admit(draft, id))
     return replica
-
-
-def _check_digest(storage: Storage, kept: int) -> None:
-    """Rows have checksums of their own; this finds those that are missing, or are of another time. O(cells)."""
-    found = sum(key_digest(key, storage.cells(key), storage.context(key)) for key in storage.keys("", None)) % MODULUS
-    if found != kept:
-        raise DigestMismatch(f"the cells give digest {found:032x}, kept with them is {kept:032x}")
 
 
 # copies
@@ -119,8 +110,11 @@ def is_behind(replica: Replica, peer: Replica) -> bool:
 
 
 def is_old_copy(replica: Replica, peer: Replica) -> bool:
-    """Whether the peer knows other transactions of this replica than it does itself: a copy that nothing gave away."""
+    """Whether the peer knows other transactions of this replica than it does itself, or was told by it of more than it
+    knew when it was opened: a copy that nothing gave away."""
     state = replica.state
+    if peer.state.announced.get(state.id, (0,))[0] > replica.announced:
+        return True
     n, known = state.vector.get(state.id, 0), peer.state.vector.get(state.id, 0)
     told = peer.state.chains.get(state.id)
     mine = state.chains.get(state.id) if known == n else _hash_of(replica, known)

@@ -190,6 +190,7 @@ def announce(replica: Replica) -> None:
         if low > state.low_ceiling:
             state.low_ceiling = low + LOW_RESERVE
         state.announced[state.id] = (sum(state.vector.values()), low, _facts(replica))
+        replica.announced = max(replica.announced, state.announced[state.id][0])
 
 
 def agreed(replica: Replica) -> bool:

@@ -45,7 +45,6 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
     state = replica.state
     base = dict(state.vector) | ({} if shared is None else {state.id: shared})
 
-
     def lacks(dot: Dot) -> bool:
         # What it was minted anew from may stand where we return to, or was deleted there.
         known = any(covers(to, was) for was in _said_before(replica, dot))

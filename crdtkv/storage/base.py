@@ -69,7 +69,10 @@ NO_HORIZON = Horizon({})
 
 
 class Storage(Protocol):
-    """Keys are text in code point order (the order of their UTF-8). Nothing returned may be mutated."""
+    """Keys are text in code point order (the order of their UTF-8). Nothing returned may be mutated.
+
+    What is asked of what is not as it was written raises ChecksumFailed; of the rest it is answered.
+    """
 
     committed: bool
     """Whether what was written since the last `begin` is committed."""
@@ -166,6 +169,9 @@ class Storage(Protocol):
 
         Not one of this storage's if it was put back from elsewhere.
         """
+
+    def faults(self) -> Iterator[str]:
+        """What is not kept as it was written, in words. O(all)."""
 
     def close(self) -> None:
         """Let go of files and locks. Idempotent."""

@@ -1,54 +1,62 @@
 """The checkpoint: what was changed since the last one goes into the tables, sorted and in bulk, a step at a time.
 
-Law of this room: a step is a transaction of its own, and small; it writes rows as they
-are committed now. What is changed while a checkpoint runs belongs to the next one.
+Law of this room: a step is a transaction of its own, and small; it writes what is
+committed now. What is changed while a checkpoint runs belongs to the next one. The journal
+is trimmed of what was in it when the checkpoint began. What a step wrote is let go of when
+it is committed, and not before.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from crdtkv.storage.journal import Journal
-from crdtkv.storage.rows import TABLES, pack_row
 
 __all__ = ["JOURNAL_BYTES", "STEP_ROWS", "Checkpoint"]
 
 JOURNAL_BYTES = 4 << 20
 """A journal that is longer begins a checkpoint."""
 
-STEP_ROWS = 1_000
-"""How many rows a step writes: some 5 ms."""
+STEP_ROWS = 200
+"""How many keys a step writes: some 5 ms."""
 
-_Place = tuple[str, tuple[Any, ...]]
+_Unit = tuple[str, str]
 
 
 class Checkpoint:
-    """What the tables do not have yet, and how far the running checkpoint is."""
+    """What the tables do not have yet, and how far the running checkpoint is.
 
-    def __init__(self, db: sqlite3.Connection, journal: Journal, row: Callable[[str, tuple[Any, ...]], Any]) -> None:
-        self._db, self._journal, self._row = db, journal, row
-        self._dirty: set[_Place] = set()
-        self._left: list[_Place] = []
-        """Of the checkpoint that runs, the places still to be written, the next one last."""
+    `write` puts units into the tables, and gives what is to be called once that is committed;
+    `undone` is called when it is not.
+    """
+
+    def __init__(
+        self, db: sqlite3.Connection, journal: Journal, write: Callable[[list[_Unit]], Callable[[], None]],
+        undone: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._db, self._journal, self._write_units, self._undone = db, journal, write, undone
+        self._dirty: set[_Unit] = set()
+        self._left: list[_Unit] = []
+        """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
         self._upto = 0
 
-    def changed(self, places: set[_Place]) -> None:
-        """These rows are in the journal now, and not in the tables."""
-        self._dirty |= places
+    def changed(self, units: Iterable[_Unit]) -> None:
+        """These are in the journal now, and not in the tables."""
+        self._dirty.update(units)
 
-    @property
-    def due(self) -> bool:
-        """Whether a step should be made before the journal grows on."""
-        return bool(self._left) or self._journal.size > JOURNAL_BYTES
+    def follow(self, count: int) -> None:
+        """After a commit of `count` units: as many steps as it takes to keep up with such commits, if any is due."""
+        for _ in range(1 + 2 * count // STEP_ROWS):
+            if self._left or self._journal.size > JOURNAL_BYTES:
+                self.step()
 
     def step(self) -> None:
-        """Write a few rows. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
+        """Write a few. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
         if not self._left:
-            self._begin()
-        places = self._left[-STEP_ROWS:]
-        self._write(places, len(self._left) <= STEP_ROWS)
+            self._left = sorted(self._dirty, reverse=True)
+            self._upto = self._journal.last
+        self._write([unit for unit in self._left[-STEP_ROWS:] if unit in self._dirty], len(self._left) <= STEP_ROWS)
         del self._left[-STEP_ROWS:]
 
     def finish(self) -> None:
@@ -58,31 +66,17 @@ class Checkpoint:
             self.step()
             assert not empty or self._journal.size < size, "a journal that nothing empties"
 
-    def _begin(self) -> None:
-        self._left = sorted(self._dirty, reverse=True)
-        self._dirty = set()
-        self._upto = self._journal.last
-
-    def _write(self, places: list[_Place], last: bool) -> None:
+    def _write(self, units: list[_Unit], last: bool) -> None:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            for table in TABLES:
-                self._write_table(table, [where for name, where in reversed(places) if name == table])
+            wrote = self._write_units(list(reversed(units)))
             if last:
                 self._journal.trim(self._upto)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            self._undone()
             raise
-
-    def _write_table(self, table: str, places: list[tuple[Any, ...]]) -> None:
-        rows = [(where, self._row(table, where)) for where in places]
-        gone = [where for where, row in rows if row is None]
-        kept = [(*where, *pack_row(table, where, row)) for where, row in rows if row is not None]
-        columns = TABLES[table][1].split(", ")
-        if gone:
-            self._db.executemany(f"DELETE FROM {table} WHERE {' AND '.join(f'{c}=?' for c in columns)}", gone)
-        if kept:
-            marks = ", ".join("?" * len(kept[0]))
-            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({marks})", kept)
+        wrote()
+        self._dirty.difference_update(units)

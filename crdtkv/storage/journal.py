@@ -15,7 +15,7 @@ from typing import Any
 import msgpack
 import xxhash
 
-from crdtkv.storage.rows import TABLES, RowInvalid
+from crdtkv.storage.rows import RowInvalid
 
 __all__ = ["GROWTH", "Change", "Journal"]
 
@@ -25,7 +25,7 @@ Change = tuple[str, tuple[Any, ...], Any]
 GROWTH = "growth"
 """In the place of a table: of a row of `past`, see `rows.growth_of`."""
 
-_NAMES = [*TABLES, GROWTH]
+_NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
 _NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 
 

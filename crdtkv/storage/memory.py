@@ -166,5 +166,8 @@ class MemoryStorage(Transactions):
     def noted(self) -> str | None:
         return None
 
+    def faults(self) -> Iterator[str]:
+        yield from ()
+
     def close(self) -> None:
         """Nothing to let go of."""

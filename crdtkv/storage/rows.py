@@ -1,4 +1,4 @@
-"""The rows of a store's file: tables, bytes and checksums.
+"""The rows of a store's file: bytes and checksums.
 
 Law of this room: what was written comes back equal, or `RowInvalid` is raised. The
 checksum is of the row's table, key and bytes: bits that changed by themselves, and
@@ -17,7 +17,6 @@ from crdtkv.core.cells import Cell, Sibling
 from crdtkv.storage.base import Floor, Horizon, Life, Superseded
 
 __all__ = [
-    "TABLES",
     "RowInvalid",
     "cell_in",
     "growth_of",
@@ -27,16 +26,6 @@ __all__ = [
     "past_in",
     "unpack_row",
 ]
-
-TABLES = {
-    "cell": ("key TEXT, path BLOB, siblings BLOB NOT NULL", "key, path"),
-    "context": ("key TEXT, entries BLOB NOT NULL", "key"),
-    "past": ("key TEXT, path BLOB, rows BLOB NOT NULL", "key, path"),
-    "horizon": ("key TEXT, horizon BLOB NOT NULL", "key"),
-    "inbox": ("id TEXT, lost BLOB NOT NULL", "id"),
-    "meta": ("name TEXT, value BLOB NOT NULL", "name"),
-}
-"""Table -> its columns, without the last one, `checksum`; and its primary key."""
 
 
 class RowInvalid(Exception):

@@ -1,4 +1,4 @@
-"""The SQLite storage: everything in memory, every commit a record in the journal, checkpoints behind.
+"""The SQLite storage: every commit a record in the journal, checkpoints behind, in memory what is hot.
 
 Law: what a transaction changed is in the file before `commit` returns, synced unless
 `normal` durability was asked for. The file is the user's: documented tables
@@ -14,41 +14,34 @@ import platform
 import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
-from crdtkv.storage.journal import GROWTH, Change, Journal
-from crdtkv.storage.memory import MemoryStorage
-from crdtkv.storage.rows import (
-    TABLES,
-    RowInvalid,
-    cell_in,
-    grown,
-    growth_of,
-    horizon_in,
-    pack_row,
-    past_in,
-    unpack_row,
-)
+from crdtkv.storage.faults import faults
+from crdtkv.storage.journal import Journal
+from crdtkv.storage.layers import Layers, Unit
+from crdtkv.storage.log import Log
+from crdtkv.storage.migrations import OLD_TABLES, migrate
+from crdtkv.storage.rows import RowInvalid
+from crdtkv.storage.tables import SCHEMA, TABLES
 from crdtkv.storage.witness import Witness
 
-__all__ = ["APPLICATION_ID", "FORMAT", "SqliteStorage", "connect"]
+__all__ = ["APPLICATION_ID", "CACHE_MB", "FORMAT", "SqliteStorage", "connect"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
 
-FORMAT = 1
+FORMAT = 2
+
+CACHE_MB = 256
 
 _UNSYNCED = "unsynced"
 """A row of meta: not every commit was synced, and the file was not closed since."""
-
-_NONE: dict[Any, Any] = {}
-_TABLE_OF = {GROWTH: "past"}
 
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -61,18 +54,20 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
 
 
-class SqliteStorage(MemoryStorage):
+class SqliteStorage(Layers):
     """A Storage in the file at `path`, made if it is not there.
 
     `durability`: "full" syncs every commit; "normal" leaves that to the system, so that a
     power cut may take back the last commits, all from one on.
     Raises StoreLocked if another process has it open, FormatTooNew if a later
     release made it, NotAStore if crdtkv did not make it, ChecksumFailed if it is not
-    as it was written, StorageFailed if it cannot be opened or read. Cost: O(file).
+    as it was written, StorageFailed if it cannot be opened or read. Cost: O(journal).
+
+    `cache_mb`: what is kept in memory of what was read. A key that is read and is not as it was
+    written raises ChecksumFailed; others are read and written on.
     """
 
-    def __init__(self, path: str | os.PathLike[str], durability: str = "full") -> None:
-        super().__init__()
+    def __init__(self, path: str | os.PathLike[str], durability: str = "full", cache_mb: int = CACHE_MB) -> None:
         try:
             self.path = Path(path)
         except TypeError:
@@ -80,7 +75,8 @@ class SqliteStorage(MemoryStorage):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = self._unsynced = self._found_log = False
+        self._uncertain = self._unsynced = self._found_log = self._locked = False
+        self._log = Log(Path(f"{self.path}-wal"))
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -88,8 +84,11 @@ class SqliteStorage(MemoryStorage):
         except sqlite3.Error as error:
             raise self._unopened(error) from error
         _open_here.add(self)
+        # A quarter of the memory is SQLite's own, for pages: the upper ones of each tree.
+        super().__init__(self._db, (cache_mb << 20) * 3 // 4)
+        self._page_kb = cache_mb << 8
         self._journal = Journal(self._db)
-        self._checkpoint = Checkpoint(self._db, self._journal, self._row)
+        self._checkpoint = Checkpoint(self._db, self._journal, self._write, self._tables.read_names)
         try:
             self._open()
         except BaseException as error:
@@ -125,17 +124,21 @@ class SqliteStorage(MemoryStorage):
         # Exclusive, and taken at once: a second process is refused when it opens, not when it writes.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
+        self._locked = True
         new = self._is_new()
         db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute(f"PRAGMA cache_size=-{self._page_kb}")
         if new:
             self._create()
-        self._found_log = not new and self._log_size() > 0
-        self._load()
+        self._found_log = not new and self._log.size() > 0
         with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
+            if self._found_log and not self._is_unsynced():  # (of what was not synced any part may be missing)
+                self._log.check(db)
             self._secure()
-        self._uncertain = self._meta.pop(_UNSYNCED, None) is not None
+        migrate(db, FORMAT)
+        self._load()
         if self._normal:
             self._mark(True)
             db.execute("PRAGMA synchronous=NORMAL")
@@ -144,9 +147,8 @@ class SqliteStorage(MemoryStorage):
 
     def _create(self) -> None:
         self._db.execute("BEGIN EXCLUSIVE")
-        for table, (columns, primary) in TABLES.items():
-            rest = f"checksum INTEGER NOT NULL, PRIMARY KEY ({primary})"
-            self._db.execute(f"CREATE TABLE {table} ({columns}, {rest}) WITHOUT ROWID")
+        for statement in SCHEMA:
+            self._db.execute(statement)
         Journal.create(self._db)
         self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         self._db.execute(f"PRAGMA user_version={FORMAT}")
@@ -170,7 +172,7 @@ class SqliteStorage(MemoryStorage):
             raise FormatTooNew(
                 f"{name} has format {found}; this release reads up to {FORMAT}; open it with a newer crdtkv"
             )
-        if missing := {*TABLES, "journal"} - tables:
+        if missing := {*OLD_TABLES.get(found, TABLES), "journal"} - tables:
             raise RowInvalid(f"there is no table {', '.join(sorted(missing))}")
         self._check_length()
         return False
@@ -178,13 +180,11 @@ class SqliteStorage(MemoryStorage):
     def _check_length(self) -> None:
         """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
         pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
-        if not self._log_size() and (found := self.path.stat().st_size) < pages * size:
+        if not self._log.size() and (found := self.path.stat().st_size) < pages * size:
             raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
 
-    def _log_size(self) -> int:
-        """How long SQLite's own log is, in bytes: 0 after a close."""
-        log = Path(f"{self.path}-wal")
-        return log.stat().st_size if log.exists() else 0
+    def _is_unsynced(self) -> bool:
+        return self._db.execute("SELECT 1 FROM meta WHERE name=?", (_UNSYNCED,)).fetchone() is not None
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -199,39 +199,26 @@ class SqliteStorage(MemoryStorage):
             raise RowInvalid(f"a row cannot be read ({type(error).__name__}: {error})") from error
 
     def _load_rows(self) -> None:
-        for table in TABLES:
-            for where, row in self._rows(table):
-                self._take(table, where, row)
+        """What is not read by key: who this is, what has no key, and what the tables do not have yet."""
+        self._tables.read_names()
+        self._uncertain = self._tables.one("meta", _UNSYNCED) is not None
+        for name in ("state", "tip"):
+            self._tables.one("meta", name)  # what is wrong with it is said now
+        self._read_inbox()
         for table, where, row in self._journal.replay():
             self._take(table, where, row)
-            self._checkpoint.changed({(_TABLE_OF.get(table, table), where)})
+            self._checkpoint.changed([self._unit(table, where)])
 
-    def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
-        """What the file says of a row."""
-        if table == "cell":
-            key, path = where
-            self._place(key, path, self.cells(key).get(path, ()), cell_in(row or ()))
-        elif table == "past":
-            key, path = where
-            self._set_past(key, path, past_in(row or ()))
-        elif table == GROWTH:
-            key, path = where
-            self._set_past(key, path, grown(self.past(key).get(path, ()), row))
-        elif row is None:
-            self._kept[table].pop(where[0], None)
-        else:
-            self._kept[table][where[0]] = horizon_in(row) if table == "horizon" else row
-
-    def _rows(self, table: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
-        """(where, row) of a whole table, in order. A page in the place of another has rows that were there before."""
-        before: tuple[Any, ...] = ()
-        for *parts, blob, checksum in self._db.execute(f"SELECT * FROM {table} ORDER BY {TABLES[table][1]}"):
-            where = tuple(parts)
-            row = unpack_row(table, where, blob, checksum)
-            if where <= before:
-                raise RowInvalid(f"{table} has {show(where)} after {show(before)}")
-            yield where, row
-            before = where
+    def _read(self, ask: Callable[[], Any]) -> Any:
+        try:
+            return ask()
+        except (RowInvalid, UnicodeError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) in _BROKEN or "decode to UTF-8" in str(error):
+                raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
+            words = f"{str(self.path)!r} could not be read: {error}"
+            raise StorageFailed(words, happened="no", next_step="see to the disk, then try again") from error
 
     def _save(self, before: dict[tuple[str, Any], Any]) -> None:
         changes = [self._change(table, where, old) for (table, where), old in before.items()]
@@ -251,7 +238,7 @@ class SqliteStorage(MemoryStorage):
             self.doubtful = not self._undo_commit() or in_file
             raise
         self._unsynced = self._normal
-        self._after_commit({(_TABLE_OF.get(table, table), where) for table, where, _ in changes})
+        self._after_commit({self._unit(table, where) for table, where in before})
 
     def _secure(self) -> None:
         """What was found in SQLite's log goes into the file, before it is told and before more is written behind it.
@@ -263,21 +250,10 @@ class SqliteStorage(MemoryStorage):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._found_log = False
 
-    def _change(self, table: str, where: Any, old: Any) -> Change:
-        """What a row is now, or how it has grown: for the journal."""
-        if table == "cell":
-            return table, where, self._cells.get(where[0], _NONE).get(where[1])
-        if table != "past":
-            return table, (where,), self._kept[table].get(where)
-        rows = self._past.get(where[0], _NONE).get(where[1])
-        growth = growth_of(old, rows)
-        return (table, where, rows) if growth is None else (GROWTH, where, growth)
-
-    def _after_commit(self, places: set[tuple[str, tuple[Any, ...]]]) -> None:
+    def _after_commit(self, units: set[Unit]) -> None:
         try:
-            self._checkpoint.changed(places)
-            if self._checkpoint.due:
-                self._checkpoint.step()
+            self._checkpoint.changed(units | self._undone_units())
+            self._checkpoint.follow(len(units))
         except sqlite3.Error:
             pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
         except BaseException:
@@ -305,14 +281,6 @@ class SqliteStorage(MemoryStorage):
         except sqlite3.Error:
             return False
         return True
-
-    def _row(self, table: str, where: tuple[Any, ...]) -> Any:
-        """What a row holds now, as plain data; None if it is gone."""
-        if table == "cell":
-            return self.cells(where[0]).get(where[1])
-        if table == "past":
-            return self.past(where[0]).get(where[1])
-        return self._kept[table].get(where[0])
 
     def size(self) -> int:
         pages, free, each = (
@@ -391,10 +359,12 @@ class SqliteStorage(MemoryStorage):
         self._secure()
         self._db.execute("PRAGMA synchronous=FULL")
         if unsynced:
-            row = (_UNSYNCED, *pack_row("meta", (_UNSYNCED,), True))
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", row)
+            self._tables.write("meta", [((_UNSYNCED,), True)])
         else:
-            self._db.execute("DELETE FROM meta WHERE name=?", (_UNSYNCED,))
+            self._tables.write("meta", [((_UNSYNCED,), None)])
+
+    def faults(self) -> Iterator[str]:
+        return faults(self._db, self._tables)
 
     def close(self) -> None:
         try:
@@ -405,11 +375,13 @@ class SqliteStorage(MemoryStorage):
                     if self._normal and not self._uncertain:
                         self._mark(False)
         finally:
-            self._loaded = False
             self._let_go()
+            self._loaded = self._locked = False
 
     def _let_go(self) -> None:
-        self._db.close()
+        # (Only what is ours: in the log of one that is open elsewhere there is being written.)
+        with self._log.kept() if self._locked and not self._loaded else nullcontext():
+            self._db.close()
         if self._witness is not None:
             self._witness.close()
 

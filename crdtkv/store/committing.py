@@ -49,7 +49,7 @@ class Committing(Operations, Membership):
         self._changed = threading.Condition(self._lock.inner)
         self._draft: Draft | None = None
         self._fate = Fate()
-        self._group = Group(self._commit)
+        self._group = Group(self._commit, self._run_alone)
         self._closed = False
         self.on_commit: list[Callable[[Record, bytes], None]] = []
 

@@ -1,8 +1,8 @@
 """Writes of many threads that share one commit, and so one sync of the disk.
 
-Law of this room: who finds nobody at work leads: it does what all have asked for
-until then, each as a transaction of its own, commits once, and says to each what
-became of it; who asks meanwhile waits, and the first of those leads next. What one
+Law of this room: who finds nobody at work does its own; who asks meanwhile waits, and
+the first of those leads next: it does what all have asked for until then, each as a
+transaction of its own, commits once, and says to each what became of it. What one
 has asked for wrongly is undone alone; when the commit fails, all are told so.
 (Flat combining: Hendler, Incze, Shavit, Tzafrir, 2010.)
 """
@@ -89,11 +89,15 @@ class _Submitted(Turn[_T]):
 class Group:
     """`commit(take)` does what `take()` then gives, the longest waiting first, and leaves value or error in each.
 
-    What it raises is for the one who led.
+    What it raises is for the one who led. `commit_alone(act)` does that and no more.
     """
 
-    def __init__(self, commit: Callable[[Callable[[], list[Turn[Any]]]], None]) -> None:
+    def __init__(
+        self, commit: Callable[[Callable[[], list[Turn[Any]]]], None],
+        commit_alone: Callable[[Callable[[Draft], Any]], Any],
+    ) -> None:  # fmt: skip
         self._commit = commit
+        self._commit_alone = commit_alone
         self._mutex = threading.Lock()
         self._waiting: deque[Turn[Any]] = deque()
         self._led = False
@@ -102,6 +106,20 @@ class Group:
 
     def run(self, act: Callable[[Draft], _T]) -> _T:
         """What `act` gives, committed. Raises what it raises, or what the commit does."""
+        leads = False
+        try:
+            with self._mutex:
+                if not self._led:
+                    leads = self._led = True  # in this order: who is interrupted in between hands on what it leads
+            if leads:
+                return self._commit_alone(act)  # type: ignore[no-any-return]
+        finally:
+            if leads:
+                with self._mutex:
+                    self._hand_on()
+        return self._wait(act)
+
+    def _wait(self, act: Callable[[Draft], _T]) -> _T:
         turn = Turn(act)
         try:
             self._ask(turn)
@@ -182,7 +200,11 @@ class Group:
                 self._waiting.remove(turn)
             if turn.leads:
                 turn.leads = False
-                self._led = bool(self._waiting)
-                if self._waiting:
-                    self._waiting[0].leads = True
-                    self._waiting[0].wake()
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        """With the mutex: who waits longest leads from now on, or nobody does."""
+        self._led = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].wake()

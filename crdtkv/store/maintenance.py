@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Sibling, is_hider
+from crdtkv.core.cells import Context, Sibling, is_hider
 from crdtkv.core.clocks import covers, stamp_ms
-from crdtkv.core.digest import MODULUS, cell_digest, context_digest
+from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.paths import ONCE, STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
-from crdtkv.core.tree import Tree
-from crdtkv.errors import BadRequest
+from crdtkv.core.tree import Cells, Tree
+from crdtkv.errors import BadRequest, ChecksumFailed
 from crdtkv.replica import life, members, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
@@ -121,25 +121,37 @@ def check(replica: Replica) -> list[str]:
     """What is wrong, in words."""
     storage, state = replica.storage, replica.state
     wrong = [f"{origin} is in quarantine: {why}" for origin, why in state.quarantined.items()]
-    digest = 0
-    for key in storage.keys("", None):
-        cells = storage.cells(key)
-        context = storage.context(key)
-        digest += context_digest(key, context)
-        for path, cell in cells.items():
-            digest += cell_digest(key, path, cell)
-            wrong += _check_cell(replica, key, path, cell)
-        touched = {s.dot[0] for cell in cells.values() for s in cell}
-        wrong += [
-            f"context of {key!r} names {r}.{n}, beyond the vector"
-            for r, n in context.items()
-            if not covers(state.vector, (r, n))
-        ]
-        if not context and touched:
-            wrong.append(f"{key!r} has cells and no context")
-    if digest % MODULUS != state.digest:
+    wrong += storage.faults()
+    digest, unread = 0, []
+    try:
+        for key in storage.keys("", None):
+            try:
+                cells, context = storage.cells(key), storage.context(key)
+            except ChecksumFailed:
+                unread.append(key)
+                continue
+            digest += key_digest(key, cells, context)
+            wrong += _check_key(replica, key, cells, context)
+    except ChecksumFailed as error:
+        return [*wrong, f"keys cannot be listed: {error}"]
+    if unread:
+        wrong.append(
+            f"{len(unread)} keys cannot be read, the first is {unread[0]!r:.200}: so of the digest nothing is known"
+        )
+    elif digest % MODULUS != state.digest:
         wrong.append(f"digest is {state.digest:032x}; the cells give {digest % MODULUS:032x}")
     return wrong
+
+
+def _check_key(replica: Replica, key: str, cells: Cells, context: Context) -> list[str]:
+    wrong = [
+        f"context of {key!r} names {r}.{n}, beyond the vector"
+        for r, n in context.items()
+        if not covers(replica.state.vector, (r, n))
+    ]
+    for path, cell in cells.items():
+        wrong += _check_cell(replica, key, path, cell)
+    return wrong if context else [*wrong, f"{key!r} has cells and no context"]
 
 
 def _check_cell(replica: Replica, key: str, path: bytes, cell: tuple[Sibling, ...]) -> list[str]:

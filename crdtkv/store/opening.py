@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -13,14 +14,17 @@ from typing import Any
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.replica import life
+from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.store import Store
 
-__all__ = ["open_store"]
+__all__ = ["MAX_CACHE_MB", "open_store"]
 
+_log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
+MAX_CACHE_MB = 1 << 20
 _MAX_SECONDS = 2**48 / 1000
 
 
@@ -28,15 +32,17 @@ def open_store(
     path: str | os.PathLike[str] = ":memory:", *, colo: str | None = None, namespace: str = "default",
     history: bool = True, clock: Callable[[], float] | None = None, random: Random | None = None,
     purge_step_ms: int = 10_000, durability: str = "full", quota_mb: float | None = None,
+    cache_mb: int = 256,
 ) -> Store:  # fmt: skip
-    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(file).
+    """The store in the file at `path`, made if it is not there; `:memory:` keeps it in this process only. O(journal).
 
     `colo`: 1 to 32 of a-z, 0-9 and '-'; a file that holds a store knows its own. `namespace`: a
     name; stores of different ones do not sync. `history=False` keeps no superseded values.
     `purge_step_ms`: in what steps deleted cells are dropped, in milliseconds. `durability`: "full":
     what was acknowledged survives a power cut; "normal": one may take back the last writes, and
     the store then takes a new id. `quota_mb`: how large the file may grow by what is written here,
-    in 10^6 bytes. `clock` gives seconds since 1970 and `random` the names of
+    in 10^6 bytes. `cache_mb`: how much of what was read of the file is kept in memory, in 2^20 bytes.
+    `clock` gives seconds since 1970 and `random` the names of
     incarnations: for tests and simulations. Raises StoreLocked, FormatTooNew, NotAStore,
     ChecksumFailed, StorageFailed, BadRequest.
 
@@ -46,11 +52,14 @@ def open_store(
     """
     _check_options(path, colo, namespace, history, clock, random, purge_step_ms, durability)
     _check_quota(path, quota_mb)
-    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability)
+    _check_cache(cache_mb)
+    storage: Storage = MemoryStorage() if str(path) == ":memory:" else _sqlite(path, durability, cache_mb)
     try:
         if colo is None and storage.meta("state") is None:
             raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
+        was, noted = storage.meta("state"), storage.noted()
         replica = life.begin(storage, colo or "", _wall(clock or time.time), _tokens(random))
+        _tell_of_copy(str(path), was, noted, replica)
         if colo is not None and colo_of(replica.state.id) != colo:
             raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
         return Store(replica, namespace, history, purge_step_ms, quota_mb)
@@ -61,10 +70,22 @@ def open_store(
         raise
 
 
-def _sqlite(path: str | os.PathLike[str], durability: str) -> Storage:
+def _tell_of_copy(path: str, was: Any, noted: str | None, replica: Replica) -> None:
+    """Whoever runs this learns that the file is not what was written last: an old copy, or one that lost something."""
+    state = replica.state
+    if was is None or (state.copied, state.namespace) == (was.get("copied", False), was["namespace"]):
+        return
+    what = "it writes once it has met a member" if state.copied else "it goes on as a namespace of its own"
+    _log.warning(
+        "%r is a copy, or has lost its last writes: it holds those of %s up to %d, and noted beside it is %r; %s",
+        path, was["id"], state.vector.get(was["id"], 0), noted, what,
+    )  # fmt: skip
+
+
+def _sqlite(path: str | os.PathLike[str], durability: str, cache_mb: int) -> Storage:
     from crdtkv.storage.sqlite import SqliteStorage
 
-    return SqliteStorage(path, durability)
+    return SqliteStorage(path, durability, cache_mb)
 
 
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
@@ -117,3 +138,8 @@ def _check_quota(path: Any, quota_mb: Any) -> None:
         raise BadRequest(f"quota_mb is {quota_mb!r:.80}; a number of megabytes above 0, or None, is allowed")
     if str(path) == ":memory:":
         raise BadRequest(f"quota_mb is {quota_mb!r}, and a store in memory has no file to measure; open it with a path")
+
+
+def _check_cache(cache_mb: Any) -> None:
+    if isinstance(cache_mb, bool) or not isinstance(cache_mb, int) or not 1 <= cache_mb <= MAX_CACHE_MB:
+        raise BadRequest(f"cache_mb is {cache_mb!r:.80}; a whole number from 1 to {MAX_CACHE_MB:,} is allowed")

@@ -96,7 +96,7 @@ class Counter(Strategy):
         # A share that was dropped must not begin at 0 again: an old reset may still be on its way
         # that cancels up to what the dropped one had counted.
         floor = env.share_floor
-        own = (share(cell) if cell else Share(floor, floor, floor, floor))
+        own = share(cell) if cell else Share(floor, floor, floor, floor)
         # What reads as absent (deleted, expired) begins at 0.
         own = (own if shown is not ABSENT else own.cancelled_to(own)).plus(n)
         if max(own.up, own.down) >= LIMIT:

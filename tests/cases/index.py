@@ -302,7 +302,7 @@ CASES: dict[int, Case] = {
         ("exchange-after_a_restart_a_record_waits_for_all_that_its_writer_had_seen",),
     ),
     52: Case(
-        "parts of a catch-up while writes go on", ("test_case_52",), ("keeping-a_catch_up_has_all_that_is_new-2",)
+        "parts of a catch-up while writes go on", ("test_case_52",), ("keeping-a_catch_up_has_all_that_is_new-3",)
     ),
     53: Case(
         "hidden leaves do not reappear", ("test_case_53",), ("exchange-what_is_not_sent_below_a_cell_that_is_has_gone",)

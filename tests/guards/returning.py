@@ -232,7 +232,8 @@ def two_that_live_under_one_name_are_told() -> None:
 
 
 @guards(
-    "One that nothing gave away is known by a peer that has more of its numbers, or another hash of one",
+    "One that nothing gave away is known by a peer that has more of its numbers, or another hash of one, "
+    "or to which it has announced more than it knew when it was opened",
     Line(life.is_old_copy, "or (None not in (told, mine) and told != mine)", ""),
     Line(pending.uncovered, "or (dot[0] == state.id and not covers(base, dot))", ""),
     Line(
@@ -248,13 +249,41 @@ def what_a_copy_wrote_that_nothing_gave_away_is_not_lost() -> None:
     a.put("s", ["w"], strategy="set")
     colos.meet()
     copy = colos.copy("b")
-    b.set("s").add("x")
-    colos.meet()
+    arrive(a, record(b, lambda kv: kv.set("s").add("x")))
     b = colos.put_back("b", copy)
     name = b.id
     b.set("s").add("y")
     colos.meet()
     assert b.id != name and colos.read("s") == ["w", "x", "y"]
+    colos.check()
+
+
+@guards(
+    "or was told by it of more than it knew when it was opened",
+    Line(life.is_old_copy, "> replica.announced", "> sum(state.vector.values())"),
+    Line(members.announce, "max(replica.announced, state.announced[state.id][0])", "replica.announced"),
+)
+def a_copy_that_had_written_nothing_is_known_by_its_word() -> None:
+    """c had told a that it knew of a's remove. Its disk fell back behind that, with all of its own numbers on it."""
+    colos = Disks("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
+    a.put("k", ["e"], strategy="set?wins=remove")
+    colos.meet()
+    copy = colos.copy("c")
+    a.set("k").remove("e")
+    colos.clock.wait(1)
+    b.sync(c)
+    name = c.id
+    for _ in range(2):
+        c.sync(a)
+    assert c.id == name  # (what it has learnt since it was opened is no reason)
+    a.sync(b)
+    a.compact()
+    c = colos.put_back("c", copy)
+    c.set("k").add("e")
+    c.sync(a)
+    assert c.id != name
+    colos.purge()
     colos.check()
 
 

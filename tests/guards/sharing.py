@@ -24,8 +24,9 @@ def a_refused_write_leaves_nothing() -> None:
     colos = Colos("a", "b")
     a = colos["a"]
     a.put("n", 1, strategy="counter")
-    found = at_once(a, lambda: a.put("x", 1), lambda: a.update({"half": 1, "n": "-"}), lambda: a.put("y", 1))
-    assert isinstance(found[1], crdtkv.CrdtkvError)
+    wrong = {"half": 1, "n": "-"}
+    found = at_once(a, lambda: a.put("w", 1), lambda: a.put("x", 1), lambda: a.update(wrong), lambda: a.put("y", 1))
+    assert isinstance(found[2], crdtkv.CrdtkvError)
     colos.meet()
     assert colos.read("half") is None and colos.read("y") == 1
     colos.check()
@@ -45,15 +46,15 @@ def nothing_of_an_undone_group_is_said() -> None:
     a.sync(b)
     save, saved = a._replica.storage._save, 0  # type: ignore[attr-defined]
 
-    def fail_once(changed: object) -> None:
+    def fail_twice(changed: object) -> None:
         nonlocal saved
         saved += 1
-        if saved == 2:
+        if saved in (2, 3):
             raise StorageFailed("the disk is full", happened="no")
         save(changed)
 
-    a._replica.storage._save = fail_once  # type: ignore[attr-defined]
-    errors = at_once(a, lambda: a.put("x", 1), lambda: a.put("y", 1))
+    a._replica.storage._save = fail_twice  # type: ignore[attr-defined]
+    errors = at_once(a, *[lambda k=k: a.put(k, 1) for k in "wxy"])
     assert all(isinstance(e, StorageFailed) for e in errors)
     records = []
     a.on_commit.append(lambda record, data: records.append(record))
@@ -76,7 +77,7 @@ def what_is_cancelled_in_time_is_not_done() -> None:
 
 @guards(
     "the first of those leads next",
-    Line(Group._leave, "self._led = bool(self._waiting)", "self._led = True"),
+    Line(Group._hand_on, "self._led = bool(self._waiting)", "self._led = True"),
 )
 def somebody_leads_after_all_have_gone() -> None:
     colos = Colos("a")
@@ -102,7 +103,7 @@ def a_full_store_takes_nothing_more() -> None:
     a._replica.storage.size = lambda: 100_000  # type: ignore[method-assign]
     a._quota = Quota(a._replica.storage, 0.1)
     assert refuses(QuotaExceeded, lambda: a.put("y", 1))
-    assert all(isinstance(e, QuotaExceeded) for e in at_once(a, lambda: a.put("y", 1), lambda: a.put("z", 1)))
+    assert all(isinstance(e, QuotaExceeded) for e in at_once(a, *[lambda k=k: a.put(k, 1) for k in "wyz"]))
     b.put("theirs", 1)
     colos.meet()
     assert a["theirs"] == 1

@@ -126,9 +126,7 @@ def many(operations: int, first: int, steps: int, processes: int) -> int:
     print(f"divergences       {failed['visible'] + failed['oracle'] + failed['spec'] + failed['converge']:>12,}")
     print(f"put-get broken    {failed['put-get']:>12,}")
     print(f"digest mismatches {failed['digest']:>12,}")
-    print(
-        f"other failures    {sum(failed[k] for k in KINDS[5:] if k != 'converge'):>12,}   {dict(failed) or ''}"
-    )
+    print(f"other failures    {sum(failed[k] for k in KINDS[5:] if k != 'converge'):>12,}   {dict(failed) or ''}")
     print(f"runs              {done:>12,}   in {time.monotonic() - began:,.0f} s; {sum(failed.values())} failed")
     return 1 if failed else 0
 

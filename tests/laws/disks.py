@@ -19,28 +19,28 @@ from tests.laws.shadow import Shadow
 __all__ = ["Colo", "FileDisk", "MemoryDisk", "Spy", "lay"]
 
 
-class _Watched(MemoryStorage):
-    """Says which keys may read otherwise since last asked; fails a commit when told to; lies where it is told to."""
+class _Watched:
+    """Over a storage: says which keys may read otherwise since last asked; fails a commit when told to."""
 
     dirty: set[str]
     failing = False
 
     def put_cell(self, key: str, path: bytes, cell: Any) -> None:
         self.dirty.add(key)
-        super().put_cell(key, path, cell)
+        super().put_cell(key, path, cell)  # type: ignore[misc]
 
     def put_context(self, key: str, context: Any) -> None:
         self.dirty.add(key)
-        super().put_context(key, context)
+        super().put_context(key, context)  # type: ignore[misc]
 
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         if self.failing:
             self.failing = False
             raise StorageFailed("the disk is full; nothing was written")
-        super()._save(changed)
+        super()._save(changed)  # type: ignore[misc]
 
 
-class MemoryDisk(_Watched):
+class MemoryDisk(_Watched, MemoryStorage):
     """A disk at a place; `witness`: what is noted beside each place, if anything is."""
 
     def __init__(self, place: str, witness: dict[str, str] | None = None) -> None:
@@ -57,6 +57,10 @@ class MemoryDisk(_Watched):
 
     def noted(self) -> str | None:
         return None if self.witness is None else self.witness.get(self.place, "")
+
+    def bare_contexts(self) -> list[str]:
+        """The keys that have a context and no cells."""
+        return [key for key in self._contexts if key not in self._cells]
 
     def copy(self, place: str = "") -> MemoryDisk:
         """Another disk with the same on it, at `place` or where this one is. Rows are copied: they are mutated."""
@@ -76,6 +80,11 @@ class FileDisk(_Watched, SqliteStorage):
     def __init__(self, path: Path) -> None:
         self.dirty = set()
         SqliteStorage.__init__(self, path)
+
+    def bare_contexts(self) -> list[str]:
+        """The keys that have a context and no cells."""
+        self.settle()
+        return [key for (key,) in self._db.execute("SELECT key FROM context")]
 
     def files(self) -> dict[str, bytes]:
         """What is on the disk now, by suffix, without the words noted beside it."""

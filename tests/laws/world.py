@@ -162,7 +162,7 @@ class World(Clients, Network, Lives, Checks):
             left = {k: dict(colo.disk.cells(k)) for k in colo.disk.keys("\x01", None)}
             if left:
                 raise Failure("weight", f"{colo.name}: all was deleted and purged, and there is still {left}")
-            contexts = [k for k in colo.disk._contexts if k[:1] != members.SYSTEM]
+            contexts = [k for k in colo.disk.bare_contexts() if k[:1] != members.SYSTEM]
             if contexts:
                 raise Failure("weight", f"{colo.name}: contexts without cells: {contexts}")
             alive = len(colo.disk.cells(members.MEMBERS))

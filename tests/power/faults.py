@@ -1,7 +1,8 @@
 """One colo whose disk fails now and then, and is sound again: each call says truly whether it happened.
 
 A call that raises says `happened`: "no" is nowhere to be found, whatever comes after (a
-close, a kill, a power cut), "unknown" is there or not. Reads go on. When the disk is sound again
+close, a kill, a power cut), "unknown" is there or not. Reads go on where they find what they
+ask for. When the disk is sound again
 the store writes on, or says that it wants to be opened again, and then it does. A peer
 never knows more of the store than the store itself.
 """
@@ -91,7 +92,12 @@ class Faulty:
         exchange.receive(self.peer._replica, record, data)
 
     def shown(self) -> Twin:
-        return {key: value for key, value in self.kv.items() if key != "theirs"}
+        """Asked of a disk that can be read: what is not in memory is read from it."""
+        may, self.disk.may = self.disk.may, may_all
+        try:
+            return {key: value for key, value in self.kv.items() if key != "theirs"}
+        finally:
+            self.disk.may = may
 
     def sync(self) -> None:
         """What fails in it leaves what is ours as it is."""

@@ -56,4 +56,6 @@ def test_what_is_broken_is_noticed(tmp_path: Path, what: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         Line(where, old, new).broken(patch)
         with pytest.raises(AssertionError):
-            run(seed, CUTS, durability, tmp_path)
+            for world in (seed, seed + 1, seed + 2):
+                (tmp_path / str(world)).mkdir()
+                run(world, CUTS, durability, tmp_path / str(world))

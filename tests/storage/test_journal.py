@@ -19,8 +19,10 @@ from crdtkv.storage import checkpoint
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
 from crdtkv.storage.journal import Journal
-from crdtkv.storage.memory import MemoryStorage
+from crdtkv.storage.layer import Layer
+from crdtkv.storage.layers import Layers
 from crdtkv.storage.sqlite import SqliteStorage
+from crdtkv.storage.tables import Tables
 from tests.colos import crash
 
 ROOT = Path(__file__).parents[2]
@@ -117,11 +119,11 @@ def test_a_checkpoint_that_fails_fails_no_write(path: Path, monkeypatch: pytest.
     kv = crdtkv.open(path, colo="lhr")
     kv.put("a", 0)
 
-    def failing(self: Checkpoint, table: str, places: Any) -> None:
+    def failing(self: Tables, *args: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "_write_table", failing)
+        patch.setattr(Tables, "write_key", failing)
         for n in range(60):
             kv.put(f"k{n}", "x" * 100)
         assert storage_of(kv)._journal.size > 10_000
@@ -189,8 +191,8 @@ def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool)
 
 
 POINTS = [
-    (Journal, "append"), (Checkpoint, "changed"), (Checkpoint, "step"), (SqliteStorage, "note"),
-    (MemoryStorage, "_place"), (Index, "change"), (MemoryStorage, "put_meta"),
+    (Journal, "append"), (Checkpoint, "changed"), (Checkpoint, "step"), (SqliteStorage, "note"), (Layers, "_wrote_key"),
+    (Layers, "_place"), (Index, "change"), (Layers, "put_meta"), (Layer, "change"), (Layer, "wrote"),
 ]  # fmt: skip
 
 

@@ -368,7 +368,7 @@ def test_the_file_is_the_users(path: Path) -> None:
         fill(kv)
     db = sqlite3.connect(path)
     tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type='table'")}
-    assert {"cell", "context", "past", "horizon", "inbox", "meta"} <= tables
-    assert db.execute("SELECT COUNT(*) FROM cell WHERE key='doc'").fetchone()[0] > 3
+    assert {"cell", "part", "context", "past", "horizon", "inbox", "meta"} <= tables
+    assert db.execute("SELECT COUNT(*) FROM cell WHERE key='doc'").fetchone() == (1,)
     assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     db.close()

@@ -98,6 +98,7 @@ CALLS: dict[str, Call] = {
     "open clock": lambda kv, x: crdtkv.open(colo="x", clock=x),
     "open clock that says": lambda kv, x: crdtkv.open(colo="x", clock=lambda: x),
     "open random": lambda kv, x: crdtkv.open(colo="x", random=x),
+    "open cache_mb": lambda kv, x: crdtkv.open(colo="x", cache_mb=x),
     "open purge_step_ms": lambda kv, x: crdtkv.open(colo="x", purge_step_ms=x).compact(),
     "register": lambda kv, x: crdtkv.register(x),
     "register_merge name": lambda kv, x: crdtkv.register_merge(x, lambda b, mine, theirs: theirs),

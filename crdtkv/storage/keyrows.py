@@ -1,0 +1,176 @@
+"""The row of a key: all that stands in it, or where the rest of it lies.
+
+A key that is one text or whole number, written by one dot, is a *plain* row: columns that
+any SQLite tool reads. What has up to `SMALL` cells is *packed*: one blob. What has more is
+in *parts*: a row for each cell, so that one of ten thousand is written alone.
+
+Law of this room: `read(key, row(key, held)) == held`, or RowInvalid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgpack
+import xxhash
+from sortedcontainers import SortedDict
+
+from crdtkv.core.cells import Cell, Context, Sibling, due
+from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.paths import STRATEGY, component
+from crdtkv.core.tree import Cells
+from crdtkv.storage.index import SMALL
+from crdtkv.storage.rows import RowInvalid, cell_in
+
+__all__ = [
+    "ABSENT",
+    "PACKED",
+    "PARTS",
+    "PLAIN",
+    "Held",
+    "Names",
+    "Row",
+    "dots_of",
+    "due_of",
+    "key_row",
+    "kind_of",
+    "read_key",
+]
+
+ABSENT, PLAIN, PACKED, PARTS = range(4)
+
+_MIN, _MAX = -(1 << 63), (1 << 63) - 1
+_TEXTS = frozenset([*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB])
+_INTEGERS = frozenset([*range(0x80), *range(0xCC, 0xD4), *range(0xE0, 0x100)])
+_PLAIN_BYTES = _TEXTS | _INTEGERS
+
+Row = tuple[Any, ...]
+"""key, mark, origin, n, stamp, root, value, rest, due."""
+
+
+class Held:
+    """The cells and context of a key, and what the tables have of it."""
+
+    __slots__ = ("cells", "changed", "context", "dots", "kind", "used", "weight")
+
+    def __init__(self, cells: Cells, context: Context, kind: int = ABSENT, dots: tuple[Dot, ...] = ()) -> None:
+        self.cells, self.context = cells, context
+        self.kind = kind
+        """How its row in the tables is: ABSENT if there is none."""
+        self.dots = dots
+        """Under which dots the tables list it: of each replica none of its own is above."""
+        self.changed: set[bytes] | None = None
+        """The paths that the tables do not have as they are; None if they have all, and the context."""
+        self.used = False
+        self.weight = 0
+
+
+class Names(NamedTuple):
+    """Replicas and strategies as small numbers, and back."""
+
+    number: Callable[[str], int]
+    name: Callable[[int], str]
+
+
+def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], names: Names) -> Row:
+    """The row of a key that has cells. O(cells), of a key in parts O(1)."""
+    (replica, n), *_ = dots
+    if kind == PLAIN:
+        ((path, (sibling,)),) = held.cells.items()
+        value, root = msgpack.unpackb(sibling.payload), path[1:-1].decode()
+        rest = sibling.parents[0][1] if sibling.parents else None
+        mark = _mark(key, (replica, n, sibling.stamp, root, value, rest, due(path, (sibling,))))
+        return (
+            key, mark, names.number(replica), n, sibling.stamp, names.number(root), value, rest,
+            due(path, (sibling,)),
+        )  # fmt: skip
+    cells = None if kind == PARTS else sorted(held.cells.items())
+    rest, when = msgpack.packb((held.context, dots, cells)), None if cells is None else due_of(cells)
+    mark = _mark(key, (replica, n, None, None, None, rest, when))
+    return (key, mark, names.number(replica), n, None, None, None, rest, when)
+
+
+def kind_of(held: Held) -> int:
+    """How the row of a key is written."""
+    count = len(held.cells)
+    if count != 1:
+        return PACKED if 0 < count <= SMALL else PARTS if count else ABSENT
+    ((path, cell),) = held.cells.items()
+    return PLAIN if len(cell) == 1 and _is_plain(path, cell[0], held.context) else PACKED
+
+
+def _is_plain(path: bytes, sibling: Sibling, context: Context) -> bool:
+    (replica, n), _, payload, parents, lost = sibling
+    return (
+        payload is not None
+        and payload[:1] != b"\xc1"
+        and context == {replica: n}
+        and not lost
+        and (not parents or (len(parents) == 1 and parents[0][0] == replica))
+        and _is_root(path)
+        and _as_column(payload) is not None
+    )
+
+
+def _is_root(path: bytes) -> bool:
+    if path[:1] != STRATEGY or path.find(b"\0") != len(path) - 1:
+        return False
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _as_column(payload: bytes) -> Any:
+    """The text or whole number that SQLite keeps in the place of `payload`, None if it is nothing of that."""
+    if payload[0] not in _PLAIN_BYTES:
+        return None
+    try:
+        value = msgpack.unpackb(payload)
+    except (ValueError, msgpack.UnpackException):
+        return None
+    if msgpack.packb(value) != payload:
+        return None
+    if type(value) is int:
+        return value if _MIN <= value <= _MAX else None
+    return None if "\0" in value else value
+
+
+def dots_of(cells: Iterable[Cell], over: Iterable[Dot] = ()) -> tuple[Dot, ...]:
+    """Of each replica the highest n that stands in `cells`, or is in `over`, in order."""
+    found: dict[str, int] = dict(over)
+    for cell in cells:
+        for (replica, n), *_ in cell:
+            if n > found.get(replica, 0):
+                found[replica] = n
+    return tuple(sorted(found.items()))
+
+
+def due_of(cells: Iterable[tuple[bytes, Cell]]) -> Stamp | None:
+    """From which purge floor on one of these cells may be dropped."""
+    return min((when for path, cell in cells if (when := due(path, cell)) is not None), default=None)
+
+
+def read_key(row: Row, names: Names, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
+    """What a row holds. `parts` gives the cells of a key in parts. Raises RowInvalid."""
+    key, mark, origin, n, stamp, root, value, rest, when = row
+    replica, spec = names.name(origin), None if root is None else names.name(root)
+    if _mark(key, (replica, n, stamp, spec, value, rest, when)) != mark:
+        raise RowInvalid(f"the checksum of {key!r:.200} does not fit")
+    if spec is not None:
+        parents = ((replica, rest),) if rest is not None else ()
+        sibling = Sibling((replica, n), stamp, msgpack.packb(value), parents)
+        return Held({component(STRATEGY, spec.encode()): (sibling,)}, {replica: n}, PLAIN, ((replica, n),))
+    context, listed, packed = msgpack.unpackb(rest, strict_map_key=False)
+    dots = tuple((r, m) for r, m in listed)
+    if packed is None:
+        return Held(SortedDict(parts(key)), context, PARTS, dots)
+    return Held({path: cell_in(cell) for path, cell in packed}, context, PACKED, dots)
+
+
+def _mark(key: str, columns: tuple[Any, ...]) -> int:
+    """16 bits that a key's version begins with, and 31 of a checksum over the row: six bytes in the file."""
+    name = xxhash.xxh3_64_intdigest(key.encode("utf-8", "backslashreplace")) & 0xFFFF
+    return name << 31 | xxhash.xxh32_intdigest(msgpack.packb((key, *columns))) >> 1

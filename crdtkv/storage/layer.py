@@ -1,0 +1,78 @@
+"""Rows by key in memory: those that the tables lack, and of the others those that were asked for last.
+
+Law of this room: what is dirty is never let go of; what is clean may be, and is then read
+again. So what a key holds is what it was told last, or what the tables have.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+__all__ = ["CHANCES", "Layer"]
+
+CHANCES = 16
+"""Of what was used since it was last looked at, how much is passed over before one that was used goes."""
+
+
+class _Kept(Protocol):
+    used: bool
+    weight: int
+
+
+_T = TypeVar("_T", bound=_Kept)
+
+
+class Layer(Generic[_T]):
+    """`read` gives what the tables have of a key, `weigh` its bytes; what is clean takes up to `limit`."""
+
+    def __init__(self, read: Callable[[str], _T], weigh: Callable[[_T], int], limit: int) -> None:
+        self._read, self._weigh, self._limit = read, weigh, limit
+        self.dirty: dict[str, _T] = {}
+        self._clean: OrderedDict[str, _T] = OrderedDict()
+        self.weight = 0
+        """Bytes that the clean ones take, as far as can be told."""
+
+    def of(self, key: str) -> _T:
+        """What is held of `key`. O(1), and a read of the tables if it is not at hand."""
+        found = self.dirty.get(key)
+        if found is None:
+            found = self._clean.get(key)
+            if found is None:
+                found = self._read(key)
+                self._keep(key, found)
+            else:
+                found.used = True
+        return found
+
+    def change(self, key: str) -> _T:
+        """What is held of `key`, to be changed: it stays at hand until `wrote`. O(1)."""
+        found = self.of(key)
+        if key not in self.dirty:
+            self.dirty[key] = found
+            del self._clean[key]
+            self.weight -= found.weight
+        return found
+
+    def wrote(self, key: str) -> None:
+        """The tables have it."""
+        self._keep(key, self.dirty[key])
+        del self.dirty[key]
+
+    def _keep(self, key: str, found: _T) -> None:
+        found.used, found.weight = False, self._weigh(found)
+        self._clean[key] = found
+        self.weight += found.weight
+        chances = CHANCES
+        while self.weight > self._limit and len(self._clean) > 1:
+            least, oldest = self._clean.popitem(last=False)
+            if oldest is found or (oldest.used and chances):
+                oldest.used = False
+                self._clean[least] = oldest
+                chances -= 1
+            else:
+                self.weight -= oldest.weight
+
+    def __len__(self) -> int:
+        return len(self.dirty) + len(self._clean)

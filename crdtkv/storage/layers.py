@@ -1,0 +1,359 @@
+"""A storage over tables: what the tables lack lies in memory, over what was read from them last, over the tables.
+
+Law of this room: what is asked for is what was written last, whether the tables have it or
+not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
+the tables lag behind, a small one in memory says what has changed.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Container, Iterator
+from functools import partial
+from typing import Any
+
+from sortedcontainers import SortedSet
+
+from crdtkv.core.cells import Cell, Context, due
+from crdtkv.core.clocks import Dot, Stamp, Vector, covers
+from crdtkv.core.tree import Cells
+from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.journal import GROWTH, Change
+from crdtkv.storage.keyrows import ABSENT, Held
+from crdtkv.storage.layer import Layer
+from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
+from crdtkv.storage.tables import Tables
+from crdtkv.storage.transactions import Transactions
+
+__all__ = ["Layers", "Old", "Unit"]
+
+Unit = tuple[str, str]
+"""What a checkpoint writes as one: a key, its past, a row of the inbox, a row of meta."""
+
+_PAGE = 64, 1_024
+"""How many keys are read at once, first and at most."""
+
+_UNIT_OF = {
+    "cell": "key",
+    "context": "key",
+    "past": "past",
+    "horizon": "past",
+    GROWTH: "past",
+    "inbox": "inbox",
+    "meta": "meta",
+}
+
+
+class Old:
+    """The past of a key: what stood before, and how far back it reaches."""
+
+    __slots__ = ("changed", "horizon", "rows", "used", "weight")
+
+    def __init__(self, rows: dict[bytes, tuple[Superseded, ...]], horizon: Horizon) -> None:
+        self.rows, self.horizon = rows, horizon
+        self.changed: set[bytes] | None = None
+        self.used = False
+        self.weight = 0
+
+
+class Layers(Transactions):
+    """The rows of a Storage over the tables in `db`; memory for what is clean: `cache_bytes`."""
+
+    def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
+        super().__init__()
+        self._tables = Tables(db)
+        self._keys: Layer[Held] = Layer(self._read_key, _weight_of_key, cache_bytes * 5 // 6)
+        self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
+        self._index = Index()
+        """Of the cells that have changed since the tables have their keys."""
+        self._new: SortedSet = SortedSet()
+        self._gone: set[str] = set()
+        """Keys that have cells and no row; a row and no cells."""
+        self._inbox: dict[str, Any] = {}
+        self._meta: dict[str, Any] = {}
+        """Names whose row has changed since the tables have it; None: there is none."""
+        self._undone: set[Unit] = set()
+
+    # cells
+
+    def cells(self, key: str) -> Cells:
+        return self._keys.of(key).cells
+
+    def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
+        old = self._keys.of(key).cells.get(path, ())
+        if old != cell:
+            self._undo.append(("cell", (key, path), old))
+            self._place(key, path, cell)
+
+    def _place(self, key: str, path: bytes, cell: Cell) -> None:
+        held = self._keys.change(key)
+        if held.changed is None:
+            held.changed = set()
+        # What has not changed is in the index of the tables.
+        indexed = held.cells.get(path, ()) if path in held.changed else ()
+        self._index.change((key, path), indexed, cell)
+        held.changed.add(path)
+        before = bool(held.cells)
+        held.cells = placed(held.cells, path, cell)
+        if before != bool(held.cells):
+            self._came_or_went(key, held)
+
+    def _came_or_went(self, key: str, held: Held) -> None:
+        if held.cells and held.kind == ABSENT:
+            self._new.add(key)
+        elif held.cells:
+            self._gone.discard(key)
+        elif held.kind == ABSENT:
+            self._new.discard(key)
+        else:
+            self._gone.add(key)
+
+    def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
+        size, most = _PAGE
+        while True:
+            page = self._read(partial(self._tables.keys, low, high, reverse, size))
+            last = page[-1] if len(page) == size else None
+            # Up to the last of the page the tables have no more.
+            bounds = (low, high) if last is None else (last, high) if reverse else (low, last + "\0")
+            fresh = self._new.irange(*bounds, inclusive=(True, False))
+            yield from sorted({*fresh, *(key for key in page if key not in self._gone)}, reverse=reverse)
+            if last is None:
+                return
+            low, high, size = (low, last, most) if reverse else (last + "\0", high, most)
+
+    def beyond(self, vector: Vector) -> set[Place]:
+        found = self._index.beyond(vector)
+        for key in self._read(partial(self._tables.beyond, vector)):
+            for path, cell in self._keys.of(key).cells.items():
+                if not all(covers(vector, sibling.dot) for sibling in cell):
+                    found.add((key, path))
+        return found
+
+    def stands(self, key: str, dot: Dot) -> bool:
+        return any(sibling.dot == dot for cell in self.cells(key).values() for sibling in cell)
+
+    def due(self, floor: Stamp) -> list[Place]:
+        found = set(self._index.due(floor))
+        for key in self._read(partial(self._tables.due, floor)):
+            for path, cell in self._keys.of(key).cells.items():
+                when = due(path, cell)
+                if when is not None and when <= floor:
+                    found.add((when, key, path))
+        return [(key, path) for _, key, path in sorted(found)]
+
+    # what goes with a key
+
+    def context(self, key: str) -> Context:
+        return self._keys.of(key).context
+
+    def put_context(self, key: str, context: Context) -> None:
+        self._undo.append(("context", key, self._keys.of(key).context))
+        self._set_context(key, context)
+
+    def _set_context(self, key: str, context: Context) -> None:
+        held = self._keys.change(key)
+        if held.changed is None:
+            held.changed = set()
+        held.context = context
+
+    def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
+        return self._pasts.of(key).rows
+
+    def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+        old = self._pasts.of(key).rows.get(path, ())
+        if old != rows:
+            self._undo.append(("past", (key, path), old))
+            self._set_past(key, path, rows)
+
+    def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+        old = self._changed_past(key)
+        assert old.changed is not None
+        old.changed.add(path)
+        if rows:
+            old.rows[path] = rows
+        else:
+            old.rows.pop(path, None)
+
+    def _changed_past(self, key: str) -> Old:
+        old = self._pasts.change(key)
+        if old.changed is None:
+            old.changed = set()
+        return old
+
+    def past_keys(self) -> list[str]:
+        found = self._read(self._tables.past_keys)
+        for key, old in self._pasts.dirty.items():
+            (found.add if old.rows or old.horizon != NO_HORIZON else found.discard)(key)
+        return sorted(found)
+
+    def horizon(self, key: str) -> Horizon:
+        return self._pasts.of(key).horizon
+
+    def put_horizon(self, key: str, horizon: Horizon) -> None:
+        old = self._pasts.of(key).horizon
+        if old != horizon:
+            self._undo.append(("horizon", key, old))
+            self._changed_past(key).horizon = horizon
+
+    # other rows
+
+    def inbox(self) -> dict[str, Any]:
+        return self._inbox
+
+    def put_inbox(self, id: str, lost: Any) -> None:
+        self._undo.append(("inbox", id, self._inbox.get(id)))
+        self._put_back("inbox", id, lost)
+
+    def meta(self, name: str) -> Any:
+        if name in self._meta:
+            return self._meta[name]
+        return self._read(partial(self._tables.one, "meta", name))
+
+    def put_meta(self, name: str, value: Any) -> None:
+        self._undo.append(("meta", name, self.meta(name)))
+        self._meta[name] = value
+
+    def drop_meta(self, prefix: str, old: Callable[[Any], bool]) -> None:
+        # (No name goes on with the last character that there is.)
+        kept = self._read(lambda: list(self._tables.rows("meta", prefix, prefix + "\U0010ffff")))
+        rows = {where[0]: row for where, row in kept}
+        rows |= {name: row for name, row in self._meta.items() if name.startswith(prefix)}
+        for name in [n for n, row in rows.items() if row is not None and old(row)]:
+            self.put_meta(name, None)
+
+    # changes, as the journal has them
+
+    def _change(self, table: str, where: Any, old: Any) -> Change:
+        """What a row is now, or how it has grown: for the journal. `old`: what it was."""
+        if table == "cell":
+            return table, where, self.cells(where[0]).get(where[1])
+        if table == "past":
+            rows = self.past(where[0]).get(where[1])
+            growth = growth_of(old, rows)
+            return (table, where, rows) if growth is None else (GROWTH, where, growth)
+        if table == "context":
+            return table, (where,), self.context(where) or None
+        if table == "horizon":
+            horizon = self.horizon(where)
+            return table, (where,), None if horizon == NO_HORIZON else horizon
+        return table, (where,), self._inbox.get(where) if table == "inbox" else self.meta(where)
+
+    def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
+        """A row of the journal is so: the tables may not have it."""
+        if table == "cell":
+            self._place(where[0], where[1], cell_in(row or ()))
+        elif table == "past":
+            self._set_past(where[0], where[1], past_in(row or ()))
+        elif table == GROWTH:
+            self._set_past(where[0], where[1], grown(self.past(where[0]).get(where[1], ()), row))
+        elif table == "context":
+            self._set_context(where[0], row or {})
+        elif table == "horizon":
+            self._changed_past(where[0]).horizon = NO_HORIZON if row is None else horizon_in(row)
+        else:
+            self._put_back(table, where[0], row)
+
+    def _put_back(self, table: str, where: Any, old: Any) -> None:
+        if table == "cell":
+            self._place(where[0], where[1], old)
+        elif table == "past":
+            self._set_past(where[0], where[1], old)
+        elif table == "context":
+            self._set_context(where, old)
+        elif table == "horizon":
+            self._changed_past(where).horizon = old
+        elif table == "meta":
+            self._meta[where] = old
+        elif old is None:
+            self._inbox.pop(where, None)
+        else:
+            self._inbox[where] = old
+
+    def rollback(self, mark: int = 0) -> None:
+        # What was made dirty and is as it was: written once more, it is let go of.
+        self._undone.update(self._unit(table, where) for table, where, _ in self._undo[mark:])
+        super().rollback(mark)
+
+    def _undone_units(self) -> set[Unit]:
+        """What transactions that were undone have left dirty; told once."""
+        kept: dict[str, Container[str]] = {
+            "key": self._keys.dirty, "past": self._pasts.dirty, "meta": self._meta, "inbox": (),
+        }  # fmt: skip
+        found = {(table, name) for table, name in self._undone if name in kept[table]}
+        self._undone.clear()
+        return found
+
+    @staticmethod
+    def _unit(table: str, where: Any) -> Unit:
+        """Of what a change at `where` is a part."""
+        return _UNIT_OF[table], where if isinstance(where, str) else where[0]
+
+    # between memory and the tables
+
+    def _read(self, ask: Callable[[], Any]) -> Any:
+        """What the tables say. A storage in a file says in which one they could not be read."""
+        return ask()
+
+    def _read_key(self, key: str) -> Held:
+        held: Held = self._read(partial(self._tables.key, key))
+        return held
+
+    def _read_past(self, key: str) -> Old:
+        def ask() -> Old:
+            rows = {where[1]: past_in(row) for where, row in self._tables.rows("past", key, key + "\0")}
+            horizon = self._tables.one("horizon", key)
+            return Old(rows, NO_HORIZON if horizon is None else horizon_in(horizon))
+
+        old: Old = self._read(ask)
+        return old
+
+    def _read_inbox(self) -> None:
+        self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
+
+    def _write(self, units: list[Unit]) -> Callable[[], None]:
+        """The tables have these units as they are now. What returns is to be called once that is committed."""
+        keys: list[tuple[str, Held, int, tuple[Dot, ...]]] = []
+        for table, name in units:
+            if table == "key":
+                held = self._keys.dirty[name]
+                keys.append((name, held, *self._tables.write_key(name, held, held.changed or ())))
+            elif table == "past":
+                self._write_past(name, self._pasts.dirty[name])
+            else:
+                row = self._inbox.get(name) if table == "inbox" else self._meta[name]
+                self._tables.write(table, [((name,), row)])
+
+        def wrote() -> None:
+            for name, held, kind, dots in keys:
+                held.kind, held.dots = kind, dots
+                self._wrote_key(name, held)
+            for table, name in units:
+                if table == "past":
+                    self._pasts.dirty[name].changed = None
+                    self._pasts.wrote(name)
+                elif table == "meta":
+                    del self._meta[name]
+
+        return wrote
+
+    def _write_past(self, key: str, old: Old) -> None:
+        self._tables.write("past", [((key, path), old.rows.get(path)) for path in sorted(old.changed or ())])
+        self._tables.write("horizon", [((key,), None if old.horizon == NO_HORIZON else old.horizon)])
+
+    def _wrote_key(self, key: str, held: Held) -> None:
+        for path in held.changed or ():
+            self._index.change((key, path), held.cells.get(path, ()), ())
+        held.changed = None
+        self._new.discard(key)
+        self._gone.discard(key)
+        self._keys.wrote(key)
+
+
+def _weight_of_key(held: Held) -> int:
+    """Some bytes: of a key of one cell what was measured, of others what that says."""
+    return 900 + sum(350 + sum(len(s.payload or b"") for s in cell) for cell in held.cells.values())
+
+
+def _weight_of_past(old: Old) -> int:
+    return 700 + sum(150 + sum(600 + len(row.sibling.payload or b"") for row in rows) for rows in old.rows.values())

@@ -1,0 +1,64 @@
+"""From one format of the file to the next: `MIGRATIONS[n]` makes of format n the format n + 1.
+
+Law of this room: all of it in one transaction, so that a file is of the one format or of the
+next. What each row held is checked as it is read, and nothing is dropped that was there.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any
+
+from crdtkv.storage.keyrows import Held
+from crdtkv.storage.rows import cell_in, unpack_row
+from crdtkv.storage.tables import PLACED, SCHEMA, Tables
+
+__all__ = ["MIGRATIONS", "OLD_TABLES", "migrate"]
+
+OLD_TABLES = {1: {"cell", "context", "past", "horizon", "inbox", "meta"}}
+"""The tables of a format of before, beside the journal, which is as it was."""
+
+
+def migrate(db: sqlite3.Connection, to: int) -> None:
+    """The file is of format `to`. O(1) if it was; else O(file). Raises RowInvalid."""
+    found = db.execute("PRAGMA user_version").fetchone()[0]
+    if found == to:
+        return
+    db.execute("BEGIN EXCLUSIVE")
+    try:
+        for number in range(found, to):
+            MIGRATIONS[number](db)
+        db.execute(f"PRAGMA user_version={to}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _from_1(db: sqlite3.Connection) -> None:
+    """A row for each cell and each context, keyed by text, becomes a row for each key."""
+    for table in ("cell", "context"):
+        db.execute(f"ALTER TABLE {table} RENAME TO {table}_1")
+    kept = {"past", "horizon", "inbox", "meta"}
+    for statement in SCHEMA:
+        if not any(statement.startswith(f"CREATE TABLE {table} ") for table in kept & PLACED.keys()):
+            db.execute(statement)
+    tables = Tables(db)
+    contexts = {key: row for (key,), row in _rows(db, "context", "key")}
+    for key, cells in groupby(_rows(db, "cell", "key, path"), key=lambda found: found[0][0]):
+        held = Held({path: cell_in(row) for (_, path), row in cells}, contexts.pop(key, {}))
+        tables.write_key(key, held, ())
+    tables.write("context", [((key,), context) for key, context in contexts.items()])
+    for table in ("cell", "context"):
+        db.execute(f"DROP TABLE {table}_1")
+
+
+def _rows(db: sqlite3.Connection, table: str, primary: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    for *where, blob, checksum in db.execute(f"SELECT * FROM {table}_1 ORDER BY {primary}"):
+        yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}

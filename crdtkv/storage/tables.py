@@ -1,0 +1,211 @@
+"""The tables of a store's file: what each row is, read by key, in ranges and by index; written in bulk.
+
+Law of this room: a row is given only as it was written, or RowInvalid is raised. Whoever
+calls holds the transaction, and knows what is newer than the tables. docs/formats.md has
+every column.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from crdtkv.core.cells import Cell, due
+from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.show import show
+from crdtkv.storage.keyrows import ABSENT, PARTS, Held, Names, Row, dots_of, key_row, kind_of, read_key
+from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
+
+__all__ = ["COLUMNS", "PLACED", "SCHEMA", "TABLES", "Tables"]
+
+PLACED = {
+    "part": ("key TEXT, path BLOB, siblings BLOB NOT NULL, due INTEGER", "key, path"),
+    "context": ("key TEXT, entries BLOB NOT NULL", "key"),
+    "past": ("key TEXT, path BLOB, rows BLOB NOT NULL", "key, path"),
+    "horizon": ("key TEXT, horizon BLOB NOT NULL", "key"),
+    "inbox": ("id TEXT, lost BLOB NOT NULL", "id"),
+    "meta": ("name TEXT, value BLOB NOT NULL", "name"),
+}
+"""Table -> its columns, without the last one, `checksum`; and its primary key."""
+
+SCHEMA = [
+    "CREATE TABLE cell (key TEXT PRIMARY KEY, mark INTEGER NOT NULL, origin INTEGER NOT NULL, n INTEGER NOT NULL, "
+    "stamp INTEGER, root INTEGER, value, rest, due INTEGER) WITHOUT ROWID",
+    "CREATE INDEX cell_dot ON cell (origin, n)",
+    "CREATE INDEX cell_due ON cell (due) WHERE due IS NOT NULL",
+    "CREATE TABLE dot (origin INTEGER, n INTEGER, key TEXT, PRIMARY KEY (origin, n, key)) WITHOUT ROWID",
+    "CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    *(
+        f"CREATE TABLE {table} ({columns}, checksum INTEGER NOT NULL, PRIMARY KEY ({primary})) WITHOUT ROWID"
+        for table, (columns, primary) in PLACED.items()
+    ),
+    "CREATE INDEX part_due ON part (due) WHERE due IS NOT NULL",
+]
+"""All but the journal."""
+
+TABLES = {"cell", "dot", "name", *PLACED}
+
+COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
+_KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
+_BEYOND = "SELECT key FROM cell WHERE origin = ? AND n > ? UNION SELECT key FROM dot WHERE origin = ? AND n > ?"
+_DUE = "SELECT key FROM cell WHERE due <= ? UNION SELECT key FROM part WHERE due <= ?"
+
+
+class Tables:
+    """Reads and writes the tables through `db`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._names: dict[int, str] = {}
+        self._ids: dict[str, int] = {}
+        self._interned = Names(self._number, self._name)
+
+    # keys
+
+    def key(self, key: str) -> Held:
+        """What stands in `key`. O(cells), some 10 us. Raises RowInvalid."""
+        row = self._db.execute(_KEY, (key,)).fetchone()
+        return self.held(row) if row is not None else Held({}, self.one("context", key) or {})
+
+    def held(self, row: Row) -> Held:
+        """What stands in a key, of its row. Raises RowInvalid."""
+        return read_key(row, self._interned, self._parts)
+
+    def _parts(self, key: str) -> dict[bytes, Cell]:
+        found = {}
+        rows = self._db.execute("SELECT path, siblings, due, checksum FROM part WHERE key = ? ORDER BY path", (key,))
+        for path, blob, when, checksum in rows:
+            found[path] = cell_in(unpack_row("part", (key, path, when), blob, checksum))
+        if not found:
+            raise RowInvalid(f"there is no part of {key!r:.200}")
+        return found
+
+    def keys(self, low: str, high: str | None, reverse: bool, limit: int) -> list[str]:
+        """The first keys that have a row, low <= key < high, in order. O(log n + answer)."""
+        above, order = "" if high is None else "AND key < ?", "DESC" if reverse else "ASC"
+        bounds = (low,) if high is None else (low, high)
+        words = f"SELECT key FROM cell WHERE key >= ? {above} ORDER BY key {order} LIMIT ?"
+        return [key for (key,) in self._db.execute(words, (*bounds, limit))]
+
+    def beyond(self, vector: Vector) -> set[str]:
+        """The keys that have a sibling whose dot `vector` does not cover, and a few that had one. O(answer)."""
+        found: set[str] = set()
+        for replica, number in self._ids.items():
+            n = vector.get(replica, 0)
+            found.update(key for (key,) in self._db.execute(_BEYOND, (number, n, number, n)))
+        return found
+
+    def due(self, floor: Stamp) -> list[str]:
+        """The keys that have a cell that may be dropped at `floor`. O(answer)."""
+        return [key for (key,) in self._db.execute(_DUE, (floor, floor))]
+
+    def write_key(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[int, tuple[Dot, ...]]:
+        """The rows of `key` are as `held` has it; `paths` are those that changed. Its kind now, and its dots.
+
+        O(paths of a key in parts, cells of another). `held` still says what the tables had.
+        """
+        kind, dots = kind_of(held), held.dots
+        if kind == PARTS:
+            dots = self._write_parts(key, held, paths)
+        else:
+            if held.kind == PARTS:
+                self._db.execute("DELETE FROM part WHERE key = ?", (key,))
+            dots = dots_of(held.cells.values())
+        self._list(key, held.dots[1:], dots[1:])
+        if kind == ABSENT:
+            self._db.execute("DELETE FROM cell WHERE key = ?", (key,))
+        else:
+            row = key_row(key, held, kind, dots, self._interned)
+            self._db.execute("INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        if kind == ABSENT or held.kind == ABSENT:
+            self.write("context", [((key,), held.context if kind == ABSENT and held.context else None)])
+        return kind, dots
+
+    def _write_parts(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[Dot, ...]:
+        known: tuple[Dot, ...] = ()
+        if held.kind == PARTS:
+            known = held.dots
+        else:
+            paths = held.cells
+        cells = [(path, held.cells.get(path, ())) for path in sorted(paths)]
+        self._db.executemany("DELETE FROM part WHERE key = ? AND path = ?", [(key, p) for p, cell in cells if not cell])
+        rows = []
+        for path, cell in cells:
+            if cell:
+                when = due(path, cell)
+                blob, checksum = pack_row("part", (key, path, when), cell)
+                rows.append((key, path, blob, when, checksum))
+        self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)", rows)
+        return dots_of((cell for _, cell in cells), known)
+
+    def _list(self, key: str, old: tuple[Dot, ...], new: tuple[Dot, ...]) -> None:
+        """Beside the dot in its own row, the key is listed under these."""
+        if old != new:
+            gone = [(self._number(r), n, key) for r, n in old if (r, n) not in new]
+            self._db.executemany("DELETE FROM dot WHERE origin = ? AND n = ? AND key = ?", gone)
+            rows = [(self._number(r), n, key) for r, n in new]
+            self._db.executemany("INSERT OR REPLACE INTO dot VALUES (?, ?, ?)", rows)
+
+    # other rows
+
+    def one(self, table: str, *where: Any) -> Any:
+        """The row at `where` as plain data; None if there is none. Raises RowInvalid."""
+        columns, primary = PLACED[table]
+        blob = columns.split(", ")[len(where)].split()[0]
+        found = self._db.execute(f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}", where).fetchone()
+        return None if found is None else unpack_row(table, where, *found)
+
+    def rows(self, table: str, low: str = "", high: str | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
+        """(where, row) of a table whose rows have one blob, in order, low <= the first of where < high."""
+        primary = PLACED[table][1]
+        first = primary.split(", ")[0]
+        above = "" if high is None else f"AND {first} < ?"
+        bounds = (low,) if high is None else (low, high)
+        before: tuple[Any, ...] = ()
+        found = self._db.execute(f"SELECT * FROM {table} WHERE {first} >= ? {above} ORDER BY {primary}", bounds)
+        for *parts, blob, checksum in found.fetchall():
+            where = tuple(parts)
+            row = unpack_row(table, where, blob, checksum)
+            # A page in the place of another has rows that were there before.
+            if where <= before:
+                raise RowInvalid(f"{table} has {show(where)} after {show(before)}")
+            yield where, row
+            before = where
+
+    def past_keys(self) -> set[str]:
+        """The keys that have a past or a horizon. O(past)."""
+        return {key for (key,) in self._db.execute("SELECT key FROM past UNION SELECT key FROM horizon")}
+
+    def write(self, table: str, rows: Iterable[tuple[tuple[Any, ...], Any]]) -> None:
+        """The rows at these places are so; None: there is none."""
+        given, primary = list(rows), PLACED[table][1]
+        gone = [where for where, row in given if row is None]
+        kept = [(*where, *pack_row(table, where, row)) for where, row in given if row is not None]
+        if gone:
+            self._db.executemany(f"DELETE FROM {table} WHERE {_at(primary)}", gone)
+        if kept:
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(kept[0]))})", kept)
+
+    # names
+
+    def read_names(self) -> None:
+        """The table `name` is at hand: before anything is read, and after a transaction that was undone."""
+        self._names = dict(self._db.execute("SELECT id, name FROM name"))
+        self._ids = {name: number for number, name in self._names.items()}
+
+    def _number(self, name: str) -> int:
+        if name not in self._ids:
+            number = max(self._names, default=-1) + 1  # (0 and 1 take no room in a row)
+            self._db.execute("INSERT INTO name VALUES (?, ?)", (number, name))
+            self._names[number], self._ids[name] = name, number
+        return self._ids[name]
+
+    def _name(self, number: int) -> str:
+        if number not in self._names:
+            raise RowInvalid(f"there is no name {number!r:.50}")
+        return self._names[number]
+
+
+def _at(primary: str) -> str:
+    return " AND ".join(f"{column} = ?" for column in primary.split(", "))

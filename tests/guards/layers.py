@@ -1,0 +1,328 @@
+"""What a file keeps in memory and what in its tables: which of them is asked, and what may be let go of."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from crdtkv.core.cells import Sibling
+from crdtkv.storage import checkpoint
+from crdtkv.storage.base import Superseded
+from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.journal import Journal
+from crdtkv.storage.layer import Layer
+from crdtkv.storage.layers import Layers
+from crdtkv.storage.sqlite import SqliteStorage
+from crdtkv.storage.tables import Tables
+from crdtkv.storage.transactions import Transactions
+from crdtkv.strategies.roots import root_path
+from tests.colos import limited
+from tests.guards.mutation import Line, guards
+
+ROOT = root_path("lww")
+A, B = "a~aaaa", "b~bbbb"
+
+
+def sibling(n: int, payload: bytes | None = b"\x01", replica: str = A) -> Sibling:
+    return Sibling((replica, n), n << 16, payload)
+
+
+class File:
+    """A storage in a file that keeps next to nothing of what is clean."""
+
+    def __init__(self, folder: str, cache_mb: int = 0) -> None:
+        self.path, self.cache_mb = Path(folder) / "a.db", cache_mb
+        self.open()
+
+    def open(self) -> None:
+        self.storage = SqliteStorage(self.path, cache_mb=self.cache_mb)
+
+    def write(self, *acts: Callable[[SqliteStorage], None]) -> None:
+        self.storage.begin()
+        for act in acts:
+            act(self.storage)
+        self.storage.commit()
+
+    def put(self, key: str, *siblings: Sibling, path: bytes = ROOT) -> None:
+        self.write(
+            lambda s: s.put_cell(key, path, siblings), lambda s: s.put_context(key, dict(s.dot for s in siblings))
+        )
+
+    def again(self) -> SqliteStorage:
+        """Settled, closed and opened again."""
+        self.storage.settle()
+        self.storage.close()
+        self.open()
+        return self.storage
+
+
+@contextmanager
+def file(cache_mb: int = 0) -> Iterator[File]:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        made = File(folder, cache_mb)
+        yield made
+        made.storage.close()
+
+
+def faults(found: SqliteStorage) -> list[str]:
+    return list(found.faults())
+
+
+@guards(
+    "what is dirty is never let go of",
+    Line(Layer.change, "self.dirty[key] = found", "pass"),
+    Line(Layer.of, "found = self.dirty.get(key)", "found = None"),
+)
+def what_the_tables_do_not_have_yet_is_there_although_the_cache_is_full() -> None:
+    with file() as made:
+        made.put("k", sibling(1))
+        for n in range(20):
+            made.put(f"k{n}", sibling(n + 2))
+        made.put("k", sibling(30))
+        assert made.storage.cells("k") == {ROOT: (sibling(30),)}
+        assert [len(made.storage.cells(f"k{n}")) for n in range(20)] == [1] * 20
+
+
+@guards(
+    "what is clean may be",
+    Line(Layer._keep, "self.weight -= oldest.weight", "self._clean[least] = oldest; break"),
+)
+def what_the_tables_have_is_let_go_of() -> None:
+    with file() as made:
+        for n in range(20):
+            made.put(f"k{n}", sibling(n + 2))
+        made.storage.settle()
+        for n in range(20):
+            assert made.storage.cells(f"k{n}")
+        assert len(made.storage._keys) < 3
+
+
+@guards(
+    "what is asked for is what was written last, whether the tables have it or not",
+    Line(Layers.keys, "key not in self._gone", "True"),
+    Line(Layers.keys, "{*fresh, ", "{"),
+    Line(Layers._came_or_went, "self._gone.add(key)", "pass"),
+    Line(Layers._came_or_went, "self._gone.discard(key)", "pass"),
+    Line(Layers._came_or_went, "self._new.discard(key)", "pass"),
+    Line(Layers.past_keys, "(found.add if old.rows or old.horizon != NO_HORIZON else found.discard)(key)", "pass"),
+)
+def keys_that_came_or_went_since_the_tables_have_them() -> None:
+    """In the order of all of them, and in pages."""
+    with file() as made:
+        for key in ("a", "c", "e"):
+            made.put(key, sibling(1))
+        made.storage.settle()
+        made.put("c")
+        made.put("d", sibling(2))
+        made.put("f", sibling(3))
+        assert list(made.storage.keys("", None)) == ["a", "d", "e", "f"]
+        made.put("c", sibling(4))
+        made.put("f")
+        assert list(made.storage.keys("b", None, reverse=True)) == ["e", "d", "c"]
+        made.write(
+            lambda s: s.put_past("a", ROOT, ()), lambda s: s.put_horizon("e", s.horizon("e")._replace(deleted=5))
+        )
+        assert made.storage.past_keys() == ["e"]
+
+
+@guards(
+    "Up to the last of the page the tables have no more.",
+    Line(Layers.keys, "bounds = (low, high) if last is None else", "bounds = (low, high) if True else"),
+    Line(Layers.keys, 'else (last + "\\0", high, most)', 'else (last + "\\1\\1", high, most)'),
+    Line(Layers.keys, "(low, last, most) if reverse", "(low, last + '\\1', most) if reverse"),
+)
+def keys_of_many_pages() -> None:
+    """What lies between two pages is told once."""
+    with file() as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crdtkv.storage.layers._PAGE", (2, 3))
+        names = [f"{n:02}" for n in range(9)]
+        made.write(*(lambda s, key=key: s.put_cell(key, ROOT, (sibling(1),)) for key in names))  # type: ignore[misc]
+        made.storage.settle()
+        fresh = [names[0] + "\0", names[1] + "\0", names[4] + "\0", "z"]
+        made.write(*(lambda s, key=key: s.put_cell(key, ROOT, (sibling(1),)) for key in fresh))  # type: ignore[misc]
+        expected = sorted([*names, *fresh])
+        assert list(made.storage.keys("", None)) == expected
+        assert list(made.storage.keys("", None, reverse=True)) == expected[::-1]
+
+
+@guards(
+    "Where a sibling stands whose dot `vector` does not cover. O(answer).",
+    Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
+    Line(Layers._place, "held.changed.add(path)", "pass"),
+    Line(Layers._wrote_key, "self._index.change((key, path), held.cells.get(path, ()), ())", "pass"),
+    Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
+    Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
+    Line(Tables._list, "if (r, n) not in new]", "if False]"),
+    Line(Tables._write_parts, "known = held.dots", "pass"),
+)
+def a_catch_up_of_what_the_tables_have_and_of_what_they_lack() -> None:
+    """Two replicas in one cell, in the tables and beside them; a key of many cells, of which one changes."""
+    with file() as made:
+        made.put("both", sibling(5), sibling(3, replica=B))
+        made.put("one", sibling(4))
+        for n in range(40):
+            made.put("many", sibling(10 + n), path=ROOT + b"%02d" % n)
+        found = made.again()
+        assert {key for key, _ in found.beyond({A: 60, B: 2})} == {"both"}
+        assert {key for key, _ in found.beyond({A: 4, B: 3})} == {"both", "many"}
+        made.put("one", sibling(95))
+        made.put("one", sibling(60))
+        assert found.beyond({A: 70, B: 9}) == set()
+        made.put("many", sibling(61), path=ROOT + b"07")
+        assert found.beyond({A: 59, B: 9}) == {("one", ROOT), ("many", ROOT + b"07")}
+        made.storage.settle()
+        made.put("many", sibling(62), path=ROOT + b"08")
+        assert found.beyond({A: 48, B: 9}) == {("one", ROOT), *(("many", ROOT + b"%02d" % n) for n in (7, 8, 39))}
+        found = made.again()
+        assert {path for key, path in found.beyond({A: 48, B: 9}) if key == "many"} == {
+            ROOT + b"%02d" % n for n in (7, 8, 39)
+        }
+        made.put("many", sibling(80, replica=B), path=ROOT + b"09")
+        made.put("one", sibling(95))
+        found = made.again()
+        assert {key for key, _ in found.beyond({A: 60, B: 99})} == {"one", "many"}
+        made.storage.settle()
+        made.put("one", sibling(60))
+        assert {key for key, _ in found.beyond({A: 70, B: 99})} == set()
+        made.put("one", sibling(95))
+        made.storage.settle()
+        made.put("one", sibling(60))
+        assert {key for key, _ in found.beyond({A: 70, B: 99})} == set()
+        made.put("both", sibling(5), sibling(70, replica=B))
+        assert faults(made.again()) == []
+
+
+@guards(
+    "The cells that `core.cells.due` puts at or below `floor`.",
+    Line(Layers.due, "found = set(self._index.due(floor))", "found = set()"),
+    Line(Tables.due, "(floor, floor)", "(floor, 0)"),
+    Line(Tables.due, "(floor, floor)", "(0, floor)"),
+    Line(Layers.due, "if when is not None and when <= floor:", "if when is not None:"),
+)
+def what_may_be_dropped_is_found_in_the_tables_and_beside_them() -> None:
+    with file() as made:
+        made.put("gone", sibling(1, None))
+        for n in range(40):
+            made.put("many", sibling(2 + n, None if n == 7 else b"\x01"), path=ROOT + b"%02d" % n)
+        later = Sibling((B, 1), 99 << 16, None)
+        made.write(lambda s: s.put_cell("gone", ROOT + b"x", (later,)))
+        found = made.again()
+        made.put("new", sibling(3, None))
+        assert found.due(50 << 16) == [("gone", ROOT), ("new", ROOT), ("many", ROOT + b"07")]
+
+
+@guards(
+    "What a step wrote is let go of when it is committed, and not before.",
+    Line(
+        Checkpoint._write,
+        "wrote = self._write_units(list(reversed(units)))",
+        "wrote = self._write_units(list(reversed(units))); wrote()",
+    ),
+    Line(Checkpoint._write, "self._undone()", "pass"),
+)
+def a_step_that_fails_lets_go_of_nothing() -> None:
+    """Also of a name that it had given a number."""
+    with file() as made, limited(checkpoint, "STEP_ROWS", 100):
+        made.put("k", sibling(1, replica=B))
+        with pytest.MonkeyPatch.context() as patch:
+
+            def failing(journal: Journal, to: int) -> None:
+                raise sqlite3.OperationalError("disk I/O error")
+
+            patch.setattr(Journal, "trim", failing)
+            with suppress(Exception):
+                made.storage.settle()
+        assert [dict(made.storage.cells(key)) for key in ("x", "y", "k")] == [{}, {}, {ROOT: (sibling(1, replica=B),)}]
+        assert made.again().cells("k") == {ROOT: (sibling(1, replica=B),)}
+
+
+@guards(
+    "`old` stands there again.",
+    Line(Layers._put_back, "self._place(where[0], where[1], old)", "pass"),
+    Line(Layers._put_back, "self._set_context(where, old)", "pass"),
+    Line(Layers._put_back, "self._set_past(where[0], where[1], old)", "pass"),
+    Line(Layers._put_back, "self._changed_past(where).horizon = old", "pass"),
+    Line(Layers._put_back, "self._meta[where] = old", "pass"),
+    Line(Layers._put_back, "self._inbox[where] = old", "pass"),
+    Line(Layers._put_back, "self._inbox.pop(where, None)", "pass"),
+    Line(Transactions.rollback, "in reversed(self._undo[mark:]):", "in ():"),
+)
+def what_was_undone_is_as_it_was() -> None:
+    """Of what is only in the tables, too."""
+    with file() as made:
+        made.put("k", sibling(1))
+        old = made.storage.horizon("k")
+        made.write(
+            lambda s: s.put_meta("m", 1), lambda s: s.put_inbox("i", 1), lambda s: s.put_inbox("k", 1),
+            lambda s: s.put_past("k", ROOT, ()), lambda s: s.put_horizon("k", old._replace(deleted=1)),
+        )  # fmt: skip
+        storage = made.again()
+        storage.begin()
+        storage.put_cell("k", ROOT, (sibling(2),))
+        storage.put_context("k", {A: 2})
+        storage.put_meta("m", 2)
+        storage.put_inbox("i", None)
+        storage.put_inbox("k", 2)
+        storage.put_inbox("new", 1)
+        storage.put_horizon("k", old._replace(deleted=2))
+        storage.put_past("k", ROOT, (Superseded(sibling(1), (), None, 0),))
+        storage.rollback()
+
+        def all_of(found: SqliteStorage) -> Any:
+            return (
+                found.cells("k"), found.context("k"), found.meta("m"), found.inbox(), found.horizon("k").deleted,
+                found.past("k"),
+            )  # fmt: skip
+
+        assert all_of(storage) == ({ROOT: (sibling(1),)}, {A: 1}, 1, {"i": 1, "k": 1}, 1, {})
+        assert all_of(made.again()) == all_of(storage)
+
+
+@guards(
+    "written once more, it is let go of.",
+    Line(Layers.rollback, "self._undone.update(", "("),
+)
+def what_was_undone_is_let_go_of_once() -> None:
+    """With the next commit; and not if the tables have it already."""
+    with file() as made:
+        made.put("k", sibling(1))
+        for settled in (False, True):
+            made.storage.begin()
+            for key in ("k", "other"):
+                made.storage.put_cell(key, ROOT, (sibling(2),))
+                made.storage.put_past(key, ROOT, (Superseded(sibling(1), (), None, 0),))
+            made.storage.rollback()
+            if settled:
+                made.put("k", sibling(3))
+            made.storage.settle()
+            made.put("third", sibling(4))
+            made.storage.settle()
+        assert not made.storage._keys.dirty and not made.storage._pasts.dirty
+
+
+@guards(
+    "A key that is one text or whole number, written by one dot, is a *plain* row",
+    Line(Tables.write_key, 'self._db.execute("DELETE FROM part WHERE key = ?", (key,))', "pass"),
+    Line(Tables._write_parts, "paths = held.cells", "pass"),
+    Line(Tables.write_key, "held.context if kind == ABSENT and held.context else None", "None"),
+    Line(Tables.write_key, "if kind == ABSENT or held.kind == ABSENT:", "if kind == ABSENT:"),
+)
+def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
+    """From one cell to many, back to one, to none but a context, and to one again."""
+    with file() as made:
+        many = {ROOT + b"%02d" % n: (sibling(n + 1),) for n in range(40)}
+        made.put("k", sibling(1), path=ROOT + b"00")
+        for count in (1, 16, 17, 40, 16, 40, 1, 0, 40, 0, 1):
+            wanted = dict(list(many.items())[:count])
+            context = {A: count + 1}
+            cells = [partial(SqliteStorage.put_cell, key="k", path=p, cell=wanted.get(p, ())) for p in many]
+            made.write(*cells, partial(SqliteStorage.put_context, key="k", context=context))
+            found = made.again()
+            assert (dict(found.cells("k")), found.context("k")) == (wanted, context) and faults(found) == []

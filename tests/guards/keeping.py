@@ -74,11 +74,8 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
 
 @guards(
     "Two stores that have the same of both and not the same digest have a bug or bit rot between them.",
-    Line(
-        Replica.set_cell,
-        "+ cell_digest(key, path, cell) - cell_digest(key, path, old)",
-        "+ cell_digest(key, path, cell)",
-    ),
+    Line(digest.digest_change, "change -= _hash(place + _pack(sibling))", "pass"),
+    Line(digest.digest_change, "place = _pack((key, path))", "place = _pack(key)"),
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "(0 if old is None else entry_digest(key, replica, old))", "0"),
@@ -210,8 +207,8 @@ def a_message_of_a_later_release_asks_for_an_upgrade() -> None:
 
 @guards(
     "It is above `last` whatever the wall does, and as near the wall as that allows.",
-    Line(clocks.tick, "max(last + 1, wall_ms << COUNTER_BITS)", "wall_ms << COUNTER_BITS"),
-    Line(clocks.tick, "max(last + 1, wall_ms << COUNTER_BITS)", "last + 1"),
+    Line(clocks.tick, "wall if wall > last else last + 1", "wall"),
+    Line(clocks.tick, "wall if wall > last else last + 1", "last + 1"),
 )
 def each_stamp_is_later_than_the_last() -> None:
     """While the wall stands still, and while it goes back a little; and when time passes, time is what they tell."""

@@ -129,6 +129,8 @@ def join_contexts(mine: Context, my_vector: Vector, theirs: Context, their_vecto
     (Not a plain maximum: the write that re-creates an absent key replaces its
     context, and a maximum would bring the replaced entries back.)
     """
+    if not mine:
+        return {r: n for r, n in theirs.items() if n > my_vector.get(r, 0)}
     out: dict[str, int] = {}
     for replica in mine.keys() | theirs.keys():
         m, t = mine.get(replica, 0), theirs.get(replica, 0)

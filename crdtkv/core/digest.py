@@ -27,6 +27,8 @@ _pack: Callable[[object], bytes] = msgpack.Packer().pack
 
 def cell_digest(key: str, path: bytes, cell: Cell) -> int:
     """What a cell adds to the digest. O(siblings), some 1 µs each."""
+    if not cell:
+        return 0
     place = _pack((key, path))
     if len(cell) == 1:
         return _hash(place + _pack(cell[0]))

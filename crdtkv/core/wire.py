@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from operator import itemgetter, lt
+from sys import intern
 from typing import Any, NamedTuple, TypeVar
 
 import msgpack
@@ -21,6 +23,8 @@ from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
+from crdtkv.core.uncollected import uncollected
+from crdtkv.core.usual import usual_dots, usual_path, usual_payload, usual_sibling
 from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import FormatTooNew, MessageInvalid, TooLarge
 
@@ -152,8 +156,9 @@ def decode(data: bytes) -> Message:
     if kind not in _KINDS:
         raise MessageInvalid(f"no message kind {kind!r}; there are {', '.join(map(repr, _KINDS))}")
     try:
-        body = msgpack.unpackb(data[2:-_CHECK], raw=False, strict_map_key=True)
-        return _record_in(body) if kind == b"r" else _catch_up_in(body)
+        with uncollected(len(data)):
+            body = msgpack.unpackb(data[2:-_CHECK], raw=False, strict_map_key=True)
+            return _record_in(body) if kind == b"r" else _catch_up_in(body)
     except MessageInvalid:
         raise
     except Exception as error:
@@ -222,10 +227,17 @@ def _number(value: Any) -> int:
 
 
 def _vector_in(value: Any) -> dict[str, int]:
-    return {_is(r, str): _number(n) for r, n in _is(value, dict).items()}
+    """`value` itself: it was unpacked for us."""
+    for replica, n in _is(value, dict).items():
+        if type(replica) is not str or type(n) is not int or n < 0:
+            _is(replica, str), _number(n)
+    return value  # type: ignore[no-any-return]
 
 
 def _dots_in(value: Any) -> tuple[Dot, ...]:
+    usual = usual_dots(value)
+    if usual is not None:
+        return usual
     parts = _is(value, list)
     if len(parts) % 2:
         raise MessageInvalid(f"message has {len(parts)} parts of dots; an even number belongs here")
@@ -235,11 +247,11 @@ def _dots_in(value: Any) -> tuple[Dot, ...]:
 def _dot_in(replica: Any, n: Any) -> Dot:
     if not _number(n):
         raise MessageInvalid(f"message has a transaction 0 of {show(replica)}; they count from 1")
-    return _is(replica, str), n
+    return intern(_is(replica, str)), n
 
 
 def _name_in(key: Any) -> str:
-    if not 1 <= len(_is(key, str).encode()) <= MAX_KEY:
+    if not 1 <= len(_is(key, str)) <= MAX_KEY // 4 and not 1 <= len(key.encode()) <= MAX_KEY:
         raise MessageInvalid(
             f"message has a key of {len(key)} characters, {show(key)}; 1 to {MAX_KEY} bytes belong there"
         )
@@ -248,13 +260,17 @@ def _name_in(key: Any) -> str:
 
 def _in_order(parts: tuple[_T, ...], what: str, by: Callable[[_T], Any]) -> tuple[_T, ...]:
     """`parts`, if each comes after the one before it."""
-    for one, next_one in pairwise(parts):
-        if by(one) >= by(next_one):
-            raise MessageInvalid(f"message has {what} {show(by(next_one))} after {show(by(one))}; each once, in order")
+    if len(parts) > 1:
+        places = list(map(by, parts))
+        if not all(map(lt, places, places[1:])):
+            one, after = next((a, b) for a, b in pairwise(places) if not a < b)
+            raise MessageInvalid(f"message has {what} {show(after)} after {show(one)}; each once, in order")
     return parts
 
 
 def _payload_in(value: Any) -> bytes | None:
+    if usual_payload(value):
+        return value  # type: ignore[no-any-return]
     payload = None if value is None else _is(value, bytes)
     check_payload(payload)
     return payload
@@ -262,6 +278,8 @@ def _payload_in(value: Any) -> bytes | None:
 
 def _path_in(value: Any) -> bytes:
     path = _is(value, bytes)
+    if usual_path(path):
+        return path
     for tag, data in split(path):
         if tag in (STRATEGY, MEMBER):
             data.decode("utf-8")
@@ -270,6 +288,8 @@ def _path_in(value: Any) -> bytes:
 
 def _fields(value: Any, least: int, defaults: tuple[Any, ...]) -> list[Any]:
     given = _is(value, list)
+    if len(given) == least and not defaults:
+        return given
     if not least <= len(given) <= least + len(defaults):
         raise MessageInvalid(f"message has {len(given)} fields where {least} to {least + len(defaults)} belong")
     return given + list(defaults[len(given) - least :])
@@ -290,21 +310,33 @@ def _write_in(key: Any, value: Any) -> RecordWrite:
 
 
 def _sibling_in(value: Any) -> Sibling:
+    usual = usual_sibling(value)
+    if usual is not None:
+        return usual
     replica, n, stamp, payload, parents, lost = _fields(value, 4, ([], []))
     return Sibling(_dot_in(replica, n), _number(stamp), _payload_in(payload), _dots_in(parents), _dots_in(lost))
 
 
+def _keys_in(value: Any) -> tuple[KeyCells, ...]:
+    """The keys of a catch-up. What they were made of goes as they come: a message may be large."""
+    left = _is(value, list)
+    left.reverse()
+    return _in_order(tuple([_key_in(left.pop()) for _ in range(len(left))]), "key", itemgetter(0))
+
+
 def _key_in(value: Any) -> KeyCells:
     key, context, cells = _fields(value, 3, ())
-    found = tuple(map(_cell_in, _is(cells, list)))
-    return KeyCells(_name_in(key), _vector_in(context), _in_order(found, "path", lambda cell: cell[0]))
+    found = tuple([_cell_in(cell) for cell in _is(cells, list)])
+    return KeyCells(_name_in(key), _vector_in(context), _in_order(found, "path", itemgetter(0)))
 
 
 def _cell_in(value: Any) -> tuple[bytes, Cell]:
-    path, *siblings = _is(value, list)
+    if len(_is(value, list)) == 2:
+        return _path_in(value[0]), (_sibling_in(value[1]),)
+    path, *siblings = value
     if not siblings:
         raise MessageInvalid(f"message has an empty cell at {show(path)}; none is sent of a cell that is gone")
-    return _path_in(path), _in_order(tuple(map(_sibling_in, siblings)), "sibling", lambda s: s.dot)
+    return _path_in(path), _in_order(tuple(map(_sibling_in, siblings)), "sibling", itemgetter(0))
 
 
 def _announcement_in(value: Any) -> Announcement:
@@ -328,7 +360,7 @@ def _catch_up_in(body: Any) -> CatchUp:
         raise MessageInvalid(f"message has a digest of {len(digest)} bytes; 16 belong there")
     return CatchUp(
         _vector_in(since), _vector_in(to), _is(full, bool),
-        _in_order(tuple(map(_key_in, _is(keys, list))), "key", lambda k: k.key),
+        _keys_in(keys),
         Floor(_number(stamp), _vector_in(dropped)), _vector_in(heard), _vector_in(chains),
         {_is(m, str): _announcement_in(said) for m, said in _is(announced, dict).items()},
         tuple(_is(r, str) for r in _is(lineage, list)), int.from_bytes(digest, "big"),

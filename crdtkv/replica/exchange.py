@@ -16,10 +16,13 @@ from crdtkv.core.paths import is_below
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
 from crdtkv.core.tree import Cells, Tree
+from crdtkv.core.uncollected import uncollected
+from crdtkv.core.usual import succeeds
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
 from crdtkv.replica import inbox, members, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
+from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.roots import TTL_PATH
 
 __all__ = [
@@ -35,6 +38,10 @@ __all__ = [
 
 MAX_WAITING = 10_000
 """Records that wait for what they build on; more are dropped, and healed by a catch-up."""
+
+
+_SOME_BYTES = 64
+"""What a key is in a message, at least."""
 
 
 class Outcome(Enum):
@@ -216,7 +223,7 @@ def absorb(replica: Replica, message: CatchUp) -> Outcome:
         _advance(replica, message, sender)
         return Outcome.known
     try:
-        with replica.transaction():
+        with uncollected(len(message.keys) * _SOME_BYTES), replica.transaction():
             take(replica, message)
             _check_standing(replica)
     except _Unwelcome:
@@ -255,29 +262,61 @@ def _tells_nothing(state: State, message: CatchUp) -> bool:
 
 
 def _join(replica: Replica, message: CatchUp, before: Vector) -> None:
-    sent = {k.key: k for k in message.keys}
-    keys = sent.keys() | (set(replica.storage.keys("", None)) if message.full else set())
-    for key in sorted(keys):
-        _join_key(replica, sent.get(key, KeyCells(key, {}, ())), message, before)
+    keys: Iterable[KeyCells] = message.keys
+    if message.full:
+        sent = {k.key: k for k in keys}
+        held = replica.storage.keys("", None)
+        keys = [sent.get(key) or KeyCells(key, {}, ()) for key in sorted({*sent, *held})]
+    for theirs in keys:
+        if not _begin_key(replica, theirs, message, before):
+            _join_key(replica, theirs, message, before)
+
+
+def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> bool:
+    """Join a key of which nothing is known here, where all that came is new and replaced nothing: most of what comes
+    to a new colo. As `_join_key` does; False where it takes that."""
+    storage, key = replica.storage, theirs.key
+    if storage.cells(key) or storage.context(key) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
+        return False
+    for _, cell in theirs.cells:
+        for (r, n), _, payload, parents, _ in cell:
+            if parents or n <= before.get(r, 0) or (payload is not None and is_sweep(payload)):
+                return False
+    context = join_contexts({}, before, theirs.context, message.to)
+    for path, cell in theirs.cells:
+        replica.set_cell(key, path, cell)
+    replica.set_context(key, context)
+    if message.full:
+        past.begin_again(storage, key, context)
+    return True
 
 
 def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> None:
-    storage, key = replica.storage, theirs.key
-    old_context = dict(storage.context(key))
-    context = join_contexts(old_context, before, theirs.context, message.to)
+    storage, key, to = replica.storage, theirs.key, message.to
+    mine, old_context = storage.cells(key), storage.context(key)
+    context = join_contexts(old_context, before, theirs.context, to)
     cells = dict(theirs.cells)
-    mine = storage.cells(key)
-    # What was not sent below a cell that was sent is gone there.
-    roots = [b""] if message.full else _roots_of(cells)
-    paths = set(cells)
-    for root in roots:
-        paths |= {root + path for path, _ in Tree(mine, root).below()}
-    joined = {path: join_cells(mine.get(path, ()), before, cells.get(path, ()), message.to) for path in sorted(paths)}
+    paths: Iterable[bytes] = cells
+    if not mine.keys() <= cells.keys():
+        paths = sorted(_concerned(mine, cells, message.full))
+    joined = {}
+    for path in paths:
+        one, other = mine.get(path, ()), cells.get(path, ())
+        joined[path] = other if succeeds(one, before, other, to) else join_cells(one, before, other, to)
     told = _told(joined, mine, before)
     for path, cell in joined.items():
         replica.set_cell(key, path, cell, until=context)
     replica.set_context(key, context)
     _note_past(replica, message, key, old_context, joined, before, told)
+
+
+def _concerned(mine: Cells, cells: Mapping[bytes, Cell], full: bool) -> set[bytes]:
+    """Where cells were sent, and where some stand below: what was not sent below a cell that was sent is gone there."""
+    paths = set(cells)
+    roots = [b""] if full else _roots_of(cells)
+    for root in roots:
+        paths |= {root + path for path, _ in Tree(mine, root).below()}
+    return paths
 
 
 def _told(joined: Mapping[bytes, Cell], mine: Cells, before: Vector) -> bool:
@@ -292,8 +331,9 @@ def _told(joined: Mapping[bytes, Cell], mine: Cells, before: Vector) -> bool:
         swept = any(s.payload is not None and is_sweep(s.payload) for s in came)
         if swept or not all(covers(before, dot) for dot in named):
             return False
-        standing = {s.dot for s in cell}
-        if any(s.dot not in standing and s.dot not in named for s in mine.get(path, ())):
+        old = mine.get(path, ())
+        standing = {s.dot for s in cell} if old else ()
+        if any(s.dot not in standing and s.dot not in named for s in old):
             return False
     return True
 
@@ -309,12 +349,12 @@ def _note_past(
     if message.full or new_life or reborn or any(r not in context for r in old):
         # A life began there of which only the end is known here.
         past.begin_again(storage, key, context)
-    elif not told or (storage.horizon(key).deleted and message.floor.stamp):
+    elif not told or (message.floor.stamp and storage.horizon(key).deleted):
         past.note_gap(storage, key, {r: before.get(r, 0) for r in ahead(message.to, before)}, context)
     else:
         for path, cell in joined.items():
             for s in cell:
-                if not covers(before, s.dot):
+                if s.parents and not covers(before, s.dot):
                     past.also_replaced(storage, key, path, s.parents, s.dot)
 
 

@@ -6,7 +6,7 @@ Bounded: the oldest go first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, rank, unhide
 from crdtkv.core.clocks import Dot, covers
 from crdtkv.core.paths import ORDER, STRATEGY, component_end, components, first, split
-from crdtkv.core.tree import Tree
+from crdtkv.core.tree import Cells, Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT, Strategy
@@ -78,7 +78,10 @@ def put(replica: Replica, found: dict[str, Any]) -> None:
 
 def note(replica: Replica) -> None:
     """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
+    ours = frozenset(replica.state.lineage)
     for key, changed in list(replica.changed.items()):
+        if _is_of_others(replica.storage.cells(key), changed, ours):
+            continue
         lost_in = _losers(replica, key)
         for path, old in list(changed.items()):
             if not path:
@@ -91,6 +94,18 @@ def note(replica: Replica) -> None:
                 if _is_shown(replica, key, above):
                     words = "a concurrent edit brought back what was deleted"
                     put(replica, entry(replica, words, key, above, lost, (path, edit)))
+
+
+def _is_of_others(cells: Cells, changed: Mapping[bytes, Cell], ours: frozenset[str]) -> bool:
+    """Whether it is plain that nothing of a key is ours, nor was: it cannot have been lost. O(changed)."""
+    if len(cells) > len(changed):
+        return False
+    for stood in (cells, changed):
+        for cell in stood.values():
+            for s in cell:
+                if s[0][0] in ours:
+                    return False
+    return True
 
 
 def note_own(replica: Replica, dot: Dot) -> None:

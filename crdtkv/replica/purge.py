@@ -44,7 +44,7 @@ def purge_to(replica: Replica, floor: Stamp) -> int:
         state.floor = floor
         for key, path in replica.storage.due(floor):
             places.setdefault(key, set()).add(path)
-    else:
+    elif state.floor:
         for key, changed in replica.changed.items():
             places[key] = woken(replica.storage.cells(key), changed, state.floor)
     return sum(_purge_key(replica, key, paths) for key, paths in sorted(places.items()) if paths)

@@ -15,7 +15,7 @@ import sqlite3
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layers import Layers, Unit
+from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import SCHEMA, TABLES
@@ -74,7 +75,8 @@ class SqliteStorage(Layers):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = self._unsynced = self._found_log = False
+        self._uncertain = self._unsynced = self._found_log = self._locked = False
+        self._log = Log(Path(f"{self.path}-wal"))
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
@@ -122,6 +124,7 @@ class SqliteStorage(Layers):
         # Exclusive, and taken at once: a second process is refused when it opens, not when it writes.
         db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
+        self._locked = True
         new = self._is_new()
         db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
@@ -129,8 +132,10 @@ class SqliteStorage(Layers):
         db.execute(f"PRAGMA cache_size=-{self._page_kb}")
         if new:
             self._create()
-        self._found_log = not new and self._log_size() > 0
+        self._found_log = not new and self._log.size() > 0
         with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
+            if self._found_log and not self._is_unsynced():  # (of what was not synced any part may be missing)
+                self._log.check(db)
             self._secure()
         migrate(db, FORMAT)
         self._load()
@@ -175,13 +180,11 @@ class SqliteStorage(Layers):
     def _check_length(self) -> None:
         """A file that was cut short may have lost what nothing reads for now. Raises RowInvalid."""
         pages, size = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "page_size"))
-        if not self._log_size() and (found := self.path.stat().st_size) < pages * size:
+        if not self._log.size() and (found := self.path.stat().st_size) < pages * size:
             raise RowInvalid(f"it is {found} bytes long, and says that it is {pages * size}")
 
-    def _log_size(self) -> int:
-        """How long SQLite's own log is, in bytes: 0 after a close."""
-        log = Path(f"{self.path}-wal")
-        return log.stat().st_size if log.exists() else 0
+    def _is_unsynced(self) -> bool:
+        return self._db.execute("SELECT 1 FROM meta WHERE name=?", (_UNSYNCED,)).fetchone() is not None
 
     def _was_noted(self) -> bool:
         if not self._noted_path.exists():
@@ -372,11 +375,13 @@ class SqliteStorage(Layers):
                     if self._normal and not self._uncertain:
                         self._mark(False)
         finally:
-            self._loaded = False
             self._let_go()
+            self._loaded = self._locked = False
 
     def _let_go(self) -> None:
-        self._db.close()
+        # (Only what is ours: in the log of one that is open elsewhere there is being written.)
+        with self._log.kept() if self._locked and not self._loaded else nullcontext():
+            self._db.close()
         if self._witness is not None:
             self._witness.close()
 

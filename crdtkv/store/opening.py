@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -13,12 +14,14 @@ from typing import Any
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.replica import life
+from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.store import Store
 
 __all__ = ["MAX_CACHE_MB", "open_store"]
 
+_log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 MAX_CACHE_MB = 1 << 20
@@ -54,7 +57,9 @@ def open_store(
     try:
         if colo is None and storage.meta("state") is None:
             raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
+        was, noted = storage.meta("state"), storage.noted()
         replica = life.begin(storage, colo or "", _wall(clock or time.time), _tokens(random))
+        _tell_of_copy(str(path), was, noted, replica)
         if colo is not None and colo_of(replica.state.id) != colo:
             raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
         return Store(replica, namespace, history, purge_step_ms, quota_mb)
@@ -63,6 +68,18 @@ def open_store(
         if isinstance(error, CrdtkvError):
             error.args = (f"{str(path)!r}: {error}",)
         raise
+
+
+def _tell_of_copy(path: str, was: Any, noted: str | None, replica: Replica) -> None:
+    """Whoever runs this learns that the file is not what was written last: an old copy, or one that lost something."""
+    state = replica.state
+    if was is None or (state.copied, state.namespace) == (was.get("copied", False), was["namespace"]):
+        return
+    what = "it writes once it has met a member" if state.copied else "it goes on as a namespace of its own"
+    _log.warning(
+        "%r is a copy, or has lost its last writes: it holds those of %s up to %d, and noted beside it is %r; %s",
+        path, was["id"], state.vector.get(was["id"], 0), noted, what,
+    )  # fmt: skip
 
 
 def _sqlite(path: str | os.PathLike[str], durability: str, cache_mb: int) -> Storage:

@@ -189,11 +189,10 @@ _set_key, _set_value, _set_source = (
 
 
 def told(key: str, value: Any, source: Source) -> Entry:
-    """The entry of `key`, with a value unless that is UNREAD; `source` tells the rest."""
+    """The entry of `key` with that value; `source` tells the rest."""
     entry = _new(Entry)
     _set_key(entry, key)
-    if value is not UNREAD:
-        _set_value(entry, value)
+    _set_value(entry, value)
     _set_source(entry, source)
     return entry
 

@@ -15,7 +15,7 @@ from crdtkv.core.clocks import Stamp, stamp_ms
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.versions import format_version
 from crdtkv.errors import CrdtkvError
-from crdtkv.store.results import UNREAD, Entry, told
+from crdtkv.store.results import Entry, told
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.lone import Lone
 from crdtkv.strategies.roots import TTL_PATH, Root, newest, pick
@@ -76,14 +76,13 @@ class Again:
         self.until = until
 
     def told(self) -> Entry:
-        """The entry, the caller's own. O(1); the value is unpacked when it is first asked for."""
-        return self.entry if self.packed is None else told(self.entry.key, UNREAD, (_tell_again, self))
+        """The entry, the caller's own. O(value)."""
+        packed = self.packed
+        return self.entry if packed is None else told(self.entry.key, values.unpack(packed), (_tell_again, self.entry))
 
 
-def _tell_again(key: str, field: str, known: Again) -> Any:
-    if field == "value" and known.packed is not None:
-        return values.unpack(known.packed)
-    found = getattr(known.entry, field)
+def _tell_again(key: str, field: str, entry: Entry) -> Any:
+    found = getattr(entry, field)
     return tuple(map(values.copy, found)) if isinstance(found, tuple) else found
 
 

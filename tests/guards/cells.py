@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from crdtkv.core import cells as joins
+from crdtkv.core import usual
 from crdtkv.core.paths import MEMBER, component
 from crdtkv.replica import exchange
 from crdtkv.replica.core import Replica
@@ -19,10 +20,11 @@ from tests.guards.mutation import Line, guards
     Line(joins.join_cells, "if s.dot in in_theirs or not covers(their_vector, s.dot)", "if True"),
 )
 def what_the_other_saw_and_replaced_goes() -> None:
-    """b puts 2 over the 1 it had seen: who joins b's cell keeps no 1."""
+    """b puts 2 over the 0 and 1 it had seen: who joins b's cell keeps neither."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
-    a.put("k", 1, strategy="mv")
+    for kv, value in ((a, 0), (b, 1)):
+        kv.put("k", value, strategy="mv")
     colos.meet()
     b.put("k", 2)
     assert arrive(a, cut(b, a)) == "absorbed"
@@ -63,6 +65,53 @@ def concurrent_values_all_stand() -> None:
     a.put("k", 4, base=version)
     arrive(a, cut(b, a))
     assert sorted(a.get("k").siblings) == [2, 3, 4]
+
+
+@guards(
+    "one new sibling, where nothing was or one that its sender had seen and replaced",
+    Line(usual.succeeds, "n <= their_vector.get(replica, 0)", "True"),
+    Line(usual.succeeds, "if len(theirs) != 1 or len(mine) > 1:", "if len(theirs) != 1:"),
+    Line(usual.succeeds, "if n <= my_vector.get(replica, 0):", "if False:"),
+)
+def what_comes_alone_takes_the_place_of_what_it_replaced_and_of_no_other() -> None:
+    """c put 3 over a's 1, not knowing b's 2; the message comes once more when all is deleted and purged."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    for kv, value in ((a, 1), (b, 2)):
+        kv.put("k", value, strategy="mv")
+    arrive(c, cut(a, c))
+    arrive(a, cut(b, a))
+    assert a.get("k").siblings == (1, 2)
+    c.put("k", 3)
+    late = cut(c, a)
+    arrive(a, late)
+    assert a.get("k").siblings == (2, 3)
+    colos.meet()
+    a.delete("k")
+    colos.purge()
+    arrive(a, late)
+    assert a.get("k") is None
+    colos.check()
+
+
+@guards(
+    "Join a key of which nothing is known here, where all that came is new and replaced nothing",
+    Line(exchange._begin_key, "or n <= before.get(r, 0)", ""),
+)
+def what_was_forgotten_whole_is_no_new_key() -> None:
+    """Not even its history is kept; an old message comes once more."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("k", "mv", keep_cells=0)
+    colos.meet()
+    a.put("k", 1)
+    late = cut(a, b)
+    arrive(b, late)
+    a.delete("k")
+    colos.purge()
+    arrive(b, late)
+    assert b.get("k") is None
+    colos.check()
 
 
 @guards(

@@ -299,7 +299,8 @@ def a_catch_up_ships_what_lies_below() -> None:
 
 @guards(
     "join as empty every cell here below a cell sent that was not sent",
-    Line(exchange._join_key, "paths |= {root + path for path, _ in Tree(mine, root).below()}", "pass"),
+    Line(exchange._concerned, "paths |= {root + path for path, _ in Tree(mine, root).below()}", "pass"),
+    Line(exchange._join_key, "if not mine.keys() <= cells.keys():", "if False:"),
 )
 def what_is_not_sent_below_a_cell_that_is_has_gone() -> None:
     """Case 53: P purges a deleted container and makes it anew; the leaves that Q still holds do not reappear."""
@@ -379,8 +380,8 @@ def two_that_should_be_equal_and_are_not_say_so() -> None:
         "{} if full or not covers_all(vector, replica.state.dropped) else dict(vector)",
         "dict(vector)",
     ),
-    Line(exchange._join, "if message.full else set()", "if False else set()"),
-    Line(exchange._join_key, 'roots = [b""] if message.full else _roots_of(cells)', "roots = _roots_of(cells)"),
+    Line(exchange._join, "sorted({*sent, *held})", "sorted(sent)"),
+    Line(exchange._concerned, 'roots = [b""] if full else _roots_of(cells)', "roots = _roots_of(cells)"),
     Line(
         exchange._advance,
         "merge([state.dropped, message.floor.dots]) if message.full else state.dropped",

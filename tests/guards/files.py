@@ -20,13 +20,14 @@ from crdtkv.replica import life
 from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.layers import Layers
+from crdtkv.storage.log import Log
 from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.witness import Witness
 from crdtkv.store import maintenance, opening
 from tests.colos import Colos, crash, limited, refuses
-from tests.guards.mutation import Line, guards
+from tests.guards.mutation import Both, Line, guards
 from tests.power.disk import Disk, Inode
 from tests.power.faults import Failing
 from tests.power.vfs import Mounted
@@ -459,7 +460,10 @@ def acommit_that_failed_in_its_sync_may_have_happened() -> None:
 
 @guards(
     "it has to be written once more.",
-    Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
+    Both(
+        Line(SqliteStorage._open, "self._log.check(db)", "pass"),  # which writes it too, but leaves the log as it is
+        Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
+    ),
 )
 def what_is_written_behind_what_was_not_synced_is_kept() -> None:
     """Killed after a sync that failed, opened again, and cut from its power."""
@@ -471,3 +475,25 @@ def what_is_written_behind_what_was_not_synced_is_kept() -> None:
         colo.cut()
         with colo.open() as kv:
             assert dict(kv) == {"k": 1, "l": 2}
+
+
+@guards(
+    "What was committed behind a frame that has changed is not passed over.",
+    Line(Log.check, "if broken is not None:", "if False:"),
+    Line(SqliteStorage._let_go, "self._locked and not self._loaded", "False"),
+)
+def a_log_whose_bits_changed_is_told_and_left_as_it_is() -> None:
+    """A frame of the first of two commits: SQLite would show neither, and remove the log."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        log = Path(f"{colo.path}-wal")
+        at = log.stat().st_size + 100
+        colo.kv.put("k", 1)
+        colo.kv.put("k", 2)
+        colo.kill()
+        altered = bytearray(log.read_bytes())
+        altered[at] ^= 1
+        log.write_bytes(altered)
+        for _ in range(2):
+            assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
+        assert log.read_bytes() == altered

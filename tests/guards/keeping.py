@@ -125,9 +125,9 @@ def a_message_that_was_altered_on_its_way_is_refused() -> None:
 
 @guards(
     "Keys of a catch-up, the cells of a key and the siblings of a cell are sorted, each there once.",
-    Line(wire._in_order, "if by(one) >= by(next_one):", "if False:"),
+    Line(wire._in_order, "if not all(map(lt, places, places[1:])):", "if False:"),
     Line(wire._dot_in, "if not _number(n):", "if False:"),
-    Line(wire._name_in, "if not 1 <= len(_is(key, str).encode()) <= MAX_KEY:", "if False:"),
+    Line(wire._name_in, "and not 1 <= len(key.encode()) <= MAX_KEY", "and False"),
     Line(wire._payload_in, "check_payload(payload)", "pass"),
     Line(wire._path_in, 'data.decode("utf-8")', "pass"),
 )

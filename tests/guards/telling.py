@@ -25,16 +25,22 @@ def lost(kv: crdtkv.Store) -> list[tuple[object, object]]:
     "Our siblings that still stand but are not what a reader sees any more.",
     Line(inbox._beaten, "out += _outranked(path, mine, old, new, lost_in)", "pass"),
     Line(inbox._ours, "if s.dot[0] in replica.state.lineage and is_live(s.payload)", "if is_live(s.payload)"),
+    Line(inbox.note, "if _is_of_others(replica.storage.cells(key), changed, ours):", "if True:"),
+    Line(inbox._is_of_others, "if s[0][0] in ours:", "if False:"),
 )
 def who_wrote_earlier_is_told_and_nobody_else() -> None:
+    """Also not who wrote something else of the key."""
     colos = Colos("a", "b", "c")
     a, b, c = colos["a"], colos["b"], colos["c"]
-    a.put("k", 1)
-    b.put("k", 2)
+    c.put("doc", {"own": 0})
+    colos.meet()
+    for kv, value in ((a, 1), (b, 2)):
+        kv.put("k", value)
+        kv.json("doc").at("/x").put(value)
     c.sync(a)
     c.sync(b)
     colos.meet()
-    assert lost(a) == [(1, 2)] and lost(b) == lost(c) == []
+    assert lost(a) == [(1, 2), (1, 2)] and lost(b) == lost(c) == []
 
 
 @guards(

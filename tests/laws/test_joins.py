@@ -19,7 +19,7 @@ from crdtkv.core.cells import Cell, join_cells, join_contexts
 from crdtkv.core.clocks import covers, merge
 from crdtkv.core.wire import CatchUp, Floor, Record, decode, encode
 from crdtkv.errors import MessageInvalid
-from crdtkv.replica import exchange
+from crdtkv.replica import exchange, inbox
 from crdtkv.replica.purge import purge_to
 from tests.laws.disks import Colo
 from tests.laws.world import World, plan
@@ -242,3 +242,31 @@ def test_a_record_that_does_not_continue_the_chain_is_refused() -> None:
     assert exchange.receive(b.replica, forged, encode(forged)) is exchange.Outcome.refused
     assert full(b) == before
     assert b.store.check() != []
+
+
+def left_by(world: World, one: Colo, message: CatchUp) -> object:
+    """All that a catch-up leaves at a colo: what became of it, cells, contexts, history, inbox, state."""
+    copy = _copy(world, one)
+    outcome = exchange.absorb(copy.replica, message)
+    disk = copy.disk
+    cells = {key: dict(disk.cells(key)) for key in disk.keys("", None)}
+    past = {key: (disk.past(key), disk.horizon(key)) for key in disk.past_keys()}
+    return outcome, cells, disk._contexts, past, disk.inbox(), copy.replica.state.to_plain()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_joined_at_a_glance_is_joined_as_the_definition_says(
+    seed: int, profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whom a colo lacks much or little, a part or the whole."""
+    world = worlds(seed, profile, 60)
+    for one, other in permutations(world.colos, 2):
+        for whole in (True, False):
+            made = exchange.catch_up(other.replica, {} if whole else one.store.vector, full=whole)
+            found = left_by(world, one, made)
+            with monkeypatch.context() as patch:
+                patch.setattr(exchange, "_begin_key", lambda *_: False)
+                patch.setattr(exchange, "succeeds", lambda *_: False)
+                patch.setattr(inbox, "_is_of_others", lambda *_: False)
+                assert left_by(world, one, made) == found

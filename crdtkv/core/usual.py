@@ -1,0 +1,76 @@
+"""The usual shape of what a message is made of, taken in at a glance.
+
+Nearly all siblings are a value or a mark with at most one parent, and nearly all come
+where nothing was, or alone in the place of one. Law of this room: what it says is what
+the definitions say (`core/wire.py`, where nothing that comes is believed; `join_cells`),
+or it says nothing; a test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+from sys import intern
+from typing import Any
+
+from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, MARK_PLAIN, Cell, Sibling
+from crdtkv.core.clocks import Dot, Vector
+from crdtkv.core.paths import MAX_PATH
+
+__all__ = ["succeeds", "usual_dots", "usual_path", "usual_payload", "usual_sibling"]
+
+_MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
+_new = tuple.__new__
+
+
+def usual_sibling(value: Any) -> Sibling | None:
+    """The sibling in `[replica, n, stamp, payload]`, or with one parent behind."""
+    if type(value) is not list:
+        return None
+    parents: tuple[Dot, ...] | None = ()
+    if len(value) == 4:
+        replica, n, stamp, payload = value
+    elif len(value) == 5:
+        replica, n, stamp, payload, named = value
+        parents = usual_dots(named)
+    else:
+        return None
+    if parents is None or type(replica) is not str or type(n) is not int or n < 1:
+        return None
+    if type(stamp) is not int or stamp < 0 or not usual_payload(payload):
+        return None
+    # (Ids are few: one object each is less to keep, and faster to look up.)
+    return _new(Sibling, ((intern(replica), n), stamp, payload, parents, ()))
+
+
+def usual_dots(value: Any) -> tuple[Dot, ...] | None:
+    """One dot, or none, in a list of its parts."""
+    if type(value) is not list:
+        return None
+    if len(value) == 2:
+        replica, n = value
+        if type(replica) is str and type(n) is int and n > 0:
+            return ((intern(replica), n),)
+    return None if value else ()
+
+
+def usual_payload(value: Any) -> bool:
+    """Whether it is a client's value, or a mark."""
+    return type(value) is bytes and value != b"" and (value[0] != 0xC1 or value in _MARKS)
+
+
+def usual_path(path: bytes) -> bool:
+    """Whether it is one component in plain ASCII: the root of a strategy."""
+    size = len(path)
+    return 1 < size <= MAX_PATH and path.find(0) == size - 1 and path.isascii() and 0x21 <= path[0] <= 0x7E
+
+
+def succeeds(mine: Cell, my_vector: Vector, theirs: Cell, their_vector: Vector) -> bool:
+    """Whether the join is `theirs`: one new sibling, where nothing was or one that its sender had seen and replaced."""
+    if len(theirs) != 1 or len(mine) > 1:
+        return False
+    replica, n = dot = theirs[0][0]
+    if n <= my_vector.get(replica, 0):
+        return False
+    if not mine:
+        return True
+    replica, n = mine[0][0]
+    return mine[0][0] != dot and n <= their_vector.get(replica, 0)

@@ -1,0 +1,93 @@
+"""The usual shape of messages: taken in at a glance as the careful way takes it, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crdtkv.core import usual, wire
+from crdtkv.core.cells import MARK_OBJECT, Sibling, hide, join_cells, make_cell
+from crdtkv.core.usual import succeeds, usual_dots, usual_path, usual_payload, usual_sibling
+from crdtkv.errors import MessageInvalid
+
+NUMBERS = st.sampled_from([None, True, -1, 0, 1, 2**64 - 1, 1.5, "1", b"1"])
+NAMES = st.sampled_from([None, 1, "", "lhr~k3f7", b"lhr~k3f7", ["a"]])
+PAYLOADS = st.sampled_from([
+    None, b"", b"\x01", b"\xc1", MARK_OBJECT, b"\xc1[", b"\xc1*", b"\xc1?", b"\xc1{x", b"\xc1h", hide({"a": 1}, b""),
+    b"\xc1d", b"\xc1w\x90", "text", 1, [],
+])  # fmt: skip
+DOTS = st.one_of(
+    st.sampled_from([None, (), {}, "ab"]),
+    st.lists(st.one_of(NAMES, NUMBERS), max_size=4),
+    st.tuples(NAMES, NUMBERS).map(list),
+)
+SIBLINGS = st.one_of(
+    st.tuples(NAMES, NUMBERS, NUMBERS, PAYLOADS, DOTS, DOTS).flatmap(
+        lambda fields: st.sampled_from([list(fields)[:size] for size in (3, 4, 5, 6)])
+    ),
+    st.tuples(st.just("a"), st.just(1), st.just(2), PAYLOADS, DOTS).map(list),
+    st.sampled_from([None, 1, "abcd", (), ("a", 1, 1, b"\x01"), {"a": 1}]),
+)
+PATHS = st.one_of(
+    st.binary(max_size=6),
+    st.sampled_from([b"sjson\0", b"sjson\0ma\0", b"s\xc3\xa9\0", b"s\xff\0", b"s\0", b"\0", b"x" * 4095 + b"\0",
+                     b"x" * 4096 + b"\0", b" \0", b"\x7f\0"]),
+)  # fmt: skip
+
+
+def careful(take: Any, value: Any) -> Any:
+    """What is taken in by the careful way alone; None if it is refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("usual_dots", "usual_sibling"):
+            patch.setattr(wire, name, lambda _: None)
+        for name in ("usual_payload", "usual_path"):
+            patch.setattr(wire, name, lambda _: False)
+        try:
+            return take(value)
+        except (MessageInvalid, ValueError, TypeError):
+            return None
+
+
+@given(SIBLINGS)
+def test_a_sibling_of_the_usual_shape(value: Any) -> None:
+    found = usual_sibling(value)
+    assert found is None or (found == careful(wire._sibling_in, value) and type(found) is Sibling)
+
+
+@given(DOTS)
+def test_dots_of_the_usual_shape(value: Any) -> None:
+    found = usual_dots(value)
+    assert found is None or found == careful(wire._dots_in, value)
+
+
+@given(PAYLOADS)
+def test_payloads_of_the_usual_shape(value: Any) -> None:
+    assert not usual_payload(value) or value == careful(wire._payload_in, value)
+
+
+@given(PATHS)
+def test_paths_of_the_usual_shape(path: bytes) -> None:
+    assert not usual_path(path) or path == careful(wire._path_in, path)
+
+
+def test_what_comes_mostly_is_of_the_usual_shape() -> None:
+    """Else nothing above would be tested."""
+    assert usual_sibling(["a", 1, 2, b"\x01"]) == Sibling(("a", 1), 2, b"\x01")
+    assert usual_sibling(["a", 2, 3, MARK_OBJECT, ["a", 1]]) == Sibling(("a", 2), 3, MARK_OBJECT, (("a", 1),))
+    assert usual_path(b"sjson\0") and usual_dots([]) == () and usual.__all__
+
+
+CELLS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3)), max_size=2, unique=True).map(
+    lambda dots: make_cell(Sibling(dot, 1, b"\x01") for dot in dots)
+)
+VECTORS = st.dictionaries(st.sampled_from("ab"), st.integers(0, 3))
+
+
+@given(CELLS, VECTORS, CELLS, VECTORS)
+def test_what_succeeds_is_the_join(mine: Any, my_vector: Any, theirs: Any, their_vector: Any) -> None:
+    """Whatever the vectors say, also what no two colos would hold."""
+    if succeeds(mine, my_vector, theirs, their_vector):
+        assert join_cells(mine, my_vector, theirs, their_vector) == theirs

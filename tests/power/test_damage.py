@@ -1,0 +1,169 @@
+"""A log whose bits changed by themselves, or that was cut short, after its process was killed.
+
+It is told, or the store is as it was at an earlier commit, knows that it is, and takes the
+rest from a member. Nothing that was not written is ever shown or sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+import crdtkv
+from crdtkv.errors import ChecksumFailed, Corrupt, NotAMember
+from crdtkv.storage import checkpoint, sqlite, witness
+from tests.power.disk import Disk
+from tests.power.vfs import Connection, Mounted
+from tests.power.wishes import Twin, draw
+
+LONG = os.environ.get("CRDTKV_LAWS") == "long"
+SUFFIXES = ("", "-wal", "-witness")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_boots() -> Iterator[None]:
+    """The witnesses that are laid here say nothing of when they were changed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(witness, "_BOOT", Path("/nowhere"))
+        yield
+
+
+class Killed:
+    """What a process left that wrote to a store and was killed, and a peer that has seen all, or there is none."""
+
+    def __init__(self, folder: Path, peered: bool) -> None:
+        self.path = folder / "lhr.db"
+        self.peer = crdtkv.open(colo="sin")
+        self.twins = [Twin()]
+        mounted = Mounted(Disk(self.path, Random(1)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sqlite, "connect", mounted.connect)
+            patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
+            patch.setattr(Connection, "checkpoint_pages", 60)
+            kv = crdtkv.open(self.path, colo="lhr")
+            if peered:
+                kv.sync(self.peer)
+            self.id, dice = kv.id, Random(2)
+            for n in range(1, 60):
+                wish = draw(dice, n)
+                wish.act(kv)
+                self.twins.append(dict(self.twins[-1]))
+                wish.expect(self.twins[-1])
+            if peered:
+                kv.sync(self.peer)
+            mounted.let_go()
+        self.files = {suffix: Path(f"{self.path}{suffix}").read_bytes() for suffix in SUFFIXES}
+
+    def lay(self, **altered: bytes) -> None:
+        for suffix, content in self.files.items():
+            Path(f"{self.path}{suffix}").write_bytes(altered.get(suffix.removeprefix("-"), content))
+
+
+@pytest.fixture(scope="module")
+def peered(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    return Killed(tmp_path_factory.mktemp("peered"), True)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    return Killed(tmp_path_factory.mktemp("alone"), False)
+
+
+@pytest.fixture(params=["a bit", "zeros", "cut short", "two frames exchanged", "empty"])
+def alter(request: pytest.FixtureRequest) -> Callable[[bytes, Random], bytes]:
+    """What becomes of a log."""
+
+    def alter(log: bytes, dice: Random) -> bytes:
+        data, at = bytearray(log), dice.randrange(len(log))
+        one, other = (32 + 4120 * dice.randrange((len(log) - 32) // 4120) for _ in range(2))
+        match request.param:
+            case "a bit":
+                data[at] ^= 1 << dice.randrange(8)
+            case "zeros":
+                data[at : at + 512] = bytes(len(data[at : at + 512]))
+            case "cut short":
+                del data[at:]
+            case "two frames exchanged":
+                data[one : one + 4120], data[other : other + 4120] = log[other : other + 4120], log[one : one + 4120]
+            case "empty":
+                data.clear()
+        return bytes(data)
+
+    return alter
+
+
+SEEDS = range(100 if LONG else 6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_with_a_peer(peered: Killed, alter: Any, seed: int) -> None:
+    """Told, and left as it is; or an earlier state that writes nothing before the peer gave the rest back."""
+    log, theirs = alter(peered.files["-wal"], Random(seed)), dict(peered.peer.items())
+    peered.lay(wal=log)
+    try:
+        kv = crdtkv.open(peered.path, colo="lhr")
+    except Corrupt as error:
+        assert str(peered.path) in str(error) and error.happened == "no"
+        assert Path(f"{peered.path}-wal").read_bytes() == log
+        return
+    assert kv.check() == [] and dict(kv.items()) in peered.twins
+    if dict(kv.items()) != peered.twins[-1]:
+        with pytest.raises(NotAMember, match="copy"):
+            kv.put("a", 1)
+    report = kv.sync(peered.peer)
+    assert report.equal and not report.refused and not report.quarantined
+    assert dict(kv.items()) == dict(peered.peer.items()) == theirs == peered.twins[-1]
+    assert peered.peer.check() == []
+    kv.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_alone(alone: Killed, alter: Any, seed: int, caplog: pytest.LogCaptureFixture) -> None:
+    """Told, and left as it is; or an earlier state, and the log of this process says so."""
+    log = alter(alone.files["-wal"], Random(seed))
+    alone.lay(wal=log)
+    with caplog.at_level(logging.WARNING, "crdtkv"):
+        try:
+            kv = crdtkv.open(alone.path, colo="lhr")
+        except Corrupt as error:
+            assert str(alone.path) in str(error) and error.happened == "no"
+            assert Path(f"{alone.path}-wal").read_bytes() == log
+            return
+    shown = dict(kv.items())
+    assert kv.check() == [] and shown in alone.twins
+    assert (shown == alone.twins[-1]) or "has lost its last writes" in caplog.text
+    assert kv.put("a", 1) and (shown == alone.twins[-1]) == (kv.id == alone.id)
+    kv.close()
+
+
+def frames(log: bytes) -> Iterator[int]:
+    """Where those begin that were written since the log was begun anew."""
+    for at in range(32, len(log), 4120):
+        if log[at + 8 : at + 16] == log[16:24]:
+            yield at
+
+
+def test_a_bit_in_any_frame_but_of_the_last_commit(alone: Killed) -> None:
+    """Whichever it is, commits follow it that were acknowledged: it is not opened, however often it is tried."""
+    log = alone.files["-wal"]
+    *_, last_but_one, _ = (at for at in frames(log) if log[at + 4 : at + 8] != bytes(4))
+    for at in frames(log):
+        if at > last_but_one:
+            break
+        altered = bytearray(log)
+        altered[at + 100] ^= 1
+        alone.lay(wal=bytes(altered))
+        for _ in range(2):
+            with pytest.raises(ChecksumFailed) as caught:
+                crdtkv.open(alone.path, colo="lhr")
+            assert Path(f"{alone.path}-wal").read_bytes() == altered
+        assert "lhr.db" in str(caught.value)
+    alone.lay()
+    with crdtkv.open(alone.path, colo="lhr") as kv:
+        assert dict(kv.items()) == alone.twins[-1]

@@ -169,7 +169,7 @@ def _write(replica: Replica, record: Record) -> None:
     """The cells of a record, as its origin wrote them: sweeps first, then parents out and siblings in."""
     storage, dot = replica.storage, record.dot
     keys = {w.key for w in record.writes}
-    for key in keys:
+    for key in keys if record.floor else ():
         past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
         past.begin_life(storage, key, dot, replaced, record.floor)

@@ -83,6 +83,8 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "copy-silent": ("members", 20, 140),
     "copy-renames": ("members", 8, 260),
     "copy-inbox": ("members", 14, 220),
+    "word-durable": ("power", 608, 220),
+    "remint-durable": ("power", 240, 260),
     "mend-low": ("members", 28, 120),
     "from-covers-F": ("members", 9, 200),
     "restart-vector": ("data", 9, 60),
@@ -114,7 +116,12 @@ HEAVY = {
     "heard-promise",
     "accepts-overruled",
 }
-WORLDS = {"data": range(64 if LONG else 9), "members": range(48 if LONG else 6), "purge": range(16 if LONG else 2)}
+WORLDS = {
+    "data": range(64 if LONG else 9),
+    "members": range(48 if LONG else 6),
+    "power": range(48 if LONG else 3),
+    "purge": range(16 if LONG else 2),
+}
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -5,9 +5,9 @@ imports say them a second time as plain code, and `oracle.py` says a third time,
 without ever purging, what each replica must show. After every step what a replica shows is compared with the oracle,
 and whole states (cells and key contexts) wherever two replicas have equal (vector, S).
 
-Three worlds: `data`, a fixed set of replicas that write, exchange and forget; `members`, colos that come, go, are
-evicted, fail and return; `purge`, any cells at all, and floors. What the model says of values is held against real
-stores by tests/test_model_and_core.py.
+Four worlds: `data`, a fixed set of replicas that write, exchange and forget; `members`, colos that come, go, are
+evicted, fail and return; `power`, the same with power cuts; `purge`, any cells at all, and floors. What the model
+says of values is held against real stores by tests/test_model_and_core.py.
 
 Read in this order: `cells`, `reading`, `forgetting`, `draft` with `counting` and `documents`, `messages`, `replica`,
 `history`, `oracle`, `workload`, `data_world`, `purge_world`; then who belongs: `members`, `conflicts`, `pending`,

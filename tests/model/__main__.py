@@ -1,4 +1,4 @@
-"""python -m tests.model [SEEDS] [--from N] [--break NAME ...] [--seconds S] [--world data|members]"""
+"""python -m tests.model [SEEDS] [--from N] [--break NAME ...] [--seconds S] [--world data|members|power|purge]"""
 
 import argparse
 import sys

@@ -17,6 +17,7 @@ class Colo:
     def __init__(self, name, world, skew):
         self.name, self.world, self.skew = name, world, skew
         self.count, self.st, self.copies = 0, None, []
+        self.synced = None  # what a power cut leaves
 
     def new_rid(self):
         self.count += 1
@@ -41,6 +42,8 @@ class Colo:
         msg = self.st.tell(vector, self.wall())
         self.st.wall = max(self.st.wall, self.wall())
         msg.view = self.st.view()
+        if on("word-durable"):
+            self.synced = self.st.clone()
         return msg
 
     def absorb(self, msg):
@@ -59,18 +62,30 @@ class Colo:
         self.st.waiting = []
         self.st.restart()
 
+    def lose_power(self):
+        """It opens with what was synced: it may have told others of more, but not announced it."""
+        self.world.restored.add(self.name)
+        if self.synced is None:
+            self.wipe()
+            return
+        self.st = self.synced.clone()
+        self.st.waiting, self.st.touched = [], set(self.st.cells)
+        if self.st.speaks():
+            self.rename()
+
     def copy(self):
         self.copies.append(self.st.clone())
 
     def restore(self):
         """An old copy takes the place of the store: it says nothing of itself before it has met a member."""
         self.st, self.copies = self.world.rnd.choice(self.copies), []
+        self.synced = self.st.clone()
         self.st.copied, self.st.touched = True, set(self.st.cells)
         self.world.restored.add(self.name)
 
     def wipe(self):
         self.world.restored.add(self.name)
-        self.st, self.copies = None, []
+        self.st, self.synced, self.copies = None, None, []
 
     def renew(self, peer):
         """A copy takes what a member has, and a new name, which that member gives it: what this store announced since
@@ -169,6 +184,8 @@ class Colo:
     def mint(self, items, work, base):
         unseen = [self.world.unseen(self.st, item) for item in items]
         rec = self.commit(work, base)
+        if on("remint-durable"):
+            self.synced = self.st.clone()
         for item, there in zip(items, unseen, strict=True):
             self.world.minted(self.st, item, rec, there)
         return rec

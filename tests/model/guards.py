@@ -86,6 +86,8 @@ GUARDS = {
     "copy-renames": "then it takes a new id",
     "copy-sponsored": "which that member makes one: what was announced under the old one it may know no more",
     "copy-inbox": "and mints nothing of its past anew",
+    "word-durable": "who comes back from a power cut knows no less than it announced",
+    "remint-durable": "nor less than what it had minted anew",
     "mend-low": "a store whose clock was mended stamps above every low it announced",
     "from-covers-F": "a peer that lacks some of F gets a full join",
     "restart-vector": "the first record after an open carries the whole vector",

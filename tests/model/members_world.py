@@ -15,19 +15,21 @@ from tests.model.members import SYS, accepts
 from tests.model.messages import Record
 from tests.model.oracle import Oracle
 from tests.model.stats import Stats
-from tests.model.upsets import PROFILES, Upsets
+from tests.model.upsets import POWERLESS, PROFILES, Upsets
 
-__all__ = ["MembersWorld"]
+__all__ = ["MembersWorld", "PowerWorld"]
 
 
 ROUNDS = 12  # of all with all, until all are one
 
 
 class MembersWorld(Upsets):
+    profiles = PROFILES
+
     def __init__(self, seed):
         r = self.rnd = random.Random(seed)
         self.seed, self.t, self.stats, self.oracle = seed, 0, Stats(1), Oracle()
-        self.profile = PROFILES[seed % len(PROFILES)]
+        self.profile = self.profiles[seed % len(self.profiles)]
         self.keys = self.profile.keys
         self.box, self.restored, self.inbox = [], set(), set()
         self.reminted = defaultdict(list)  # what was minted anew, as what
@@ -86,7 +88,7 @@ class MembersWorld(Upsets):
             c.skew -= r.choice([0, 0, 20, 150])
             c.crash()
         elif r.random() < self.profile.upset / 1000:
-            kinds = ("split", "evict", "resolve", "leave", "wipe", "restore", "churn")
+            kinds = ("split", "evict", "resolve", "leave", "wipe", "restore", "churn", "power")
             [kind] = r.choices(kinds, [getattr(self.profile, k) for k in kinds])
             getattr(self, kind)(c, [o for o in self.speaking() if o is not c])
         else:
@@ -300,3 +302,9 @@ class MembersWorld(Upsets):
         self.settle()
         self.stats.purges = sum(c.st.purges for c in self.colos)
         return self.stats
+
+
+class PowerWorld(MembersWorld):
+    """Stores under `normal`: a power cut takes back what was not synced, and they write on under a new name."""
+
+    profiles = POWERLESS

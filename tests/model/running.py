@@ -2,12 +2,12 @@
 
 from tests.model.data_world import DataWorld
 from tests.model.guards import BROKEN, GUARDS
-from tests.model.members_world import MembersWorld
+from tests.model.members_world import MembersWorld, PowerWorld
 from tests.model.purge_world import PurgeWorld
 
 __all__ = ["WORLDS", "run"]
 
-WORLDS = {"data": DataWorld, "members": MembersWorld, "purge": PurgeWorld}
+WORLDS = {"data": DataWorld, "members": MembersWorld, "power": PowerWorld, "purge": PurgeWorld}
 
 
 def run(seed, steps=220, broken=(), world="data"):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from tests.model.cells import at_least
 from tests.model.conflicts import forked
 
-__all__ = ["PROFILES", "Upsets"]
+__all__ = ["POWERLESS", "PROFILES", "Upsets"]
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Profile:
     wipe: int = 10
     restore: int = 10
     churn: int = 0  # a disk is lost, and lost again before those who admitted it have met
+    power: int = 0  # what was not synced is lost, under `normal`
     clocks: int = 20  # how often a clock is set back
     skewed: int = 300
     keys: dict = field(default_factory=lambda: {"d0": ["lww", "rw"], "d1": ["aw"], "d2": ["cnt"]})
@@ -33,6 +34,13 @@ PROFILES = (
     Profile(upset=40, wipe=40, restore=40, clocks=60, skewed=600),
     Profile(upset=60, wipe=30, split=20, evict=10, restore=0, churn=60),
     Profile(upset=50, evict=80, split=5, leave=10, skewed=0, clocks=0, keys={"d0": ["rw"], "d1": ["rw"]}, names=1),
+)
+
+
+POWERLESS = (
+    Profile(upset=60, split=5, evict=20, resolve=20, wipe=5, restore=20, power=80, clocks=0, skewed=0),
+    Profile(upset=80, evict=10, restore=0, power=80, clocks=0, keys={"d0": ["rw"], "d1": ["rw"]}, names=1),
+    Profile(upset=60, evict=40, restore=5, wipe=20, power=60, keys={"d0": ["aw", "lww"], "d1": ["cnt"]}),
 )
 
 
@@ -87,6 +95,10 @@ class Upsets:
     def wipe(self, c, others):
         if len(others) > 1:
             c.wipe()
+
+    def power(self, c, others):
+        if others:
+            c.lose_power()
 
     def churn(self, c, others):
         if len(others) > 1:

@@ -11,8 +11,8 @@ purge floors are: no story needs to say so.
 
 from __future__ import annotations
 
-import os
 import json
+import os
 import random
 import re
 import shutil

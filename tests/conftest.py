@@ -27,3 +27,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("long" if os.environ.get("CRDTKV_LAWS") == "long" else "fixed")
+
+
+@pytest.fixture(autouse=True)
+def _tables_do_not_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is in a file and when hangs on no thread, but where a test is about that."""
+    monkeypatch.setattr("crdtkv.store.following.FRESH_S", None)

@@ -302,7 +302,7 @@ def contexts_join_as_siblings_do() -> None:
 @guards(
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
-    Line(exchange._write, "{**storage.context(key), dot[0]: dot[1]}", "dict(storage.context(key))"),
+    Line(exchange._write, "replica.touch(key, dot)", "pass"),
     Line(exchange._cells_beyond, "dict(replica.storage.context(key))", "{}"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:

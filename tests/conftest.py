@@ -4,6 +4,7 @@ No profile has a deadline: a duration is never a verdict.
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,7 +30,9 @@ settings.register_profile(
 settings.load_profile("long" if os.environ.get("CRDTKV_LAWS") == "long" else "fixed")
 
 
-@pytest.fixture(autouse=True)
-def _tables_do_not_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="session")
+def _tables_do_not_follow() -> Iterator[None]:
     """What is in a file and when hangs on no thread, but where a test is about that."""
-    monkeypatch.setattr("crdtkv.store.following.FRESH_S", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crdtkv.store.following.FRESH_S", None)
+        yield

@@ -45,5 +45,8 @@ def _step(storage: Any, stale: threading.Event, lock: AbstractContextManager[Any
         if storage is None or storage.closed:
             return -1.0
         began = time.perf_counter()
-        more = storage.freshen()
+        try:
+            more = storage.freshen()
+        except Exception:  # whoever writes next, or closes it, meets it and is told
+            more = False
         return time.perf_counter() - began if more else None

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import msgpack
 
 import crdtkv
-from crdtkv.core.wire import CatchUp, Record, decode, encode
+from crdtkv.core.wire import CatchUp, decode, encode
 from crdtkv.replica import exchange
 
 __all__ = ["Figure", "measure", "report"]
@@ -44,7 +44,8 @@ class _Plain:
 def measure() -> list[Figure]:
     """The figures. Takes some 20 s."""
     names = [f"key/{i:06}" for i in range(KEYS)]
-    return [*_reading(names), _caught_up(names), *(_records(names, known) for known in (False, True))]
+    frames = [_records(names, known, frame) for known in (False, True) for frame in (100, 1)]
+    return [*_reading(names), _caught_up(names), *frames]
 
 
 def _reading(names: list[str]) -> list[Figure]:
@@ -85,11 +86,11 @@ def _caught_up(names: list[str]) -> Figure:
         message = encode(exchange.catch_up(lhr._replica, sin._replica.state.vector))
         limit = max(limit, _once(KEYS, partial(_store_plainly, [message])))
         best = max(best, _once(KEYS, partial(_absorb, sin, message)))
-    return ("absorb, cells of a catch-up", best, limit, 200_000)
+    return ("cells of a catch-up", best, limit, 200_000)
 
 
-def _records(names: list[str], known: bool) -> Figure:
-    """Records/s of one cell each, of new keys or of keys that are there."""
+def _records(names: list[str], known: bool, frame: int) -> Figure:
+    """Records/s of one cell each, of new keys or of keys that are there, so many at once."""
     best = limit = 0.0
     for _ in range(RUNS):
         lhr, sin = _pair()
@@ -103,8 +104,8 @@ def _records(names: list[str], known: bool) -> Figure:
         for name in names[: KEYS // 4]:
             lhr.put(name, VALUE)
         limit = max(limit, _once(len(told), partial(_store_plainly, told)))
-        best = max(best, _once(len(told), partial(_receive, sin, told)))
-    return (f"absorb, records of {'known' if known else 'new'} keys", best, limit, 60_000)
+        best = max(best, _once(len(told), partial(_receive, sin, told, frame)))
+    return (f"records of {'known' if known else 'new'} keys, by {frame}", best, limit, 60_000)
 
 
 def _pair() -> tuple[crdtkv.Store, crdtkv.Store]:
@@ -119,11 +120,11 @@ def _absorb(kv: crdtkv.Store, data: bytes) -> None:
     assert exchange.absorb(kv._replica, message) is exchange.Outcome.absorbed
 
 
-def _receive(kv: crdtkv.Store, told: list[bytes]) -> None:
-    for data in told:
-        record = decode(data)
-        assert isinstance(record, Record)
-        assert exchange.receive(kv._replica, record, data) is exchange.Outcome.absorbed
+def _receive(kv: crdtkv.Store, told: list[bytes], frame: int) -> None:
+    for at in range(0, len(told), frame):
+        records = [(decode(data), data) for data in told[at : at + frame]]
+        outcomes = exchange.receive_all(kv._replica, cast(Any, records))
+        assert set(outcomes) == {exchange.Outcome.absorbed}
 
 
 def _store_plainly(messages: list[bytes]) -> dict[Any, Any]:

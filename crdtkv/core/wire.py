@@ -156,13 +156,18 @@ def decode(data: bytes) -> Message:
     if kind not in _KINDS:
         raise MessageInvalid(f"no message kind {kind!r}; there are {', '.join(map(repr, _KINDS))}")
     try:
+        if kind == b"r":
+            return _record_in(_unpacked(data))
         with uncollected(len(data)):
-            body = msgpack.unpackb(data[2:-_CHECK], raw=False, strict_map_key=True)
-            return _record_in(body) if kind == b"r" else _catch_up_in(body)
+            return _catch_up_in(_unpacked(data))
     except MessageInvalid:
         raise
     except Exception as error:
         raise MessageInvalid(f"{_KINDS[kind]} is malformed: {type(error).__name__}: {error}") from error
+
+
+def _unpacked(data: bytes) -> Any:
+    return msgpack.unpackb(data[2:-_CHECK], raw=False, strict_map_key=True)
 
 
 def chain(data: bytes) -> int:
@@ -195,7 +200,8 @@ def _record_out(r: Record) -> list[Any]:
         else:
             group.append((path, payload, _dots_out(parents)) if parents else (path, payload))
     writes = list(by_key.values())
-    return _trim([*r.dot, r.stamp, r.previous, r.needs, r.floor, writes, [list(life) for life in r.lives]])
+    fields = [*r.dot, r.stamp, r.previous, r.needs, r.floor, writes]
+    return [*fields, [list(life) for life in r.lives]] if r.lives else fields if writes else _trim(fields)
 
 
 def _sibling_out(s: Sibling) -> list[Any]:
@@ -299,14 +305,22 @@ def _record_in(body: Any) -> Record:
     replica, n, stamp, previous, needs, floor, writes, lives = _fields(body, 6, ([], []))
     return Record(
         _dot_in(replica, n), _number(stamp), _number(previous), _vector_in(needs), _number(floor),
-        tuple(_write_in(group[0], w) for group in _is(writes, list) for w in _is(group, list)[1:]),
+        tuple([w for group in _is(writes, list) for w in _group_in(group)]),
         tuple((_name_in(key), _vector_in(replaced)) for key, replaced in _is(lives, list)),
     )  # fmt: skip
 
 
-def _write_in(key: Any, value: Any) -> RecordWrite:
-    path, payload, parents, lost = _fields(value, 2, ([], []))
-    return RecordWrite(_name_in(key), _path_in(path), _payload_in(payload), _dots_in(parents), _dots_in(lost))
+def _group_in(group: Any) -> list[RecordWrite]:
+    """The writes of one key."""
+    key, *writes = _is(group, list)
+    name = _name_in(key)
+    return [_write_in(name, w) for w in writes]
+
+
+def _write_in(key: str, value: Any) -> RecordWrite:
+    path, payload, *dots = _fields(value, 2, ([], []))
+    parents, lost = map(_dots_in, dots)
+    return RecordWrite(key, _path_in(path), _payload_in(payload), parents, lost)
 
 
 def _sibling_in(value: Any) -> Sibling:

@@ -7,7 +7,8 @@ from. Either is absorbed in one transaction: seen whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from enum import Enum
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
@@ -33,6 +34,7 @@ __all__ = [
     "absorb",
     "catch_up",
     "receive",
+    "receive_all",
     "release",
     "since_for",
     "take",
@@ -65,16 +67,27 @@ def receive(replica: Replica, record: Record, data: bytes) -> Outcome:
     A record that does not continue its origin's chain puts the origin into quarantine
     and is refused.
     """
-    if covers(replica.state.vector, record.dot):
-        return Outcome.known
-    if not _ready(replica, record):
-        if len(replica.waiting) < MAX_WAITING:
-            replica.waiting[record.dot] = (record, data)
-        return Outcome.waiting
-    outcome = _absorb_record(replica, record, data)
-    if outcome is Outcome.absorbed:
+    return receive_all(replica, [(record, data)])[0]
+
+
+def receive_all(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
+    """As `receive` of each in turn, but what is absorbed in a run is absorbed in one transaction."""
+    outcomes: list[Outcome] = []
+    while (at := len(outcomes)) < len(arrived):
+        # Where some wait, each that comes may have to be followed by them.
+        outcomes += _receive_run(replica, arrived[at : at + 1] if replica.waiting else arrived[at:])
+    return outcomes
+
+
+def _receive_run(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
+    """What became of the first of `arrived`, up to the first that has to wait."""
+    try:
+        outcomes = _absorb_records(replica, arrived)
+    except _Unwelcome:
+        return [Outcome.refused] if len(arrived) == 1 else [receive(replica, *each) for each in arrived]
+    if replica.waiting and Outcome.absorbed in outcomes:
         release(replica)
-    return outcome
+    return outcomes
 
 
 def release(replica: Replica) -> None:
@@ -87,7 +100,8 @@ def release(replica: Replica) -> None:
                 del replica.waiting[dot]
             elif _ready(replica, record):
                 del replica.waiting[dot]
-                moved = _absorb_record(replica, record, data) is Outcome.absorbed or moved
+                with suppress(_Unwelcome):
+                    moved = Outcome.absorbed in _absorb_records(replica, [(record, data)]) or moved
 
 
 def _ready(replica: Replica, record: Record) -> bool:
@@ -96,22 +110,48 @@ def _ready(replica: Replica, record: Record) -> bool:
     return n == vector.get(origin, 0) + 1 and all(m <= vector.get(r, 0) for r, m in record.needs.items() if r != origin)
 
 
+def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
+    """What becomes of each in turn. The transaction begins with the first that changes anything."""
+    outcomes, absorbed, begun = [], [], False
+    with ExitStack() as transaction:
+        for record, data in arrived:
+            outcome = _judge(replica, record, data)
+            if outcome is Outcome.absorbed:
+                if not begun:
+                    transaction.enter_context(replica.transaction())
+                    begun = True
+                outcome = _absorb_record(replica, record, data)
+            if outcome is Outcome.absorbed:
+                absorbed.append((record, data))
+            outcomes.append(outcome)
+            if outcome is Outcome.waiting:
+                break
+    replica.recent.extend(absorbed)
+    return outcomes
+
+
+def _judge(replica: Replica, record: Record, data: bytes) -> Outcome:
+    """What becomes of a record where it arrives; `absorbed` if it is to be tried."""
+    if covers(replica.state.vector, record.dot):
+        return Outcome.known
+    if not _ready(replica, record):
+        if len(replica.waiting) < MAX_WAITING:
+            replica.waiting[record.dot] = (record, data)
+        return Outcome.waiting
+    if record.dot[0] in replica.state.quarantined or not members.may_write(replica, record):
+        return Outcome.refused
+    return Outcome.absorbed
+
+
 def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
-    origin, n = record.dot
-    state = replica.state
-    if origin in state.quarantined or not members.may_write(replica, record):
-        return Outcome.refused
+    """Inside a transaction."""
+    (origin, n), state = record.dot, replica.state
     if origin in state.chains and state.chains[origin] != record.previous:
-        with replica.transaction():
-            replica.state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
+        state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
         return Outcome.refused
-    try:
-        with replica.transaction():
-            _take_record(replica, record, data)
-            _check_standing(replica)
-    except _Unwelcome:
-        return Outcome.refused
-    replica.recent.append((record, data))
+    replica.changed = {}  # of this record, for the inbox, the purge and who belongs
+    _take_record(replica, record, data)
+    _check_standing(replica)
     return Outcome.absorbed
 
 
@@ -130,7 +170,8 @@ def _take_record(replica: Replica, record: Record, data: bytes) -> None:
 def _write(replica: Replica, record: Record) -> None:
     """The cells of a record, as its origin wrote them: sweeps first, then parents out and siblings in."""
     storage, dot = replica.storage, record.dot
-    for key in {w.key for w in record.writes}:
+    keys = {w.key for w in record.writes}
+    for key in keys if record.floor else ():
         past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
         past.begin_life(storage, key, dot, replaced, record.floor)
@@ -143,18 +184,20 @@ def _write(replica: Replica, record: Record) -> None:
             past.sweep_rows(storage, write.key, write.path, write.payload, dot)
     for write in record.writes:
         _write_one(replica, write, dot, record.stamp)
-    for key in {w.key for w in record.writes}:
-        replica.set_context(key, {**storage.context(key), dot[0]: dot[1]})
+    for key in keys:
+        replica.touch(key, dot)
 
 
 def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> None:
-    old = replica.storage.cells(write.key).get(write.path, ())
-    gone = set(write.parents)
-    sibling = Sibling(dot, stamp, write.payload, write.parents, write.lost)
-    standing = {s.dot for s in old}
-    if gone - standing:
-        past.also_replaced(replica.storage, write.key, write.path, gone - standing, dot)
-    replica.set_cell(write.key, write.path, make_cell([sibling, *(s for s in old if s.dot not in gone)]), by=dot)
+    key, path, payload, parents, lost = write
+    old = replica.storage.cells(key).get(path, ())
+    sibling = Sibling(dot, stamp, payload, parents, lost)
+    gone = set(parents)
+    absent = gone - {s.dot for s in old} if parents else gone
+    if absent:
+        past.also_replaced(replica.storage, key, path, absent, dot)
+    cell = make_cell([sibling, *(s for s in old if s.dot not in gone)]) if old else (sibling,)
+    replica.set_cell(key, path, cell, by=dot)
 
 
 # catch-ups

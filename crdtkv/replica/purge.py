@@ -39,12 +39,14 @@ def purge_to(replica: Replica, floor: Stamp) -> int:
     writer goes, and what could not go before what has just changed.
     """
     state = replica.state
+    if floor <= state.floor and not (state.floor and replica.changed):
+        return 0
     places: dict[str, set[bytes]] = {}
     if floor > state.floor:
         state.floor = floor
         for key, path in replica.storage.due(floor):
             places.setdefault(key, set()).add(path)
-    elif state.floor:
+    else:
         for key, changed in replica.changed.items():
             places[key] = woken(replica.storage.cells(key), changed, state.floor)
     return sum(_purge_key(replica, key, paths) for key, paths in sorted(places.items()) if paths)

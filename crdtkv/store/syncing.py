@@ -89,10 +89,10 @@ def _quarantines(replica: Replica) -> list[str]:
 
 
 def _send(source: Replica, target: Replica, tally: _Tally) -> None:
-    for _, data in _records_for(source, target):
-        message = decode(data)
-        assert isinstance(message, Record)
-        if exchange.receive(target, message, data) is exchange.Outcome.absorbed:
+    carried = [(decode(data), data) for _, data in _records_for(source, target)]
+    records = [(message, data) for message, data in carried if isinstance(message, Record)]
+    for (_, data), outcome in zip(records, exchange.receive_all(target, records), strict=True):
+        if outcome is exchange.Outcome.absorbed:
             tally.records += 1
             tally.bytes += len(data)
     outcome = exchange.absorb(target, _carry(exchange.catch_up(source, target.state.vector), tally))

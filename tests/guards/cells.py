@@ -148,8 +148,8 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
     Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
-    Line(Draft.put_leaf, "and old[0].dot != self.dot", ""),
-    Line(Draft.put_leaf, "[s.dot for s in old if s.dot != self.dot]", "[]"),
+    Line(Draft.put_leaf, "and old[0].dot != dot", ""),
+    Line(Draft.put_leaf, "[s.dot for s in gone]", "[]"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""
@@ -302,7 +302,7 @@ def contexts_join_as_siblings_do() -> None:
 @guards(
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
-    Line(exchange._write, "{**storage.context(key), dot[0]: dot[1]}", "dict(storage.context(key))"),
+    Line(exchange._write, "replica.touch(key, dot)", "pass"),
     Line(exchange._cells_beyond, "dict(replica.storage.context(key))", "{}"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:

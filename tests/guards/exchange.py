@@ -21,9 +21,9 @@ from tests.guards.mutation import Line, guards
 @guards(
     "Absorbed when the origin's previous dot and those entries are here",
     Line(exchange._ready, "n == vector.get(origin, 0) + 1 and", ""),
-    Line(exchange.receive, "release(replica)", "pass"),
-    Line(exchange.receive, "replica.waiting[record.dot] = (record, data)", "pass"),
-    Line(exchange.release, "elif _ready(replica, record):", "else:"),
+    Line(exchange._receive_run, "release(replica)", "pass"),
+    Line(exchange._judge, "replica.waiting[record.dot] = (record, data)", "pass"),
+    Line(exchange._judge, "if not _ready(replica, record):", "if False:"),
 )
 def a_record_waits_for_the_one_before_it() -> None:
     """The third arrives first, then the first; both others are taken in when the second is here."""
@@ -38,7 +38,7 @@ def a_record_waits_for_the_one_before_it() -> None:
 
 @guards(
     "Absorb the waiting records whose time has come, drop those that are known.",
-    Line(exchange.release, "is Outcome.absorbed or moved", "is Outcome.absorbed and False"),
+    Line(exchange.release, "[(record, data)]) or moved", "[(record, data)]) and False"),
     Line(exchange.absorb, "release(replica)", "pass"),
 )
 def what_waits_is_absorbed_as_soon_as_it_can_be() -> None:
@@ -58,7 +58,7 @@ def what_waits_is_absorbed_as_soon_as_it_can_be() -> None:
 
 @guards(
     "records where they are at hand, catch-ups for the rest.",
-    Line(exchange._absorb_record, "replica.recent.append((record, data))", "pass"),
+    Line(exchange._absorb_records, "replica.recent.extend(absorbed)", "pass"),
 )
 def a_record_is_passed_on() -> None:
     colos = Colos("a", "b", "c")
@@ -135,7 +135,7 @@ def after_a_restart_a_record_waits_for_all_that_its_writer_had_seen() -> None:
 
 @guards(
     "then at each cell remove parents, add the sibling",
-    Line(exchange._write_one, "gone = set(write.parents)", "gone = set()"),
+    Line(exchange._write_one, "gone = set(parents)", "gone = set()"),
 )
 def a_record_takes_away_what_it_replaced() -> None:
     colos = Colos("a", "b")
@@ -171,7 +171,7 @@ def a_record_is_absorbed_after_what_its_writer_had_purged() -> None:
     Line(
         exchange._absorb_record, "if origin in state.chains and state.chains[origin] != record.previous:", "if False:"
     ),
-    Line(exchange._absorb_record, "if origin in state.quarantined or not", "if not"),
+    Line(exchange._judge, "if record.dot[0] in replica.state.quarantined or not", "if not"),
 )
 def a_record_out_of_another_chain_is_refused_and_so_is_all_that_follows() -> None:
     """Two processes wrote one dot (a copied disk): nothing of that origin is believed until somebody looks."""
@@ -188,7 +188,7 @@ def a_record_out_of_another_chain_is_refused_and_so_is_all_that_follows() -> Non
 
 @guards(
     "Both are idempotent and may be lost, doubled or late.",
-    Line(exchange.receive, "if covers(replica.state.vector, record.dot):", "if False:"),
+    Line(exchange._judge, "if covers(replica.state.vector, record.dot):", "if False:"),
 )
 def a_record_that_comes_twice_is_known() -> None:
     """It does not wait for ever for what came before it."""
@@ -201,7 +201,7 @@ def a_record_that_comes_twice_is_known() -> None:
 
 @guards(
     "Records that wait for what they build on; more are dropped, and healed by a catch-up.",
-    Line(exchange.receive, "if len(replica.waiting) < MAX_WAITING:", "if True:"),
+    Line(exchange._judge, "if len(replica.waiting) < MAX_WAITING:", "if True:"),
 )
 def what_waits_is_bounded() -> None:
     colos = Colos("a", "b")

@@ -6,6 +6,8 @@ two vectors. What the engine does in place, in parts and by records must be the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import permutations
 from random import Random
 from typing import NamedTuple
@@ -20,6 +22,7 @@ from crdtkv.core.clocks import covers, merge
 from crdtkv.core.wire import CatchUp, Floor, Record, decode, encode
 from crdtkv.errors import MessageInvalid
 from crdtkv.replica import exchange, inbox
+from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from tests.laws.disks import Colo
 from tests.laws.world import World, plan
@@ -244,14 +247,14 @@ def test_a_record_that_does_not_continue_the_chain_is_refused() -> None:
     assert b.store.check() != []
 
 
-def left_by(world: World, one: Colo, message: CatchUp) -> object:
-    """All that a catch-up leaves at a colo: what became of it, cells, contexts, history, inbox, state."""
+def left_by(world: World, one: Colo, act: Callable[[Replica], object]) -> object:
+    """All that an exchange leaves at a colo: what became of it, cells, contexts, history, inbox, state."""
     copy = _copy(world, one)
-    outcome = exchange.absorb(copy.replica, message)
+    outcome = act(copy.replica)
     disk = copy.disk
     cells = {key: dict(disk.cells(key)) for key in disk.keys("", None)}
     past = {key: (disk.past(key), disk.horizon(key)) for key in disk.past_keys()}
-    return outcome, cells, disk._contexts, past, disk.inbox(), copy.replica.state.to_plain()
+    return outcome, cells, disk._contexts, past, disk.inbox(), copy.replica.state.to_plain(), copy.replica.recent
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -264,9 +267,29 @@ def test_what_is_joined_at_a_glance_is_joined_as_the_definition_says(
     for one, other in permutations(world.colos, 2):
         for whole in (True, False):
             made = exchange.catch_up(other.replica, {} if whole else one.store.vector, full=whole)
-            found = left_by(world, one, made)
+            found = left_by(world, one, partial(exchange.absorb, message=made))
             with monkeypatch.context() as patch:
                 patch.setattr(exchange, "_begin_key", lambda *_: False)
                 patch.setattr(exchange, "succeeds", lambda *_: False)
                 patch.setattr(inbox, "_is_of_others", lambda *_: False)
-                assert left_by(world, one, made) == found
+                assert left_by(world, one, partial(exchange.absorb, message=made)) == found
+
+
+@pytest.mark.parametrize("profile", (*PROFILES, "everything", "members"))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_records_absorbed_together_leave_what_they_leave_one_by_one(seed: int, profile: str) -> None:
+    """Some come too early, some twice; also what is no member's, and what would leave the receiver out."""
+    world, dice = worlds(seed, profile, 80), Random(seed)
+    told = [(record, data) for _, record, data in world.records.values()]
+    for start in range(0, len(told), 6):
+        told[start : start + 6] = dice.sample(told[start : start + 6], len(told[start : start + 6]))
+    told += told[::7]
+
+    def absorb(replica: Replica, size: int) -> None:
+        for start in range(0, len(told), size):
+            exchange.receive_all(replica, told[start : start + size])
+
+    for colo in world.colos:
+        wanted = left_by(world, colo, partial(absorb, size=1))
+        for size in (4, len(told)):
+            assert left_by(world, colo, partial(absorb, size=size)) == wanted

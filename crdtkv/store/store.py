@@ -7,6 +7,7 @@ reading, feeds, care.
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ from crdtkv.store.rulebook import Rulebook, rule_of
 from crdtkv.store.watching import Feed
 
 __all__ = ["Store"]
+
+
+@lru_cache
+def _keep(cells: int, hours: float) -> Keep:
+    return Keep(cells, int(hours * 3600 * 1000))
 
 
 class Store(Committing):
@@ -139,7 +145,7 @@ class Store(Committing):
         if not self._history or key.startswith(members.SYSTEM):
             return Keep(0, 0)
         rule = self._rule_of(key)
-        return Keep(rule.keep_cells, int(rule.keep_hours * 3600 * 1000))
+        return _keep(rule.keep_cells, rule.keep_hours)
 
     @property
     def size(self) -> int:

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "edits", "reads", "writes")
+ALL = ("startup", "edits", "reads", "writes", "storage")
 
 
 def main(names: list[str]) -> int:

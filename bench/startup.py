@@ -59,8 +59,7 @@ def report() -> bool:
     print(f"  {'':<16}{'process':>9}{'bare':>7}{'counted':>9}{'limit':>7}")
     for t in timings:
         print(
-            f"  {t.what:<16}{t.total:>9.0f}{t.bare:>7.0f}{t.counted:>9.0f}{t.limit:>7.0f}"
-            f"  {'ok' if t.kept else 'OVER'}"
+            f"  {t.what:<16}{t.total:>9.0f}{t.bare:>7.0f}{t.counted:>9.0f}{t.limit:>7.0f}  {'ok' if t.kept else 'OVER'}"
         )
     return all(t.kept for t in timings)
 

@@ -258,3 +258,4 @@ def crash(kv: crdtkv.Store) -> None:
     assert isinstance(storage, SqliteStorage) and storage._witness is not None
     storage._db.close()
     storage._witness.close()
+    storage._hold.close()

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
-from crdtkv.core.paths import is_order
+from crdtkv.core.paths import ORDER, last_tag
 from crdtkv.core.show import show
 from crdtkv.errors import MessageInvalid
 
@@ -296,6 +296,7 @@ def due(path: bytes, cell: Cell) -> Stamp | None:
         if not is_live(s[2]):
             break
     else:
-        if not cell or not is_order(path):
+        # (What has one component is no order cell.)
+        if not cell or path.find(b"\0") + 1 == len(path) or last_tag(path) != ORDER:
             return None
     return max(newest_stamp(cell), expiry_of(cell) or 0)

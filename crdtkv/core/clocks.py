@@ -95,4 +95,5 @@ def tick(last: Stamp, wall_ms: int) -> Stamp:
     >>> tick(make_stamp(100), 99) == make_stamp(100) + 1
     True
     """
-    return max(last + 1, wall_ms << COUNTER_BITS)
+    wall = wall_ms << COUNTER_BITS
+    return wall if wall > last else last + 1

@@ -16,7 +16,7 @@ import xxhash
 
 from crdtkv.core.cells import Cell, Context
 
-__all__ = ["MODULUS", "cell_digest", "context_digest", "entry_digest", "key_digest"]
+__all__ = ["MODULUS", "cell_digest", "context_digest", "digest_change", "entry_digest", "key_digest"]
 
 MODULUS = 1 << 128
 
@@ -33,6 +33,17 @@ def cell_digest(key: str, path: bytes, cell: Cell) -> int:
     if len(cell) == 1:
         return _hash(place + _pack(cell[0]))
     return sum(_hash(place + _pack(sibling)) for sibling in cell)
+
+
+def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> int:
+    """What becomes of the digest when a cell is `new` that was `old`; to be added modulo 2^128. O(siblings)."""
+    place = _pack((key, path))
+    change = 0
+    for sibling in new:
+        change += _hash(place + _pack(sibling))
+    for sibling in old:
+        change -= _hash(place + _pack(sibling))
+    return change
 
 
 def key_digest(key: str, cells: Mapping[bytes, Cell], context: Context) -> int:

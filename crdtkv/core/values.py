@@ -52,6 +52,9 @@ MAX_INT_DIGITS = 4300  # Python refuses to read or write longer ones (CVE-2020-1
 _EXT_INT = 1
 _EXT_BLOB = 2
 
+_SHORT = 1 << 20
+_plain: Callable[[str], bytes] = msgpack.Packer(use_bin_type=True).pack
+
 _INT_END = 10**MAX_INT_DIGITS
 _CONTENT_TYPE = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -92,6 +95,8 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"b": [1, 1.0, 2**70], "a": None}))
     {'b': [1, 1.0, 1180591620717411303424], 'a': None}
     """
+    if type(value) is str and value.isascii() and len(value) < _SHORT:
+        return _plain(value)  # most are: no check would find anything
     _check(value)
     return _pack_checked(value)
 

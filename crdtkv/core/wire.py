@@ -200,7 +200,8 @@ def _record_out(r: Record) -> list[Any]:
         else:
             group.append((path, payload, _dots_out(parents)) if parents else (path, payload))
     writes = list(by_key.values())
-    return _trim([*r.dot, r.stamp, r.previous, r.needs, r.floor, writes, [list(life) for life in r.lives]])
+    fields = [*r.dot, r.stamp, r.previous, r.needs, r.floor, writes]
+    return [*fields, [list(life) for life in r.lives]] if r.lives else fields if writes else _trim(fields)
 
 
 def _sibling_out(s: Sibling) -> list[Any]:

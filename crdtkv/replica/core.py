@@ -13,7 +13,7 @@ from typing import Any
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, cell_digest, context_digest, entry_digest
+from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_digest
 from crdtkv.core.state import State
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
@@ -160,18 +160,24 @@ class Replica:
         old = self.storage.cells(key).get(path, ())
         if old == cell:
             return
-        changed = self.changed.get(key)
-        if changed is None:
-            changed = self.changed[key] = {}
-        changed.setdefault(path, old)
-        self.state.digest = (self.state.digest + cell_digest(key, path, cell) - cell_digest(key, path, old)) % MODULUS
-        self.storage.put_cell(key, path, cell)
+        self.change_cell(key, path, old, cell)
         if not cell:
             self._note_share(path, old)
-        self.memos.changed(key, path, old, cell)
         gone = _gone(old, cell, by) if old else ()
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
+
+    def change_cell(self, key: str, path: bytes, old: Cell, cell: Cell) -> None:
+        """`cell` stands where `old` stood. (The past of that is for who calls.)"""
+        changed = self.changed.get(key)
+        if changed is None:
+            self.changed[key] = {path: old}
+        elif path not in changed:
+            changed[path] = old
+        state = self.state
+        state.digest = (state.digest + digest_change(key, path, old, cell)) % MODULUS
+        self.storage.put_cell(key, path, cell)
+        self.memos.changed(key, path, old, cell)
 
     def _note_share(self, path: bytes, old: Cell) -> None:
         """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""
@@ -209,7 +215,8 @@ class Replica:
         """The next stamp; durable with this transaction, so that no later life of this disk says it again."""
         state = self.state
         wall = self.wall_ms()
-        state.wall_ms = max(state.wall_ms, wall)
+        if wall > state.wall_ms:
+            state.wall_ms = wall
         state.clock = tick(state.clock, wall)
         if state.clock > state.ceiling:
             state.ceiling = state.clock + make_stamp(CEILING_MS)

@@ -6,7 +6,7 @@ draft. Nothing is minted if nothing changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from crdtkv.core import values
@@ -198,14 +198,21 @@ class Draft:
 
     def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> None:
         """`_write` of a live payload by who has seen all that stands at its place."""
+        replica, dot = self.replica, self.dot
+        gone: Iterable[Sibling] = ()
         if not old:
-            own = _new(Sibling, (self.dot, self.stamp, payload, (), ()))
-        elif len(old) == 1 and old[0].dot != self.dot:
-            own = _new(Sibling, (self.dot, self.stamp, payload, (old[0].dot,), ()))
+            own = _new(Sibling, (dot, self.stamp, payload, (), ()))
+        elif len(old) == 1 and old[0].dot != dot:
+            own = _new(Sibling, (dot, self.stamp, payload, (old[0].dot,), ()))
+            gone = old
         else:
-            own = self._sibling(old, payload, [s.dot for s in old if s.dot != self.dot], [])
-        self._set(key, path, (own,))
-        self._touch(key)
+            gone = [s for s in old if s.dot != dot]
+            own = self._sibling(old, payload, [s.dot for s in gone], [])
+        self._touching(key, path)
+        replica.change_cell(key, path, old, (own,))
+        if gone:
+            past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
+        replica.touch(key, dot)
 
     # bases
 
@@ -287,11 +294,14 @@ class Draft:
                 self._set(key, path, make_cell([named, *(s for s in now if s.dot != self.dot)]))
 
     def _set(self, key: str, path: bytes, cell: Cell) -> None:
+        self._touching(key, path)
+        self.replica.set_cell(key, path, cell, by=self.dot)
+
+    def _touching(self, key: str, path: bytes) -> None:
         if key not in self.keys:
             self.keys.add(key)
             past.note_floor(self.replica.storage, key, self.dot, self.replica.state.vector, self.replica.state.floor)
         self.touched[key, path] = None
-        self.replica.set_cell(key, path, cell, by=self.dot)
 
     def _sweep(self, key: str, write: Write) -> None:
         """What a sweep covers goes at once; what this draft itself wrote there becomes a tombstone."""

@@ -7,7 +7,7 @@ inbox; never twice, never silently dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from crdtkv.core.clocks import Stamp, Vector, make_stamp
@@ -113,12 +113,21 @@ def is_old_copy(replica: Replica, peer: Replica) -> bool:
     """Whether the peer knows other transactions of this replica than it does itself, or was told by it of more than it
     knew when it was opened: a copy that nothing gave away."""
     state = replica.state
-    if peer.state.announced.get(state.id, (0,))[0] > replica.announced:
+    said = max(peer.state.announced.get(id, (0,))[0] for id in _own_names(state))
+    if said > replica.announced and state.namespace == peer.state.namespace:
         return True
     n, known = state.vector.get(state.id, 0), peer.state.vector.get(state.id, 0)
     told = peer.state.chains.get(state.id)
     mine = state.chains.get(state.id) if known == n else _hash_of(replica, known)
     return known > n or (None not in (told, mine) and told != mine)
+
+
+def _own_names(state: State) -> Iterator[str]:
+    """Our id, and those before it that we gave ourselves, back to the one that a sponsor gave us."""
+    for id, origin, _ in state.ancestry:
+        yield id
+        if origin != id:
+            return
 
 
 def _hash_of(replica: Replica, n: int) -> int | None:

@@ -10,6 +10,7 @@ Law of this room: `read(key, row(key, held)) == held`, or RowInvalid.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -44,6 +45,8 @@ _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 _TEXTS = frozenset([*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB])
 _INTEGERS = frozenset([*range(0x80), *range(0xCC, 0xD4), *range(0xE0, 0x100)])
 _PLAIN_BYTES = _TEXTS | _INTEGERS
+
+_pack = msgpack.Packer().pack
 
 Row = tuple[Any, ...]
 """key, mark, origin, n, stamp, root, value, rest, due."""
@@ -86,7 +89,7 @@ def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], names: Names
             due(path, (sibling,)),
         )  # fmt: skip
     cells = None if kind == PARTS else sorted(held.cells.items())
-    rest, when = msgpack.packb((held.context, dots, cells)), None if cells is None else due_of(cells)
+    rest, when = _pack((held.context, dots, cells)), None if cells is None else due_of(cells)
     mark = _mark(key, (replica, n, None, None, None, rest, when))
     return (key, mark, names.number(replica), n, None, None, None, rest, when)
 
@@ -131,7 +134,7 @@ def _as_column(payload: bytes) -> Any:
         value = msgpack.unpackb(payload)
     except (ValueError, msgpack.UnpackException):
         return None
-    if msgpack.packb(value) != payload:
+    if _pack(value) != payload:
         return None
     if type(value) is int:
         return value if _MIN <= value <= _MAX else None
@@ -161,8 +164,8 @@ def read_key(row: Row, names: Names, parts: Callable[[str], dict[bytes, Cell]]) 
         raise RowInvalid(f"the checksum of {key!r:.200} does not fit")
     if spec is not None:
         parents = ((replica, rest),) if rest is not None else ()
-        sibling = Sibling((replica, n), stamp, msgpack.packb(value), parents)
-        return Held({component(STRATEGY, spec.encode()): (sibling,)}, {replica: n}, PLAIN, ((replica, n),))
+        dot = (replica, n)
+        return Held({_root(spec): (Sibling(dot, stamp, _pack(value), parents),)}, {replica: n}, PLAIN, (dot,))
     context, listed, packed = msgpack.unpackb(rest, strict_map_key=False)
     dots = tuple((r, m) for r, m in listed)
     if packed is None:
@@ -170,7 +173,12 @@ def read_key(row: Row, names: Names, parts: Callable[[str], dict[bytes, Cell]]) 
     return Held({path: cell_in(cell) for path, cell in packed}, context, PACKED, dots)
 
 
+@lru_cache
+def _root(spec: str) -> bytes:
+    return component(STRATEGY, spec.encode())
+
+
 def _mark(key: str, columns: tuple[Any, ...]) -> int:
     """16 bits that a key's version begins with, and 31 of a checksum over the row: six bytes in the file."""
     name = xxhash.xxh3_64_intdigest(key.encode("utf-8", "backslashreplace")) & 0xFFFF
-    return name << 31 | xxhash.xxh32_intdigest(msgpack.packb((key, *columns))) >> 1
+    return name << 31 | xxhash.xxh32_intdigest(_pack((key, *columns))) >> 1

@@ -18,6 +18,7 @@ from crdtkv.storage.transactions import Transactions
 
 __all__ = ["MemoryStorage"]
 
+_NO_CONTEXT: Context = {}
 _NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
 
 
@@ -78,7 +79,7 @@ class MemoryStorage(Transactions):
     # what goes with a key
 
     def context(self, key: str) -> Context:
-        return self._contexts.get(key, {})
+        return self._contexts.get(key, _NO_CONTEXT)
 
     def put_context(self, key: str, context: Context) -> None:
         self._put("context", self._contexts, key, context, {})

@@ -28,13 +28,16 @@ __all__ = [
 ]
 
 
+_pack = msgpack.Packer().pack
+
+
 class RowInvalid(Exception):
     """What lies there was not written there. The storage says in which file."""
 
 
 def pack_row(table: str, where: tuple[Any, ...], row: Any) -> tuple[bytes, int]:
     """The bytes of the row at `where` of a table, and their checksum. O(size)."""
-    blob: bytes = msgpack.packb(row)
+    blob: bytes = _pack(row)
     return blob, _checksum(table, where, blob)
 
 

@@ -3,8 +3,8 @@
 Law: what a transaction changed is in the file before `commit` returns, synced unless
 `normal` durability was asked for. The file is the user's: documented tables
 (docs/formats.md), which the journal is ahead of while it is open. One process at a time:
-the file is locked while it is open. Only a file that bears our number is a store; only
-one that holds nothing becomes one.
+the file is locked while it is open, and others may read it. Only a file that bears our
+number is a store; only one that holds nothing becomes one.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.faults import faults
+from crdtkv.storage.holding import HeldElsewhere, Hold
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layers import Layers, Unit
 from crdtkv.storage.log import Log
@@ -31,7 +32,7 @@ from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import SCHEMA, TABLES
 from crdtkv.storage.witness import Witness
 
-__all__ = ["APPLICATION_ID", "CACHE_MB", "FORMAT", "SqliteStorage", "connect"]
+__all__ = ["APPLICATION_ID", "CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
@@ -42,6 +43,12 @@ CACHE_MB = 256
 
 _UNSYNCED = "unsynced"
 """A row of meta: not every commit was synced, and the file was not closed since."""
+
+_PACKED = "packed"
+"""A row of meta: how many pages the file had when it was last packed."""
+
+PACK_PAGES = 1_000
+"""A file of fewer is not worth it."""
 
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -80,8 +87,15 @@ class SqliteStorage(Layers):
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
         try:
+            self._hold = Hold(self.path)
+        except HeldElsewhere as error:
+            raise self._taken(str(error)) from None
+        except OSError as error:
+            raise self._unopened(error) from error
+        try:
             self._db = connect(self.path)
         except sqlite3.Error as error:
+            self._hold.close()
             raise self._unopened(error) from error
         _open_here.add(self)
         # A quarter of the memory is SQLite's own, for pages: the upper ones of each tree.
@@ -101,7 +115,7 @@ class SqliteStorage(Layers):
     def _unopened(self, error: Exception) -> CrdtkvError:
         name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return StoreLocked(f"{name} is open already; close it where it is open")
+            return self._taken("in another program, which writes to it")
         # What the driver says of text that is none has no code.
         broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
         if isinstance(error, RowInvalid) or (broken and self._is_marked()):
@@ -110,6 +124,9 @@ class SqliteStorage(Layers):
             return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
         next_step = "make room on the disk, then open it again" if code == sqlite3.SQLITE_FULL else _CHECK
         return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=next_step)
+
+    def _taken(self, where: str) -> StoreLocked:
+        return StoreLocked(f"{str(self.path)!r} is open already{where and ' '}{where}; close it where it is open")
 
     def _is_marked(self) -> bool:
         """Whether the header says that this was a store. (Only after SQLite let go of the file: who opens and
@@ -121,8 +138,8 @@ class SqliteStorage(Layers):
 
     def _open(self) -> None:
         db = self._db
-        # Exclusive, and taken at once: a second process is refused when it opens, not when it writes.
-        db.execute("PRAGMA locking_mode=EXCLUSIVE")
+        if not self._hold.shares:
+            db.execute("PRAGMA locking_mode=EXCLUSIVE")
         db.execute("BEGIN EXCLUSIVE")
         self._locked = True
         new = self._is_new()
@@ -143,6 +160,7 @@ class SqliteStorage(Layers):
             self._mark(True)
             db.execute("PRAGMA synchronous=NORMAL")
         self._witness = Witness(self._noted_path)
+        self._hold.say()
         self._loaded = True
 
     def _create(self) -> None:
@@ -346,10 +364,24 @@ class SqliteStorage(Layers):
     def settle(self) -> None:
         try:
             self._checkpoint.finish()
+            self._pack()
         except sqlite3.Error as error:
             raise StorageFailed(
                 f"{str(self.path)!r}: {error}; what was committed is in its journal", happened="yes", next_step=_CHECK
             ) from error
+
+    def _pack(self) -> None:
+        """A file that has grown by a fifth since it was last packed, or holds as much that is free, is packed. O(file).
+
+        Rows that come in any order leave each page a third empty.
+        """
+        pages, free = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
+        packed = self._tables.one("meta", _PACKED) or 0
+        if pages > PACK_PAGES and (pages > packed * 6 // 5 or free > pages // 5):
+            self._db.execute("VACUUM")
+            after = self._db.execute("PRAGMA page_count").fetchone()[0]
+            self._tables.write("meta", [((_PACKED,), after)])
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def uncertain(self) -> bool:
         return self._uncertain
@@ -381,7 +413,9 @@ class SqliteStorage(Layers):
     def _let_go(self) -> None:
         # (Only what is ours: in the log of one that is open elsewhere there is being written.)
         with self._log.kept() if self._locked and not self._loaded else nullcontext():
+            self._hold.hush()
             self._db.close()
+        self._hold.close()
         if self._witness is not None:
             self._witness.close()
 
@@ -413,6 +447,7 @@ def _never_close() -> None:
     import ctypes
 
     for storage in _open_here:
+        storage._hold.close()  # (the lock is the parent's, as long as it has it open)
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(storage._db))
 
 

@@ -102,7 +102,8 @@ class Committing(Operations, Membership):
 
     def _begin(self, by_copy: bool = False) -> None:
         """Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock."""
-        self._check_idle()
+        if self._closed or self._draft is not None:
+            self._check_idle()
         life.mend(self._replica)
         state = self._replica.state
         if state.copied and not by_copy:
@@ -115,7 +116,7 @@ class Committing(Operations, Membership):
                 f"{state.id} has left its namespace and writes no more; open a new file and sync it with a member",
                 next_step="open a new file, and sync it with a member",
             )
-        if not members.is_member(self._replica, state.id):
+        if state.id not in members.members(self._replica):
             raise NotAMember(f"{state.id} is not a member of its namespace any more; sync with a member to return")
         offsets = self._replica.offsets
         ahead = -int(median([offset for offset, _ in offsets.values()])) if offsets else 0
@@ -125,7 +126,8 @@ class Committing(Operations, Membership):
     def _tell(self) -> None:
         """Feeds wake, and listeners are told all that was minted here since they last were."""
         # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
-        self._changed.notify_all()
+        if self._changed._waiters:  # type: ignore[attr-defined]  # whether anybody waits, at a third of the price
+            self._changed.notify_all()
         untold = self._replica.untold
         while untold:
             made = untold.popleft()

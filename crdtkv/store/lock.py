@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 
 from crdtkv.errors import StoreLocked
 
@@ -28,6 +29,7 @@ class ProcessLock:
         self.what = what
         self.inner = threading.RLock()
         self._acquire, self._release = self.inner.acquire, self.inner.release
+        self._is_owned: Callable[[], bool] = self.inner._is_owned  # type: ignore[attr-defined]  # as a Condition asks
         self.process = os.getpid()
 
     @property
@@ -37,8 +39,9 @@ class ProcessLock:
 
     def is_mine(self) -> bool:
         """Whether this thread holds it. Raises StoreLocked as taking it does."""
-        self._check()
-        return bool(self.inner._is_owned())  # type: ignore[attr-defined]  # what threading.Condition asks
+        if _process() != self.process:
+            self._check()
+        return self._is_owned()
 
     def _check(self) -> None:
         if not self.ours:

@@ -66,12 +66,12 @@ class Operations(PlainMapping):
         """
         if base is None and strategy is None and ttl is None and if_version is _UNSET and idempotency_key is None:
             key = check_key(key)
-            return self._run(lambda draft: self._put_plain(draft, key, value))
+            return self._run(partial(self._put_plain, key, value))
         return self._run(self._writing(
             key, _put(value), base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
         ))  # fmt: skip
 
-    def _put_plain(self, draft: Draft, key: str, value: Any) -> Receipt:
+    def _put_plain(self, key: str, value: Any, draft: Draft) -> Receipt:
         """A put that says no more than the value: the short way, if it leads there."""
         if isinstance(value, bytes):
             value = values.Blob(value)
@@ -151,10 +151,10 @@ class Operations(PlainMapping):
         operation = Operation(name, args)
         if base is None and strategy is None:
             key = check_key(key)
-            return self._run(lambda draft: self._operate_plain(draft, key, operation, family))
+            return self._run(partial(self._operate_plain, key, operation, family))
         return self._run(self._writing(key, operation, base, strategy, family))
 
-    def _operate_plain(self, draft: Draft, key: str, operation: Operation, family: str | None) -> Receipt:
+    def _operate_plain(self, key: str, operation: Operation, family: str | None, draft: Draft) -> Receipt:
         """An operation without a base: the short way, if it leads there."""
         chosen = leaf.operate(draft, key, operation, family)
         if chosen is None:

@@ -38,12 +38,14 @@ _RULE_OF_RULES = rule_from_plain({"pattern": RULES, "strategy": "json", "paths":
 
 def rule_of(replica: Replica, key: str) -> Rule:
     """The rule that holds for `key` at this replica's vector. O(rules), O(1) once asked for, until they change."""
-    if key.startswith(SYSTEM):
+    if key[:1] == SYSTEM:
         return _RULE_OF_RULES if key == RULES else DEFAULT
-    known = _known(replica)
+    known = replica.memos.derived.get("rules")
+    if known is None or known.version is not replica.storage.context(RULES):
+        known = _known(replica)
     if not known.rules:
         return DEFAULT
-    rule = known.chosen.get(key)
+    rule: Rule | None = known.chosen.get(key)
     if rule is None:
         if len(known.chosen) >= _CHOSEN:
             known.chosen.clear()

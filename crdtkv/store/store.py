@@ -7,12 +7,11 @@ reading, feeds, care.
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from crdtkv.core.keys import check_key
-from crdtkv.core.rules import Rule
+from crdtkv.core.rules import MAX_RULES, Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, ValueInvalid
@@ -28,10 +27,7 @@ from crdtkv.store.watching import Feed
 
 __all__ = ["Store"]
 
-
-@lru_cache
-def _keep(cells: int, hours: float) -> Keep:
-    return Keep(cells, int(hours * 3600 * 1000))
+_NONE = Keep(0, 0)
 
 
 class Store(Committing):
@@ -58,6 +54,7 @@ class Store(Committing):
     ) -> None:  # fmt: skip
         super().__init__(replica, quota_mb)
         self._history = history
+        self._keeps: dict[int, tuple[Rule, Keep]] = {}
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
         self.rules = Rulebook(self)
@@ -143,9 +140,14 @@ class Store(Committing):
 
     def _keep_of(self, key: str) -> Keep:
         if not self._history or key.startswith(members.SYSTEM):
-            return Keep(0, 0)
-        rule = self._rule_of(key)
-        return _keep(rule.keep_cells, rule.keep_hours)
+            return _NONE
+        rule = rule_of(self._replica, key)
+        kept = self._keeps.get(id(rule))
+        if kept is None or kept[0] is not rule:
+            if len(self._keeps) > MAX_RULES:
+                self._keeps.clear()
+            kept = self._keeps[id(rule)] = (rule, Keep(rule.keep_cells, int(rule.keep_hours * 3600 * 1000)))
+        return kept[1]
 
     @property
     def size(self) -> int:
@@ -290,7 +292,8 @@ class Store(Committing):
     def compact(self) -> int:
         """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went.
 
-        O(what goes + keys with a history). Raises StoreClosed, StorageFailed.
+        A file that has grown by a fifth since it was last packed is packed. O(what goes + keys with a
+        history, or the file). Raises StoreClosed, StorageFailed.
 
         >>> import crdtkv; kv = crdtkv.open(colo="lhr")
         >>> kv.compact()

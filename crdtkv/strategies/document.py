@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from crdtkv.core import values
@@ -66,7 +67,7 @@ class Node:
     and forgets only along the path that changed.
     """
 
-    __slots__ = ("_children", "_disputed", "_sorted", "cell", "elements", "packed", "position", "shown")
+    __slots__ = ("_behind", "_children", "_disputed", "_sorted", "cell", "elements", "packed", "position", "shown")
 
     def __init__(self, cell: Cell = ()) -> None:
         self.cell = cell
@@ -80,6 +81,7 @@ class Node:
         self.shown: Any = _UNKNOWN
         self.packed: bytes | None = None
         self.elements: list[Element] | None = None
+        self._behind: tuple[list[Element], dict[bytes, Node]] | None = None
         self._disputed: bool | None = None
 
     @property
@@ -119,7 +121,7 @@ class Node:
 
     def put_cell(self, path: bytes, cell: Cell) -> bool:
         """`cell` stands at `path`; whether anything is left at or below this node."""
-        elements = self.elements
+        behind = self._behind if self.elements is None else (self.elements, {})
         self.forget()
         if not path:
             self.cell = cell
@@ -129,24 +131,49 @@ class Node:
             child = self.grow(component)
             if not child.put_cell(path[end:], cell):
                 del self._children[component]
-            # Order cells and keyed elements sort last: where there is none, a leaf stands where it was made.
-            if elements is not None and next(reversed(self.children), b"")[:1] == ELEMENT:
-                self.elements = _with_leaf(elements, component, child)
+            if behind is not None:
+                behind[1][component] = child
+                self._behind = behind
         return bool(self.cell or self._children)
 
+    def caught_up(self) -> list[Element] | None:
+        """The elements of a list in which nothing was moved, after some leaves changed; None if that is not so plain.
 
-def _with_leaf(elements: list[Element], component: bytes, node: Node) -> list[Element] | None:
-    """The elements of a list in which nothing was moved, after one leaf changed; None if that is not so plain.
+        Only when they are asked for: who appends to a long list does not look at it. A new list, since
+        whoever holds the old one goes on with what it showed. O(n), some ns each.
+        """
+        behind = self._behind
+        # Order cells and keyed elements sort last: where there is none, a leaf stands where it was made.
+        if behind is None or next(reversed(self.children), b"")[:1] != ELEMENT:
+            return None
+        old, changed = behind
+        if not all(_is_leaf(part, node) for part, node in changed.items()):
+            return None
+        if len(changed) > _FEW:
+            left = [e for e in old if e.component not in changed]
+            left += [e for part, node in changed.items() for e in _shown_leaf(part, node)]
+            return sorted(left, key=_component)
+        elements = old.copy()
+        for part, node in changed.items():
+            at = bisect_left(elements, part, key=_component)
+            there = at < len(elements) and elements[at].component == part
+            elements[at : at + there] = _shown_leaf(part, node)
+        return elements
 
-    A new list: whoever holds the old one goes on with what it showed.
-    """
-    plain = component[:1] == ELEMENT and not node.children and len(node.cell) == 1
-    if not plain or is_hider(node.cell[0].payload) or is_mark(node.cell[0].payload):
-        return None
-    at = bisect_left(elements, component, key=lambda e: e.component)
-    there = at < len(elements) and elements[at].component == component
-    new = [Element(_position(component, node), component, node)] if is_live(node.cell[0].payload) else []
-    return elements[:at] + new + elements[at + there :]
+
+_FEW = 32
+_component = attrgetter("component")
+
+
+def _shown_leaf(part: bytes, node: Node) -> list[Element]:
+    return [Element(_position(part, node), part, node)] if is_live(node.cell[0].payload) else []
+
+
+def _is_leaf(component: bytes, node: Node) -> bool:
+    """Whether that is an element of one sibling that is a value, or was taken away, and nothing is below it."""
+    if component[:1] != ELEMENT or node.children or len(node.cell) != 1:
+        return False
+    return not is_hider(node.cell[0].payload) and not is_mark(node.cell[0].payload)
 
 
 class Shown(NamedTuple):
@@ -336,7 +363,7 @@ class Reader:
     def elements(self, node: Node) -> list[Element]:
         """The elements that are shown, in order."""
         if node.elements is None:
-            node.elements = self._elements(node)
+            node.elements = node.caught_up() or self._elements(node)
         return node.elements
 
     def _elements(self, node: Node) -> list[Element]:

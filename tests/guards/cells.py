@@ -148,8 +148,8 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
     Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
-    Line(Draft.put_leaf, "and old[0].dot != self.dot", ""),
-    Line(Draft.put_leaf, "[s.dot for s in old if s.dot != self.dot]", "[]"),
+    Line(Draft.put_leaf, "and old[0].dot != dot", ""),
+    Line(Draft.put_leaf, "[s.dot for s in gone]", "[]"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -19,6 +21,7 @@ from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, Not
 from crdtkv.replica import life
 from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.holding import Hold
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.rows import grown
@@ -30,7 +33,7 @@ from tests.colos import Colos, crash, limited, refuses
 from tests.guards.mutation import Both, Line, guards
 from tests.power.disk import Disk, Inode
 from tests.power.faults import Failing
-from tests.power.vfs import Mounted
+from tests.power.vfs import Mounted, Unheld
 
 
 def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
@@ -125,8 +128,8 @@ def what_was_committed_is_in_the_tables_after_a_close() -> None:
 
 
 @guards(
-    "One process at a time: the file is locked while it is open.",
-    Line(SqliteStorage._open, "PRAGMA locking_mode=EXCLUSIVE", "PRAGMA locking_mode=NORMAL"),
+    "One process at a time: the file is locked while it is open, and others may read it.",
+    Line(Hold.__init__, '_lock(self._files[0], "F_WRLCK", OURS, 1)', "True"),
 )
 def a_file_that_is_open_is_refused() -> None:
     """Case 6."""
@@ -134,6 +137,30 @@ def a_file_that_is_open_is_refused() -> None:
         path = Path(folder) / "a.db"
         with crdtkv.open(path, colo="a"):
             assert refuses(StoreLocked, lambda: crdtkv.open(path, colo="a").close())
+
+
+@guards(
+    "else a reader that closes would be the last one, and remove the log that is still written to.",
+    Line(Hold.say, '_lock(self._files[0], "F_RDLCK", *_SHARED)', "pass"),
+    Line(Hold.say, '_lock(self._files[1], "F_RDLCK", *_ALIVE)', "pass"),
+)
+def a_reader_beside_the_store_takes_nothing_with_it() -> None:
+    """Although this process has closed the file and its shared memory once, as a copy of it does."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        kv = crdtkv.open(path, colo="a")
+        kv.put("k", 1)
+        for suffix in ("", "-shm"):
+            Path(f"{path}{suffix}").read_bytes()
+        words = f"import fcntl; fcntl.lockf(open('{path}-shm', 'r+b'), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 128)"
+        assert subprocess.run([sys.executable, "-c", words], stderr=subprocess.DEVNULL).returncode, "nobody has it"
+        words = f"import sqlite3; db = sqlite3.connect({str(path)!r}); db.execute('SELECT * FROM cell'); db.close()"
+        subprocess.run([sys.executable, "-c", words], check=True)
+        assert Path(f"{path}-wal").exists(), "the log is gone"
+        kv.put("k", 2)
+        crash(kv)
+        with crdtkv.open(path, colo="a") as again:
+            assert again["k"] == 2
 
 
 @guards(
@@ -190,7 +217,7 @@ def a_row_that_is_not_what_was_written_there_is_found() -> None:
 @guards(
     "a row is given only as it was written",
     Line(keyrows.read_key, "!= mark:", "!= mark and False:"),
-    Line(keyrows._mark, "msgpack.packb((key, *columns))", "msgpack.packb(columns)"),
+    Line(keyrows._mark, "_pack((key, *columns))", "_pack(columns)"),
 )
 def a_key_that_is_not_as_it_was_written_is_not_read() -> None:
     """One bit of its value; and two rows in each other's place. Others are read and written on."""
@@ -421,6 +448,7 @@ class _Synced:
     def open(self) -> crdtkv.Store:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sqlite, "connect", self.mounted.connect)
+            patch.setattr(sqlite, "Hold", Unheld)
             self.kv = crdtkv.open(self.path, colo="a")
         return self.kv
 

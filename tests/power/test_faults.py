@@ -16,7 +16,7 @@ from crdtkv.errors import CrdtkvError, StorageFailed
 from crdtkv.storage import checkpoint, sqlite
 from tests.power.disk import Disk, Inode, may_all
 from tests.power.faults import Failing, run
-from tests.power.vfs import Connection, Mounted
+from tests.power.vfs import Connection, Mounted, Unheld
 from tests.store.filling import everything, fill
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -37,6 +37,7 @@ class Place:
         self.disk = Disk(self.path, Random(1))
         self.mounted = Mounted(self.disk)
         patch.setattr(sqlite, "connect", self.mounted.connect)
+        patch.setattr(sqlite, "Hold", Unheld)
 
     def open(self, **options: Any) -> crdtkv.Store:
         return crdtkv.open(self.path, colo="lhr", **options)

@@ -17,9 +17,10 @@ from typing import Any, TypeVar
 
 import apsw
 
+from crdtkv.storage.holding import Hold
 from tests.power.disk import Disk, Inode, PowerCut
 
-__all__ = ["Connection", "Mounted", "failure"]
+__all__ = ["Connection", "Mounted", "Unheld", "failure"]
 
 _T = TypeVar("_T")
 _numbers = itertools.count()
@@ -29,6 +30,16 @@ _JOURNALS = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL
 def failure(code: int) -> apsw.Error:
     """What the disk answers where it fails, as apsw.SQLITE_FULL or apsw.SQLITE_IOERR_WRITE."""
     return apsw.exception_for(code)
+
+
+class Unheld(Hold):
+    """In the place of crdtkv.storage.sqlite.Hold: files of such a disk come and go, and SQLite locks them itself."""
+
+    def __init__(self, path: Path) -> None:
+        self._files, self._pid, self.shares = [], path.with_name("none"), False
+
+    def say(self) -> None:
+        """To nobody."""
 
 
 class Mounted(apsw.VFS):

@@ -27,7 +27,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.storage import checkpoint, sqlite, witness
 from tests.power.disk import Disk, PowerCut, Step
 from tests.power.moments import NOTHING, Moment, Watch
-from tests.power.vfs import Connection, Mounted
+from tests.power.vfs import Connection, Mounted, Unheld
 from tests.power.wishes import Twin, draw
 
 __all__ = ["Figures", "World", "run"]
@@ -131,6 +131,7 @@ class World:
     def open(self, connect: Callable[[Path], Any]) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sqlite, "connect", connect)
+            patch.setattr(sqlite, "Hold", Unheld)
             self.kv = crdtkv.open(
                 self.path, colo="lhr", clock=self.clock, random=self.dice, purge_step_ms=1, durability=self.durability
             )

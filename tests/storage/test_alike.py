@@ -45,6 +45,7 @@ class Both:
         if crashed:
             found._db.close()
             found._witness.close()
+            found._hold.close()
         found.close()
         self.sqlite = SqliteStorage(self.path, **self.options)
 

@@ -149,7 +149,9 @@ def test_most_puts_go_the_short_way(key: str, value: Any) -> None:
     assert None not in taken and len(taken) == 4
 
 
-@pytest.mark.parametrize("act", [("counter", "add", 1), ("set", "add", "x"), ("list", "append", 1), ("log", "append", 1)])  # noqa: E501
+@pytest.mark.parametrize(
+    "act", [("counter", "add", 1), ("set", "add", "x"), ("list", "append", 1), ("log", "append", 1)]
+)
 def test_most_operations_go_the_short_way(act: tuple[Any, ...]) -> None:
     """All but the first, which makes the key."""
     pair, taken = Pair(True), []

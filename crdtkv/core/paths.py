@@ -38,6 +38,7 @@ __all__ = [
     "is_counted",
     "is_order",
     "join",
+    "last_at",
     "last_tag",
     "pretty",
     "split",
@@ -166,10 +167,20 @@ def last_tag(path: bytes) -> bytes:
     >>> last_tag(b"sset\\x00vr\\x00"), last_tag(b"soe\\x03\\x00\\xff\\x00")
     (b'v', b's')
     """
+    at = last_at(path)
+    return path[at : at + 1]
+
+
+def last_at(path: bytes) -> int:
+    """Where the last component of a path begins; 0 in the empty path. O(component).
+
+    >>> last_at(b"sset\\x00vr\\x00"), last_at(b"soe\\x03\\x00\\xff\\x00")
+    (5, 0)
+    """
     at = path.rfind(b"\0", 0, -1)
     while at >= 0 and path[at + 1] == 0xFF:
         at = path.rfind(b"\0", 0, at)
-    return path[at + 1 : at + 2]
+    return at + 1
 
 
 def is_counted(path: bytes) -> bool:

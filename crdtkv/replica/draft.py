@@ -136,16 +136,17 @@ class Draft:
         for write in writes:
             self._write(key, write._replace(path=tree.prefix + write.path), covered, base is not None and present)
         self._touch(key)
-        self.check_size(key, chosen, tree, writes)
+        self.check_size(key, chosen, writes)
 
-    def check_size(self, key: str, chosen: Strategy, tree: Tree, writes: list[Write]) -> None:
+    def check_size(self, key: str, chosen: Strategy, writes: list[Write]) -> None:
         """Raises TooLarge for what was made larger than one put can be, write by write.
 
         What only takes away is welcome, also where two colos together have made more of it.
         """
-        weight = self.replica.memos.of(key).weight(self._cells(key))
-        if weight > values.MAX_PACKED and any(is_live(w.payload) for w in writes):
-            value = chosen.read(tree)
+        cells, memo = self._cells(key), self.replica.memos.of(key)
+        if memo.weight(cells) > values.MAX_PACKED and any(is_live(w.payload) for w in writes):
+            # (The tree that was written by is a window on what the key was.)
+            value = chosen.read(Tree(cells, root_path(chosen.spec), self._expired(key), memo.documents))
             if value is not ABSENT:
                 values.pack(value)
 

@@ -321,7 +321,7 @@ def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vec
     """Join a key of which nothing is known here, where all that came is new and replaced nothing: most of what comes
     to a new colo. As `_join_key` does; False where it takes that."""
     storage, key = replica.storage, theirs.key
-    if storage.cells(key) or storage.context(key) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
+    if any(storage.standing(key)) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
         return False
     for _, cell in theirs.cells:
         for (r, n), _, payload, parents, _ in cell:
@@ -338,7 +338,7 @@ def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vec
 
 def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> None:
     storage, key, to = replica.storage, theirs.key, message.to
-    mine, old_context = storage.cells(key), storage.context(key)
+    mine, old_context = storage.standing(key)
     context = join_contexts(old_context, before, theirs.context, to)
     cells = dict(theirs.cells)
     paths: Iterable[bytes] = cells

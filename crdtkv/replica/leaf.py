@@ -83,7 +83,7 @@ def operate(draft: Draft, key: str, operation: Operation, family: str | None) ->
         draft.put_leaf(key, at, replica.storage.cells(key).get(at, ()), payload)
     if writes:
         memo.shows_still(cells, shown)
-        draft.check_size(key, chosen, tree, writes)
+        draft.check_size(key, chosen, writes)
     return chosen
 
 

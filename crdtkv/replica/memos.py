@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crdtkv.core.cells import Cell
+from crdtkv.core.paths import ELEMENT, ENTRY, VALUE, last_at
 from crdtkv.core.tree import Cells
 from crdtkv.strategies.base import learnt
 from crdtkv.strategies.document import update
@@ -135,5 +136,15 @@ class Memos:
 
 
 def _weight(path: bytes, cell: Cell) -> int:
-    """What a cell adds to a packed value at most: MessagePack puts up to 5 bytes before a name and before a value."""
-    return sum(len(s.payload) for s in cell if s.payload) + len(path) + 10 if cell else 0
+    """What a cell adds to a packed value at most: of an element that is its payload, of one of a set its name.
+
+    MessagePack puts up to 5 bytes before a name and before a value; a container's mark has 2.
+    """
+    if not cell:
+        return 0
+    said = sum([len(s.payload) for s in cell if s.payload])
+    at = last_at(path)
+    tag = path[at : at + 1]
+    if tag in (ELEMENT, ENTRY):
+        return said + 3
+    return said + (len(path) - at if tag == VALUE else len(path) + 10)

@@ -60,6 +60,7 @@ class Tables:
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._interned = Names(self._number, self._name)
+        self._bare: dict[str, bool] = {}
 
     # keys
 
@@ -151,6 +152,8 @@ class Tables:
 
     def one(self, table: str, *where: Any) -> Any:
         """The row at `where` as plain data; None if there is none. Raises RowInvalid."""
+        if self._is_bare(table):
+            return None
         columns, primary = PLACED[table]
         blob = columns.split(", ")[len(where)].split()[0]
         found = self._db.execute(f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}", where).fetchone()
@@ -158,6 +161,8 @@ class Tables:
 
     def rows(self, table: str, low: str = "", high: str | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """(where, row) of a table whose rows have one blob, in order, low <= the first of where < high."""
+        if self._is_bare(table):
+            return
         primary = PLACED[table][1]
         first = primary.split(", ")[0]
         above = "" if high is None else f"AND {first} < ?"
@@ -185,7 +190,14 @@ class Tables:
         if gone:
             self._db.executemany(f"DELETE FROM {table} WHERE {_at(primary)}", gone)
         if kept:
+            self._bare[table] = False
             self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(kept[0]))})", kept)
+
+    def _is_bare(self, table: str) -> bool:
+        """Whether a table is known to have no rows: who takes in many new keys asks for the past of each. O(1)."""
+        if table not in self._bare:
+            self._bare[table] = self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None
+        return self._bare[table]
 
     # names
 

@@ -60,6 +60,7 @@ class Tables:
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._interned = Names(self._number, self._name)
+        self._empty: dict[str, bool] = {}
 
     # keys
 
@@ -151,13 +152,24 @@ class Tables:
 
     def one(self, table: str, *where: Any) -> Any:
         """The row at `where` as plain data; None if there is none. Raises RowInvalid."""
-        columns, primary = PLACED[table]
-        blob = columns.split(", ")[len(where)].split()[0]
-        found = self._db.execute(f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}", where).fetchone()
+        if self._is_empty(table):
+            return None
+        found = self._db.execute(_ONE[table], where).fetchone()
         return None if found is None else unpack_row(table, where, *found)
+
+    def _is_empty(self, table: str) -> bool:
+        """Whether a table that is asked of every new key is known to have no row at all. O(1) but the first time."""
+        empty = self._empty.get(table)
+        if empty is None:
+            asked = table in _ASKED
+            empty = asked and self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None
+            self._empty[table] = empty
+        return empty
 
     def rows(self, table: str, low: str = "", high: str | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """(where, row) of a table whose rows have one blob, in order, low <= the first of where < high."""
+        if self._is_empty(table):
+            return
         primary = PLACED[table][1]
         first = primary.split(", ")[0]
         above = "" if high is None else f"AND {first} < ?"
@@ -185,6 +197,7 @@ class Tables:
         if gone:
             self._db.executemany(f"DELETE FROM {table} WHERE {_at(primary)}", gone)
         if kept:
+            self._empty[table] = False
             self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(kept[0]))})", kept)
 
     # names
@@ -209,3 +222,13 @@ class Tables:
 
 def _at(primary: str) -> str:
     return " AND ".join(f"{column} = ?" for column in primary.split(", "))
+
+
+def _one(table: str) -> str:
+    columns, primary = PLACED[table]
+    blob = columns.split(", ")[len(primary.split(", "))].split()[0]
+    return f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}"
+
+
+_ONE = {table: _one(table) for table in PLACED}
+_ASKED = ("context", "past", "horizon")

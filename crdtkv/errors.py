@@ -44,6 +44,7 @@ CrdtkvError
         StorageFailed
     Corrupt                   never should be
         ChainBroken
+        DigestMismatch
         ChecksumFailed
 """
 
@@ -62,6 +63,7 @@ __all__ = [
     "Corrupt",
     "CrdtkvError",
     "CursorInvalid",
+    "DigestMismatch",
     "FormatTooNew",
     "Happened",
     "KeyInvalid",
@@ -435,7 +437,7 @@ class Corrupt(CrdtkvError):
     """Never should be: a bug, or bits that changed by themselves.
 
     >>> [error.__name__ for error in all_errors() if issubclass(error, Corrupt)]
-    ['Corrupt', 'ChainBroken', 'ChecksumFailed']
+    ['Corrupt', 'ChainBroken', 'DigestMismatch', 'ChecksumFailed']
     """
 
     code = "corrupt"
@@ -449,6 +451,14 @@ class ChainBroken(Corrupt):
 
     code = "chain-broken"
     happened: Happened = "no"
+
+
+class DigestMismatch(Corrupt):
+    """What a colo sent is not all of what it says that it has, or not only that. Nothing of it was taken."""
+
+    code = "digest-mismatch"
+    happened: Happened = "no"
+    next_step = "run check at both; move the file that it finds wrong away, and join again from another member"
 
 
 class ChecksumFailed(Corrupt):

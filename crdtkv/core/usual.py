@@ -15,7 +15,7 @@ from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, MARK_PLAIN, Cell, Sibling
 from crdtkv.core.clocks import Dot, Vector
 from crdtkv.core.paths import MAX_PATH
 
-__all__ = ["succeeds", "usual_dots", "usual_path", "usual_payload", "usual_sibling"]
+__all__ = ["succeeds", "usual_dots", "usual_path", "usual_payload", "usual_sibling", "usual_write"]
 
 _MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
 _new = tuple.__new__
@@ -39,6 +39,17 @@ def usual_sibling(value: Any) -> Sibling | None:
         return None
     # (Ids are few: one object each is less to keep, and faster to look up.)
     return _new(Sibling, ((intern(replica), n), stamp, payload, parents, ()))
+
+
+def usual_write(value: Any) -> tuple[bytes, bytes, tuple[Dot, ...]] | None:
+    """Path, payload and parents in `[path, payload]`, or with one parent behind: at the root of a strategy."""
+    if type(value) is not list or not 2 <= len(value) <= 3:
+        return None
+    path, payload, *named = value
+    parents = usual_dots(named[0]) if named else ()
+    if parents is None or type(path) is not bytes or not usual_path(path) or not usual_payload(payload):
+        return None
+    return path, payload, parents
 
 
 def usual_dots(value: Any) -> tuple[Dot, ...] | None:

@@ -24,7 +24,7 @@ from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
 from crdtkv.core.uncollected import uncollected
-from crdtkv.core.usual import usual_dots, usual_path, usual_payload, usual_sibling
+from crdtkv.core.usual import usual_dots, usual_path, usual_payload, usual_sibling, usual_write
 from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import FormatTooNew, MessageInvalid, TooLarge
 
@@ -318,6 +318,9 @@ def _group_in(group: Any) -> list[RecordWrite]:
 
 
 def _write_in(key: str, value: Any) -> RecordWrite:
+    usual = usual_write(value)
+    if usual is not None:
+        return RecordWrite(key, *usual)
     path, payload, *dots = _fields(value, 2, ([], []))
     parents, lost = map(_dots_in, dots)
     return RecordWrite(key, _path_in(path), _payload_in(payload), parents, lost)

@@ -13,6 +13,7 @@ from enum import Enum
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
+from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.paths import is_below
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
@@ -20,6 +21,7 @@ from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.uncollected import uncollected
 from crdtkv.core.usual import succeeds
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
+from crdtkv.errors import DigestMismatch
 from crdtkv.replica import inbox, members, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
@@ -253,7 +255,7 @@ def _roots_of(paths: Iterable[bytes]) -> list[bytes]:
 
 def absorb(replica: Replica, message: CatchUp) -> Outcome:
     """Join a catch-up in one transaction. `unfit` if it starts beyond what is here, `refused` from whom it is not
-    taken, and where it would leave us out."""
+    taken, and where it would leave us out. Raises DigestMismatch where something is missing in it."""
     state = replica.state
     if not members.may_speak(replica, message):
         return Outcome.refused
@@ -319,7 +321,7 @@ def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vec
     """Join a key of which nothing is known here, where all that came is new and replaced nothing: most of what comes
     to a new colo. As `_join_key` does; False where it takes that."""
     storage, key = replica.storage, theirs.key
-    if storage.cells(key) or storage.context(key) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
+    if any(storage.standing(key)) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
         return False
     for _, cell in theirs.cells:
         for (r, n), _, payload, parents, _ in cell:
@@ -336,7 +338,7 @@ def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vec
 
 def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> None:
     storage, key, to = replica.storage, theirs.key, message.to
-    mine, old_context = storage.cells(key), storage.context(key)
+    mine, old_context = storage.standing(key)
     context = join_contexts(old_context, before, theirs.context, to)
     cells = dict(theirs.cells)
     paths: Iterable[bytes] = cells
@@ -427,5 +429,16 @@ def _compare(replica: Replica, message: CatchUp, sender: str) -> None:
     if state.digest == message.digest:
         if state.quarantined.get(sender, "").startswith("digest"):
             del state.quarantined[sender]
-    else:
-        state.quarantined[sender] = f"digest {message.digest:032x} there, {state.digest:032x} here, at an equal vector"
+        return
+    words = f"digest {message.digest:032x} there, {state.digest:032x} here, at an equal vector"
+    if message.keys and _is_sound(replica):
+        # What lacks there would never come from elsewhere: it would lie below the vector here.
+        raise DigestMismatch(f"what {sender} sent is not what it says that it has ({words}); nothing of it was taken")
+    state.quarantined[sender] = words
+
+
+def _is_sound(replica: Replica) -> bool:
+    """Whether the cells that are here add up to the digest kept with them. O(cells)."""
+    storage = replica.storage
+    found = sum(key_digest(key, storage.cells(key), storage.context(key)) for key in storage.keys("", None))
+    return found % MODULUS == replica.state.digest

@@ -80,6 +80,9 @@ class Storage(Protocol):
     def cells(self, key: str) -> Cells:
         """The cells of `key`, empty if it has none. Valid until the next write."""
 
+    def standing(self, key: str) -> tuple[Cells, Context]:
+        """The cells of `key` and its context, in one go: what a reader asks for. The context is never changed later."""
+
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         """`cell` stands at (key, path); `()` removes it."""
 

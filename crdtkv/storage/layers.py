@@ -82,6 +82,10 @@ class Layers(Transactions):
         held = self._dirty_keys.get(key)
         return (self._keys.of(key) if held is None else held).cells
 
+    def standing(self, key: str) -> tuple[Cells, Context]:
+        held = self._keys.of(key)
+        return held.cells, held.context
+
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         old = self._keys.of(key).cells.get(path, ())
         if old != cell:

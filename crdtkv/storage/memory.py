@@ -45,6 +45,9 @@ class MemoryStorage(Transactions):
     def cells(self, key: str) -> Cells:
         return self._cells.get(key, {})
 
+    def standing(self, key: str) -> tuple[Cells, Context]:
+        return self._cells.get(key, {}), self._contexts.get(key, {})
+
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         old = self._cells.get(key, {}).get(path, ())
         if old != cell:

@@ -79,11 +79,10 @@ class Reading:
         known: Again | None = memos.told(key)
         if known is not None and (known.until is None or self._now(now) < known.until):
             return known.told()
-        storage = self.replica.storage
-        cells = storage.cells(key)
+        cells, context = self.replica.storage.standing(key)
         if not cells:
             return None
-        found, context = lone(cells), storage.context(key)
+        found = lone(cells)
         if found is not None:
             entry = of_lone(key, found, context)
             known = again_of_lone(entry, found)
@@ -101,15 +100,14 @@ class Reading:
 
     def _passed(self, keys: Iterable[str], now: Stamp) -> Iterator[Entry]:
         """As `_entry` of each that is there, for who passes by: it takes the place of nothing that is kept."""
-        storage = self.replica.storage
-        cells_of, context_of = storage.cells, storage.context
+        standing = self.replica.storage.standing
         for key in keys:
-            cells = cells_of(key)
+            cells, context = standing(key)
             found = lone(cells)
             if found is not None:
-                yield of_lone(key, found, context_of(key))
+                yield of_lone(key, found, context)
             elif cells:
-                entry = of_roots(key, cells, context_of(key), self.replica.roots(key, now))
+                entry = of_roots(key, cells, context, self.replica.roots(key, now))
                 if entry is not None:
                     yield entry
 

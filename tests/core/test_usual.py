@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crdtkv.core import usual, wire
 from crdtkv.core.cells import MARK_OBJECT, Sibling, hide, join_cells, make_cell
-from crdtkv.core.usual import succeeds, usual_dots, usual_path, usual_payload, usual_sibling
+from crdtkv.core.usual import succeeds, usual_dots, usual_path, usual_payload, usual_sibling, usual_write
 from crdtkv.errors import MessageInvalid
 
 NUMBERS = st.sampled_from([None, True, -1, 0, 1, 2**64 - 1, 1.5, "1", b"1"])
@@ -41,7 +41,7 @@ PATHS = st.one_of(
 def careful(take: Any, value: Any) -> Any:
     """What is taken in by the careful way alone; None if it is refused."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("usual_dots", "usual_sibling"):
+        for name in ("usual_dots", "usual_sibling", "usual_write"):
             patch.setattr(wire, name, lambda _: None)
         for name in ("usual_payload", "usual_path"):
             patch.setattr(wire, name, lambda _: False)
@@ -55,6 +55,20 @@ def careful(take: Any, value: Any) -> Any:
 def test_a_sibling_of_the_usual_shape(value: Any) -> None:
     found = usual_sibling(value)
     assert found is None or (found == careful(wire._sibling_in, value) and type(found) is Sibling)
+
+
+@given(
+    st.one_of(
+        st.tuples(PATHS, PAYLOADS, DOTS, DOTS).flatmap(
+            lambda fields: st.sampled_from([list(fields)[:size] for size in (1, 2, 3, 4)])
+        ),
+        st.sampled_from([None, "ab", (b"slww\0", b"\x01"), {}]),
+    )
+)
+def test_a_write_of_the_usual_shape(value: Any) -> None:
+    found = usual_write(value)
+    wanted = careful(lambda write: wire._write_in("k", write), value)
+    assert found is None or ("k", *found, ()) == wanted == wire._write_in("k", value)
 
 
 @given(DOTS)
@@ -77,6 +91,7 @@ def test_what_comes_mostly_is_of_the_usual_shape() -> None:
     """Else nothing above would be tested."""
     assert usual_sibling(["a", 1, 2, b"\x01"]) == Sibling(("a", 1), 2, b"\x01")
     assert usual_sibling(["a", 2, 3, MARK_OBJECT, ["a", 1]]) == Sibling(("a", 2), 3, MARK_OBJECT, (("a", 1),))
+    assert usual_write([b"slww\0", b"\x01", ["a", 1]]) == (b"slww\0", b"\x01", (("a", 1),))
     assert usual_path(b"sjson\0") and usual_dots([]) == () and usual.__all__
 
 

@@ -6,12 +6,13 @@ from contextlib import suppress
 
 import crdtkv
 from crdtkv.core.wire import Record, decode, encode
+from crdtkv.errors import DigestMismatch
 from crdtkv.replica import exchange, purge
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.storage.transactions import Transactions
 from crdtkv.store import syncing
-from tests.colos import Colos, Disks, arrive, cells, cut, full_disk, limited, record, shows
+from tests.colos import Colos, Disks, arrive, cells, cut, full_disk, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 # records
@@ -406,3 +407,27 @@ def who_lacks_what_was_purged_is_sent_all_there_is() -> None:
     arrive(c, cut(b, c))
     assert [(shows(kv, "k"), shows(kv, "s")) for kv in (a, b, c)] == [(None, ["y"])] * 3
     colos.check()
+
+
+@guards(
+    "What lacks there would never come from elsewhere",
+    Line(exchange._compare, "if message.keys and _is_sound(replica):", "if False:"),
+)
+def what_acolo_has_lost_is_not_taken_for_what_it_has() -> None:
+    """A cell is gone from a disk. Who joins, and who had seen less, takes nothing, and then all from another."""
+    for joins in (False, True):
+        colos = Disks("a", "b", "c")
+        colos["a"].put("k", 1)
+        colos["a"].put("l", 1)
+        colos["a"].sync(colos["b"])
+        colos["a"]._replica.recent.clear()
+        storage = colos.disks["a"]
+        [(path, cell)] = storage.cells("k").items()
+        storage.begin()
+        storage.put_cell("k", path, ())
+        storage.commit()
+        c = colos.wipe("c") if joins else colos["c"]
+        before = c.vector
+        assert cell and refuses(DigestMismatch, lambda a=colos["a"], c=c: c.sync(a))
+        assert c.vector == before and c.check() == []
+        assert c.sync(colos["b"]).equal and dict(c) == {"k": 1, "l": 1}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--durability", choices=["full", "normal"], default="full")
     parser.add_argument("--seed", type=int, default=0, help="of the first world")
     given = parser.parse_args(argv)
+    logging.getLogger("crdtkv").setLevel(logging.ERROR)  # of copies there are many
     figures, seed = Figures(), given.seed
     while figures["cuts"] < given.cuts:
         with tempfile.TemporaryDirectory(prefix="crdtkv-power-") as folder:

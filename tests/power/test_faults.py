@@ -148,6 +148,37 @@ def test_a_file_beside_it_that_cannot_be_made(tmp_path: Path, suffix: str) -> No
             assert dict(kv) == ({"a": 1} if path.name == "old.db" else {})
 
 
+def test_what_lies_on_the_disk_cannot_be_read(place: Place) -> None:
+    """Each read says so, or answers; nothing of what is half read is shown, written on, or sent."""
+    with place.open() as kv:
+        fill(kv)
+        before, state = dict(kv.items()), everything(kv)
+    refused = 0
+    for n in range(1, 60):
+        kv, peer = place.open(), crdtkv.open(colo="sin")
+        failing = place.disk.may = Failing("read", n, apsw.SQLITE_IOERR_READ, True, name="")
+        for act in (
+            lambda kv=kv: {key: kv[key] for key in before} == before,
+            lambda kv=kv: dict(kv.items()) == before,
+            lambda kv=kv: [repr(r) for r in kv.history("doc")] == state[7]["doc"],
+            lambda kv=kv: kv.put("row", ["a"]).value == ["a"],
+            lambda kv=kv, peer=peer: peer.sync(kv).equal,
+        ):
+            try:
+                assert act()
+            except StorageFailed as error:
+                refused += 1
+                assert error.happened == "no" and error.next_step and str(place.path) in str(error)
+        place.disk.may = may_all
+        assert peer.check() == kv.check() == [] and kv.sync(peer).equal and dict(kv.items()) == dict(peer.items())
+        kv.put("row", before["row"])
+        assert dict(kv.items()) == before
+        kv.close()
+        if not failing.fell:
+            break
+    assert refused
+
+
 @pytest.mark.parametrize("kind", ["write", "sync"])
 def test_a_failed_commit_is_told_to_nobody(place: Place, kind: str) -> None:
     """No listener, no feed, no peer hears of what may not be there."""

@@ -134,6 +134,7 @@ class Both:
         for key in KEYS:
             self.same(lambda s, key=key: dict(s.cells(key)))  # type: ignore[misc]
             self.same(lambda s, key=key: dict(s.context(key)))  # type: ignore[misc]
+            self.same(lambda s, key=key: [dict(part) for part in s.standing(key)])  # type: ignore[misc]
             self.same(lambda s, key=key: dict(s.past(key)))  # type: ignore[misc]
             self.same(lambda s, key=key: s.horizon(key))  # type: ignore[misc]
             dot = (dice.choice(REPLICAS), dice.randrange(1, 60))

@@ -4,6 +4,7 @@ No profile has a deadline: a duration is never a verdict.
 """
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,3 +28,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("long" if os.environ.get("CRDTKV_LAWS") == "long" else "fixed")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _tables_do_not_follow() -> Iterator[None]:
+    """What is in a file and when hangs on no thread, but where a test is about that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crdtkv.store.following.FRESH_S", None)
+        yield

@@ -51,6 +51,12 @@ class Checkpoint:
             if self._left or self._journal.size > JOURNAL_BYTES:
                 self.step()
 
+    def catch_up(self) -> bool:
+        """A step, if there is anything the tables do not have; whether there still is."""
+        if self._dirty or self._left:
+            self.step()
+        return bool(self._dirty or self._left)
+
     def step(self) -> None:
         """Write a few. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
         if not self._left:

@@ -24,6 +24,7 @@ _ALONE = {
     "parts of {!r:.200}, which is not in parts": "SELECT DISTINCT key FROM part WHERE key NOT IN "
     "(SELECT key FROM cell WHERE root IS NULL)",
     "a dot of {!r:.200}, which is not there": "SELECT DISTINCT key FROM dot WHERE key NOT IN (SELECT key FROM cell)",
+    "told of {!r:.200}, which is not there": "SELECT key FROM shown WHERE key NOT IN (SELECT key FROM cell)",
     "a context of {!r:.200} by itself, beside its row": "SELECT key FROM context WHERE key IN (SELECT key FROM cell)",
 }
 

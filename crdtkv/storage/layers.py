@@ -20,11 +20,12 @@ from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.index import Index, Place, placed
 from crdtkv.storage.journal import GROWTH, Change
-from crdtkv.storage.keyrows import ABSENT, Held
+from crdtkv.storage.keyrows import ABSENT, PLAIN, Held
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
+from crdtkv.storage.views import AS_IT_IS, Showing
 
 __all__ = ["Layers", "Old", "Unit"]
 
@@ -75,6 +76,7 @@ class Layers(Transactions):
         self._meta: dict[str, Any] = {}
         """Names whose row has changed since the tables have it; None: there is none."""
         self._undone: set[Unit] = set()
+        self._showing: Showing | None = None
 
     # cells
 
@@ -326,12 +328,16 @@ class Layers(Transactions):
         for table, name in units:
             if table == "key":
                 held = self._keys.dirty[name]
-                keys.append((name, held, *self._tables.write_key(name, held, held.changed or ())))
+                kind, dots = self._tables.write_key(name, held, held.changed or ())
+                keys.append((name, held, kind, dots))
+                self._tell_key(name, held, kind)
             elif table == "past":
                 self._write_past(name, self._pasts.dirty[name])
             else:
                 row = self._inbox.get(name) if table == "inbox" else self._meta[name]
                 self._tables.write(table, [((name,), row)])
+                if table == "inbox" and self._showing is not None:
+                    self._tables.tell("lost", (name,), None if row is None else self._showing.lost(name, row))
 
         def wrote() -> None:
             for name, held, kind, dots in keys:
@@ -346,7 +352,17 @@ class Layers(Transactions):
 
         return wrote
 
+    def _tell_key(self, key: str, held: Held, kind: int) -> None:
+        """A key that others cannot read where it stands, or could not, is told beside it."""
+        plain = kind == PLAIN and next(iter(held.cells))[1:-1].decode() in AS_IT_IS
+        if self._showing is not None and not (plain and held.kind in (ABSENT, PLAIN)):
+            self._tables.tell("shown", (key,), None if plain or kind == ABSENT else self._showing.key(key))
+
     def _write_past(self, key: str, old: Old) -> None:
+        if self._showing is not None:
+            for path in old.changed or ():
+                rows = old.rows.get(path)
+                self._tables.tell("was", (key, path), None if rows is None else self._showing.past(key, path, rows))
         self._tables.write("past", [((key, path), old.rows.get(path)) for path in sorted(old.changed or ())])
         self._tables.write("horizon", [((key,), None if old.horizon == NO_HORIZON else old.horizon)])
 

@@ -13,6 +13,7 @@ import os
 import platform
 import sqlite3
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext, suppress
@@ -21,7 +22,7 @@ from typing import Any
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
-from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
 from crdtkv.storage.journal import Journal
@@ -30,6 +31,7 @@ from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import SCHEMA, TABLES
+from crdtkv.storage.views import Showing
 from crdtkv.storage.witness import Witness
 
 __all__ = ["APPLICATION_ID", "CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
@@ -46,6 +48,9 @@ _UNSYNCED = "unsynced"
 
 _PACKED = "packed"
 """A row of meta: how many pages the file had when it was last packed."""
+
+_TOLD = "told"
+"""A row of meta: what the views say of keys that are not plain is there."""
 
 PACK_PAGES = 1_000
 """A file of fewer is not worth it."""
@@ -83,6 +88,8 @@ class SqliteStorage(Layers):
         self._witness: Witness | None = None
         self._loaded = False
         self._uncertain = self._unsynced = self._found_log = self._locked = False
+        self.stale = threading.Event()
+        """Set by a commit, and by the close: the tables may lag behind."""
         self._log = Log(Path(f"{self.path}-wal"))
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{self.path}-witness")
@@ -272,6 +279,8 @@ class SqliteStorage(Layers):
         try:
             self._checkpoint.changed(units | self._undone_units())
             self._checkpoint.follow(len(units))
+            if not self.stale.is_set():
+                self.stale.set()
         except sqlite3.Error:
             pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
         except BaseException:
@@ -397,6 +406,33 @@ class SqliteStorage(Layers):
         else:
             self._tables.write("meta", [((_UNSYNCED,), None)])
 
+    def attend(self, showing: Showing) -> None:
+        """From now on the views tell what `showing` says; of what a migration left untold, at once: O(that)."""
+        self._showing = showing
+        after: str | None = None if self._tables.one("meta", _TOLD) else ""
+        while after is not None:
+            self._db.execute("BEGIN IMMEDIATE")
+            keys = self._tables.untold(after, STEP_ROWS)
+            for key in keys:
+                self._tables.tell("shown", (key,), showing.key(key))
+            if not keys:
+                self._tables.write("meta", [((_TOLD,), True)])
+            self._db.execute("COMMIT")
+            after = keys[-1] if keys else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go of."""
+        return not self._loaded
+
+    def freshen(self) -> bool:
+        """Bring the tables a step nearer to what was committed last; whether there is more to do. O(STEP_ROWS)."""
+        if self.closed or self.doubtful or (self._undo and not self.committed):
+            return False
+        with suppress(sqlite3.Error):
+            return self._checkpoint.catch_up()
+        return False
+
     def faults(self) -> Iterator[str]:
         return faults(self._db, self._tables)
 
@@ -411,6 +447,7 @@ class SqliteStorage(Layers):
         finally:
             self._let_go()
             self._loaded = self._locked = False
+            self.stale.set()
 
     def _let_go(self) -> None:
         # (Only what is ours: in the log of one that is open elsewhere there is being written.)

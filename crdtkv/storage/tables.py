@@ -16,6 +16,7 @@ from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.show import show
 from crdtkv.storage.keyrows import ABSENT, PARTS, Held, Names, Row, dots_of, key_row, kind_of, read_key
 from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
+from crdtkv.storage.views import TOLD, VIEWS
 
 __all__ = ["COLUMNS", "PLACED", "SCHEMA", "TABLES", "Tables"]
 
@@ -41,10 +42,15 @@ SCHEMA = [
         for table, (columns, primary) in PLACED.items()
     ),
     "CREATE INDEX part_due ON part (due) WHERE due IS NOT NULL",
+    *(
+        f"CREATE TABLE {table} ({columns}, PRIMARY KEY ({primary})) WITHOUT ROWID"
+        for table, (columns, primary) in TOLD.items()
+    ),
+    *(f"CREATE VIEW {view} AS {statement}" for view, statement in VIEWS.items()),
 ]
 """All but the journal."""
 
-TABLES = {"cell", "dot", "name", *PLACED}
+TABLES = {"cell", "dot", "name", *PLACED, *TOLD}
 
 COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
 _KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
@@ -60,7 +66,7 @@ class Tables:
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._interned = Names(self._number, self._name)
-        self._empty: dict[str, bool] = {}
+        self._bare: dict[str, bool] = {}
 
     # keys
 
@@ -152,23 +158,14 @@ class Tables:
 
     def one(self, table: str, *where: Any) -> Any:
         """The row at `where` as plain data; None if there is none. Raises RowInvalid."""
-        if self._is_empty(table):
+        if self._is_bare(table):
             return None
         found = self._db.execute(_ONE[table], where).fetchone()
         return None if found is None else unpack_row(table, where, *found)
 
-    def _is_empty(self, table: str) -> bool:
-        """Whether a table that is asked of every new key is known to have no row at all. O(1) but the first time."""
-        empty = self._empty.get(table)
-        if empty is None:
-            asked = table in _ASKED
-            empty = asked and self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None
-            self._empty[table] = empty
-        return empty
-
     def rows(self, table: str, low: str = "", high: str | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """(where, row) of a table whose rows have one blob, in order, low <= the first of where < high."""
-        if self._is_empty(table):
+        if self._is_bare(table):
             return
         primary = PLACED[table][1]
         first = primary.split(", ")[0]
@@ -197,8 +194,28 @@ class Tables:
         if gone:
             self._db.executemany(f"DELETE FROM {table} WHERE {_at(primary)}", gone)
         if kept:
-            self._empty[table] = False
+            self._bare[table] = False
             self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(kept[0]))})", kept)
+
+    def _is_bare(self, table: str) -> bool:
+        """Whether a table is known to have no rows: who takes in many new keys asks for the past of each. O(1)."""
+        if table not in self._bare:
+            self._bare[table] = self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None
+        return self._bare[table]
+
+    def tell(self, table: str, where: tuple[Any, ...], row: tuple[Any, ...] | None) -> None:
+        """What a table for other programs says at a place; None: nothing."""
+        if row is None:
+            self._db.execute(f"DELETE FROM {table} WHERE {_at(TOLD[table][1])}", where)
+        else:
+            self._db.execute(
+                f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * (len(where) + len(row)))})", (*where, *row)
+            )
+
+    def untold(self, after: str, limit: int) -> list[str]:
+        """The next keys behind `after` that are not plain. O(limit) where most are not."""
+        words = "SELECT key FROM cell WHERE key > ? AND root IS NULL ORDER BY key LIMIT ?"
+        return [key for (key,) in self._db.execute(words, (after, limit))]
 
     # names
 
@@ -231,4 +248,3 @@ def _one(table: str) -> str:
 
 
 _ONE = {table: _one(table) for table in PLACED}
-_ASKED = ("context", "past", "horizon")

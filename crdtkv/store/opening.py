@@ -62,7 +62,9 @@ def open_store(
         _tell_of_copy(str(path), was, noted, replica)
         if colo is not None and colo_of(replica.state.id) != colo:
             raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
-        return Store(replica, namespace, history, purge_step_ms, quota_mb)
+        store = Store(replica, namespace, history, purge_step_ms, quota_mb)
+        _show(storage, store)
+        return store
     except BaseException as error:
         storage.close()  # a store that could not be opened locks nothing
         if isinstance(error, CrdtkvError):
@@ -86,6 +88,16 @@ def _sqlite(path: str | os.PathLike[str], durability: str, cache_mb: int) -> Sto
     from crdtkv.storage.sqlite import SqliteStorage
 
     return SqliteStorage(path, durability, cache_mb)
+
+
+def _show(storage: Storage, store: Store) -> None:
+    """The views of a file tell what the store shows."""
+    if not isinstance(storage, MemoryStorage):
+        from crdtkv.store.following import follow
+        from crdtkv.store.showing import showing
+
+        storage.attend(showing(store._replica))  # type: ignore[attr-defined]
+        follow(storage, store._lock)
 
 
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.storage import checkpoint
 from crdtkv.storage.base import Superseded
@@ -22,6 +23,8 @@ from crdtkv.storage.layers import Layers
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
+from crdtkv.store import showing
+from crdtkv.store.showing import as_json
 from crdtkv.strategies.roots import root_path
 from tests.colos import limited
 from tests.guards.mutation import Line, guards
@@ -326,3 +329,26 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
             made.write(*cells, partial(SqliteStorage.put_context, key="k", context=context))
             found = made.again()
             assert (dict(found.cells("k")), found.context("k")) == (wanted, context) and faults(found) == []
+
+
+@guards(
+    "A plain key is read where it stands. What only the store can read (documents, sets, counters, several siblings, a date) is written in its words beside it",
+    Line(Layers._tell_key, "not (plain and held.kind in (ABSENT, PLAIN))", "not plain"),
+    Line(Layers._tell_key, "None if plain or kind == ABSENT else self._showing.key(key)", "None"),
+    Line(Layers._tell_key, " in AS_IT_IS", " != ''"),
+    Line(showing._past_row, "payload is None or is_value(payload)", "False"),
+)
+def what_the_views_show_is_what_the_store_shows() -> None:
+    """A key that is plain, is not any more, and is again; one whose strategy alone knows how to read it."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        with crdtkv.open(path, colo="a") as kv, closing(sqlite3.connect(path)) as db:
+            for value in ("text", ["a"], "again"):
+                kv.put("k", value, strategy="lww")
+                kv.put("done", "yes", strategy="latch?order=no,yes")
+                kv.compact()
+                shown = db.execute("SELECT key, value FROM kv ORDER BY key").fetchall()
+                assert shown == [(e.key, as_json(e.value)) for e in kv.scan()]
+            assert [v for (v,) in db.execute("SELECT value FROM history WHERE key = 'k' ORDER BY time")] == [
+                as_json(r.value) for r in kv.history("k")
+            ]

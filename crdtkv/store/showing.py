@@ -1,0 +1,86 @@
+"""What the views of a store's file say of what only the store can read: JSON text of values, as they are now.
+
+Law of this room: it is told within a checkpoint, so it writes nothing, takes no lock, keeps
+nothing for later readers, and a key that cannot be told is left out, never in the way.
+"""
+
+from __future__ import annotations
+
+import base64
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from typing import Any
+
+from crdtkv.core import values
+from crdtkv.core.cells import is_value
+from crdtkv.core.clocks import stamp_ms
+from crdtkv.core.paths import STRATEGY
+from crdtkv.core.values import Blob
+from crdtkv.core.versions import format_version
+from crdtkv.replica.core import Replica
+from crdtkv.storage.base import Superseded
+from crdtkv.storage.views import AS_IT_IS, Showing
+from crdtkv.store.reading import Reading
+from crdtkv.store.selection import USER_KEYS
+
+__all__ = ["as_json", "showing"]
+
+_ROOTS = {STRATEGY + spec.encode() + b"\0" for spec in AS_IT_IS}
+
+
+def as_json(value: Any) -> str:
+    """JSON text of any value; a blob in it is `{"base64": ..., "content_type": ...}`.
+
+    >>> as_json([1, Blob(b"GIF", "image/gif")])
+    '[1,{"base64":"R0lG","content_type":"image/gif"}]'
+    """
+    return values.to_json(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Blob):
+        return {"base64": base64.b64encode(value.data).decode(), "content_type": value.content_type}
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def showing(replica: Replica) -> Showing:
+    """How the keys, the past and the inbox of `replica` are told."""
+    reading = Reading(replica, nullcontext(), lambda: None)
+
+    def key_row(key: str) -> tuple[Any, ...] | None:
+        if key < USER_KEYS:
+            return None
+        try:
+            entry = next(reading._passed([key], replica.now()), None)
+            if entry is None:
+                return None
+            conflicts = as_json(list(entry.conflicts)) if entry.conflicts else None
+            return (as_json(entry.value), entry.strategy, entry.version, entry.stamp, entry.expires, conflicts)
+        except Exception:  # a strategy or a merge function of a user's may raise anything
+            return None
+
+    return Showing(key_row, _past_row, _lost_row)
+
+
+def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> tuple[Any, ...] | None:
+    if key < USER_KEYS or path not in _ROOTS:
+        return None
+    found = []
+    for row in rows:
+        (replica, n), stamp, payload, *_ = row.sibling
+        if payload is None or is_value(payload):
+            value = None if payload is None else as_json(values.unpack(payload))
+            found.append([format_version(key, {replica: n}), replica, _time(stamp_ms(stamp)), value])
+    return (values.to_json(found),) if found else None
+
+
+def _time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _lost_row(id: str, row: Any) -> tuple[Any, ...] | None:
+    origin, _, stamp, _ = row["lost"]
+    value, winner = (None if row[part] is None else as_json(values.unpack(row[part])) for part in ("value", "winner"))
+    return (row["key"], row["where"], row["reason"], value, winner, origin, stamp_ms(stamp))

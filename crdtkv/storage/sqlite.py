@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Any
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.storage.backup import backup
 from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
@@ -332,24 +332,8 @@ class SqliteStorage(Layers):
         return int((pages - free) * each)
 
     def backup(self, path: Path) -> None:
-        """Synced, and there whole or not at all."""
-        for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):
-            if at.exists():
-                raise BadRequest(f"there is a file {str(at)!r} already; name one that is not there yet")
-        part = None
-        try:
-            handle, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-            os.close(handle)
-            self._stop_reading()
-            self._db.execute("VACUUM INTO ?", (part,))
-            _sync(Path(part))
-            os.link(part, path)
-            _sync(path.parent)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageFailed(f"cannot make {str(path)!r}: {error}", happened="no", next_step=_CHECK) from error
-        finally:
-            if part is not None:
-                Path(part).unlink(missing_ok=True)
+        self._stop_reading()
+        backup(self._db, path)
 
     def home(self) -> str:
         """Device, inode and machine."""
@@ -359,9 +343,11 @@ class SqliteStorage(Layers):
         return f"{found.st_dev}:{found.st_ino}:{name}"
 
     def note(self, words: str) -> None:
-        with suppress(OSError):  # what it says only ever lags behind
+        try:
             if self._witness is not None:
                 self._witness.note(words)
+        except OSError:
+            pass  # what it says only ever lags behind
         if self._uncertain:
             self._settle_name()
 
@@ -480,15 +466,6 @@ def _in_writing(error: sqlite3.Error) -> bool:
     """Whether a commit failed where its last bytes are written and synced: SQLite takes it back here, but who opens
     the file after a crash may find it whole."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
-
-
-def _sync(path: Path) -> None:
-    """A file's bytes, or a folder's names, are on the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 _open_here: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()

@@ -69,15 +69,14 @@ class Tables:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._bare: set[str] = set()
+        self._alone: set[str] = set()
         """The keys that have a context and no cells: few."""
-        self._past = False
-        """Whether there is any past, or horizon."""
         self._rows: list[Row] = []
         """Of keys, to be written at once."""
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._interned = Names(self._number, self._name)
+        self._bare: dict[str, bool] = {}
 
     # keys
 
@@ -86,7 +85,7 @@ class Tables:
         row = self._db.execute(_KEY, (key,)).fetchone()
         if row is not None:
             return self.held(row)
-        return Held({}, self.one("context", key) if key in self._bare else {})
+        return Held({}, self.one("context", key) if key in self._alone else {})
 
     def held(self, row: Row) -> Held:
         """What stands in a key, of its row. Raises RowInvalid."""
@@ -139,10 +138,10 @@ class Tables:
             self._rows.append(key_row(key, held, kind, dots, self._interned))
             if len(self._rows) >= _ROWS:
                 self.flush()
-        bare = kind == ABSENT and bool(held.context)
-        if bare or key in self._bare:
-            self.write("context", [((key,), held.context if bare else None)])
-            (self._bare.add if bare else self._bare.discard)(key)
+        alone = kind == ABSENT and bool(held.context)
+        if alone or key in self._alone:
+            self.write("context", [((key,), held.context if alone else None)])
+            (self._alone.add if alone else self._alone.discard)(key)
         return kind, dots
 
     def flush(self) -> None:
@@ -179,13 +178,15 @@ class Tables:
 
     def one(self, table: str, *where: Any) -> Any:
         """The row at `where` as plain data; None if there is none. Raises RowInvalid."""
-        columns, primary = PLACED[table]
-        blob = columns.split(", ")[len(where)].split()[0]
-        found = self._db.execute(f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}", where).fetchone()
+        if self._is_bare(table):
+            return None
+        found = self._db.execute(_ONE[table], where).fetchone()
         return None if found is None else unpack_row(table, where, *found)
 
     def rows(self, table: str, low: str = "", high: str | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
         """(where, row) of a table whose rows have one blob, in order, low <= the first of where < high."""
+        if self._is_bare(table):
+            return
         primary = PLACED[table][1]
         first = primary.split(", ")[0]
         above = "" if high is None else f"AND {first} < ?"
@@ -205,7 +206,7 @@ class Tables:
         """The rows of the past of a key, by path, and its horizon, as plain data. Raises RowInvalid."""
         rows: dict[bytes, Any] = {}
         horizon = None
-        if self._past:
+        if not (self._is_bare("past") and self._is_bare("horizon")):
             for path, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():
                 if path is None:
                     horizon = unpack_row("horizon", (key,), blob, checksum)
@@ -225,8 +226,14 @@ class Tables:
         if gone:
             self._db.executemany(f"DELETE FROM {table} WHERE {_at(primary)}", gone)
         if kept:
-            self._past = self._past or table in ("past", "horizon")
+            self._bare[table] = False
             self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(kept[0]))})", kept)
+
+    def _is_bare(self, table: str) -> bool:
+        """Whether a table is known to have no rows: who takes in many new keys asks for the past of each. O(1)."""
+        if table not in self._bare:
+            self._bare[table] = self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None
+        return self._bare[table]
 
     def tell(self, table: str, where: tuple[Any, ...], row: tuple[Any, ...] | None) -> None:
         """What a table for other programs says at a place; None: nothing."""
@@ -247,8 +254,7 @@ class Tables:
     def begin(self) -> None:
         """Before anything is read, and after a transaction that was undone. O(names)."""
         self._rows.clear()
-        self._bare = {key for (key,) in self._db.execute("SELECT key FROM context")}
-        self._past = any(self._db.execute(f"SELECT 1 FROM {t} LIMIT 1").fetchall() for t in ("past", "horizon"))
+        self._alone = {key for (key,) in self._db.execute("SELECT key FROM context")}
         self._names = dict(self._db.execute("SELECT id, name FROM name"))
         self._ids = {name: number for number, name in self._names.items()}
 
@@ -267,3 +273,12 @@ class Tables:
 
 def _at(primary: str) -> str:
     return " AND ".join(f"{column} = ?" for column in primary.split(", "))
+
+
+def _one(table: str) -> str:
+    columns, primary = PLACED[table]
+    blob = columns.split(", ")[len(primary.split(", "))].split()[0]
+    return f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}"
+
+
+_ONE = {table: _one(table) for table in PLACED}

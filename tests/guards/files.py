@@ -26,7 +26,7 @@ from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
-from crdtkv.storage.tables import Tables
+from crdtkv.storage.tables import SCHEMA, Tables
 from crdtkv.storage.witness import Witness
 from crdtkv.store import maintenance, opening
 from tests.colos import Colos, crash, limited, refuses
@@ -529,3 +529,17 @@ def a_log_whose_bits_changed_is_told_and_left_as_it_is() -> None:
         for _ in range(2):
             assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
         assert log.read_bytes() == altered
+
+
+@guards(
+    "Whether a table is known to have no rows",
+    Line(Tables.write, "self._bare[table] = False", "pass"),
+)
+def a_table_that_was_empty_is_asked_again() -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        for words in SCHEMA:
+            db.execute(words)
+        tables = Tables(db)
+        assert tables.one("context", "k") is None and list(tables.rows("past")) == []
+        tables.write("context", [(("k",), {"a~1": 1})])
+        assert tables.one("context", "k") == {"a~1": 1}

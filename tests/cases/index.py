@@ -138,7 +138,7 @@ CASES: dict[int, Case] = {
     20: Case(
         "what was read and then written wins, whatever the clocks",
         ("case-20-causality-before-clocks.txt",),
-        ("cells-a_record_names_all_that_its_writes_replaced-2",),
+        ("cells-a_record_names_all_that_its_writes_replaced-3",),
     ),
     21: Case(
         "a clock ten years ahead, and mended",
@@ -317,7 +317,7 @@ CASES: dict[int, Case] = {
         ("test_case_55",),
         (
             "belonging-whose_first_known_sponsor_is_out_is_out",
-            "cells-what_the_other_saw_and_replaced_goes",
+            "cells-what_the_other_saw_and_replaced_goes-2",
         ),
     ),
     56: Case(

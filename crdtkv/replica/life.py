@@ -311,6 +311,7 @@ def leave(replica: Replica) -> None:
         replica.state.left = True
 
     transact(replica, act)
+    replica.storage.sync()  # forgotten in a power cut, it would come back unasked
 
 
 def evict(replica: Replica, colo: str) -> list[str]:

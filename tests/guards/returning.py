@@ -415,6 +415,22 @@ def what_was_minted_anew_is_not_once_more_after_a_power_cut() -> None:
 
 
 @guards(
+    "forgotten in a power cut, it would come back unasked",
+    Line(life.leave, "replica.storage.sync()", "pass"),
+)
+def who_has_left_stays_out_after_a_power_cut() -> None:
+    colos = Disks("x", "e")
+    x, e = colos["x"], colos["e"]
+    colos.meet()
+    synced = synced_of(colos, "e")
+    e.leave()
+    arrive(x, e._replica.recent[-1][1])
+    e = power_cut(colos, "e", synced)
+    e.sync(x)
+    assert e.id not in e.members and refuses(NotAMember, lambda: e.put("k", 1))
+
+
+@guards(
     "what it was in is not shown",
     Line(pending._why_lost, "if not place.inside:", "if False:"),
 )

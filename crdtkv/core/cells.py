@@ -293,8 +293,9 @@ def due(path: bytes, cell: Cell) -> Stamp | None:
     Order cells always may: they go with an element that may have gone before them.
     """
     for s in cell:
-        if not is_live(s[2]):
-            break
+        payload = s[2]
+        if payload is None or (payload[:1] == b"\xc1" and len(payload) != 2):
+            break  # not is_live
     else:
         # (What has one component is no order cell.)
         if not cell or path.find(b"\0") + 1 == len(path) or last_tag(path) != ORDER:

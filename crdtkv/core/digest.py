@@ -16,7 +16,7 @@ import xxhash
 
 from crdtkv.core.cells import Cell, Context
 
-__all__ = ["MODULUS", "cell_digest", "context_digest", "digest_change", "entry_digest", "key_digest"]
+__all__ = ["MODULUS", "cell_digest", "context_digest", "digest_change", "entry_change", "key_digest"]
 
 MODULUS = 1 << 128
 
@@ -56,6 +56,7 @@ def context_digest(key: str, context: Context) -> int:
     return sum(_hash(_pack((key, r, n))) for r, n in context.items())
 
 
-def entry_digest(key: str, replica: str, n: int) -> int:
-    """What one entry of a key's context adds to the digest."""
-    return _hash(_pack((key, replica, n)))
+def entry_change(key: str, replica: str, old: int | None, n: int) -> int:
+    """What becomes of the digest when the entry of `replica` in a key's context is n that was `old`."""
+    new = _hash(_pack((key, replica, n)))
+    return new if old is None else new - _hash(_pack((key, replica, old)))

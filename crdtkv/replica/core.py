@@ -13,7 +13,7 @@ from typing import Any
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_digest
+from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_change
 from crdtkv.core.state import State
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
@@ -194,16 +194,18 @@ class Replica:
             self.storage.put_context(key, dict(context))
             self.memos.touched(key)
 
-    def touch(self, key: str, dot: Dot) -> None:
-        """`dot` is the last of its replica in the key's context. As `set_context`; O(1)."""
+    def touch(self, key: str, dot: Dot) -> Context:
+        """`dot` is the last of its replica in the key's context, which is returned. As `set_context`; O(1)."""
         context = self.storage.context(key)
         replica, n = dot
         old = context.get(replica)
         if old != n:
-            change = entry_digest(key, replica, n) - (0 if old is None else entry_digest(key, replica, old))
-            self.state.digest = (self.state.digest + change) % MODULUS
-            self.storage.put_context(key, {**context, replica: n})
+            state = self.state
+            state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS
+            context = {**context, replica: n}
+            self.storage.put_context(key, context)
             self.memos.touched(key)
+        return context
 
     # time
 

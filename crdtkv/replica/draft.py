@@ -197,8 +197,8 @@ class Draft:
             # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = {}
 
-    def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> None:
-        """`_write` of a live payload by who has seen all that stands at its place."""
+    def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> Context:
+        """`_write` of a live payload by who has seen all that stands at its place; the key's context after it."""
         replica, dot = self.replica, self.dot
         gone: Iterable[Sibling] = ()
         if not old:
@@ -213,7 +213,7 @@ class Draft:
         replica.change_cell(key, path, old, (own,))
         if gone:
             past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
-        replica.touch(key, dot)
+        return replica.touch(key, dot)
 
     # bases
 
@@ -299,9 +299,11 @@ class Draft:
         self.replica.set_cell(key, path, cell, by=self.dot)
 
     def _touching(self, key: str, path: bytes) -> None:
+        state = self.replica.state
         if key not in self.keys:
             self.keys.add(key)
-            past.note_floor(self.replica.storage, key, self.dot, self.replica.state.vector, self.replica.state.floor)
+            if state.floor:
+                past.note_floor(self.replica.storage, key, self.dot, state.vector, state.floor)
         self.touched[key, path] = None
 
     def _sweep(self, key: str, write: Write) -> None:

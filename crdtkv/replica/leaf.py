@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from crdtkv.core.cells import Context
 from crdtkv.core.paths import STRATEGY, first
 from crdtkv.replica.draft import Draft
 from crdtkv.storage.base import NO_HORIZON
@@ -28,8 +29,8 @@ _known: dict[bytes, Strategy] = {}
 """By the path of its cell."""
 
 
-def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes] | None:
-    """`key` shows `value`: its strategy's spec, and the value packed. None: nothing was done, it is for the long way.
+def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes, Context] | None:
+    """`key` shows `value`: its strategy's spec, the value packed, its context. None: nothing was done.
 
     O(value). Raises as the long way does.
     """
@@ -43,8 +44,7 @@ def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes] | None:
         if payload is None:
             return None
         draft.begin_first(key)
-        draft.put_leaf(key, root_path(chosen.spec), (), payload)
-        return chosen.spec, payload
+        return chosen.spec, payload, draft.put_leaf(key, root_path(chosen.spec), (), payload)
     if len(cells) > 1 or rule.require_base:
         return None
     for path, cell in cells.items():
@@ -56,8 +56,8 @@ def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes] | None:
         if payload is None:
             return None
         if payload:
-            draft.put_leaf(key, path, cell, payload)
-        return found.spec, payload or old or b""
+            return found.spec, payload, draft.put_leaf(key, path, cell, payload)
+        return found.spec, old or b"", storage.context(key)
     return None
 
 

@@ -66,6 +66,7 @@ class Layers(Transactions):
         self._tables = Tables(db)
         self._keys: Layer[Held] = Layer(self._read_key, _weight_of_key, cache_bytes * 5 // 6)
         self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
+        self._dirty_keys = self._keys.dirty
         self._index = Index()
         """Of the cells that have changed since the tables have their keys."""
         self._new: SortedSet = SortedSet()
@@ -80,7 +81,8 @@ class Layers(Transactions):
     # cells
 
     def cells(self, key: str) -> Cells:
-        return self._keys.of(key).cells
+        held = self._dirty_keys.get(key)
+        return (self._keys.of(key) if held is None else held).cells
 
     def standing(self, key: str) -> tuple[Cells, Context]:
         held = self._keys.of(key)
@@ -151,7 +153,8 @@ class Layers(Transactions):
     # what goes with a key
 
     def context(self, key: str) -> Context:
-        return self._keys.of(key).context
+        held = self._dirty_keys.get(key)
+        return (self._keys.of(key) if held is None else held).context
 
     def put_context(self, key: str, context: Context) -> None:
         self._undo.append(("context", key, self._keys.of(key).context))
@@ -283,6 +286,8 @@ class Layers(Transactions):
 
     def _undone_units(self) -> set[Unit]:
         """What transactions that were undone have left dirty; told once."""
+        if not self._undone:
+            return set()
         kept: dict[str, Container[str]] = {
             "key": self._keys.dirty, "past": self._pasts.dirty, "meta": self._meta, "inbox": (),
         }  # fmt: skip

@@ -74,7 +74,8 @@ def growth_of(old: tuple[Superseded, ...], new: tuple[Superseded, ...] | None) -
     """
     if not old or not new:
         return None
-    cut = next((i for i, row in enumerate(old) if row is new[0]), len(old))
+    first = new[0]
+    cut = 0 if old[0] is first else next((i for i, row in enumerate(old) if row is first), len(old))
     left = old[cut:]
     if not left or new[: len(left)] != left:
         return None

@@ -342,9 +342,11 @@ class SqliteStorage(Layers):
         return f"{found.st_dev}:{found.st_ino}:{name}"
 
     def note(self, words: str) -> None:
-        with suppress(OSError):  # what it says only ever lags behind
+        try:
             if self._witness is not None:
                 self._witness.note(words)
+        except OSError:
+            pass  # what it says only ever lags behind
         if self._uncertain:
             self._settle_name()
 

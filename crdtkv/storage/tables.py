@@ -161,9 +161,7 @@ class Tables:
         """The row at `where` as plain data; None if there is none. Raises RowInvalid."""
         if self._is_bare(table):
             return None
-        columns, primary = PLACED[table]
-        blob = columns.split(", ")[len(where)].split()[0]
-        found = self._db.execute(f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}", where).fetchone()
+        found = self._db.execute(_ONE[table], where).fetchone()
         return None if found is None else unpack_row(table, where, *found)
 
     def rows(self, table: str, low: str = "", high: str | None = None) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -242,3 +240,12 @@ class Tables:
 
 def _at(primary: str) -> str:
     return " AND ".join(f"{column} = ?" for column in primary.split(", "))
+
+
+def _one(table: str) -> str:
+    columns, primary = PLACED[table]
+    blob = columns.split(", ")[len(primary.split(", "))].split()[0]
+    return f"SELECT {blob}, checksum FROM {table} WHERE {_at(primary)}"
+
+
+_ONE = {table: _one(table) for table in PLACED}

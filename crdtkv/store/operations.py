@@ -78,8 +78,7 @@ class Operations(PlainMapping):
         done = leaf.put(draft, key, value)
         if done is None:
             return self._writing(key, Operation("put", (value,)), None, None, None, whole=True)(draft)
-        spec, payload = done
-        said = self._replica.storage.context(key)
+        spec, payload, said = done
         return Receipt(key, said, spec, self._fate, partial(values.unpack, payload))
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:

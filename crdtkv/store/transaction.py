@@ -43,7 +43,8 @@ class Transaction(Operations):
         self._thread = threading.get_ident()
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
-        self._check()
+        if self._store._draft is not self._open or threading.get_ident() != self._thread:
+            self._check()
         return act(self._open)
 
     def _check(self) -> None:

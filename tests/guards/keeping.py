@@ -77,8 +77,8 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     Line(digest.digest_change, "change -= _hash(place + _pack(sibling))", "pass"),
     Line(digest.digest_change, "place = _pack((key, path))", "place = _pack(key)"),
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
-    Line(Replica.touch, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
-    Line(Replica.touch, "(0 if old is None else entry_digest(key, replica, old))", "0"),
+    Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),
+    Line(digest.entry_change, "new - _hash(_pack((key, replica, old)))", "new"),
     Line(digest.cell_digest, "place = _pack((key, path))", "place = _pack(key)"),
     Line(digest.context_digest, "_pack((key, r, n))", "_pack((key, r))"),
 )

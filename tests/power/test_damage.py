@@ -221,3 +221,11 @@ def test_a_frame_torn_over_what_failed_is_no_damage(alone: Killed) -> None:
     alone.lay(wal=bytes(log))
     with crdtkv.open(alone.path, colo="lhr") as kv:
         assert kv.check() == [] and dict(kv.items()) in alone.twins
+
+
+def test_a_log_that_was_being_begun_anew_is_no_damage(alone: Killed) -> None:
+    """Half of its new header is there, over the frames of before, which the file has."""
+    log = alone.files["-wal"]
+    alone.lay(wal=log[:12] + b"\0\0\0\x63" + log[16:])
+    with crdtkv.open(alone.path, colo="lhr") as kv:
+        assert kv.check() == [] and dict(kv.items()) in alone.twins

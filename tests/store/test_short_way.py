@@ -80,7 +80,8 @@ class Pair:
             case "based":
                 return kv.put(key, value, base=self.versions.get(key)).value
             case "lww":
-                return kv.put(key, value, strategy="lww").version
+                receipt = kv.put(key, value, strategy="lww")
+                return receipt.version, receipt.value, receipt.strategy
             case "patch":
                 return kv.patch(key, {"y": 1}).value
             case "wait":

@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from crdtkv.storage.rows import RowInvalid
@@ -45,16 +44,18 @@ class Log:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """It is as it was after this: SQLite removes it when it closes, whatever it passed over in it."""
-        if not self.size():
-            yield
-            return
-        with tempfile.NamedTemporaryFile(dir=self.path.parent, prefix=f"{self.path.name}.", delete=False) as copy:
-            copy.write(self.path.read_bytes())
+        """It is there after this as it was: SQLite removes it when it closes, whatever it passed over in it."""
+        other = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        if self.size():
+            with suppress(OSError):  # (a file system without links)
+                os.link(self.path, other)
         try:
             yield
         finally:
-            os.replace(copy.name, self.path)
+            if self.path.exists():
+                other.unlink(missing_ok=True)
+            elif other.exists():
+                os.replace(other, self.path)
 
     def _commits_after(self, sound: int) -> int | None:
         """The first frame after the `sound` ones that ends a commit behind which another goes on."""

@@ -317,7 +317,7 @@ CASES: dict[int, Case] = {
         ("test_case_55",),
         (
             "belonging-whose_first_known_sponsor_is_out_is_out",
-            "cells-a_record_names_all_that_its_writes_replaced-2",
+            "cells-what_the_other_saw_and_replaced_goes-2",
         ),
     ),
     56: Case(

@@ -12,12 +12,16 @@ from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.lww import Lww
 from crdtkv.strategies.roots import root_path
 from tests.colos import Colos, arrive, cut, outbox, record
-from tests.guards.mutation import Line, guards
+from tests.guards.mutation import Both, Line, guards
 
 
 @guards(
     "keep what both have, and what one has and the other has not seen",
     Line(joins.join_cells, "if s.dot in in_theirs or not covers(their_vector, s.dot)", "if True"),
+    Both(
+        Line(joins.join_cells, "if s.dot in in_theirs or not covers(their_vector, s.dot)", "if True"),
+        Line(usual.succeeds, "if len(theirs) != 1 or len(mine) > 1:", "if True:"),
+    ),
 )
 def what_the_other_saw_and_replaced_goes() -> None:
     """b puts 2 over the 0 and 1 it had seen: who joins b's cell keeps neither."""

@@ -410,10 +410,10 @@ def who_lacks_what_was_purged_is_sent_all_there_is() -> None:
 
 
 @guards(
-    "What lacks there would never come from elsewhere",
+    "Where they differ, and his own cells add up to his, nothing of it is taken",
     Line(exchange._compare, "if message.keys and _is_sound(replica):", "if False:"),
 )
-def what_acolo_has_lost_is_not_taken_for_what_it_has() -> None:
+def what_a_colo_has_lost_is_not_taken_for_what_it_has() -> None:
     """A cell is gone from a disk. Who joins, and who had seen less, takes nothing, and then all from another."""
     for joins in (False, True):
         colos = Disks("a", "b", "c")

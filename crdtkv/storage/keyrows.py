@@ -32,6 +32,7 @@ __all__ = [
     "Held",
     "Names",
     "Row",
+    "stamp_column",
     "dots_of",
     "due_of",
     "key_row",
@@ -104,10 +105,11 @@ def kind_of(held: Held) -> int:
 
 
 def _is_plain(path: bytes, sibling: Sibling, context: Context) -> bool:
-    (replica, n), _, payload, parents, lost = sibling
+    (replica, n), stamp, payload, parents, lost = sibling
     return (
         payload is not None
         and payload[:1] != b"\xc1"
+        and stamp <= _MAX
         and context == {replica: n}
         and not lost
         and (not parents or (len(parents) == 1 and parents[0][0] == replica))
@@ -153,7 +155,12 @@ def dots_of(cells: Iterable[Cell], over: Iterable[Dot] = ()) -> tuple[Dot, ...]:
 
 def due_of(cells: Iterable[tuple[bytes, Cell]]) -> Stamp | None:
     """From which purge floor on one of these cells may be dropped."""
-    return min((when for path, cell in cells if (when := due(path, cell)) is not None), default=None)
+    return stamp_column(min((when for path, cell in cells if (when := due(path, cell)) is not None), default=None))
+
+
+def stamp_column(when: Stamp | None) -> Stamp | None:
+    """The stamp that stands in a column: SQLite's integers end at half of what stamps do, in the year 6429."""
+    return None if when is None else min(when, _MAX)
 
 
 def read_key(row: Row, names: Names, parts: Callable[[str], dict[bytes, Cell]]) -> Held:

@@ -38,7 +38,7 @@ class Log:
         broken = self._commits_after(sound)
         if broken is not None:
             raise RowInvalid(
-                f"frame {broken} of {self.path.name} or one before it has changed, and commits follow; put a backup in "
+                f"a frame of {self.path.name} before the {broken}th has changed, and commits follow; put a backup in "
                 f"its place, or remove {self.path.name} to go on without what it holds"
             )
 
@@ -58,7 +58,10 @@ class Log:
                 os.replace(other, self.path)
 
     def _commits_after(self, sound: int) -> int | None:
-        """The first frame after the `sound` ones that ends a commit behind which another goes on."""
+        """The first frame after the `sound` ones that is a commit, by those before and behind it.
+
+        Both: of a commit that failed frames are left, and the next one may be torn over them.
+        """
         data = self.path.read_bytes()
         if len(data) < _HEADER:
             return None
@@ -66,10 +69,11 @@ class Log:
         if magic not in (_LITTLE, _BIG) or not page:
             return None
         size = _FRAME + page
-        for at in range(_HEADER + sound * size, len(data) - 2 * size + 1, size):
-            one, other = data[at : at + size], data[at + size : at + 2 * size]
-            if _ends_commit(one, salts) and _follows(other, one, salts, magic):
-                return (at - _HEADER) // size + 1
+        frames = [data[at : at + size] for at in range(_HEADER + sound * size, len(data) - size + 1, size)]
+        for n, (before, frame, behind) in enumerate(zip(frames, frames[1:], frames[2:], strict=False), sound + 2):
+            commits = _ends_commit(frame, salts) and _follows(frame, before, salts, magic)
+            if commits and _follows(behind, frame, salts, magic):
+                return n
         return None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from crdtkv.core.cells import Cell, due
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.show import show
-from crdtkv.storage.keyrows import ABSENT, PARTS, Held, Names, Row, dots_of, key_row, kind_of, read_key
+from crdtkv.storage.keyrows import ABSENT, PARTS, Held, Names, Row, dots_of, key_row, kind_of, read_key, stamp_column
 from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
@@ -104,7 +104,8 @@ class Tables:
         return found
 
     def due(self, floor: Stamp) -> list[str]:
-        """The keys that have a cell that may be dropped at `floor`. O(answer)."""
+        """The keys that have a cell that may be dropped at `floor`, and a few of year 6429. O(answer)."""
+        floor = stamp_column(floor) or 0
         return [key for (key,) in self._db.execute(_DUE, (floor, floor))]
 
     def write_key(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[int, tuple[Dot, ...]]:
@@ -140,7 +141,7 @@ class Tables:
         rows = []
         for path, cell in cells:
             if cell:
-                when = due(path, cell)
+                when = stamp_column(due(path, cell))
                 blob, checksum = pack_row("part", (key, path, when), cell)
                 rows.append((key, path, blob, when, checksum))
         self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)", rows)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import copy
@@ -25,7 +25,7 @@ from crdtkv.store.group import Group, Turn
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
-from crdtkv.store.quota import Quota
+from crdtkv.store.quota import Minted, Quota
 from crdtkv.store.results import Fate
 from crdtkv.store.transaction import Transaction
 
@@ -151,14 +151,20 @@ class Committing(Operations, Membership):
         with self._lock:
             turns = take()
             if len(turns) == 1:
-                turns[0].value = self._run_alone(turns[0].act)
+                try:
+                    turns[0].value = self._run_alone(turns[0].act)
+                except BaseException as error:
+                    turns[0].error = error  # (who leads may be another: one that was cancelled)
+                    raise
                 return
             begun = False
             try:
                 self._begin()
                 with self._replica.transaction():
                     begun = True
-                    made = [self._take_turn(turn) for turn in turns]
+                    made: list[Minted | None] = []
+                    for turn in turns:
+                        made.append(self._take_turn(turn, made))
                     if all(turn.error for turn in turns):
                         raise _NothingDone
             except _NothingDone:
@@ -172,15 +178,15 @@ class Committing(Operations, Membership):
                 self._replica.minted(each)
             self._tell()
 
-    def _take_turn(self, turn: Turn[Any]) -> tuple[Record, bytes] | None:
-        """Inside a transaction: what was asked for is done, or undone by itself."""
+    def _take_turn(self, turn: Turn[Any], before: Iterable[Minted | None]) -> Minted | None:
+        """Inside a transaction: what was asked for is done, or undone by itself. `before`: what others of it did."""
         self._fate = Fate()
         try:
             with self._replica.step():
                 self._draft = draft = Draft(self._replica, self._rule_of)
                 turn.value = turn.act(draft)
                 made = draft.record()
-                self._quota.check(made)
+                self._quota.check(made, before)
                 return made
         except Exception as error:
             turn.error = error

@@ -7,13 +7,17 @@ more from others would not be equal to them any longer.)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from crdtkv.core.cells import is_live
 from crdtkv.core.wire import Record
 from crdtkv.errors import QuotaExceeded
 from crdtkv.replica.members import SYSTEM
 from crdtkv.storage.base import Storage
 
-__all__ = ["Quota"]
+__all__ = ["Minted", "Quota"]
+
+Minted = tuple[Record, bytes]
 
 _MB = 1_000_000
 
@@ -25,11 +29,14 @@ class Quota:
         self._storage = storage
         self._limit = None if limit_mb is None else int(limit_mb * _MB)
 
-    def check(self, made: tuple[Record, bytes] | None) -> None:
-        """Raise QuotaExceeded if this transaction adds to what is full. O(its writes)."""
+    def check(self, made: Minted | None, before: Iterable[Minted | None] = ()) -> None:
+        """Raise QuotaExceeded if this transaction adds to what is full. O(its writes).
+
+        `before`: what shares its commit and the storage's size does not have yet.
+        """
         if self._limit is None or made is None or not _adds(made[0]):
             return
-        size = self._storage.size()
+        size = self._storage.size() + sum(len(other[1]) for other in before if other is not None)
         if size + len(made[1]) > self._limit:
             raise QuotaExceeded(
                 f"the store has {size:,} bytes and this write {len(made[1]):,}; its quota is {self._limit:,}"

@@ -7,6 +7,7 @@ nothing for later readers, and a key that cannot be told is left out, never in t
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,11 @@ from crdtkv.store.reading import Reading
 from crdtkv.store.selection import USER_KEYS
 
 __all__ = ["as_json", "showing"]
+
+_Row = tuple[Any, ...] | None
+
+_LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999, beyond which SQL has no time either."""
 
 _ROOTS = {STRATEGY + spec.encode() + b"\0" for spec in AS_IT_IS}
 
@@ -49,22 +55,27 @@ def showing(replica: Replica) -> Showing:
     """How the keys, the past and the inbox of `replica` are told."""
     reading = Reading(replica, nullcontext(), lambda: None)
 
-    def key_row(key: str) -> tuple[Any, ...] | None:
-        if key < USER_KEYS:
+    def key_row(key: str) -> _Row:
+        entry = next(reading._passed([key], replica.now()), None) if key >= USER_KEYS else None
+        if entry is None:
             return None
+        conflicts = as_json(list(entry.conflicts)) if entry.conflicts else None
+        return (as_json(entry.value), entry.strategy, entry.version, entry.stamp, entry.expires, conflicts)
+
+    return Showing(_or_not(key_row), _or_not(_past_row), _or_not(_lost_row))
+
+
+def _or_not(tell: Callable[..., _Row]) -> Callable[..., _Row]:
+    def told(*where: Any) -> _Row:
         try:
-            entry = next(reading._passed([key], replica.now()), None)
-            if entry is None:
-                return None
-            conflicts = as_json(list(entry.conflicts)) if entry.conflicts else None
-            return (as_json(entry.value), entry.strategy, entry.version, entry.stamp, entry.expires, conflicts)
-        except Exception:  # a strategy or a merge function of a user's may raise anything
+            return tell(*where)
+        except Exception:  # a strategy or a merge function of a user's may raise anything, a payload be none
             return None
 
-    return Showing(key_row, _past_row, _lost_row)
+    return told
 
 
-def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> tuple[Any, ...] | None:
+def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> _Row:
     if key < USER_KEYS or path not in _ROOTS:
         return None
     found = []
@@ -76,11 +87,13 @@ def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> tuple[Any,
     return (values.to_json(found),) if found else None
 
 
-def _time(ms: int) -> str:
+def _time(ms: int) -> str | None:
+    if ms > _LAST_MS:  # (a stamp goes further than dates do)
+        return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _lost_row(id: str, row: Any) -> tuple[Any, ...] | None:
+def _lost_row(id: str, row: Any) -> _Row:
     origin, _, stamp, _ = row["lost"]
     value, winner = (None if row[part] is None else as_json(values.unpack(row[part])) for part in ("value", "winner"))
     return (row["key"], row["where"], row["reason"], value, winner, origin, stamp_ms(stamp))

@@ -511,13 +511,13 @@ def what_is_written_behind_what_was_not_synced_is_kept() -> None:
     Line(SqliteStorage._let_go, "self._locked and not self._loaded", "False"),
 )
 def a_log_whose_bits_changed_is_told_and_left_as_it_is() -> None:
-    """A frame of the first of two commits: SQLite would show neither, and remove the log."""
+    """A frame of the first of four commits: SQLite would show none of them, and remove the log."""
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
         log = Path(f"{colo.path}-wal")
         at = log.stat().st_size + 100
-        colo.kv.put("k", 1)
-        colo.kv.put("k", 2)
+        for n in range(4):
+            colo.kv.put("k", n)
         colo.kill()
         altered = bytearray(log.read_bytes())
         altered[at] ^= 1

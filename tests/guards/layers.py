@@ -14,7 +14,7 @@ import pytest
 
 import crdtkv
 from crdtkv.core.cells import Sibling
-from crdtkv.storage import checkpoint
+from crdtkv.storage import checkpoint, keyrows
 from crdtkv.storage.base import Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.journal import Journal
@@ -329,6 +329,30 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
             made.write(*cells, partial(SqliteStorage.put_context, key="k", context=context))
             found = made.again()
             assert (dict(found.cells("k")), found.context("k")) == (wanted, context) and faults(found) == []
+
+
+@guards(
+    "SQLite's integers end at half of what stamps do",
+    Line(keyrows.stamp_column, "min(when, _MAX)", "when"),
+    Line(keyrows._is_plain, "and stamp <= _MAX", ""),
+    Line(Tables.due, "floor = stamp_column(floor) or 0", "pass"),
+    Line(Tables._write_parts, "when = stamp_column(due(path, cell))", "when = due(path, cell)"),
+)
+def a_clock_that_is_thousands_of_years_ahead() -> None:
+    late = (1 << 63) + 5
+    cells = {path: (sibling(1, None)._replace(stamp=late),) for path in (ROOT + b"%02d" % n for n in range(17))}
+    with file() as made:
+        made.put("plain", sibling(1)._replace(stamp=late))
+        made.put("deleted", sibling(2, None)._replace(stamp=late))
+        made.write(*(partial(SqliteStorage.put_cell, key="parts", path=p, cell=cell) for p, cell in cells.items()))
+        try:
+            made.storage.settle()
+            found = made.again()
+            due = [len(found.due(floor)) for floor in (1, late - 1, late)]
+        except OverflowError as error:
+            raise AssertionError("the file cannot hold it") from error
+        assert (dict(found.cells("parts")), found.cells("plain")[ROOT][0].stamp) == (cells, late)
+        assert due == [0, 0, 18] and faults(found) == []
 
 
 @guards(

@@ -65,6 +65,7 @@ def nothing_of_an_undone_group_is_said() -> None:
 @guards(
     "One that is cancelled in time is not done.",
     Line(group._Submitted.begins, "return self.future.set_running_or_notify_cancel()", "return True"),
+    Line(Committing._commit, "turns[0].error = error", "pass"),
 )
 def what_is_cancelled_in_time_is_not_done() -> None:
     colos = Colos("a")
@@ -73,6 +74,10 @@ def what_is_cancelled_in_time_is_not_done() -> None:
         one, other = (a.submit(lambda t, k=k: t.put(k, 1)) for k in ("x", "y"))
         assert one.cancel()
     assert other.result().value == 1 and "x" not in a
+    with a.transaction():
+        one, wrong = (a.submit(lambda t, v=v: t.put("z", v)) for v in (1, object()))
+        assert one.cancel()
+    assert isinstance(wrong.exception(), crdtkv.CrdtkvError), "not of the one who was to lead"
 
 
 @guards(
@@ -87,13 +92,26 @@ def somebody_leads_after_all_have_gone() -> None:
 
 
 @guards(
+    "what shares its commit and the storage's size does not have yet.",
+    Line(Committing._commit, "self._take_turn(turn, made)", "self._take_turn(turn, [])"),
+    Line(Committing._take_turn, "self._quota.check(made, before)", "self._quota.check(made)"),
+)
+def those_who_share_a_commit_share_the_room() -> None:
+    a = Colos("a")["a"]
+    a._replica.storage.size = lambda: 0  # type: ignore[method-assign]
+    a._quota = Quota(a._replica.storage, 0.1)
+    found = at_once(a, *[lambda k=k: a.put(k, "x" * 40_000) for k in "wxyz"])
+    assert [isinstance(f, QuotaExceeded) for f in found] == [False, False, False, True], "the first commits alone"
+
+
+@guards(
     "a write that adds something is refused whole before it is committed, with the figures; reads, deletes and what "
     "other colos wrote go on.",
     Line(Quota.check, "if size + len(made[1]) > self._limit:", "if False:"),
     Line(quota._adds, "is_live(write.payload) and", ""),
     Line(quota._adds, "and not write.key.startswith(SYSTEM)", ""),
     Line(_Open.__exit__, "store._quota.check(made)", "pass"),
-    Line(Committing._take_turn, "self._quota.check(made)", "pass"),
+    Line(Committing._take_turn, "self._quota.check(made, before)", "pass"),
 )
 def a_full_store_takes_nothing_more() -> None:
     colos = Colos("a", "b", "c")

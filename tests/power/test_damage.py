@@ -150,12 +150,12 @@ def frames(log: bytes) -> Iterator[int]:
             yield at
 
 
-def test_a_bit_in_any_frame_but_of_the_last_commit(alone: Killed) -> None:
+def test_a_bit_in_any_frame_but_of_the_last_commits(alone: Killed) -> None:
     """Whichever it is, commits follow it that were acknowledged: it is not opened, however often it is tried."""
     log = alone.files["-wal"]
     *_, last_but_one, _ = (at for at in frames(log) if log[at + 4 : at + 8] != bytes(4))
     for at in frames(log):
-        if at > last_but_one:
+        if at >= last_but_one:
             break
         altered = bytearray(log)
         altered[at + 100] ^= 1

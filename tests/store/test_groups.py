@@ -195,6 +195,15 @@ def test_what_is_cancelled_in_time_is_not_done(kv: crdtkv.Store) -> None:
     assert sorted(kv) == ["k1", "k3"]
 
 
+def test_what_fails_is_told_although_the_one_who_was_to_lead_is_cancelled(kv: crdtkv.Store) -> None:
+    with kv.transaction():
+        lead, wrong = kv.submit(lambda t: t.put("a", 1)), kv.submit(lambda t: t.counter("b").add(0.5))
+        assert lead.cancel()
+    with pytest.raises(crdtkv.CrdtkvError):
+        wrong.result()
+    assert list(kv) == []
+
+
 def test_more_than_may_wait_is_refused(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crdtkv.store.group.MAX_WAITING", 3)
     with kv.transaction():

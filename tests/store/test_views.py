@@ -132,3 +132,23 @@ def test_a_function_that_fails_is_in_nobodys_way(path: Path) -> None:
         kv.put("l", "x")
         kv.compact()
         assert [row["key"] for row in view(path, "kv")] == ["l"] and kv["k"] == [2]
+
+
+def test_what_no_calendar_has_or_cannot_be_read_is_in_nobodys_way(path: Path) -> None:
+    """A colo whose clock is thousands of years ahead, and a payload of a later release: in the past of a key."""
+    far = 270_000_000_000.0
+    with crdtkv.open(path, colo="lhr") as kv, crdtkv.open(colo="sin", clock=lambda: far) as sin:
+        kv.sync(sin)
+        for store in (kv, sin, kv):
+            sin._replica.offsets.clear()
+            store.put("k", store.colo, strategy="lww")
+            kv.sync(sin)
+        kv.put("odd", 1, strategy="lww")
+        with kv._replica.transaction():
+            ((place, (sibling,)),) = kv._replica.storage.cells("odd").items()
+            kv._replica.set_cell("odd", place, (sibling._replace(payload=b"\xc0\xc0"),))
+        kv.put("odd", 2, strategy="lww")
+        kv.put("odd", ["now"], strategy="lww")
+        kv.compact()
+        assert None in [row["time"] for row in view(path, "history") if row["key"] == "k"]
+        assert {row["key"]: json.loads(row["value"]) for row in view(path, "kv")} == {"k": "lhr", "odd": ["now"]}

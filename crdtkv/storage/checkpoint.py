@@ -27,15 +27,15 @@ _Unit = tuple[str, str]
 class Checkpoint:
     """What the tables do not have yet, and how far the running checkpoint is.
 
-    `write` puts units into the tables, and gives what is to be called once that is committed;
-    `undone` is called when it is not.
+    `begin` begins a transaction; `write` puts units into the tables, and gives what is to be called
+    once that is committed; `undone` is called when it is not.
     """
 
     def __init__(
-        self, db: sqlite3.Connection, journal: Journal, write: Callable[[list[_Unit]], Callable[[], None]],
-        undone: Callable[[], None],
+        self, db: sqlite3.Connection, journal: Journal, begin: Callable[[], None],
+        write: Callable[[list[_Unit]], Callable[[], None]], undone: Callable[[], None],
     ) -> None:  # fmt: skip
-        self._db, self._journal, self._write_units, self._undone = db, journal, write, undone
+        self._db, self._journal, self._begin, self._write_units, self._undone = db, journal, begin, write, undone
         self._dirty: set[_Unit] = set()
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
@@ -75,7 +75,7 @@ class Checkpoint:
             assert not empty or self._journal.size < size, "a journal that nothing empties"
 
     def _write(self, units: list[_Unit], last: bool) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._begin()
         try:
             wrote = self._write_units(list(reversed(units)))
             if last:

@@ -312,9 +312,9 @@ class Layers(Transactions):
 
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:
-            rows = {where[1]: past_in(row) for where, row in self._tables.rows("past", key, key + "\0")}
-            horizon = self._tables.one("horizon", key)
-            return Old(rows, NO_HORIZON if horizon is None else horizon_in(horizon))
+            rows, horizon = self._tables.past(key)
+            kept = {path: past_in(row) for path, row in rows.items()}
+            return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
 
         old: Old = self._read(ask)
         return old
@@ -338,6 +338,7 @@ class Layers(Transactions):
                 self._tables.write(table, [((name,), row)])
                 if table == "inbox" and self._showing is not None:
                     self._tables.tell("lost", (name,), None if row is None else self._showing.lost(name, row))
+        self._tables.flush()
 
         def wrote() -> None:
             for name, held, kind, dots in keys:

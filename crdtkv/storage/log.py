@@ -38,7 +38,7 @@ class Log:
         broken = self._commits_after(sound)
         if broken is not None:
             raise RowInvalid(
-                f"frame {broken} of {self.path.name} or one before it has changed, and commits follow; put a backup in "
+                f"a frame of {self.path.name} before the {broken}th has changed, and commits follow; put a backup in "
                 f"its place, or remove {self.path.name} to go on without what it holds"
             )
 
@@ -58,18 +58,22 @@ class Log:
                 os.replace(other, self.path)
 
     def _commits_after(self, sound: int) -> int | None:
-        """The first frame after the `sound` ones that ends a commit behind which another goes on."""
+        """The first frame after the `sound` ones that is a commit, by those before and behind it.
+
+        Both: of a commit that failed frames are left, and the next one may be torn over them.
+        """
         data = self.path.read_bytes()
         if len(data) < _HEADER:
             return None
         magic, _, page, _, *salts = _numbers(data[:24])
-        if magic not in (_LITTLE, _BIG) or not page:
-            return None
+        if magic not in (_LITTLE, _BIG) or _sum(data[:24], (0, 0), magic) != _numbers(data[24:32]):
+            return None  # it was being begun anew: the file has all that the frames say
         size = _FRAME + page
-        for at in range(_HEADER + sound * size, len(data) - 2 * size + 1, size):
-            one, other = data[at : at + size], data[at + size : at + 2 * size]
-            if _ends_commit(one, salts) and _follows(other, one, salts, magic):
-                return (at - _HEADER) // size + 1
+        frames = [data[at : at + size] for at in range(_HEADER + sound * size, len(data) - size + 1, size)]
+        for n, (before, frame, behind) in enumerate(zip(frames, frames[1:], frames[2:], strict=False), sound + 2):
+            commits = _ends_commit(frame, salts) and _follows(frame, before, salts, magic)
+            if commits and _follows(behind, frame, salts, magic):
+                return n
         return None
 
 
@@ -81,11 +85,16 @@ def _ends_commit(frame: bytes, salts: list[int]) -> bool:
 def _follows(frame: bytes, before: bytes, salts: list[int], magic: int) -> bool:
     """Whether its checksum goes on from that of the frame before it."""
     one, other = _numbers(before[16:24])
-    words = struct.unpack(f"{'<' if magic == _LITTLE else '>'}{(len(frame) - 16) // 4}I", frame[:8] + frame[_FRAME:])
+    return _numbers(frame[8:24]) == [*salts, *_sum(frame[:8] + frame[_FRAME:], (one, other), magic)]
+
+
+def _sum(data: bytes, start: tuple[int, int], magic: int) -> list[int]:
+    one, other = start
+    words = struct.unpack(f"{'<' if magic == _LITTLE else '>'}{len(data) // 4}I", data)
     for first, second in zip(words[::2], words[1::2], strict=True):
         one = (one + first + other) & 0xFFFFFFFF
         other = (other + second + one) & 0xFFFFFFFF
-    return _numbers(frame[8:24]) == [*salts, one, other]
+    return [one, other]
 
 
 def _numbers(data: bytes) -> list[int]:

@@ -51,6 +51,7 @@ def _from_1(db: sqlite3.Connection) -> None:
     for key, cells in groupby(_rows(db, "cell", "key, path"), key=lambda found: found[0][0]):
         held = Held({path: cell_in(row) for (_, path), row in cells}, contexts.pop(key, {}))
         tables.write_key(key, held, ())
+    tables.flush()
     tables.write("context", [((key,), context) for key, context in contexts.items()])
     for table in ("cell", "context"):
         db.execute(f"DROP TABLE {table}_1")

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from typing import Any
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.storage.backup import backup
 from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
@@ -88,6 +88,7 @@ class SqliteStorage(Layers):
         self._witness: Witness | None = None
         self._loaded = False
         self._uncertain = self._unsynced = self._found_log = self._locked = False
+        self._reading: Any = None
         self.stale = threading.Event()
         """Set by a commit, and by the close: the tables may lag behind."""
         real = os.path.realpath(self.path)  # as SQLite names its log: one file, by whatever name it is opened
@@ -110,7 +111,7 @@ class SqliteStorage(Layers):
         super().__init__(self._db, (cache_mb << 20) * 3 // 4)
         self._page_kb = cache_mb << 8
         self._journal = Journal(self._db)
-        self._checkpoint = Checkpoint(self._db, self._journal, self._write, self._tables.read_names)
+        self._checkpoint = Checkpoint(self._db, self._journal, self._begin_write, self._write, self._tables.begin)
         try:
             self._open()
         except BaseException as error:
@@ -226,7 +227,7 @@ class SqliteStorage(Layers):
 
     def _load_rows(self) -> None:
         """What is not read by key: who this is, what has no key, and what the tables do not have yet."""
-        self._tables.read_names()
+        self._tables.begin()
         self._uncertain = self._tables.one("meta", _UNSYNCED) is not None
         for name in ("state", "tip"):
             self._tables.one("meta", name)  # what is wrong with it is said now
@@ -237,6 +238,9 @@ class SqliteStorage(Layers):
 
     def _read(self, ask: Callable[[], Any]) -> Any:
         try:
+            if self._reading is None and not self._db.in_transaction:
+                # A statement that is not at its end: what is read meanwhile needs no transaction of its own.
+                self._reading = self._db.execute("SELECT name FROM sqlite_master")
             return ask()
         except (RowInvalid, UnicodeError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
@@ -246,12 +250,23 @@ class SqliteStorage(Layers):
             words = f"{str(self.path)!r} could not be read: {error}"
             raise StorageFailed(words, happened="no", next_step="see to the disk, then try again") from error
 
+    def _stop_reading(self) -> None:
+        """Before anything is written, or tidied up: SQLite does neither under a reader of its own."""
+        if self._reading is not None:
+            with suppress(sqlite3.Error):
+                self._reading.close()
+            self._reading = None
+
+    def _begin_write(self) -> None:
+        self._stop_reading()
+        self._db.execute("BEGIN IMMEDIATE")
+
     def _save(self, before: dict[tuple[str, Any], Any]) -> None:
         changes = [self._change(table, where, old) for (table, where), old in before.items()]
         committing = False
         try:
             self._secure()
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin_write()
             self._journal.append(changes)
             committing = True
             self._db.execute("COMMIT")
@@ -272,6 +287,7 @@ class SqliteStorage(Layers):
         Where a sync failed before a crash, the system shows as written what the disk may
         not have, and no later sync tells: it has to be written once more.
         """
+        self._stop_reading()
         if self._found_log:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._found_log = False
@@ -317,23 +333,8 @@ class SqliteStorage(Layers):
         return int((pages - free) * each)
 
     def backup(self, path: Path) -> None:
-        """Synced, and there whole or not at all."""
-        for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):
-            if at.exists():
-                raise BadRequest(f"there is a file {str(at)!r} already; name one that is not there yet")
-        part = None
-        try:
-            handle, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
-            os.close(handle)
-            self._db.execute("VACUUM INTO ?", (part,))
-            _sync(Path(part))
-            os.link(part, path)
-            _sync(path.parent)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageFailed(f"cannot make {str(path)!r}: {error}", happened="no", next_step=_CHECK) from error
-        finally:
-            if part is not None:
-                Path(part).unlink(missing_ok=True)
+        self._stop_reading()
+        backup(self._db, path)
 
     def home(self) -> str:
         """Device, inode and machine."""
@@ -393,6 +394,7 @@ class SqliteStorage(Layers):
         pages, free = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
         packed = self._tables.one("meta", _PACKED) or 0
         if pages > PACK_PAGES and (pages > packed * 6 // 5 or free > pages // 5):
+            self._stop_reading()
             self._db.execute("VACUUM")
             after = self._db.execute("PRAGMA page_count").fetchone()[0]
             self._tables.write("meta", [((_PACKED,), after)])
@@ -415,7 +417,7 @@ class SqliteStorage(Layers):
         self._showing = showing
         after: str | None = None if self._tables.one("meta", _TOLD) else ""
         while after is not None:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin_write()
             keys = self._tables.untold(after, STEP_ROWS)
             for key in keys:
                 self._tables.tell("shown", (key,), showing.key(key))
@@ -456,6 +458,7 @@ class SqliteStorage(Layers):
     def _let_go(self) -> None:
         # (Only what is ours: in the log of one that is open elsewhere there is being written.)
         with self._log.kept() if self._locked and not self._loaded else nullcontext():
+            self._stop_reading()
             self._hold.hush()
             self._db.close()
         self._hold.close()
@@ -467,15 +470,6 @@ def _in_writing(error: sqlite3.Error) -> bool:
     """Whether a commit failed where its last bytes are written and synced: SQLite takes it back here, but who opens
     the file after a crash may find it whole."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
-
-
-def _sync(path: Path) -> None:
-    """A file's bytes, or a folder's names, are on the disk."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 _open_here: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()

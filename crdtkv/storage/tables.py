@@ -52,9 +52,15 @@ SCHEMA = [
 
 TABLES = {"cell", "dot", "name", *PLACED, *TOLD}
 
+_ROWS = 1_000
+
 COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
 _KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
 _BEYOND = "SELECT key FROM cell WHERE origin = ? AND n > ? UNION SELECT key FROM dot WHERE origin = ? AND n > ?"
+_PAST = (
+    "SELECT path, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, horizon, checksum FROM horizon "
+    "WHERE key = ?"
+)
 _DUE = "SELECT key FROM cell WHERE due <= ? UNION SELECT key FROM part WHERE due <= ?"
 
 
@@ -63,6 +69,10 @@ class Tables:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._alone: set[str] = set()
+        """The keys that have a context and no cells: few."""
+        self._rows: list[Row] = []
+        """Of keys, to be written at once."""
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
         self._interned = Names(self._number, self._name)
@@ -73,7 +83,9 @@ class Tables:
     def key(self, key: str) -> Held:
         """What stands in `key`. O(cells), some 10 us. Raises RowInvalid."""
         row = self._db.execute(_KEY, (key,)).fetchone()
-        return self.held(row) if row is not None else Held({}, self.one("context", key) or {})
+        if row is not None:
+            return self.held(row)
+        return Held({}, self.one("context", key) if key in self._alone else {})
 
     def held(self, row: Row) -> Held:
         """What stands in a key, of its row. Raises RowInvalid."""
@@ -124,11 +136,19 @@ class Tables:
         if kind == ABSENT:
             self._db.execute("DELETE FROM cell WHERE key = ?", (key,))
         else:
-            row = key_row(key, held, kind, dots, self._interned)
-            self._db.execute("INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        if kind == ABSENT or held.kind == ABSENT:
-            self.write("context", [((key,), held.context if kind == ABSENT and held.context else None)])
+            self._rows.append(key_row(key, held, kind, dots, self._interned))
+            if len(self._rows) >= _ROWS:
+                self.flush()
+        alone = kind == ABSENT and bool(held.context)
+        if alone or key in self._alone:
+            self.write("context", [((key,), held.context if alone else None)])
+            (self._alone.add if alone else self._alone.discard)(key)
         return kind, dots
+
+    def flush(self) -> None:
+        """The rows of keys that were written are in the table. Before anything else is asked of it."""
+        self._db.executemany("INSERT OR REPLACE INTO cell VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        self._rows.clear()
 
     def _write_parts(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[Dot, ...]:
         known: tuple[Dot, ...] = ()
@@ -183,6 +203,18 @@ class Tables:
             yield where, row
             before = where
 
+    def past(self, key: str) -> tuple[dict[bytes, Any], Any]:
+        """The rows of the past of a key, by path, and its horizon, as plain data. Raises RowInvalid."""
+        rows: dict[bytes, Any] = {}
+        horizon = None
+        if not (self._is_bare("past") and self._is_bare("horizon")):
+            for path, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():
+                if path is None:
+                    horizon = unpack_row("horizon", (key,), blob, checksum)
+                else:
+                    rows[path] = unpack_row("past", (key, path), blob, checksum)
+        return rows, horizon
+
     def past_keys(self) -> set[str]:
         """The keys that have a past or a horizon. O(past)."""
         return {key for (key,) in self._db.execute("SELECT key FROM past UNION SELECT key FROM horizon")}
@@ -218,10 +250,12 @@ class Tables:
         words = "SELECT key FROM cell WHERE key > ? AND root IS NULL ORDER BY key LIMIT ?"
         return [key for (key,) in self._db.execute(words, (after, limit))]
 
-    # names
+    # what is at hand of them
 
-    def read_names(self) -> None:
-        """The table `name` is at hand: before anything is read, and after a transaction that was undone."""
+    def begin(self) -> None:
+        """Before anything is read, and after a transaction that was undone. O(names)."""
+        self._rows.clear()
+        self._alone = {key for (key,) in self._db.execute("SELECT key FROM context")}
         self._names = dict(self._db.execute("SELECT id, name FROM name"))
         self._ids = {name: number for number, name in self._names.items()}
 

@@ -99,7 +99,7 @@ class Reading:
         return known.told()
 
     def _passed(self, keys: Iterable[str], now: Stamp) -> Iterator[Entry]:
-        """As `_entry` of each that is there, for who passes by: it takes the place of nothing that is kept."""
+        """As `_entry` of each that is there, for who passes by: it takes the place of nothing that is told again."""
         standing = self.replica.storage.standing
         for key in keys:
             cells, context = standing(key)

@@ -315,8 +315,9 @@ def what_was_undone_is_let_go_of_once() -> None:
     "A key that is one text or whole number, written by one dot, is a *plain* row",
     Line(Tables.write_key, 'self._db.execute("DELETE FROM part WHERE key = ?", (key,))', "pass"),
     Line(Tables._write_parts, "paths = held.cells", "pass"),
-    Line(Tables.write_key, "held.context if kind == ABSENT and held.context else None", "None"),
-    Line(Tables.write_key, "if kind == ABSENT or held.kind == ABSENT:", "if kind == ABSENT:"),
+    Line(Tables.write_key, "held.context if alone else None", "None"),
+    Line(Tables.write_key, "if alone or key in self._alone:", "if alone:"),
+    Line(Tables.begin, "self._alone = {", "{"),
 )
 def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
     """From one cell to many, back to one, to none but a context, and to one again."""

@@ -182,6 +182,9 @@ class _Rows:
     def fetchall(self) -> list[tuple[Any, ...]]:
         return list(self._rows)
 
+    def close(self) -> None:
+        """They are all here."""
+
 
 class Connection:
     """As sqlite3.Connection with isolation_level=None."""

@@ -25,6 +25,7 @@ from crdtkv.core.wire import Record
 from crdtkv.replica import exchange, life
 from crdtkv.replica.core import Replica
 from crdtkv.storage import checkpoint, sqlite, witness
+from crdtkv.store import following
 from tests.power.disk import Disk, PowerCut, Step
 from tests.power.moments import NOTHING, Moment, Watch
 from tests.power.vfs import Connection, Mounted, Unheld
@@ -35,8 +36,9 @@ __all__ = ["Figures", "World", "run"]
 
 @contextmanager
 def _small_checkpoints() -> Iterator[pytest.MonkeyPatch]:
-    """The journal goes to the tables, and SQLite's log to the file, every few writes."""
+    """The journal goes to the tables, and SQLite's log to the file, every few writes, and in no thread."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(following, "FRESH_S", None)
         patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
         patch.setattr(checkpoint, "STEP_ROWS", 20)
         patch.setattr(Connection, "checkpoint_pages", 30)

@@ -86,11 +86,16 @@ def test_what_a_store_of_format_1_held_is_shown(path: Path) -> None:
 
 
 def test_history_and_conflicts(path: Path) -> None:
-    with crdtkv.open(path, colo="lhr") as kv, crdtkv.open(colo="sin") as sin:
+    now = [1_767_261_600.0]
+    with (
+        crdtkv.open(path, colo="lhr", clock=lambda: 1_767_261_600.0) as kv,
+        crdtkv.open(colo="sin", clock=lambda: now[0]) as sin,
+    ):
         kv.sync(sin)
         for value in ("first", ["a", 1], "third"):
             kv.put("k", value, strategy="lww")
         kv.put("lost", "mine", strategy="lww")
+        now[0] += 5
         sin.put("lost", "theirs", strategy="lww")
         kv.sync(sin)
         kv.compact()

@@ -295,7 +295,7 @@ def to_json(value: Any) -> str:
     '{"é":[1.0,null]}'
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_no_json)
+        return _encode(value)
     except (ValueError, RecursionError):
         _check(value)
         _raise_problem(value)
@@ -304,6 +304,10 @@ def to_json(value: Any) -> str:
 
 def _no_json(value: Any) -> Any:
     raise ValueInvalid(f"JSON has no words for {show(value)}: read it as a blob")
+
+
+# (`json.dumps` would make such an encoder for each value.)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_no_json).encode
 
 
 def _check(value: Any) -> None:

@@ -29,7 +29,7 @@ _known: dict[bytes, Strategy] = {}
 """By the path of its cell."""
 
 
-def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes, Context] | None:
+def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, bytes, Context] | None:
     """`key` shows `value`: its strategy's spec, the value packed, its context. None: nothing was done.
 
     O(value). Raises as the long way does.
@@ -39,7 +39,7 @@ def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes, Context] | None
     if not cells:
         if storage.context(key) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
             return None
-        chosen = strategy(rule.strategy)
+        chosen = strategy(rule.strategy if spec is None else spec)
         payload = chosen.leaf(None, value)
         if payload is None:
             return None
@@ -49,7 +49,7 @@ def put(draft: Draft, key: str, value: Any) -> tuple[str, bytes, Context] | None
         return None
     for path, cell in cells.items():
         found = _known.get(path) or _strategy_at(path)
-        if found is None or len(cell) > 1:
+        if found is None or len(cell) > 1 or (spec is not None and strategy(spec) is not found):
             return None
         old = cell[0].payload
         payload = None if old is None else found.leaf(old, value)

@@ -40,6 +40,8 @@ class Checkpoint:
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
         self._upto = 0
+        self.torn = False
+        """An interrupt came where a step may be committed, and not all of it is let go of."""
 
     def changed(self, units: Iterable[_Unit]) -> None:
         """These are in the journal now, and not in the tables."""
@@ -78,11 +80,15 @@ class Checkpoint:
             wrote = self._write_units(list(reversed(units)))
             if last:
                 self._journal.trim(self._upto)
+            self.torn = True
             self._db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            undone = self._db.in_transaction or isinstance(error, sqlite3.Error)
+            self.torn = self.torn and not undone
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             self._undone()
             raise
         wrote()
         self._dirty.difference_update(units)
+        self.torn = False

@@ -66,8 +66,8 @@ class Log:
         if len(data) < _HEADER:
             return None
         magic, _, page, _, *salts = _numbers(data[:24])
-        if magic not in (_LITTLE, _BIG) or not page:
-            return None
+        if magic not in (_LITTLE, _BIG) or _sum(data[:24], (0, 0), magic) != _numbers(data[24:32]):
+            return None  # it was being begun anew: the file has all that the frames say
         size = _FRAME + page
         frames = [data[at : at + size] for at in range(_HEADER + sound * size, len(data) - size + 1, size)]
         for n, (before, frame, behind) in enumerate(zip(frames, frames[1:], frames[2:], strict=False), sound + 2):
@@ -85,11 +85,16 @@ def _ends_commit(frame: bytes, salts: list[int]) -> bool:
 def _follows(frame: bytes, before: bytes, salts: list[int], magic: int) -> bool:
     """Whether its checksum goes on from that of the frame before it."""
     one, other = _numbers(before[16:24])
-    words = struct.unpack(f"{'<' if magic == _LITTLE else '>'}{(len(frame) - 16) // 4}I", frame[:8] + frame[_FRAME:])
+    return _numbers(frame[8:24]) == [*salts, *_sum(frame[:8] + frame[_FRAME:], (one, other), magic)]
+
+
+def _sum(data: bytes, start: tuple[int, int], magic: int) -> list[int]:
+    one, other = start
+    words = struct.unpack(f"{'<' if magic == _LITTLE else '>'}{len(data) // 4}I", data)
     for first, second in zip(words[::2], words[1::2], strict=True):
         one = (one + first + other) & 0xFFFFFFFF
         other = (other + second + one) & 0xFFFFFFFF
-    return _numbers(frame[8:24]) == [*salts, one, other]
+    return [one, other]
 
 
 def _numbers(data: bytes) -> list[int]:

@@ -91,9 +91,10 @@ class SqliteStorage(Layers):
         self._reading: Any = None
         self.stale = threading.Event()
         """Set by a commit, and by the close: the tables may lag behind."""
-        self._log = Log(Path(f"{self.path}-wal"))
+        real = os.path.realpath(self.path)  # as SQLite names its log: one file, by whatever name it is opened
+        self._log = Log(Path(f"{real}-wal"))
         self._was_there = self.path.exists()
-        self._noted_path = Path(f"{self.path}-witness")
+        self._noted_path = Path(f"{real}-witness")
         try:
             self._hold = Hold(self.path)
         except HeldElsewhere as error:
@@ -377,7 +378,10 @@ class SqliteStorage(Layers):
         try:
             self._checkpoint.finish()
             self._pack()
-        except sqlite3.Error as error:
+        except BaseException as error:
+            self.doubtful = self.doubtful or self._checkpoint.torn
+            if not isinstance(error, sqlite3.Error):
+                raise
             raise StorageFailed(
                 f"{str(self.path)!r}: {error}; what was committed is in its journal", happened="yes", next_step=_CHECK
             ) from error

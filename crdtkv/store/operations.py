@@ -64,20 +64,21 @@ class Operations(PlainMapping):
         >>> kv.put("todo", [1, 3], base=r.version).value
         [1, 3]
         """
-        if base is None and strategy is None and ttl is None and if_version is _UNSET and idempotency_key is None:
+        if base is None and ttl is None and if_version is _UNSET and idempotency_key is None:
             key = check_key(key)
-            return self._run(partial(self._put_plain, key, value))
+            if strategy is None or type(strategy) is str:
+                return self._run(partial(self._put_plain, key, value, strategy))
         return self._run(self._writing(
             key, _put(value), base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
         ))  # fmt: skip
 
-    def _put_plain(self, key: str, value: Any, draft: Draft) -> Receipt:
-        """A put that says no more than the value: the short way, if it leads there."""
+    def _put_plain(self, key: str, value: Any, spec: str | None, draft: Draft) -> Receipt:
+        """A put that says no more than the value and the strategy: the short way, if it leads there."""
         if isinstance(value, bytes):
             value = values.Blob(value)
-        done = leaf.put(draft, key, value)
+        done = leaf.put(draft, key, value, spec)
         if done is None:
-            return self._writing(key, Operation("put", (value,)), None, None, None, whole=True)(draft)
+            return self._writing(key, Operation("put", (value,)), None, spec, None, whole=True)(draft)
         spec, payload, said = done
         return Receipt(key, said, spec, self._fate, partial(values.unpack, payload))
 

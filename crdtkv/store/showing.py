@@ -79,11 +79,12 @@ def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> _Row:
     if key < USER_KEYS or path not in _ROOTS:
         return None
     found = []
+    of_key = format_version(key, {})
     for row in rows:
         (replica, n), stamp, payload, *_ = row.sibling
         if payload is None or is_value(payload):
             value = None if payload is None else as_json(values.unpack(payload))
-            found.append([format_version(key, {replica: n}), replica, _time(stamp_ms(stamp)), value])
+            found.append([f"{of_key}_{replica}.{n}", replica, _time(stamp_ms(stamp)), value])
     return (values.to_json(found),) if found else None
 
 

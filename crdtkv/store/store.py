@@ -7,6 +7,7 @@ reading, feeds, care.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from crdtkv.core.keys import check_key
 from crdtkv.core.rules import MAX_RULES, Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
-from crdtkv.errors import BadRequest, ValueInvalid
+from crdtkv.errors import BadRequest, StorageFailed, ValueInvalid
 from crdtkv.replica import members
 from crdtkv.replica.core import Replica
 from crdtkv.replica.past import Keep
@@ -338,6 +339,8 @@ class Store(Committing):
         with self._lock:
             if not self._closed:
                 self._check_idle()
+                with suppress(StorageFailed):  # then it goes on from what was reserved
+                    self._replica.rest()
                 self._closed = True
                 self._replica.storage.close()
                 self._changed.notify_all()

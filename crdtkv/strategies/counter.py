@@ -50,7 +50,14 @@ class Counter(Strategy):
 
     def read(self, tree: Tree) -> Any:
         """The exact sum, beyond 64 bits if several colos added that much. Cost: O(replicas + keyed adds of a day)."""
-        return _sum(tree) if self.present(tree) else ABSENT
+        total, alive = 0, False
+        for path, cell in tree.below():
+            if is_share(path):
+                total += share(cell).value
+            elif (keyed := once(cell)) is not None:
+                total += keyed.value
+            alive = alive or is_alive(path, cell)
+        return total if alive else ABSENT
 
     def present(self, tree: Tree) -> bool:
         return any(is_alive(path, cell) for path, cell in tree.below())
@@ -114,16 +121,6 @@ class Counter(Strategy):
             return []
         _check(self.read(tree) or 0, n)
         return [Write(path, Once(n).pack(), all=True)]
-
-
-def _sum(tree: Tree) -> int:
-    total = 0
-    for path, cell in tree.below():
-        if is_share(path):
-            total += share(cell).value
-        elif (keyed := once(cell)) is not None:
-            total += keyed.value
-    return total
 
 
 def _check(shown: int, n: int) -> None:

@@ -20,6 +20,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import msgpack
+
 from crdtkv.core import paths, values
 from crdtkv.core.cells import Cell, is_live, latest, spent, unspent
 from crdtkv.core.clocks import Stamp, stamp_ms
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 LIMIT = 2**63
+_pack: Callable[[tuple[int, ...]], bytes] = msgpack.Packer().pack  # as values.pack does, of integers of 64 bits
 FOLD_AFTER_MS = 24 * 3600 * 1000
 """How long a once key is remembered at least."""
 
@@ -61,7 +64,8 @@ class Share(NamedTuple):
         return self.up - self.up_gone - self.down + self.down_gone
 
     def plus(self, n: int) -> Share:
-        return self._replace(up=self.up + n) if n >= 0 else self._replace(down=self.down - n)
+        up, up_gone, down, down_gone = self
+        return Share(up + n, up_gone, down, down_gone) if n >= 0 else Share(up, up_gone, down - n, down_gone)
 
     def minus_folded(self, n: int) -> Share:
         """With `n`, once added by `plus`, cancelled."""
@@ -72,7 +76,8 @@ class Share(NamedTuple):
         return self._replace(up_gone=max(self.up_gone, base.up), down_gone=max(self.down_gone, base.down))
 
     def pack(self, dead: bool = False) -> bytes:
-        payload = values.pack(list(self if self.down else self[:2]))
+        said = self if self.down else self[:2]
+        payload = _pack(said) if max(said) < LIMIT else values.pack(list(said))
         return spent(payload) if dead else payload
 
 
@@ -115,7 +120,7 @@ def is_share(path: bytes) -> bool:
 
 def share(cell: Cell) -> Share:
     """The max of each part over the siblings, dead ones too."""
-    said = [s for payload in (s.payload for s in cell) if (s := _share(payload)) is not None]
+    said = [found for s in cell if (found := _share(s.payload)) is not None]
     if len(said) == 1:
         return said[0]
     return Share(*map(max, zip(*said, strict=True))) if said else Share()
@@ -168,16 +173,15 @@ def _parts(payload: bytes | None) -> list[Any]:
 
 
 def _all_integers(said: list[Any]) -> bool:
-    return all(type(n) is int for n in said)
+    return {*map(type, said)} == {int}
 
 
 def _share(payload: bytes | None) -> Share | None:
     said = _parts(payload)
     if len(said) not in (2, 4) or not _all_integers(said):
         return None
-    found = Share(*said)
-    sound = 0 <= found.up_gone <= found.up and 0 <= found.down_gone <= found.down
-    return found if sound else None
+    up, up_gone, down, down_gone = said if len(said) == 4 else (*said, 0, 0)
+    return Share(up, up_gone, down, down_gone) if 0 <= up_gone <= up and 0 <= down_gone <= down else None
 
 
 def _once(payload: bytes | None) -> Once | None:

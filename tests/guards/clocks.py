@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import crdtkv
 from crdtkv.errors import ClockAhead
 from crdtkv.replica import exchange, members
 from crdtkv.replica.core import Replica
@@ -115,3 +119,18 @@ def who_has_nothing_to_say_writes_nothing_down() -> None:
         arrive(b, cut(a, b))
         arrive(a, cut(b, a))
     assert len(commits) < 10
+
+
+@guards(
+    "Before a close: nothing more is said, so the clock goes on from where it is, not from what was reserved.",
+    Line(Replica.rest, "self.state.ceiling = self.state.clock", "pass"),
+    Line(Store.close, "self._replica.rest()", "pass"),
+)
+def a_store_that_is_opened_often_does_not_run_ahead() -> None:
+    """A hundred commands, each of which opens it, within a second; then it writes as its peers do."""
+    with TemporaryDirectory() as folder:
+        for i in range(100):
+            with crdtkv.open(Path(folder) / "a.db", colo="a", clock=lambda i=i: 1_767_261_600 + i / 100) as kv:
+                kv.put("k", i)
+                entry = kv.get("k")
+        assert entry is not None and entry.stamp <= 1_767_261_601_000

@@ -39,7 +39,7 @@ def a_reset_and_a_concurrent_add_leave_the_add() -> None:
 
 @guards(
     "each only growing (additions and subtractions apart)",
-    Line(counter_cells.Share.plus, "if n >= 0 else self._replace(down=self.down - n)", "if True else self"),
+    Line(counter_cells.Share.plus, "if n >= 0 else Share(up, up_gone, down - n, down_gone)", "if True else self"),
 )
 def a_subtraction_is_not_undone_by_a_reset_that_saw_more() -> None:
     """b takes 4 off its 10 while a resets the 10: what stands is the subtraction."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import crdtkv
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.errors import DigestMismatch
-from crdtkv.replica import exchange, purge
+from crdtkv.replica import exchange, purge, recent
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.recent import Recent
 from crdtkv.storage.transactions import Transactions
 from crdtkv.store import syncing
 from tests.colos import Colos, Disks, arrive, cells, cut, full_disk, limited, record, refuses, shows
@@ -259,6 +261,35 @@ def a_transaction_that_is_given_up_leaves_nothing() -> None:
         t.put("x", 1)
         raise GivenUp
     assert shows(kv, "x") is None and kv.vector == before and kv.check() == []
+
+
+@guards(
+    "It holds what came last, so much and no more.",
+    Line(Recent.append, "len(self) > RECENT_RECORDS or", ""),
+    Line(Recent.append, "self._bytes > RECENT_BYTES and len(self) > 1", "False"),
+    Line(Recent.append, "len(self) > 1", "True"),
+    Line(Recent.append, "self._bytes -= len(self.popleft()[1])", "self.popleft()"),
+    Line(Recent.extend, "self.append(each)", "deque.append(self, each)"),
+    Line(Recent.clear, "self._bytes = 0", "pass"),
+)
+def what_is_kept_for_who_lacks_few() -> None:
+    kept, data = Recent(), record(Colos("a")["a"], lambda kv: kv.put("k", 1))
+    message, size = decode(data), len(data)
+    assert isinstance(message, Record)
+    made = (message, data)
+
+    def given(records: int, bytes: int, fill: Callable[[], object]) -> int:
+        with limited(recent, "RECENT_RECORDS", records), limited(recent, "RECENT_BYTES", bytes):
+            kept.clear()
+            fill()
+            return len(kept)
+
+    one_by_one = lambda: [kept.append(made) for _ in range(9)]  # noqa: E731
+    together = lambda: kept.extend([made] * 9)  # noqa: E731
+    for fill in (one_by_one, together, one_by_one):
+        assert given(4, 100 * size, fill) == 4
+        assert given(100, 5 * size, fill) == 5
+        assert given(100, size // 2, fill) == 1
 
 
 # catch-ups

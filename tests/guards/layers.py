@@ -14,6 +14,7 @@ import pytest
 
 import crdtkv
 from crdtkv.core.cells import Sibling
+from crdtkv.errors import StorageFailed
 from crdtkv.storage import checkpoint, keyrows
 from crdtkv.storage.base import Superseded
 from crdtkv.storage.checkpoint import Checkpoint
@@ -330,6 +331,39 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
             made.write(*cells, partial(SqliteStorage.put_context, key="k", context=context))
             found = made.again()
             assert (dict(found.cells("k")), found.context("k")) == (wanted, context) and faults(found) == []
+
+
+@guards(
+    "An interrupt came where a step may be committed, and not all of it is let go of.",
+    Line(SqliteStorage.settle, "self.doubtful or self._checkpoint.torn", "self.doubtful"),
+    Line(Checkpoint._write, "self.torn = True", "pass"),
+    Line(Checkpoint._write, "self.torn = False", "pass"),
+)
+def an_interrupt_while_a_step_is_let_go_of() -> None:
+    """What is committed is in the file; what this process knows of it is not all of it: it writes no more."""
+
+    def interrupted(where: type, name: str) -> bool:
+        def interrupt(*given: Any) -> None:
+            raise KeyboardInterrupt
+
+        with file() as made:
+            made.put("a", sibling(1))
+            made.storage.settle()
+            made.put("a", sibling(2))
+            with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+                patch.setattr(where, name, interrupt)
+                made.storage.settle()
+            try:
+                made.put("b", sibling(3))
+            except StorageFailed:
+                made.storage.close()
+                made.open()
+                assert made.storage.cells("a")[ROOT] == (sibling(2),)
+                return True
+        return False
+
+    assert interrupted(Layers, "_wrote_key"), "the tables have it, and nobody knows it here"
+    assert not interrupted(Checkpoint, "finish") and not interrupted(Journal, "trim"), "all is undone"
 
 
 @guards(

@@ -209,3 +209,23 @@ def test_a_page_that_is_read_later(tmp_path: Path, seed: int) -> None:
         assert str(path) in str(error) or kv.id in str(error)
     assert peer.check() == [] and all(before[key] == value for key, value in peer.items())
     kv.close()
+
+
+def test_a_frame_torn_over_what_failed_is_no_damage(alone: Killed) -> None:
+    """Of a commit that failed frames are left; of the next, when the power went, half of the first frame's header."""
+    log = bytearray(alone.files["-wal"])
+    ends = [at for at in frames(log) if log[at + 4 : at + 8] != bytes(4)]
+    before, end = next((a, b) for a, b in zip(ends[::-1][1:], ends[::-1], strict=False) if b - a > 3 * 4120)
+    del log[end:]
+    log[before + 4120 : before + 4128] = b"\0\0\0\1\0\0\0\1"
+    alone.lay(wal=bytes(log))
+    with crdtkv.open(alone.path, colo="lhr") as kv:
+        assert kv.check() == [] and dict(kv.items()) in alone.twins
+
+
+def test_a_log_that_was_being_begun_anew_is_no_damage(alone: Killed) -> None:
+    """Half of its new header is there, over the frames of before, which the file has."""
+    log = alone.files["-wal"]
+    alone.lay(wal=log[:12] + b"\0\0\0\x63" + log[16:])
+    with crdtkv.open(alone.path, colo="lhr") as kv:
+        assert kv.check() == [] and dict(kv.items()) in alone.twins

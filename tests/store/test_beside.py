@@ -47,6 +47,25 @@ def test_who_has_it_open_is_told(path: Path) -> None:
     assert sorted(p.name for p in path.parent.iterdir()) == ["lhr.db", "lhr.db-witness", "link.db"]
 
 
+def test_a_file_is_the_same_by_any_name(path: Path) -> None:
+    """After a crash what was committed last is in SQLite's log, which is beside the file and not beside its link."""
+    (path.parent / "disk").mkdir()
+    real, name = path.parent / "disk" / "file.db", path
+    with crdtkv.open(real, colo="lhr") as kv:
+        kv.put("k", 0)
+    name.symlink_to(real)
+    for n, at in enumerate((real, name, real)):
+        kv = crdtkv.open(at)
+        assert kv["k"] == n
+        kv.put("k", n + 1)
+        kv.put("much", "x" * 100_000)
+        kv._replica.storage.settle()
+        crash(kv)
+    with crdtkv.open(name) as again:
+        assert (again.id, again["k"]) == (kv.id, 3)
+    assert sorted(p.name for p in real.parent.iterdir()) == ["file.db", "file.db-witness"]
+
+
 def test_others_read_while_it_is_written(path: Path) -> None:
     """What the tables have; a reader that stays does not stand in the way of anything."""
     with crdtkv.open(path, colo="lhr") as kv:

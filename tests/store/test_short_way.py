@@ -31,7 +31,8 @@ OPERATIONS = st.sampled_from([
     ("counter", "add", 1), ("counter", "add", -2), ("counter", "reset"), ("set", "add", "x"), ("set", "add", "y", "z"),
     ("set", "remove", "x"), ("set", "clear"), ("list", "append", 1), ("list", "append", 2, 3), ("list", "prepend", 4),
     ("list", "move", 0, 1), ("list", "remove", 0), ("list", "clear"), ("log", "append", 1), ("removes", "add", "x"),
-    ("removes", "remove", "x"), ("counter", "add", "wrong"), ("set", "add"), ("set", "append", 1),
+    ("removes", "remove", "x"), ("list@log", "append", 1), ("counter", "add", "wrong"),
+    ("set", "add"), ("set", "append", 1),
 ])  # fmt: skip
 OPERATE = st.tuples(st.just("operate"), OPERATIONS, st.booleans())
 ONE = st.one_of(PUT, PUT, OPERATE, OPERATE, ELSE)
@@ -65,9 +66,10 @@ class Pair:
         match name:
             case "operate":
                 kind, name, *args = key
+                family, _, at = kind.partition("@")
                 if value and kv is self.here:
-                    return self.there.operate(kind, kind.replace("removes", "set"), name, *args).version
-                receipt = kv.operate(kind, kind.replace("removes", "set"), name, *args)
+                    return self.there.operate(at or kind, family.replace("removes", "set"), name, *args).version
+                receipt = kv.operate(at or kind, family.replace("removes", "set"), name, *args)
                 return receipt.version, receipt.value, receipt.strategy
             case "put":
                 receipt = kv.put(key, value)
@@ -80,7 +82,8 @@ class Pair:
             case "based":
                 return kv.put(key, value, base=self.versions.get(key)).value
             case "lww":
-                return kv.put(key, value, strategy="lww").version
+                receipt = kv.put(key, value, strategy="lww")
+                return receipt.version, receipt.value, receipt.strategy
             case "patch":
                 return kv.patch(key, {"y": 1}).value
             case "wait":

@@ -1,0 +1,65 @@
+"""The short way of a write: where it does not lead, it is not taken."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+from crdtkv.replica import leaf
+from crdtkv.replica.draft import Draft
+from crdtkv.replica.memos import Memo
+from crdtkv.strategies.json import Json
+from tests.guards.mutation import Line, guards
+from tests.store.test_short_way import played
+
+DELETED: list[Any] = [("put", "a", 1), ("away", "a", 2), ("meet", "a", 0), ("delete", "a", 0), ("put", "a", 3)]
+FORGOTTEN: list[Any] = [*DELETED[:4], *[("compact", "a", 0)] * 4, ("put", "a", 3), ("meet", "a", 0), ("put", "a", 4)]
+DATED: list[Any] = [("put", "a", 1), ("expire", "a", 0), ("put", "a", 2), ("wait", "a", 0), ("put", "a", 3)]
+TWO: list[Any] = [
+    ("put", "a", 1), ("meet", "a", 0), ("put", "a", "x"), ("wait", "a", 0), ("away", "a", 0), ("meet", "a", 0),
+    ("put", "a", "x"), ("meet", "a", 0),
+]  # fmt: skip
+BESIDE: list[Any] = [("put", "mv/a", 1), ("away", "mv/a", 2), ("meet", "a", 0), ("put", "mv/a", 3), ("meet", "a", 0)]
+NESTED: list[Any] = [("put", "a", {}), ("put", "a", 1), ("put", "a", 1), ("put", "a", {"x": 1}), ("put", "a", 2)]
+NAMED: list[Any] = [
+    ("put", "b", 1),
+    ("lww", "b", 2),
+    ("lww", "mv/a", 1),
+    ("put", "mv/a", 2),
+    ("lww", "a", 3),
+    ("lww", "max/a", 1),
+    ("put", "max/a", 1),
+]
+ADDED: list[Any] = [
+    ("operate", ("set", "add", "x"), False), ("operate", ("set", "remove", "x"), False),
+    [("operate", ("list", "append", n), False) for n in range(20)], ("operate", ("list", "append", 7), False),
+    ("operate", ("set", "clear"), False), ("operate", ("set", "add", "y"), False), ("expire", "set", 0),
+    ("operate", ("set", "add", "z"), False), ("operate", ("counter", "add", 1), False), ("expire", "counter", 0),
+    ("operate", ("counter", "add", 2), False), ("operate", ("log", "append", 1), False),
+    ("operate", ("list@log", "append", 1), False),
+]  # fmt: skip
+
+
+@guards(
+    "Law of this room: it leaves the cells, the context, the past and the record that the long way",
+    Line(leaf.put, "None if old is None else found.leaf(old, value)", "found.leaf(old, value)"),
+    Line(leaf.put, "or storage.past(key) or storage.horizon(key) is not NO_HORIZON", ""),
+    Line(leaf.put, "if len(cells) > 1 or rule.require_base:", "if rule.require_base:"),
+    Line(leaf.put, "if found is None or len(cell) > 1 or", "if found is None or"),
+    Line(leaf.put, "or (spec is not None and strategy(spec) is not found)", ""),
+    Line(leaf.operate, "if not cells or TTL_PATH in cells or", "if not cells or"),
+    Line(leaf.operate, "operation.name not in chosen.short or", ""),
+    Line(leaf.operate, "or (family is not None and family != chosen.name)", ""),
+    Line(Json.leaf, "if isinstance(value, (dict, list, tuple)):", "if False:"),
+    Line(Json.leaf, 'b"" if old == packed else packed', "packed"),
+    Line(Memo.roots, "or self._cells is not cells", ""),
+    Line(Draft.begin_first, "if self.replica.state.floor:", "if False:"),
+)
+def the_short_way_leaves_what_the_long_way_leaves() -> None:
+    """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""
+    never = lambda *given: None  # noqa: E731
+    for script in (DELETED, FORGOTTEN, DATED, BESIDE, NESTED, NAMED, TWO, ADDED):
+        for history in (True, False):
+            with patch.object(leaf, "put", never), patch.object(leaf, "operate", never):
+                long = played(script, history)
+            assert played(script, history) == long

@@ -27,7 +27,8 @@ KEYS = int(os.environ.get("CRDTKV_BENCH_KEYS", "200000"))
 CACHE_MB = 256
 _BATCH = 1_000
 _GETS = 20_000
-_PUTS = 30_000
+_PUTS = 40_000
+_WARM = 15_000
 _VALUE = 90
 
 
@@ -125,6 +126,8 @@ def growth(small: Path, large: Path, draw: Callable[[int], Iterator[int]], few: 
     ours, theirs = [], []
     with opened(small) as one, opened(large) as other:
         drawn, drawn_large = draw(few), draw(KEYS)
+        for kv, keys in ((one, drawn), (other, drawn_large)):
+            puts(kv, keys, _WARM)  # what is hot is in memory, as it is where writes go on for long
         for _ in range(_PUTS // _BATCH):
             ours += puts(one, drawn, _BATCH)
             theirs += puts(other, drawn_large, _BATCH)

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from crdtkv.storage.keyrows import PARTS, dots_of, due_of
+from crdtkv.storage.keyrows import PARTS, PLAIN, dots_of, due_of
 from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, past_in, unpack_row
 from crdtkv.storage.tables import COLUMNS, PLACED, Tables
 
@@ -55,8 +55,9 @@ def _of_keys(db: sqlite3.Connection, tables: Tables) -> Iterator[str]:
         except (RowInvalid, ValueError, TypeError, KeyError) as error:
             yield str(error)
             continue
-        above = dict(held.dots)
-        if any(n > above.get(replica, 0) for replica, n in dots_of(held.cells.values())):
+        found = dots_of(held.cells.values())
+        above = dict(found if held.kind == PLAIN else held.dots)
+        if any(n > above.get(replica, 0) for replica, n in found):
             yield f"{row[0]!r:.200} has a sibling beyond the dots that it is listed under"
         if listed.get(row[0], set()) != set(held.dots[1:]):
             yield f"the dots of {row[0]!r:.200} are not those in its row"

@@ -66,7 +66,7 @@ class Held:
         self.kind = kind
         """How its row in the tables is: ABSENT if there is none."""
         self.dots = dots
-        """Under which dots the tables list it: of each replica none of its own is above."""
+        """Under which dots the tables list it: of each replica none of its own is above. (Of a plain one not said.)"""
         self.changed: set[bytes] | None = None
         """The paths that the tables do not have as they are; None if they have all, and the context."""
         self.used = False
@@ -176,7 +176,7 @@ def read_key(row: Row, names: Names, parts: Callable[[str], dict[bytes, Cell]]) 
         parents = ((replica, rest),) if rest is not None else ()
         dot = (replica, n)
         sibling = _new(Sibling, (dot, stamp, _pack(value), parents, ()))
-        return Held({_root(spec): (sibling,)}, {replica: n}, PLAIN, (dot,))
+        return Held({_root(spec): (sibling,)}, {replica: n}, PLAIN)
     context, listed, packed = msgpack.unpackb(rest, strict_map_key=False)
     dots = tuple((r, m) for r, m in listed)
     if packed is None:
@@ -191,5 +191,5 @@ def _root(spec: str) -> bytes:
 
 def _mark(key: str, columns: tuple[Any, ...]) -> int:
     """16 bits that a key's version begins with, and 31 of a checksum over the row: six bytes in the file."""
-    name = xxhash.xxh3_64_intdigest(key.encode("utf-8", "backslashreplace")) & 0xFFFF
+    name = xxhash.xxh3_64_intdigest(key.encode()) & 0xFFFF
     return name << 31 | xxhash.xxh32_intdigest(_pack((key, *columns))) >> 1

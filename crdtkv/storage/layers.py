@@ -2,7 +2,8 @@
 
 Law of this room: what is asked for is what was written last, whether the tables have it or
 not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
-the tables lag behind, a small one in memory says what has changed.
+the tables lag behind, a small one in memory says what has changed. What is read ahead is
+what would be read then.
 """
 
 from __future__ import annotations

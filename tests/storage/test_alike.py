@@ -11,7 +11,7 @@ import pytest
 
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Sibling, expiry, hide, make_cell
-from crdtkv.storage import checkpoint
+from crdtkv.storage import checkpoint, layers
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
@@ -147,6 +147,7 @@ class Both:
         for low, high in (("", None), (bounds[0], bounds[1]), (bounds[1], None)):
             for reverse in (False, True):
                 self.same(lambda s, a=low, b=high, r=reverse: list(s.keys(a, b, r)))  # type: ignore[misc]
+                self.same(lambda s, a=low, b=high, r=reverse: passed(s, a, b, r))  # type: ignore[misc]
         compound, keys = list(self.sqlite.compound("a")), list(self.memory.compound("a"))
         assert compound == [key for key in keys if key in compound]
         assert {key for key in keys if len(self.memory.cells(key)) > 1} <= set(compound)
@@ -160,6 +161,11 @@ class Both:
             self.same(lambda s, name=name: s.meta(name))  # type: ignore[misc]
 
 
+def passed(storage: Storage, low: str, high: str | None, reverse: bool) -> list[Any]:
+    """What stands in the keys of a range, read one by one as they are given."""
+    return [(key, *map(dict, storage.standing(key))) for key in storage.keys(low, high, reverse)]
+
+
 def dice_step(dice: random.Random) -> int:
     return dice.choice((0, 1, 1 << 16, 1 << 40))
 
@@ -170,6 +176,7 @@ def test_whatever_is_done_to_both(tmp_path: Path, seed: int, monkeypatch: pytest
     dice = random.Random(seed)
     monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", dice.choice((1, 2_000, 1 << 20)))
     monkeypatch.setattr(checkpoint, "STEP_ROWS", dice.choice((1, 3, 1_000)))
+    monkeypatch.setattr(layers, "_AHEAD", dice.choice((1, 3, 32)))
     both = Both(tmp_path / "x.db", dice, cache_mb=dice.choice((0, 256)))
     for _ in range(60):
         both.tell(lambda s: s.begin())

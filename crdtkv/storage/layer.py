@@ -46,6 +46,13 @@ class Layer(Generic[_T]):
                 found.used = True
         return found
 
+    def ahead(self, key: str, found: _T) -> int:
+        """What the tables have of a key that may be asked for next; the bytes taken. What is at hand may be newer."""
+        if key in self.dirty or key in self._clean:
+            return 0
+        self._keep(key, found)
+        return found.weight
+
     def change(self, key: str) -> _T:
         """What is held of `key`, to be changed: it stays at hand until `wrote`. O(1)."""
         found = self.of(key)

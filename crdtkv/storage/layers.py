@@ -2,21 +2,24 @@
 
 Law of this room: what is asked for is what was written last, whether the tables have it or
 not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
-the tables lag behind, a small one in memory says what has changed.
+the tables lag behind, a small one in memory says what has changed. What is read ahead is
+what would be read then.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
+from crdtkv.errors import ChecksumFailed, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.index import Index, Place, placed
 from crdtkv.storage.journal import GROWTH, Change
@@ -34,6 +37,9 @@ Unit = tuple[str, str]
 
 _PAGE = 64, 1_024
 """How many keys are read at once, first and at most."""
+
+_AHEAD = 32
+"""Of how many of them what they hold is read at once: the more, the more in vain for who asks for few."""
 
 _UNIT_OF = {
     "cell": "key",
@@ -64,6 +70,7 @@ class Layers(Transactions):
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__()
         self._tables = Tables(db)
+        self._ahead_bytes = cache_bytes // 4
         self._keys: Layer[Held] = Layer(self._read_key, _weight_of_key, cache_bytes * 5 // 6)
         self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
         self._dirty_keys = self._keys.dirty
@@ -76,6 +83,8 @@ class Layers(Transactions):
         self._meta: dict[str, Any] = {}
         """Names whose row has changed since the tables have it; None: there is none."""
         self._undone: set[Unit] = set()
+        self._page: tuple[str, str | None, bool] | None = None
+        """The range whose keys are given, or were last, without what of it was read ahead."""
         self._showing: Showing | None = None
 
     # cells
@@ -119,6 +128,7 @@ class Layers(Transactions):
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         size, most = _PAGE
+        self._page = low, high, reverse
         while True:
             page = self._read(partial(self._tables.keys, low, high, reverse, size))
             last = page[-1] if len(page) == size else None
@@ -307,8 +317,37 @@ class Layers(Transactions):
         return ask()
 
     def _read_key(self, key: str) -> Held:
-        held: Held = self._read(partial(self._tables.key, key))
+        held: Held | None = None if self._page is None else self._read_ahead(key, *self._page)
+        if held is None:
+            held = self._read(partial(self._tables.key, key))
         return held
+
+    def _read_ahead(self, key: str, low: str, high: str | None, reverse: bool) -> Held | None:
+        """What a key holds whose range is gone through, if its row says so. Who asks for one asks for the next: their
+        rows are read by the same statement, each once."""
+        if key < low or (high is not None and key >= high):
+            return None
+        low, high = (low, key + "\0") if reverse else (key, high)
+        self._page = None
+        # What of it cannot be read says so to who asks for it.
+        with suppress(ChecksumFailed, StorageFailed):
+            found, last = self._read(partial(self._keep_ahead, key, low, high, reverse))
+            if last is not None:
+                self._page = (low, last, True) if reverse else (last + "\0", high, False)
+            return cast(Held | None, found)
+        return None
+
+    def _keep_ahead(self, key: str, low: str, high: str | None, reverse: bool) -> tuple[Held | None, str | None]:
+        """What `key` holds, and the last key that was read with it; of these as many as there is room for."""
+        found, last, room = None, None, self._ahead_bytes
+        for last, held in self._tables.page(low, high, reverse, _AHEAD):
+            if last == key:
+                found = held
+            else:
+                room -= self._keys.ahead(last, held)
+            if room <= 0:
+                break
+        return found, last
 
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:

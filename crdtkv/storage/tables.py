@@ -102,10 +102,23 @@ class Tables:
 
     def keys(self, low: str, high: str | None, reverse: bool, limit: int) -> list[str]:
         """The first keys that have a row, low <= key < high, in order. O(log n + answer)."""
+        return [key for (key,) in self._range("key", low, high, reverse, limit)]
+
+    def page(self, low: str, high: str | None, reverse: bool, limit: int) -> Iterator[tuple[str, Held]]:
+        """Of the first keys that `keys` gives what stands in them, but for those in parts and those that are not as
+        they were written: each says so when it is asked for by itself. O(log n + answer), some 3 us each."""
+        for row in self._range(COLUMNS, low, high, reverse, limit):
+            try:
+                held = read_key(row, self._interned, _left_out)
+            except RowInvalid:
+                continue
+            yield row[0], held
+
+    def _range(self, columns: str, low: str, high: str | None, reverse: bool, limit: int) -> sqlite3.Cursor:
         above, order = "" if high is None else "AND key < ?", "DESC" if reverse else "ASC"
         bounds = (low,) if high is None else (low, high)
-        words = f"SELECT key FROM cell WHERE key >= ? {above} ORDER BY key {order} LIMIT ?"
-        return [key for (key,) in self._db.execute(words, (*bounds, limit))]
+        words = f"SELECT {columns} FROM cell WHERE key >= ? {above} ORDER BY key {order} LIMIT ?"
+        return self._db.execute(words, (*bounds, limit))
 
     def beyond(self, vector: Vector) -> set[str]:
         """The keys that have a sibling whose dot `vector` does not cover, and a few that had one. O(answer)."""
@@ -270,6 +283,10 @@ class Tables:
         if number not in self._names:
             raise RowInvalid(f"there is no name {number!r:.50}")
         return self._names[number]
+
+
+def _left_out(key: str) -> dict[bytes, Cell]:
+    raise RowInvalid(f"{key!r:.200} is in parts")
 
 
 def _at(primary: str) -> str:

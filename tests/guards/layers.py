@@ -334,6 +334,40 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
 
 
 @guards(
+    "What is read ahead is what would be read then",
+    Line(Layer.ahead, "key in self.dirty or key in self._clean", "key in self._clean"),
+    Line(Layer.ahead, "key in self.dirty or key in self._clean", "key in self.dirty"),
+    Line(Layers._keep_ahead, "last == key", "found is None"),
+    Line(Layers._read_ahead, "high is not None and key >= high", "False"),
+    Line(Tables.page, "_left_out", "self._parts"),
+)
+def a_range_is_gone_through_while_it_changes() -> None:
+    """One key was read, one changed, one deleted; one is in parts, which are read for it alone."""
+    with file(cache_mb=1) as made:
+        for n, key in enumerate("bcdefgz", 1):
+            made.put(key, sibling(n))
+        many = [ROOT + b"%02d" % n for n in range(40)]
+        made.write(*(partial(SqliteStorage.put_cell, key="e", path=path, cell=(sibling(9),)) for path in many))
+        storage = made.again()
+        made.put("d", sibling(31))
+        made.put("f")
+        assert storage.cells("c")
+        asked: list[str] = []
+        storage._db.set_trace_callback(asked.append)
+        next(storage.keys("a", "h"))
+        assert [storage.cells(key)[ROOT][0].dot[1] for key in "bcdg"] == [1, 2, 31, 6]
+        assert len(asked) == 2 and storage.cells("f") == {}
+        made.storage.settle()
+        assert storage._keys.weight == sum(held.weight for held in storage._keys._clean.values())
+        storage = made.again()
+        next(storage.keys("a", "h"))
+        assert len(storage.cells("e")) == 41
+        storage = made.again()
+        next(storage.keys("a", "c", reverse=True))
+        assert storage.cells("z") and len(storage._keys) == 1
+
+
+@guards(
     "An interrupt came where a step may be committed, and not all of it is let go of.",
     Line(SqliteStorage.settle, "self.doubtful or self._checkpoint.torn", "self.doubtful"),
     Line(Checkpoint._write, "self.torn = True", "pass"),

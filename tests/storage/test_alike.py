@@ -11,7 +11,7 @@ import pytest
 
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Sibling, expiry, hide, make_cell
-from crdtkv.storage import checkpoint
+from crdtkv.storage import checkpoint, layers
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
@@ -147,6 +147,7 @@ class Both:
         for low, high in (("", None), (bounds[0], bounds[1]), (bounds[1], None)):
             for reverse in (False, True):
                 self.same(lambda s, a=low, b=high, r=reverse: list(s.keys(a, b, r)))  # type: ignore[misc]
+                self.same(lambda s, a=low, b=high, r=reverse: passed(s, a, b, r))  # type: ignore[misc]
         for vector in ({}, self.vector(), self.vector(), dict.fromkeys(REPLICAS, 60)):
             self.same(lambda s, vector=vector: s.beyond(vector))  # type: ignore[misc]
         for floor in (0, dice.randrange(self.stamp + 1), self.stamp, 1 << 62):
@@ -155,6 +156,11 @@ class Both:
         self.same(lambda s: sorted(s.inbox().items()))
         for name in ("state", "once/1", "once/2", "none"):
             self.same(lambda s, name=name: s.meta(name))  # type: ignore[misc]
+
+
+def passed(storage: Storage, low: str, high: str | None, reverse: bool) -> list[Any]:
+    """What stands in the keys of a range, read one by one as they are given."""
+    return [(key, *map(dict, storage.standing(key))) for key in storage.keys(low, high, reverse)]
 
 
 def dice_step(dice: random.Random) -> int:
@@ -167,6 +173,7 @@ def test_whatever_is_done_to_both(tmp_path: Path, seed: int, monkeypatch: pytest
     dice = random.Random(seed)
     monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", dice.choice((1, 2_000, 1 << 20)))
     monkeypatch.setattr(checkpoint, "STEP_ROWS", dice.choice((1, 3, 1_000)))
+    monkeypatch.setattr(layers, "_AHEAD", dice.choice((1, 3, 32)))
     both = Both(tmp_path / "x.db", dice, cache_mb=dice.choice((0, 256)))
     for _ in range(60):
         both.tell(lambda s: s.begin())

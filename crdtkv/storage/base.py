@@ -89,6 +89,9 @@ class Storage(Protocol):
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         """The keys with cells, low <= key < high, in order."""
 
+    def compound(self, low: str) -> Iterator[str]:
+        """The keys from `low` on that have more than one value at their root, and maybe others, in order."""
+
     def beyond(self, vector: Vector) -> set[tuple[str, bytes]]:
         """Where a sibling stands whose dot `vector` does not cover. O(answer)."""
 

@@ -143,6 +143,11 @@ class Layers(Transactions):
                 return
             low, high, size = (low, last, most) if reverse else (last + "\0", high, most)
 
+    def compound(self, low: str) -> Iterator[str]:
+        found = set(self._read(partial(self._tables.compound, low)))
+        found.update(key for key in self._keys.dirty if key >= low)
+        return (key for key in sorted(found) if self.cells(key))
+
     def beyond(self, vector: Vector) -> set[Place]:
         found = self._index.beyond(vector)
         for key in self._read(partial(self._tables.beyond, vector)):

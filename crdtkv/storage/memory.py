@@ -67,6 +67,9 @@ class MemoryStorage(Transactions):
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
 
+    def compound(self, low: str) -> Iterator[str]:
+        return self.keys(low, None)
+
     def beyond(self, vector: Vector) -> set[Place]:
         return self._index.beyond(vector)
 

@@ -415,7 +415,12 @@ class SqliteStorage(Layers):
     def attend(self, showing: Showing) -> None:
         """From now on the views tell what `showing` says; of what a migration left untold, at once: O(that)."""
         self._showing = showing
-        after: str | None = None if self._tables.one("meta", _TOLD) else ""
+        try:
+            self._tell_untold(showing, None if self._tables.one("meta", _TOLD) else "")
+        except sqlite3.Error:  # it can be read and written all the same, and tells when it is opened next
+            self.doubtful = not self._undo_commit()
+
+    def _tell_untold(self, showing: Showing, after: str | None) -> None:
         while after is not None:
             self._begin_write()
             keys = self._tables.untold(after, STEP_ROWS)

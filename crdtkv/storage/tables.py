@@ -35,6 +35,7 @@ SCHEMA = [
     "stamp INTEGER, root INTEGER, value, rest, due INTEGER) WITHOUT ROWID",
     "CREATE INDEX cell_dot ON cell (origin, n)",
     "CREATE INDEX cell_due ON cell (due) WHERE due IS NOT NULL",
+    "CREATE INDEX cell_compound ON cell (key) WHERE root IS NULL",
     "CREATE TABLE dot (origin INTEGER, n INTEGER, key TEXT, PRIMARY KEY (origin, n, key)) WITHOUT ROWID",
     "CREATE TABLE name (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     *(
@@ -119,6 +120,13 @@ class Tables:
         bounds = (low,) if high is None else (low, high)
         words = f"SELECT {columns} FROM cell WHERE key >= ? {above} ORDER BY key {order} LIMIT ?"
         return self._db.execute(words, (*bounds, limit))
+
+    def compound(self, low: str) -> list[str]:
+        """The keys from `low` on that are not plain, in order. O(answer)."""
+        return [
+            key
+            for (key,) in self._db.execute("SELECT key FROM cell WHERE root IS NULL AND key >= ? ORDER BY key", (low,))
+        ]
 
     def beyond(self, vector: Vector) -> set[str]:
         """The keys that have a sibling whose dot `vector` does not cover, and a few that had one. O(answer)."""

@@ -116,7 +116,10 @@ class Group:
         finally:
             if leads:
                 with self._mutex:
-                    self._hand_on()
+                    if self._waiting:
+                        self._hand_on()
+                    else:
+                        self._led = False  # (no call: an interrupt comes at one, and nobody would lead any more)
         return self._wait(act)
 
     def _wait(self, act: Callable[[Draft], _T]) -> _T:

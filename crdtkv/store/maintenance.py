@@ -98,7 +98,7 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
 def _fold(replica: Replica, rule_of: Callable[[str], Rule]) -> None:
     """Once-increments that this store owns, stable and a day old, become part of its own total."""
     storage = replica.storage
-    due = [key for key in storage.keys("\x01", None) if any(_KEYED in path for path in storage.cells(key))]
+    due = [key for key in storage.compound("\x01") if any(_KEYED in path for path in storage.cells(key))]
     if not due:
         return
     with replica.transaction():

@@ -467,3 +467,21 @@ def what_the_views_show_is_what_the_store_shows() -> None:
             assert [v for (v,) in db.execute("SELECT value FROM history WHERE key = 'k' ORDER BY time")] == [
                 as_json(r.value) for r in kv.history("k")
             ]
+
+
+@guards(
+    "The keys from `low` on that have more than one value at their root",
+    Line(Layers.compound, "found.update(", "("),
+    Line(Tables.compound, "root IS NULL", "root IS NOT NULL"),
+    Line(Layers.compound, "if self.cells(key)", "if True"),
+)
+def keys_of_many_cells_are_found_in_the_tables_and_beside_them() -> None:
+    with file() as made:
+        for key in ("old", "gone"):
+            for n in range(2):
+                made.put(key, sibling(n + 1), path=ROOT + b"%02d" % n)
+        found = made.again()
+        for n in range(2):
+            made.put("gone", path=ROOT + b"%02d" % n)
+            made.put("new", sibling(n + 1), path=ROOT + b"%02d" % n)
+        assert list(found.compound("")) == ["new", "old"]

@@ -83,11 +83,14 @@ def what_is_cancelled_in_time_is_not_done() -> None:
 @guards(
     "the first of those leads next",
     Line(Group._hand_on, "self._led = bool(self._waiting)", "self._led = True"),
+    Line(Group.run, "self._led = False", "pass"),
 )
 def somebody_leads_after_all_have_gone() -> None:
     colos = Colos("a")
     a = colos["a"]
-    at_once(a, lambda: a.put("x", 1))
+    a.put("x", 1)
+    assert not a._group._led
+    at_once(a, lambda: a.put("x", 1), lambda: a.put("y", 1))
     assert not a._group._led
 
 

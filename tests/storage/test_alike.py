@@ -148,6 +148,9 @@ class Both:
             for reverse in (False, True):
                 self.same(lambda s, a=low, b=high, r=reverse: list(s.keys(a, b, r)))  # type: ignore[misc]
                 self.same(lambda s, a=low, b=high, r=reverse: passed(s, a, b, r))  # type: ignore[misc]
+        compound, keys = list(self.sqlite.compound("a")), list(self.memory.compound("a"))
+        assert compound == [key for key in keys if key in compound]
+        assert {key for key in keys if len(self.memory.cells(key)) > 1} <= set(compound)
         for vector in ({}, self.vector(), self.vector(), dict.fromkeys(REPLICAS, 60)):
             self.same(lambda s, vector=vector: s.beyond(vector))  # type: ignore[misc]
         for floor in (0, dice.randrange(self.stamp + 1), self.stamp, 1 << 62):

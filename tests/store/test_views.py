@@ -12,6 +12,7 @@ import pytest
 import sqlite_utils
 
 import crdtkv
+from crdtkv.storage.tables import Tables
 from crdtkv.store import following
 from crdtkv.store.showing import as_json
 from tests.colos import crash
@@ -83,6 +84,22 @@ def test_what_a_store_of_format_1_held_is_shown(path: Path) -> None:
         expected = told(kv)
     del expected["ttl"]  # its date has passed since
     assert shown(path) == expected
+
+
+def test_what_cannot_be_told_at_the_opening_is_told_at_the_next(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(HERE / "format1.store", path)
+    with monkeypatch.context() as patch:
+
+        def full(*given: Any) -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        patch.setattr(Tables, "tell", full)
+        kv = crdtkv.open(path, colo="lhr")
+        patch.undo()
+        assert len(kv) > 0 and shown(path).keys() != told(kv).keys()
+        kv.close()
+    with crdtkv.open(path) as kv:
+        assert shown(path) == told(kv)
 
 
 def test_history_and_conflicts(path: Path) -> None:

@@ -44,9 +44,10 @@ class Hold:
     """The file at `path`, made if it is not there, is ours until `close`. Raises HeldElsewhere, OSError."""
 
     def __init__(self, path: Path) -> None:
-        real = os.path.realpath(path)  # as SQLite names the files beside it
+        self._real = real = os.path.realpath(path)  # as SQLite names the files beside it
         self._pid, self._memory = Path(f"{real}-pid"), Path(f"{real}-shm")
         self._files = [os.open(path, os.O_RDWR | os.O_CREAT, 0o644)]
+        self._stat = os.fstat(self._files[0])
         try:
             self.shares = _lock(self._files[0], "F_WRLCK", OURS, 1)
         except OSError as error:
@@ -61,6 +62,13 @@ class Hold:
             _lock(self._files[1], "F_RDLCK", *_ALIVE)
         with suppress(OSError):  # it only says more
             self._pid.write_text(f"{os.getpid()}\n")
+
+    def is_there(self) -> bool:
+        """Whether the file is where it was opened. Some 2 us."""
+        try:
+            return os.path.samestat(os.stat(self._real), self._stat)
+        except OSError:
+            return False
 
     def hush(self) -> None:
         """SQLite is about to let go of it, and may tidy up."""

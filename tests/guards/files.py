@@ -165,6 +165,26 @@ def a_reader_beside_the_store_takes_nothing_with_it() -> None:
 
 
 @guards(
+    "What is written to a file that was moved would lie in a log that stays behind.",
+    Line(SqliteStorage._save, "self._check_place()", "pass"),
+    Line(Hold.is_there, "os.path.samestat(os.stat(self._real), self._stat)", "os.path.exists(self._real)"),
+    Line(Hold.is_there, "return False", "return True"),
+)
+def nothing_is_written_to_a_file_that_was_moved() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path, away = Path(folder) / "a.db", Path(folder) / "b.db"
+        kv = crdtkv.open(path, colo="a")
+        for another in (True, False):
+            path.rename(away)
+            if another:
+                path.touch()
+            assert refuses(StorageFailed, lambda: kv.put("k", 1))
+            away.rename(path)
+        kv.put("k", 2)
+        kv.close()
+
+
+@guards(
     "Raises StoreLocked if another process has it open, FormatTooNew if a later release made it",
     Line(SqliteStorage._is_new, "if found > FORMAT:", "if False:"),
 )

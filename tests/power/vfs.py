@@ -41,6 +41,10 @@ class Unheld(Hold):
     def say(self) -> None:
         """To nobody."""
 
+    def is_there(self) -> bool:
+        """On such a disk."""
+        return True
+
 
 class Mounted(apsw.VFS):
     """A disk, in SQLite's eyes. `connect` opens a file on it."""

@@ -66,6 +66,24 @@ def test_a_file_is_the_same_by_any_name(path: Path) -> None:
     assert sorted(p.name for p in real.parent.iterdir()) == ["file.db", "file.db-witness"]
 
 
+def test_a_file_that_is_moved_while_it_is_open(path: Path) -> None:
+    """What came last is in the log, which stays behind: nothing more is written there."""
+    kv = crdtkv.open(path, colo="lhr")
+    kv.put("k", 1)
+    for away in (True, False):
+        path.rename(path.with_name("elsewhere"))
+        if away:
+            path.write_bytes(b"another")
+        with pytest.raises(StorageFailed, match="was moved, replaced or removed") as told:
+            kv.put("k", 2)
+        assert told.value.happened == "no" and kv["k"] == 1
+        path.with_name("elsewhere").rename(path)
+    kv.put("k", 3)
+    kv.close()
+    with crdtkv.open(path) as again:
+        assert again["k"] == 3
+
+
 def test_others_read_while_it_is_written(path: Path) -> None:
     """What the tables have; a reader that stays does not stand in the way of anything."""
     with crdtkv.open(path, colo="lhr") as kv:

@@ -6,6 +6,7 @@ asked for last; nothing here is more than time saved.
 
 Two kinds: of few keys what writes and readings go through (a document's nodes), which
 follows each write; of more keys what their readers were told, which the next write ends.
+Of a key read at a glance that is kept once it is read again.
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class Memos:
         self.derived: dict[str, Any] = {}
         """What was made of the system's keys: each with the version that it was made of."""
         self._told: OrderedDict[str, Any] = OrderedDict()
+        self._met: set[str] = set()
+        """Keys of one value that were read lately."""
         self._learnt = learnt()
 
     def of(self, key: str) -> Memo:
@@ -104,6 +107,17 @@ class Memos:
         if found is not None:
             self._told.move_to_end(key)
         return found
+
+    def met(self, key: str) -> bool:
+        """Whether a key is read again that was read lately: only then it is worth it to keep what is made at a glance,
+        for most keys of a large store are read once. O(1)."""
+        met = self._met
+        if key in met:
+            return True
+        if len(met) >= TOLD:
+            met.clear()
+        met.add(key)
+        return False
 
     def tell(self, key: str, what: Any) -> None:
         """A reader of `key` is told `what`, which holds until a cell or the context of the key changes. O(1)."""

@@ -85,7 +85,7 @@ class Reading:
         found = lone(cells)
         if found is not None:
             entry = of_lone(key, found, context)
-            known = again_of_lone(entry, found)
+            known = again_of_lone(entry, found) if memos.met(key) else None
         else:
             now = self._now(now)
             made = of_roots(key, cells, context, self.replica.roots(key, now))

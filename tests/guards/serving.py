@@ -290,6 +290,7 @@ def a_read_leaves_no_trace() -> None:
     "Of the keys asked for last; nothing here is more than time saved.",
     Line(Memos.of, "if len(self._kept) > MEMOS:", "if False:"),
     Line(Memos.tell, "if len(self._told) > TOLD:", "if False:"),
+    Line(Memos.met, "met.clear()", "pass"),
     Line(telling.again, "if len(packed) > MAX_TOLD:", "if False:"),
     Line(telling.again_of_lone, "small and type", "type"),
 )
@@ -302,7 +303,10 @@ def what_is_remembered_of_keys_is_bounded() -> None:
         assert len(kv._replica.memos) == len(kv._replica.memos._told) == 3
         for value in ("x" * 60, ["x" * 60]):
             kv.put("large", value)
-            assert shows(kv, "large") == value and "large" not in kv._replica.memos._told
+            assert shows(kv, "large") == shows(kv, "large") == value and "large" not in kv._replica.memos._told
+        for n in range(6):
+            kv.put(f"one{n}", n)
+        assert [shows(kv, f"one{n}") for n in range(6)] == list(range(6)) and len(kv._replica.memos._met) <= 3
 
 
 @guards(

@@ -190,3 +190,11 @@ def test_what_is_kept_to_be_told_again_is_bounded(kv: crdtkv.Store, monkeypatch:
     assert list(kv._replica.memos._told) == ["k3", "k4", "k5"]
     assert kv["k3"] == [3] and kv["k0"] == [0]
     assert list(kv._replica.memos._told) == ["k5", "k3", "k0"]
+
+
+def test_what_is_made_at_a_glance_is_kept_for_who_reads_it_again(kv: crdtkv.Store) -> None:
+    kv.update(one=1, two=2)
+    told = kv._replica.memos._told
+    assert (kv["one"], list(told)) == (1, [])
+    assert (kv["one"], kv["two"], list(told)) == (1, 2, ["one"])
+    assert (kv["one"], kv["two"], list(told)) == (1, 2, ["one", "two"])

@@ -46,17 +46,22 @@ class Layer(Generic[_T]):
                 found.used = True
         return found
 
+    def at_hand(self, key: str) -> bool:
+        """Whether it takes no read of the tables. O(1)."""
+        return key in self.dirty or key in self._clean
+
     def ahead(self, key: str, found: _T) -> int:
         """What the tables have of a key that may be asked for next; the bytes taken. What is at hand may be newer."""
-        if key in self.dirty or key in self._clean:
+        if self.at_hand(key):
             return 0
         self._keep(key, found)
         return found.weight
 
     def change(self, key: str) -> _T:
         """What is held of `key`, to be changed: it stays at hand until `wrote`. O(1)."""
-        found = self.of(key)
-        if key not in self.dirty:
+        found = self.dirty.get(key)
+        if found is None:
+            found = self.of(key)
             self.dirty[key] = found
             del self._clean[key]
             self.weight -= found.weight

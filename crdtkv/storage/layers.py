@@ -64,6 +64,9 @@ class Old:
         self.weight = 0
 
 
+_NONE = Old({}, NO_HORIZON)
+
+
 class Layers(Transactions):
     """The rows of a Storage over the tables in `db`; memory for what is clean: `cache_bytes`."""
 
@@ -172,7 +175,7 @@ class Layers(Transactions):
         return (self._keys.of(key) if held is None else held).context
 
     def put_context(self, key: str, context: Context) -> None:
-        self._undo.append(("context", key, self._keys.of(key).context))
+        self._undo.append(("context", key, self.context(key)))
         self._set_context(key, context)
 
     def _set_context(self, key: str, context: Context) -> None:
@@ -182,7 +185,13 @@ class Layers(Transactions):
         held.context = context
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
-        return self._pasts.of(key).rows
+        return self._old(key).rows
+
+    def _old(self, key: str) -> Old:
+        # Where no key has a past, none is kept in memory of each new key that is taken in.
+        if not self._pasts.at_hand(key) and self._read(self._tables.pastless):
+            return _NONE
+        return self._pasts.of(key)
 
     def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
         old = self._pasts.of(key).rows.get(path, ())
@@ -212,7 +221,7 @@ class Layers(Transactions):
         return sorted(found)
 
     def horizon(self, key: str) -> Horizon:
-        return self._pasts.of(key).horizon
+        return self._old(key).horizon
 
     def put_horizon(self, key: str, horizon: Horizon) -> None:
         old = self._pasts.of(key).horizon

@@ -228,13 +228,17 @@ class Tables:
         """The rows of the past of a key, by path, and its horizon, as plain data. Raises RowInvalid."""
         rows: dict[bytes, Any] = {}
         horizon = None
-        if not (self._is_bare("past") and self._is_bare("horizon")):
+        if not self.pastless():
             for path, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():
                 if path is None:
                     horizon = unpack_row("horizon", (key,), blob, checksum)
                 else:
                     rows[path] = unpack_row("past", (key, path), blob, checksum)
         return rows, horizon
+
+    def pastless(self) -> bool:
+        """Whether no key has a past, nor a horizon. O(1)."""
+        return self._is_bare("past") and self._is_bare("horizon")
 
     def past_keys(self) -> set[str]:
         """The keys that have a past or a horizon. O(past)."""

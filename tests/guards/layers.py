@@ -16,7 +16,7 @@ import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.errors import StorageFailed
 from crdtkv.storage import checkpoint, keyrows
-from crdtkv.storage.base import Superseded
+from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layer import Layer
@@ -90,7 +90,7 @@ def what_the_tables_do_not_have_yet_is_there_although_the_cache_is_full() -> Non
         for n in range(20):
             made.put(f"k{n}", sibling(n + 2))
         made.put("k", sibling(30))
-        assert made.storage.cells("k") == {ROOT: (sibling(30),)}
+        assert made.storage.cells("k") == made.storage.standing("k")[0] == {ROOT: (sibling(30),)}
         assert [len(made.storage.cells(f"k{n}")) for n in range(20)] == [1] * 20
 
 
@@ -335,8 +335,8 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
 
 @guards(
     "What is read ahead is what would be read then",
-    Line(Layer.ahead, "key in self.dirty or key in self._clean", "key in self._clean"),
-    Line(Layer.ahead, "key in self.dirty or key in self._clean", "key in self.dirty"),
+    Line(Layer.at_hand, "key in self.dirty or key in self._clean", "key in self._clean"),
+    Line(Layer.at_hand, "key in self.dirty or key in self._clean", "key in self.dirty"),
     Line(Layers._keep_ahead, "last == key", "found is None"),
     Line(Layers._read_ahead, "high is not None and key >= high", "False"),
     Line(Tables.page, "_left_out", "self._parts"),
@@ -398,6 +398,28 @@ def an_interrupt_while_a_step_is_let_go_of() -> None:
 
     assert interrupted(Layers, "_wrote_key"), "the tables have it, and nobody knows it here"
     assert not interrupted(Checkpoint, "finish") and not interrupted(Journal, "trim"), "all is undone"
+
+
+@guards(
+    "Where no key has a past, none is kept in memory of each new key that is taken in",
+    Line(Layers._old, "not self._pasts.at_hand(key) and ", ""),
+    Line(Layers._old, "self._read(self._tables.pastless)", "False"),
+    Line(Tables.pastless, 'self._is_bare("past") and ', ""),
+    Line(Tables.pastless, ' and self._is_bare("horizon")', ""),
+)
+def a_past_that_is_the_first_one() -> None:
+    """Of a key: before the tables have it, and after; or a horizon alone."""
+    row = Superseded(sibling(1), ((A, 2),), None, 5)
+    for act, found in (
+        (partial(SqliteStorage.put_past, key="k", path=ROOT, rows=(row,)), ({ROOT: (row,)}, NO_HORIZON)),
+        (partial(SqliteStorage.put_horizon, key="k", horizon=Horizon({A: 1})), ({}, Horizon({A: 1}))),
+    ):
+        with file(cache_mb=1) as made:
+            storage = made.storage
+            assert (storage.past("k"), storage.horizon("k"), len(storage._pasts)) == ({}, NO_HORIZON, 0)
+            made.write(act)
+            for kept in (storage, made.again()):
+                assert (kept.past("k"), kept.horizon("k")) == found
 
 
 @guards(

@@ -15,8 +15,8 @@ from crdtkv.storage.journal import Journal
 
 __all__ = ["JOURNAL_BYTES", "STEP_ROWS", "Checkpoint"]
 
-JOURNAL_BYTES = 4 << 20
-"""A journal that is longer begins a checkpoint."""
+JOURNAL_BYTES = 8 << 20
+"""Where the journal is longer each commit makes a step."""
 
 STEP_ROWS = 200
 """How many keys a step writes: some 5 ms."""
@@ -48,9 +48,12 @@ class Checkpoint:
         self._dirty.update(units)
 
     def follow(self, count: int) -> None:
-        """After a commit of `count` units: as many steps as it takes to keep up with such commits, if any is due."""
+        """After a commit of `count` units: as many steps as it takes to keep up with such commits, if any is due.
+
+        (What was begun for those who read the tables goes on at their pace.)
+        """
         for _ in range(1 + 2 * count // STEP_ROWS):
-            if self._left or self._journal.size > JOURNAL_BYTES:
+            if self._journal.size > JOURNAL_BYTES:
                 self.step()
 
     def catch_up(self) -> bool:

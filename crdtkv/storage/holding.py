@@ -19,6 +19,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from crdtkv.errors import StorageFailed
+
 __all__ = ["OURS", "Hold", "HeldElsewhere"]
 
 OURS = 0x40000000 + 1024
@@ -63,12 +65,15 @@ class Hold:
         with suppress(OSError):  # it only says more
             self._pid.write_text(f"{os.getpid()}\n")
 
-    def is_there(self) -> bool:
-        """Whether the file is where it was opened. Some 2 us."""
-        try:
-            return os.path.samestat(os.stat(self._real), self._stat)
-        except OSError:
-            return False
+    def check(self) -> None:
+        """What is written to a file that was moved would lie in a log that stays behind: StorageFailed. Some 2 us."""
+        with suppress(OSError):
+            if os.path.samestat(os.stat(self._real), self._stat):
+                return
+        raise StorageFailed(
+            f"{self._real!r} was moved, replaced or removed while it is open; nothing was written",
+            happened="no", next_step="put it back where it was, then close it; move a store that is closed",
+        )  # fmt: skip
 
     def hush(self) -> None:
         """SQLite is about to let go of it, and may tidy up."""

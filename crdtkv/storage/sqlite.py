@@ -264,7 +264,8 @@ class SqliteStorage(Layers):
     def _save(self, before: dict[tuple[str, Any], Any]) -> None:
         changes = [self._change(table, where, old) for (table, where), old in before.items()]
         committing = False
-        self._check_place()
+        if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
+            self._hold.check()
         try:
             self._secure()
             self._begin_write()
@@ -281,14 +282,6 @@ class SqliteStorage(Layers):
             raise
         self._unsynced = self._normal
         self._after_commit({self._unit(table, where) for table, where in before})
-
-    def _check_place(self) -> None:
-        """What is written to a file that was moved would lie in a log that stays behind. Twice a second in `normal`."""
-        if (not self._normal or not self.stale.is_set()) and not self._hold.is_there():
-            raise StorageFailed(
-                f"{str(self.path)!r} was moved, replaced or removed while it is open; nothing was written",
-                happened="no", next_step="put it back where it was, then close it; move a store that is closed",
-            )  # fmt: skip
 
     def _secure(self) -> None:
         """What was found in SQLite's log goes into the file, before it is told and before more is written behind it.

@@ -23,6 +23,7 @@ TOLD = {
 """Table -> its columns, and its primary key. They say nothing that is not elsewhere."""
 
 _TIME = "strftime('%Y-%m-%dT%H:%M:%fZ', {} / 1000.0, 'unixepoch')"
+_PAST_MS = "json_extract(each.value, '$[2]')"
 _NOW = "CAST(strftime('%s', 'now') AS INTEGER) * 1000"
 _PLAIN = (
     "FROM cell JOIN name AS o ON o.id = origin JOIN name AS r ON r.id = root "
@@ -36,7 +37,7 @@ VIEWS = {
     f"UNION ALL SELECT key, value, strategy, version, {_TIME.format('ms')}, {_TIME.format('expires')}, conflicts "
     f"FROM shown WHERE expires IS NULL OR expires > {_NOW}",
     "history": "SELECT was.key AS key, json_extract(each.value, '$[0]') AS version, "
-    "json_extract(each.value, '$[2]') AS time, json_extract(each.value, '$[1]') AS replica, "
+    f"{_TIME.format(_PAST_MS)} AS time, json_extract(each.value, '$[1]') AS replica, "
     "json_extract(each.value, '$[3]') AS value FROM was, json_each(was.shown) AS each "
     f"UNION ALL SELECT key, {_VERSION}, {_TIME.format('(stamp >> 16)')}, o.name, json_quote(cell.value) {_PLAIN}",
     "conflicts": f"SELECT id, key, path, reason, value, winner, replica, {_TIME.format('ms')} AS time FROM lost",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from typing import Any
 
 from crdtkv.core import values
@@ -27,9 +26,6 @@ from crdtkv.store.selection import USER_KEYS
 __all__ = ["as_json", "showing"]
 
 _Row = tuple[Any, ...] | None
-
-_LAST_MS = 253_402_300_799_999
-"""The last millisecond of the year 9999, beyond which SQL has no time either."""
 
 _ROOTS = {STRATEGY + spec.encode() + b"\0" for spec in AS_IT_IS}
 
@@ -84,14 +80,8 @@ def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> _Row:
         (replica, n), stamp, payload, *_ = row.sibling
         if payload is None or is_value(payload):
             value = None if payload is None else as_json(values.unpack(payload))
-            found.append([f"{of_key}_{replica}.{n}", replica, _time(stamp_ms(stamp)), value])
+            found.append([f"{of_key}_{replica}.{n}", replica, stamp_ms(stamp), value])
     return (values.to_json(found),) if found else None
-
-
-def _time(ms: int) -> str | None:
-    if ms > _LAST_MS:  # (a stamp goes further than dates do)
-        return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _lost_row(id: str, row: Any) -> _Row:

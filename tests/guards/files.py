@@ -165,10 +165,10 @@ def a_reader_beside_the_store_takes_nothing_with_it() -> None:
 
 
 @guards(
-    "What is written to a file that was moved would lie in a log that stays behind.",
-    Line(SqliteStorage._save, "self._check_place()", "pass"),
-    Line(Hold.is_there, "os.path.samestat(os.stat(self._real), self._stat)", "os.path.exists(self._real)"),
-    Line(Hold.is_there, "return False", "return True"),
+    "What is written to a file that was moved would lie in a log that stays behind: StorageFailed.",
+    Line(SqliteStorage._save, "self._hold.check()", "pass"),
+    Line(Hold.check, "os.path.samestat(os.stat(self._real), self._stat)", "os.path.exists(self._real)"),
+    Line(Hold.check, "return", "raise OSError"),
 )
 def nothing_is_written_to_a_file_that_was_moved() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:

@@ -41,9 +41,8 @@ class Unheld(Hold):
     def say(self) -> None:
         """To nobody."""
 
-    def is_there(self) -> bool:
-        """On such a disk."""
-        return True
+    def check(self) -> None:
+        """Nobody moves them."""
 
 
 class Mounted(apsw.VFS):

@@ -55,6 +55,9 @@ _TOLD = "told"
 PACK_PAGES = 1_000
 """A file of fewer is not worth it."""
 
+_FEW = 4
+"""What a write of one key reads at the most."""
+
 _CHECK = "check the path and who may read and write it"
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _HEADER = 100
@@ -89,6 +92,7 @@ class SqliteStorage(Layers):
         self._loaded = False
         self._uncertain = self._unsynced = self._found_log = self._locked = False
         self._reading: Any = None
+        self._reads = 0
         self.stale = threading.Event()
         """Set by a commit, and by the close: the tables may lag behind."""
         real = os.path.realpath(self.path)  # as SQLite names its log: one file, by whatever name it is opened
@@ -240,7 +244,10 @@ class SqliteStorage(Layers):
         try:
             if self._reading is None and not self._db.in_transaction:
                 # A statement that is not at its end: what is read meanwhile needs no transaction of its own.
-                self._reading = self._db.execute("SELECT name FROM sqlite_master")
+                # (Nor do the first reads since a write: most writes read as little.)
+                if self._reads >= _FEW:
+                    self._reading = self._db.execute("SELECT name FROM sqlite_master")
+                self._reads += 1
             return ask()
         except (RowInvalid, UnicodeError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
@@ -252,6 +259,7 @@ class SqliteStorage(Layers):
 
     def _stop_reading(self) -> None:
         """Before anything is written, or tidied up: SQLite does neither under a reader of its own."""
+        self._reads = 0
         if self._reading is not None:
             with suppress(sqlite3.Error):
                 self._reading.close()

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from crdtkv.core.show import show
-from crdtkv.errors import BadRequest, ChecksumFailed, CrdtkvError, FormatTooNew, NotAStore, StorageFailed, StoreLocked
+from crdtkv.errors import BadRequest, FormatTooNew, NotAStore, StorageFailed
+from crdtkv.storage import refusals
 from crdtkv.storage.backup import backup
 from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
@@ -29,15 +30,13 @@ from crdtkv.storage.journal import Journal
 from crdtkv.storage.layers import Layers, Unit
 from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
+from crdtkv.storage.refusals import APPLICATION_ID
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import SCHEMA, TABLES
 from crdtkv.storage.views import Showing
 from crdtkv.storage.witness import Witness
 
-__all__ = ["APPLICATION_ID", "CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
-
-APPLICATION_ID = int.from_bytes(b"crdt", "big")
-"""In the header of the file: this is a store."""
+__all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
 FORMAT = 2
 
@@ -57,11 +56,6 @@ PACK_PAGES = 1_000
 
 _FEW = 4
 """What a write of one key reads at the most."""
-
-_CHECK = "check the path and who may read and write it"
-_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_HEADER = 100
-"""How many bytes SQLite's own header has; the application id is at 68."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -102,14 +96,14 @@ class SqliteStorage(Layers):
         try:
             self._hold = Hold(self.path)
         except HeldElsewhere as error:
-            raise self._taken(str(error)) from None
+            raise refusals.taken(self.path, str(error)) from None
         except OSError as error:
-            raise self._unopened(error) from error
+            raise refusals.unopened(self.path, error) from error
         try:
             self._db = connect(self.path)
         except sqlite3.Error as error:
             self._hold.close()
-            raise self._unopened(error) from error
+            raise refusals.unopened(self.path, error) from error
         _open_here.add(self)
         # A quarter of the memory is SQLite's own, for pages: the upper ones of each tree.
         super().__init__(self._db, (cache_mb << 20) * 3 // 4)
@@ -123,31 +117,7 @@ class SqliteStorage(Layers):
             self.close()
             if not isinstance(error, (sqlite3.Error, OSError, UnicodeError, RowInvalid)):
                 raise
-            raise self._unopened(error) from error
-
-    def _unopened(self, error: Exception) -> CrdtkvError:
-        name, code = repr(str(self.path)), getattr(error, "sqlite_errorcode", None)
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            return self._taken("in another program, which writes to it")
-        # What the driver says of text that is none has no code.
-        broken = code in _BROKEN or isinstance(error, UnicodeError) or "decode to UTF-8" in str(error)
-        if isinstance(error, RowInvalid) or (broken and self._is_marked()):
-            return ChecksumFailed(f"{name} is not as it was written: {error}")
-        if broken:
-            return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
-        next_step = "make room on the disk, then open it again" if code == sqlite3.SQLITE_FULL else _CHECK
-        return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=next_step)
-
-    def _taken(self, where: str) -> StoreLocked:
-        return StoreLocked(f"{str(self.path)!r} is open already{where and ' '}{where}; close it where it is open")
-
-    def _is_marked(self) -> bool:
-        """Whether the header says that this was a store. (Only after SQLite let go of the file: who opens and
-        closes a file beside SQLite gives up its locks.)"""
-        with suppress(OSError), self.path.open("rb") as file:
-            head = file.read(_HEADER)
-            return head[68:72] == APPLICATION_ID.to_bytes(4, "big")
-        return False
+            raise refusals.unopened(self.path, error) from error
 
     def _open(self) -> None:
         db = self._db
@@ -249,13 +219,8 @@ class SqliteStorage(Layers):
                     self._reading = self._db.execute("SELECT name FROM sqlite_master")
                 self._reads += 1
             return ask()
-        except (RowInvalid, UnicodeError, ValueError, TypeError, KeyError, RecursionError) as error:
-            raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
-        except sqlite3.Error as error:
-            if getattr(error, "sqlite_errorcode", None) in _BROKEN or "decode to UTF-8" in str(error):
-                raise ChecksumFailed(f"{str(self.path)!r} is not as it was written: {error}") from error
-            words = f"{str(self.path)!r} could not be read: {error}"
-            raise StorageFailed(words, happened="no", next_step="see to the disk, then try again") from error
+        except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
+            raise refusals.unread(self.path, error) from error
 
     def _stop_reading(self) -> None:
         """Before anything is written, or tidied up: SQLite does neither under a reader of its own."""
@@ -281,8 +246,7 @@ class SqliteStorage(Layers):
             committing = True
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            undone = self._undo_commit() and not (committing and _in_writing(error))
-            raise self._unwritten(error, undone) from error
+            raise self._unwritten(error, committing and refusals.in_writing(error)) from error
         except BaseException:
             # An interrupt while it was committed: if there is nothing left to undo, it is in the file.
             in_file = committing and not self._db.in_transaction
@@ -314,18 +278,12 @@ class SqliteStorage(Layers):
             self.doubtful = True  # it was committed, and whoever interrupts here will think that it was not
             raise
 
-    def _unwritten(self, error: sqlite3.Error, undone: bool) -> StorageFailed:
-        words = f"{str(self.path)!r} could not be written: {error}"
-        if not undone:
-            # What follows would be written over something that this process does not show.
-            self.doubtful = True
-            return StorageFailed(f"{words}; it may or may not have been written")
-        ways = {
-            sqlite3.SQLITE_FULL: "make room on the disk, then write again",
-            sqlite3.SQLITE_BUSY: "another program is writing to the file: write again when it is done",
-        }
-        next_step = ways.get(getattr(error, "sqlite_errorcode", 0), "see to the disk, then write again")
-        return StorageFailed(f"{words}; nothing was written", happened="no", next_step=next_step)
+    def _unwritten(self, error: sqlite3.Error, may_stand: bool) -> StorageFailed:
+        """What was begun is undone; what is said of it then. `may_stand`: some of it may be there for all that."""
+        undone = self._undo_commit() and not may_stand
+        # What follows would be written over something that this process does not show.
+        self.doubtful = self.doubtful or not undone
+        return refusals.unwritten(self.path, error, undone)
 
     def _undo_commit(self) -> bool:
         """Whether what was begun is undone for certain."""
@@ -381,7 +339,7 @@ class SqliteStorage(Layers):
             self._mark(True)  # one commit that is synced syncs those before it
             self._db.execute("PRAGMA synchronous=NORMAL")
         except sqlite3.Error as error:
-            raise self._unwritten(error, self._undo_commit()) from error
+            raise self._unwritten(error, False) from error
         self._unsynced = False
 
     def settle(self) -> None:
@@ -392,9 +350,8 @@ class SqliteStorage(Layers):
             self.doubtful = self.doubtful or self._checkpoint.torn
             if not isinstance(error, sqlite3.Error):
                 raise
-            raise StorageFailed(
-                f"{str(self.path)!r}: {error}; what was committed is in its journal", happened="yes", next_step=_CHECK
-            ) from error
+            words = f"{str(self.path)!r}: {error}; what was committed is in its journal"
+            raise StorageFailed(words, happened="yes", next_step=refusals.CHECK) from error
 
     def _pack(self) -> None:
         """A file that has grown by a fifth since it was last packed, or holds as much that is free, is packed. O(file).
@@ -479,12 +436,6 @@ class SqliteStorage(Layers):
         self._hold.close()
         if self._witness is not None:
             self._witness.close()
-
-
-def _in_writing(error: sqlite3.Error) -> bool:
-    """Whether a commit failed where its last bytes are written and synced: SQLite takes it back here, but who opens
-    the file after a crash may find it whole."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR
 
 
 _open_here: weakref.WeakSet[SqliteStorage] = weakref.WeakSet()

@@ -499,7 +499,7 @@ class _Synced:
 
 @guards(
     "SQLite takes it back here, but who opens the file after a crash may find it whole.",
-    Line(SqliteStorage._save, "not (committing and _in_writing(error))", "True"),
+    Line(SqliteStorage._save, "committing and refusals.in_writing(error)", "False"),
 )
 def acommit_that_failed_in_its_sync_may_have_happened() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:

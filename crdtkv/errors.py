@@ -322,7 +322,10 @@ class QuotaExceeded(Refused):
 
     code = "quota-exceeded"
     status = 507
-    next_step = "delete something and compact, or open the store with a larger quota_mb"
+    next_step = (
+        "delete something and compact (what a rule's keep_hours keeps of the past counts until then), "
+        "or open the store with a larger quota_mb"
+    )
 
 
 class TooManySiblings(Refused):

@@ -6,6 +6,7 @@ opened, refused or closed stands here, once.
 
 import inspect
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -153,6 +154,9 @@ def named(store: Path | None) -> Path:
     return path
 
 
+_COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+
 @contextmanager
 def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "Iterator[Store]":
     """The store in that file, open; closed at the end."""
@@ -164,6 +168,11 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
         raise typer.BadParameter(
             f"there is no file {str(path)!r}; a put, an import or a sync makes one", param_hint="'--store' / '-s'"
         )
+    if colo is None and not there and not _COLO.fullmatch(path.stem):
+        raise typer.BadParameter(
+            f"a new file has the name of its colo (1 to 32 of a-z, 0-9, '-'), and {path.stem!r} is none; "
+            "give it one by --colo NAME", param_hint="'--store' / '-s'",
+        )  # fmt: skip
     with _opened(path, colo or (None if there else path.stem)) as kv:
         _open_here.append(path)
         try:

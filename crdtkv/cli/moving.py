@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TextIO
@@ -54,6 +54,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _there(file: Path) -> Path:
+    if file.is_dir():
+        raise typer.BadParameter(f"{str(file)!r} is a folder; name a file in it", param_hint="FILE")
     if str(file) != "-" and not file.is_file():
         raise typer.BadParameter(f"there is no file {str(file)!r}", param_hint="FILE")
     return file
@@ -83,6 +85,8 @@ def _export(
     from crdtkv.cli.output import progress
 
     for path in (file, sqlite):
+        if path is not None and path.is_dir():
+            raise typer.BadParameter(f"{str(path)!r} is a folder; name a file in it", param_hint="FILE")
         if path is not None:
             other(path)
     if file is not None and file.is_file() and tables.is_sqlite(file):
@@ -134,8 +138,11 @@ def _whole(file: Path) -> Iterator[TextIO]:
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
-    except BaseException:
-        part.unlink(missing_ok=True)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename == str(part):
+            error.filename = str(file)  # as the user named it
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise
 
 

@@ -190,6 +190,9 @@ def _remove(
     """
     if (index is None) != bool(values) or (index is not None and base is not None):
         raise typer.BadParameter("give values, or --index and no base", param_hint="VALUE...")
+    if key not in kv:
+        warn(f"there was no {key!r}")
+        return
     if index is not None:
         whole = path is None and _kind(kv, key, "list") != "json"
         _wrote(out, (kv.list(key) if whole else kv.json(key).list(path or "")).remove(index))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from crdtkv.core.cells import Cell, Sibling, expiry_of, is_live, is_sweep
+from crdtkv.core.cells import Cell, Sibling, expiry_of, is_live, is_sweep, rank
 from crdtkv.core.clocks import Dot, Vector, covers, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, component, components, first, is_counted, is_order
 from crdtkv.core.rules import Rule
@@ -106,8 +106,9 @@ def give_up(replica: Replica, why: str) -> None:
     replica.state.pending = []
 
 
-def _note(replica: Replica, item: _Item, why: str) -> None:
-    inbox.put(replica, inbox.entry(replica, why, item.key, item.path, item.lost, None))
+def _note(replica: Replica, item: _Item, why: str, winner: Sibling | None = None) -> None:
+    beat = None if winner is None else (item.path, winner)
+    inbox.put(replica, inbox.entry(replica, why, item.key, item.path, item.lost, beat))
 
 
 def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
@@ -157,7 +158,17 @@ def _rewrite(replica: Replica, draft: Draft, item: _Item) -> None:
         for write in _writes(item, place):
             draft.rewrite(item.key, write, item.covered)
     elif is_live(item.lost.payload) and not is_order(item.path):
-        _note(replica, item, why)
+        winner = _standing(item, place)
+        # Where two that meet for the first time had put the same, nothing is lost.
+        if winner is None or winner.payload != item.lost.payload:
+            _note(replica, item, why, winner)
+
+
+def _standing(item: _Item, place: _Place) -> Sibling | None:
+    """What is shown in the place of a write that is not minted anew. (A count is in the place of none.)"""
+    if not place.present or is_counted(item.path):
+        return None
+    return max((s for s in place.cell if is_live(s.payload)), key=rank, default=None)
 
 
 class _Place(NamedTuple):
@@ -220,7 +231,7 @@ def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
     if not is_live(lost.payload):
         return None if _takes(item, place) else "what it deleted is not there"
     if found.name in _RANKED and any(s.stamp > lost.stamp and (is_live(s.payload) or not found.whole) for s in unseen):
-        return "a later write stood when this colo came back"
+        return "a later write stood when this colo joined"
     if removal_wins and any(not is_live(s.payload) for s in unseen):
         return "it was removed while this colo was away"
     if forgot and (removal_wins or (found.name == "lww" and lost.stamp <= replica.state.floor)):

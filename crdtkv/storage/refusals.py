@@ -42,7 +42,7 @@ def unopened(path: Path, error: Exception) -> CrdtkvError:
     if isinstance(error, RowInvalid) or (_is_broken(error) and _is_marked(path)):
         return _damaged(path, error)
     if _is_broken(error):
-        return NotAStore(f"{name} is no store: {error}; name another file, or one that is not there yet")
+        return NotAStore(f"{name} is no store: {error}")
     next_step = "make room on the disk, then open it again" if code == sqlite3.SQLITE_FULL else CHECK
     return StorageFailed(f"cannot open {name}: {error}", happened="no", next_step=next_step)
 

@@ -88,6 +88,8 @@ class Committing(Operations, Membership):
         """
         self._lock.is_mine()  # (in a forked child it says what is wrong)
         self._check_open()
+        if not callable(act):
+            raise BadRequest(f"{act!r:.80} cannot be called; submit takes a function of a transaction")
         return self._group.submit(lambda draft: act(Transaction(self, draft, self._fate)))
 
     def _check_open(self) -> None:

@@ -178,6 +178,7 @@ def test_expire(run: Run) -> None:
     assert shown(run, "a")["expires"] == soon and "20" in run("expire", "a", "90").out
     assert run("expire", "a", "never", "-o", "raw").out == "\n" and shown(run, "a").get("expires") is None
     assert "there was no 'b'" in run("expire", "b", "60").err
+    assert "there was no 'b'" in run("remove", "b", "x").err
 
 
 def test_a_first_write_differs_from_nothing(run: Run) -> None:
@@ -259,4 +260,4 @@ def test_a_colo_is_named_or_the_stem(run: Run) -> None:
     assert json.loads(run("stats", "-s", "sin.db", "-o", "json").out)["colo"] == "sin"
     assert run("get", "a", "-s", "one.db", "--colo", "lhr").code == 1
     bad = run("put", "a", "1", "-s", "My Store.db")
-    assert bad.code == 1 and "colo is 'My Store'" in bad.err
+    assert bad.code == 2 and "'My Store' is none" in bad.err and "--colo NAME" in bad.err

@@ -96,7 +96,7 @@ def what_is_minted_anew_replaces_what_it_had_replaced_and_no_more() -> None:
 
 @guards(
     "where an uncovered later value of that cell stands",
-    Line(pending._why_lost, 'return "a later write stood when this colo came back"', "return None"),
+    Line(pending._why_lost, 'return "a later write stood when this colo joined"', "return None"),
 )
 def who_returns_does_not_win_by_returning() -> None:
     colos = Colos("a", "b", "e")
@@ -638,3 +638,21 @@ def a_counter_that_all_had_deleted_is_not_deleted_anew() -> None:
     colos.check()
     colos.meet(4)
     colos.check()
+
+
+@guards(
+    "Where two that meet for the first time had put the same, nothing is lost.",
+    Line(pending._rewrite, "if winner is None or winner.payload != item.lost.payload:", "if True:"),
+    Line(pending._standing, "return max(", "return None and max("),
+)
+def a_first_sync_tells_of_what_is_lost_alone() -> None:
+    """And of what stands in its place."""
+    for mine, theirs, lost in (
+        ({"a": 1, "b": 2}, {"a": 1, "b": 2}, []), ([1, 2], [3], []), ({"a": 1}, {"b": 2}, []), (5, 5, []),
+        ("one", "two", [("", "one", "two")]), ({"a": 1, "b": 1}, {"a": 2, "b": 1}, [("/a", 1, 2)]),
+    ):  # fmt: skip
+        a, b = (crdtkv.open(colo=colo, clock=lambda at=at: 1_767_261_600 + at) for colo, at in (("a", 0), ("b", 1)))
+        a.put("k", mine)
+        b.update({"k": theirs, "more": 1})
+        assert a.sync(b).equal
+        assert [(c.path, c.value, c.winner) for c in a.conflicts()] == lost and b.conflicts() == []

@@ -214,6 +214,11 @@ def test_more_than_may_wait_is_refused(kv: crdtkv.Store, monkeypatch: pytest.Mon
     assert futures[-1].result().value == 3
 
 
+def test_what_cannot_be_called_is_refused_at_once(kv: crdtkv.Store) -> None:
+    with pytest.raises(BadRequest, match="'hello' cannot be called"):
+        kv.submit("hello")  # type: ignore[arg-type]
+
+
 def test_what_waits_when_the_store_is_closed_is_told(kv: crdtkv.Store) -> None:
     """From a listener, since nobody else may close it while a write waits: what had no turn yet has none."""
     submitted: list[Any] = []

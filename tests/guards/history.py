@@ -12,6 +12,7 @@ from crdtkv.store.store import Store
 from crdtkv.strategies import roots
 from tests.colos import Colos, arrive, cells, cut, record, refuses
 from tests.guards.mutation import Line, Setting, guards
+from tests.laws import world
 
 
 def then(kv: crdtkv.Store, key: str, version: str) -> Any:
@@ -374,3 +375,12 @@ def a_trimmed_edit_does_not_let_a_delete_win_in_the_past() -> None:
         assert then(a, "doc", version) in (showed, "?")
         arrive(a, record(b, lambda kv, value=value: kv.json("doc").at("/c/x").put(value)))
     assert then(a, "doc", version) == "?"
+
+
+@guards(
+    "purged whole elsewhere, and so here: with its context went what could tell versions of it apart",
+    Line(past.keep, "if by is None and until is None and not storage.context(key):", "if False:"),
+)
+def what_is_purged_whole_elsewhere_leaves_no_past() -> None:
+    """A run in which b, which has returned, hears of that by a catch-up: older versions are refused, not read as absent."""
+    world.run(600495, "splits", 400)

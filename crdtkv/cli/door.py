@@ -6,7 +6,6 @@ opened, refused or closed stands here, once.
 
 import inspect
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -154,12 +153,11 @@ def named(store: Path | None) -> Path:
     return path
 
 
-_COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
-
-
 @contextmanager
 def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "Iterator[Store]":
     """The store in that file, open; closed at the end."""
+    from crdtkv.store.opening import is_colo
+
     path = other(named(store))
     if path.is_dir():
         raise typer.BadParameter(f"{str(path)!r} is a folder; name a file in it", param_hint="'--store' / '-s'")
@@ -168,7 +166,7 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
         raise typer.BadParameter(
             f"there is no file {str(path)!r}; a put, an import or a sync makes one", param_hint="'--store' / '-s'"
         )
-    if colo is None and not there and not _COLO.fullmatch(path.stem):
+    if colo is None and not there and not is_colo(path.stem):
         raise typer.BadParameter(
             f"a new file has the name of its colo (1 to 32 of a-z, 0-9, '-'), and {path.stem!r} is none; "
             "give it one by --colo NAME", param_hint="'--store' / '-s'",

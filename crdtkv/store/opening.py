@@ -19,7 +19,7 @@ from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.store import Store
 
-__all__ = ["MAX_CACHE_MB", "open_store"]
+__all__ = ["MAX_CACHE_MB", "is_colo", "open_store"]
 
 _log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -123,13 +123,22 @@ def _tokens(random: Random | None) -> Callable[[], str]:
     return lambda: "".join(secrets.choice(_TOKEN) for _ in range(4))
 
 
+def is_colo(name: str) -> bool:
+    """Whether a colo may be called so: 1 to 32 of a-z, 0-9 and '-'. O(1).
+
+    >>> is_colo("lhr"), is_colo("London")
+    (True, False)
+    """
+    return _COLO.fullmatch(name) is not None
+
+
 def _check_options(
     path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
 ) -> None:
     if not isinstance(path, str | os.PathLike) or not str(path):
         raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
     known = colo is None and os.path.exists(path)
-    if not known and (not isinstance(colo, str) or not _COLO.fullmatch(colo)):
+    if not known and (not isinstance(colo, str) or not is_colo(colo)):
         raise BadRequest(f"colo is {colo!r:.80}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
     if not isinstance(namespace, str) or not namespace:
         raise BadRequest(f"namespace is {namespace!r:.80}; a name is wanted")

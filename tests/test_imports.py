@@ -51,7 +51,7 @@ WORLD = {
     "subprocess", "threading", "time", "uuid",
 }  # fmt: skip
 
-LAZY = ("typer", "rich", "click", "sqlite_utils", "re2")
+LAZY = ("typer", "rich", "click", "sqlite_utils", "re2", "fastapi", "uvicorn", "pydantic", "prometheus_client", "httpx")
 MODULE_LINES = 500
 FUNCTION_LINES = 70
 

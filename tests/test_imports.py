@@ -23,7 +23,9 @@ REPLICA = STRATEGIES | {"storage", "replica"}
 STORE = REPLICA | {"registration", "store"}
 NODE = STORE | {"gossip", "node"}
 TRANSPORT = NODE | {"transport"}
-SERVER = TRANSPORT | {"server"}
+HTTP = STORE | {"http"}
+SERVER = TRANSPORT | {"http", "bulk", "server"}
+CLIENT = {"errors", "http", "client"} | STORE
 
 MAY_IMPORT = {
     "": STORE,  # crdtkv/__init__.py: the public names, nothing else
@@ -37,12 +39,14 @@ MAY_IMPORT = {
     "store": STORE,
     "node": NODE,
     "transport": TRANSPORT,
+    "http": HTTP,
+    "client": CLIENT,
     "server": SERVER,
     "sim": TRANSPORT | {"sim"},
     "demo": {"", "errors", "demo"},  # the demo is a user: the public API only
     "bulk": STORE | {"bulk"},
     "trial": STRATEGIES | {"trial"},
-    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "cli"},
+    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "client", "cli"},
 }
 
 PURE = ("core", "strategies", "gossip")

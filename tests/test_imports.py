@@ -21,7 +21,8 @@ STRATEGIES = CORE | {"strategies"}
 STORAGE = CORE | {"storage"}
 REPLICA = STRATEGIES | {"storage", "replica"}
 STORE = REPLICA | {"registration", "store"}
-TRANSPORT = STORE | {"gossip", "transport"}
+NODE = STORE | {"gossip", "node"}
+TRANSPORT = NODE | {"transport"}
 SERVER = TRANSPORT | {"server"}
 
 MAY_IMPORT = {
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     "registration": STRATEGIES | {"registration"},
     "replica": REPLICA,
     "store": STORE,
+    "node": NODE,
     "transport": TRANSPORT,
     "server": SERVER,
     "sim": TRANSPORT | {"sim"},
@@ -49,7 +51,7 @@ WORLD = {
     "subprocess", "threading", "time", "uuid",
 }  # fmt: skip
 
-LAZY = ("typer", "rich", "click", "sqlite_utils", "re2")
+LAZY = ("typer", "rich", "click", "sqlite_utils", "re2", "fastapi", "uvicorn", "pydantic", "prometheus_client", "httpx")
 MODULE_LINES = 500
 FUNCTION_LINES = 70
 

@@ -24,6 +24,7 @@ CrdtkvError
         CursorInvalid
         MessageInvalid
         NotAStore
+        NamespaceInvalid
     Refused                   the state says no
         PreconditionFailed
         BaseTooOld
@@ -38,6 +39,12 @@ CrdtkvError
         StoreClosed
         StoreLocked
         FormatTooNew
+        NamespaceUnknown
+        NamespaceExists
+        NamespaceElsewhere
+        TokenUnknown
+        Unauthorized
+        Forbidden
     Unavailable               try again
         BaseNotHere
         Overloaded
@@ -53,47 +60,15 @@ from __future__ import annotations
 from typing import Any, ClassVar, Literal
 
 __all__ = [
-    "BadRequest",
-    "BaseNotHere",
-    "BaseRequired",
-    "BaseTooOld",
-    "ChainBroken",
-    "ChecksumFailed",
-    "ClockAhead",
-    "Corrupt",
-    "CrdtkvError",
-    "CursorInvalid",
-    "DigestMismatch",
-    "FormatTooNew",
-    "Happened",
-    "KeyInvalid",
-    "MembershipConflict",
-    "MergeFunctionInvalid",
-    "MessageInvalid",
-    "NotAMember",
-    "NotAStore",
-    "Overflow",
-    "Overloaded",
-    "PatchInvalid",
-    "PatternInvalid",
-    "PreconditionFailed",
-    "QuotaExceeded",
-    "Refused",
-    "RuleInvalid",
-    "StorageFailed",
-    "StoreClosed",
-    "StoreLocked",
-    "StrategyMismatch",
-    "TooLarge",
-    "TooManySiblings",
-    "Unavailable",
-    "UnknownStrategy",
-    "ValueInvalid",
-    "VersionInvalid",
-    "WrongOperation",
-    "WrongType",
+    "BadRequest", "BaseNotHere", "BaseRequired", "BaseTooOld", "ChainBroken", "ChecksumFailed", "ClockAhead",
+    "Corrupt", "CrdtkvError", "CursorInvalid", "DigestMismatch", "Forbidden", "FormatTooNew", "Happened",
+    "KeyInvalid", "MembershipConflict", "MergeFunctionInvalid", "MessageInvalid", "NamespaceElsewhere",
+    "NamespaceExists", "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "Overflow", "Overloaded",
+    "PatchInvalid", "PatternInvalid", "PreconditionFailed", "QuotaExceeded", "Refused", "RuleInvalid",
+    "StorageFailed", "StoreClosed", "StoreLocked", "StrategyMismatch", "TokenUnknown", "TooLarge", "TooManySiblings",
+    "Unauthorized", "Unavailable", "UnknownStrategy", "ValueInvalid", "VersionInvalid", "WrongOperation", "WrongType",
     "all_errors",
-]
+]  # fmt: skip
 
 Happened = Literal["no", "yes", "unknown"]
 
@@ -242,6 +217,13 @@ class NotAStore(BadRequest):
     next_step = "name another file, or one that is not there yet"
 
 
+class NamespaceInvalid(BadRequest):
+    """Not what a namespace may be called, or not what may be done with this one."""
+
+    code = "namespace-invalid"
+    next_step = "choose another name"
+
+
 class Refused(CrdtkvError):
     """The request is well formed, and the state says no. Nothing was written.
 
@@ -387,6 +369,53 @@ class FormatTooNew(Refused):
     code = "format-too-new"
     status = 503
     next_step = "upgrade this side"
+
+
+class NamespaceUnknown(Refused):
+    """There is no such namespace here, or not any more."""
+
+    code = "namespace-unknown"
+    status = 404
+    next_step = "create it, or list the namespaces that there are"
+
+
+class NamespaceExists(Refused):
+    """There is a namespace of that name already."""
+
+    code = "namespace-exists"
+    next_step = "use the one that is there, or choose another name"
+
+
+class NamespaceElsewhere(Refused):
+    """The namespace is held by other colos only."""
+
+    code = "namespace-elsewhere"
+    status = 421
+    next_step = "ask a colo that holds it, or let this one hold it too"
+
+
+class TokenUnknown(Refused):
+    """There is no such token, or it was revoked."""
+
+    code = "token-unknown"
+    status = 404
+    next_step = "list the tokens that there are"
+
+
+class Unauthorized(Refused):
+    """No token was sent, or none that is good here."""
+
+    code = "unauthorized"
+    status = 401
+    next_step = "send a token that is good here"
+
+
+class Forbidden(Refused):
+    """The token is good, and this is not among what it may."""
+
+    code = "forbidden"
+    status = 403
+    next_step = "use a token with that scope"
 
 
 class Unavailable(CrdtkvError):

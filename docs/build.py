@@ -20,6 +20,7 @@ from crdtkv import registration
 from crdtkv.cli import app
 from crdtkv.core import envelope, keys, paths, positions, rules, values, versions
 from crdtkv.errors import CrdtkvError, all_errors
+from crdtkv.node import naming
 from crdtkv.replica import core, exchange, inbox, memos, past, purge, recent
 from crdtkv.store import group, idempotency, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, latch, registry
@@ -60,6 +61,8 @@ def limits_table() -> str:
                   f"{values.MAX_INT_DIGITS:,} digits; content type of a blob 255 ASCII characters"),
         ("glob, regular expression", f"{keys.MAX_PATTERN:,} characters"),
         ("colo name", "1 to 32 of a-z, 0-9, `-`"),
+        ("namespace name", f"1 to {naming.MAX_NAME} of A-Z, a-z, 0-9, `.`, `_`, `-`; "
+                           f"{naming.MAX_NAMESPACES:,} of a cluster"),
         ("path inside a key", f"{paths.MAX_PATH:,} bytes, of which a list position {positions.MAX_POSITION:,}"),
         ("element of a set", f"{set_strategy.MAX_ELEMENT:,} bytes packed"),
         ("concurrent values of one `mv` or `merge` key", f"{cell_reading.MAX_SIBLINGS}"),

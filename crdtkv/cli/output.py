@@ -145,9 +145,10 @@ def _rich_table(columns: Sequence[str], rows: list[Row]) -> None:
 
     cells = [[_cell(name, row.get(name, _NONE)) for name in columns] for row in rows]
     console = Console(highlight=False)
+    # A version is copied by hand: what is no value is never cut nor folded. A screen that is too narrow
+    # breaks the lines itself, and what is copied from it is whole.
     widest = {name: max(_width(line[i]) for line in [list(columns), *cells]) for i, name in enumerate(columns)}
     values = [name for name in columns if name in _VALUES]
-    # A version is copied by hand, so it is never cut; a value can be asked for.
     left = console.width - sum(width + 2 for name, width in widest.items() if name not in values)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
     for name in columns:
@@ -155,10 +156,11 @@ def _rich_table(columns: Sequence[str], rows: list[Row]) -> None:
             room = max(_LEAST, left // len(values) - 2)
             table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=room)
         else:
-            table.add_column(name, style=_STYLES.get(name), overflow="fold")
+            table.add_column(name, style=_STYLES.get(name), no_wrap=True, overflow="ignore")
     for line in cells:
         table.add_row(*map(Text, line))
-    console.print(table)
+    console.width = max(console.width, console.width - left + len(values) * (_LEAST + 2))
+    console.print(table, crop=False)
 
 
 def _block(name: str, value: Any) -> list[str]:

@@ -130,7 +130,7 @@ def _diff(
     """
     from crdtkv.cli.words import version_of
 
-    first = a is None and len(kv.history(key)) == 1
+    first = a is None and len(kv.history(key)) == 1  # it was not there before
     rows = kv.diff(key, None if first else version_of(kv, key, a or "~1"), version_of(kv, key, b))
     out.rows(["op", "path", "value"], rows, ["op", "path", "value"], empty="no difference")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from crdtkv.bulk.items import MAX_LINE, read_word
+from crdtkv.cli.door import many
 from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
 
@@ -61,12 +62,14 @@ def version_of(kv: "Store", key: str, words: str | None) -> str | None:
     if words is None or words[:1] != "~":
         return words
     if not words[1:].isdecimal():
-        raise typer.BadParameter(f"{words!r} is no version; write ~1 for what was before the last write")
+        raise typer.BadParameter(f"{words!r} is no version; ~1 is what was before the last write, ~0 what is now")
     revisions = kv.history(key)
+    if not revisions:
+        raise BadRequest(f"there is no {key!r}, and nothing is known of it", next_step="see what there is: crdtkv scan")
     back = int(words[1:])
     if back >= len(revisions):
         raise BadRequest(
-            f"{key!r} has {len(revisions)} versions here; {words} is before them",
+            f"{key!r} has {many(len(revisions), 'version')} here; {words} is before them",
             next_step=f"see: crdtkv history {key}",
         )
     return revisions[-1 - back].version

@@ -11,6 +11,7 @@ from crdtkv.cli.door import Taking, on_store, warn
 from crdtkv.cli.options import (
     Base,
     ContentType,
+    IfVersion,
     Key,
     Keys,
     Patch,
@@ -49,7 +50,11 @@ def _read_some(values: list[str] | None, file: Path | None, text: bool) -> list[
 def _read_values(values: list[str] | None, file: Path | None, text: bool) -> list[Any]:
     if not values and file is None:
         raise typer.BadParameter("give a VALUE, or --file FILE, or '-' for stdin", param_hint="VALUE...")
-    return _read_some(values, file, text)
+    found = _read_some(values, file, text)
+    if not found:
+        warn(f"{'stdin' if file is None else repr(str(file))} holds no value; nothing was written")
+        raise typer.Exit
+    return found
 
 
 _FILE = ("file", Source, None)
@@ -80,9 +85,7 @@ def _put(
     kv: "Store", out: "Printer", key: Key, value: Any,
     base: Base = None, strategy: StrategySpec = None,
     ttl: Annotated[float | None, typer.Option("--ttl", metavar="SECONDS", help="It is gone after this long.")] = None,
-    if_version: Annotated[
-        str | None, typer.Option("--if-version", metavar="VERSION", help="Only if the key is at this version here.")
-    ] = None,
+    if_version: IfVersion = None,
     if_absent: Annotated[bool, typer.Option("--if-absent", help="Only if there is no such key here.")] = False,
     once: _Once = None,
 ) -> None:  # fmt: skip
@@ -90,8 +93,11 @@ def _put(
 
     It is merged with what others did since the base, the version that you had read. Raw: the new version.
     """
+    from crdtkv.cli.words import version_of
+
     if if_absent and if_version is not None:
         raise typer.BadParameter("give --if-absent or --if-version, not both", param_hint="--if-absent")
+    base, if_version = version_of(kv, key, base), version_of(kv, key, if_version)
     condition: dict[str, Any] = {"if_version": if_version} if if_absent or if_version is not None else {}
     receipt = kv.put(key, value, base=base, strategy=strategy, ttl=ttl, idempotency_key=once, **condition)
     _wrote(out, receipt)
@@ -99,16 +105,17 @@ def _put(
 
 def _delete(
     kv: "Store", out: "Printer", keys: Keys, base: Base = None,
-    if_version: Annotated[
-        str | None, typer.Option("--if-version", metavar="VERSION", help="Only if the key is at this version here.")
-    ] = None,
+    if_version: IfVersion = None,
 ) -> None:  # fmt: skip
     """Delete keys, as far as you have seen them.
 
     All in one transaction. What was written to them elsewhere meanwhile stands.
     """
+    from crdtkv.cli.words import version_of
+
     if len(keys) > 1 and (base is not None or if_version is not None):
         raise typer.BadParameter("a version is of one key; name one KEY with it", param_hint="KEY...")
+    base, if_version = version_of(kv, keys[0], base), version_of(kv, keys[0], if_version)
     condition: dict[str, Any] = {} if if_version is None else {"if_version": if_version}
     with kv.transaction() as t:
         there = [key for key in keys if key in t]
@@ -155,7 +162,9 @@ def _patch(kv: "Store", out: "Printer", key: Key, patch: Any, base: Base = None)
 
     A list is a JSON patch (RFC 6902), an object a merge patch (RFC 7396).
     """
-    _wrote(out, kv.patch(key, patch, base=base))
+    from crdtkv.cli.words import version_of
+
+    _wrote(out, kv.patch(key, patch, base=version_of(kv, key, base)))
 
 
 def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
@@ -188,6 +197,8 @@ def _remove(
 
     From a set by their values, as far as you have seen them; from a list or an array by --index.
     """
+    from crdtkv.cli.words import version_of
+
     if (index is None) != bool(values) or (index is not None and base is not None):
         raise typer.BadParameter("give values, or --index and no base", param_hint="VALUE...")
     if key not in kv:
@@ -199,7 +210,7 @@ def _remove(
         return
     handle = kv.set(key) if path is None else kv.json(key).set(path)
     with _hinted("remove from a list or an array by --index"):
-        _wrote(out, handle.remove(*values, base=base))
+        _wrote(out, handle.remove(*values, base=version_of(kv, key, base)))
 
 
 def _incr(

@@ -15,6 +15,7 @@ from crdtkv.core.clocks import Dot, Vector, covers, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, component, components, first, is_counted, is_order
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
+from crdtkv.core.wire import Record
 from crdtkv.replica import inbox, members
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
@@ -117,32 +118,35 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
     (Who has not heard of an eviction may still absorb from the evicted what we are about
     to mint anew.)
     """
-    if not replica.state.pending or not members.agreed(replica):
+    pending = replica.state.pending
+    if not pending or not members.agreed(replica):
         return 0
     by_dot: dict[Dot, list[_Item]] = {}
-    for item in map(_item, replica.state.pending):
+    for item in map(_item, pending):
         by_dot.setdefault(item.lost.dot, []).append(item)
-    for dot in sorted(by_dot, key=lambda d: (by_dot[d][0].lost.stamp, d)):
-        # What contains before what it contains.
-        _remint_one(replica, rule_of, sorted(by_dot[dot], key=lambda i: (i.key, i.path)))
-    return sum(map(len, by_dot.values()))
-
-
-def _remint_one(replica: Replica, rule_of: Callable[[str], Rule], items: list[_Item]) -> None:
-    dot = items[0].lost.dot
-    with replica.transaction():
-        made = None
-        if not covers(replica.state.vector, dot):
-            draft = Draft(replica, rule_of)
-            for item in items:
-                _rewrite(replica, draft, item)
-            made = draft.record()
-        if made is not None:
-            origin, n = made[0].dot
-            replica.storage.put_meta(f"{MINTED}{origin}.{n}", [*dot, replica.wall_ms()])
-        replica.state.pending = [p for p in replica.state.pending if tuple(p["dot"]) != dot]
+    with replica.transaction():  # one for all: what waits is kept as a whole, and would be written again for each
+        dots = sorted(by_dot, key=lambda d: (by_dot[d][0].lost.stamp, d))
+        made = [_remint_one(replica, rule_of, d, by_dot[d]) for d in dots if not covers(replica.state.vector, d)]
+        replica.state.pending = []
     replica.storage.sync()  # before anybody is told: forgotten in a power cut, it would be minted anew once more
-    replica.minted(made)
+    for each in made:
+        replica.minted(each)
+    return len(pending)
+
+
+def _remint_one(
+    replica: Replica, rule_of: Callable[[str], Rule], lost: Dot, items: list[_Item]
+) -> tuple[Record, bytes] | None:  # fmt: skip
+    """Inside a transaction: what was written as `lost`, as one record; None if nothing of it is minted anew."""
+    replica.changed = {}
+    draft = Draft(replica, rule_of)
+    for item in sorted(items, key=lambda i: (i.key, i.path)):  # what contains before what it contains
+        _rewrite(replica, draft, item)
+    made = draft.record()
+    if made is not None:
+        origin, n = made[0].dot
+        replica.storage.put_meta(f"{MINTED}{origin}.{n}", [*lost, replica.wall_ms()])
+    return made
 
 
 def _rewrite(replica: Replica, draft: Draft, item: _Item) -> None:

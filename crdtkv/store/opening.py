@@ -77,10 +77,15 @@ def _tell_of_copy(path: str, was: Any, noted: str | None, replica: Replica) -> N
     state = replica.state
     if was is None or (state.copied, state.namespace) == (was.get("copied", False), was["namespace"]):
         return
-    what = "it writes once it has met a member" if state.copied else "it goes on as a namespace of its own"
+    id, _, n = (noted or "").partition(" ")
+    why = f"{path}-witness beside it says {n}" if id == was["id"] else "it lies elsewhere than it was written"
+    what = (
+        "it can be read, and writes once it has synced with a member" if state.copied
+        else "it goes on as a namespace of its own, with a new id"
+    )  # fmt: skip
     _log.warning(
-        "%r is a copy, or has lost its last writes: it holds those of %s up to %d, and noted beside it is %r; %s",
-        path, was["id"], state.vector.get(was["id"], 0), noted, what,
+        "%r is a copy, or was put back: it holds %d writes of %s, and %s; %s",
+        path, state.vector.get(was["id"], 0), was["id"], why, what,
     )  # fmt: skip
 
 

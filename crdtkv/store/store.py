@@ -246,7 +246,7 @@ class Store(Committing):
         """Exchange all that either lacks, both ways. O(what either lacks).
 
         Two that never met become one namespace: the one with fewer writes joins, and
-        what it wrote is minted anew. Where one refuses the other the report says so.
+        what it wrote is written again, as its own. Where one refuses the other the report says so.
 
         Raises BadRequest for what cannot be exchanged with, ChainBroken where one is a copy that
         must not be mixed, NotAMember where a restored copy meets one that is none.

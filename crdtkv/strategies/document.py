@@ -99,6 +99,14 @@ class Node:
             self._disputed = len(self.cell) > 1 or any(p[:1] == STRATEGY or child.disputed() for p, child in below)
         return self._disputed
 
+    def plain(self) -> Node:
+        """What stands here without strategies of their own, which need nothing else to be there. O(1) if none is."""
+        if next(reversed(self.children), b"")[:1] != STRATEGY:
+            return self
+        own = Node(self.cell)
+        own.adopt({part: child for part, child in self.children.items() if part[:1] != STRATEGY})
+        return own
+
     def adopt(self, children: dict[bytes, Node]) -> None:
         """These are the children, in path order."""
         self._children = children

@@ -289,10 +289,8 @@ class Edit:
 
     def _clear_others(self, path: bytes, now: Node) -> list[Write]:
         """What makes room for a strategy of its own at `path`."""
-        others = Node(now.cell)
-        others.adopt({part: child for part, child in now.children.items() if part[:1] != STRATEGY})
         own = [Write(path, TOMBSTONE, all=True, beats=True)] if any(s.payload is not None for s in now.cell) else []
-        return own + list(bury(self.reader, path, others))
+        return own + list(bury(self.reader, path, now.plain()))
 
     # deletes
 

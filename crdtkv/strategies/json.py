@@ -77,6 +77,7 @@ class Json(Strategy):
         "strings": "lww (default), or words: strings outside arrays are merged word by word",
         "wins": "edit (default) or delete",
     }
+    also = frozenset(["list"])
     whole = True
 
     def __init__(self, **options: str) -> None:
@@ -376,21 +377,14 @@ def _old(node: Node, floor: Stamp) -> bool:
     return all(s.stamp <= floor for _, cell in node.cells() for s in cell)
 
 
-def _dead_element(parent: Node, above: bytes, element: bytes, floor: Stamp) -> list[bytes]:
-    """An absent element goes with its order cell, or not yet."""
-    node, order = parent.children[element], parent.children.get(order_path(element), EMPTY)
-    if not _old(node, floor) or not _old(order, floor):
-        return []
-    paths = [above + element + p for p, _ in node.cells()]
-    return [*paths, above + order_path(element)] if order.cell else paths
-
-
 def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iterable[bytes]:
     """What goes because of the cell at `path`: the topmost thing on the way that is absent by itself and old, whole.
 
     Never "only below what is shown": a replica that has not heard yet of the delete
     of what is above must drop the same. And only what has a cell that says that it is
     absent: else it would hang on what is due below it whether it goes (see `orphans`).
+    A strategy of its own that stands there too goes, or stays, by itself: who dropped
+    the rest before it was put there must hold the same.
     """
     node, at = root, b""
     for part in components(path):
@@ -405,11 +399,27 @@ def _dead_because(reader: Reader, root: Node, path: bytes, floor: Stamp) -> Iter
             # An element takes its order cell with it; alone goes what says nothing, and what is left of an element.
             spent = first(part)[1] not in parent.children and _old(node, floor)
             return [at] if spent or only_tombstones(node.cell, floor) else []
-        if node.cell and reader.shown(node) is None:
-            gone = _dead_element(parent, above, part, floor) if is_element(part) else _dead_whole(node, at, floor)
-            if gone:
-                return gone
+        inside = path[len(at) : len(at) + 1] == STRATEGY
+        if not inside and (gone := _dead_here(reader, parent, above, part, floor)):
+            return gone
     return [path] if only_tombstones(node.cell, floor) and not _has_orphans(node) else ()
+
+
+def _dead_here(reader: Reader, parent: Node, above: bytes, part: bytes, floor: Stamp) -> list[bytes]:
+    """A child that says that it is absent, if it is old, with all below it.
+
+    An absent element goes with its order cell, or not yet.
+    """
+    node, order = parent.children[part], EMPTY
+    own = node.plain()
+    if not node.cell or reader.shown(own) is not None or not _old(own, floor):
+        return []
+    gone = [above + part + p for p, _ in own.cells()]
+    if is_element(part):
+        order = parent.children.get(order_path(part), EMPTY)
+        if not _old(order, floor):
+            return []
+    return [*gone, above + order_path(part)] if order.cell and own is node else gone
 
 
 def _orphans(node: Node, path: bytes) -> Iterable[Mapping[bytes, Cell]]:
@@ -425,7 +435,3 @@ def _has_orphans(node: Node) -> bool:
     """Whether something live is left below that is not of a strategy of its own: then all goes together."""
     below = (cell for part, child in node.children.items() if part[:1] != STRATEGY for _, cell in child.cells())
     return any(is_live(s.payload) for cell in below for s in cell)
-
-
-def _dead_whole(node: Node, at: bytes, floor: Stamp) -> list[bytes]:
-    return [at + p for p, _ in node.cells()] if _old(node, floor) else []

@@ -48,7 +48,7 @@ BAD = {
         (["k" * 513, "1"], REFUSED, "513 bytes"), (["a\0", "1"], REFUSED, "NUL"),
         (["a", "1", "--strategy", "nope"], REFUSED, "no strategy 'nope'"),
         (["a", "1", "--base", "x"], REFUSED, "version"),
-        (["a", "1", "--ttl", "0"], REFUSED, "ttl is 0"), (["a", "1", "--ttl", "x"], USAGE, "--ttl"),
+        (["a", "1", "--ttl", "0"], REFUSED, "ttl is 0"), (["a", "1", "--ttl", "x"], USAGE, "'x' is no number"),
         (["a"], USAGE, "give a VALUE"), (["a", "1", "--file", "nope"], USAGE, "nope"), ([], USAGE, "KEY"),
         (["a", "1", "--frob"], USAGE, "--frob"), (["a", "1", "--if-absent", "--if-version", "x"], USAGE, "not both"),
         (["set", "3"], REFUSED, "a set is put as a list"), (["a", "1", "2"], USAGE, "2"),
@@ -84,7 +84,8 @@ BAD = {
              (["-n", "0"], USAGE, "limit"),
              (["--glob", "["], REFUSED, "glob"), (["-o", "xml"], USAGE, "xml")],
     "history": [(["nobody"], REFUSED, "no 'nobody'")],
-    "diff": [(["doc", "x"], REFUSED, "version"), (["nobody"], REFUSED, "0 versions")],
+    "diff": [(["doc", "x"], REFUSED, "version"), (["nobody"], REFUSED, "no 'nobody'"),
+             (["doc", "~9"], REFUSED, "1 version here")],
     "blame": [(["nobody"], REFUSED, "no 'nobody'")],
     "sync": [([], USAGE, "FILE"), (["lhr.db"], USAGE, "itself"), ([".", "x.db"], USAGE, "folder")],
     "watch": [(["--since", "x"], REFUSED, "cursor"), (["-o", "json"], USAGE, "ndjson"),
@@ -270,3 +271,22 @@ def test_an_import_names_each_bad_line_and_takes_the_rest(
     assert told == {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}
     assert made("scan", "ok/", "-o", "raw").out == 'ok/1\t1\nok/2\t{"a": 2}\n'
     assert items.MAX_LINE > 25 << 20, "a value of 25 MiB fits a line"
+
+
+def test_numbers_and_names_are_asked_for_in_plain_words(made: Run) -> None:
+    for given, says in (
+        (["incr", "counter", "1.5"], "'1.5' is no whole number"), (["scan", "-n", "x"], "'x' is no whole number"),
+        (["scan", "-n", "0"], "'0' is too small; at least 1 is allowed"),
+        (["demo", "--writes", "1000000"], "'1000000' is too large; at most 100000 is allowed"),
+        (["scan", "-o", "foo"], "'foo' is not one of 'table', 'json', 'ndjson', 'raw'"),
+    ):  # fmt: skip
+        done = made(*given)
+        assert done.code == USAGE and done.err.strip().endswith(says)
+
+
+def test_no_value_at_all_is_said_and_writes_nothing(run: Run, here: Path) -> None:
+    (here / "none").write_bytes(b"\n\n")
+    for given, whose in ((["append", "l", "-"], "stdin"), (["add", "s", "--file", "none"], "'none'")):
+        done = run(*given)
+        assert (done.code, done.out, done.err) == (0, "", f"note: {whose} holds no value; nothing was written\n")
+    assert not (here / "lhr.db").exists()

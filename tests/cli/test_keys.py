@@ -19,6 +19,30 @@ def shown(run: Run, key: str, *words: str) -> Any:
 # writing
 
 
+def test_a_file_that_is_made_is_told_of_so_that_a_wrong_name_is_seen(run: Run) -> None:
+    made = "note: there was no store 'lhr.db'; it is made, a new colo 'lhr'\n"
+    assert run("put", "a", "1").err == made
+    assert run("put", "a", "1").err == ""
+    assert run("append", "b", "1", "-s", "x.db", "--colo", "gru").err == made.replace("lhr.db", "x.db").replace(
+        "colo 'lhr'", "colo 'gru'"
+    )
+
+
+def test_what_was_before_the_last_write_is_a_base_too(run: Run) -> None:
+    for value in ("[1, 2]", "[1, 2, 3]"):
+        run("put", "list", value)
+    assert json.loads(run("put", "list", "[2]", "--base", "~1", "-o", "json").out)["value"] == [2, 3]
+    assert run("put", "list", "[9]", "--if-version", "~1").code == 1
+    assert run("put", "list", "[9]", "--if-version", "~0").code == 0
+    run("put", "doc", '{"a": 1}')
+    run("put", "doc", '{"a": 1, "b": 2}')
+    assert json.loads(run("patch", "doc", '{"a": 3}', "--base", "~1", "-o", "json").out)["value"] == {"a": 3, "b": 2}
+    run("add", "set", "x")
+    run("add", "set", "y")
+    assert json.loads(run("remove", "set", "x", "y", "--base", "~1", "-o", "json").out)["value"] == ["y"]
+    assert run("delete", "list", "--base", "~9").code == 1
+
+
 @pytest.mark.parametrize(
     ("word", "value"),
     [

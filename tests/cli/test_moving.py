@@ -95,6 +95,19 @@ def test_keys_may_be_put_under_a_prefix_and_others_left_alone(made: Run, here: P
     assert made("get", "user/1", "user/2").out == "mine\nb\n"
 
 
+def test_any_columns_of_a_csv_may_hold_keys_and_values(made: Run, here: Path) -> None:
+    (here / "people.csv").write_text("email,name,age\na@x,ann,31\nb@x,007,40\n")
+    done = made("import", "people.csv")
+    assert done.code == 1 and "key and value among them" in done.err and "--key" in done.err
+    assert made("import", "people.csv", "--key", "email", "--value", "name", "--prefix", "n/").code == 0
+    assert made("scan", "n/", "-o", "raw").out == "n/a@x\tann\nn/b@x\t007\n"
+    assert made("import", "-", "--format", "csv", "--key", "email", stdin=(here / "people.csv").read_bytes()).code == 0
+    assert made("get", "a@x").out == '{"age": 31, "name": "ann"}\n'
+    assert "email and nom among them" in made("import", "people.csv", "--key", "email", "--value", "nom").err
+    (here / "k.ndjson").write_text("{}")
+    assert "this is ndjson" in made("import", "k.ndjson", "--key", "email").err
+
+
 def test_an_interrupted_import_says_where_to_go_on(made: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By Ctrl-C, by the disk, by a file that is cut short: what was told is here, and nothing is missing after."""
     made("export", "keys.ndjson", "--prefix", "k/")

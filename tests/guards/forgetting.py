@@ -207,10 +207,13 @@ def a_delete_and_what_lost_to_it_are_dropped_together_when_both_are_old() -> Non
 
 @guards(
     "reads as absent by itself, with everything below it, when all of it is <= S",
-    Line(
-        json._dead_whole,
-        "for p, _ in node.cells()] if _old(node, floor) else []",
-        "for p, c in node.cells() if all(s.stamp <= floor for s in c)]",
+    Both(
+        Line(json._dead_here, " or not _old(own, floor)", ""),
+        Line(
+            json._dead_here,
+            "for p, _ in own.cells()]",
+            "for p, c in own.cells() if all(s.stamp <= floor for s in c)]",
+        ),
     ),
 )
 def a_container_is_dropped_whole() -> None:
@@ -232,11 +235,7 @@ def a_container_is_dropped_whole() -> None:
 
 @guards(
     "a replica that has not heard yet of the delete of what is above must drop the same.",
-    Line(
-        json._dead_because,
-        "if node.cell and reader.shown(node) is None:",
-        "if node.cell and reader.shown(node) is None and reader.shown(parent) is not None:",
-    ),
+    Line(json._dead_here, "if not node.cell or", "if not node.cell or reader.shown(parent) is None or"),
 )
 def what_is_absent_by_itself_is_dropped_below_what_is_absent_too() -> None:
     """c/d was deleted, then c: a knows of both when it forgets c/d, b of the first only."""
@@ -254,6 +253,30 @@ def what_is_absent_by_itself_is_dropped_below_what_is_absent_too() -> None:
     arrive(b, deleted)
     assert a.floor == b.floor and a.vector == b.vector
     colos.check()
+
+
+@guards(
+    "A strategy of its own that stands at a place goes, or stays, by itself.",
+    Line(json._dead_here, "own = node.plain()", "own = node"),
+    Line(json._dead_because, "if not inside and (", "if ("),
+)
+def what_a_strategy_of_its_own_took_the_place_of_is_forgotten_without_it() -> None:
+    """a forgets the object, then puts a text in its place; a catch-up brings b the text before b has forgotten."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"m": {"k": 2}}, strategy="json?strings=words")
+    a.json("doc").at("/m").delete()
+    colos.purge_only("a")
+    a.json("doc").at("/m").put("text")
+    arrive(b, cut(a, b))
+    assert a.floor == b.floor
+    assert cells(a, "doc") == cells(b, "doc")
+    a.json("doc").at("/m").put({"k": 3})
+    a.json("doc").at("/m").delete()
+    a.json("doc").at("/m").put("other")
+    a.json("doc").at("/m").delete()
+    colos.purge_only("b")
+    assert cells(b, "doc") == 1
 
 
 @guards(

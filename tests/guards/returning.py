@@ -392,7 +392,7 @@ def what_was_announced_survives_a_power_cut() -> None:
 
 @guards(
     "forgotten in a power cut, it would be minted anew once more",
-    Line(pending._remint_one, "replica.storage.sync()", "pass"),
+    Line(pending.remint, "replica.storage.sync()", "pass"),
 )
 def what_was_minted_anew_is_not_once_more_after_a_power_cut() -> None:
     """e under `normal` returns, and what it had added is there; x removes it, and the power goes at e."""

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -448,3 +449,20 @@ def test_the_last_member_cannot_leave(opened: Any) -> None:
     with pytest.raises(Refused, match="is the only member"):
         lhr.leave()
     assert lhr.put("k", 1).value == 1 and lhr.members == [lhr.id]
+
+
+def test_what_waits_is_minted_anew_in_one_commit() -> None:
+    """Two stores become one in as many commits, whether one brings three transactions or forty."""
+    commits = []
+    for count in (3, 40):
+        lhr, sin = (crdtkv.open(":memory:", colo=colo) for colo in ("lhr", "sin"))
+        for i in range(50):
+            lhr.put(f"old/{i}", i)
+        for i in range(count):
+            sin.put(f"new/{i}", i)
+        with patch.object(sin._replica.storage, "commit", side_effect=sin._replica.storage.commit) as commit:
+            assert lhr.sync(sin).equal
+        assert [lhr[f"new/{i}"] for i in range(count)] == list(range(count))
+        assert len(sin._replica.recent) >= count  # each is a record of its own
+        commits.append(commit.call_count)
+    assert commits[0] == commits[1]

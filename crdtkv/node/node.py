@@ -1,0 +1,348 @@
+"""A node: the stores of one colo, each namespace's in a file of its own.
+
+Law of this room: a file is opened only for a namespace that the system namespace knows
+and this colo holds; a deletion is durable there before anything is closed, and closed
+before it is removed. What is deleted is never opened again, whatever lies in the folder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from crdtkv.core.show import show
+from crdtkv.errors import (
+    BadRequest,
+    NamespaceElsewhere,
+    NamespaceExists,
+    NamespaceInvalid,
+    NamespaceUnknown,
+    StoreClosed,
+    TooLarge,
+)  # fmt: skip
+from crdtkv.node.catalogue import Catalogue
+from crdtkv.node.naming import DEFAULT_ID, MAX_NAMESPACES, SYSTEM_ID, Namespace, check_name
+from crdtkv.node.tokens import Tokens
+from crdtkv.store.opening import is_colo, open_store
+from crdtkv.store.store import Store
+
+__all__ = ["SYSTEM_CACHE_MB", "Listener", "Node"]
+
+SYSTEM_CACHE_MB = 16
+_log = logging.getLogger("crdtkv")
+
+Listener = Callable[[str, Store | None], None]
+"""Called with the id of a namespace and its store, just opened; None: it is about to be closed."""
+
+
+class Node:
+    """One colo: `store(name)` is its store of a namespace. Thread-safe. A context manager that closes.
+
+    >>> with Node(None, colo="lhr") as node:
+    ...     shop = node.create("shop")
+    ...     node.store("shop")["a"] = 1
+    ...     node.store(shop.id)["a"], [each.name for each in node.namespaces()]
+    (1, ['default', 'shop'])
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str] | None, *, colo: str | None = None, tokens: Iterable[str] = (),
+        **options: Any,
+    ) -> None:  # fmt: skip
+        """Opens, or begins, the node in `folder`; None: in this process's memory only.
+
+        `tokens`: whole tokens that may all, of the settings. `options` are those of `crdtkv.open` for
+        each store. Raises as that does.
+        """
+        self._folder = None if folder is None else Path(folder)
+        if self._folder is not None:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        self._options = options
+        self._lock = threading.RLock()
+        self._closed = False
+        self.listeners: list[Listener] = []
+        own = {name: value for name, value in options.items() if name != "quota_mb"}
+        own["cache_mb"] = min(SYSTEM_CACHE_MB, options.get("cache_mb", SYSTEM_CACHE_MB))
+        self.system = open_store(self._path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)
+        self.colo = self.system.colo
+        self._catalogue = Catalogue(self.system, self.colo)
+        self.tokens = Tokens(self.system, tokens)
+        self._known: dict[str, Namespace] = {}
+        self._ids: dict[str, str] = {}
+        self._stores: dict[str, Store] = {}
+        self._by_name: dict[str, Store] = {}
+        self._seen: dict[str, int] = {}
+        try:
+            self._settle()
+        except BaseException:
+            self.close()
+            raise
+
+    # reading
+
+    def store(self, name: str) -> Store:
+        """The open store of the namespace that is called so, or has that id. O(1).
+
+        Raises NamespaceUnknown for what is none, or was deleted, NamespaceElsewhere for one that this
+        colo does not hold, StoreClosed.
+
+        >>> node = Node(None, colo="lhr")
+        >>> node.store("default") is node.store("~default")
+        True
+        """
+        found = self._by_name.get(name)
+        return found if found is not None else self._missing(name)
+
+    def namespaces(self, deleted: bool = False) -> list[Namespace]:
+        """All that are known here, also those that this colo does not hold; by name, then by age. O(n log n).
+
+        >>> [(each.id, each.hosted) for each in Node(None, colo="lhr").namespaces()]
+        [('~default', True)]
+        """
+        found = (each for each in self._known.values() if deleted or not each.deleted)
+        return sorted(found, key=lambda each: (each.name, each.created, each.id))
+
+    def namespace(self, name: str) -> Namespace:
+        """The one that is called so, or has that id. O(1). Raises NamespaceUnknown.
+
+        >>> Node(None, colo="lhr").namespace("default").id
+        '~default'
+        """
+        known = self._known
+        found = known.get(self._ids.get(name, name))
+        if found is None or found.deleted:
+            raise self._unknown(name)
+        return found
+
+    def stores(self) -> dict[str, Store]:
+        """Id -> open store, of every namespace that this colo holds; not the system's. O(n).
+
+        >>> list(Node(None, colo="lhr").stores())
+        ['~default']
+        """
+        return dict(self._stores)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether anything is asked of who comes: there is a token, of the settings or in the system namespace. O(1).
+
+        >>> Node(None, colo="lhr").guarded
+        False
+        """
+        return self.tokens.guarded
+
+    def authorize(self, text: str | None, action: str, namespace: str | None = None, key: str | None = None) -> None:
+        """Whether the token `text` may "read", "write" or "admin" the key, or keys of that prefix, of a namespace.
+
+        No namespace: the cluster; no key: the whole namespace. By name or id. Some 2 us. Raises
+        Unauthorized, Forbidden.
+
+        >>> Node(None, colo="lhr").authorize(None, "admin")
+        """
+        tokens = self.tokens
+        if tokens.guarded:
+            tokens.authorize(text, action, namespace and self._ids.get(namespace, namespace), key)
+
+    # acts
+
+    def create(self, name: str, colos: Iterable[str] | None = None) -> Namespace:
+        """There is a namespace of that name, at every colo or at `colos` only. One commit.
+
+        Two colos that create one name at once make two: the name stands for the first of them
+        everywhere, the other is reached by its id. Raises NamespaceInvalid, NamespaceExists, TooLarge
+        beyond 1,000, BadRequest for what is no colo.
+
+        >>> node = Node(None, colo="lhr")
+        >>> node.create("shop", colos=["sin"]).hosted
+        False
+        """
+        check_name(name)
+        where = None if colos is None else _check_colos(colos)
+        with self._lock:
+            self.refresh()
+            living = self.namespaces()
+            if any(each.name == name for each in living):
+                raise NamespaceExists(f"namespace {name!r} is there already; its id is {self.namespace(name).id!r}")
+            if len(living) >= MAX_NAMESPACES:
+                raise TooLarge(f"there are {len(living):,} namespaces; at most {MAX_NAMESPACES:,}")
+            id = self._catalogue.add(name, where, self.system._replica.wall_ms())
+            self._settle()
+            return self._known[id]
+
+    def rename(self, name: str, new: str) -> Namespace:
+        """The namespace `name` (or of that id) is called `new`; its data is what it was. One commit.
+
+        Raises NamespaceUnknown, NamespaceInvalid, NamespaceExists.
+
+        >>> node = Node(None, colo="lhr")
+        >>> node.rename("default", "main").id, node.store("main") is node.store("~default")
+        ('~default', True)
+        """
+        check_name(new)
+        with self._lock:
+            self.refresh()
+            id = self.namespace(name).id
+            if any(each.name == new and each.id != id for each in self.namespaces()):
+                raise NamespaceExists(f"namespace {new!r} is there already; its id is {self.namespace(new).id!r}")
+            self._catalogue.rename(id, new)
+            self._settle()
+            return self._known[id]
+
+    def delete(self, name: str) -> None:
+        """The namespace and all its data are gone, at every colo that hears of it, for ever. One commit.
+
+        Raises NamespaceUnknown, NamespaceInvalid for the default one.
+
+        >>> node = Node(None, colo="lhr"); _ = node.create("shop")
+        >>> node.delete("shop"); [each.name for each in node.namespaces()]
+        ['default']
+        """
+        with self._lock:
+            self.refresh()
+            id = self.namespace(name).id
+            if id == DEFAULT_ID:
+                raise NamespaceInvalid(
+                    f"namespace {name!r} is the default one, which every cluster has; delete its keys instead"
+                )
+            self._catalogue.delete(id)
+            self._settle()
+
+    def host(self, name: str, colo: str) -> Namespace:
+        """That colo holds the namespace from now on, too. One commit. Raises NamespaceUnknown, BadRequest.
+
+        >>> node = Node(None, colo="lhr")
+        >>> _ = node.create("shop", colos=["sin"])
+        >>> node.host("shop", "lhr").colos, node.store("shop").colo
+        (('lhr', 'sin'), 'lhr')
+        """
+        (colo,) = _check_colos([colo])
+        with self._lock:
+            self.refresh()
+            found = self.namespace(name)
+            if found.colos is not None and colo not in found.colos:
+                self._catalogue.host(found.id, colo)
+                self._settle()
+            return self._known[found.id]
+
+    # following the system namespace
+
+    def refresh(self) -> bool:
+        """What the system namespace has absorbed is done here: stores opened and closed; whether it has. O(replicas).
+
+        Whoever exchanges with other colos calls it after each time.
+
+        >>> Node(None, colo="lhr").refresh()
+        False
+        """
+        with self._lock:
+            if self.system.vector == self._seen:
+                return False
+            self._settle()
+            return True
+
+    def _settle(self) -> None:
+        """Exactly the stores are open that should be."""
+        with self._lock:
+            self._seen = self.system.vector  # first: what comes meanwhile is looked at next time
+            self.tokens.refresh()
+            self._known = known = self._catalogue.read()
+            self._ids = names = {each.name: each.id for each in known.values() if each.stands_for == each.id}
+            for id in [id for id in self._stores if not known[id].hosted]:
+                self._drop(id)
+            for each in known.values():
+                if each.deleted:
+                    self._remove(each.id)
+                elif each.hosted and each.id not in self._stores:
+                    self._open(each.id)
+            stores = self._stores
+            self._by_name = {**stores, **{name: stores[id] for name, id in names.items() if id in stores}}
+
+    def _open(self, id: str) -> None:
+        store = open_store(self._path(id), colo=self.colo, namespace=id, **self._options)
+        self._stores[id] = store
+        self._tell(id, store)
+
+    def _drop(self, id: str) -> None:
+        self._tell(id, None)
+        store = self._stores.pop(id)
+        self._by_name = {name: other for name, other in self._by_name.items() if other is not store}
+        store.close()
+
+    def _remove(self, id: str) -> None:
+        """Its file, and what lies beside it; what cannot be removed is tried again at the next start."""
+        if self._folder is None:
+            return
+        path = Path(self._path(id))
+        for each in sorted(path.parent.glob(f"{path.name}*"), reverse=True):
+            try:
+                each.unlink(missing_ok=True)
+            except OSError as error:
+                _log.warning("%s of a deleted namespace could not be removed: %s", each, error)
+
+    def _tell(self, id: str, store: Store | None) -> None:
+        for listener in list(self.listeners):
+            try:
+                listener(id, store)
+            except Exception:
+                _log.exception("a listener of the node failed at namespace %s", id)
+
+    def _path(self, id: str) -> str:
+        if self._folder is None:
+            return ":memory:"
+        name = "system.db" if id == SYSTEM_ID else f"namespace-{id.removeprefix('~')}.db"
+        return str(self._folder / name)
+
+    def _missing(self, name: str) -> Store:
+        if self._closed:
+            raise StoreClosed(f"the node of {self.colo!r} is closed; open it again")
+        self.refresh()
+        found = self._by_name.get(name)
+        if found is not None:
+            return found
+        known = self.namespace(name)
+        where = ", ".join(known.colos or ()) or "other colos"
+        raise NamespaceElsewhere(f"namespace {name!r} is not held by {self.colo!r}; it is at {where}")
+
+    def _unknown(self, name: str) -> NamespaceUnknown:
+        names = sorted({each.name for each in self.namespaces() if each.name})
+        told = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        return NamespaceUnknown(f"no namespace {show(name)}; there are {told}")
+
+    # end
+
+    def close(self) -> None:
+        """Every store is closed. Idempotent.
+
+        >>> node = Node(None, colo="lhr"); node.close()
+        >>> node.store("default")
+        Traceback (most recent call last):
+        crdtkv.errors.StoreClosed: the node of 'lhr' is closed; open it again
+        """
+        with self._lock, ExitStack() as stack:
+            self._closed = True
+            self._by_name = {}
+            stack.callback(self.system.close)
+            for id in list(self._stores):
+                stack.callback(self._drop, id)
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Node {self.colo} of {len(self._stores)} namespaces>"
+
+
+def _check_colos(colos: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys([colos] if isinstance(colos, str) else colos))
+    wrong = [colo for colo in found if not isinstance(colo, str) or not is_colo(colo)]
+    if wrong or not found:
+        raise BadRequest(f"colos are {show(found)}; names of 1 to 32 of a-z, 0-9 and '-' are wanted, at least one")
+    return found

@@ -29,8 +29,8 @@ __all__ = ["MIN_CLUSTER_SECRET", "Settings", "address", "is_loopback", "load", "
 
 MIN_CLUSTER_SECRET = 16
 
-Words = Annotated[tuple[str, ...], NoDecode]
-Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
+_Words = Annotated[tuple[str, ...], NoDecode]
+_Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
 class Settings(BaseSettings):
@@ -50,11 +50,11 @@ class Settings(BaseSettings):
     """Address and port; port 0 takes a free one."""
     advertise: str = ""
     """The URL at which other colos reach this one; "": as it listens."""
-    join: Words = ()
+    join: _Words = ()
     """URLs of other colos: any one that answers is enough."""
-    admin_token: Secrets = ()
+    admin_token: _Secrets = ()
     """Tokens that may all, at this colo: several while one is replaced by another."""
-    cluster_secret: Secrets = ()
+    cluster_secret: _Secrets = ()
     """What colos know each other by. The first is sent, all are taken: add the new one behind at every colo,
     then put it first at every colo, then take the old one out."""
     tls_cert: Path | None = None

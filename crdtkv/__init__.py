@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from crdtkv.strategies.registry import register
 
 __all__ = [
-    "AsyncClient", "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Client", "Conflict", "Corrupt",
-    "CrdtkvError", "Entry", "Feed", "KeyValue", "Migration", "Page", "PreconditionFailed", "Receipt", "Refused",
-    "Revision", "Store", "SyncReport", "Transaction", "Unavailable", "aconnect", "connect", "errors", "open", "register",
-    "register_merge",
+    "AsyncClient", "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Client", "Conflict",
+    "Corrupt", "CrdtkvError", "Entry", "Feed", "KeyValue", "Migration", "Page", "PreconditionFailed", "Receipt",
+    "Refused", "Revision", "Store", "SyncReport", "Transaction", "Unavailable", "aconnect", "connect", "errors", "open",
+    "register", "register_merge",
 ]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -52,7 +52,7 @@ def defaults(method: Any) -> list[Any]:
     ],
 )  # fmt: skip
 def test_what_the_protocol_says_both_take(protocol: Any, classes: tuple[Any, ...]) -> None:
-    wanted = {name: member for name, member in named(protocol).items()}
+    wanted = named(protocol)
     assert wanted
     for cls in classes:
         for name, member in wanted.items():
@@ -64,7 +64,7 @@ def test_what_the_protocol_says_both_take(protocol: Any, classes: tuple[Any, ...
 
 
 def test_the_protocol_has_all_that_a_store_has_and_a_client_can() -> None:
-    store = {name for name in named(crdtkv.Store)} - OWN
+    store = set(named(crdtkv.Store)) - OWN
     assert store - set(named(KeyValue)) == set()
     assert set(named(KeyValue)) - {"rules", "namespace"} <= store
     assert set(named(KeyValue)) <= set(named(crdtkv.Client)) | {"rules"}
@@ -86,7 +86,7 @@ def test_the_client_for_an_event_loop_takes_the_same(name: str) -> None:
 
 
 def test_whatever_is_public_says_what_it_does() -> None:
-    for cls in (crdtkv.Client, crdtkv.AsyncClient, RemoteTransaction, AsyncTransaction, RemoteRules, AsyncRules, AsyncFeed,
-                Asking, Caring):  # fmt: skip
+    for cls in (crdtkv.Client, crdtkv.AsyncClient, RemoteTransaction, AsyncTransaction, RemoteRules, AsyncRules,
+                AsyncFeed, Asking, Caring):  # fmt: skip
         for name, member in named(cls).items():
             assert name.startswith("__") or inspect.getdoc(member), f"{cls.__name__}.{name}"

@@ -51,7 +51,7 @@ class Asking:
         try:
             reply = yield from self.talk.ask("GET", "keys", key, query={"at": at})
         except CrdtkvError as error:
-            if error.code != "not-found":
+            if error.code != "key-absent":
                 raise
             if at is None:
                 self.talk.seen.read(key, None)

@@ -28,6 +28,7 @@ from crdtkv.errors import (
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID, MAX_NAMESPACES, SYSTEM_ID, Namespace, check_name
 from crdtkv.node.tokens import Tokens
+from crdtkv.node.waiting import Waiting
 from crdtkv.store.opening import is_colo, open_store
 from crdtkv.store.store import Store
 
@@ -66,6 +67,7 @@ class Node:
         self._lock = threading.RLock()
         self._closed = False
         self.listeners: list[Listener] = []
+        self.waiting = Waiting()
         own = {name: value for name, value in options.items() if name != "quota_mb"}
         own["cache_mb"] = min(SYSTEM_CACHE_MB, options.get("cache_mb", SYSTEM_CACHE_MB))
         self.system = open_store(self._path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)

@@ -21,8 +21,8 @@ from crdtkv.errors import BadRequest, Forbidden, TokenUnknown, TooLarge, Unautho
 from crdtkv.store.store import Store
 
 __all__ = [
-    "ACTIONS", "EVERYWHERE", "MAX_LABEL", "MAX_SCOPES", "MAX_TOKENS", "MIN_SECRET", "TOKENS", "Action", "Scope", "Token",
-    "Tokens",
+    "ACTIONS", "EVERYWHERE", "MAX_LABEL", "MAX_SCOPES", "MAX_TOKENS", "MIN_SECRET", "TOKENS", "Action", "Scope",
+    "Token", "Tokens",
 ]  # fmt: skip
 
 Action = Literal["read", "write", "admin"]

@@ -20,7 +20,7 @@ CORE = {"core", "errors"}
 STRATEGIES = CORE | {"strategies"}
 STORAGE = CORE | {"storage"}
 REPLICA = STRATEGIES | {"storage", "replica"}
-STORE = REPLICA | {"registration", "store"}
+STORE = REPLICA | {"registration", "gossip", "store"}
 NODE = STORE | {"gossip", "node"}
 TRANSPORT = NODE | {"transport"}
 HTTP = STORE | {"http"}
@@ -28,12 +28,12 @@ SERVER = TRANSPORT | {"http", "bulk", "server"}
 CLIENT = {"errors", "http", "client"} | STORE
 
 MAY_IMPORT = {
-    "": STORE,  # crdtkv/__init__.py: the public names, nothing else
+    "": CLIENT,  # crdtkv/__init__.py: the public names, nothing else
     "errors": {"errors"},
     "core": CORE,
     "strategies": STRATEGIES,
     "storage": STORAGE,
-    "gossip": CORE | {"gossip"},
+    "gossip": REPLICA | {"gossip"},
     "registration": STRATEGIES | {"registration"},
     "replica": REPLICA,
     "store": STORE,

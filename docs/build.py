@@ -18,7 +18,7 @@ import typer
 
 from crdtkv import registration
 from crdtkv.cli import app
-from crdtkv.core import keys, paths, positions, rules, values, versions, wire
+from crdtkv.core import envelope, keys, paths, positions, rules, values, versions
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.node import naming
 from crdtkv.replica import core, exchange, inbox, memos, past, purge, recent
@@ -87,7 +87,7 @@ def limits_table() -> str:
                  f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),
-        ("message", f"{wire.MAX_MESSAGE >> 30} GiB"),
+        ("message", f"{envelope.MAX_MESSAGE >> 30} GiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip
     return _table(("what", "limit"), rows)

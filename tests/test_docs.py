@@ -279,6 +279,13 @@ def test_every_strategy_and_option_is_in_the_docs() -> None:
         assert all(f"| `{part}` |" in page for part in (*found.operations, *found.options))
 
 
+def test_every_setting_is_in_the_docs() -> None:
+    from crdtkv.node.settings import Settings
+
+    page = (ROOT / "docs/colos.md").read_text()
+    assert [name for name in Settings.model_fields if f"| `{name}` |" not in page] == []
+
+
 def test_every_error_is_in_the_docs() -> None:
     page = (ROOT / "docs/errors.md").read_text()
     assert [e.__name__ for e in all_errors() if f"`{e.__name__}`" not in page or f"`{e.code}`" not in page] == []

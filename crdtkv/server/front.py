@@ -1,7 +1,7 @@
 """The door itself: paths of keys are answered here, before any router; all others by the application behind.
 
 A router, validation by models and a response class take three times what all of a read
-takes. The same handlers are behind both: `answer` is what the router calls, too.
+takes. `answer_whole` is what the router calls for them, too.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import MethodUnknown
 from crdtkv.server import past, values, writes
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
+from crdtkv.server.doors import admit, caught_up, session_header, session_of
 from crdtkv.server.serving import Serving
+from crdtkv.store.store import Store
 
-__all__ = ["Front", "answer", "failed", "is_key_path"]
+__all__ = ["Front", "answer_whole", "failed"]
 
 _log = logging.getLogger("crdtkv")
-_Handler = Callable[[Serving, Ask], Awaitable[Reply]]
+_Handler = Callable[[Serving, Store, Ask], Awaitable[Reply]]
 
 _VIEWS: dict[bytes, dict[str, _Handler]] = {
     b"operations": {"POST": writes.operate},
@@ -30,10 +32,6 @@ _VIEWS: dict[bytes, dict[str, _Handler]] = {
     b"revert": {"POST": past.revert},
 }
 assert set(_VIEWS) == {word.encode() for word in RESERVED}
-_ASKS: dict[str, Callable[[Ask], values.Act]] = {
-    "PUT": values.ask_put, "PATCH": values.ask_patch, "DELETE": values.ask_delete,
-}  # fmt: skip
-
 
 class Front:
     """An ASGI application: key paths, and `app` behind it for all others."""
@@ -41,6 +39,10 @@ class Front:
     def __init__(self, serving: Serving, app: Any) -> None:
         self._serving = serving
         self._app = app
+
+    def stop(self) -> None:
+        """Nothing new is begun, and what waits ends. Idempotent."""
+        self._serving.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -51,10 +53,7 @@ class Front:
         if not keys or head[:4] != b"/v1/" or b"/" in head[4:]:
             await self._app(scope, receive, send)
             return
-        try:
-            reply = await answer(self._serving, scope, receive, head[4:], tail)
-        except Exception as error:
-            reply = failed(error)
+        reply = await answer_whole(self._serving, scope, receive)
         body = reply.body
         headers = reply.headers
         if reply.status != 304 and reply.status != 204:
@@ -63,46 +62,65 @@ class Front:
         await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
 
 
-def is_key_path(raw: bytes) -> bool:
-    """Whether that path is one of those that `answer` takes."""
-    head, keys, _ = raw.partition(b"/keys/")
-    return bool(keys) and head[:4] == b"/v1/" and b"/" not in head[4:]
+async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:
+    """The reply to a request for a key path, errors too."""
+    head, _, tail = scope["raw_path"].partition(b"/keys/")
+    try:
+        return await _answer(serving, scope, receive, head[4:], tail)
+    except Exception as error:
+        return failed(error)
 
 
-async def answer(serving: Serving, scope: Scope, receive: Receive, namespace: bytes, tail: bytes) -> Reply:
-    """The reply to a request for `/v1/{namespace}/keys/{tail}`. Raises what a store raises, and BadRequest."""
+async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: bytes, tail: bytes) -> Reply:
+    """Of `/v1/{namespace}/keys/{tail}`. Raises what a store raises, and BadRequest."""
     check_headers(scope, serving.limits.headers)
     method = scope["method"]
     handlers = None
     if b"/" in tail:
         before, _, last = tail.rpartition(b"/")
         handlers = _VIEWS.get(last) if before else None
-        if handlers is not None:
-            tail = before
+        tail = tail if handlers is None else before
     ask = Ask(scope, key_of(namespace), key_of(tail), serving.limits)
-    store = serving.node.store(ask.namespace)
-    if handlers is None:
-        if method == "GET" or method == "HEAD":
-            if not scope["query_string"]:
-                try:
-                    return values.read(ask, serving.glance(store, ask.key))
-                except BlockingIOError:
-                    return values.read(ask, await serving.slow(store.get, ask.key))
-            at = ask.known("at", "entry").get("at")
-            return values.read(ask, await serving.slow(lambda: store.get(ask.key, at=at)))
-        asked = _ASKS.get(method)
-        if asked is None:
-            raise _wrong_method(method, "GET, HEAD, PUT, PATCH, DELETE")
+    handler = (_VALUE if handlers is None else handlers).get(method)
+    if handler is None:
+        raise _wrong_method(method, ", ".join(_VALUE if handlers is None else handlers))
+    admit(serving, scope, "read" if method in ("GET", "HEAD") else "write", ask.namespace, ask.key)
+    store, session = serving.node.store(ask.namespace), session_of(scope)
+    if session is not None:
+        await caught_up(serving, store, session)
+    if method not in ("GET", "HEAD"):
         ask.body = await read_body(scope, receive, serving.limits.body)
+    reply = await handler(serving, store, ask)
+    header = session_header(store, session, reply)
+    if header is not None:
+        reply.headers.append(header)
+    return reply
+
+
+async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
+    if ask.scope["query_string"]:
+        at = ask.known("at", "entry").get("at")
+        return values.read(ask, await serving.slow(lambda: store.get(ask.key, at=at)))
+    try:
+        return values.read(ask, serving.glance(store, ask.key))
+    except BlockingIOError:
+        return values.read(ask, await serving.slow(store.get, ask.key))
+
+
+def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
+    async def handle(serving: Serving, store: Store, ask: Ask) -> Reply:
         there, receipt = await serving.write(store, asked(ask))
         if ask.returns_value():
             return await serving.slow(values.receipt_reply, ask, there, receipt)
         return values.receipt_reply(ask, there, receipt)
-    handler = handlers.get(method) or handlers.get("GET" if method == "HEAD" else method)
-    if handler is None:
-        raise _wrong_method(method, ", ".join(handlers))
-    ask.body = await read_body(scope, receive, serving.limits.body)
-    return await handler(serving, ask)
+
+    return handle
+
+
+_VALUE: dict[str, _Handler] = {
+    "GET": _read, "HEAD": _read, "PUT": _write(values.ask_put), "PATCH": _write(values.ask_patch),
+    "DELETE": _write(values.ask_delete),
+}  # fmt: skip
 
 
 def failed(error: Exception) -> Reply:

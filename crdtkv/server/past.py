@@ -11,37 +11,34 @@ from crdtkv.server.values import receipt_reply
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
+    from crdtkv.store.store import Store
 
 __all__ = ["blame", "diff", "history", "revert"]
 
 
-async def history(serving: Serving, ask: Ask) -> Reply:
+async def history(serving: Serving, store: Store, ask: Ask) -> Reply:
     """The transactions that touched the key, oldest first."""
     ask.known()
-    store = serving.node.store(ask.namespace)
     found = await serving.slow(store.history, ask.key)
     return json_reply({"revisions": [bodies.plain_revision(each) for each in found]})
 
 
-async def diff(serving: Serving, ask: Ask) -> Reply:
+async def diff(serving: Serving, store: Store, ask: Ask) -> Reply:
     """The JSON patch between two versions: from nothing, or `from`, to `to`, or now."""
     query = ask.known("from", "to")
-    store = serving.node.store(ask.namespace)
     return json_reply({"patch": await serving.slow(store.diff, ask.key, query.get("from"), query.get("to"))})
 
 
-async def blame(serving: Serving, ask: Ask) -> Reply:
+async def blame(serving: Serving, store: Store, ask: Ask) -> Reply:
     """Who wrote each part of it last."""
     ask.known()
-    store = serving.node.store(ask.namespace)
     return json_reply({"blame": [bodies.plain_blame(each) for each in await serving.slow(store.blame, ask.key)]})
 
 
-async def revert(serving: Serving, ask: Ask) -> Reply:
+async def revert(serving: Serving, store: Store, ask: Ask) -> Reply:
     """A new write that shows what the key showed at `to`."""
     version = ask.known("to").get("to")
     if version is None:
         raise BadRequest("there is no query parameter 'to'; it names the version to go back to")
-    store = serving.node.store(ask.namespace)
     there, receipt = await serving.write(store, lambda t: (True, t.revert(ask.key, version)))
     return await serving.slow(receipt_reply, ask, there, receipt)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
 from crdtkv.core.values import Blob
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, PreconditionFailed, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.names import ENTRY, JSON, JSON_PATCH, MERGE_PATCH, VALUE, etag
@@ -45,8 +46,13 @@ def read(ask: Ask, entry: Entry | None) -> Reply:
     if b"if-match" in headers and not _met(version, ask.header("if-match") or ""):
         raise PreconditionFailed(f"{ask.key!r} is at version {version!r}, not that of If-Match", version=version)
     if b"if-none-match" in headers and _met(version, ask.header("if-none-match") or ""):
-        return Reply(304, [tag])
-    accept = headers.get(b"accept", b"*/*")
+        return Reply(304, [tag], seen=parse_version(ask.key, version))
+    return _shown(ask, entry, tag)._replace(seen=parse_version(ask.key, version))
+
+
+def _shown(ask: Ask, entry: Entry, tag: Header) -> Reply:
+    """In the form that is asked for."""
+    accept = ask.headers.get(b"accept", b"*/*")
     if accept != b"*/*" or ask.scope["query_string"]:
         if ENTRY.encode() in accept or ask.flag("entry"):
             return Reply(200, [_ENTRY, tag], bodies.dump(bodies.plain_entry(entry)))
@@ -153,8 +159,8 @@ def receipt_reply(ask: Ask, there: bool, receipt: Receipt) -> Reply:
     """What a write is answered; with its value if the request prefers so, which reads the store."""
     version = receipt.version
     headers = [_JSON, (b"etag", etag(version).encode())]
-    status = 200 if there else 201
-    if ask.returns_value():
+    value = ask.returns_value()
+    if value:
         headers.append((b"preference-applied", b"return=representation"))
-        return Reply(status, headers, bodies.dump(bodies.plain_receipt(receipt, value=True)))
-    return Reply(status, headers, bodies.dump(bodies.plain_receipt(receipt)))
+    told = bodies.dump(bodies.plain_receipt(receipt, value=value))
+    return Reply(200 if there else 201, headers, told, seen=parse_version(ask.key, version))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crdtkv.core.clocks import merge
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, PreconditionFailed, TooLarge, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write, write_of
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.conditions import condition_of
+from crdtkv.server.doors import admit
 from crdtkv.server.values import receipt_reply
 from crdtkv.store.handles import JsonHandle
 from crdtkv.strategies import registry
@@ -17,12 +20,13 @@ from crdtkv.strategies.base import Operation
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
     from crdtkv.store.results import Receipt
+    from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
 
 __all__ = ["done", "operate", "transact"]
 
 
-async def operate(serving: Serving, ask: Ask) -> Reply:
+async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
     """One operation, or a list of them, on a key, in one transaction. What holds for all stands in the query."""
     query = ask.known("base", "strategy")
     found = bodies.load(ask.body)
@@ -40,12 +44,11 @@ async def operate(serving: Serving, ask: Ask) -> Reply:
         there = ask.key in t
         return there, [done(t, write) for write in asked][-1]
 
-    store = serving.node.store(ask.namespace)
     _, receipt = await serving.write(store, act)
     return await serving.slow(receipt_reply, ask, True, receipt)
 
 
-async def transact(serving: Serving, ask: Ask) -> Reply:
+async def transact(serving: Serving, store: Store, ask: Ask) -> Reply:
     """All of the writes, or, where one is refused or a condition does not hold, none."""
     body = ask.object()
     unknown = body.keys() - {"writes", "if"}
@@ -54,16 +57,20 @@ async def transact(serving: Serving, ask: Ask) -> Reply:
     _check_number(body["writes"], "writes", serving)
     asked = [write_of(each) for each in body["writes"]]
     wanted = [_wanted(each) for each in _listed(body.get("if", []), "if")]
+    for action, keys in (("write", [w.key for w in asked]), ("read", [key for key, _ in wanted])):
+        for key in keys:
+            admit(serving, ask.scope, action, ask.namespace, key)
 
     def act(t: Transaction) -> list[Receipt]:
         for key, version in wanted:
             _check_version(t, key, version)
         return [done(t, write) for write in asked]
 
-    receipts = await serving.write(serving.node.store(ask.namespace), act)
+    receipts = await serving.write(store, act)
     value = ask.returns_value()
     plain = await serving.slow(lambda: [bodies.plain_receipt(each, value=value) for each in receipts])
-    return json_reply({"receipts": plain})
+    contexts = [parse_version(each["key"], each["version"]) for each in plain]
+    return json_reply({"receipts": plain}, seen=merge(contexts))
 
 
 def done(t: Transaction, write: Write) -> Receipt:

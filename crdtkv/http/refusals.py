@@ -42,11 +42,15 @@ class MethodUnknown(BadRequest):
 
 
 class ContentTypeUnknown(BadRequest):
-    """The body is of a type that this path does not take."""
+    """The body is of a type that this path does not take; `Accept-Patch` names those of a PATCH."""
 
     code = "content-type-unknown"
     status = 415
     next_step = "send one of the types that are named"
+
+    def __init__(self, message: str, *, patch: str = "") -> None:
+        super().__init__(message)
+        self.patch = patch
 
 
 class HeadersTooLarge(BadRequest):

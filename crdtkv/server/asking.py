@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 from crdtkv.core.values import parse_json
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
 from crdtkv.http import bodies
-from crdtkv.http.names import JSON, SESSION
+from crdtkv.http.names import JSON
 from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
 from crdtkv.server.limits import Limits
 
@@ -113,8 +113,9 @@ class Ask:
 
     def object(self) -> dict[str, Any]:
         """The JSON object in the body. Raises ValueInvalid, ContentTypeUnknown."""
-        if self.content_type not in (JSON, "", "application/x-www-form-urlencoded") and "+json" not in self.content_type:
-            raise ContentTypeUnknown(f"content-type is {self.content_type!r:.80}; {JSON} is wanted")
+        kind = self.content_type
+        if kind not in (JSON, "", "application/x-www-form-urlencoded") and "+json" not in kind:
+            raise ContentTypeUnknown(f"content-type is {kind!r:.80}; {JSON} is wanted")
         found = bodies.load(self.body)
         if not isinstance(found, dict):
             raise ValueInvalid(f"the body is {found!r:.80}; a JSON object is wanted")
@@ -197,5 +198,6 @@ def problem(error: CrdtkvError) -> Reply:
     try:
         return Reply(error.status, headers, bodies.dump(bodies.plain_error(error)))
     except CrdtkvError:  # a value that it tells of, or a key in its words, is no JSON
-        told = {**bodies.plain_error(error), "value": None, "message": error.message.encode("ascii", "backslashreplace").decode()}
+        words = error.message.encode("ascii", "backslashreplace").decode()
+        told = {**bodies.plain_error(error), "value": None, "message": words}
         return Reply(error.status, headers, bodies.dump(told))

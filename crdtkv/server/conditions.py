@@ -49,7 +49,7 @@ def check(t: Operations, key: str, ins: list[str] | None, outs: list[str] | None
 
 
 def only_version(ask: Ask) -> Any:
-    """`if_version` as a store takes it, where the headers say no more than that; Ellipsis where they say something else.
+    """`if_version` as a store takes it, Ellipsis where the headers ask for nothing. Raises VersionInvalid for more.
 
     For a write with an idempotency key: done again it is not asked whether the key is still where it was.
     """

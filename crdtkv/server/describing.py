@@ -123,7 +123,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "RuleSet": _object({"rule": _ref("Rule"), "differ": _array("Differ")}),
     "Namespaces": _object({"namespaces": _array("Namespace")}),
     "Imported": _object(
-        {name: _INTEGER for name in ("written", "same", "expired", "kept", "bad")}
+        dict.fromkeys(("written", "same", "expired", "kept", "bad"), _INTEGER)
         | {"problems": {"type": "array", "items": _object({"line": _INTEGER, "message": _TEXT})}}
     ),
     "Gone": _object({"gone": _INTEGER}),
@@ -142,7 +142,7 @@ def replies(
     status: int, schema: str | None, example: Any = None, *others: str, links: dict[str, Any] | None = None,
     headers: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """The good reply of an operation: its status, what is in it, other media types; `links` to what may be asked next."""
+    """The good reply of an operation: its status, what is in it, other media types; `links` to what may be next."""
     told: dict[str, Any] = {"description": "Done" if schema is None else schema}
     if schema is not None:
         told["content"] = {JSON: {"schema": _ref(schema), **({} if example is None else {"example": example})}}

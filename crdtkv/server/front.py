@@ -12,7 +12,7 @@ from typing import Any
 
 from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.names import RESERVED, key_of
-from crdtkv.http.refusals import MethodUnknown
+from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
 from crdtkv.server import past, values, writes
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
 from crdtkv.server.doors import admit, caught_up, session_header, session_of
@@ -49,7 +49,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        head, keys, tail = scope["raw_path"].partition(b"/keys/")
+        head, keys, _ = scope["raw_path"].partition(b"/keys/")
         if not keys or head[:4] != b"/v1/" or b"/" in head[4:]:
             await self._app(scope, receive, send)
             return
@@ -129,11 +129,12 @@ def failed(error: Exception) -> Reply:
         reply = problem(error)
         if isinstance(error, MethodUnknown):
             reply.headers.append((b"allow", error.allow.encode()))
+        if isinstance(error, ContentTypeUnknown) and error.patch:
+            reply.headers.append((b"accept-patch", error.patch.encode()))
         return reply
     _log.error("a request failed", exc_info=error)
-    return problem(CrdtkvError(
-        f"a bug in the server: {type(error).__name__}", happened="unknown", next_step="read the key again, and report it"
-    ))  # fmt: skip
+    words, step = f"a bug in the server: {type(error).__name__}", "read the key again, and report it"
+    return problem(CrdtkvError(words, happened="unknown", next_step=step))
 
 
 def _wrong_method(method: str, allow: str) -> BadRequest:

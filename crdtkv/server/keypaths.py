@@ -25,7 +25,8 @@ _MATCH = parameter("header", "If-Match", "Only if the key is at this version, or
 _NONE_MATCH = parameter("header", "If-None-Match", "Only if it is not; `*`: only if there is no such key.")
 _ONCE = parameter("header", "Idempotency-Key", "Sent again within a day, it is answered as the first time.")
 _PREFER = parameter("header", "Prefer", "return=representation: the receipt with its value.")
-_TTL = parameter("query", "ttl", "Seconds until it is gone.", {"type": "number", "exclusiveMinimum": 0, "maximum": 3.16e9})
+_SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 3.16e9}
+_TTL = parameter("query", "ttl", "Seconds until it is gone.", _SECONDS)
 _RECEIPT = {"key": "todo", "version": "5af9_lhr~k3f9.41", "strategy": "json"}
 _VALUES = {
     JSON: {"schema": {}, "example": [1, 2, 3]},
@@ -108,7 +109,7 @@ _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
     "response_model": None}, _AT, _WHOLE, _MATCH, _NONE_MATCH)  # fmt: skip
 _add("PUT", "", "put_key", "Put a value", _receipt(201), _BASE, _STRATEGY, _TTL, _MATCH, _NONE_MATCH, _ONCE, _PREFER,
      content=_VALUES)  # fmt: skip
-_add("PATCH", "", "patch_key", "Change a document by a patch", _receipt(), _BASE, _MATCH, _NONE_MATCH, _PREFER, content={
+_add("PATCH", "", "patch_key", "Change it by a patch", _receipt(), _BASE, _MATCH, _NONE_MATCH, _PREFER, content={
     JSON_PATCH: {"schema": {"type": "array", "items": {"type": "object"}},
                  "example": [{"op": "add", "path": "/-", "value": 8}]},
     MERGE_PATCH: {"schema": {"type": "object"}, "example": {"title": "Hats", "draft": None}},

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -44,14 +45,23 @@ def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits 
             gc.collect()
             gc.freeze()
             gc.set_threshold(50_000, 20, 100)
-            with suppress(KeyboardInterrupt):  # uvicorn raises again what it was stopped by
-                server.run(sockets=[bound])
+            server.run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, node: Node, bound: socket.socket, said: Callable[[str], None]) -> None:
         super().__init__(config)
         self._node, self._bound, self._said = node, bound, said
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but that it raises the signal again: the process would end before the node closes."""
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -60,7 +60,7 @@ class Serving:
             self._slow -= 1
 
     def glance(self, store: Store, key: str) -> Entry | None:
-        """`store.get(key)` if nobody writes at this moment. Raises BlockingIOError if somebody does: read it by `slow`."""
+        """`store.get(key)`. Raises BlockingIOError if somebody writes at this moment: read it by `slow`."""
         lock = store._lock.inner
         if not lock.acquire(blocking=False):
             raise BlockingIOError

@@ -30,7 +30,6 @@ _PLAIN: Header = (_KIND, b"json")
 _ENTRY: Header = (b"content-type", ENTRY.encode())
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 _FORMS = frozenset(("", JSON, "application/x-www-form-urlencoded"))
-_ACCEPT_PATCH: Header = (b"accept-patch", f"{JSON_PATCH}, {MERGE_PATCH}".encode())
 
 
 # reading
@@ -129,7 +128,8 @@ def ask_patch(ask: Ask) -> Act:
     """What a PATCH asks for. Raises BadRequest for what is wrong with it."""
     kind, key = ask.content_type, ask.key
     if kind not in (JSON_PATCH, MERGE_PATCH):
-        raise ContentTypeUnknown(f"content-type is {kind!r:.80}; {JSON_PATCH} or {MERGE_PATCH} is wanted")
+        words = f"content-type is {kind!r:.80}; {JSON_PATCH} or {MERGE_PATCH} is wanted"
+        raise ContentTypeUnknown(words, patch=f"{JSON_PATCH}, {MERGE_PATCH}")
     changes = ask.value()
     if not isinstance(changes, list if kind == JSON_PATCH else dict):
         raise ValueInvalid(f"the body is {changes!r:.80}; {kind} is {'a list' if kind == JSON_PATCH else 'an object'}")

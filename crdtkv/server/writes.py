@@ -130,7 +130,7 @@ def _family(t: Transaction, key: str, op: str) -> str | None:
 
 def _said(write: Write, *names: str) -> dict[str, Any]:
     """What was said of these. Raises BadRequest for anything else that was said: it would be without effect."""
-    found = {}
+    found: dict[str, Any] = {}
     for name in ("family", "path", "base", "strategy", "ttl", "version", "idempotency_key", "if_version"):
         given = getattr(write, name)
         if given is UNSET or (given is None and name not in ("ttl", "if_version")):

@@ -28,7 +28,7 @@ SERVER = TRANSPORT | {"http", "bulk", "server"}
 CLIENT = {"errors", "http", "client"} | STORE
 
 MAY_IMPORT = {
-    "": STORE,  # crdtkv/__init__.py: the public names, nothing else
+    "": CLIENT,  # crdtkv/__init__.py: the public names, nothing else
     "errors": {"errors"},
     "core": CORE,
     "strategies": STRATEGIES,

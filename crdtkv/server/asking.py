@@ -13,7 +13,10 @@ from crdtkv.http.names import JSON
 from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
 from crdtkv.server.limits import Limits
 
-__all__ = ["Ask", "Header", "Receive", "Reply", "Scope", "Send", "json_reply", "problem", "read_body"]
+__all__ = [
+    "Ask", "Header", "Receive", "Reply", "Scope", "Send", "check_headers", "check_length", "json_reply", "problem",
+    "read_body",
+]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Any]

@@ -37,15 +37,19 @@ def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits 
 
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
-    with Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node:
+    if not settings.data.exists():
+        open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
+    with (
+        _bound(settings) as bound,
+        Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node,
+    ):
         open_to_others(settings, node.guarded)
-        with _bound(settings) as bound:
-            server = _Server(_config(create_app(node, limits), settings, limits), node, bound, said)
-            sys.setswitchinterval(_SWITCH)
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 100)
-            server.run(sockets=[bound])
+        server = _Server(_config(create_app(node, limits), settings, limits), node, bound, said)
+        sys.setswitchinterval(_SWITCH)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        server.run(sockets=[bound])
 
 
 class _Server(uvicorn.Server):

@@ -39,9 +39,9 @@ class Node:
     """One node. `workload`: what a read means; None: told by what is written. `clock`: seconds since 1970.
 
     >>> node = Node(None, lambda: 1.8e9, Random(1))
-    >>> node.on_line('{"src": "c1", "dest": "n1", "body": {"type": "init", "msg_id": 1, "node_id": "n1", "node_ids": ["n1"]}}')
+    >>> node.on_line(line_of("c1", "n1", {"type": "init", "msg_id": 1, "node_id": "n1", "node_ids": ["n1"]}))
     ['{"src":"n1","dest":"c1","body":{"type":"init_ok","in_reply_to":1}}']
-    >>> node.on_line('{"src": "c1", "dest": "n1", "body": {"type": "add", "msg_id": 2, "element": 7}}')
+    >>> node.on_line(line_of("c1", "n1", {"type": "add", "msg_id": 2, "element": 7}))
     ['{"src":"n1","dest":"c1","body":{"type":"add_ok","in_reply_to":2}}']
     """
 

@@ -46,7 +46,8 @@ class Workloads:
         """The body of the reply, once what was asked for is committed here. Raises Fault, CrdtkvError."""
         does = self._does.get(request.type)
         if does is None:
-            raise Fault(NOT_SUPPORTED, f"no request {show(request.type)} here; there are {', '.join(sorted(self._does))}")
+            known = ", ".join(sorted(self._does))
+            raise Fault(NOT_SUPPORTED, f"no request {show(request.type)} here; there are {known}")
         return {"type": f"{request.type}_ok", **does(request)}
 
     def _echo(self, request: Request) -> _Body:

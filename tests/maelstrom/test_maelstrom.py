@@ -38,7 +38,7 @@ def _growth(random: Random, n: int) -> tuple[dict[str, Any], Any]:
 async def _under_fire(
     workload: str, draw: Draw, answer: str, check: Callable[[list[Op]], list[str]], nodes: int = 3, seed: int = 1
 ) -> None:
-    """Work while all is well and the network bad; cut in two; one that hears and is not heard; one that sleeps; heal."""
+    """Work on a bad network; cut in two; one that hears and is not heard; one that sleeps; heal, and look."""
     async with Runner(nodes, workload, seed, BAD) as runner:
         if workload == "broadcast":
             await _tell_topology(runner)

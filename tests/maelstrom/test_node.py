@@ -2,6 +2,7 @@
 
 import io
 import json
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -79,16 +80,22 @@ def test_before_init_a_node_is_unavailable() -> None:
     assert asked(Node(None, lambda: 1.8e9, Random(1)), "read")["code"] == 11
 
 
-@pytest.mark.parametrize("given", [{"node_ids": ["n2"]}, {"node_ids": "n1"}, {"node_id": "N 1", "node_ids": ["N 1"]}, {}])
+@pytest.mark.parametrize(
+    "given", [{"node_ids": ["n2"]}, {"node_ids": "n1"}, {"node_id": "N 1", "node_ids": ["N 1"]}, {}]
+)
 def test_an_init_that_names_no_node_is_refused_and_can_be_mended(given: dict[str, Any]) -> None:
     n1 = Node(None, lambda: 1.8e9, Random(1))
     assert asked(n1, "init", **{"node_id": "n1", **given})["code"] == 12
     assert asked(n1, "init", node_id="n1", node_ids=["n1"])["type"] == "init_ok"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "1", '{"src": "c1"}', '{"src": 1, "dest": "n1", "body": {"type": "read"}}',
-                                  '{"src": "c1", "dest": "n1", "body": {"type": "read", "msg_id": "x"}}',
-                                  '{"src": "c1", "dest": "n1", "body": {}}', "[" * 100_000])  # fmt: skip
+NO_MESSAGE = (
+    "", "{", "[]", "1", '{"src": "c1"}', '{"src": 1, "dest": "n1", "body": {"type": "read"}}', "[" * 100_000,
+    '{"src": "c1", "dest": "n1", "body": {"type": "read", "msg_id": "x"}}', '{"src": "c1", "dest": "n1", "body": {}}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_MESSAGE)
 def test_a_line_that_is_no_message_is_nobodys(text: str) -> None:
     with pytest.raises(Fault):
         node().on_line(text)
@@ -124,11 +131,10 @@ def test_two_nodes_in_one_process_come_to_agree() -> None:
     nodes = {id: node("g-set", id, ("n1", "n2")) for id in ("n1", "n2")}
     for i, (id, each) in enumerate(nodes.items()):
         each.on_line(line("add", id, element=i))
-    clock = 1.8e9
+    ticks = count(1)
+    for each in nodes.values():
+        each._clock = lambda: 1.8e9 + next(ticks) * 0.02
     for _ in range(400):
-        clock += 0.05
-        for each in nodes.values():
-            each._clock = lambda: clock
         waiting = [text for each in nodes.values() for text in each.on_tick()]
         while waiting:
             text = waiting.pop(0)
@@ -139,7 +145,8 @@ def test_two_nodes_in_one_process_come_to_agree() -> None:
 
 def test_lines_in_lines_out_until_the_input_ends(capsys: pytest.CaptureFixture[str]) -> None:
     out = io.StringIO()
-    lines = [line("init", node_id="n1", node_ids=["n1"]), "", "nonsense", line("add", id=2, delta=3), line("read", id=3)]
+    init = line("init", node_id="n1", node_ids=["n1"])
+    lines = [init, "", "nonsense", line("add", id=2, delta=3), line("read", id=3)]
     running.run("pn-counter", io.StringIO("\n".join(lines)), out)
     assert [json.loads(each)["body"] for each in out.getvalue().splitlines()] == [
         {"type": "init_ok", "in_reply_to": 1},

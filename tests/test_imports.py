@@ -20,7 +20,7 @@ CORE = {"core", "errors"}
 STRATEGIES = CORE | {"strategies"}
 STORAGE = CORE | {"storage"}
 REPLICA = STRATEGIES | {"storage", "replica"}
-STORE = REPLICA | {"registration", "store"}
+STORE = REPLICA | {"registration", "gossip", "store"}
 NODE = STORE | {"gossip", "node"}
 TRANSPORT = NODE | {"transport"}
 HTTP = STORE | {"http"}
@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "core": CORE,
     "strategies": STRATEGIES,
     "storage": STORAGE,
-    "gossip": CORE | {"gossip"},
+    "gossip": REPLICA | {"gossip"},
     "registration": STRATEGIES | {"registration"},
     "replica": REPLICA,
     "store": STORE,

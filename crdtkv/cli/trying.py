@@ -42,10 +42,7 @@ def add_to(app: typer.Typer) -> None:
     off_store(group, "show", "crdtkv strategies show set")(_show)
     off_store(group, "test", "crdtkv strategies test counter\ncrdtkv strategies test first --load first.py")(_test)
     app.add_typer(group, name="strategies")
-    app.command(
-        "maelstrom", cls=Command,
-        epilog=example("maelstrom test -w g-set --bin .venv/bin/crdtkv --node-count 5 --nemesis partition maelstrom"),
-    )(_maelstrom)  # fmt: skip
+    app.command("maelstrom", cls=Command, epilog=example("crdtkv maelstrom --workload g-set"))(_maelstrom)
 
 
 def _list(out: "Printer", load: _Load = None) -> None:

@@ -158,7 +158,7 @@ def test_imports_run_one_way() -> None:
         ("from crdtkv import store", "strategies"),
         ("import crdtkv.strategies.json", "storage"),
         ("def f():\n    import crdtkv.server", "store"),
-        ("if TYPE_CHECKING:\n    from crdtkv.strategies import base", "gossip"),
+        ("if TYPE_CHECKING:\n    from crdtkv.store import store", "gossip"),
         ("from crdtkv import open", "store"),
         ("from crdtkv.cli import main", "sim"),
         ("from crdtkv.store import Store", "demo"),

@@ -128,6 +128,13 @@ BAD = {
     "strategies test": [(["nope"], REFUSED, "no strategy 'nope'"), (["set?a=b"], REFUSED, "options"),
                         (["counter", "--value", "x"], REFUSED, "--value"), (["lww", "-n", "0"], USAGE, "worlds")],
     "demo": [(["--writes", "x"], USAGE, "--writes")],
+    "serve": [
+        (["--data", "x"], REFUSED, "--colo"), (["--colo", "London", "--data", "x"], REFUSED, "'London'"),
+        (["--colo", "lhr", "--data", "x", "--listen", "8801"], REFUSED, "an address and a port"),
+        (["--colo", "lhr", "--data", "x", "--listen", "0.0.0.0:0"], REFUSED, "CRDTKV_ADMIN_TOKEN"),
+        (["--colo", "lhr", "--data", "x", "--join", "sin"], REFUSED, "the URL of a colo"),
+        (["--config", "nope.toml"], REFUSED, "no settings file 'nope.toml'"),
+    ],
 }  # fmt: skip
 
 

@@ -101,6 +101,13 @@ _add("GET", "/diff", "key_diff", "The JSON patch between two versions", replies(
      parameter("query", "from", "A version; nothing, if it is left out."),
      parameter("query", "to", "A version; now, if it is left out."), tag="past")  # fmt: skip
 _add("GET", "/blame", "key_blame", "Who wrote each part of it", replies(200, "Blames"), tag="past")
+_add("POST", "/part", "key_part", "What stands at a path of it, as a strategy shows it; an element; a stretch of a log",
+     {"status_code": 200, "response_model": None, "responses": {200: {"description": "`{\"value\": ...}`",
+      "content": {JSON: {"schema": {"type": "object"}, "example": {"value": ["red"]}}}}}},
+     content={JSON: {"schema": {"type": "object", "required": ["family"], "additionalProperties": False, "properties": {
+         "family": {"type": "string"}, "path": {"type": "string"}, "element": {}, "since": {"type": ["integer", "null"]},
+         "until": {"type": ["integer", "null"]}, "binary": {"type": "object"}}},
+         "example": {"family": "set", "path": "/tags"}}})  # fmt: skip
 _add("POST", "/revert", "revert_key", "Show again what it showed once", _receipt(),
      {**parameter("query", "to", "That version."), "required": True}, _PREFER, tag="past")  # fmt: skip
 _add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH)

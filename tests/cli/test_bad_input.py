@@ -57,7 +57,8 @@ BAD = {
     ],
     "get": [
         (["nobody"], REFUSED, "no 'nobody'"), (["doc", "--as-of", "x"], REFUSED, "version 'x'"),
-        (["doc", "--as-of", "~x"], USAGE, "~1"), (["doc", "set", "--as-of", "~0"], USAGE, "one KEY"), ([], USAGE, "KEY"),
+        (["doc", "--as-of", "~x"], USAGE, "~1"), (["doc", "set", "--as-of", "~0"], USAGE, "one KEY"),
+        ([], USAGE, "KEY"),
     ],
     "delete": [(["doc", "--base", "x"], REFUSED, "version"), (["doc", "set", "--if-version", "x"], USAGE, "one KEY"),
                (["doc", "--if-version", "x"], REFUSED, "read it again")],

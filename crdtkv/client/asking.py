@@ -129,10 +129,13 @@ class Asking:
     ) -> Steps[Receipt]:  # fmt: skip
         """`key` shows `value`, merged with what others did since `base`: a version; by default what you read last here.
 
-        As Store.put. A key that was not read through this client is put as a whole. Raises BaseRequired where
-        others' writes were merged into your last put, and you have not read them: nothing written.
+        As Store.put. A key that was not read through this client is put as a whole, and so is one under an
+        idempotency key of yours and no base. Raises BaseRequired where others' writes were merged into your
+        last put, and you have not read them: nothing written.
         """
-        write = self._based(Write(check_key(key), "put", value=_blob(value), base=base, if_version=if_version))
+        write = Write(check_key(key), "put", value=_blob(value), base=base, if_version=if_version)
+        if idempotency_key is None:  # (tried again by the caller it must say the same, whatever was read meanwhile)
+            write = self._based(write)
         headers = self._prefer(False) | _conditions(if_version)
         once = idempotency_key if idempotency_key is not None else self._once([write])
         if once is not None:

@@ -229,9 +229,11 @@ class AsyncFeed:
         timeout = self._following.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         asked = False
+        if self._client._http.is_closed:
+            raise StopAsyncIteration
         while (change := self._following.next()) is None:
             left = POLL if deadline is None else deadline - time.monotonic()
-            if (left <= 0 and asked) or self._client._http.is_closed:
+            if left <= 0 and asked:
                 raise StopAsyncIteration
             await self._client._drive(self._following.look(max(left, 0.0)))
             asked = True

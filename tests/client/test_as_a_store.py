@@ -39,7 +39,7 @@ OTHERWISE = {
     "test_its_own_receipts_are_versions_in_it": _SENT, "test_what_other_threads_read_meanwhile": _FREE,
     "test_the_store_shows_only_what_is_committed": _FREE, "test_transactions_do_not_nest": _FREE,
     "test_what_reads_outside_see_in_the_same_thread": _FREE, "test_what_cannot_be_done_in_a_transaction": _FREE,
-    "test_not_inside_a_transaction": _FREE,
+    "test_not_inside_a_transaction": _FREE, "test_threads_that_count": _FREE,
     "test_an_error_of_one_operation_leaves_the_others": _ENDS,
     "test_an_operation_that_fails_half_way_writes_nothing": _ENDS,
     "test_what_is_made_at_a_glance_is_kept_for_who_reads_it_again": _INSIDE,

@@ -81,8 +81,8 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),
     Line(digest.entry_change, "new - _hash(_pack((key, replica, old)))", "new"),
-    Line(digest.cell_digest, "place = _pack((key, path))", "place = _pack(key)"),
-    Line(digest.context_digest, "_pack((key, r, n))", "_pack((key, r))"),
+    Line(digest.key_digest, "place = _pack((key, path))", "place = _pack(key)"),
+    Line(digest.context_digest, "_pack((key, replica, n))", "_pack((key, replica))"),
 )
 def a_digest_is_of_all_cells_and_contexts() -> None:
     """It follows every change, and cells in other places, or contexts with other numbers, give another one."""
@@ -93,7 +93,7 @@ def a_digest_is_of_all_cells_and_contexts() -> None:
     kv.put("k", ["x"], strategy="list")
     assert kv.check() == []
     cell = next(iter(kv._replica.storage.cells("k").values()))
-    assert digest.cell_digest("k", b"sa\x00", cell) != digest.cell_digest("k", b"sb\x00", cell)
+    assert digest.key_digest("k", {b"sa\x00": cell}, {}) != digest.key_digest("k", {b"sb\x00": cell}, {})
     assert digest.context_digest("k", {"a~1": 1}) != digest.context_digest("k", {"a~1": 2})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -69,10 +70,19 @@ async def cluster(request: Request, action: str, call: OnCluster, namespace: str
     return respond(reply)
 
 
+class _Stream(StreamingResponse):
+    """Also where the client goes away in the middle, what it was told ends at once."""
+
+    async def stream_response(self, send: Any) -> None:
+        """As Starlette's."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+            await super().stream_response(send)
+
+
 def respond(reply: Reply) -> Response:
     """As Starlette sends it."""
     if reply.stream is not None:
-        stream = StreamingResponse(reply.stream, reply.status)
+        stream = _Stream(reply.stream, reply.status)
         stream.raw_headers = list(reply.headers)
         return stream
     response: Any = Response(status_code=reply.status)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from crdtkv.errors import Overloaded
 from crdtkv.node.node import Node
 from crdtkv.server.bridge import Bridge
+from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.store.results import Entry
 from crdtkv.store.store import Store
@@ -31,14 +32,25 @@ class Serving:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="crdtkv-slow")
         self._slow = 0
         self._bridge: Bridge | None = None
+        self._hubs: dict[str, Hub] = {}
+        self.subscriptions = 0
 
     def start(self) -> None:
         """In the event loop that serves, before the first request."""
         self._bridge = Bridge(asyncio.get_running_loop())
 
     def stop(self) -> None:
-        """Nothing new is begun; feeds end. Idempotent."""
+        """Nothing new is begun; feeds end. Idempotent. In the event loop."""
         self.stopping.set()
+        for hub in self._hubs.values():
+            hub.end()
+
+    def hub(self, store: Store) -> Hub:
+        """The hub of a store's changes."""
+        found = self._hubs.get(store.namespace)
+        if found is None or found.store is not store or not found.here():
+            found = self._hubs[store.namespace] = Hub(self, store)
+        return found
 
     async def write(self, store: Store, act: Callable[[Transaction], _T]) -> _T:
         """What `act` gave in a transaction of its own, which is durable; it shares its commit with others' writes.
@@ -71,5 +83,5 @@ class Serving:
 
     def close(self) -> None:
         """The threads end; what they do is waited for."""
-        self.stop()
+        self.stopping.set()
         self._pool.shutdown()

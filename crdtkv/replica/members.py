@@ -35,6 +35,7 @@ __all__ = [
     "agreed",
     "announce",
     "chain_links",
+    "facts",
     "forked",
     "heads",
     "is_live_member",
@@ -167,7 +168,7 @@ def announce(replica: Replica) -> None:
         low = min(state.heard.get(m, 0) for m in here)
         if low > state.low_ceiling:
             state.low_ceiling = low + LOW_RESERVE
-        state.announced[state.id] = (sum(state.vector.values()), low, _facts(replica))
+        state.announced[state.id] = (sum(state.vector.values()), low, facts(replica))
         replica.announced = max(replica.announced, state.announced[state.id][0])
 
 
@@ -177,12 +178,12 @@ def agreed(replica: Replica) -> bool:
     From then on no member absorbs anything that one of them has retired: what is absent
     may be forgotten, and what an earlier incarnation wrote may be minted anew.
     """
-    facts, said = _facts(replica), replica.state.announced
+    here, said = facts(replica), replica.state.announced
     others = members(replica) - {replica.state.id}
-    return is_live_member(replica) and all(m in said and said[m][2] == facts for m in others)
+    return is_live_member(replica) and all(m in said and said[m][2] == here for m in others)
 
 
-def _facts(replica: Replica) -> int:
+def facts(replica: Replica) -> int:
     """A hash of every change of members known here, and of what is absorbed of those who are none."""
     changes = sorted(replica.storage.context(MEMBERS).items())
     here = members(replica)

@@ -89,20 +89,26 @@ class Hub:
         self._task: asyncio.Task[None] | None = None
         self._woken = False
         self._turn: asyncio.Future[None] = self._loop.create_future()
-        self._closed = False
+        self._closed = self._ready = False
         self._entering = asyncio.Lock()
 
     async def enter(self) -> None:
         """Somebody uses it from now on: it listens to the store."""
         async with self._entering:
             self._users += 1
-            if self._users > 1:
+            if self._ready:
                 return
             if self._task is not None:
                 await self._task
             # First: nothing comes unheard after the vector was read.
             self.store._on_change = [*self.store._on_change, self._changed]
-            self.position = await self.serving.slow(self._here)
+            try:
+                self.position = await self.serving.slow(self._here)
+            except BaseException:
+                self.leave()
+                raise
+            self._ready = True
+            self.wake()
 
     def leave(self, follower: Follower | None = None) -> None:
         """He does not use it any more. Once for each `enter`."""
@@ -110,6 +116,7 @@ class Hub:
             self._followers.discard(follower)
         self._users -= 1
         if self._users == 0:
+            self._ready = False
             self.store._on_change = [each for each in self.store._on_change if each != self._changed]
 
     def here(self) -> bool:
@@ -139,7 +146,8 @@ class Hub:
 
     def wake(self) -> None:
         """Look at the store again. In the event loop."""
-        if self._task is None or self._task.done():
+        # Before it knows where it stands it would tell all that there is.
+        if self._ready and (self._task is None or self._task.done()):
             self._task = self._loop.create_task(self._rounds())
 
     def _check_open(self) -> None:

@@ -130,7 +130,8 @@ def _plain_token(token: Token) -> dict[str, Any]:
 
 def _scope(serving: Serving, plain: Any) -> Scope:
     """A scope; its namespace by name or by id, `*` for all."""
-    if not isinstance(plain, dict) or not {"namespace", "actions"} <= plain.keys() <= {"namespace", "actions", "prefix"}:
+    wanted = {"namespace", "actions"}
+    if not isinstance(plain, dict) or not wanted <= plain.keys() <= wanted | {"prefix"}:
         raise BadRequest(f"{plain!r:.80} is no scope; an object with 'namespace', 'actions' and perhaps 'prefix'")
     name, actions = plain["namespace"], plain["actions"]
     if not isinstance(name, str) or not isinstance(actions, list):

@@ -53,6 +53,7 @@ async def through(
     header = session_header(store, session, reply)
     if header is not None:
         reply.headers.append(header)
+    serving.count(request.method, reply.status)
     return respond(reply)
 
 
@@ -61,12 +62,14 @@ async def cluster(request: Request, action: str, call: OnCluster, namespace: str
     serving = serving_of(request)
     try:
         check_headers(request.scope, serving.limits.headers)
-        admit(serving, request.scope, action, namespace)
+        if action:
+            admit(serving, request.scope, action, namespace)
         ask = Ask(request.scope, namespace or "", "", serving.limits)
         ask.body = await read_body(request.scope, request.receive, serving.limits.body)
         reply = await call(serving, ask)
     except Exception as error:
         reply = failed(error)
+    serving.count(request.method, reply.status)
     return respond(reply)
 
 

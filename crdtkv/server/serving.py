@@ -20,6 +20,7 @@ from crdtkv.store.transaction import Transaction
 __all__ = ["Serving"]
 
 _T = TypeVar("_T")
+_METHODS = frozenset(("GET", "HEAD", "PUT", "PATCH", "DELETE", "POST"))
 
 
 class Serving:
@@ -34,6 +35,12 @@ class Serving:
         self._bridge: Bridge | None = None
         self._hubs: dict[str, Hub] = {}
         self.subscriptions = 0
+        self.counts: dict[tuple[str, int], int] = {}
+        """(method, status) -> requests answered."""
+        self.peers: Callable[[], dict[str, Any]] | None = None
+        """How it stands with other colos; None: there is nothing between them and this one."""
+        self.joining = False
+        """It was told to join others, and nobody has seen yet that it has."""
 
     def start(self) -> None:
         """In the event loop that serves, before the first request."""
@@ -60,6 +67,16 @@ class Serving:
         if self._bridge is None:
             self.start()
         return await self._bridge.of(store.submit(act))  # type: ignore[union-attr]
+
+    def count(self, method: str, status: int) -> None:
+        """A request was answered. Of methods nobody knows there is one."""
+        what = (method if method in _METHODS else "other", status)
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    @property
+    def at_work(self) -> int:
+        """Slow requests that are at work, or wait for a thread."""
+        return self._slow
 
     async def slow(self, call: Callable[..., _T], *given: Any) -> _T:
         """`call(*given)` in a thread. Raises Overloaded if too many wait for one, and as `call`."""

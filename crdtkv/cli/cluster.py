@@ -54,7 +54,7 @@ def _cluster(
     port: Annotated[
         int, typer.Option("--port", metavar="PORT", min=0, max=65_000, help="The first one's; 0: any that are free.")
     ] = 8801,
-    show: Annotated[bool, typer.Option("--show", help="Show a list that two clients write at once, over HTTP.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Show a list that two clients write at once.")] = False,
 ) -> None:  # fmt: skip
     """Run several colos on this machine, until Ctrl-C.
 

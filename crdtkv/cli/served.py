@@ -17,9 +17,8 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    app.command("status", cls=Command, epilog=example("crdtkv status\ncrdtkv status --at http://127.0.0.1:8802 -o json"))(
-        _status
-    )
+    shown = "crdtkv status\ncrdtkv status --at http://127.0.0.1:8802 -o json"
+    app.command("status", cls=Command, epilog=example(shown))(_status)
     group = typer.Typer(
         cls=Group, epilog=example("crdtkv namespaces list"),
         help="The namespaces of a cluster; alone it lists them.",

@@ -37,8 +37,8 @@ def show(urls: Mapping[str, str]) -> None:
 
         base = first.version
         _until(at_sin, base)
-        out.print(f"\n2. Two clients have read that. One takes 5 out, at {lhr}; one adds 8 and 9, at {sin}. Each PUTs its")
-        out.print("   whole list, and says by base= which version it had read:")
+        out.print(f"\n2. Two clients have read that. One takes 5 out, at {lhr}; one adds 8 and 9, at {sin}. Each PUTs")
+        out.print("   its whole list, and says by base= which version it had read:")
         mine = at_lhr.put("todo", _WITHOUT_5, base=base)
         theirs = at_sin.put("todo", _WITH_8_9, base=base)
         _curl(f"-X PUT '{paths[lhr]}?base={base}' -d '{json.dumps(_WITHOUT_5)}'", _told(mine))

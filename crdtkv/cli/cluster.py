@@ -5,6 +5,7 @@ Rule: whatever ends this command ends the processes that it began, and removes w
 
 import os
 import secrets
+import select
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ COLOS = (
 
 _READY = 30.0
 """Seconds in which all colos must have met."""
+_LOOK = 0.2
 _STOP = 10.0
 """Seconds that a colo is given to finish what it is at."""
 
@@ -58,8 +60,8 @@ def _cluster(
 ) -> None:  # fmt: skip
     """Run several colos on this machine, until Ctrl-C.
 
-    Each is a process of its own, on 127.0.0.1, and they exchange over HTTP. Where nobody watches (no terminal),
-    --show ends by itself.
+    Each is a process of its own, on 127.0.0.1, and they exchange over HTTP. With --show Enter ends them, too; where
+    nobody watches (no terminal) they end by themselves.
     """
     with in_words(), ExitStack() as stack:
         stack.enter_context(_terminable())
@@ -74,9 +76,12 @@ def _cluster(
         else:
             _say_how(found)
         sys.stdout.flush()
-        if not show or sys.stdin.isatty():
+        if not show:
             print("\nCtrl-C stops them.", flush=True)
-            _wait(found)
+            _wait(found, False)
+        elif sys.stdin.isatty():
+            print("\nPaste these lines into another terminal, change them. Enter stops the colos.", flush=True)
+            _wait(found, True)
 
 
 def _say_how(colos: list[Colo]) -> None:
@@ -89,16 +94,17 @@ def _say_how(colos: list[Colo]) -> None:
     )
 
 
-def _wait(colos: list[Colo]) -> None:
-    """Until Ctrl-C, or until one of them ends by itself."""
-    try:
-        while True:
-            for colo in colos:
-                if colo.process.poll() is not None:
-                    raise fail(f"{colo.name} has ended, with code {colo.process.returncode}", "see what it said above")
-            time.sleep(0.2)
-    except KeyboardInterrupt:
-        print()
+def _wait(colos: list[Colo], for_enter: bool) -> None:
+    """Until Ctrl-C, or Enter, or until one of them ends by itself."""
+    while True:
+        for colo in colos:
+            if colo.process.poll() is not None:
+                raise fail(f"{colo.name} has ended, with code {colo.process.returncode}", "see what it said above")
+        if not for_enter:
+            time.sleep(_LOOK)
+        elif select.select([sys.stdin], [], [], _LOOK)[0]:
+            sys.stdin.readline()
+            return
 
 
 @contextmanager

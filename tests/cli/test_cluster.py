@@ -51,10 +51,9 @@ def test_the_case_over_http_with_lines_to_paste(world: dict[str, str], tmp_path:
     lines = re.findall(r"^ +(curl .*)\n +(.*)$", said, re.MULTILINE)
     assert len(lines) == 4 and json.loads(lines[-1][1]) == [1, 2, 3, 4, 6, 7, 8, 9]
     if shutil.which("curl"):
-        words = shlex.split(lines[-1][0])
-        assert json.loads(subprocess.run([*words, "-s"], capture_output=True, check=True).stdout) == json.loads(lines[-1][1])
-        put = shlex.split(lines[0][0])
-        assert json.loads(subprocess.run([*put, "-s"], capture_output=True, check=True).stdout)["key"] == "todo"
+        read, put = ([*shlex.split(lines[i][0]), "-s"] for i in (-1, 0))
+        assert subprocess.run(read, capture_output=True, check=True, text=True).stdout == "[1,2,3,4,6,7,8,9]"
+        assert json.loads(subprocess.run(put, capture_output=True, check=True).stdout)["key"] == "todo"
     os.write(above, b"\n")
     assert process.wait(30) == 0
     os.close(above)

@@ -139,16 +139,14 @@ class Proxy:
             await asyncio.gather(
                 self._pump(pipe, (pipe.src, dst), reader, to), self._pump(pipe, (dst, pipe.src), there, writer)
             )
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # (cancelled by `stop` alone)
         finally:
             pipe.abort()
             self._pipes.discard(pipe)
             self._tasks.discard(task)
 
-    async def _pump(
-        self, pipe: _Pipe, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _pump(self, pipe: _Pipe, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_WAITING)
         deliver = asyncio.create_task(self._deliver(pipe, link, queue, writer))
         now = asyncio.get_running_loop().time

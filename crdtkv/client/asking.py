@@ -15,7 +15,6 @@ from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write
-from crdtkv.http.names import MERGED
 from crdtkv.store.results import Entry, Page, Receipt
 from crdtkv.store.selection import Selection, check_limit
 from crdtkv.strategies.base import Operation
@@ -51,7 +50,7 @@ class Asking:
         try:
             reply = yield from self.talk.ask("GET", "keys", key, query={"at": at})
         except CrdtkvError as error:
-            if error.code != "not-found":
+            if error.code != "key-absent":
                 raise
             if at is None:
                 self.talk.seen.read(key, None)
@@ -142,8 +141,7 @@ class Asking:
             "PUT", "keys", key, query={"base": write.base, "strategy": strategy, "ttl": _seconds(ttl)},
             body={"value": write.value}, headers=headers,
         )  # fmt: skip
-        merged = reply.headers.get(MERGED)
-        return self._made(self.talk.body(reply) | ({} if merged is None else {"merged": merged == "true"}), write)
+        return self._made(self.talk.body(reply), write)
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = UNSET) -> Steps[Receipt]:
         """What `base` showed of `key` is gone (by default: what you read last here); as Store.delete."""

@@ -91,6 +91,14 @@ class Actor:
             machine = self._machine
             return machine.status(), machine.suspects(), machine.joining, dict(machine.counts)
 
+    def compact(self) -> None:
+        """The store forgets what is deleted everywhere. In a thread."""
+        try:
+            if not self._closed:
+                self.store.compact()
+        except CrdtkvError as error:
+            _log.warning("namespace %s: %s", self.id, error)
+
     # in the event loop
 
     async def _work(self) -> None:

@@ -268,15 +268,18 @@ class Transport:
             self._post_later(id, future)
 
     def _hand(self, letter: Letter) -> list[tuple[str, asyncio.Future[list[Send]]]]:
-        """Each message goes to its namespace's machine."""
+        """What is for each namespace goes to its machine."""
         self._meet(letter.colo, [letter.url])
-        asked = []
+        came: dict[str, list[bytes]] = {}
         for id, data in letter.messages:
+            came.setdefault(id, []).append(data)
+        asked = []
+        for id, messages in came.items():
             actor = self._actors.get(id)
             if actor is None or self._stopping:
-                self.office.dropped["namespace not here"] += 1
+                self.office.dropped["namespace not here"] += len(messages)
             else:
-                asked.append((id, actor.take(letter.colo, data)))
+                asked.append((id, actor.take(letter.colo, messages)))
         return asked
 
     def _post(self, id: str, sends: Iterable[Send]) -> None:

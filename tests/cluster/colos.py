@@ -38,14 +38,14 @@ class Ended(Exception):
 class Colo:
     """One colo's folder, and the process that serves it, if there is one."""
 
-    def __init__(self, name: str, folder: Path, advertised: int, join: list[str], port: int) -> None:
+    def __init__(self, name: str, folder: Path, url: str, join: list[str], port: int) -> None:
         self.name = name
         self.folder = folder
+        self.url = url
         self.port = port
         self.starts = 0
         self.said = folder.parent / f"{name}.log"
-        self._advertised = advertised
-        self._join = join
+        self.join = join
         self._ahead = folder.parent / f"{name}.ahead"
         self._process: subprocess.Popen[bytes] | None = None
         self._status = Connection(port)
@@ -60,10 +60,10 @@ class Colo:
         self.starts += 1
         command = [
             *SERVE, "--colo", self.name, "--data", str(self.folder), "--listen",
-            f"127.0.0.1:{self.port}", "--advertise", f"http://127.0.0.1:{self._advertised}",
+            f"127.0.0.1:{self.port}", "--advertise", self.url,
         ]  # fmt: skip
-        if self._join:
-            command += ["--join", ",".join(self._join)]
+        for url in self.join:
+            command += ["--join", url]
         world = {k: v for k, v in os.environ.items() if not k.startswith("CRDTKV_")}
         world |= {"PYTHONPATH": f"{CLOCK}{os.pathsep}{ROOT}", "CRDTKV_CLUSTER_SECRET": SECRET}
         world |= {"TESTS_CLOCK_AHEAD": str(self._ahead)}
@@ -152,9 +152,12 @@ class Cluster:
         """One more colo, not started."""
         port = free_port()
         advertised = await self.proxy.add(name, port)
-        join = [f"http://127.0.0.1:{self.proxy.ports[other]}" for other in list(self.colos)[:2]]
-        self.colos[name] = Colo(name, self.folder / name, advertised, join, port)
-        return self.colos[name]
+        url = f"http://127.0.0.1:{advertised}"
+        new = Colo(name, self.folder / name, url, [colo.url for colo in self.colos.values()][:2], port)
+        for colo in self.colos.values():
+            colo.join = [*colo.join, url][:2]  # of its next start
+        self.colos[name] = new
+        return new
 
     async def __aenter__(self) -> Cluster:
         try:

@@ -184,24 +184,31 @@ class Proxy:
                 return
 
 
-def socket_owner(port: int, pids: Mapping[str, int]) -> str | None:
+def socket_owner(port: int, to: int, pids: Mapping[str, int]) -> str | None:
     """Which of the processes holds the local end of the connection whose local port that is; None if none does."""
-    inodes = _inodes(port)
+    inode = _inode(port, to)
     for name, pid in pids.items():
         with suppress(OSError):
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 with suppress(OSError):
-                    if os.readlink(f"/proc/{pid}/fd/{fd}") in inodes:
+                    if os.readlink(f"/proc/{pid}/fd/{fd}") == inode:
                         return name
     return None
 
 
-def _inodes(port: int) -> set[str]:
-    """`socket:[inode]` of the sockets whose local end has that port, of IPv4."""
-    wanted = f":{port:04X}"
-    with open("/proc/net/tcp") as lines:
-        rows = (line.split() for line in lines)
-        return {f"socket:[{row[9]}]" for row in rows if row[1].endswith(wanted)}
+def _inode(port: int, to: int) -> str:
+    """`socket:[inode]` of the socket that is connected from one port of loopback to the other; "" if there is none.
+
+    Asked of the kernel for this one (sock_diag(7)): /proc/net/tcp has thousands of lines while connections come and go.
+    """
+    loopback = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
+    ends = struct.pack("!HH", port, to) + loopback + loopback + bytes(4) + b"\xff" * 8
+    wanted = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + ends
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
+        kernel.send(struct.pack("=IHHII", 16 + len(wanted), _BY_FAMILY, _REQUEST, 1, 0) + wanted)
+        data = kernel.recv(4096)
+    kind: int = struct.unpack_from("=H", data, 4)[0]
+    return f"socket:[{struct.unpack_from('=I', data, 84)[0]}]" if kind == _BY_FAMILY else ""
 
 
 def free_port() -> int:

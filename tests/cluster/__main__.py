@@ -1,4 +1,4 @@
-"""`python -m tests.cluster`: clusters of three and ten colos under all faults, for so long, with a table of what happened.
+"""`python -m tests.cluster`: clusters of three and ten colos under all faults, for so long, and a table of it.
 
     python -m tests.cluster --minutes 30             what `make soak` runs
     python -m tests.cluster --colos 3 --seed 7 --faults "kill -9,partition"     one run again
@@ -57,7 +57,7 @@ def _once(number: int, seed: int, names: list[str], seconds: float, keep: bool) 
     if report.wrong:
         print(*report.wrong[:30], sep="\n")
         print(
-            f"again: python -m tests.cluster --colos {number} --seed {seed} --faults {','.join(names)!r}; files: {folder}"
+            f"again: python -m tests.cluster --colos {number} --seed {seed} --faults {','.join(names)!r}\nfiles: {folder}"
         )
     elif not keep:
         shutil.rmtree(folder)

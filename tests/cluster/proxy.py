@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -30,6 +31,7 @@ __all__ = ["Link", "Proxy", "free_port", "socket_owner"]
 Link = tuple[str, str]
 _CHUNK = 1 << 16
 _WAITING = 256
+_SOCK_DIAG, _BY_FAMILY, _REQUEST = 4, 20, 1
 
 
 class _Pipe:
@@ -61,7 +63,7 @@ class Proxy:
         self.ports: dict[str, int] = {}
         self.bytes: Counter[Link] = Counter()
         self.swallowed: Counter[Link] = Counter()
-        self._who = who or (lambda host, port: socket_owner(port, pids()))
+        self._pids, self._who = pids, who
         self._cut: set[Link] = set()
         self._refused: set[Link] = set()
         self._late: dict[Link, float] = {}
@@ -135,8 +137,7 @@ class Proxy:
         pipe = _Pipe("?", dst)
         pipe.writers.append(writer)
         try:
-            host, port = writer.get_extra_info("peername")[:2]
-            pipe.src = await asyncio.to_thread(self._who, host, port) or "?"
+            pipe.src = await self._source(writer) or "?"
             if (pipe.src, dst) in self._refused:
                 return
             there, to = await asyncio.open_connection("127.0.0.1", self.behind[dst])
@@ -151,6 +152,12 @@ class Proxy:
             pipe.abort()
             self._pipes.discard(pipe)
             self._tasks.discard(task)
+
+    async def _source(self, writer: asyncio.StreamWriter) -> str | None:
+        host, port = writer.get_extra_info("peername")[:2]
+        if self._who is not None:
+            return self._who(host, port)
+        return await asyncio.to_thread(socket_owner, port, writer.get_extra_info("sockname")[1], self._pids())
 
     async def _pump(self, pipe: _Pipe, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_WAITING)
@@ -185,7 +192,7 @@ class Proxy:
 
 
 def socket_owner(port: int, to: int, pids: Mapping[str, int]) -> str | None:
-    """Which of the processes holds the local end of the connection whose local port that is; None if none does."""
+    """Which of the processes has the connection of loopback from that port to the other; None if none has."""
     inode = _inode(port, to)
     for name, pid in pids.items():
         with suppress(OSError):

@@ -57,7 +57,7 @@ def _once(number: int, seed: int, names: list[str], seconds: float, keep: bool) 
     if report.wrong:
         print(*report.wrong[:30], sep="\n")
         print(
-            f"again: python -m tests.cluster --colos {number} --seed {seed} --faults {','.join(names)!r}\nfiles: {folder}"
+            f"again: python -m tests.cluster --colos {number} --seed {seed} --faults {','.join(names)!r}; {folder}"
         )
     elif not keep:
         shutil.rmtree(folder)

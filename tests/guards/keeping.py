@@ -53,8 +53,8 @@ def what_came_out_of_order_is_found_in_order() -> None:
 
 @guards(
     "The cells that `core.cells.due` puts at or below `floor`.",
-    Line(Index.change, "self._due.add((now, *place))", "pass"),
-    Line(Index.change, "self._due.discard((was, *place))", "pass"),
+    Line(Index._change, "self._due.add((now, *place))", "pass"),
+    Line(Index._change, "self._due.discard((was, *place))", "pass"),
 )
 def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     colos = Colos("a", "b")

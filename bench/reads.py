@@ -16,7 +16,7 @@ import msgpack
 
 import crdtkv
 from crdtkv.core.wire import CatchUp, decode, encode
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 
 __all__ = ["Figure", "measure", "report"]
 
@@ -83,7 +83,7 @@ def _caught_up(names: list[str]) -> Figure:
         lhr, sin = _pair()
         for name in names:
             lhr.put(name, VALUE)
-        message = encode(exchange.catch_up(lhr._replica, sin._replica.state.vector))
+        message = encode(cutting.catch_up(lhr._replica, sin._replica.state.vector))
         limit = max(limit, _once(KEYS, partial(_store_plainly, [message])))
         best = max(best, _once(KEYS, partial(_absorb, sin, message)))
     return ("cells of a catch-up", best, limit, 200_000)

@@ -16,6 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crdtkv import errors
+    from crdtkv.client.blocking import Client
+    from crdtkv.client.connecting import aconnect, connect
+    from crdtkv.client.protocol import KeyValue
+    from crdtkv.client.waiting import AsyncClient
     from crdtkv.core.values import Blob
     from crdtkv.errors import (
         BadRequest,
@@ -36,15 +40,20 @@ if TYPE_CHECKING:
     from crdtkv.strategies.registry import register
 
 __all__ = [
-    "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Conflict", "Corrupt", "CrdtkvError", "Entry",
-    "Feed", "Migration", "Page", "PreconditionFailed", "Receipt", "Refused", "Revision", "Store", "SyncReport",
-    "Transaction", "Unavailable", "errors", "open", "register", "register_merge",
+    "AsyncClient", "BadRequest", "BaseNotHere", "BaseTooOld", "Blame", "Blob", "Change", "Client", "Conflict",
+    "Corrupt", "CrdtkvError", "Entry", "Feed", "KeyValue", "Migration", "Page", "PreconditionFailed", "Receipt",
+    "Refused", "Revision", "Store", "SyncReport", "Transaction", "Unavailable", "aconnect", "connect", "errors", "open",
+    "register", "register_merge",
 ]  # fmt: skip
 
 __version__ = "0.1.0"
 
 # Loaded when first asked for: the command line shows its help without them.
 _ROOMS = {
+    "client.blocking": ["Client"],
+    "client.connecting": ["aconnect", "connect"],
+    "client.protocol": ["KeyValue"],
+    "client.waiting": ["AsyncClient"],
     "core.values": ["Blob"],
     "errors": [
         "BadRequest", "BaseNotHere", "BaseTooOld", "Corrupt", "CrdtkvError", "PreconditionFailed", "Refused",

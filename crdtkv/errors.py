@@ -42,6 +42,9 @@ CrdtkvError
         NamespaceUnknown
         NamespaceExists
         NamespaceElsewhere
+        TokenUnknown
+        Unauthorized
+        Forbidden
     Unavailable               try again
         BaseNotHere
         Overloaded
@@ -58,12 +61,13 @@ from typing import Any, ClassVar, Literal
 
 __all__ = [
     "BadRequest", "BaseNotHere", "BaseRequired", "BaseTooOld", "ChainBroken", "ChecksumFailed", "ClockAhead",
-    "Corrupt", "CrdtkvError", "CursorInvalid", "DigestMismatch", "FormatTooNew", "Happened", "KeyInvalid",
-    "MembershipConflict", "MergeFunctionInvalid", "MessageInvalid", "NamespaceElsewhere", "NamespaceExists",
-    "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "Overflow", "Overloaded", "PatchInvalid",
-    "PatternInvalid", "PreconditionFailed", "QuotaExceeded", "Refused", "RuleInvalid", "StorageFailed", "StoreClosed",
-    "StoreLocked", "StrategyMismatch", "TooLarge", "TooManySiblings", "Unavailable", "UnknownStrategy",
-    "ValueInvalid", "VersionInvalid", "WrongOperation", "WrongType", "all_errors",
+    "Corrupt", "CrdtkvError", "CursorInvalid", "DigestMismatch", "Forbidden", "FormatTooNew", "Happened",
+    "KeyInvalid", "MembershipConflict", "MergeFunctionInvalid", "MessageInvalid", "NamespaceElsewhere",
+    "NamespaceExists", "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "Overflow", "Overloaded",
+    "PatchInvalid", "PatternInvalid", "PreconditionFailed", "QuotaExceeded", "Refused", "RuleInvalid",
+    "StorageFailed", "StoreClosed", "StoreLocked", "StrategyMismatch", "TokenUnknown", "TooLarge", "TooManySiblings",
+    "Unauthorized", "Unavailable", "UnknownStrategy", "ValueInvalid", "VersionInvalid", "WrongOperation", "WrongType",
+    "all_errors",
 ]  # fmt: skip
 
 Happened = Literal["no", "yes", "unknown"]
@@ -388,6 +392,30 @@ class NamespaceElsewhere(Refused):
     code = "namespace-elsewhere"
     status = 421
     next_step = "ask a colo that holds it, or let this one hold it too"
+
+
+class TokenUnknown(Refused):
+    """There is no such token, or it was revoked."""
+
+    code = "token-unknown"
+    status = 404
+    next_step = "list the tokens that there are"
+
+
+class Unauthorized(Refused):
+    """No token was sent, or none that is good here."""
+
+    code = "unauthorized"
+    status = 401
+    next_step = "send a token that is good here"
+
+
+class Forbidden(Refused):
+    """The token is good, and this is not among what it may."""
+
+    code = "forbidden"
+    status = 403
+    next_step = "use a token with that scope"
 
 
 class Unavailable(CrdtkvError):

@@ -13,7 +13,7 @@ from typing import Any
 import crdtkv
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import StorageFailed
-from crdtkv.replica import exchange, life
+from crdtkv.replica import cutting, exchange, life
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
 from tests.laws.disks import MemoryDisk
@@ -176,7 +176,7 @@ def record(kv: crdtkv.Store, act: Callable[[crdtkv.Store], object]) -> bytes:
 
 def cut(source: crdtkv.Store, target: crdtkv.Store, full: bool = False) -> bytes:
     """A catch-up for what `target` lacks now."""
-    return encode(exchange.catch_up(source._replica, target.vector, full=full))
+    return encode(cutting.catch_up(source._replica, target.vector, full=full))
 
 
 def arrive(kv: crdtkv.Store, data: bytes) -> str:

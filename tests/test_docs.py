@@ -198,10 +198,14 @@ def unexplained(names: Iterable[Any]) -> set[str]:
 NO_EXAMPLE: dict[str, str] = {}
 """Name -> why there is none."""
 
+ELSEWHERE = (crdtkv.Client, crdtkv.AsyncClient, crdtkv.KeyValue)
+"""What they do is what a Store does, whose methods show it; tests/client compares them, and runs them on a colo."""
+
 
 def test_every_public_name_has_words_and_an_example_that_runs() -> None:
     """Doctests run with all the others. What a handle can do is shown in the class of the handle."""
-    exported = [getattr(crdtkv, name) for name in crdtkv.__all__ if not inspect.ismodule(getattr(crdtkv, name))]
+    exported = [found for name in crdtkv.__all__ if not inspect.ismodule(found := getattr(crdtkv, name))]
+    exported = [found for found in exported if found not in ELSEWHERE]
     handles = [CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle, Rulebook]
     found = unexplained([*exported, *handles])
     assert sorted(found - NO_EXAMPLE.keys()) == []
@@ -277,6 +281,13 @@ def test_every_strategy_and_option_is_in_the_docs() -> None:
         assert f"## {name}\n" in page
         assert f"`{name}`" in readme
         assert all(f"| `{part}` |" in page for part in (*found.operations, *found.options))
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    from crdtkv.node.settings import Settings
+
+    page = (ROOT / "docs/colos.md").read_text()
+    assert [name for name in Settings.model_fields if f"| `{name}` |" not in page] == []
 
 
 def test_every_error_is_in_the_docs() -> None:

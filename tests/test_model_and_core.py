@@ -14,7 +14,7 @@ import pytest
 import crdtkv
 from crdtkv.core.wire import decode, encode
 from crdtkv.errors import CrdtkvError
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 from crdtkv.strategies.base import Operation
 from tests.model.draft import Base, Draft
 from tests.model.reading import present
@@ -169,7 +169,7 @@ class World:
 
     def exchange(self, source: Twin, target: Twin) -> None:
         if source is not target:
-            data = encode(exchange.catch_up(source.store._replica, target.store.vector))
+            data = encode(cutting.catch_up(source.store._replica, target.store.vector))
             message = source.model.tell(target.model.vector, self.wall(source))
             self.box.append((target, data, message))
             if self.dice.random() < 0.6:

@@ -7,11 +7,13 @@ it, and by all whom those admitted later.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from crdtkv.core.clocks import Dot, Vector, covers
+from crdtkv.core.state import Announcement
 
-__all__ = ["Ancestor", "View", "accepts", "colo_of"]
+__all__ = ["Ancestor", "Link", "Portrait", "View", "accepts", "colo_of", "link_dot"]
 
 Ancestor = tuple[str, Dot]
 """A replica and the transaction that made it a member."""
@@ -30,6 +32,61 @@ class View(NamedTuple):
     ancestry: tuple[Ancestor, ...]
     members: tuple[str, ...]
     overruled: tuple[Dot, ...] = ()
+
+
+class Link(NamedTuple):
+    """One operator's act: `out` are the replicas it evicted, or `over` the acts that a resolution overruled.
+
+    `after`: the last acts that were known where it was decided.
+    """
+
+    id: str
+    after: tuple[str, ...]
+    out: tuple[str, ...]
+    over: tuple[str, ...]
+
+    @property
+    def dot(self) -> Dot:
+        """The transaction that it is: who covers it knows the act."""
+        return link_dot(self.id)
+
+
+def link_dot(link: str) -> Dot:
+    """The transaction that the act with this id is."""
+    replica, _, n = link.rpartition(".")
+    return (replica, int(n))
+
+
+class Portrait(NamedTuple):
+    """All of a replica that another has to know to mend membership between the two.
+
+    `chains`: replica -> hash of its last record, where known. `announced`: the last word of each
+    member, as known to it. `links`: the acts of operators that it knows. `copied`: it is a restored
+    copy that has met no member yet. `left`: it retired by itself.
+    """
+
+    namespace: str
+    view: View
+    chains: Mapping[str, int] = {}
+    announced: Mapping[str, Announcement] = {}
+    links: tuple[Link, ...] = ()
+    copied: bool = False
+    left: bool = False
+
+    @property
+    def id(self) -> str:
+        """Who it is."""
+        return self.view.lineage[-1]
+
+    @property
+    def vector(self) -> Vector:
+        """What it has absorbed."""
+        return self.view.vector
+
+    @property
+    def live(self) -> bool:
+        """Whether it may speak for itself: a member in its own eyes, and not a copy that may know less than it did."""
+        return self.id in self.view.members and not self.copied
 
 
 def colo_of(replica_id: str) -> str:

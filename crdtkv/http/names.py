@@ -7,8 +7,8 @@ from urllib.parse import quote, unquote_to_bytes
 from crdtkv.errors import KeyInvalid, VersionInvalid
 
 __all__ = [
-    "ENTRY", "JSON", "JSON_PATCH", "MERGE_PATCH", "NDJSON", "RESERVED", "SESSION", "SSE", "VALUE", "etag", "key_of",
-    "path_of", "version_of",
+    "ENTRY", "JSON", "JSON_PATCH", "MERGE_PATCH", "NDJSON", "RESERVED", "SESSION", "SSE", "VALUE", "etag",
+    "key_of", "path_of", "version_of",
 ]  # fmt: skip
 
 JSON = "application/json"
@@ -23,7 +23,7 @@ SESSION = "crdtkv-session"
 VALUE = "crdtkv-value"
 """What kind of value a reply has: json, blob, or json-with-blobs (base64 text in it)."""
 
-RESERVED = ("operations", "history", "diff", "blame", "revert")
+RESERVED = ("operations", "history", "diff", "blame", "revert", "part")
 """Behind a key and a slash they are a view of that key; a key that ends so is written with `%2F`."""
 
 

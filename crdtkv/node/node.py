@@ -27,6 +27,8 @@ from crdtkv.errors import (
 )  # fmt: skip
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID, MAX_NAMESPACES, SYSTEM_ID, Namespace, check_name
+from crdtkv.node.tokens import Tokens
+from crdtkv.node.waiting import Waiting
 from crdtkv.store.opening import is_colo, open_store
 from crdtkv.store.store import Store
 
@@ -49,10 +51,14 @@ class Node:
     (1, ['default', 'shop'])
     """
 
-    def __init__(self, folder: str | os.PathLike[str] | None, *, colo: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str] | None, *, colo: str | None = None, tokens: Iterable[str] = (),
+        **options: Any,
+    ) -> None:  # fmt: skip
         """Opens, or begins, the node in `folder`; None: in this process's memory only.
 
-        `options` are those of `crdtkv.open` for each store. Raises as that does.
+        `tokens`: whole tokens that may all, of the settings. `options` are those of `crdtkv.open` for
+        each store. Raises as that does.
         """
         self._folder = None if folder is None else Path(folder)
         if self._folder is not None:
@@ -61,12 +67,15 @@ class Node:
         self._lock = threading.RLock()
         self._closed = False
         self.listeners: list[Listener] = []
+        self.waiting = Waiting()
         own = {name: value for name, value in options.items() if name != "quota_mb"}
         own["cache_mb"] = min(SYSTEM_CACHE_MB, options.get("cache_mb", SYSTEM_CACHE_MB))
         self.system = open_store(self._path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)
         self.colo = self.system.colo
         self._catalogue = Catalogue(self.system, self.colo)
+        self.tokens = Tokens(self.system, tokens)
         self._known: dict[str, Namespace] = {}
+        self._ids: dict[str, str] = {}
         self._stores: dict[str, Store] = {}
         self._by_name: dict[str, Store] = {}
         self._seen: dict[str, int] = {}
@@ -101,13 +110,13 @@ class Node:
         return sorted(found, key=lambda each: (each.name, each.created, each.id))
 
     def namespace(self, name: str) -> Namespace:
-        """The one that is called so, or has that id. O(1) by id, O(n) by name. Raises NamespaceUnknown.
+        """The one that is called so, or has that id. O(1). Raises NamespaceUnknown.
 
         >>> Node(None, colo="lhr").namespace("default").id
         '~default'
         """
         known = self._known
-        found = known.get(name) or next((n for n in known.values() if n.name == name and n.stands_for == n.id), None)
+        found = known.get(self._ids.get(name, name))
         if found is None or found.deleted:
             raise self._unknown(name)
         return found
@@ -119,6 +128,36 @@ class Node:
         ['~default']
         """
         return dict(self._stores)
+
+    def holds(self, id: str, colo: str) -> bool:
+        """Whether that colo, too, holds the namespace of that id, as far as is known here. O(1).
+
+        >>> Node(None, colo="lhr").holds("~default", "sin")
+        True
+        """
+        found = self._known.get(id)
+        return found is not None and not found.deleted and (found.colos is None or colo in found.colos)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether anything is asked of who comes: there is a token, of the settings or in the system namespace. O(1).
+
+        >>> Node(None, colo="lhr").guarded
+        False
+        """
+        return self.tokens.guarded
+
+    def authorize(self, text: str | None, action: str, namespace: str | None = None, key: str | None = None) -> None:
+        """Whether the token `text` may "read", "write" or "admin" the key, or keys of that prefix, of a namespace.
+
+        No namespace: the cluster; no key: the whole namespace. By name or id. Some 2 us. Raises
+        Unauthorized, Forbidden.
+
+        >>> Node(None, colo="lhr").authorize(None, "admin")
+        """
+        tokens = self.tokens
+        if tokens.guarded:
+            tokens.authorize(text, action, namespace and self._ids.get(namespace, namespace), key)
 
     # acts
 
@@ -221,7 +260,9 @@ class Node:
         """Exactly the stores are open that should be."""
         with self._lock:
             self._seen = self.system.vector  # first: what comes meanwhile is looked at next time
+            self.tokens.refresh()
             self._known = known = self._catalogue.read()
+            self._ids = names = {each.name: each.id for each in known.values() if each.stands_for == each.id}
             for id in [id for id in self._stores if not known[id].hosted]:
                 self._drop(id)
             for each in known.values():
@@ -229,7 +270,6 @@ class Node:
                     self._remove(each.id)
                 elif each.hosted and each.id not in self._stores:
                     self._open(each.id)
-            names = {each.name: each.id for each in known.values() if each.stands_for == each.id}
             stores = self._stores
             self._by_name = {**stores, **{name: stores[id] for name, id in names.items() if id in stores}}
 

@@ -82,6 +82,8 @@ class Draft:
         if base is not None and current and self._seen(key).get(self.dot[0]) == self.dot[1]:
             base = merge([base, dict([self.dot])])  # who knew all knew what has just been cleared
         shown = self._shown(key)
+        if shown is not None and family in shown[0].also:
+            operation, family = Operation("at", ((), family, operation)), shown[0].name
         chosen = self._choose(key, shown, spec, family, operation)
         base = None if operation.name in chosen.baseless else base
         if base is not None:

@@ -14,29 +14,26 @@ from enum import Enum
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
 from crdtkv.core.digest import MODULUS, key_digest
-from crdtkv.core.paths import is_below
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.uncollected import uncollected
 from crdtkv.core.usual import succeeds
-from crdtkv.core.wire import CatchUp, Floor, KeyCells, Record, RecordWrite, chain
+from crdtkv.core.wire import CatchUp, KeyCells, Record, RecordWrite, chain
 from crdtkv.errors import DigestMismatch
 from crdtkv.replica import inbox, members, past
 from crdtkv.replica.core import Replica
+from crdtkv.replica.cutting import roots_of
 from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
-from crdtkv.strategies.roots import TTL_PATH
 
 __all__ = [
     "MAX_WAITING",
     "Outcome",
     "absorb",
-    "catch_up",
     "receive",
     "receive_all",
     "release",
-    "since_for",
     "take",
 ]
 
@@ -203,56 +200,6 @@ def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> No
 # catch-ups
 
 
-def since_for(replica: Replica, vector: Vector, full: bool = False) -> dict[str, int]:
-    """From where a peer at `vector` can be caught up: its vector, or nothing if it lacks what was purged here."""
-    return {} if full or not covers_all(vector, replica.state.dropped) else dict(vector)
-
-
-def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
-    """All that a peer at `vector` lacks, as one snapshot. O(what it lacks).
-
-    Speaking ticks the clock: everything this replica ever writes later is stamped later.
-    """
-    replica.speak()
-    state = replica.state
-    since = since_for(replica, vector, full)
-    if since == {} and vector:
-        full = True
-    view = members.view(replica)
-    return CatchUp(
-        since, dict(state.vector), full or not vector, tuple(_cells_beyond(replica, since)),
-        Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
-        view.lineage, state.digest, view.ancestry, view.members, view.overruled,
-    )  # fmt: skip
-
-
-def _cells_beyond(replica: Replica, since: Vector) -> Iterable[KeyCells]:
-    """Per key: each cell with a sibling beyond `since`, and every cell below it."""
-    by_key: dict[str, set[bytes]] = {}
-    for key, path in replica.storage.beyond(since):
-        by_key.setdefault(key, set()).add(path)
-    for key in sorted(by_key):
-        cells = replica.storage.cells(key)
-        paths = by_key[key]
-        for root in _roots_of(by_key[key]):
-            paths = paths | {root + path for path, _ in Tree(cells, root).below()}
-        yield KeyCells(key, dict(replica.storage.context(key)), tuple((path, cells[path]) for path in sorted(paths)))
-
-
-def _roots_of(paths: Iterable[bytes]) -> list[bytes]:
-    """The paths among `paths` that lie below no other of them. Below a key's date lies the whole key.
-
-    (Who purged what had expired and gave the key a new date must say so to who holds
-    the old date and what it hid.)
-    """
-    out: list[bytes] = []
-    given = set(paths)
-    for path in [b""] if TTL_PATH in given else sorted(given):
-        if not out or not is_below(path, out[-1]):
-            out.append(path)
-    return out
-
-
 def absorb(replica: Replica, message: CatchUp) -> Outcome:
     """Join a catch-up in one transaction. `unfit` if it starts beyond what is here, `refused` from whom it is not
     taken, and where it would leave us out. Raises DigestMismatch where something is missing in it."""
@@ -358,7 +305,7 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
 def _concerned(mine: Cells, cells: Mapping[bytes, Cell], full: bool) -> set[bytes]:
     """Where cells were sent, and where some stand below: what was not sent below a cell that was sent is gone there."""
     paths = set(cells)
-    roots = [b""] if full else _roots_of(cells)
+    roots = [b""] if full else roots_of(cells)
     for root in roots:
         paths |= {root + path for path, _ in Tree(mine, root).below()}
     return paths

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from crdtkv.core.clocks import Stamp, Vector, make_stamp
+from crdtkv.core.cells import is_live
+from crdtkv.core.clocks import Dot, Stamp, make_stamp
 from crdtkv.core.rules import DEFAULT
 from crdtkv.core.state import State
-from crdtkv.core.views import Ancestor, colo_of
+from crdtkv.core.views import Ancestor, Portrait, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import ChecksumFailed, MembershipConflict, NotAMember
 from crdtkv.replica import members, past
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.replica.exchange import catch_up, take
+from crdtkv.replica.exchange import take
 from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC
 from crdtkv.replica.pending import give_up, uncovered
 from crdtkv.storage.base import Storage
@@ -28,6 +29,7 @@ from crdtkv.strategies.base import Operation, Write
 __all__ = [
     "MAX_ANCESTRY",
     "Made",
+    "admit",
     "adopt",
     "begin",
     "evict",
@@ -39,7 +41,6 @@ __all__ = [
     "resolve",
     "retire_ghosts",
     "return_to",
-    "sponsor",
     "transact",
 ]
 
@@ -103,21 +104,20 @@ def _wake_copy(replica: Replica) -> None:
     replica.minted(made)
 
 
-def is_behind(replica: Replica, peer: Replica) -> bool:
-    """Whether the peer knows more of what this store wrote, under any of its names, than it does itself."""
-    mine, theirs = replica.state.vector, peer.state.vector
-    return any(theirs.get(id, 0) > mine.get(id, 0) for id in replica.state.lineage)
+def is_behind(one: Portrait, other: Portrait) -> bool:
+    """Whether the other knows more of what `one` wrote, under any of its names, than it does itself."""
+    return any(other.vector.get(id, 0) > one.vector.get(id, 0) for id in one.view.lineage)
 
 
-def is_old_copy(replica: Replica, peer: Replica) -> bool:
+def is_old_copy(replica: Replica, peer: Portrait) -> bool:
     """Whether the peer knows other transactions of this replica than it does itself, or was told by it of more than it
     knew when it was opened: a copy that nothing gave away."""
     state = replica.state
-    said = max(peer.state.announced.get(id, (0,))[0] for id in _own_names(state))
-    if said > replica.announced and state.namespace == peer.state.namespace:
+    said = max(peer.announced.get(id, (0,))[0] for id in _own_names(state))
+    if said > replica.announced and state.namespace == peer.namespace:
         return True
-    n, known = state.vector.get(state.id, 0), peer.state.vector.get(state.id, 0)
-    told = peer.state.chains.get(state.id)
+    n, known = state.vector.get(state.id, 0), peer.vector.get(state.id, 0)
+    told = peer.chains.get(state.id)
     mine = state.chains.get(state.id) if known == n else _hash_of(replica, known)
     return known > n or (None not in (told, mine) and told != mine)
 
@@ -194,15 +194,24 @@ def _retire(draft: Draft, ids: Iterable[str]) -> None:
 # joining and coming back
 
 
-def sponsor(
-    replica: Replica, new: str, old: Iterable[str], since: Vector | None = None
-) -> tuple[list[Ancestor], CatchUp]:  # fmt: skip
-    """Make `new` a member and retire `old` and every other incarnation of its colo; then cut the snapshot.
+def admit(replica: Replica, new: str, old: Iterable[str]) -> list[Ancestor]:
+    """Make `new` a member and retire `old` and every other incarnation of its colo; who admitted `new`.
 
-    Who admitted `new`, and the snapshot: a full join, or what one that is at `since` lacks.
+    Asked once more for the same, nothing is minted. Raises NotAMember where this replica is none itself, or where
+    `new` was retired meanwhile.
     """
     if not members.is_live_member(replica):
         raise NotAMember(f"{replica.state.id} is not a member itself, so it cannot be a sponsor; join through another")
+    cell = replica.storage.cells(MEMBERS).get(members.member_path(new), ())
+    dot = max((s.dot for s in cell if is_live(s.payload)), default=None)
+    if dot is None or not members.is_member(replica, new):
+        if cell:
+            raise NotAMember(f"{new} was retired before it had joined; join under another id")
+        dot = _admit_new(replica, new, old)
+    return [(new, dot), *members.view(replica).ancestry]
+
+
+def _admit_new(replica: Replica, new: str, old: Iterable[str]) -> Dot:
     same = {id for id in members.standing(replica) if colo_of(id) == colo_of(new)}
 
     def act(draft: Draft) -> None:
@@ -211,7 +220,7 @@ def sponsor(
 
     made = transact(replica, act)
     assert made is not None, f"making {new} a member wrote nothing"
-    return [(new, made[0].dot), *members.view(replica).ancestry], catch_up(replica, since or {}, full=since is None)
+    return made[0].dot
 
 
 def return_to(

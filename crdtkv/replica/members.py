@@ -11,7 +11,7 @@ nothing is purged, and an operator picks a side.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import xxhash
@@ -20,7 +20,7 @@ from crdtkv.core import values
 from crdtkv.core.cells import is_live, rank
 from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, covers
 from crdtkv.core.paths import VALUE, component, split
-from crdtkv.core.views import View, accepts, colo_of
+from crdtkv.core.views import Link, Portrait, View, accepts, colo_of, link_dot
 from crdtkv.core.wire import CatchUp, Record
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import ABSENT
@@ -32,10 +32,10 @@ __all__ = [
     "MEMBERS",
     "MEMBERS_SPEC",
     "SYSTEM",
-    "Link",
     "agreed",
     "announce",
     "chain_links",
+    "facts",
     "forked",
     "heads",
     "is_live_member",
@@ -46,6 +46,7 @@ __all__ = [
     "members",
     "open_forks",
     "overruled",
+    "portrait",
     "remember_fork",
     "standing",
     "standing_forks",
@@ -64,28 +65,6 @@ MEMBERS = SYSTEM + "members"
 CHAIN = SYSTEM + "chain"
 MEMBERS_SPEC = "set?wins=remove"
 _ROOT = root_path(MEMBERS_SPEC)
-
-
-class Link(NamedTuple):
-    """One operator's act: `out` are the replicas it evicted, or `over` the acts that a resolution overruled.
-
-    `after`: the last acts that were known where it was decided.
-    """
-
-    id: str
-    after: tuple[str, ...]
-    out: tuple[str, ...]
-    over: tuple[str, ...]
-
-    @property
-    def dot(self) -> Dot:
-        """The transaction that it is: who covers it knows the act."""
-        return _dot_of(self.id)
-
-
-def _dot_of(link: str) -> Dot:
-    replica, _, n = link.rpartition(".")
-    return (replica, int(n))
 
 
 # members
@@ -138,7 +117,7 @@ def is_live_member(replica: Replica) -> bool:
 def view(replica: Replica) -> View:
     """Whom this replica counts, and who it is."""
     state = replica.state
-    over = tuple(map(_dot_of, sorted(overruled(chain_links(replica)))))
+    over = tuple(map(link_dot, sorted(overruled(chain_links(replica)))))
     ancestry = tuple((id, (origin, n)) for id, origin, n in state.ancestry)
     return View(state.vector, tuple(state.lineage), ancestry, tuple(sorted(members(replica))), over)
 
@@ -172,7 +151,7 @@ def stands(replica: Replica) -> bool:
     """
     vector = replica.state.vector
     over = overruled(chain_links(replica))
-    return is_member(replica, replica.state.id) and not any(covers(vector, _dot_of(id)) for id in over)
+    return is_member(replica, replica.state.id) and not any(covers(vector, link_dot(id)) for id in over)
 
 
 # announcements
@@ -189,7 +168,7 @@ def announce(replica: Replica) -> None:
         low = min(state.heard.get(m, 0) for m in here)
         if low > state.low_ceiling:
             state.low_ceiling = low + LOW_RESERVE
-        state.announced[state.id] = (sum(state.vector.values()), low, _facts(replica))
+        state.announced[state.id] = (sum(state.vector.values()), low, facts(replica))
         replica.announced = max(replica.announced, state.announced[state.id][0])
 
 
@@ -199,12 +178,12 @@ def agreed(replica: Replica) -> bool:
     From then on no member absorbs anything that one of them has retired: what is absent
     may be forgotten, and what an earlier incarnation wrote may be minted anew.
     """
-    facts, said = _facts(replica), replica.state.announced
+    here, said = facts(replica), replica.state.announced
     others = members(replica) - {replica.state.id}
-    return is_live_member(replica) and all(m in said and said[m][2] == facts for m in others)
+    return is_live_member(replica) and all(m in said and said[m][2] == here for m in others)
 
 
-def _facts(replica: Replica) -> int:
+def facts(replica: Replica) -> int:
     """A hash of every change of members known here, and of what is absorbed of those who are none."""
     changes = sorted(replica.storage.context(MEMBERS).items())
     here = members(replica)
@@ -248,34 +227,43 @@ def _undone(links: Iterable[Link], over: set[str]) -> set[str]:
     return over
 
 
-def _unknown(replica: Replica, peer: Replica) -> list[Link]:
-    """The acts known here that `peer` has not absorbed."""
-    return [link for link in chain_links(replica) if not covers(peer.state.vector, link.dot)]
+def portrait(replica: Replica) -> Portrait:
+    """All of this replica that another has to know to mend membership between the two."""
+    state = replica.state
+    return Portrait(
+        state.namespace, view(replica)._replace(vector=dict(state.vector)), dict(state.chains), dict(state.announced),
+        tuple(chain_links(replica)), state.copied, state.left,
+    )  # fmt: skip
 
 
-def yields(replica: Replica, peer: Replica) -> bool:
-    """Whether `replica`, which `peer` refuses, is the one that has to return.
+def _unknown(one: Portrait, other: Portrait) -> list[Link]:
+    """The acts that `one` knows and `other` has not absorbed."""
+    return [link for link in one.links if not covers(other.vector, link.dot)]
 
-    It is if it accepts `peer`: it was evicted, or replaced, and has not heard of it. Else
-    the two refuse each other, and it is if all its acts that `peer` has not absorbed
+
+def yields(one: Portrait, other: Portrait) -> bool:
+    """Whether `one`, which `other` refuses, is the one that has to return.
+
+    It is if it accepts `other`: it was evicted, or replaced, and has not heard of it. Else
+    the two refuse each other, and it is if all its acts that `other` has not absorbed
     were overruled there.
     """
-    mine, theirs = view(replica), view(peer)
-    if replica.state.left or not is_live_member(peer) or accepts(theirs, mine):
+    if one.left or not other.live or accepts(other.view, one.view):
         return False
-    over = _undone([*chain_links(replica), *chain_links(peer)], overruled(chain_links(peer)))
-    return accepts(mine, theirs) or {link.id for link in _unknown(replica, peer)} <= over
+    over = _undone([*one.links, *other.links], overruled(other.links))
+    return accepts(one.view, other.view) or {link.id for link in _unknown(one, other)} <= over
 
 
 # conflicts
 
 
-def remember_fork(replica: Replica, peer: Replica) -> None:
+def remember_fork(replica: Replica, peer: Portrait) -> None:
     """The two refuse each other and neither has to return: a conflict stands until `peer` has, or was overruled."""
-    mine, theirs = _unknown(replica, peer), _unknown(peer, replica)
+    here = portrait(replica)
+    mine, theirs = _unknown(here, peer), _unknown(peer, here)
     if not mine or not theirs:
         return
-    id = peer.state.id
+    id = peer.id
     fork = {
         "peer": id, "seat": _seat(replica, id), "links": sorted((_first(mine), _first(theirs))),
         "theirs": sorted(t.id for t in theirs),
@@ -306,7 +294,7 @@ def standing_forks(replica: Replica) -> list[dict[str, Any]]:
     over, vector = overruled(chain_links(replica)), replica.state.vector
     found = []
     for fork in replica.state.forks:
-        theirs = [id for id in fork["theirs"] if id not in over and not covers(vector, _dot_of(id))]
+        theirs = [id for id in fork["theirs"] if id not in over and not covers(vector, link_dot(id))]
         if theirs and _seat(replica, fork["peer"]) in ("", fork["seat"]):
             found.append({**fork, "theirs": theirs})
     return found

@@ -18,7 +18,7 @@ from crdtkv.strategies.base import Operation
 from crdtkv.strategies.document_parts import pointer
 
 if TYPE_CHECKING:
-    from crdtkv.store.operations import Operations
+    from crdtkv.store.owner import Owner
 
 __all__ = ["CounterHandle", "FlagHandle", "Handle", "JsonHandle", "ListHandle", "LogHandle", "SetHandle"]
 
@@ -32,7 +32,7 @@ class Handle:
     family = ""
     empty: Any = None
 
-    def __init__(self, kv: Operations, key: str, path: tuple[str, ...] | None = None) -> None:
+    def __init__(self, kv: Owner, key: str, path: tuple[str, ...] | None = None) -> None:
         self._kv = kv
         self.key = key
         self._path = path

@@ -19,7 +19,7 @@ from crdtkv.store.selection import Selection
 from crdtkv.strategies.base import Operation
 
 if TYPE_CHECKING:
-    from crdtkv.store.operations import Operations
+    from crdtkv.store.owner import View
 
 __all__ = ["Items", "Keys", "PlainMapping", "Values"]
 
@@ -184,7 +184,7 @@ class PlainMapping(MutableMapping[str, Any]):
 class Keys(KeysView[str]):
     """The keys of a store that a selection takes, in order: a view, read anew each time."""
 
-    def __init__(self, kv: Operations, selection: Selection) -> None:
+    def __init__(self, kv: View, selection: Selection) -> None:
         super().__init__(kv)
         self._kv = kv
         self._selection = selection
@@ -207,7 +207,7 @@ class Keys(KeysView[str]):
 class Items(ItemsView[str, Any]):
     """Keys and plain values. Each page is of one instant."""
 
-    def __init__(self, kv: PlainMapping) -> None:
+    def __init__(self, kv: View) -> None:
         super().__init__(kv)
         self._kv = kv
 
@@ -231,7 +231,7 @@ class Items(ItemsView[str, Any]):
 class Values(ValuesView[Any]):
     """The plain values."""
 
-    def __init__(self, kv: PlainMapping) -> None:
+    def __init__(self, kv: View) -> None:
         super().__init__(kv)
         self._kv = kv
 

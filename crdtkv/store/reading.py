@@ -132,6 +132,8 @@ class Reading:
         shown = self._shown(key)
         if shown is None:
             return None
+        if path is None and family in shown[0].also:
+            path = ()
         _check_family(key, shown, family if path is None else "json")
         value = _step_in(shown[0].read(shown[1]), path or ())
         if path is None or value is None:
@@ -139,7 +141,8 @@ class Reading:
         own = shown[0].nested_at(shown[1], path)
         if not _fits(family, own, value):
             found = own[0].name if own is not None else type(value).__name__
-            raise WrongType(f"{key!r} holds a {found} at {pointer(path)!r}, not a {family}")
+            where = f" at {pointer(path)!r}" if path else ""
+            raise WrongType(f"{key!r} holds a {found}{where}, not a {family}")
         return value
 
     @_locked

@@ -12,7 +12,7 @@ from crdtkv.core.clocks import covers
 from crdtkv.core.views import accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
-from crdtkv.replica import exchange, life, members, pending
+from crdtkv.replica import cutting, exchange, life, members, pending
 from crdtkv.replica.core import Replica
 from crdtkv.store.results import SyncReport
 
@@ -95,7 +95,7 @@ def _send(source: Replica, target: Replica, tally: _Tally) -> None:
         if outcome is exchange.Outcome.absorbed:
             tally.records += 1
             tally.bytes += len(data)
-    outcome = exchange.absorb(target, _carry(exchange.catch_up(source, target.state.vector), tally))
+    outcome = exchange.absorb(target, _carry(cutting.catch_up(source, target.state.vector), tally))
     if outcome is exchange.Outcome.refused:
         words = _refusals(source, target) or [f"{target.state.id} has left, and takes nothing more"]
         tally.refused += [w for w in words if w not in tally.refused]
@@ -135,19 +135,19 @@ def _meet(one: Store, other: Store, tally: _Tally) -> None:
     a, b = one._replica, other._replica
     _check_lives(a, b)
     for copy, peer in ((one, other), (other, one)):
-        if copy._replica.state.copied or life.is_old_copy(copy._replica, peer._replica):
+        if copy._replica.state.copied or life.is_old_copy(copy._replica, members.portrait(peer._replica)):
             _renew_copy(copy, peer, tally)
             return
     if a.state.namespace != b.state.namespace:
         _join(*_joiner_first(one, other), tally)
         return
     for out, peer in ((one, other), (other, one)):
-        if members.yields(out._replica, peer._replica):
+        if members.yields(members.portrait(out._replica), members.portrait(peer._replica)):
             _join(out, peer, tally)
             return
     if len(_refusals(a, b)) > 1:
-        members.remember_fork(a, b)
-        members.remember_fork(b, a)
+        members.remember_fork(a, members.portrait(b))
+        members.remember_fork(b, members.portrait(a))
 
 
 def _check_lives(a: Replica, b: Replica) -> None:
@@ -176,7 +176,7 @@ def _check_lives(a: Replica, b: Replica) -> None:
 def _joiner_first(one: Store, other: Store) -> tuple[Store, Store]:
     """Of two namespaces that become one: the copy that has gone on by itself joins, else the one with fewer writes."""
     for store, peer in ((one, other), (other, one)):
-        if life.is_behind(store._replica, peer._replica):
+        if life.is_behind(members.portrait(store._replica), members.portrait(peer._replica)):
             return store, peer
     fewer, more = sorted((one, other), key=lambda s: (sum(s._replica.state.vector.values()), s.id))
     return fewer, more
@@ -187,7 +187,8 @@ def _join(joiner: Store, sponsor: Store, tally: _Tally, shared: int | None = Non
     replica, namespace = joiner._replica, sponsor._replica.state.namespace
     new = f"{joiner.colo}~{replica.token()}"
     old = replica.state.lineage if replica.state.namespace == namespace else ()
-    ancestry, snapshot = life.sponsor(sponsor._replica, new, old)
+    ancestry = life.admit(sponsor._replica, new, old)
+    snapshot = cutting.catch_up(sponsor._replica, {}, full=True)
     life.return_to(replica, ancestry, namespace, _carry(snapshot, tally), shared)
     # So that a third colo, told by the joiner, learns of it from the sponsor's own words.
     replica.recent.extend(sponsor._replica.recent)
@@ -212,6 +213,7 @@ def _renew_copy(copy: Store, peer: Store, tally: _Tally) -> None:
         _join(copy, peer, tally)
         return
     new = f"{copy.colo}~{replica.token()}"
-    ancestry, message = life.sponsor(sponsor, new, replica.state.lineage, replica.state.vector)
+    ancestry = life.admit(sponsor, new, replica.state.lineage)
+    message = cutting.catch_up(sponsor, replica.state.vector)
     life.adopt(replica, ancestry, _carry(message, tally))
     replica.recent.extend(sponsor.recent)  # as in _join

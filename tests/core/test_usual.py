@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crdtkv.core import usual, wire
+from crdtkv.core import parts, usual, wire
 from crdtkv.core.cells import MARK_OBJECT, Sibling, hide, join_cells, make_cell
 from crdtkv.core.usual import succeeds, usual_dots, usual_path, usual_payload, usual_sibling, usual_write
 from crdtkv.errors import MessageInvalid
@@ -41,10 +41,11 @@ PATHS = st.one_of(
 def careful(take: Any, value: Any) -> Any:
     """What is taken in by the careful way alone; None if it is refused."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("usual_dots", "usual_sibling", "usual_write"):
+        for name in ("usual_sibling", "usual_write"):
             patch.setattr(wire, name, lambda _: None)
+        patch.setattr(parts, "usual_dots", lambda _: None)
         for name in ("usual_payload", "usual_path"):
-            patch.setattr(wire, name, lambda _: False)
+            patch.setattr(parts, name, lambda _: False)
         try:
             return take(value)
         except (MessageInvalid, ValueError, TypeError):
@@ -74,17 +75,17 @@ def test_a_write_of_the_usual_shape(value: Any) -> None:
 @given(DOTS)
 def test_dots_of_the_usual_shape(value: Any) -> None:
     found = usual_dots(value)
-    assert found is None or found == careful(wire._dots_in, value)
+    assert found is None or found == careful(parts.dots_in, value)
 
 
 @given(PAYLOADS)
 def test_payloads_of_the_usual_shape(value: Any) -> None:
-    assert not usual_payload(value) or value == careful(wire._payload_in, value)
+    assert not usual_payload(value) or value == careful(parts.payload_in, value)
 
 
 @given(PATHS)
 def test_paths_of_the_usual_shape(path: bytes) -> None:
-    assert not usual_path(path) or path == careful(wire._path_in, path)
+    assert not usual_path(path) or path == careful(parts.path_in, path)
 
 
 def test_what_comes_mostly_is_of_the_usual_shape() -> None:

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import crdtkv
-from crdtkv.core import wire
+from crdtkv.core import envelope
 from crdtkv.core.cells import Sibling
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, Message, Record, RecordWrite, decode, encode
 from crdtkv.errors import CrdtkvError, FormatTooNew, MessageInvalid
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 from tests.colos import Colos, record
 
 
@@ -39,7 +39,7 @@ def _messages() -> list[bytes]:
             lambda kv: kv.put("doc", 1),
         )
     ]
-    return [*made, encode(exchange.catch_up(a._replica, {})), encode(exchange.catch_up(a._replica, colos["b"].vector))]
+    return [*made, encode(cutting.catch_up(a._replica, {})), encode(cutting.catch_up(a._replica, colos["b"].vector))]
 
 
 MESSAGES = _messages()
@@ -94,7 +94,7 @@ def test_any_bytes(data: bytes) -> None:
 @given(st.sampled_from([b"r", b"c", b"x"]), st.binary(max_size=64))
 def test_any_body(kind: bytes, body: bytes) -> None:
     """With a version, a kind and a checksum that fit."""
-    understood(sealed(bytes([wire.VERSION]) + kind + body))
+    understood(sealed(bytes([envelope.VERSION]) + kind + body))
 
 
 @given(st.sampled_from(MESSAGES), st.data())
@@ -177,8 +177,8 @@ def test_a_digest_is_of_16_bytes() -> None:
 def test_a_later_version() -> None:
     """Told by its version, if its checksum fits; an earlier one never was."""
     data = encode(RECORD)[1:-4]
-    with pytest.raises(FormatTooNew, match="wire version 2"):
-        decode(sealed(b"\x02" + data))
+    with pytest.raises(FormatTooNew, match="wire version 3"):
+        decode(sealed(b"\x03" + data))
     with pytest.raises(MessageInvalid, match="never was"):
         decode(sealed(b"\x00" + data))
     with pytest.raises(MessageInvalid, match="bytes are wanted"):

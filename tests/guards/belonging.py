@@ -206,7 +206,7 @@ def a_ghost_is_taken_out() -> None:
 
 @guards(
     "A sponsor removes with its admission every other id of that colo, known or not.",
-    Line(life.sponsor, "if colo_of(id) == colo_of(new)}", "if False}"),
+    Line(life._admit_new, "if colo_of(id) == colo_of(new)}", "if False}"),
 )
 def who_joins_anew_takes_the_place_of_what_it_was() -> None:
     """Case 5: b's disk is lost; it joins again: one b is left in the set."""
@@ -337,7 +337,7 @@ def while_two_halves_evict_each_other_nothing_is_forgotten_and_nobody_is_evicted
 
 @guards(
     "Conflict: neither yields.",
-    Line(members.yields, "{link.id for link in _unknown(replica, peer)} <= over", "True"),
+    Line(members.yields, "{link.id for link in _unknown(one, other)} <= over", "True"),
 )
 def while_two_halves_evict_each_other_nobody_returns() -> None:
     colos, a, b = halves()
@@ -386,7 +386,7 @@ def of_two_halves_the_one_that_lost_returns() -> None:
     "and Y covers no act that X knows to be overruled",
     Both(
         Line(views.accepts, "any(covers(theirs.vector, link) for link in mine.overruled) or", ""),
-        Line(members.stands, "and not any(covers(vector, _dot_of(id)) for id in over)", ""),
+        Line(members.stands, "and not any(covers(vector, link_dot(id)) for id in over)", ""),
     ),
 )
 def who_sided_with_the_half_that_lost_is_refused_until_it_returns() -> None:
@@ -436,7 +436,7 @@ def a_conflict_ends_when_its_other_side_has_come_back() -> None:
 
 @guards(
     "iff Y does not accept X, and either X accepts Y",
-    Line(members.yields, "return accepts(mine, theirs) or", "return"),
+    Line(members.yields, "return accepts(one.view, other.view) or", "return"),
 )
 def who_was_evicted_and_has_not_heard_of_it_returns() -> None:
     """e has decided something of its own meanwhile, which nobody overruled."""
@@ -453,7 +453,7 @@ def who_was_evicted_and_has_not_heard_of_it_returns() -> None:
 
 @guards(
     "of two that do not both accept, X (not retired by itself) yields to Y (which counts itself, and is no copy)",
-    Line(members.yields, "if replica.state.left or", "if"),
+    Line(members.yields, "if one.left or", "if"),
     Line(members.may_speak, "not replica.state.left and", ""),
 )
 def who_has_left_does_not_come_back_and_takes_nothing_more() -> None:
@@ -488,7 +488,7 @@ def who_has_left_is_told_and_stays_away() -> None:
 
 @guards(
     "who lacks something of its own that the other has joins it",
-    Line(syncing._joiner_first, "if life.is_behind(store._replica, peer._replica):", "if False:"),
+    Line(syncing._joiner_first, "if life.is_behind(members.portrait(store._replica), members.portrait(peer._replica)):", "if False:"),
 )
 def a_copy_that_went_on_by_itself_joins_who_knows_more_of_it() -> None:
     """b met a after the copy was made; the copy has written more than both since."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from crdtkv.core import cells as joins
 from crdtkv.core import usual
 from crdtkv.core.paths import MEMBER, component
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.document_edit import Edit
@@ -307,7 +307,7 @@ def contexts_join_as_siblings_do() -> None:
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "replica.touch(key, dot)", "pass"),
-    Line(exchange._cells_beyond, "dict(replica.storage.context(key))", "{}"),
+    Line(cutting._key_beyond, "dict(replica.storage.context(key))", "{}"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:
     """At who wrote, at who got the record, and at who got a catch-up."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 import crdtkv
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.errors import DigestMismatch
-from crdtkv.replica import exchange, purge, recent
+from crdtkv.replica import cutting, exchange, purge, recent
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.recent import Recent
@@ -72,7 +72,7 @@ def a_record_is_passed_on() -> None:
 
 @guards(
     "each cell holding a sibling beyond from",
-    Line(exchange._roots_of, "if TTL_PATH in given else", "if given else"),
+    Line(cutting.roots_of, "if TTL_PATH in given else", "if given else"),
 )
 def a_catch_up_ships_no_more_than_it_must() -> None:
     """One element more in a set of a hundred."""
@@ -313,7 +313,7 @@ def a_catch_up_that_starts_beyond_is_not_absorbed() -> None:
 
 @guards(
     "each cell holding a sibling beyond from, and with it every cell below it",
-    Line(exchange._cells_beyond, "for root in _roots_of(by_key[key]):", "for root in ():"),
+    Line(cutting._key_beyond, "for root in roots_of(paths):", "for root in ():"),
 )
 def a_catch_up_ships_what_lies_below() -> None:
     """The mark of c is new, y in it is not: a receiver takes what is not sent below a cell for gone."""
@@ -408,12 +408,12 @@ def two_that_should_be_equal_and_are_not_say_so() -> None:
 @guards(
     "A full join has from empty and a cell not sent counts as empty, for all keys; F joins by max.",
     Line(
-        exchange.since_for,
+        cutting.since_for,
         "{} if full or not covers_all(vector, replica.state.dropped) else dict(vector)",
         "dict(vector)",
     ),
     Line(exchange._join, "sorted({*sent, *held})", "sorted(sent)"),
-    Line(exchange._concerned, 'roots = [b""] if full else _roots_of(cells)', "roots = _roots_of(cells)"),
+    Line(exchange._concerned, 'roots = [b""] if full else roots_of(cells)', "roots = roots_of(cells)"),
     Line(
         exchange._advance,
         "merge([state.dropped, message.floor.dots]) if message.full else state.dropped",

@@ -100,7 +100,7 @@ def a_member_that_has_said_nothing_yet_is_waited_for() -> None:
 @guards(
     "Members agree here when all have announced the facts that are known here.",
     Line(members.agreed, "m in said and said[m][2] == facts", "m in said"),
-    Line(members._facts, "[changes, retired]", "[changes]"),
+    Line(members.facts, "[changes, retired]", "[changes]"),
 )
 def what_an_evicted_colo_wrote_is_not_forgotten_before_all_have_it() -> None:
     """e removed x under remove-wins; p and z know, and q, who evicts e, does not, and adds x again: it is removed."""

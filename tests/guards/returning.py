@@ -188,7 +188,7 @@ def a_restored_copy_writes_under_a_new_name() -> None:
     "One that nothing gave away is known by a peer that has more of its numbers",
     Line(
         syncing._meet,
-        "copy._replica.state.copied or life.is_old_copy(copy._replica, peer._replica)",
+        "copy._replica.state.copied or life.is_old_copy(copy._replica, members.portrait(peer._replica))",
         "copy._replica.state.copied",
     ),
 )
@@ -318,8 +318,8 @@ def a_restored_copy_goes_on_above_the_member_it_met() -> None:
     "and takes a new name, which the member has admitted as a sponsor does",
     Line(
         syncing._renew_copy,
-        "ancestry, message = life.sponsor(sponsor, new, replica.state.lineage, replica.state.vector)",
-        "ancestry, message = members.view(replica).ancestry, exchange.catch_up(sponsor, replica.state.vector)",
+        "ancestry = life.admit(sponsor, new, replica.state.lineage)",
+        "ancestry = members.view(replica).ancestry",
     ),
 )
 def a_restored_copy_may_know_less_than_it_announced() -> None:

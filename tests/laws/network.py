@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from crdtkv.core.wire import Record, decode, encode
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 from tests.laws.actions import MAX_BOX, Failure
 from tests.laws.disks import Colo
 from tests.laws.ground import Ground
@@ -81,7 +81,7 @@ class Network(Ground):
         if dice.random() < 0.15 and peer.seen is not None:
             vector = {r: max(0, n - dice.randrange(3)) for r, n in vector.items()}
             vector = {r: n for r, n in vector.items() if n}
-        data = encode(exchange.catch_up(colo.replica, vector))
+        data = encode(cutting.catch_up(colo.replica, vector))
         if dice.random() < 0.12:
             at = dice.randrange(len(self.colos))  # it reaches somebody else, who may lack what it starts from
             peer = self.colos[at]

@@ -164,8 +164,12 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator
         else:
             order = node.children.get(component(ORDER, part))
             waits = part[:1] in (ELEMENT, KEYED) and order is not None and not _old(order.cell, floor)
-            if child.cell and reader.shown(child) is None and _all_old(below, floor) and not waits:
-                yield from below
+            # (A strategy of its own that stands there too is looked at by itself.)
+            own = Node(child.cell)
+            own.adopt({p: below for p, below in child.children.items() if p[:1] != STRATEGY})
+            group = dict(own.cells(at))
+            if child.cell and reader.shown(own) is None and _all_old(group, floor) and not waits:
+                yield from group
             yield from _gone_below(reader, child, at, floor)
 
 

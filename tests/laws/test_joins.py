@@ -21,7 +21,7 @@ from crdtkv.core.cells import Cell, join_cells, join_contexts
 from crdtkv.core.clocks import covers, merge
 from crdtkv.core.wire import CatchUp, Floor, Record, decode, encode
 from crdtkv.errors import MessageInvalid
-from crdtkv.replica import exchange, inbox
+from crdtkv.replica import cutting, exchange, inbox
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from tests.laws.disks import Colo
@@ -112,7 +112,7 @@ def test_absorbing_is_the_join(seed: int, profile: str) -> None:
             wanted = told(join(full(one), full(other)), other)
             for whole in (True, False):
                 copy = _copy(world, one)
-                made = exchange.catch_up(other.replica, {} if whole else one.store.vector, full=whole)
+                made = cutting.catch_up(other.replica, {} if whole else one.store.vector, full=whole)
                 made = made._replace(floor=Floor(0, {}))  # the join alone; what a floor drops has its own laws
                 for _ in range(2):
                     received = decode(encode(made))
@@ -132,7 +132,7 @@ def test_small_exchanges_are_one_full_exchange(seed: int) -> None:
     small = _copy(world, a)
     for source in (c, b, c, b):
         exchange.absorb(
-            small.replica, exchange.catch_up(source.replica, small.store.vector)._replace(floor=Floor(0, {}))
+            small.replica, cutting.catch_up(source.replica, small.store.vector)._replace(floor=Floor(0, {}))
         )
     assert told(full(small), b, c) == wanted
 
@@ -152,7 +152,7 @@ def test_records_and_catch_ups_say_the_same(seed: int) -> None:
         record = decode(data)
         assert isinstance(record, Record)
         exchange.receive(by_records.replica, record, data)
-    made = exchange.catch_up(b.replica, a.store.vector)
+    made = cutting.catch_up(b.replica, a.store.vector)
     exchange.absorb(by_catch_up.replica, made._replace(floor=Floor(by_records.store.floor, {})))
     assert by_records.store.vector == by_catch_up.store.vector == merge([a.store.vector, b.store.vector])
     if by_records.store.floor == by_catch_up.store.floor:
@@ -168,9 +168,9 @@ def test_what_is_said_twice_weighs_as_much_as_once(seed: int) -> None:
     for other in world.colos[1:]:
         for again in (False, True, True):
             before = _weight(copy)
-            exchange.absorb(copy.replica, exchange.catch_up(other.replica, copy.store.vector))
+            exchange.absorb(copy.replica, cutting.catch_up(other.replica, copy.store.vector))
             assert not again or _weight(copy) == before
-            exchange.absorb(copy.replica, exchange.catch_up(other.replica, {}, full=True))
+            exchange.absorb(copy.replica, cutting.catch_up(other.replica, {}, full=True))
             assert not again or _weight(copy) == before
 
 
@@ -195,7 +195,7 @@ def _copy(world: World, colo: Colo) -> Colo:
 def _messages(seed: int) -> list[bytes]:
     world = worlds(seed, "everything", 60)
     made = [data for _, _, data in world.records.values()]
-    made += [encode(exchange.catch_up(a.replica, b.store.vector)) for a in world.colos for b in world.colos]
+    made += [encode(cutting.catch_up(a.replica, b.store.vector)) for a in world.colos for b in world.colos]
     return made
 
 
@@ -266,7 +266,7 @@ def test_what_is_joined_at_a_glance_is_joined_as_the_definition_says(
     world = worlds(seed, profile, 60)
     for one, other in permutations(world.colos, 2):
         for whole in (True, False):
-            made = exchange.catch_up(other.replica, {} if whole else one.store.vector, full=whole)
+            made = cutting.catch_up(other.replica, {} if whole else one.store.vector, full=whole)
             found = left_by(world, one, partial(exchange.absorb, message=made))
             with monkeypatch.context() as patch:
                 patch.setattr(exchange, "_begin_key", lambda *_: False)

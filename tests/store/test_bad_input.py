@@ -13,7 +13,7 @@ import crdtkv
 from crdtkv.core.values import parse_json
 from crdtkv.core.wire import decode, encode
 from crdtkv.errors import KeyInvalid, MessageInvalid, TooLarge, ValueInvalid
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 
 BAD_KEYS: list[Any] = ["", "x" * 513, "é" * 257, "a\0b", "\0", "\ud800", 7, None, b"a", ["a"], True]
 
@@ -231,7 +231,7 @@ def messages(pair: tuple[crdtkv.Store, crdtkv.Store]) -> list[bytes]:
         t.put("a", {"x": [1, 2.5, "é"]}, strategy="json")
         t.counter("n").add(1)
         t.delete("nothing")
-    return [sent[0], encode(exchange.catch_up(lhr._replica, sin.vector))]
+    return [sent[0], encode(cutting.catch_up(lhr._replica, sin.vector))]
 
 
 def arrive(kv: crdtkv.Store, data: bytes) -> Any:
@@ -283,7 +283,7 @@ def test_a_message_of_a_stranger(pair: tuple[crdtkv.Store, crdtkv.Store]) -> Non
     stranger.on_commit.append(lambda record, data: sent.append(data))
     stranger.put("a", "stranger")
     before = (sin.vector, sin.digest())
-    outcomes = [arrive(sin, sent[0]).value, arrive(sin, encode(exchange.catch_up(stranger._replica, {}))).value]
+    outcomes = [arrive(sin, sent[0]).value, arrive(sin, encode(cutting.catch_up(stranger._replica, {}))).value]
     assert outcomes[1] == "refused" and outcomes[0] in ("refused", "waiting")
     assert (sin.vector, sin.digest()) == before and "a" not in sin
 

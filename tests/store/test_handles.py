@@ -369,9 +369,35 @@ def test_a_key_of_another_kind(kv: crdtkv.Store, name: str) -> None:
         if strategy == family:
             READS[name](kv, strategy)
             continue
-        with pytest.raises(StrategyMismatch, match=f"'{strategy}' is a {strategy}, not a {family}"):
+        words = f"'{strategy}' is a {strategy}, not a {family}"
+        if (strategy, family) == ("json", "list"):
+            words = "'json' holds a dict, not a list"
+        with pytest.raises((StrategyMismatch, WrongType), match=words):
             READS[name](kv, strategy)
     assert not READS[name](kv, "nothing")
+
+
+def test_an_array_that_was_put_is_a_list_too(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
+    """Who put a whole list by the default strategy, json, goes on by its elements; concurrent ones stand."""
+    lhr, sin = pair
+    lhr.put("todo", ["a", "b"])
+    lhr.sync(sin)
+    todo = lhr.list("todo")
+    assert todo.append("c").value == ["a", "b", "c"] and todo[0] == "a" and len(todo) == 3
+    todo.move(2, 0)
+    del todo[1]
+    assert sin.list("todo").insert(1, "new").value == ["a", "new", "b"]
+    with sin.transaction() as t:
+        t.list("todo").append("last")
+        assert list(t.list("todo")) == ["a", "new", "b", "last"]
+    lhr.sync(sin)
+    assert lhr["todo"] == sin["todo"] == ["c", "new", "b", "last"]
+    assert todo.put(["b"], base=lhr.get("todo").version).value == ["b"] and todo.clear().value == []
+    assert todo.delete().value is None and "todo" not in lhr
+    lhr.put("doc", {"a": 1})
+    for act in (lambda: lhr.list("doc").append(1), lambda: lhr.list("doc")[0], lambda: list(lhr.list("doc"))):
+        with pytest.raises(WrongType):
+            act()
 
 
 def test_a_place_of_another_kind(kv: crdtkv.Store) -> None:

@@ -13,7 +13,7 @@ import pytest
 import crdtkv
 from crdtkv.core.wire import decode, encode
 from crdtkv.errors import MembershipConflict, Refused
-from crdtkv.replica import exchange, pending
+from crdtkv.replica import cutting, exchange, pending
 
 
 class Colos(dict[str, crdtkv.Store]):
@@ -320,7 +320,7 @@ def test_a_catch_up_from_who_counts_us_no_more_is_not_taken(abcd: Colos) -> None
         abcd.meet(1, "acd")
         assert [kv.compact() >= 0 for kv in (a, c, d)]
     assert a._replica.storage.cells("s") == {}
-    made = encode(exchange.catch_up(a._replica, b.vector))
+    made = encode(cutting.catch_up(a._replica, b.vector))
     assert exchange.absorb(b._replica, decode(made)).value == "refused"  # type: ignore[arg-type]
     abcd.meet()
     abcd.are_one()
@@ -350,7 +350,7 @@ def test_the_floor_waits_for_who_has_not_heard_of_an_eviction(abcd: Colos) -> No
 
 def arrive(source: crdtkv.Store, target: crdtkv.Store) -> None:
     """A catch-up, one way."""
-    made = exchange.catch_up(source._replica, target.vector)
+    made = cutting.catch_up(source._replica, target.vector)
     assert exchange.absorb(target._replica, made).value in ("absorbed", "known")
 
 

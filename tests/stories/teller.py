@@ -24,7 +24,7 @@ from typing import Any
 import crdtkv
 from crdtkv.core import values
 from crdtkv.core.wire import CatchUp, Record, decode, encode
-from crdtkv.replica import exchange
+from crdtkv.replica import cutting, exchange
 from crdtkv.replica.exchange import Outcome
 
 __all__ = ["StoryError", "World", "parse", "tell"]
@@ -288,7 +288,7 @@ class World:
         """A catch-up for what `target` lacks now; it is on its way."""
         one = self.stores[source]
         with one._lock:
-            self.cut[name] = encode(exchange.catch_up(one._replica, self.stores[target].vector))
+            self.cut[name] = encode(cutting.catch_up(one._replica, self.stores[target].vector))
 
     def do_arrive(self, target: str, name: str) -> str:
         """A catch-up reaches `target`."""

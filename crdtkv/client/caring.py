@@ -1,0 +1,154 @@
+"""The calls beside those on keys: versions, lost writes, rules, who belongs, care, changes.
+
+Each has the name, the arguments and the results of the Store's method; here it gives steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crdtkv.client.asking import Asking
+from crdtkv.client.steps import Steps
+from crdtkv.core.keys import check_key
+from crdtkv.core.rules import Rule
+from crdtkv.errors import BadRequest, CrdtkvError, RuleInvalid, ValueInvalid
+from crdtkv.http import bodies
+from crdtkv.store.results import Blame, Change, Conflict, Migration, Receipt, Revision
+
+__all__ = ["Caring"]
+
+
+class Caring(Asking):
+    """All calls."""
+
+    # versions
+
+    def history(self, key: str) -> Steps[list[Revision]]:
+        """The transactions that touched `key`, oldest first, as far back as that colo knows. As Store.history."""
+        plain = yield from self._of_key(key, "history")
+        return [bodies.revision_of(revision) for revision in plain["revisions"]]
+
+    def diff(self, key: str, a: str | None, b: str | None = None) -> Steps[list[dict[str, Any]]]:
+        """The JSON patch from the value at version `a` (None: absent) to that at `b` (None: now). As Store.diff."""
+        plain = yield from self._of_key(key, "diff", {"from": a, "to": b})
+        return list(plain["patch"])
+
+    def blame(self, key: str) -> Steps[list[Blame]]:
+        """Who wrote each part of what `key` shows, last. As Store.blame."""
+        plain = yield from self._of_key(key, "blame")
+        return [bodies.blame_of(part) for part in plain["blame"]]
+
+    def _of_key(self, key: str, view: str, query: dict[str, Any] | None = None) -> Steps[Any]:
+        reply = yield from self.talk.ask("GET", "keys", check_key(key), view, query=query)
+        return self.talk.body(reply)
+
+    # lost writes
+
+    def conflicts(self, prefix: str = "") -> Steps[list[Conflict]]:
+        """The inbox of lost writes that this colo made, oldest first. As Store.conflicts."""
+        if not isinstance(prefix, str):
+            raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
+        reply = yield from self.talk.ask("GET", "conflicts", query={"prefix": prefix or None})
+        return [
+            bodies.conflict_of(plain, lambda id: self._wait(self.restore(id)), lambda id: self._wait(self.dismiss(id)))
+            for plain in self.talk.body(reply)["conflicts"]
+        ]
+
+    def restore(self, id: str) -> Steps[Receipt]:
+        """The lost write `id` of the inbox is written again, as a new write; as Conflict.restore."""
+        reply = yield from self.talk.ask(
+            "POST", "conflicts", id, "restore", headers=self._prefer(False) | {"idempotency-key": self.talk.once()}
+        )
+        plain = self.talk.body(reply)
+        return self._made(plain, bodies.Write(plain["key"], "restore"))
+
+    def dismiss(self, id: str) -> Steps[None]:
+        """The lost write `id` is taken out of the inbox, if it is still there; as Conflict.dismiss."""
+        try:
+            yield from self.talk.ask("DELETE", "conflicts", id)
+        except CrdtkvError as error:
+            if error.code != "key-absent":
+                raise
+
+    def _wait(self, steps: Steps[Any]) -> Any:
+        if self._drive is None:
+            raise BadRequest("this cannot be waited for", next_step="await kv.restore(id), or kv.dismiss(id)")
+        return self._drive(steps)
+
+    # rules
+
+    def rules(self) -> Steps[list[Rule]]:
+        """The rules, by pattern. As Rulebook.all."""
+        reply = yield from self.talk.ask("GET", "rules")
+        return [bodies.rule_of(plain) for plain in self.talk.body(reply)["rules"]]
+
+    def rule_of(self, key: str) -> Steps[Rule]:
+        """The rule that holds for `key`. As Rulebook.of."""
+        reply = yield from self.talk.ask("GET", "rules", query={"key": check_key(key)})
+        return bodies.rule_of(self.talk.body(reply)["rules"][0])
+
+    def set_rule(self, rule: Rule) -> Steps[Rule]:
+        """The rule holds for what is made from now on. As Rulebook.set."""
+        plain = bodies.plain_rule(rule)
+        del plain["pattern"]
+        reply = yield from self.talk.ask("PUT", "rules", rule.pattern, body=plain)
+        found = self.talk.body(reply)
+        return bodies.rule_of(found.get("rule", found))
+
+    def remove_rule(self, pattern: str) -> Steps[None]:
+        """The rule of `pattern` is gone; keys keep what they are. As Rulebook.remove."""
+        if not isinstance(pattern, str):
+            raise RuleInvalid(f"no rule for {pattern!r:.80}")
+        yield from self.talk.ask("DELETE", "rules", pattern)
+
+    def migrate(self, pattern: str = "*", *, dry_run: bool = False) -> Steps[list[Migration]]:
+        """Rewrite the keys that their rule would make otherwise; or say what that would do. As Rulebook.migrate."""
+        reply = yield from self.talk.ask("POST", "migrate", query={"pattern": pattern, "dry_run": dry_run})
+        return [bodies.migration_of(plain) for plain in self.talk.body(reply)["migrations"]]
+
+    # who, and care
+
+    def status(self) -> Steps[dict[str, Any]]:
+        """What the colo says of itself and of its namespaces (docs/http.md)."""
+        reply = yield from self.talk.ask_at("GET", "/v1/status")
+        return dict(self.talk.body(reply))
+
+    def standing(self) -> Steps[dict[str, Any]]:
+        """What the colo says of this namespace: id, vector, digest, floor, members, forks, bytes."""
+        plain = yield from self.status()
+        for namespace in plain["namespaces"]:
+            if self.talk.namespace in (namespace["name"], namespace["id"]):
+                return {"colo": plain["colo"], **namespace}
+        raise BadRequest(f"{plain['colo']} serves no namespace {self.talk.namespace!r}")
+
+    def check(self) -> Steps[list[str]]:
+        """What is wrong with the store at that colo, in words. As Store.check."""
+        reply = yield from self.talk.ask("GET", "check", wait=600)
+        return list(self.talk.body(reply)["wrong"])
+
+    def compact(self) -> Steps[int]:
+        """Drop what is known to be deleted everywhere, at that colo; how many cells went. As Store.compact."""
+        reply = yield from self.talk.ask("POST", "compact", wait=600)
+        return int(self.talk.body(reply)["gone"])
+
+    def evict(self, colo: str) -> Steps[list[str]]:
+        """An operator's act: `colo` is no member any more. As Store.evict."""
+        reply = yield from self.talk.ask("POST", "evict", body={"colo": colo})
+        return list(self.talk.body(reply)["out"])
+
+    def resolve(self, link: str) -> Steps[None]:
+        """An operator's act: of a membership conflict, the eviction `link` holds. As Store.resolve."""
+        yield from self.talk.ask("POST", "resolve", body={"link": link})
+
+    def leave(self) -> Steps[None]:
+        """Retire the colo from the namespace. As Store.leave."""
+        yield from self.talk.ask("POST", "leave")
+
+    # changes
+
+    def changes(self, prefix: str, since: str | None, timeout: float) -> Steps[tuple[list[Change], str]]:
+        """What changed since that cursor (None: from now on), waited for up to `timeout` seconds; the next cursor."""
+        query = {"prefix": prefix or None, "since": since, "timeout": timeout, "feed": "longpoll"}
+        reply = yield from self.talk.ask("GET", "changes", query=query, wait=timeout)
+        plain = self.talk.body(reply)
+        return [bodies.change_of(change) for change in plain["changes"]], plain["cursor"]

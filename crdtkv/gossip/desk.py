@@ -1,0 +1,136 @@
+"""What all parts of the protocol share: the replica, the peers, what is to be sent, what was counted.
+
+Law of this room: time and randomness are those of the event that is being worked on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgpack
+import xxhash
+
+from crdtkv.core.clocks import Vector
+from crdtkv.core.rules import Rule
+from crdtkv.errors import CrdtkvError
+from crdtkv.gossip.messages import Frame, Message, encode
+from crdtkv.gossip.settings import Dice, Send, Settings
+from crdtkv.replica.core import Replica
+
+__all__ = ["Desk", "Peer", "vector_hash"]
+
+
+@dataclass(eq=False)
+class Peer:
+    """One that messages are exchanged with, by the name that the transport knows it by: its colo's, as a rule."""
+
+    name: str
+    id: str = ""
+    """Who it last said it was."""
+    met: str = ""
+    """Our own id when we two agreed to exchange; else nothing is."""
+    nonce: int = 0
+    """Of our hello that is not answered; 0: none."""
+    settled: int = 0
+    """Of our last one that was."""
+    theirs: int = 0
+    """Of its last hello."""
+    answered: int = 0
+    """Of its last hello that we answered."""
+    greeted_ms: int | None = None
+    greets: int = 0
+    """How often it was greeted since we last met."""
+    heard_ms: int | None = None
+    compared_ms: int | None = None
+    """When our digests were last found equal."""
+    delay_ms: int | None = None
+    """How long it took to answer last."""
+    waits_ms: int | None = None
+    """Since when a record that it sent waits for what it builds on."""
+    known: int = 0
+    """Records that it sent in a row and that were known."""
+    spared_ms: int = 0
+    """Until then it asked not to be sent what is fresh."""
+    welcomed: int = 0
+    """The number of its catch-up that goes with its joining through us."""
+    refused: bool = False
+    """Whether one of us does not accept the other."""
+    leaving: bool = False
+    error: CrdtkvError | None = None
+    """What was wrong with its last message, or with the two of us."""
+
+
+def vector_hash(vector: Vector) -> int:
+    """63 bits that are equal where vectors are. O(n log n)."""
+    return int(xxhash.xxh3_64_intdigest(msgpack.packb(sorted(vector.items())))) >> 1
+
+
+class Desk:
+    """The state that is no part's own."""
+
+    def __init__(
+        self, replica: Replica, rule_of: Callable[[str], Rule], name: str, settings: Settings, version: int
+    ) -> None:  # fmt: skip
+        self.replica = replica
+        self.rule_of = rule_of
+        self.name = name
+        self.settings = settings
+        self.version = version
+        self.peers: dict[str, Peer] = {}
+        self.counts: Counter[str] = Counter()
+        self.now_ms = 0
+        self._random: Dice | None = None
+        self._outbox: list[Send] = []
+
+    def peer(self, name: str) -> Peer | None:
+        """The peer with that name, new if it is; None if there are too many."""
+        known = self.peers.get(name)
+        if known is None and len(self.peers) < self.settings.max_peers:
+            known = self.peers[name] = Peer(name)
+        return known
+
+    def begin(self, now_ms: int, random: Dice | None = None) -> None:
+        """An event begins."""
+        self.now_ms = max(self.now_ms, now_ms)
+        if random is not None:
+            self._random = random
+
+    @property
+    def random(self) -> Dice:
+        """The randomness of the event."""
+        assert self._random is not None, "no randomness was handed in"
+        return self._random
+
+    def send(self, peer: Peer, message: Message) -> None:
+        """It goes out when the event is over."""
+        state = self.replica.state
+        data = encode(Frame(self.name, state.namespace, state.id, message), self.version)
+        kind = type(message).__name__.lower()
+        self.counts[f"sent {kind}"] += 1
+        self.counts[f"sent {kind} bytes"] += len(data)
+        self._outbox.append(Send(peer.name, data))
+
+    def taken(self) -> list[Send]:
+        """What is to be sent; the event is over."""
+        out, self._outbox = self._outbox, []
+        return out
+
+    def refuse(self, peer: Peer, error: CrdtkvError) -> None:
+        """A message was refused; it has changed nothing."""
+        self.counts[f"refused {error.code}"] += 1
+        peer.error = error
+
+    def met(self) -> list[Peer]:
+        """The peers that exchange with us, in the order of their names."""
+        id = self.replica.state.id
+        return [peer for _, peer in sorted(self.peers.items()) if peer.met == id]
+
+    def exchanges(self, peer: Peer, frame: Frame) -> bool:
+        """Whether what a frame brings may be taken: of one that we met as who we both are now."""
+        state = self.replica.state
+        return (
+            peer.met == state.id and peer.id == frame.sender and frame.namespace == state.namespace and not state.copied
+        )
+

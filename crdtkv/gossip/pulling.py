@@ -1,0 +1,155 @@
+"""Catch-ups, asked for: page by page, staged, taken whole.
+
+Law of this room: one catch-up of a peer at a time; a page that was not asked for is passed
+over; what does not come is asked for again, and given up in the end: the next probe begins anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from crdtkv.core.clocks import covers_all
+from crdtkv.core.wire import CatchUp, decode, unpack_key
+from crdtkv.errors import MessageInvalid, TooLarge
+from crdtkv.gossip.desk import Desk, Peer, vector_hash
+from crdtkv.gossip.messages import Ask, Even, Frame, Page, Probe
+from crdtkv.gossip.staging import Staged, Transfer
+from crdtkv.replica import exchange
+
+__all__ = ["Pulling", "probe"]
+
+
+def probe(desk: Desk, answer: bool, pull: bool = False, sent_ms: int | None = None) -> Probe:
+    """What is here, in a few bytes."""
+    state = desk.replica.state
+    sent = desk.now_ms if sent_ms is None else sent_ms
+    return Probe(vector_hash(state.vector), state.floor, state.digest, answer, pull, sent)
+
+
+class Pulling:
+    """What is under way from each peer."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._under_way: dict[Peer, Transfer] = {}
+
+    def busy(self, peer: Peer) -> bool:
+        """Whether something is under way from that peer."""
+        return peer in self._under_way
+
+    def pull(
+        self, peer: Peer, *, full: bool = False, whole: bool = False, head: bool = False, tell: bool = False,
+        number: int = 0, finish: Callable[[CatchUp], bool] | None = None,
+    ) -> None:  # fmt: skip
+        """Ask a peer for all that is lacking here. `head`: also if that is nothing but announcements. `tell`: and then
+        to ask us. `finish` takes it in, if it is special.
+
+        Nothing is asked while something is under way from that peer, unless it is special, nor beyond `max_pulls`.
+        """
+        desk = self._desk
+        if finish is None and (peer in self._under_way or len(self._under_way) >= desk.settings.max_pulls):
+            desk.counts["not pulled"] += 1
+            return
+        since = {} if full else dict(desk.replica.state.vector)
+        made = Transfer(
+            number or desk.random.getrandbits(62), since, full, whole or finish is not None,
+            head or tell or finish is not None, tell, finish, desk.now_ms,
+        )  # fmt: skip
+        self._under_way[peer] = made
+        self._ask(peer, made)
+
+    def _ask(self, peer: Peer, t: Transfer) -> None:
+        t.asked_ms = self._desk.now_ms
+        self._desk.send(peer, Ask(t.number, t.since, t.turn, t.base, t.after, t.full, t.whole, t.head))
+
+    def on_page(self, peer: Peer, frame: Frame, page: Page) -> None:
+        """Stage it, and ask for the next; or take all of it. Raises what `exchange.absorb` does."""
+        t, desk = self._under_way.get(peer), self._desk
+        if t is None or (page.number, page.turn, page.after) != (t.number, t.turn, t.after):
+            desk.counts["late page"] += 1
+            return
+        if t.finish is None and not desk.exchanges(peer, frame):
+            self.drop(peer)
+            return
+        if page.full != t.full:
+            if t.begun:  # what was sent so far starts from what is no more
+                self._again(peer, t, full=True)
+                return
+            t.full, t.since = True, {}
+        t.begun, t.times = True, 1
+        t.began = t.began or dict(page.began)
+        t.take(page.keys)
+        if t.staged > desk.settings.max_staged:
+            self.drop(peer)
+            raise TooLarge(f"a catch-up of more than {desk.settings.max_staged} bytes was not staged")
+        if page.head:
+            self._take(peer, t, page.head)
+        elif page.more and page.keys:
+            t.after = _last_key(page.keys)
+            self._ask(peer, t)
+        else:
+            t.next_pass()
+            self._ask(peer, t)
+
+    def on_even(self, peer: Peer, frame: Frame, even: Even) -> None:
+        """Nothing is lacking here."""
+        t = self._under_way.get(peer)
+        if t is not None and t.number == even.number and not t.begun:
+            self.drop(peer)
+
+    def _again(self, peer: Peer, t: Transfer, full: bool = False, whole: bool = False) -> None:
+        self.drop(peer)
+        self.pull(peer, full=full or t.full, whole=whole, head=t.head, tell=t.tell, number=t.number, finish=t.finish)
+
+    def _take(self, peer: Peer, t: Transfer, packed: bytes) -> None:
+        desk, replica = self._desk, self._desk.replica
+        self.drop(peer)
+        head = decode(packed)
+        if not isinstance(head, CatchUp) or head.keys or head.full != t.full:
+            raise MessageInvalid("the last page of a catch-up has no head that goes with it")
+        message = head._replace(keys=Staged(t.passes, head.floor.stamp, t.full))
+        cells = sum(map(len, t.passes))
+        if t.finish is not None:
+            if t.finish(message):
+                desk.counts["absorbed keys"] += cells
+            return
+        outcome = exchange.absorb(replica, message)
+        desk.counts[f"catch-up {outcome.value}"] += 1
+        if outcome is exchange.Outcome.unfit and not t.whole:
+            self._again(peer, t, whole=True)  # the records that came with it were not taken
+            return
+        if outcome is exchange.Outcome.refused:
+            peer.refused, peer.met = True, ""
+        if outcome is exchange.Outcome.absorbed:
+            desk.counts["absorbed keys"] += cells
+        state = replica.state
+        if state.vector == message.to and state.floor == head.floor.stamp and state.digest == head.digest:
+            peer.compared_ms = desk.now_ms
+        if t.tell or not covers_all(head.to, state.vector):
+            desk.send(peer, probe(desk, answer=not t.tell, pull=t.tell))
+
+    def drop(self, peer: Peer) -> None:
+        """What is under way from a peer is given up."""
+        self._under_way.pop(peer, None)
+
+    def on_tick(self) -> None:
+        """Ask again for what did not come; ask who sent records for what those wait for."""
+        desk = self._desk
+        for peer, t in list(self._under_way.items()):
+            if desk.now_ms - t.asked_ms >= desk.settings.answer_ms << t.times - 1:
+                t.times += 1
+                if t.times > desk.settings.tries:
+                    desk.counts["catch-up given up"] += 1
+                    self.drop(peer)
+                else:
+                    self._ask(peer, t)
+        if not desk.replica.waiting:
+            return
+        for peer in desk.met():
+            if peer.waits_ms is not None and desk.now_ms - peer.waits_ms >= desk.settings.gap_ms:
+                peer.waits_ms = None
+                self.pull(peer)
+
+
+def _last_key(keys: tuple[bytes, ...]) -> str:
+    return unpack_key(keys[-1]).key

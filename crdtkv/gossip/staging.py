@@ -1,0 +1,109 @@
+"""The pages of a catch-up while they come, and what they are when all are here.
+
+Law of this room: nothing of it is looked into before the last page is here; then it is one
+catch-up, taken whole or not at all. Later passes are laid over earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
+
+from crdtkv.core.cells import due
+from crdtkv.core.clocks import Stamp
+from crdtkv.core.paths import is_below
+from crdtkv.core.wire import CatchUp, KeyCells, unpack_key
+from crdtkv.errors import MessageInvalid
+from crdtkv.replica.cutting import roots_of
+from crdtkv.strategies.forgetting import dead_paths
+
+__all__ = ["Staged", "Transfer", "laid_over"]
+
+
+@dataclass(eq=False)
+class Transfer:
+    """A catch-up that was asked for: which page of it comes next, and what has come."""
+
+    number: int
+    since: dict[str, int]
+    full: bool
+    whole: bool
+    head: bool
+    tell: bool
+    finish: Callable[[CatchUp], bool] | None
+    asked_ms: int
+    turn: int = 0
+    base: dict[str, int] = field(default_factory=dict)
+    began: dict[str, int] = field(default_factory=dict)
+    after: str | None = None
+    passes: list[list[bytes]] = field(default_factory=lambda: [[]])
+    staged: int = 0
+    times: int = 1
+    begun: bool = False
+    """Whether a page has come."""
+
+    def take(self, keys: tuple[bytes, ...]) -> None:
+        """Keys of the pass, behind those that were here."""
+        self.passes[-1] += keys
+        self.staged += sum(map(len, keys))
+
+    def next_pass(self) -> None:
+        """Next comes what has changed since the first page of the pass that is over."""
+        self.turn += 1
+        self.base, self.began, self.after = self.began, {}, None
+        self.passes.append([])
+
+
+class Staged:
+    """The keys of a catch-up of several passes, in order, unpacked as they are asked for: MessageInvalid then."""
+
+    def __init__(self, passes: list[list[bytes]], floor: Stamp, full: bool) -> None:
+        self._passes = [keys for keys in passes if keys]
+        self._floor = floor
+        self._full = full
+
+    def __len__(self) -> int:
+        return sum(map(len, self._passes))
+
+    def __contains__(self, key: object) -> bool:
+        return any(key == each for each in self)
+
+    def __iter__(self) -> Iterator[KeyCells]:
+        if len(self._passes) == 1:
+            yield from _in_order(map(unpack_key, self._passes[0]))
+            return
+        numbered = (((k.key, at, k) for k in _in_order(map(unpack_key, p))) for at, p in enumerate(self._passes))
+        for _, found in groupby(merge(*numbered, key=lambda each: each[:2]), key=lambda each: each[0]):
+            made: KeyCells | None = None
+            for _, _, later in found:
+                made = later if made is None else laid_over(made, later)
+            assert made is not None
+            yield _forgotten(made, self._floor) if self._full else made
+
+
+def _in_order(keys: Iterator[KeyCells]) -> Iterator[KeyCells]:
+    last = ""
+    for key in keys:
+        if key.key <= last:
+            raise MessageInvalid(f"message has key {key.key!r:.80} after {last!r:.80}; each once, in order")
+        last = key.key
+        yield key
+
+
+def laid_over(earlier: KeyCells, later: KeyCells) -> KeyCells:
+    """A key as it was sent, and what has changed of it since: below a cell sent again, what was not is gone."""
+    roots = roots_of(path for path, _ in later.cells)
+    cells = {p: c for p, c in earlier.cells if not any(p == root or is_below(p, root) for root in roots)}
+    cells.update(later.cells)
+    return KeyCells(later.key, later.context, tuple(sorted(cells.items())))
+
+
+def _forgotten(key: KeyCells, floor: Stamp) -> KeyCells:
+    """Without what the sender has dropped since it sent it."""
+    cells = dict(key.cells)
+    old = [path for path, cell in key.cells if (when := due(path, cell)) is not None and when <= floor]
+    for path in dead_paths(lambda: cells, old, floor):
+        cells.pop(path, None)
+    return key._replace(cells=tuple(sorted(cells.items()))) if cells else KeyCells(key.key, {}, ())

@@ -1,0 +1,170 @@
+"""Session tokens: what a client has read and written, so that no colo shows it less.
+
+A session holds, for each namespace, the join of the versions its client has seen: replica
+-> n, of those replicas only. It says nothing that may not be said by anybody, so it is not
+signed; who forges one only makes himself wait.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Mapping
+
+import msgpack
+
+from crdtkv.core.show import show
+from crdtkv.core.views import colo_of
+from crdtkv.errors import BaseNotHere, VersionInvalid
+from crdtkv.node.naming import is_id
+from crdtkv.replica import members
+from crdtkv.store.store import Store
+
+__all__ = ["MAX_SESSION", "Session", "missing", "not_here"]
+
+MAX_SESSION = 6_000
+"""Characters: a header's limit is 8 KiB in most servers. 300 colos of one namespace take some 4,000."""
+
+_MAX_PLAIN = 1 << 16
+_MAX_N = 1 << 63
+_REPLICA = re.compile(r"[a-z0-9-]{1,32}~[a-z0-9]{1,32}")
+_PLAIN, _PACKED = "a", "z"
+
+
+class Session:
+    """What has been seen: namespace id -> replica -> n.
+
+    >>> session = Session()
+    >>> session.note("~default", {"lhr~k3f9": 41}); session.note("~default", {"lhr~k3f9": 7, "sin~a0c2": 7})
+    >>> again = Session.decode(session.encode())
+    >>> again.seen
+    {'~default': {'lhr~k3f9': 41, 'sin~a0c2': 7}}
+    """
+
+    __slots__ = ("seen",)
+
+    def __init__(self, seen: dict[str, dict[str, int]] | None = None) -> None:
+        self.seen: dict[str, dict[str, int]] = seen if seen is not None else {}
+
+    def note(self, namespace: str, context: Mapping[str, int]) -> None:
+        """A version of something in that namespace (by id) was read or written. O(its entries)."""
+        if context:
+            seen = self.seen[namespace] = self.seen.pop(namespace, {})  # last from now on
+            for replica, n in context.items():
+                if n > seen.get(replica, 0):
+                    seen[replica] = n
+
+    def join(self, other: Session) -> None:
+        """All that the other has seen is seen. O(its entries)."""
+        for namespace, context in other.seen.items():
+            self.note(namespace, context)
+
+    def encode(self) -> str:
+        """As text for a header: letters, digits, '-' and '_'; "" of nothing seen. O(entries).
+
+        Where it would be longer than 6,000 characters the namespaces seen last are kept.
+        """
+        if not self.seen:
+            return ""
+        text = _text(self.seen)
+        if len(text) <= MAX_SESSION:
+            return text
+        kept: dict[str, dict[str, int]] = {}
+        for namespace in reversed(self.seen):
+            more = {namespace: self.seen[namespace], **kept}
+            if len(_text(more)) > MAX_SESSION:
+                break
+            kept = more
+        return _text(kept) if kept else ""
+
+    @classmethod
+    def decode(cls, text: str | None) -> Session:
+        """The session in what `encode` gave; an empty one of nothing. O(size), bounded. Raises VersionInvalid."""
+        if not text:
+            return cls()
+        try:
+            return cls(_checked(_plain(text)))
+        except (ValueError, TypeError, zlib.error, msgpack.UnpackException) as error:
+            raise VersionInvalid(
+                f"session {show(text)} is not one ({error})",
+                next_step="send the session token of an earlier reply as it was given to you, or none",
+            ) from None
+
+    def __repr__(self) -> str:
+        return f"Session({self.seen!r})"
+
+
+def missing(session: Session, store: Store) -> dict[str, int]:
+    """What the session has seen of the store's namespace and this colo has not absorbed; {}: all is here. O(entries).
+
+    Of a replica that is gone, and whose colo is here under a later name, nothing is missed: what it had
+    written and nobody knew comes under that name.
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr", namespace="~shop")
+    >>> kv["a"] = 1
+    >>> missing(Session({"~shop": {kv.id: 2, "sin~a0c2": 7}}), kv)
+    {'sin~a0c2': 7}
+    """
+    seen = session.seen.get(store.namespace)
+    if not seen:
+        return {}
+    # No lock: a commit may be at the disk, and who waits here may be an event loop. Of a write that is not
+    # committed yet it is known as soon as it is read: that waits for the lock.
+    vector = store._replica.state.vector
+    lacking = {replica: n for replica, n in seen.items() if n > vector.get(replica, 0)}
+    if not lacking:
+        return {}
+    with store._lock:
+        here = members.members(store._replica)
+    colos = {colo_of(id) for id in here}
+    return {r: n for r, n in lacking.items() if r in here or colo_of(r) not in colos}
+
+
+def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:
+    """What to tell a client whose session is ahead of this colo."""
+    told = ", ".join(f"{replica}.{n}" for replica, n in sorted(lacking.items())[:5])
+    return BaseNotHere(
+        f"the session has seen {told}, which has not arrived at {store.colo!r} yet",
+        next_step="try again shortly, or at the colo that gave you the session",
+    )
+
+
+def _text(seen: Mapping[str, Mapping[str, int]]) -> str:
+    rows = [[namespace, [[r, n] for r, n in context.items()]] for namespace, context in seen.items()]
+    data: bytes = msgpack.packb(rows)
+    packed = zlib.compress(data, 6) if len(data) > 64 else data
+    mark, data = (_PACKED, packed) if len(packed) < len(data) else (_PLAIN, data)
+    return mark + base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _plain(text: str) -> object:
+    if not isinstance(text, str) or len(text) > MAX_SESSION or not text.isascii():
+        raise ValueError(f"at most {MAX_SESSION:,} characters")
+    data = base64.b64decode(text[1:] + "=" * (-(len(text) - 1) % 4), altchars=b"-_", validate=True)
+    if text[0] == _PACKED:
+        unpack = zlib.decompressobj()
+        data = unpack.decompress(data, _MAX_PLAIN)
+        if not unpack.eof:
+            raise ValueError("cut short, or too long")
+    elif text[0] != _PLAIN:
+        raise ValueError("of a kind that is not known here")
+    return msgpack.unpackb(data)
+
+
+def _checked(rows: object) -> dict[str, dict[str, int]]:
+    if not isinstance(rows, list):
+        raise ValueError("no list")
+    seen: dict[str, dict[str, int]] = {}
+    for namespace, entries in rows:
+        if not is_id(namespace):
+            raise ValueError("no namespace")
+        context: dict[str, int] = {}
+        for replica, n in entries:
+            if not isinstance(replica, str) or _REPLICA.fullmatch(replica) is None or type(n) is not int:
+                raise ValueError("no version")
+            if not 0 < n < _MAX_N:
+                raise ValueError("no version")
+            context[replica] = n
+        seen[namespace] = context
+    return seen

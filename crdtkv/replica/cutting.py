@@ -1,0 +1,107 @@
+"""Catch-ups, cut: what a peer at some vector lacks, as one snapshot or page by page.
+
+Law of this room: it writes nothing but the clock, and keeps nothing: who asks says from where
+on. Pages are cut one after the other while writes go on; a *pass* goes once through the keys
+that changed beyond a vector, and the next pass through those that changed since the first page
+of it. A pass of one page is cut at one instant: laid over those before it, it makes them a
+snapshot of that instant (what was dropped between has no writer that the asker lacks, or is
+due at the floor that comes with it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import dropwhile
+from typing import NamedTuple
+
+from crdtkv.core.clocks import Vector, covers_all
+from crdtkv.core.paths import is_below
+from crdtkv.core.tree import Tree
+from crdtkv.core.wire import CatchUp, Floor, KeyCells
+from crdtkv.replica import members
+from crdtkv.replica.core import Replica
+from crdtkv.strategies.roots import TTL_PATH
+
+__all__ = ["Plan", "catch_up", "changed", "cut", "everything", "head", "roots_of", "since_for"]
+
+
+class Plan(NamedTuple):
+    """What a pass goes through: keys in order, and of each the places that changed, None for all of it."""
+
+    keys: Sequence[str] | None
+    places: dict[str, set[bytes]]
+
+
+def since_for(replica: Replica, vector: Vector, full: bool = False) -> dict[str, int]:
+    """From where a peer at `vector` can be caught up: its vector, or nothing if it lacks what was purged here."""
+    return {} if full or not covers_all(vector, replica.state.dropped) else dict(vector)
+
+
+def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
+    """All that a peer at `vector` lacks, as one snapshot. O(what it lacks).
+
+    Speaking ticks the clock: everything this replica ever writes later is stamped later.
+    """
+    replica.speak()
+    since = since_for(replica, vector, full)
+    plan = everything() if not since else changed(replica, since)
+    return head(replica, since, full or not since, tuple(cut(replica, plan)))
+
+
+def head(replica: Replica, since: Vector, full: bool, keys: Collection[KeyCells]) -> CatchUp:
+    """A catch-up of `keys`, under what is known here now. (Who speaks has said its clock: `Replica.speak`.)"""
+    state, view = replica.state, members.view(replica)
+    return CatchUp(
+        dict(since), dict(state.vector), full, keys,
+        Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
+        view.lineage, state.digest, view.ancestry, view.members, view.overruled,
+    )  # fmt: skip
+
+
+def everything() -> Plan:
+    """All keys, whole."""
+    return Plan(None, {})
+
+
+def changed(replica: Replica, since: Vector) -> Plan:
+    """The places with a sibling beyond `since`. O(their number)."""
+    places: dict[str, set[bytes]] = {}
+    for key, path in replica.storage.beyond(since):
+        places.setdefault(key, set()).add(path)
+    return Plan(sorted(places), places)
+
+
+def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyCells]:
+    """The keys of a pass behind `after`, in order, each as it is when it is asked for."""
+    storage = replica.storage
+    if plan.keys is None:
+        for key in dropwhile(lambda key: key == after, storage.keys(after or "", None)):
+            yield KeyCells(key, dict(storage.context(key)), tuple(sorted(storage.cells(key).items())))
+        return
+    for key in plan.keys:
+        if after is None or key > after:
+            made = _key_beyond(replica, key, plan.places[key])
+            if made.cells:
+                yield made
+
+
+def _key_beyond(replica: Replica, key: str, paths: set[bytes]) -> KeyCells:
+    """Each of these cells, and every cell below it."""
+    cells = replica.storage.cells(key)
+    for root in roots_of(paths):
+        paths = paths | {root + path for path, _ in Tree(cells, root).below()}
+    return KeyCells(key, dict(replica.storage.context(key)), tuple((p, cells[p]) for p in sorted(paths) if p in cells))
+
+
+def roots_of(paths: Iterable[bytes]) -> list[bytes]:
+    """The paths among `paths` that lie below no other of them. Below a key's date lies the whole key.
+
+    (Who purged what had expired and gave the key a new date must say so to who holds
+    the old date and what it hid.)
+    """
+    out: list[bytes] = []
+    given = set(paths)
+    for path in [b""] if TTL_PATH in given else sorted(given):
+        if not out or not is_below(path, out[-1]):
+            out.append(path)
+    return out

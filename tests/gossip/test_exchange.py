@@ -1,0 +1,43 @@
+"""Members that push, pull and catch up; and how they become members."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gossip.net import Net
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_three_that_never_met_become_one(seed: int) -> None:
+    """Each has written: nothing of it is lost."""
+    net = Net("abc", seed, delay_ms=60)
+    for name in "abc":
+        net[name].put(name, 1)
+        net[name].counter("n").add(1)
+    net.until_one()
+    net.check()
+    assert dict(net["a"]) == {"a": 1, "b": 1, "c": 1, "n": 3}
+
+
+def test_a_record_goes_out_at_once() -> None:
+    net = Net("abc")
+    net.until_one()
+    net["b"].put("k", 7)
+    net.committed("b")
+    assert (net["a"]["k"], net["c"]["k"]) == (7, 7)
+
+
+def test_what_was_lost_is_asked_for() -> None:
+    """All that b pushes is lost but for its last, which waits; its sender is asked for what it builds on."""
+    net = Net("abc")
+    net.until_one()
+    net.cut = {("b", "a"), ("b", "c")}
+    for n in range(5):
+        net["b"].put("k", n)
+        net.committed("b")
+    net.cut = set()
+    net["b"].put("k", 5)
+    net.committed("b")
+    assert "k" not in net["a"]
+    net.run(150)
+    assert net["a"]["k"] == 5 and net["a"].vector == net["b"].vector

@@ -1,0 +1,301 @@
+"""What the colos of a cluster agree on: namespaces, by id and by name, tokens, sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
+from crdtkv.node import naming, session
+from crdtkv.node.catalogue import Catalogue
+from crdtkv.node.naming import DEFAULT_ID
+from crdtkv.node.node import Node
+from crdtkv.node.session import Session, missing
+from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
+from crdtkv.store import syncing
+from crdtkv.transport import letters
+from crdtkv.transport.letters import HEAD_SIZE, Keyring, Letter, Seen, Unwelcome, pack, unpack
+from crdtkv.transport.link import Link
+from crdtkv.transport.office import Office
+from tests.colos import refuses
+from tests.guards.mutation import Line, guards
+
+
+@contextmanager
+def nodes(*colos: str, folder: Path | None = None) -> Iterator[list[Node]]:
+    made = [Node(folder and folder / colo, colo=colo) for colo in colos]
+    try:
+        yield made
+    finally:
+        for node in made:
+            node.close()
+
+
+def meet(one: Node, other: Node) -> None:
+    one.system.sync(other.system)
+    one.refresh()
+    other.refresh()
+
+
+@guards(
+    "who joins says nothing of it, so it takes what the cluster says.",
+    Line(
+        Catalogue.read,
+        "found.setdefault(DEFAULT_ID, self._of(DEFAULT_ID, {}))",
+        "DEFAULT_ID in found or self.rename(DEFAULT_ID, DEFAULT_NAME) or found.update({DEFAULT_ID: self._of(DEFAULT_ID, {})})",
+    ),
+)
+def who_joins_takes_the_name_of_the_default_namespace() -> None:
+    with nodes("a") as (a,):
+        a.rename("default", "main")
+        with nodes("b") as (b,):
+            meet(a, b)
+            assert a.store("main").namespace == b.store("main").namespace == DEFAULT_ID
+
+
+@guards(
+    "its members name, colos, deleted merge one by one",
+    Line(
+        Catalogue.rename,
+        'self._system.json(NAMESPACES + id).at("/name").put(name)',
+        'self._system.put(NAMESPACES + id, {**self._system[NAMESPACES + id], "name": name}, strategy="lww")',
+    ),
+    Line(Catalogue._of, 'told.get("deleted") is True', 'told.get("deleted") is True and not told.get("name")'),
+)
+def nothing_takes_a_deletion_back() -> None:
+    """b renames what a deletes."""
+    with nodes("a", "b") as (a, b):
+        id = a.create("shop").id
+        meet(a, b)
+        a.delete("shop")
+        b.rename("shop", "market")
+        meet(a, b)
+        for node in (a, b):
+            assert refuses(NamespaceUnknown, partial(node.store, id))
+
+
+@guards(
+    "A name stands for the living namespace of that name that was made first, on a tie for the lesser id",
+    Line(naming.resolved, "made = (each.created, each.id)", "made = (0 if each.hosted else 1, each.id)"),
+    Line(naming.resolved, "if each.name and not each.deleted:", "if each.name:"),
+)
+def a_name_stands_for_the_same_at_every_colo() -> None:
+    """Both have made one, each for itself alone; then the first goes."""
+    with nodes("a", "b") as (a, b):
+        a.create("shop", colos=["a"])
+        b.create("shop", colos=["b"])
+        meet(a, b)
+        first = min((n.created, n.id) for n in a.namespaces() if n.name == "shop")[1]
+        assert a.namespace("shop").id == b.namespace("shop").id == first
+        a.delete(first)
+        meet(a, b)
+        assert a.namespace("shop").id == b.namespace("shop").id != first
+
+
+@guards(
+    "a store of one is never mixed with one of another",
+    Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+)
+def stores_of_two_namespaces_are_not_mixed() -> None:
+    with nodes("a", "b") as (a, b):
+        shop = a.create("shop").id
+        assert refuses(BadRequest, lambda: a.store(shop).sync(b.store("default")))
+
+
+@guards(
+    "who has absorbed it closes the store and removes its file, in this order, and at every start looks again for what may "
+    "be left.",
+    Line(Node._settle, "if each.deleted:", "if each.deleted and each.id in self._stores:"),
+    Line(Node._settle, "for id in self._stores if not known[id].hosted", "for id in () if not known[id].hosted"),
+)
+def what_is_deleted_leaves_nothing() -> None:
+    with TemporaryDirectory() as folder, nodes("a", "b", folder=Path(folder)) as (a, b):
+        a.create("shop")
+        meet(a, b)
+        there = a.store("shop")
+        b.delete("shop")
+        a.system.sync(b.system)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, "unlink", _fails)
+            a.refresh()
+        assert refuses(StoreClosed, lambda: there.put("k", 1))
+        a.close()
+        Node(Path(folder) / "a").close()
+        assert not list((Path(folder) / "a").glob("namespace-[!d]*"))
+
+
+def _fails(*_: object, **__: object) -> None:
+    raise OSError("busy")
+
+
+@guards(
+    "A file of an id that the system namespace does not know (yet) is neither opened nor removed.",
+    Line(
+        Node._settle,
+        "for each in known.values():",
+        "for path in self._folder.glob('namespace-?.db'): path.unlink()\n"
+        "        for each in known.values():",
+    ),
+)
+def a_file_of_nobody_is_left_alone() -> None:
+    with TemporaryDirectory() as folder:
+        stray = Path(folder) / "namespace-x.db"
+        stray.write_bytes(b"precious")
+        with Node(folder, colo="a") as a:
+            assert list(a.stores()) == [DEFAULT_ID]
+        assert stray.exists()
+
+
+@guards(
+    "Nothing takes back that one was revoked.",
+    Line(Tokens.refresh, "for token in self._read()", "for token in [*self._known.values(), *self._read()]"),
+)
+def a_revoked_token_opens_nothing_anywhere() -> None:
+    with nodes("a", "b") as (a, b):
+        _, root = a.tokens.create("root", [Scope(EVERYWHERE, "", ("admin",))])
+        token, text = a.tokens.create("app", [Scope(EVERYWHERE, "", ("read",))])
+        meet(a, b)
+        b.authorize(text, "read")
+        a.tokens.revoke(token.id)
+        meet(a, b)
+        b.authorize(root, "admin")
+        assert refuses(Unauthorized, lambda: b.authorize(text, "read"))
+
+
+@guards(
+    "The secret is drawn here, shown once, and nowhere kept",
+    Line(Tokens._token, "token is None or not hmac.compare_digest(hashed, token.hash)", "token is None"),
+)
+def the_id_of_a_token_is_not_its_secret() -> None:
+    with nodes("a") as (a,):
+        token, _ = a.tokens.create("root", [Scope(EVERYWHERE, "", ("admin",))])
+        assert refuses(Unauthorized, lambda: a.authorize(f"crdtkv_{token.id}_{'0' * 48}", "admin"))
+
+
+@guards(
+    "Of a replica that is gone, and whose colo is here under a later name, nothing is missed: what it had written and nobody "
+    "knew comes under that name.",
+    Line(session.missing, "if r in here or colo_of(r) not in colos", ""),
+    Line(session.missing, "if r in here or colo_of(r) not in colos", "if r in here"),
+)
+def a_session_waits_for_what_can_come() -> None:
+    with nodes("a", "b", "c") as (a, b, c):
+        mine, theirs, far = (node.store("default") for node in (a, b, c))
+        mine.sync(theirs)
+        mine.evict("b")
+        theirs.put("k", 1)
+        seen = Session({DEFAULT_ID: {theirs.id: theirs.vector[theirs.id], far.id: 7}})
+        mine.sync(theirs)
+        assert mine["k"] == 1
+        assert list(missing(seen, mine)) == [far.id]
+
+
+# letters
+
+
+def letter(number: int = 1, ring: Keyring | None = None) -> bytes:
+    packing, plain, payload = pack("a", "", [("~default", b"message" * 300)], False)
+    return (ring or Keyring([b"secret"])).seal(payload, False, packing, plain, b"receiver", b"sender01", number)
+
+
+def opened(data: bytes) -> Letter:
+    ring = Keyring([b"secret"])
+    head = ring.open(data[:HEAD_SIZE], 10_000)
+    ring.check(head, data[HEAD_SIZE:])
+    return unpack(head, data[HEAD_SIZE:])
+
+
+@guards(
+    "A letter is taken once: it names a life of its receiver, which remembers the numbers that it has seen of each sender's.",
+    Line(Seen.take, "if to != self.life:", "if False:"),
+    Line(Seen.take, "behind >= WINDOW or mask >> behind & 1", "behind >= WINDOW"),
+    Line(Seen.take, "behind >= WINDOW or mask >> behind & 1", "mask >> behind & 1"),
+    Line(Seen.take, "mask | (1 << behind) if behind < WINDOW else mask", "mask"),
+    Line(Seen.take, "mask << min(-behind, WINDOW)", "mask << 1"),
+)
+def a_letter_is_taken_once() -> None:
+    seen = Seen(b"receiver")
+
+    def again(number: int) -> bool:
+        return refuses(Unwelcome, lambda: seen.take(b"receiver", b"sender01", number))
+
+    assert not any(map(again, (3, 1, 5, 4)))
+    assert all(map(again, (1, 3, 4, 5)))
+    assert not again(letters.WINDOW + 4)
+    assert all(map(again, (1, 3, 4, 5, letters.WINDOW + 4)))
+    assert not any(map(again, (6, letters.WINDOW + 3)))
+    assert refuses(Unwelcome, lambda: seen.take(b"a life ago", b"sender01", 7))
+
+
+@guards(
+    "it is authenticated by HMAC and carries the hash of the payload, so a stranger is refused before the payload is read.",
+    Line(Keyring.open, "if not hmac.compare_digest(", "if False and not hmac.compare_digest("),
+    Line(Keyring.open, "if max(packed, plain) > most:", "if packed > most:"),
+    Line(Keyring.open, "if len(head) > 3 and head[3] != VERSION:", "if False:"),
+    Line(Keyring.check, "if not hmac.compare_digest(hashlib.sha256(payload).digest(), head.hash):", "if False:"),
+    Line(letters.unpack, "if not out.eof or len(payload) != head.plain:", "if not out.eof:"),
+)
+def a_letter_that_is_not_wholly_ours_is_refused() -> None:
+    good = letter()
+    assert opened(good).messages
+    for at in (3, 8, 30, HEAD_SIZE - 1, len(good) - 1):
+        assert refuses(Unwelcome, partial(opened, good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])), at
+    assert refuses(Unwelcome, lambda: opened(letter(ring=Keyring([b"another"]))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(letters, "VERSION", 2)
+        later = letter()
+    assert refuses(Unwelcome, lambda: opened(later))
+    for large, said in ((20_000, 0), (20_000, 9_000), (5_000, 9_000)):
+        packing, plain, payload = pack("a", "", [("~default", bytes(large))], True)
+        sealed = Keyring([b"secret"]).seal(payload, False, packing, said or plain, b"receiver", b"sender01", 1)
+        assert refuses(Unwelcome, partial(opened, sealed)), said
+
+
+@guards(
+    "A reply bears its request's number, so nothing else passes for one.",
+    Line(Office.expect, "not head.reply or head.to", "head.to"),
+    Line(Office.expect, "or head.number != number", ""),
+    Line(Office.expect, "head.to != self.life or", ""),
+    Line(Office.take, "if head.reply:", "if False:"),
+)
+def only_the_answer_to_a_letter_is_its_answer() -> None:
+    a, b = Office("a", [b"secret"]), Office("b", [b"secret"])
+    number, sealed = a.request([], b.life)
+    head = b.open(sealed[:HEAD_SIZE])
+    b.take(head)
+    answer = a.open(b.reply(head)[:HEAD_SIZE])
+    a.expect(answer, number)
+    assert refuses(Unwelcome, lambda: a.expect(answer, number + 1))
+    assert refuses(Unwelcome, lambda: Office("a", [b"secret"]).expect(answer, number))
+    assert refuses(Unwelcome, lambda: a.take(answer))
+    assert refuses(Unwelcome, lambda: b.expect(a.open(a.request([], a.life)[1][:HEAD_SIZE]), 2))
+    own = a.request([], a.life)
+    assert refuses(Unwelcome, lambda: a.expect(a.open(own[1][:HEAD_SIZE]), own[0]))
+
+
+@guards(
+    "what cannot be sent is dropped and counted, never kept for later",
+    Line(Link.put, "len(self._queue) > MAX_QUEUE or", "False or"),
+    Line(Link.put, "self._queued > MAX_QUEUED and len(self._queue) > 1", "False"),
+    Line(Link._failed, "self._queue.clear()", "pass"),
+)
+def what_waits_for_a_colo_has_a_bound() -> None:
+    link = object.__new__(Link)
+    link._queue, link._queued, link._office, link.failures = deque(), 0, Office("a"), 0
+    link._work, link._idle = asyncio.Event(), asyncio.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crdtkv.transport.link.MAX_QUEUE", 3)
+        patch.setattr("crdtkv.transport.link.MAX_QUEUED", 100)
+        link.put([("~default", b"x")] * 5)
+        assert (link.queued, link._office.dropped["queue full"]) == (3, 2)
+        link.put([("~default", bytes(99))])
+        assert (link.queued, link._office.dropped["queue full"]) == (2, 4)
+    link._failed([("~default", b"x")], OSError("away"))
+    assert (link.queued, link._office.dropped["unreached"]) == (0, 3)

@@ -1,0 +1,187 @@
+"""Sessions: what a client has seen at one colo is not unseen at another."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import crdtkv
+from crdtkv.core.versions import parse_version
+from crdtkv.errors import BaseNotHere, VersionInvalid
+from crdtkv.node import waiting as waiting_room
+from crdtkv.node.session import MAX_SESSION, Session, missing
+from crdtkv.node.waiting import Waiting
+from crdtkv.store.store import Store
+
+replicas = st.from_regex(r"[a-z]{3}~[a-z2-7]{4}", fullmatch=True)
+contexts = st.dictionaries(replicas, st.integers(1, 2**63 - 1), min_size=1, max_size=6)
+sessions = st.dictionaries(st.from_regex(r"~[a-z]{1,8}", fullmatch=True), contexts, max_size=4)
+
+
+def shop(colo: str) -> Store:
+    return crdtkv.open(colo=colo, namespace="~shop")
+
+
+@given(sessions)
+def test_what_is_encoded_is_decoded(seen: dict[str, dict[str, int]]) -> None:
+    assert Session.decode(Session(seen).encode()).seen == seen
+
+
+@given(sessions, sessions)
+def test_a_join_has_seen_what_either_has(one: dict[str, dict[str, int]], other: dict[str, dict[str, int]]) -> None:
+    joined = Session()
+    joined.join(Session(one))
+    joined.join(Session(other))
+    for namespace in one | other:
+        mine, theirs = one.get(namespace, {}), other.get(namespace, {})
+        assert joined.seen[namespace] == {r: max(mine.get(r, 0), theirs.get(r, 0)) for r in mine | theirs}
+
+
+def test_three_hundred_colos_fit_in_a_header() -> None:
+    context = {f"c{i:03}~{i * 48271 % 2**20:05x}": 10**6 + i * 7919 for i in range(300)}
+    text = Session({"~default": context}).encode()
+    assert len(text) <= MAX_SESSION - 1_000
+    assert Session.decode(text).seen == {"~default": context}
+
+
+def test_a_session_never_grows_beyond_its_limit() -> None:
+    """The namespaces seen last are kept whole; none is kept in part."""
+    session = Session()
+    for i in range(20):
+        session.note(f"~n{i}", {f"c{j:03}~{(i * 300 + j) * 48271 % 2**20:05x}": 10**6 + j for j in range(100)})
+    text = session.encode()
+    assert len(text) <= MAX_SESSION
+    kept = Session.decode(text).seen
+    assert kept == {name: session.seen[name] for name in list(session.seen)[-len(kept) :]}
+    assert kept
+
+
+def _text(rows: Any) -> str:
+    return "a" + base64.urlsafe_b64encode(msgpack.packb(rows)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a", "b", "a!!!!", "é", "z", "a" * (MAX_SESSION + 1), "zAAAA", _text(7), _text([["~a", [["lhr", 1]]]]),
+        _text([["shop", []]]), _text([["~a", [["lhr~a", 0]]]]), _text([["~a", [["lhr~a", True]]]]), _text([[1, 2, 3]]),
+        _text([["~a", [["lhr~a", 2**63]]]]), _text([["~a", 7]]), _text([["~a", [["lhr~a"]]]]), _text({"~a": 1}),
+        "z" + base64.urlsafe_b64encode(zlib.compress(b"\0" * 10**6)).decode(),
+        "z" + base64.urlsafe_b64encode(zlib.compress(b"abc")[:-2]).decode(),
+    ],
+)  # fmt: skip
+def test_what_is_no_session_is_refused(text: str) -> None:
+    with pytest.raises(VersionInvalid, match="is not one"):
+        Session.decode(text)
+
+
+def test_what_a_client_wrote_at_one_colo_is_missing_at_another_until_it_arrives() -> None:
+    lhr, sin = shop("lhr"), shop("sin")
+    lhr.sync(sin)
+    session = Session()
+    session.note("~shop", parse_version("a", lhr.put("a", 1).version))
+    session.note("~other", {"fra~a": 7})
+    assert missing(session, lhr) == {}
+    assert missing(session, sin) == {lhr.id: lhr.vector[lhr.id]}
+    sin.sync(lhr)
+    assert missing(session, sin) == {}
+
+
+def test_nobody_waits_for_what_a_colo_wrote_that_came_back_under_another_name() -> None:
+    """What was acknowledged there and never sent is minted anew: its old number never comes."""
+    lhr, sin = shop("lhr"), shop("sin")
+    lhr.sync(sin)
+    session = Session()
+    lhr.evict("sin")
+    session.note("~shop", parse_version("a", sin.put("a", 1).version))
+    assert missing(session, lhr)
+    lhr.sync(sin)
+    assert lhr["a"] == 1
+    assert missing(session, lhr) == missing(session, sin) == {}
+
+
+# waiting
+
+
+def absent(sin: Store) -> tuple[Store, Session]:
+    lhr = shop("lhr")
+    lhr.sync(sin)
+    session = Session()
+    session.note("~shop", parse_version("a", lhr.put("a", 1).version))
+    return lhr, session
+
+
+def test_a_wait_ends_when_it_has_arrived() -> None:
+    """It is asked for at once; what else arrives meanwhile does not end it."""
+    sin = shop("sin")
+    lhr, session = absent(sin)
+    room = Waiting()
+    asked: list[tuple[str, dict[str, int]]] = []
+
+    def pull(namespace: str, lacking: dict[str, int]) -> None:
+        asked.append((namespace, lacking))
+        if len(asked) == 1:
+            room.arrived("~shop")  # nothing that was waited for
+        else:
+            threads.submit(lambda: (lhr.sync(sin), room.arrived("~shop")))
+
+    room.pull = pull
+    with ThreadPoolExecutor(1) as threads:
+        asyncio.run(room.caught_up(sin, session, 60))
+    assert asked == [("~shop", {lhr.id: lhr.vector[lhr.id]})] * 2
+    assert sin["a"] == 1
+
+
+def test_a_wait_ends_with_its_time() -> None:
+    sin = shop("sin")
+    _, session = absent(sin)
+    with pytest.raises(BaseNotHere, match=r"the session has seen lhr~.*has not arrived at 'sin' yet") as caught:
+        asyncio.run(Waiting().caught_up(sin, session, 0))
+    assert caught.value.happened == "no"
+
+
+def test_what_is_here_asks_nobody() -> None:
+    sin = shop("sin")
+    lhr, session = absent(sin)
+    room = Waiting()
+    room.pull = _never
+    asyncio.run(room.caught_up(lhr, session, 0))
+
+
+def _never(namespace: str, lacking: dict[str, int]) -> None:
+    raise AssertionError("nothing is missing")
+
+
+def test_too_many_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    sin = shop("sin")
+    _, session = absent(sin)
+    monkeypatch.setattr(waiting_room, "MAX_WAITS", 0)
+    with pytest.raises(BaseNotHere):
+        asyncio.run(Waiting().caught_up(sin, session, 60))
+
+
+def test_all_who_wait_are_told() -> None:
+    sin = shop("sin")
+    lhr, session = absent(sin)
+    room = Waiting()
+    begun: list[Callable[[], None]] = []
+
+    async def run() -> None:
+        room.pull = lambda namespace, lacking: begun.append(lambda: None)
+        waits = [asyncio.create_task(room.caught_up(sin, session, 60)) for _ in range(50)]
+        while len(begun) < 50:
+            await asyncio.sleep(0)
+        lhr.sync(sin)
+        room.arrived("~shop")
+        await asyncio.gather(*waits)
+
+    asyncio.run(run())

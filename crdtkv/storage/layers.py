@@ -193,8 +193,9 @@ class Layers(Transactions):
         return (self._keys.of(key) if held is None else held).context
 
     def put_context(self, key: str, context: Context) -> None:
-        self._undo.append(("context", key, self.context(key), context))
-        self._changed_key(key).context = context
+        held = self._changed_key(key)
+        self._undo.append(("context", key, held.context, context))
+        held.context = context
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._old(key).rows

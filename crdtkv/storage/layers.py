@@ -9,19 +9,19 @@ what would be read then.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
-from sortedcontainers import SortedSet
+from sortedcontainers import SortedDict, SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
 from crdtkv.errors import ChecksumFailed, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
-from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.journal import GROWTH, Change
 from crdtkv.storage.keyrows import ABSENT, PLAIN, Held
 from crdtkv.storage.layer import Layer
@@ -144,6 +144,39 @@ class Layers(Transactions):
             self._came.discard(key)
         elif self._new:
             self._new.discard(key)
+
+    def unknown(self, keys: Collection[str]) -> set[str]:
+        asked = [key for key in keys if not self._keys.at_hand(key)]
+        found = set(keys) - self._read(partial(self._tables.among, asked))
+        pasts = self._read(partial(self._tables.pasts_among, found))
+        return {key for key in found if not (self._stands(key) or self._has_past(key, pasts))}
+
+    def _stands(self, key: str) -> bool:
+        held = self._keys.peek(key)
+        return held is not None and bool(held.cells or held.context)
+
+    def _has_past(self, key: str, pasts: set[str]) -> bool:
+        old = self._pasts.peek(key)
+        return key in pasts if old is None else bool(old.rows) or old.horizon != NO_HORIZON
+
+    def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
+        self._undo.append(("key", key, None, (cells, context)))
+        held = self._keys.begin(key, Held({}, {}))
+        held.changed = {*cells, *(held.changed or ())}
+        for path in cells:
+            self._index.moved((key, path), ())
+        held.cells, held.context = cells if len(cells) <= SMALL else SortedDict(cells), context
+        self._came_or_went(key, held)
+        if horizon is not NO_HORIZON:
+            self._undo.append(("horizon", key, NO_HORIZON, horizon))
+            old = self._pasts.begin(key, Old({}, NO_HORIZON))
+            old.changed, old.horizon = old.changed or set(), horizon
+
+    def _take_back(self, key: str) -> None:
+        """The key is unknown again."""
+        for path in list(self.cells(key)):
+            self._place((key, path), ())
+        self._changed_key(key).context = {}
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         size, most = _PAGE
@@ -270,16 +303,22 @@ class Layers(Transactions):
 
     # changes, as the journal has them
 
-    @staticmethod
-    def _change(change: Changed) -> Change:
-        """What a row is now, or how it has grown: for the journal."""
-        table, where, old, new = change
-        if table == "cell":
-            return table, where, new
-        if table == "past":
-            growth = growth_of(old, new)
-            return (table, where, new) if growth is None else (GROWTH, where, growth)
-        return table, (where,), None if new is NO_HORIZON or new == {} else new
+    def _rows(self, changes: Iterable[Changed]) -> list[Change]:
+        """What rows are now, or how they have grown: for the journal."""
+        rows: list[Change] = []
+        for table, where, old, new in changes:
+            if table == "cell":
+                rows.append((table, where, new))
+            elif table == "past":
+                growth = growth_of(old, new)
+                rows.append((table, where, new) if growth is None else (GROWTH, where, growth))
+            elif table == "key":
+                cells, context = new
+                rows += [("cell", (where, path), cell) for path, cell in cells.items()]
+                rows.append(("context", (where,), context))
+            else:
+                rows.append((table, (where,), None if new is NO_HORIZON else new))
+        return rows
 
     def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
         """A row of the journal is so: the tables may not have it."""
@@ -297,7 +336,9 @@ class Layers(Transactions):
             self._put_back(table, where[0], row)
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
-        if table == "cell":
+        if table == "key":
+            self._take_back(where)
+        elif table == "cell":
             self._place(where, old)
         elif table == "past":
             self._set_past(where[0], where[1], old)

@@ -237,7 +237,7 @@ class SqliteStorage(Layers):
         self._db.execute("BEGIN IMMEDIATE")
 
     def _save(self, changes: Iterable[Changed]) -> None:
-        rows = [self._change(change) for change in changes]
+        rows = self._rows(changes)
         committing = False
         if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
             self._hold.check()

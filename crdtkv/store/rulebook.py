@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core.cells import expiry_of
-from crdtkv.core.keys import check_key
+from crdtkv.core.keys import SYSTEM, check_key
 from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
 from crdtkv.errors import CrdtkvError, PatternInvalid, RuleInvalid
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.replica.members import SYSTEM
 from crdtkv.store.results import Migration
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.registry import strategy
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RULES",
     "Rulebook",
+    "check_strategies",
     "known_rules",
     "rule_of",
 ]
@@ -116,7 +116,7 @@ class Rulebook:
         rule = rule_from_plain(plain)
         if rule in self.all():
             return rule
-        _check_strategies(rule)
+        check_strategies(rule)
         if len(known_rules(self._store._replica)) >= MAX_RULES:
             raise RuleInvalid(f"there are {MAX_RULES} rules, the most allowed; remove one before setting {pattern!r}")
         place = Operation("at", ((pattern,), "json", Operation("put", (rule.to_plain(),))))
@@ -222,8 +222,8 @@ def _remake(draft: Draft, key: str, value: Any, spec: str, dry_run: bool) -> Any
     return None if after is ABSENT else after
 
 
-def _check_strategies(rule: Rule) -> None:
-    """Raises UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here."""
+def check_strategies(rule: Rule) -> None:
+    """Raise UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here."""
     # A list at a path is the document's own: its option is none of the strategy list.
     inside = (spec for _, spec in rule.paths if spec.partition("?")[0] != "list")
     for spec in (rule.strategy, *inside):

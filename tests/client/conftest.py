@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 import httpx
@@ -25,8 +26,8 @@ class Loop:
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
-    def run(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+    def begin(self, coroutine: Any) -> Future[Any]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
     def close(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -39,9 +40,21 @@ class Bridge(httpx.BaseTransport):
 
     def __init__(self, app: Any, loop: Loop) -> None:
         self._to, self._loop = httpx.ASGITransport(app), loop
+        self._under_way: set[Future[Any]] = set()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._loop.run(self._answer(request))  # type: ignore[no-any-return]
+        answer = self._loop.begin(self._answer(request))
+        self._under_way.add(answer)
+        try:
+            return answer.result()  # type: ignore[no-any-return]
+        except CancelledError:
+            raise httpx.ReadError("closed meanwhile", request=request) from None
+        finally:
+            self._under_way.discard(answer)
+
+    def close(self) -> None:
+        for answer in list(self._under_way):
+            answer.cancel()
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         sent = httpx.Request(request.method, request.url, headers=request.headers, content=request.read())

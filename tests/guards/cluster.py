@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+import crdtkv
 from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
 from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
@@ -24,7 +25,7 @@ from crdtkv.transport import letters
 from crdtkv.transport.letters import HEAD_SIZE, Keyring, Letter, Seen, Unwelcome, pack, unpack
 from crdtkv.transport.link import Link
 from crdtkv.transport.office import Office
-from tests.colos import refuses
+from tests.colos import Clock, refuses
 from tests.guards.mutation import Line, guards
 
 
@@ -180,21 +181,28 @@ def the_id_of_a_token_is_not_its_secret() -> None:
 
 
 @guards(
-    "Of a replica that is gone, and whose colo is here under a later name, nothing is missed: what it had written and nobody "
-    "knew comes under that name.",
-    Line(session.missing, "if r in here or colo_of(r) not in colos", ""),
-    Line(session.missing, "if r in here or colo_of(r) not in colos", "if r in here"),
+    "Of a replica that is gone nothing is missed, once what it wrote and nobody knew has come under another name.",
+    Line(session.missing, "if not _gone(store._replica, replica)", ""),
+    Line(session._gone, "known = id in state.vector", "known = True"),
+    Line(session._gone, "return not state.pending", "return True"),
+    Line(session._gone, ">= ANEW_MS", ">= 0"),
 )
 def a_session_waits_for_what_can_come() -> None:
-    with nodes("a", "b", "c") as (a, b, c):
-        mine, theirs, far = (node.store("default") for node in (a, b, c))
-        mine.sync(theirs)
-        mine.evict("b")
-        theirs.put("k", 1)
-        seen = Session({DEFAULT_ID: {theirs.id: theirs.vector[theirs.id], far.id: 7}})
-        mine.sync(theirs)
-        assert mine["k"] == 1
-        assert list(missing(seen, mine)) == [far.id]
+    clock = Clock()
+    a, b = (crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "ab")
+    a.sync(b)
+    a.evict("b")
+    b.put("k", 1)
+    seen = Session({"~shop": {b.id: b.vector[b.id]}})
+    a.sync(b)
+    assert a["k"] == 1
+    assert missing(seen, a) and not missing(seen, b)
+    clock.wait(60)
+    a.put("later", 1)
+    assert not missing(seen, a)
+    assert missing(Session({"~shop": {"b~new2": 1}}), a)
+    b._replica.state.pending = [["a put that waits"]]
+    assert missing(seen, b)
 
 
 # letters

@@ -103,7 +103,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
-    *(Line(SqliteStorage._save, "for change in changes]", f"for change in changes if change[0] != '{t}']") for t in _KEPT),
+    *(Line(Layers._rows, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
     Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
     Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
     Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),

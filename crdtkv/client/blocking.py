@@ -268,7 +268,7 @@ class Client(MutableMapping[str, Any]):
         return iter(self._reading().keys(_EVERY_KEY))
 
     def __len__(self) -> int:
-        return len(self._reading().keys(_EVERY_KEY))
+        return self._drive(self._calls.count())
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -137,15 +137,20 @@ def errors_page() -> str:
     ) + "\n"  # fmt: skip
 
 
+_SHARED = ("store", "at", "colo", "output")
+
+
 def commands() -> str:
     """Every command with its arguments and options; those that all take once, at the head."""
     front = typer.main.get_command(app)
-    shared = [p for p in front.params if p.name in ("store", "colo", "output")]
+    shared = [p for p in front.params if p.name in _SHARED]
     parts = ["Before or behind each command:", _table(("option", "what"), [_parameter(p) for p in shared])]
+    before = [p for p in front.params if p.name in ("durability", "cache_mb", "namespace")]
+    parts += ["Before it only:", _table(("option", "what"), [_parameter(p) for p in before])]
     for words, command in _leaves(front, "crdtkv"):
         usage = " ".join([words, *filter(None, map(_place, command.params))])
         parts += [f"### {words}", f"`{usage}`", inspect.cleandoc(command.help or "")]
-        own = [p for p in command.params if p.name not in ("store", "colo", "output")]
+        own = [p for p in command.params if p.name not in _SHARED]
         parts += [_table(("option", "what"), [_parameter(p) for p in own])] if own else []
         shown = inspect.cleandoc((command.epilog or "").split("Example:")[-1])
         parts.append(f"```sh\n{shown}\n```")

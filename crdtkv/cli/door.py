@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from crdtkv.cli.options import Colo, Output, StoreFile
+from crdtkv.cli.options import At, Colo, Output, StoreFile
 
 if TYPE_CHECKING:
     import logging
 
-    from crdtkv import Store
+    from crdtkv import Client, Store
 
 __all__ = [
-    "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "example", "fail", "in_words", "many", "named",
-    "off_store",
-    "on_store", "open_named", "other", "warn",
+    "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "connected", "example", "fail", "in_words", "many",
+    "named", "off_store", "on_store", "open_named", "other", "served", "warn",
 ]  # fmt: skip
 
 WAIT = 2.0
@@ -37,7 +36,7 @@ SETTINGS: dict[str, Any] = {}
 
 Act = Callable[..., None]
 _open_here: list[Path] = []
-_OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("colo", Colo), ("output", Output)]
+_OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("at", At), ("colo", Colo), ("output", Output)]
 
 
 class Command(TyperCommand):
@@ -107,22 +106,24 @@ class Taking(NamedTuple):
 
 
 def on_store(
-    group: typer.Typer, name: str, shown: str, *, makes: bool = False, taking: Taking | None = None
+    group: typer.Typer, name: str, shown: str, *, makes: bool = False, taking: Taking | None = None, here: str = "",
 ) -> Callable[[Act], Act]:
     """A command of `group` whose first two arguments are the open store and where it prints.
 
-    `makes`: a file that is not there yet is made; otherwise that is an error of usage.
+    `makes`: a file that is not there yet is made; otherwise that is an error of usage. `here`: why it
+    is of files only, and not of a colo that is served.
     """
 
     def decorate(act: Act) -> Act:
         def command(ctx: typer.Context, **given: Any) -> None:
-            store, colo, form = (given.pop(option) or (ctx.obj or {}).get(option) for option, _ in _OPTIONS)
+            store, at, colo, form = (given.pop(option) or (ctx.obj or {}).get(option) for option, _ in _OPTIONS)
             from crdtkv.cli.output import Printer
 
             with in_words():
                 if taking is not None:
                     given[taking.name] = taking.read(**{p: given.pop(p) for p, _, _ in taking.parameters})
-                with open_named(store, colo, makes) as kv:
+                url = served(store, at, colo, here)
+                with connected(url) if url is not None else open_named(store, colo, makes) as kv:
                     act(kv, Printer(form), **given)
 
         own = list(inspect.signature(act).parameters.values())[2:]
@@ -169,12 +170,35 @@ def _dress(command: Callable[..., None], act: Act, parameters: list[inspect.Para
     command.__module__ = act.__module__
 
 
+def served(store: Path | None, at: str | None, colo: str | None = None, here: str = "") -> str | None:
+    """The address of the colo that is meant, by --at or CRDTKV_AT; None: a file is. Raises BadParameter."""
+    if store is not None and at is not None:
+        raise typer.BadParameter(f"give a file or an address, not both: {str(store)!r}, {at!r}", param_hint="--at")
+    url = at or (os.environ.get("CRDTKV_AT") if store is None else None)
+    if url is None or (here and at is None):
+        return None
+    if here:
+        raise typer.BadParameter(here, param_hint="--at")
+    if colo is not None:
+        raise typer.BadParameter(f"it is of a new file, and {url!r} is none", param_hint="--colo")
+    return url
+
+
+def connected(url: str, **options: Any) -> "Client":
+    """A client of the colo at that address. CRDTKV_TOKEN is who asks. Raises BadRequest."""
+    import crdtkv
+
+    namespace = SETTINGS.get("namespace", "default")
+    return crdtkv.connect(url, token=os.environ.get("CRDTKV_TOKEN") or None, namespace=namespace, **options)
+
+
 def named(store: Path | None) -> Path:
     """The store's file, as named or by CRDTKV_STORE. Raises BadParameter."""
     path = store or (Path(os.environ["CRDTKV_STORE"]) if os.environ.get("CRDTKV_STORE") else None)
     if path is None:
         raise typer.BadParameter(
-            "no store is named; give its file, as in -s lhr.db, or set CRDTKV_STORE", param_hint="'--store' / '-s'"
+            "no store is named; give its file, as in -s lhr.db, or set CRDTKV_STORE; or a colo's address, by --at",
+            param_hint="'--store' / '-s'"
         )
     return path
 

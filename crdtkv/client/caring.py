@@ -67,7 +67,7 @@ class Caring(Asking):
         try:
             yield from self.talk.ask("DELETE", "conflicts", id)
         except CrdtkvError as error:
-            if error.code != "not-found":
+            if error.code != "key-absent":
                 raise
 
     def _wait(self, steps: Steps[Any]) -> Any:

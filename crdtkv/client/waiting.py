@@ -26,7 +26,7 @@ from crdtkv.client.waited_handles import (
     AsyncRules,
     AsyncSet,
 )
-from crdtkv.errors import StoreClosed
+from crdtkv.errors import CrdtkvError, StoreClosed
 from crdtkv.store.results import Change, Entry
 from crdtkv.store.selection import Selection
 
@@ -229,10 +229,17 @@ class AsyncFeed:
         timeout = self._following.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         asked = False
+        if self._client._http.is_closed:
+            raise StopAsyncIteration
         while (change := self._following.next()) is None:
             left = POLL if deadline is None else deadline - time.monotonic()
-            if (left <= 0 and asked) or self._client._http.is_closed:
+            if left <= 0 and asked:
                 raise StopAsyncIteration
-            await self._client._drive(self._following.look(max(left, 0.0)))
+            try:
+                await self._client._drive(self._following.look(max(left, 0.0)))
+            except CrdtkvError:
+                if self._client._http.is_closed:  # while it waited
+                    raise StopAsyncIteration from None
+                raise
             asked = True
         return change

@@ -22,6 +22,7 @@ from crdtkv.core import values
 from crdtkv.core.rules import Rule, rule_from_plain
 from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid, all_errors
+from crdtkv.http.refusals import all_refusals
 from crdtkv.store.results import UNREAD, Blame, Change, Conflict, Entry, Fate, Migration, Receipt, Revision
 
 __all__ = [
@@ -61,7 +62,7 @@ _ENTRY, _REVISION, _BLAME, _MIGRATION, _CONFLICT = (
     tuple(f.name for f in fields(cls) if not f.name.startswith("_"))
     for cls in (Entry, Revision, Blame, Migration, Conflict)
 )
-_ERRORS = {error.code: error for error in all_errors()}
+_ERRORS: dict[str, type[CrdtkvError]] = {error.code: error for error in (*all_errors(), *all_refusals())}
 _TOLD_BY_ERRORS = ("version", "value")
 
 
@@ -163,10 +164,15 @@ def entry_of(plain: Any) -> Entry:
     return Entry(**{**found, "siblings": tuple(found["siblings"]), "conflicts": tuple(found["conflicts"])})
 
 
-def plain_receipt(receipt: Receipt, *, value: bool = False) -> dict[str, Any]:
-    """key, version, strategy; with its value if that is wanted, which is read for it."""
-    plain = {"key": receipt.key, "version": receipt.version, "strategy": receipt.strategy}
-    return plain | {"value": receipt.value} if value else plain
+def plain_receipt(receipt: Receipt, *, value: bool = False, merged: bool | None = None) -> dict[str, Any]:
+    """key, version, strategy; with its value if that is wanted, which is read for it.
+
+    `merged`, of a write that named its base: whether the key had been written beyond it.
+    """
+    plain: dict[str, Any] = {"key": receipt.key, "version": receipt.version, "strategy": receipt.strategy}
+    if value:
+        plain["value"] = receipt.value
+    return plain if merged is None else plain | {"merged": merged}
 
 
 def receipt_of(plain: Any, read: Callable[[], Any]) -> Receipt:

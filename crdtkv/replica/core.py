@@ -13,7 +13,7 @@ from typing import Any
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_change
+from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_change, key_digest
 from crdtkv.core.state import State
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
@@ -21,7 +21,7 @@ from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.replica.recent import RECENT_RECORDS, Recent
-from crdtkv.storage.base import Storage
+from crdtkv.storage.base import Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
@@ -165,6 +165,14 @@ class Replica:
         gone = _gone(old, cell, by) if old else ()
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
+
+    def begin_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
+        """These cells stand in a key of which nothing was known. As `set_cell` of each, and `set_context`."""
+        self.changed[key] = dict.fromkeys(cells, ())
+        state = self.state
+        state.digest = (state.digest + key_digest(key, cells, context)) % MODULUS
+        self.storage.put_key(key, cells, context, horizon)
+        self.memos.begun(key)
 
     def change_cell(self, key: str, path: bytes, old: Cell, cell: Cell) -> None:
         """`cell` stands where `old` stood. (The past of that is for who calls.)"""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from enum import Enum
+from itertools import islice
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
@@ -43,6 +44,10 @@ MAX_WAITING = 10_000
 
 _SOME_BYTES = 64
 """What a key is in a message, at least."""
+
+
+_AT_ONCE = 1_024
+"""Of so many keys the storage is asked at once whether it knows them."""
 
 
 class Outcome(Enum):
@@ -259,27 +264,26 @@ def _join(replica: Replica, message: CatchUp, before: Vector) -> None:
         sent = {k.key: k for k in keys}
         held = replica.storage.keys("", None)
         keys = [sent.get(key) or KeyCells(key, {}, ()) for key in sorted({*sent, *held})]
-    for theirs in keys:
-        if not _begin_key(replica, theirs, message, before):
-            _join_key(replica, theirs, message, before)
+    left = iter(keys)
+    while some := list(islice(left, _AT_ONCE)):
+        unknown = replica.storage.unknown([theirs.key for theirs in some])
+        for theirs in some:
+            if theirs.key not in unknown or not _begin_key(replica, theirs, message, before):
+                _join_key(replica, theirs, message, before)
 
 
 def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> bool:
-    """Join a key of which nothing is known here, where all that came is new and replaced nothing: most of what comes
-    to a new colo. As `_join_key` does; False where it takes that."""
-    storage, key = replica.storage, theirs.key
-    if any(storage.standing(key)) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
-        return False
+    """Join a key of which nothing is known here, where all that came is new, and replaced nothing unless all is told:
+    most of what comes to a new colo. As `_join_key` does; False where it takes that."""
+    full = message.full
     for _, cell in theirs.cells:
         for (r, n), _, payload, parents, _ in cell:
-            if parents or n <= before.get(r, 0) or (payload is not None and is_sweep(payload)):
+            if n <= before.get(r, 0) or (not full and (parents or (payload is not None and is_sweep(payload)))):
                 return False
-    context = join_contexts({}, before, theirs.context, message.to)
-    for path, cell in theirs.cells:
-        replica.set_cell(key, path, cell)
-    replica.set_context(key, context)
-    if message.full:
-        past.begin_again(storage, key, context)
+    if not theirs.cells:
+        return False
+    cells, context = dict(theirs.cells), join_contexts({}, before, theirs.context, message.to)
+    replica.begin_key(theirs.key, cells, context, past.begun(cells, context) if full else NO_HORIZON)
     return True
 
 

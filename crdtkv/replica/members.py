@@ -40,6 +40,7 @@ __all__ = [
     "heads",
     "is_live_member",
     "is_member",
+    "joined",
     "may_speak",
     "may_write",
     "member_path",
@@ -102,6 +103,15 @@ def _last_of_each_colo(replica: Replica) -> Iterable[str]:
         joined = max(rank(s) for s in cell if is_live(s.payload))
         last[colo_of(id)] = max(last.get(colo_of(id), (joined, id)), (joined, id))
     return (id for _, id in last.values())
+
+
+def joined(replica: Replica, colo: str) -> Stamp | None:
+    """When the member at that colo was made one; None if there is none."""
+    for id in members(replica):
+        if colo_of(id) == colo:
+            cell = replica.storage.cells(MEMBERS)[member_path(id)]
+            return max(s.stamp for s in cell if is_live(s.payload))
+    return None
 
 
 def is_member(replica: Replica, id: str) -> bool:

@@ -131,6 +131,11 @@ class Memos:
         if key in self._kept:
             self._kept[key].changed(path, old, new)
 
+    def begun(self, key: str) -> None:
+        """A key has come of which there was nothing."""
+        self._told.pop(key, None)
+        self._kept.pop(key, None)
+
     def touched(self, key: str) -> None:
         """The context of `key` is another from now on."""
         self._told.pop(key, None)

@@ -32,6 +32,7 @@ __all__ = [
     "also_replaced",
     "begin_again",
     "begin_life",
+    "begun",
     "cells_at",
     "keep",
     "known",
@@ -170,11 +171,15 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
 def begin_again(storage: Storage, key: str, context: Context) -> None:
     """Only versions from `context`, the key's present one, on can be rebuilt: what stood before is of no use."""
     _clear(storage, key)
+    storage.put_horizon(key, begun(storage.cells(key), context))
+
+
+def begun(cells: Cells, context: Context) -> Horizon:
+    """The horizon of a key that has these cells, and of which nothing that was before is known. O(cells)."""
     # What stands from an earlier life (a counter's cancelled shares) is part of every version from now on.
-    dots = {s.dot for cell in storage.cells(key).values() for s in cell}
-    older = merge(dict([dot]) for dot in dots if not covers(context, dot))
+    older = merge(dict([s.dot]) for cell in cells.values() for s in cell if not covers(context, s.dot))
     lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1] if older)
-    storage.put_horizon(key, Horizon(dict(context), lives=lives))
+    return Horizon(dict(context), lives=lives)
 
 
 def _clear(storage: Storage, key: str) -> None:

@@ -57,7 +57,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {"version": _TEXT, "value": _ANY},
     ),
     "Entry": _object(_ENTRY, {"binary": _BINARY}),
-    "Receipt": _object({"key": _TEXT, "version": _VERSION, "strategy": _TEXT}, {"value": _ANY, "binary": _BINARY}),
+    "Receipt": _object(
+        {"key": _TEXT, "version": _VERSION, "strategy": _TEXT},
+        {"value": _ANY, "merged": {"type": "boolean"}, "binary": _BINARY},
+    ),
     "Revision": _object(
         {"version": _VERSION, "stamp": _INTEGER, "replica": _TEXT, "value": _ANY, "known": _FLAG}
     ),

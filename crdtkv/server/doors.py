@@ -32,10 +32,17 @@ def _token(scope: Scope) -> str | None:
 
 
 def session_of(scope: Scope) -> Session | None:
-    """What the client says that it has seen; None if it says nothing. Raises VersionInvalid."""
+    """What the client says that it has seen; None if it says nothing. Raises VersionInvalid.
+
+    Several tokens, with commas between, are of a client that has asked several things at once.
+    """
     for name, value in scope["headers"]:
         if name == _SESSION:
-            return Session.decode(str(value, "latin-1"))
+            first, *more = str(value, "latin-1").split(",")
+            session = Session.decode(first.strip())
+            for token in more:
+                session.join(Session.decode(token.strip()))
+            return session
     return None
 
 

@@ -29,6 +29,7 @@ _VIEWS: dict[bytes, dict[str, _Handler]] = {
     b"history": {"GET": past.history},
     b"diff": {"GET": past.diff},
     b"blame": {"GET": past.blame},
+    b"part": {"POST": past.part},
     b"revert": {"POST": past.revert},
 }
 assert set(_VIEWS) == {word.encode() for word in RESERVED}
@@ -84,7 +85,8 @@ async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: b
     handler = (_VALUE if handlers is None else handlers).get(method)
     if handler is None:
         raise _wrong_method(method, ", ".join(_VALUE if handlers is None else handlers))
-    admit(serving, scope, "read" if method in ("GET", "HEAD") else "write", ask.namespace, ask.key)
+    reads = method in ("GET", "HEAD") or handler is past.part
+    admit(serving, scope, "read" if reads else "write", ask.namespace, ask.key)
     store, session = serving.node.store(ask.namespace), session_of(scope)
     if session is not None:
         await caught_up(serving, store, session)
@@ -109,10 +111,10 @@ async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
 
 def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
     async def handle(serving: Serving, store: Store, ask: Ask) -> Reply:
-        there, receipt = await serving.write(store, asked(ask))
+        wrote = await serving.write(store, asked(ask))
         if ask.returns_value():
-            return await serving.slow(values.receipt_reply, ask, there, receipt)
-        return values.receipt_reply(ask, there, receipt)
+            return await serving.slow(values.receipt_reply, ask, wrote)
+        return values.receipt_reply(ask, wrote)
 
     return handle
 

@@ -94,6 +94,16 @@ _OPERATIONS = {JSON: {
     "example": [{"op": "append", "value": 8}],
 }}  # fmt: skip
 
+_TIME = {"type": ["integer", "null"]}
+_PART = {"type": "object", "required": ["family"], "additionalProperties": False, "properties": {
+    "family": {"type": "string"}, "path": {"type": "string"}, "element": {}, "since": _TIME, "until": _TIME,
+    "binary": {"type": "object"},
+}}  # fmt: skip
+_PART_TOLD = {"status_code": 200, "response_model": None, "responses": {200: {
+    "description": "`value`: null if there is nothing",
+    "content": {JSON: {"schema": {"type": "object"}, "example": {"value": ["red"]}}},
+}}}  # fmt: skip
+
 _add("POST", "/operations", "key_operations", "Operations of its strategy, in one transaction", _receipt(), _BASE,
      _STRATEGY, _MATCH, _NONE_MATCH, _PREFER, content=_OPERATIONS)  # fmt: skip
 _add("GET", "/history", "key_history", "The transactions that touched it", replies(200, "Revisions"), tag="past")
@@ -101,6 +111,8 @@ _add("GET", "/diff", "key_diff", "The JSON patch between two versions", replies(
      parameter("query", "from", "A version; nothing, if it is left out."),
      parameter("query", "to", "A version; now, if it is left out."), tag="past")  # fmt: skip
 _add("GET", "/blame", "key_blame", "Who wrote each part of it", replies(200, "Blames"), tag="past")
+_add("POST", "/part", "key_part", "What stands at a path of it, as a strategy shows it; an element; a stretch of a log",
+     _PART_TOLD, content={JSON: {"schema": _PART, "example": {"family": "set", "path": "/tags"}}})
 _add("POST", "/revert", "revert_key", "Show again what it showed once", _receipt(),
      {**parameter("query", "to", "That version."), "required": True}, _PREFER, tag="past")  # fmt: skip
 _add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH)

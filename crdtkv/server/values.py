@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.values import Blob
@@ -19,10 +19,18 @@ if TYPE_CHECKING:
     from crdtkv.store.results import Entry, Receipt
     from crdtkv.store.transaction import Transaction
 
-__all__ = ["Act", "ask_delete", "ask_patch", "ask_put", "read", "receipt_reply", "said"]
+__all__ = ["Act", "Wrote", "ask_delete", "ask_patch", "ask_put", "merged", "read", "receipt_reply", "said"]
 
-Act = Callable[["Transaction"], "tuple[bool, Receipt]"]
-"""What is done in a transaction: whether the key was there before, and the receipt."""
+class Wrote(NamedTuple):
+    """What a write did. `there`: whether the key was there before; `merged`: had it been written beyond the base."""
+
+    there: bool
+    receipt: Receipt
+    merged: bool | None = None
+
+
+Act = Callable[["Transaction"], Wrote]
+"""What is done in a transaction."""
 
 _JSON: Header = (b"content-type", JSON.encode())
 _KIND = VALUE.encode()
@@ -99,10 +107,11 @@ def ask_put(ask: Ask) -> Act:
     else:
         condition = condition_of(ask)
 
-    def act(t: Transaction) -> tuple[bool, Receipt]:
+    def act(t: Transaction) -> Wrote:
         if condition is not None:
             condition(t)
-        return key in t, t.put(key, value, **given)
+        others = merged(t, key, given.get("base"))
+        return Wrote(key in t, t.put(key, value, **given), others)
 
     return act
 
@@ -135,10 +144,11 @@ def ask_patch(ask: Ask) -> Act:
         raise ValueInvalid(f"the body is {changes!r:.80}; {kind} is {'a list' if kind == JSON_PATCH else 'an object'}")
     base, condition = ask.known("base").get("base"), condition_of(ask)
 
-    def act(t: Transaction) -> tuple[bool, Receipt]:
+    def act(t: Transaction) -> Wrote:
         if condition is not None:
             condition(t)
-        return key in t, t.patch(key, changes, base=base)
+        others = merged(t, key, base)
+        return Wrote(key in t, t.patch(key, changes, base=base), others)
 
     return act
 
@@ -147,20 +157,27 @@ def ask_delete(ask: Ask) -> Act:
     """What a DELETE asks for. Raises BadRequest for what is wrong with it."""
     key, base, condition = ask.key, ask.known("base").get("base"), condition_of(ask)
 
-    def act(t: Transaction) -> tuple[bool, Receipt]:
+    def act(t: Transaction) -> Wrote:
         if condition is not None:
             condition(t)
-        return True, t.delete(key, base=base)
+        others = merged(t, key, base)
+        return Wrote(True, t.delete(key, base=base), others)
 
     return act
 
 
-def receipt_reply(ask: Ask, there: bool, receipt: Receipt) -> Reply:
+def merged(t: Transaction, key: str, base: str | None) -> bool | None:
+    """Whether the key was written beyond `base`, so that others' writes will stand in it; None without a base. O(1)."""
+    return None if base is None else t._replica.storage.context(key) != parse_version(key, base)
+
+
+def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
     """What a write is answered; with its value if the request prefers so, which reads the store."""
+    receipt = wrote.receipt
     version = receipt.version
     headers = [_JSON, (b"etag", etag(version).encode())]
     value = ask.returns_value()
     if value:
         headers.append((b"preference-applied", b"return=representation"))
-    told = bodies.dump(bodies.plain_receipt(receipt, value=value))
-    return Reply(200 if there else 201, headers, told, seen=parse_version(ask.key, version))
+    told = bodies.dump(bodies.plain_receipt(receipt, value=value, merged=wrote.merged))
+    return Reply(200 if wrote.there else 201, headers, told, seen=parse_version(ask.key, version))

@@ -12,7 +12,8 @@ from crdtkv.http.bodies import UNSET, Write, write_of
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.conditions import condition_of
 from crdtkv.server.doors import admit
-from crdtkv.server.values import receipt_reply
+from crdtkv.server.once import once
+from crdtkv.server.values import Wrote, merged, receipt_reply
 from crdtkv.store.handles import JsonHandle
 from crdtkv.strategies import registry
 from crdtkv.strategies.base import Operation
@@ -38,14 +39,13 @@ async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
     asked = [write_of({**common, **each} if isinstance(each, dict) else each, ask.key) for each in plain]
     condition = condition_of(ask)
 
-    def act(t: Transaction) -> tuple[bool, Receipt]:
+    def act(t: Transaction) -> list[Wrote]:
         if condition is not None:
             condition(t)
-        there = ask.key in t
-        return there, [done(t, write) for write in asked][-1]
+        return [_wrote(t, write) for write in asked]
 
-    _, receipt = await serving.write(store, act)
-    return await serving.slow(receipt_reply, ask, True, receipt)
+    wrote = (await serving.write(store, once(ask, act)))[-1]
+    return await serving.slow(receipt_reply, ask, wrote)
 
 
 async def transact(serving: Serving, store: Store, ask: Ask) -> Reply:
@@ -61,21 +61,31 @@ async def transact(serving: Serving, store: Store, ask: Ask) -> Reply:
         for key in keys:
             admit(serving, ask.scope, action, ask.namespace, key)
 
-    def act(t: Transaction) -> list[Receipt]:
+    def act(t: Transaction) -> list[Wrote]:
         for key, version in wanted:
             _check_version(t, key, version)
-        return [done(t, write) for write in asked]
+        return [_wrote(t, write) for write in asked]
 
-    receipts = await serving.write(store, act)
+    wrote = await serving.write(store, once(ask, act))
     value = ask.returns_value()
-    plain = await serving.slow(lambda: [bodies.plain_receipt(each, value=value) for each in receipts])
+    plain = await serving.slow(lambda: [bodies.plain_receipt(w.receipt, value=value, merged=w.merged) for w in wrote])
     contexts = [parse_version(each["key"], each["version"]) for each in plain]
     return json_reply({"receipts": plain}, seen=merge(contexts))
+
+
+def _wrote(t: Transaction, write: Write) -> Wrote:
+    """Of several writes of one key in a transaction each stands on the one before: that is no merging of others'."""
+    others = merged(t, write.key, write.base)
+    return Wrote(True, done(t, write), others)
 
 
 def done(t: Transaction, write: Write) -> Receipt:
     """What one write did. Raises as the store's method of that name."""
     key = write.key
+    if write.family is not None and write.op in ("put", "delete") and write.path is None:
+        args = () if write.value is UNSET else (write.value,)
+        given = _said(write, "family", "base", "strategy")
+        return t.operate(key, write.family, write.op, *args, base=given.get("base"), strategy=given.get("strategy"))
     if write.op == "put" and write.path is None:
         return t.put(key, write.value, **_said(write, "base", "strategy", "ttl", "if_version", "idempotency_key"))
     if write.if_version is not UNSET:

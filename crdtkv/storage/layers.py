@@ -9,19 +9,19 @@ what would be read then.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
-from sortedcontainers import SortedSet
+from sortedcontainers import SortedDict, SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
 from crdtkv.errors import ChecksumFailed, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
-from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.journal import GROWTH, Change
 from crdtkv.storage.keyrows import ABSENT, PLAIN, Held
 from crdtkv.storage.layer import Layer
@@ -42,6 +42,7 @@ _AHEAD = 32
 """Of how many of them what they hold is read at once: the more, the more in vain for who asks for few."""
 
 _UNIT_OF = {
+    "key": "key",
     "cell": "key",
     "context": "key",
     "past": "past",
@@ -128,6 +129,39 @@ class Layers(Transactions):
             self._new.discard(key)
         else:
             self._gone.add(key)
+
+    def unknown(self, keys: Collection[str]) -> set[str]:
+        asked = [key for key in keys if not self._keys.at_hand(key)]
+        found = set(keys) - self._read(partial(self._tables.among, asked))
+        pasts = self._read(partial(self._tables.pasts_among, found))
+        return {key for key in found if not (self._stands(key) or self._has_past(key, pasts))}
+
+    def _stands(self, key: str) -> bool:
+        held = self._keys.peek(key)
+        return held is not None and bool(held.cells or held.context)
+
+    def _has_past(self, key: str, pasts: set[str]) -> bool:
+        old = self._pasts.peek(key)
+        return key in pasts if old is None else bool(old.rows) or old.horizon != NO_HORIZON
+
+    def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
+        self._undo.append(("key", key, None))
+        held = self._keys.begin(key, Held({}, {}))
+        held.changed = {*cells, *(held.changed or ())}
+        for path, cell in cells.items():
+            self._index.change((key, path), (), cell)
+        held.cells, held.context = cells if len(cells) <= SMALL else SortedDict(cells), context
+        self._came_or_went(key, held)
+        if horizon is not NO_HORIZON:
+            self._undo.append(("horizon", key, NO_HORIZON))
+            old = self._pasts.begin(key, Old({}, NO_HORIZON))
+            old.changed, old.horizon = old.changed or set(), horizon
+
+    def _take_back(self, key: str) -> None:
+        """The key is unknown again."""
+        for path in list(self.cells(key)):
+            self._place(key, path, ())
+        self._set_context(key, {})
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         size, most = _PAGE
@@ -257,8 +291,17 @@ class Layers(Transactions):
 
     # changes, as the journal has them
 
+    def _changes(self, before: dict[tuple[str, Any], Any]) -> Iterator[Change]:
+        """What rows are now, or how they have grown: for the journal. `before`: what they were."""
+        for (table, where), old in before.items():
+            if table == "key":
+                cells, context = self.standing(where)
+                yield from [("cell", (where, path), cell) for path, cell in cells.items()]
+                yield "context", (where,), context or None
+            else:
+                yield self._change(table, where, old)
+
     def _change(self, table: str, where: Any, old: Any) -> Change:
-        """What a row is now, or how it has grown: for the journal. `old`: what it was."""
         if table == "cell":
             return table, where, self.cells(where[0]).get(where[1])
         if table == "past":
@@ -288,7 +331,9 @@ class Layers(Transactions):
             self._put_back(table, where[0], row)
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
-        if table == "cell":
+        if table == "key":
+            self._take_back(where)
+        elif table == "cell":
             self._place(where[0], where[1], old)
         elif table == "past":
             self._set_past(where[0], where[1], old)

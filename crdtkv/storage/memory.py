@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from sortedcontainers import SortedSet
+from sortedcontainers import SortedDict, SortedSet
 
 from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
-from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.transactions import Transactions
 
 __all__ = ["MemoryStorage"]
@@ -63,6 +63,21 @@ class MemoryStorage(Transactions):
         elif key in self._cells:
             del self._cells[key]
             self._keys.remove(key)
+
+    def unknown(self, keys: Collection[str]) -> set[str]:
+        known = (self._cells, self._contexts, self._past, self._horizons)
+        return {key for key in keys if not any(key in rows for rows in known)}
+
+    def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
+        self._undo.append(("key", key, None))
+        for path, cell in cells.items():
+            self._index.change((key, path), (), cell)
+        self._cells[key] = cells if len(cells) <= SMALL else SortedDict(cells)
+        self._keys.add(key)
+        if context:
+            self._contexts[key] = context
+        if horizon is not NO_HORIZON:
+            self._horizons[key] = horizon
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
@@ -142,6 +157,11 @@ class MemoryStorage(Transactions):
             self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
         elif table == "past":
             self._set_past(where[0], where[1], old)
+        elif table == "key":
+            for path, cell in dict(self._cells[where]).items():
+                self._place(where, path, cell, ())
+            self._contexts.pop(where, None)
+            self._horizons.pop(where, None)
         else:
             rows = self._kept[table]
             if old == _NOTHING[table]:

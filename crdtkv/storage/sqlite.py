@@ -235,7 +235,7 @@ class SqliteStorage(Layers):
         self._db.execute("BEGIN IMMEDIATE")
 
     def _save(self, before: dict[tuple[str, Any], Any]) -> None:
-        changes = [self._change(table, where, old) for (table, where), old in before.items()]
+        changes = list(self._changes(before))
         committing = False
         if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
             self._hold.check()

@@ -13,6 +13,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from random import Random
 
 from crdtkv.core.wire import Record
@@ -21,7 +22,10 @@ from crdtkv.gossip.machine import Gossip, PeerStatus
 from crdtkv.gossip.settings import Send, Settings
 from crdtkv.store.store import Store
 
-__all__ = ["Act", "Actor", "now_ms"]
+__all__ = ["MAX_TOGETHER", "Act", "Actor", "now_ms"]
+
+MAX_TOGETHER = 1_000
+"""Messages of one peer that share a commit: who reads or writes waits no longer than for so many."""
 
 _log = logging.getLogger("crdtkv")
 
@@ -32,6 +36,16 @@ Act = Callable[[Gossip, int, Random], list[Send]]
 def now_ms() -> int:
     """The clock that machines go by."""
     return int(time.monotonic() * 1000)
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """What the machine is to be asked; of messages: whose, and which."""
+
+    act: Act
+    future: asyncio.Future[list[Send]]
+    peer: str = ""
+    came: list[bytes] = field(default_factory=list)
 
 
 class Actor:
@@ -52,7 +66,7 @@ class Actor:
         self._machine = Gossip(store._replica, store._rule_of, store.namespace, settings)
         self._loop = asyncio.get_running_loop()
         self._pool, self._dice, self._post, self._moved = pool, dice, post, moved
-        self._waiting: list[tuple[Act, asyncio.Future[list[Send]]]] = []
+        self._waiting: list[_Turn] = []
         self._worker: asyncio.Task[None] | None = None
         self._fresh: list[Send] = []
         self._closed = False
@@ -69,15 +83,26 @@ class Actor:
         if self._closed:
             future.set_result([])
             return future
-        self._waiting.append((act, future))
+        self._waiting.append(_Turn(act, future))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         return future
 
-    def take(self, peer: str, data: bytes) -> asyncio.Future[list[Send]]:
-        """A message came."""
+    def take(self, peer: str, came: list[bytes]) -> asyncio.Future[list[Send]]:
+        """Messages came. Where more of that peer wait already, they go with these, and so do the answers: records
+        share a commit then.
+        """
         self.active_ms = now_ms()
-        return self.ask(lambda machine, now, dice: machine.on_message(peer, data, now, dice))
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and last.peer == peer and len(last.came) < MAX_TOGETHER:
+            last.came += came
+            answered = self._loop.create_future()
+            answered.set_result([])
+            return answered
+        future = self.ask(lambda machine, now, dice: machine.on_messages(peer, came, now, dice))
+        if self._waiting:
+            self._waiting[-1].peer, self._waiting[-1].came = peer, came
+        return future
 
     def close(self) -> None:
         """It is asked nothing any more. Idempotent."""
@@ -91,6 +116,14 @@ class Actor:
             machine = self._machine
             return machine.status(), machine.suspects(), machine.joining, dict(machine.counts)
 
+    def compact(self) -> None:
+        """The store forgets what is deleted everywhere. In a thread."""
+        try:
+            if not self._closed:
+                self.store.compact()
+        except CrdtkvError as error:
+            _log.warning("namespace %s: %s", self.id, error)
+
     # in the event loop
 
     async def _work(self) -> None:
@@ -100,9 +133,9 @@ class Actor:
                 moved = await self._loop.run_in_executor(self._pool, self._run, taken)
             except RuntimeError:  # the pool is shut down
                 moved = False
-            for _, future in taken:
-                if not future.done():
-                    future.set_result([])
+            for turn in taken:
+                if not turn.future.done():
+                    turn.future.set_result([])
             if moved:
                 self._moved(self)
         self._worker = None
@@ -120,13 +153,13 @@ class Actor:
 
     # in threads
 
-    def _run(self, taken: list[tuple[Act, asyncio.Future[list[Send]]]]) -> bool:
+    def _run(self, taken: list[_Turn]) -> bool:
         """Whether something was absorbed. Each is told as soon as it is done."""
         before = self._total()
-        for act, future in taken:
-            sends = self._one(act)
+        for turn in taken:
+            sends = self._one(turn.act)
             if sends:
-                self._loop.call_soon_threadsafe(self._say, future, sends)
+                self._loop.call_soon_threadsafe(self._say, turn.future, sends)
         return self._total() != before
 
     def _one(self, act: Act) -> list[Send]:

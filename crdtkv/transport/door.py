@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from crdtkv.transport.letters import HEAD_SIZE, Unwelcome, Why
+from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Unwelcome, Why
 from crdtkv.transport.office import Deliver, Office
 from crdtkv.transport.wire import aside
 
@@ -60,10 +60,11 @@ class Door:
             payload = await body.rest(HEAD_SIZE, head.packed)
             letter = await aside(head.plain, partial(office.read, head, payload))
         except Unwelcome as error:
-            office.refuse(error)
             if error.why is Why.stale and head is not None:
                 await _say(send, 409, office.reply(head))  # our life, so that the next one is for it
-            else:
+            if head is None or head.to != NOBODY:  # who asks for our life was not refused
+                office.refuse(error)
+            if error.why is not Why.stale:
                 await _say(send, _STATUS[error.why], str(error).encode())
             return
         except asyncio.IncompleteReadError:

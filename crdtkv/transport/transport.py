@@ -32,8 +32,8 @@ from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
 
 __all__ = [
-    "ANSWER_S", "CONNECT_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S", "THREADS", "TICK_S",
-    "Transport",
+    "ANSWER_S", "COMPACT_S", "CONNECT_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S",
+    "THREADS", "TICK_S", "Transport",
 ]  # fmt: skip
 
 PEERS = "peer/"
@@ -48,6 +48,9 @@ IDLE_TICKS = 10
 CONNECT_S = 3.0
 SILENT_S = 5.0
 """A connection on which nothing came for so long is given up."""
+
+COMPACT_S = 30.0
+"""Some three steps of the purge floor."""
 
 MAX_PEERS = 1_024
 PULLS = 3
@@ -64,18 +67,21 @@ class Transport:
     """Carries the messages of `node`'s namespaces. Its methods are for one event loop, `start` to `stop`.
 
     `door` is an ASGI application, to be served at `/gossip/v1`. `url`: where others reach it; "": nobody
-    is told. `join`: URLs of others. `secrets`: of the cluster, the first is used, all are taken.
+    is told. `join`: URLs of others. `secrets`: of the cluster, the first is used, all are taken. `tls`: whose
+    certificates others must show. `source`: the address of this machine that it speaks from; "": any.
+    `compact_s`: how often each store is compacted; None: never.
     """
 
     def __init__(
         self, node: Node, *, url: str = "", join: Iterable[str] = (), secrets: Sequence[bytes] = (),
-        tls: SSLContext | None = None, dice: Random | None = None, settings: Settings | None = None,
+        tls: SSLContext | None = None, source: str = "", compact_s: float | None = COMPACT_S,
+        dice: Random | None = None, settings: Settings | None = None,
     ) -> None:  # fmt: skip
         self.node = node
         self.office = Office(node.colo, secrets, url)
         self.door = Door(self.office, self._deliver)
         self._join = tuple(dict.fromkeys(join))
-        self._tls = tls
+        self._tls, self._source, self._compact_s = tls, source, compact_s
         self._dice = dice or SystemRandom()
         self._settings = settings
         self._actors: dict[str, Actor] = {}
@@ -91,7 +97,8 @@ class Transport:
 
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True)
+        source = (self._source, 0) if self._source else None
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
         self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         self.node.waiting.pull = self._pull
@@ -103,6 +110,8 @@ class Transport:
         for url in self._join:
             self._spawn(self._scout(url))
         self._spawn(self._tick())
+        if self._compact_s is not None:
+            self._spawn(self._compact(self._compact_s))
 
     async def stop(self, seconds: float = 2.0) -> None:
         """Peers are told, what is queued is sent as far as `seconds` go, and nothing is taken any more. Idempotent."""
@@ -259,15 +268,18 @@ class Transport:
             self._post_later(id, future)
 
     def _hand(self, letter: Letter) -> list[tuple[str, asyncio.Future[list[Send]]]]:
-        """Each message goes to its namespace's machine."""
+        """What is for each namespace goes to its machine."""
         self._meet(letter.colo, [letter.url])
-        asked = []
+        came: dict[str, list[bytes]] = {}
         for id, data in letter.messages:
+            came.setdefault(id, []).append(data)
+        asked = []
+        for id, messages in came.items():
             actor = self._actors.get(id)
             if actor is None or self._stopping:
-                self.office.dropped["namespace not here"] += 1
+                self.office.dropped["namespace not here"] += len(messages)
             else:
-                asked.append((id, actor.take(letter.colo, data)))
+                asked.append((id, actor.take(letter.colo, messages)))
         return asked
 
     def _post(self, id: str, sends: Iterable[Send]) -> None:
@@ -305,6 +317,13 @@ class Transport:
                 idle = now_ms() - actor.active_ms > IDLE_MS
                 if not actor.busy and (not idle or (count + i) % IDLE_TICKS == 0):
                     self._ask(actor, _tick)
+
+    async def _compact(self, each_s: float) -> None:
+        """What is deleted everywhere is forgotten, one store at a time."""
+        while True:
+            await asyncio.sleep(each_s * (0.5 + self._dice.random()))
+            for actor in list(self._actors.values()):
+                await self._in_thread(actor.compact)
 
     async def _in_thread(self, act: Callable[[], _T]) -> _T:
         return await self._loop.run_in_executor(self._pool, act)

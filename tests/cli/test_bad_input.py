@@ -56,8 +56,9 @@ BAD = {
         (["list", "[1]", "--strategy", "set"], REFUSED, "list"),
     ],
     "get": [
-        (["nobody"], REFUSED, "no 'nobody'"), (["doc", "--at", "x"], REFUSED, "version 'x'"),
-        (["doc", "--at", "~x"], USAGE, "~1"), (["doc", "set", "--at", "~0"], USAGE, "one KEY"), ([], USAGE, "KEY"),
+        (["nobody"], REFUSED, "no 'nobody'"), (["doc", "--as-of", "x"], REFUSED, "version 'x'"),
+        (["doc", "--as-of", "~x"], USAGE, "~1"), (["doc", "set", "--as-of", "~0"], USAGE, "one KEY"),
+        ([], USAGE, "KEY"),
     ],
     "delete": [(["doc", "--base", "x"], REFUSED, "version"), (["doc", "set", "--if-version", "x"], USAGE, "one KEY"),
                (["doc", "--if-version", "x"], REFUSED, "read it again")],

@@ -48,14 +48,20 @@ class _Pipe:
 
 
 class Proxy:
-    """`behind`: colo -> the port it listens on; `pids`: colo -> its process, now."""
+    """`behind`: colo -> the port it listens on; `pids`: colo -> its process, now.
 
-    def __init__(self, behind: Mapping[str, int], pids: Callable[[], Mapping[str, int]]) -> None:
+    `who`: in its place, the colo that an address (host, port) is of, where all are one process.
+    """
+
+    def __init__(
+        self, behind: Mapping[str, int], pids: Callable[[], Mapping[str, int]] = dict,
+        who: Callable[[str, int], str | None] | None = None,
+    ) -> None:  # fmt: skip
         self.behind = dict(behind)
         self.ports: dict[str, int] = {}
         self.bytes: Counter[Link] = Counter()
         self.swallowed: Counter[Link] = Counter()
-        self._pids = pids
+        self._who = who or (lambda host, port: socket_owner(port, pids()))
         self._cut: set[Link] = set()
         self._refused: set[Link] = set()
         self._late: dict[Link, float] = {}
@@ -129,8 +135,8 @@ class Proxy:
         pipe = _Pipe("?", dst)
         pipe.writers.append(writer)
         try:
-            port = writer.get_extra_info("peername")[1]
-            pipe.src = await asyncio.to_thread(socket_owner, port, self._pids()) or "?"
+            host, port = writer.get_extra_info("peername")[:2]
+            pipe.src = await asyncio.to_thread(self._who, host, port) or "?"
             if (pipe.src, dst) in self._refused:
                 return
             there, to = await asyncio.open_connection("127.0.0.1", self.behind[dst])

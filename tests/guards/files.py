@@ -102,7 +102,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
-    *(Line(SqliteStorage._save, "in before.items()]", f"in before.items() if table != '{t}']") for t in _KEPT),
+    *(Line(Layers._changes, "in before.items():", f"in [c for c in before.items() if c[0][0] != '{t}']:") for t in _KEPT),
     Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
     Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
     Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),

@@ -185,7 +185,7 @@ def a_version_of_a_new_life_shows_nothing_that_was_purged_before_it() -> None:
 
 @guards(
     "or it is a full join, the history begins again",
-    Setting(past, "begin_again", nothing),
+    Line(exchange._begin_key, "past.begun(cells, context) if full else NO_HORIZON", "NO_HORIZON"),
 )
 def who_joined_knows_nothing_of_before() -> None:
     """c has the last value, and what it replaced is not known there."""

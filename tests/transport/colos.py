@@ -17,8 +17,9 @@ from crdtkv.gossip.settings import Settings
 from crdtkv.node.node import Node
 from crdtkv.store.store import Store
 from crdtkv.transport.transport import Transport
+from tests.cluster.proxy import Proxy, free_port
 
-__all__ = ["Colo", "colos", "eventually", "same"]
+__all__ = ["SECRET", "Colo", "apart", "colos", "eventually", "same"]
 
 PATIENCE_S = 30.0
 SECRET = (b"correct horse battery staple",)
@@ -33,28 +34,32 @@ class Colo:
     ) -> None:  # fmt: skip
         self.name, self.folder, self.secrets, self.settings = name, folder, secrets, settings
         self.seed = seed
-        self._port = 0
+        self.port = 0
+        self.source = self.front = ""
+        self.running = False
 
-    async def start(self, join: Iterable[str] = (), url: str | None = None) -> Colo:
+    async def start(self, join: Iterable[str] = ()) -> Colo:
         """It listens where it did before, and joins."""
         self.node = Node(self.folder, colo=self.name)
         listening = socket.socket()
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", self._port))
-        self._port = listening.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
+        listening.bind(("127.0.0.1", self.port))
+        self.port = listening.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
         self.transport = Transport(
-            self.node, url=self.url if url is None else url, join=join, secrets=self.secrets,
-            dice=Random(f"{self.name}{self.seed}"), settings=self.settings,
+            self.node, url=self.front or self.url, join=join, secrets=self.secrets,
+            dice=Random(f"{self.name}{self.seed}"), settings=self.settings, source=self.source, compact_s=None,
         )  # fmt: skip
         config = uvicorn.Config(self.transport.door, lifespan="off", log_level="error", ws="none")
         self._server = uvicorn.Server(config)
         self._server.capture_signals = _no_signals  # type: ignore[method-assign, assignment]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         await self.transport.start()
+        self.running = True
         return self
 
     async def stop(self) -> None:
+        self.running = False
         await self.transport.stop()
         self._server.should_exit = True
         self._server.force_exit = True
@@ -77,16 +82,35 @@ class _no_signals:
 async def colos(*names: str, **options: Any) -> AsyncIterator[list[Colo]]:
     """Each joins through the first; all are met when this begins."""
     made = [Colo(name, **options) for name in names]
-    started = []
     try:
         for colo in made:
-            await colo.start(join=[made[0].url] if started else [])
-            started.append(colo)
+            await colo.start(join=[made[0].url] if colo is not made[0] else [])
         await eventually(lambda: same(made, "~system", len(made)), "they did not meet")
         await eventually(lambda: same(made, "default", len(made)), "they did not meet")
         yield made
     finally:
-        await asyncio.gather(*(colo.stop() for colo in started))
+        await asyncio.gather(*(colo.stop() for colo in made if colo.running))
+
+
+@asynccontextmanager
+async def apart(*names: str, **options: Any) -> AsyncIterator[tuple[list[Colo], Proxy]]:
+    """As `colos`, but all that they say to each other goes through the proxy."""
+    made = [Colo(name, **options) for name in names]
+    for i, colo in enumerate(made):
+        colo.source, colo.port = f"127.0.0.{i + 2}", free_port()
+    of = {colo.source: colo.name for colo in made}
+    proxy = Proxy({colo.name: colo.port for colo in made}, who=lambda host, port: of.get(host))
+    await proxy.start()
+    try:
+        for colo in made:
+            colo.front = f"http://127.0.0.1:{proxy.ports[colo.name]}"
+            await colo.start(join=[made[0].front] if colo is not made[0] else [])
+        await eventually(lambda: same(made, "~system", len(made)), "they did not meet")
+        await eventually(lambda: same(made, "default", len(made)), "they did not meet")
+        yield made, proxy
+    finally:
+        await proxy.stop()
+        await asyncio.gather(*(colo.stop() for colo in made if colo.running))
 
 
 async def eventually(holds: Callable[[], Any], words: str = "it never came about") -> None:

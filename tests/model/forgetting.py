@@ -55,7 +55,7 @@ def _dead_leaf(cells, tree, old, p):
         return not live(sibs)
     if root == "list":
         if p[1][0] == "a":
-            return _order_goes(cells, p) and _settled(old, root)
+            return _order_goes(cells, p) and (not live(sibs) or _settled(old, root))
         return leaf_value("mv", sibs) is None and _order_old(old, p)
     return leaf_value(root, sibs) is None
 
@@ -84,7 +84,7 @@ def _dead_json(cells, tree, old):
         if not old[p]:
             continue
         if p[-1][0] == "a":
-            goes = _order_goes(cells, p) and _settled(old)
+            goes = _order_goes(cells, p) and (not live(cells[p]) or _settled(old))
         elif p[-1][0] in "cs" and len(p) > 1:
             goes = not live(cells[p])
         else:

@@ -95,7 +95,7 @@ def _in_order(keys: Iterator[KeyCells]) -> Iterator[KeyCells]:
 def laid_over(earlier: KeyCells, later: KeyCells) -> KeyCells:
     """A key as it was sent, and what has changed of it since: below a cell sent again, what was not is gone."""
     roots = roots_of(path for path, _ in later.cells)
-    cells = {p: c for p, c in earlier.cells if not any(p == root or is_below(p, root) for root in roots)}
+    cells = {p: c for p, c in earlier.cells if not any(is_below(p, root) for root in roots)}
     cells.update(later.cells)
     return KeyCells(later.key, later.context, tuple(sorted(cells.items())))
 

@@ -133,7 +133,7 @@ class Meeting:
         given, now_ms = self._desk.settings, self._desk.now_ms
         wait = given.greet_ms
         if peer.heard_ms is None or now_ms - peer.heard_ms > given.answer_ms:  # it may be gone
-            wait = min(wait << min(peer.greets, 16) - 1, given.greet_most_ms)
+            wait = min(wait << min(max(peer.greets - 1, 0), 16), given.greet_most_ms)
         return now_ms - peer.greeted_ms >= wait
 
     def on_hello(self, peer: Peer, frame: Frame, hello: Hello) -> None:

@@ -71,12 +71,12 @@ class Pulling:
         if t.finish is None and not desk.exchanges(peer, frame):
             self.drop(peer)
             return
-        if page.full != t.full:
-            if t.begun:  # what was sent so far starts from what is no more
-                self._again(peer, t, full=True)
-                return
+        if t.begun and (page.full, frame.sender) != (t.full, t.sender):
+            self._again(peer, t, full=page.full)  # what was sent so far starts from what is no more
+            return
+        if page.full and not t.full:
             t.full, t.since = True, {}
-        t.begun, t.times = True, 1
+        t.begun, t.times, t.sender = True, 1, frame.sender
         t.began = t.began or dict(page.began)
         t.take(page.keys)
         if t.staged > desk.settings.max_staged:

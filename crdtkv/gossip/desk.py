@@ -111,7 +111,7 @@ class Desk:
         data = encode(Frame(self.name, state.namespace, state.id, message), self.version)
         kind = type(message).__name__.lower()
         self.counts[f"sent {kind}"] += 1
-        self.counts[f"sent {kind} bytes"] += len(data)
+        self.counts["sent bytes"] += len(data)
         self._outbox.append(Send(peer.name, data))
 
     def taken(self) -> list[Send]:

@@ -21,7 +21,7 @@ from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import life, members
 from crdtkv.replica.core import Replica
 
-__all__ = ["Meeting", "Step", "check_lives", "first_to_join", "step"]
+__all__ = ["Meeting", "Step", "check_lives", "comes_in", "first_to_join", "step"]
 
 
 class Step(Enum):
@@ -42,11 +42,9 @@ def step(replica: Replica, theirs: Portrait) -> Step:
         return Step.renew
     if theirs.copied:
         return Step.wait
-    if mine.namespace != theirs.namespace:
-        return Step.join if first_to_join(mine, theirs) else Step.wait
-    if members.yields(mine, theirs):
+    if comes_in(mine, theirs):
         return Step.join
-    if members.yields(theirs, mine):
+    if comes_in(theirs, mine):
         return Step.wait
     if not accepts(mine.view, theirs.view) and not accepts(theirs.view, mine.view):
         return Step.fork
@@ -80,8 +78,17 @@ def first_to_join(one: Portrait, other: Portrait) -> bool:
     """Of two namespaces that become one, whether it is `one` that joins: the copy that has gone on by itself does,
     else the one with fewer writes. Both find the same."""
     behind = life.is_behind(one, other), life.is_behind(other, one)
-    if behind[0] != behind[1]:
-        return behind[0]
+    return behind[0] if behind[0] != behind[1] else _is_less(one, other)
+
+
+def comes_in(one: Portrait, other: Portrait) -> bool:
+    """Whether it is `one` that joins, or comes back, through the other. Never both of two."""
+    if one.namespace != other.namespace:
+        return first_to_join(one, other)
+    return members.yields(one, other) and (not members.yields(other, one) or _is_less(one, other))
+
+
+def _is_less(one: Portrait, other: Portrait) -> bool:
     return (sum(one.vector.values()), one.id) < (sum(other.vector.values()), other.id)
 
 
@@ -182,11 +189,13 @@ class Meeting:
             self._pulling.pull(peer, tell=True)
 
     def _fork(self, peer: Peer, theirs: Portrait) -> None:
-        """Neither yields: that is remembered. But who has come back meanwhile has answered as who it was: if another of
-        its colo is counted here, it has to say once more that it still is."""
+        """Neither yields: that is remembered. But one whose successor is known here may be about to be that one: it has
+        to say once more that it is who it was."""
         peer.refused = True
-        seat = {m for m in members.members(self._desk.replica) if colo_of(m) == colo_of(theirs.id)}
-        if not seat - {theirs.id} or peer.doubted == theirs.id:
+        vector = self._desk.replica.state.vector
+        seated = any(colo_of(m) == colo_of(theirs.id) for m in members.members(self._desk.replica))
+        known = any(covers(vector, joined) for _, joined in theirs.view.ancestry[:1])
+        if not (seated and known) or peer.doubted == theirs.id:
             members.remember_fork(self._desk.replica, theirs)
         peer.doubted = theirs.id
 
@@ -255,8 +264,7 @@ class Meeting:
             self.greet_again(peer)  # an old one, or one for who we were before
             return
         check_lives(mine, theirs)
-        moves = first_to_join(theirs, mine) if theirs.namespace != mine.namespace else members.yields(theirs, mine)
-        if peer.welcomed != join.number and not moves and not join.copy:
+        if peer.welcomed != join.number and not join.copy and not comes_in(theirs, mine):
             self.greet_again(peer)
             return
         if self._joining is not None:

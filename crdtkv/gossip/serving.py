@@ -1,4 +1,4 @@
-"""Catch-ups, given: records where few are lacking and at hand, else cells, page by page.
+"""What a peer lacks, given: records where they are at hand, catch-ups for the rest.
 
 Law of this room: who asks says from where on; nothing is kept of it but what would be found again.
 """

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
+from crdtkv.gossip import Gossip
 from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID
@@ -19,7 +20,7 @@ from crdtkv.node.session import Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
 from crdtkv.store import syncing
 from tests.colos import refuses
-from tests.guards.mutation import Line, guards
+from tests.guards.mutation import Both, Line, guards
 
 
 @contextmanager
@@ -95,7 +96,10 @@ def a_name_stands_for_the_same_at_every_colo() -> None:
 
 @guards(
     "a store of one is never mixed with one of another",
-    Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+    Both(
+        Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+        Line(Gossip.on_message, "if frame.name != desk.name:", "if False:"),
+    ),
 )
 def stores_of_two_namespaces_are_not_mixed() -> None:
     with nodes("a", "b") as (a, b):

@@ -22,7 +22,7 @@ from crdtkv.core import envelope, keys, paths, positions, rules, values, version
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.gossip import Settings
 from crdtkv.node import naming
-from crdtkv.replica import core, exchange, inbox, memos, past, purge, recent
+from crdtkv.replica import core, inbox, memos, past, purge, recent
 from crdtkv.store import group, idempotency, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
@@ -85,7 +85,8 @@ def limits_table() -> str:
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {Settings().max_records} transactions gets "
-                 f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
+                 f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
+                 f"together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),
         ("message", f"{envelope.MAX_MESSAGE >> 30} GiB"),
@@ -138,15 +139,20 @@ def errors_page() -> str:
     ) + "\n"  # fmt: skip
 
 
+_SHARED = ("store", "at", "colo", "output")
+
+
 def commands() -> str:
     """Every command with its arguments and options; those that all take once, at the head."""
     front = typer.main.get_command(app)
-    shared = [p for p in front.params if p.name in ("store", "colo", "output")]
+    shared = [p for p in front.params if p.name in _SHARED]
     parts = ["Before or behind each command:", _table(("option", "what"), [_parameter(p) for p in shared])]
+    before = [p for p in front.params if p.name in ("durability", "cache_mb", "namespace")]
+    parts += ["Before it only:", _table(("option", "what"), [_parameter(p) for p in before])]
     for words, command in _leaves(front, "crdtkv"):
         usage = " ".join([words, *filter(None, map(_place, command.params))])
         parts += [f"### {words}", f"`{usage}`", inspect.cleandoc(command.help or "")]
-        own = [p for p in command.params if p.name not in ("store", "colo", "output")]
+        own = [p for p in command.params if p.name not in _SHARED]
         parts += [_table(("option", "what"), [_parameter(p) for p in own])] if own else []
         shown = inspect.cleandoc((command.epilog or "").split("Example:")[-1])
         parts.append(f"```sh\n{shown}\n```")

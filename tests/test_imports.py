@@ -46,7 +46,8 @@ MAY_IMPORT = {
     "demo": {"", "errors", "demo"},  # the demo is a user: the public API only
     "bulk": STORE | {"bulk"},
     "trial": STRATEGIES | {"trial"},
-    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "client", "cli"},
+    "maelstrom": STORE | {"gossip", "maelstrom"},
+    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "maelstrom", "client", "cli"},
 }
 
 PURE = ("core", "strategies", "gossip")

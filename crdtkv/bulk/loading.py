@@ -7,8 +7,9 @@ already writes nothing. So to import again, or from an earlier line on, does no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crdtkv.bulk.items import Item
 from crdtkv.bulk.sources import Found
@@ -16,16 +17,31 @@ from crdtkv.core import values
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, Refused, StoreClosed
 
 if TYPE_CHECKING:
-    from crdtkv.store.operations import Operations
-    from crdtkv.store.results import Entry
-    from crdtkv.store.store import Store
+    from crdtkv.store.results import Entry, Receipt
 
-__all__ = ["BATCH", "BATCH_BYTES", "Loaded", "load"]
+__all__ = ["BATCH", "BATCH_BYTES", "Into", "Loaded", "Putting", "load"]
 
 BATCH = 256
 BATCH_BYTES = 4 << 20
 _NO_LINE_IS_TO_BLAME = (StoreClosed, NotAMember, ClockAhead)
 """No write at all would be taken."""
+
+
+class Putting(Protocol):
+    """A transaction of what is loaded into."""
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Entry | None]:
+        """How several keys read."""
+
+    def put(self, key: str, value: Any, *, strategy: str | None = None, ttl: float | None = None) -> Receipt:
+        """A key is put."""
+
+
+class Into(Protocol):
+    """What is loaded into: a store, or a client of one."""
+
+    def transaction(self) -> AbstractContextManager[Putting]:
+        """All or nothing."""
 
 
 @dataclass
@@ -45,7 +61,7 @@ class Loaded:
 
 class _Loading:
     def __init__(
-        self, store: Store, clock: Callable[[], float], absent_only: bool, problem: Callable[[int, str], None]
+        self, store: Into, clock: Callable[[], float], absent_only: bool, problem: Callable[[int, str], None]
     ) -> None:
         self.store, self.clock, self.absent_only, self.problem = store, clock, absent_only, problem
         self.done = Loaded()
@@ -54,7 +70,9 @@ class _Loading:
         """All of it; halved where something is refused, until the line is found that was."""
         try:
             with self.store.transaction() as t:
-                outcomes = [self.put(t, f.item) for f in found if f.item is not None]
+                items = [f.item for f in found if f.item is not None]
+                there = t.get_many([item.key for item in items])
+                outcomes = [self.put(t, item, there[item.key]) for item in items]
         except (BadRequest, Refused) as error:
             if isinstance(error, _NO_LINE_IS_TO_BLAME):
                 raise
@@ -71,12 +89,11 @@ class _Loading:
             self.done.metadata += f.item is not None and f.item.metadata is not None
             self.done.unknown.update(f.item.unknown if f.item is not None else ())
 
-    def put(self, t: Operations, item: Item) -> str:
+    def put(self, t: Putting, item: Item, entry: Entry | None) -> str:
         """Which count it belongs to."""
         ttl = None if item.expires is None else item.expires - self.clock()
         if ttl is not None and ttl <= 0:
             return "expired"
-        entry = t.get(item.key)
         if entry is not None and self.absent_only:
             return "kept"
         if entry is not None and values.equal(entry.value, item.value) and _same_date(entry, item):
@@ -93,7 +110,7 @@ def _same_date(entry: Entry, item: Item) -> bool:
 
 
 def load(
-    store: Store, found: Iterable[Found], clock: Callable[[], float], *, start: int = 1, absent_only: bool = False,
+    store: Into, found: Iterable[Found], clock: Callable[[], float], *, start: int = 1, absent_only: bool = False,
     problem: Callable[[int, str], None], advance: Callable[[Loaded, int], Any],
 ) -> Loaded:  # fmt: skip
     """Import what a source gives, from line `start` on; what became of it.
@@ -104,6 +121,7 @@ def load(
     """
     loading = _Loading(store, clock, absent_only, problem)
     batch: list[Found] = []
+    keys: set[str] = set()
     size = before = 0
 
     def flush() -> None:
@@ -112,6 +130,7 @@ def load(
             loading.done.line = batch[-1].line
             advance(loading.done, batch[-1].read)
         batch.clear()
+        keys.clear()
 
     try:
         for f in found:
@@ -122,6 +141,9 @@ def load(
                 loading.done.bad += 1
                 problem(f.line, f.problem)
                 continue
+            if f.item.key in keys:  # what is put in a transaction of a client cannot be read in it
+                flush()
+            keys.add(f.item.key)
             batch.append(f)
             if len(batch) >= BATCH or size >= BATCH_BYTES:
                 flush()

@@ -8,7 +8,7 @@ import typer
 from crdtkv.cli.door import fail, many, on_store
 
 if TYPE_CHECKING:
-    from crdtkv import Store
+    from crdtkv import KeyValue, Store
     from crdtkv.cli.output import Printer
 
 __all__ = ["add_to"]
@@ -16,13 +16,14 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "check", "crdtkv check")(_check)
+    on_store(app, "check", "crdtkv check", reads=True)(_check)
     on_store(app, "compact", "crdtkv compact")(_compact)
-    on_store(app, "backup", "crdtkv backup lhr-monday.db")(_backup)
-    on_store(app, "stats", "crdtkv stats -o json")(_stats)
+    elsewhere = "a colo makes its copies itself: POST /v1/backup"
+    on_store(app, "backup", "crdtkv backup lhr-monday.db", here=elsewhere)(_backup)
+    on_store(app, "stats", "crdtkv stats -o json", reads=True)(_stats)
 
 
-def _check(kv: "Store", out: "Printer") -> None:
+def _check(kv: "KeyValue", out: "Printer") -> None:
     """Verify every invariant and the digest.
 
     Leaves with 1 if one does not hold.
@@ -43,7 +44,7 @@ def _check(kv: "Store", out: "Printer") -> None:
         )
 
 
-def _compact(kv: "Store", out: "Printer") -> None:
+def _compact(kv: "KeyValue", out: "Printer") -> None:
     """Drop what is deleted everywhere, and old history.
 
     Raw: how many cells and replaced values went.
@@ -72,14 +73,14 @@ def _backup(
     out.say(f"{many(len(kv), 'key')} in {file}")
 
 
-def _purged_to(kv: "Store") -> int | None:
+def _purged_to(kv: "KeyValue") -> int | None:
     """Milliseconds since 1970 up to which deleted cells are gone; None if none is."""
     from crdtkv.core.clocks import stamp_ms
 
     return stamp_ms(kv.floor) or None
 
 
-def _stats(kv: "Store", out: "Printer") -> None:
+def _stats(kv: "KeyValue", out: "Printer") -> None:
     """What there is, and who is who."""
     from collections import Counter
 

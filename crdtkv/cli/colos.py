@@ -8,11 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crdtkv.cli.door import Command, Group, example, fail, in_words, named, on_store, open_named, warn
-from crdtkv.cli.options import Form, Output, Prefix, StoreFile
+from crdtkv.cli.door import (
+    Command,
+    Group,
+    connected,
+    example,
+    fail,
+    in_words,
+    named,
+    on_store,
+    open_named,
+    served,
+    warn,
+)
+from crdtkv.cli.options import At, Form, Output, StoreFile
 
 if TYPE_CHECKING:
-    from crdtkv import Change, Store
+    from crdtkv import Change, KeyValue, Store
     from crdtkv.cli.output import Printer
 
 __all__ = ["add_to"]
@@ -20,16 +32,19 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "sync", "crdtkv sync sin.db gru.db -s lhr.db", makes=True)(_sync)
+    on_store(
+        app, "sync", "crdtkv sync sin.db gru.db -s lhr.db", makes=True,
+        here="sync is of files; colos that are served exchange by themselves",
+    )(_sync)  # fmt: skip
     group = typer.Typer(
         cls=Group, epilog=example("crdtkv members list"), help="Who belongs to the namespace; alone it lists them."
     )  # fmt: skip
-    on_store(group, "list", "crdtkv members list")(_members)
+    on_store(group, "list", "crdtkv members list", reads=True)(_members)
     on_store(group, "leave", "crdtkv members leave")(_leave)
     on_store(group, "evict", "crdtkv members evict sin")(_evict)
     on_store(group, "resolve", "crdtkv members resolve LINK")(_resolve)
     app.add_typer(group, name="members")
-    app.command("watch", cls=Command, epilog=example("crdtkv watch --prefix cart/ -o ndjson"))(_watch)
+    app.command("watch", cls=Command, epilog=example("crdtkv watch cart/ -o ndjson"))(_watch)
 
 
 def _sync(
@@ -60,7 +75,7 @@ def _sync(
         raise fail("; ".join(dict.fromkeys(wrong)), "see: crdtkv members list, and chapter 12 of docs/guide.md")
 
 
-def _members(kv: "Store", out: "Printer") -> None:
+def _members(kv: "KeyValue", out: "Printer") -> None:
     """The members, as they are known here.
 
     And on stderr the membership conflicts that stand, each with the links that `resolve` takes.
@@ -72,7 +87,7 @@ def _members(kv: "Store", out: "Printer") -> None:
         warn(f"a conflict stands: {' against '.join(fork)}")
 
 
-def _leave(kv: "Store", out: "Printer") -> None:
+def _leave(kv: "KeyValue", out: "Printer") -> None:
     """Retire this colo from the namespace.
 
     It stays readable and writes no more. Sync it once more, so that the others have all that it wrote.
@@ -82,7 +97,7 @@ def _leave(kv: "Store", out: "Printer") -> None:
 
 
 def _evict(
-    kv: "Store", out: "Printer",
+    kv: "KeyValue", out: "Printer",
     lost: Annotated[str, typer.Argument(metavar="COLO", show_default=False, help="The colo that is lost for ever.")],
 ) -> None:  # fmt: skip
     """Take a colo out that is lost for ever.
@@ -93,7 +108,7 @@ def _evict(
 
 
 def _resolve(
-    kv: "Store", out: "Printer",
+    kv: "KeyValue", out: "Printer",
     link: Annotated[str, typer.Argument(metavar="LINK", show_default=False, help="The one that holds.")],
 ) -> None:  # fmt: skip
     """Decide a membership conflict.
@@ -105,19 +120,21 @@ def _resolve(
 
 
 def _watch(
-    ctx: typer.Context, prefix: Prefix = "",
+    ctx: typer.Context,
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", show_default=False, help="Keys that begin so.")] = "",
     since: Annotated[str | None, typer.Option("--since", metavar="CURSOR", help="Go on where a watch ended.")] = None,
     timeout: Annotated[
         float | None, typer.Option("--timeout", metavar="SECONDS", min=0, help="End after so long without a change.")
     ] = None,
     every: Annotated[float, typer.Option("--every", metavar="SECONDS", min=0.05, help="How often to look.")] = 0.5,
-    store: StoreFile = None, output: Output = None,
+    store: StoreFile = None, at: At = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Follow the changes of keys, until Ctrl-C.
 
-    The file is open only while it looks for them, so that other commands can write meanwhile.
+    A file is open only while it looks for them, so that other commands can write meanwhile; a colo tells them at once.
     """
-    path, form = store or (ctx.obj or {}).get("store"), output or (ctx.obj or {}).get("output")
+    given = ctx.obj or {}
+    path, form = store or given.get("store"), output or given.get("output")
     from crdtkv.cli.output import Printer
 
     if form is Form.json:
@@ -125,7 +142,9 @@ def _watch(
             "a watch has no end, so it prints no array; use ndjson", param_hint="'--output' / '-o'"
         )
     with in_words():
-        _Watch(path, prefix, since, timeout, every, Printer(form)).run()
+        url = served(path, at or given.get("at"))
+        watch = _Watch(path, prefix, since, timeout, every, Printer(form))
+        watch.run() if url is None else watch.at(url)
 
 
 class _Watch:
@@ -153,6 +172,20 @@ class _Watch:
             print()
         if self.cursor is not None:
             warn(f"go on with --since {self.cursor}")
+
+    def at(self, url: str) -> None:
+        """The same of a colo, which tells of each change when it comes."""
+        try:
+            with connected(url) as kv:
+                feed = kv.watch(self.prefix, since=self.cursor, timeout=self.timeout)
+                self.cursor = feed.cursor
+                for change in feed:
+                    self._tell(change)
+                    self.cursor = change.cursor
+                self.cursor = feed.cursor
+        except KeyboardInterrupt:
+            print()
+        warn(f"go on with --since {self.cursor}")
 
     def _look(self) -> bool:
         """Whether there was something to tell."""

@@ -10,7 +10,7 @@ from crdtkv.cli.door import Group, example, fail, many, on_store, warn
 from crdtkv.cli.options import Key, Prefix
 
 if TYPE_CHECKING:
-    from crdtkv import Conflict, Store
+    from crdtkv import Conflict, KeyValue
     from crdtkv.cli.output import Printer
 
 __all__ = ["add_to"]
@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
         cls=Group, epilog=example("crdtkv conflicts list"),
         help="Writes that lost; alone it lists them.",
     )  # fmt: skip
-    on_store(inbox, "list", "crdtkv conflicts list --prefix cart/")(_conflicts)
+    on_store(inbox, "list", "crdtkv conflicts list --prefix cart/", reads=True)(_conflicts)
     on_store(inbox, "restore", "crdtkv conflicts restore ID")(_restore)
     on_store(inbox, "dismiss", "crdtkv conflicts dismiss ID\ncrdtkv conflicts dismiss --all")(_dismiss)
     app.add_typer(inbox, name="conflicts")
@@ -39,8 +39,8 @@ def add_to(app: typer.Typer) -> None:
         cls=Group, epilog=example("crdtkv rules set 'cart/*' json --path /tags=set"),
         help="How new keys are made; alone it lists the rules.",
     )  # fmt: skip
-    on_store(rules, "list", "crdtkv rules list")(_rules)
-    on_store(rules, "of", "crdtkv rules of cart/7")(_rule_of)
+    on_store(rules, "list", "crdtkv rules list", reads=True)(_rules)
+    on_store(rules, "of", "crdtkv rules of cart/7", reads=True)(_rule_of)
     on_store(
         rules, "set", "crdtkv rules set 'vote/*' 'set?wins=remove'\ncrdtkv rules set 'cart/*' json --path /tags=set",
         makes=True,
@@ -50,14 +50,14 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(rules, name="rules")
 
 
-def _conflicts(kv: "Store", out: "Printer", prefix: Prefix = "") -> None:
+def _conflicts(kv: "KeyValue", out: "Printer", prefix: Prefix = "") -> None:
     """The lost writes, oldest first."""
     names = ("id", "key", "path", "reason", "value", "winner", "replica", "stamp")
     rows = ({name: getattr(conflict, name) for name in names} for conflict in kv.conflicts(prefix))
     out.rows(names[:6], rows, names, empty="no conflicts")
 
 
-def _restore(kv: "Store", out: "Printer", ids: _Ids) -> None:
+def _restore(kv: "KeyValue", out: "Printer", ids: _Ids) -> None:
     """Write lost values again.
 
     As new writes, which have seen what beat them.
@@ -68,7 +68,8 @@ def _restore(kv: "Store", out: "Printer", ids: _Ids) -> None:
 
 
 def _dismiss(
-    kv: "Store", out: "Printer", ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Which.")] = None,
+    kv: "KeyValue", out: "Printer",
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Which.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that there are.")] = False, prefix: Prefix = "",
 ) -> None:  # fmt: skip
     """Take lost writes out of the inbox."""
@@ -80,7 +81,7 @@ def _dismiss(
     out.say(f"dismissed {len(picked)}")
 
 
-def _picked(kv: "Store", ids: list[str]) -> "list[Conflict]":
+def _picked(kv: "KeyValue", ids: list[str]) -> "list[Conflict]":
     """The conflicts of those ids; none is touched if one is not there."""
     there = {conflict.id: conflict for conflict in kv.conflicts()}
     missing = [id for id in ids if id not in there]
@@ -89,14 +90,14 @@ def _picked(kv: "Store", ids: list[str]) -> "list[Conflict]":
     return [there[id] for id in dict.fromkeys(ids)]
 
 
-def _rules(kv: "Store", out: "Printer") -> None:
+def _rules(kv: "KeyValue", out: "Printer") -> None:
     """The rules, by pattern."""
     names = ("pattern", "strategy", "paths", "ttl", "keep_cells", "keep_hours", "require_base")
     rows = (rule.to_plain() for rule in kv.rules.all())
     out.rows(names, rows, names, empty="no rules: keys are made under json")
 
 
-def _rule_of(kv: "Store", out: "Printer", key: Key) -> None:
+def _rule_of(kv: "KeyValue", out: "Printer", key: Key) -> None:
     """The rule that holds for a key when it is made.
 
     Raw: its strategy.
@@ -105,7 +106,7 @@ def _rule_of(kv: "Store", out: "Printer", key: Key) -> None:
 
 
 def _set_rule(
-    kv: "Store", out: "Printer", pattern: _Pattern,
+    kv: "KeyValue", out: "Printer", pattern: _Pattern,
     strategy: Annotated[
         str,
         typer.Argument(
@@ -144,14 +145,14 @@ def _paths(words: list[str]) -> dict[str, Any]:
     return found
 
 
-def _remove_rule(kv: "Store", out: "Printer", pattern: _Pattern) -> None:
+def _remove_rule(kv: "KeyValue", out: "Printer", pattern: _Pattern) -> None:
     """Take a rule away; keys keep what they are."""
     kv.rules.remove(pattern)
     out.say(f"removed the rule of {pattern!r}")
 
 
 def _migrate(
-    kv: "Store", out: "Printer",
+    kv: "KeyValue", out: "Printer",
     pattern: _Pattern,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would do, and do nothing.")] = False,
 ) -> None:  # fmt: skip

@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from crdtkv.cli.options import Colo, Output, StoreFile
+from crdtkv.cli.options import At, Colo, Output, StoreFile
 
 if TYPE_CHECKING:
     import logging
 
-    from crdtkv import Store
+    from crdtkv import Client, Store
 
 __all__ = [
-    "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "example", "fail", "in_words", "many", "named",
-    "off_store",
-    "on_store", "open_named", "other", "warn",
+    "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "connected", "example", "fail", "in_words", "many",
+    "named", "off_store", "on_store", "open_named", "other", "served", "warn",
 ]  # fmt: skip
 
 WAIT = 2.0
@@ -37,7 +36,7 @@ SETTINGS: dict[str, Any] = {}
 
 Act = Callable[..., None]
 _open_here: list[Path] = []
-_OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("colo", Colo), ("output", Output)]
+_OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("at", At), ("colo", Colo), ("output", Output)]
 
 
 class Command(TyperCommand):
@@ -107,22 +106,26 @@ class Taking(NamedTuple):
 
 
 def on_store(
-    group: typer.Typer, name: str, shown: str, *, makes: bool = False, taking: Taking | None = None
-) -> Callable[[Act], Act]:
+    group: typer.Typer, name: str, shown: str, *, makes: bool = False, taking: Taking | None = None, here: str = "",
+    reads: bool = False,
+) -> Callable[[Act], Act]:  # fmt: skip
     """A command of `group` whose first two arguments are the open store and where it prints.
 
-    `makes`: a file that is not there yet is made; otherwise that is an error of usage.
+    `makes`: a file that is not there yet is made; otherwise that is an error of usage. `here`: why it
+    is of files only, and not of a colo that is served. `reads`: it writes nothing, so a file that may not be
+    written will do.
     """
 
     def decorate(act: Act) -> Act:
         def command(ctx: typer.Context, **given: Any) -> None:
-            store, colo, form = (given.pop(option) or (ctx.obj or {}).get(option) for option, _ in _OPTIONS)
+            store, at, colo, form = (given.pop(option) or (ctx.obj or {}).get(option) for option, _ in _OPTIONS)
             from crdtkv.cli.output import Printer
 
             with in_words():
                 if taking is not None:
                     given[taking.name] = taking.read(**{p: given.pop(p) for p, _, _ in taking.parameters})
-                with open_named(store, colo, makes) as kv:
+                url = served(store, at, colo, here)
+                with connected(url) if url is not None else open_named(store, colo, makes, reads) as kv:
                     act(kv, Printer(form), **given)
 
         own = list(inspect.signature(act).parameters.values())[2:]
@@ -169,19 +172,45 @@ def _dress(command: Callable[..., None], act: Act, parameters: list[inspect.Para
     command.__module__ = act.__module__
 
 
+def served(store: Path | None, at: str | None, colo: str | None = None, here: str = "") -> str | None:
+    """The address of the colo that is meant, by --at or CRDTKV_AT; None: a file is. Raises BadParameter."""
+    if store is not None and at is not None:
+        raise typer.BadParameter(f"give a file or an address, not both: {str(store)!r}, {at!r}", param_hint="--at")
+    url = at or (os.environ.get("CRDTKV_AT") if store is None else None)
+    if url is None or (here and at is None):
+        return None
+    if here:
+        raise typer.BadParameter(here, param_hint="--at")
+    if colo is not None:
+        raise typer.BadParameter(f"it is of a new file, and {url!r} is none", param_hint="--colo")
+    return url
+
+
+def connected(url: str, **options: Any) -> "Client":
+    """A client of the colo at that address. CRDTKV_TOKEN is who asks. Raises BadRequest."""
+    import crdtkv
+
+    namespace = SETTINGS.get("namespace", "default")
+    return crdtkv.connect(url, token=os.environ.get("CRDTKV_TOKEN") or None, namespace=namespace, **options)
+
+
 def named(store: Path | None) -> Path:
     """The store's file, as named or by CRDTKV_STORE. Raises BadParameter."""
     path = store or (Path(os.environ["CRDTKV_STORE"]) if os.environ.get("CRDTKV_STORE") else None)
     if path is None:
         raise typer.BadParameter(
-            "no store is named; give its file, as in -s lhr.db, or set CRDTKV_STORE", param_hint="'--store' / '-s'"
+            "no store is named; give its file, as in -s lhr.db, or set CRDTKV_STORE; or a colo's address, by --at",
+            param_hint="'--store' / '-s'"
         )
     return path
 
 
 @contextmanager
-def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "Iterator[Store]":
-    """The store in that file, open; closed at the end."""
+def open_named(
+    store: Path | None, colo: str | None, makes: bool = False, reads: bool = False
+) -> "Iterator[Store]":
+    """The store in that file, open; closed at the end. `reads`: of one that may not be written, a copy of it."""
+    from crdtkv.cli.unwritable import copied, is_writable
     from crdtkv.store.opening import is_colo
 
     path = other(named(store))
@@ -197,6 +226,11 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
             f"a new file has the name of its colo (1 to 32 of a-z, 0-9, '-'), and {path.stem!r} is none; "
             "give it one by --colo NAME", param_hint="'--store' / '-s'",
         )  # fmt: skip
+    if reads and there and not is_writable(path):
+        warn(f"{str(path)!r} may not be written here; what is read is a copy of it, as it is now")
+        with copied(path) as copy, _opened(copy, colo, quiet=True) as kv:
+            yield kv
+        return
     with _opened(path, colo or (None if there else path.stem)) as kv:
         if not there:
             warn(f"there was no store {str(path)!r}; it is made, a new colo {kv.colo!r}")
@@ -214,12 +248,12 @@ def other(path: Path) -> Path:
     return path
 
 
-def _opened(path: Path, colo: str | None) -> "Store":
+def _opened(path: Path, colo: str | None, quiet: bool = False) -> "Store":
     """The store; waited for a little, since the command before this one may be about to let go of it."""
     import crdtkv
     from crdtkv.errors import StoreLocked
 
-    _hear()
+    _hear(quiet)
     deadline = time.monotonic() + WAIT
     while True:
         try:
@@ -230,13 +264,14 @@ def _opened(path: Path, colo: str | None) -> "Store":
             time.sleep(0.02)
 
 
-def _hear() -> None:
+def _hear(quiet: bool) -> None:
     """What the store has to say to whoever runs it is a note, as all that a command has to say beside its answer."""
     import logging
 
     log = logging.getLogger("crdtkv")
     if not log.handlers:
         log.addHandler(_noting())
+    log.disabled = quiet
 
 
 def _noting() -> "logging.Handler":

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from crdtkv.cli import care, colos, deciding, moving, reading, trying, writing
+from crdtkv.cli import care, cluster, colos, deciding, moving, reading, served, serving, trying, writing
 from crdtkv.cli.door import SETTINGS, Command, example, in_words
-from crdtkv.cli.options import Colo, Durability, Output, StoreFile
+from crdtkv.cli.options import At, Colo, Durability, Output, StoreFile
 
 __all__ = ["app", "main"]
 
@@ -35,6 +35,7 @@ def _version(wanted: bool) -> None:
 def _options(
     ctx: typer.Context,
     store: StoreFile = None,
+    at: At = None,
     colo: Colo = None,
     output: Output = None,
     durability: Annotated[
@@ -52,7 +53,7 @@ def _options(
         str | None,
         typer.Option(
             "--namespace", metavar="NAME", envvar="CRDTKV_NAMESPACE",
-            help="Stores of different ones do not sync; else default.",
+            help="At a colo: whose keys; of files, those of different ones do not sync. Else default.",
         ),
     ] = None,
     version: Annotated[
@@ -62,10 +63,10 @@ def _options(
     given = {"durability": durability and durability.value, "cache_mb": cache_mb, "namespace": namespace}
     SETTINGS.clear()
     SETTINGS.update({name: value for name, value in given.items() if value is not None})
-    ctx.obj = {"store": store, "colo": colo, "output": output}
+    ctx.obj = {"store": store, "at": at, "colo": colo, "output": output}
 
 
-for room in (writing, reading, deciding, trying, colos, care, moving):
+for room in (writing, reading, deciding, trying, colos, care, moving, serving, served, cluster):
     room.add_to(app)
 
 

@@ -18,7 +18,7 @@ from crdtkv.cli.options import Prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from crdtkv import Store
+    from crdtkv import KeyValue
     from crdtkv.bulk.loading import Loaded
     from crdtkv.bulk.sources import Found
     from crdtkv.cli.output import Printer
@@ -46,7 +46,7 @@ _MAX_TOLD = 20
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "export", "crdtkv export keys.ndjson\ncrdtkv export --sqlite keys.sqlite")(_export)
+    on_store(app, "export", "crdtkv export keys.ndjson\ncrdtkv export --sqlite keys.sqlite", reads=True)(_export)
     on_store(
         app, "import", "crdtkv import keys.ndjson\ncrdtkv import app.sqlite --table users --prefix user/", makes=True,
         taking=Taking("file", (("file", _File, inspect.Parameter.empty),), _there),
@@ -62,7 +62,7 @@ def _there(file: Path) -> Path:
 
 
 def _export(
-    kv: "Store", out: "Printer",
+    kv: "KeyValue", out: "Printer",
     file: Annotated[Path | None, typer.Argument(metavar="FILE", show_default=False, help="Else stdout.")] = None,
     form: _Format = None, prefix: Prefix = "",
     start: Annotated[str | None, typer.Option("--start", metavar="KEY", help="From this key on.")] = None,
@@ -109,7 +109,7 @@ def _export(
 class _Counted:
     """The items of a store in key order, page by page."""
 
-    def __init__(self, kv: "Store", prefix: str, start: str | None, workers: bool, advance: Any) -> None:
+    def __init__(self, kv: "KeyValue", prefix: str, start: str | None, workers: bool, advance: Any) -> None:
         self.kv, self.prefix, self.start, self.workers, self.advance = kv, prefix, start, workers, advance
         self.count = 0
 
@@ -152,7 +152,7 @@ def _by_name(file: Path) -> Format:
 
 
 def _import(
-    kv: "Store", out: "Printer",
+    kv: "KeyValue", out: "Printer",
     file: Any, form: _Format = None,
     prefix: Annotated[
         str, typer.Option("--prefix", metavar="TEXT", show_default=False, help="Put before each key.")

@@ -9,7 +9,7 @@ import typer
 from crdtkv.cli.complete import complete_key, complete_strategy
 
 __all__ = [
-    "At", "Base", "Colo", "ContentType", "Durability", "Form", "IfVersion", "Key", "Keys", "Output", "Patch",
+    "AsOf", "At", "Base", "Colo", "ContentType", "Durability", "Form", "IfVersion", "Key", "Keys", "Output", "Patch",
     "Pointer", "Prefix", "Source", "StoreFile", "StrategySpec", "Text", "Value", "Values",
 ]  # fmt: skip
 
@@ -38,6 +38,12 @@ StoreFile = Annotated[
         metavar="FILE",
         dir_okay=False,
         help="The store's file; else the variable CRDTKV_STORE names it.",
+    ),
+]
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="URL", help="Instead of a file, a colo that is served there; else the variable CRDTKV_AT says."
     ),
 ]
 Colo = Annotated[
@@ -74,9 +80,9 @@ ContentType = Annotated[
     str | None, typer.Option("--type", metavar="TYPE", help="Keep the bytes, under this content type.")
 ]
 Text = Annotated[bool, typer.Option("--text", help="It is text as it stands, also where it looks like JSON.")]
-At = Annotated[
+AsOf = Annotated[
     str | None,
-    typer.Option("--at", metavar="VERSION", help="As it read at that version; ~1: before the last write, ~2: ..."),
+    typer.Option("--as-of", metavar="VERSION", help="As it read at that version; ~1: before the last write, ~2: ..."),
 ]
 Base = Annotated[
     str | None,

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crdtkv.cli.door import fail, on_store, warn
-from crdtkv.cli.options import At, Form, Key, Keys
+from crdtkv.cli.options import AsOf, Form, Key, Keys
 
 if TYPE_CHECKING:
-    from crdtkv import Entry, Store
+    from crdtkv import Entry, KeyValue
     from crdtkv.cli.output import Printer
 
 __all__ = ["add_to", "entry_row"]
@@ -19,11 +19,12 @@ _PAGE = 256
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "get", "crdtkv get todo\ncrdtkv get todo --at ~1 -o table")(_get)
-    on_store(app, "scan", "crdtkv scan cart/ --limit 20\ncrdtkv scan --glob 'cart/*/items' -o ndjson")(_scan)
-    on_store(app, "history", "crdtkv history todo")(_history)
-    on_store(app, "diff", "crdtkv diff todo ~2 ~1")(_diff)
-    on_store(app, "blame", "crdtkv blame todo")(_blame)
+    on_store(app, "get", "crdtkv get todo\ncrdtkv get todo --as-of ~1 -o table", reads=True)(_get)
+    scan = "crdtkv scan cart/ --limit 20\ncrdtkv scan --glob 'cart/*/items' -o ndjson"
+    on_store(app, "scan", scan, reads=True)(_scan)
+    on_store(app, "history", "crdtkv history todo", reads=True)(_history)
+    on_store(app, "diff", "crdtkv diff todo ~2 ~1", reads=True)(_diff)
+    on_store(app, "blame", "crdtkv blame todo", reads=True)(_blame)
 
 
 def entry_row(entry: "Entry") -> dict[str, Any]:
@@ -35,7 +36,7 @@ def entry_row(entry: "Entry") -> dict[str, Any]:
     }
 
 
-def _get(kv: "Store", out: "Printer", keys: Keys, at: At = None) -> None:
+def _get(kv: "KeyValue", out: "Printer", keys: Keys, as_of: AsOf = None) -> None:
     """Print the value of a key, or of several.
 
     Text as it is, else JSON. With -o table or -o json: all that is known of the key, its version too.
@@ -43,9 +44,9 @@ def _get(kv: "Store", out: "Printer", keys: Keys, at: At = None) -> None:
     from crdtkv.cli.words import version_of
     from crdtkv.core.values import Blob
 
-    if at is not None and len(keys) > 1:
+    if as_of is not None and len(keys) > 1:
         raise typer.BadParameter("a version is of one key; name one KEY with it", param_hint="KEY...")
-    found = {keys[0]: kv.get(keys[0], at=version_of(kv, keys[0], at))} if at else kv.get_many(keys)
+    found = {keys[0]: kv.get(keys[0], at=version_of(kv, keys[0], as_of))} if as_of else kv.get_many(keys)
     entries = [entry for entry in found.values() if entry is not None]
     if out.form in (None, Form.raw):
         if out.terminal and any(isinstance(entry.value, Blob) for entry in entries):
@@ -59,12 +60,12 @@ def _get(kv: "Store", out: "Printer", keys: Keys, at: At = None) -> None:
         out.rows(["key", "strategy", "version", "value"], map(entry_row, entries))
     missing = [key for key, entry in found.items() if entry is None]
     if missing:
-        then = f" at {at}" if at else ""
+        then = f" at {as_of}" if as_of else ""
         raise fail(f"there is no {', '.join(map(repr, missing))}{then}", "see what there is: crdtkv scan")
 
 
 def _scan(
-    kv: "Store", out: "Printer",
+    kv: "KeyValue", out: "Printer",
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", show_default=False, help="Keys that begin so.")] = "",
     glob: Annotated[str | None, typer.Option("--glob", metavar="PATTERN", help="As in 'cart/*/items'.")] = None,
     regex: Annotated[str | None, typer.Option("--regex", metavar="PATTERN", help="A regular expression (RE2).")] = None,
@@ -99,7 +100,7 @@ def _scan(
         warn(f"there are more; go on with --cursor {more[0]}")
 
 
-def _history(kv: "Store", out: "Printer", key: Key) -> None:
+def _history(kv: "KeyValue", out: "Printer", key: Key) -> None:
     """The writes of a key, oldest first.
 
     As far back as they are kept here: by default 64 of a cell, for 24 hours.
@@ -115,7 +116,7 @@ def _history(kv: "Store", out: "Printer", key: Key) -> None:
 
 
 def _diff(
-    kv: "Store", out: "Printer", key: Key,
+    kv: "KeyValue", out: "Printer", key: Key,
     a: Annotated[
         str | None,
         typer.Argument(metavar="FROM", show_default=False, help="A version; else what was before the last write."),
@@ -135,7 +136,7 @@ def _diff(
     out.rows(["op", "path", "value"], rows, ["op", "path", "value"], empty="no difference")
 
 
-def _blame(kv: "Store", out: "Printer", key: Key) -> None:
+def _blame(kv: "KeyValue", out: "Printer", key: Key) -> None:
     """Who wrote each part of what a key shows, last."""
     names = ("path", "replica", "stamp", "value")
     rows = [{name: getattr(part, name) for name in names} for part in kv.blame(key)]

@@ -1,4 +1,4 @@
-"""Commands about strategies: which there are, and whether one keeps the laws."""
+"""Commands to try what there is: strategies and their laws, and a node for Maelstrom."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from crdtkv.cli.complete import complete_strategy
-from crdtkv.cli.door import Group, example, fail, off_store
+from crdtkv.cli.door import Command, Group, example, fail, in_words, off_store
 
 if TYPE_CHECKING:
     from crdtkv.cli.output import Printer
@@ -42,6 +42,7 @@ def add_to(app: typer.Typer) -> None:
     off_store(group, "show", "crdtkv strategies show set")(_show)
     off_store(group, "test", "crdtkv strategies test counter\ncrdtkv strategies test first --load first.py")(_test)
     app.add_typer(group, name="strategies")
+    app.command("maelstrom", cls=Command, epilog=example("crdtkv maelstrom --workload g-set"))(_maelstrom)
 
 
 def _list(out: "Printer", load: _Load = None) -> None:
@@ -96,6 +97,25 @@ def _test(
     broken = [verdict for verdict in verdicts if not verdict.kept]
     if broken:
         raise fail(f"{name} breaks {len(broken)} of {len(verdicts)} laws", f"see it again: --seed {seed} -n {worlds}")
+
+
+def _maelstrom(
+    workload: Annotated[
+        str | None,
+        typer.Option("--workload", "-w", metavar="NAME", help="What a read means; else what was written says so."),
+    ] = None,
+) -> None:
+    """Be a node of Maelstrom: JSON lines on standard input and output.
+
+    A store in memory and the gossip between colos, for echo, unique-ids, broadcast, g-set, g-counter and pn-counter.
+    """
+    from crdtkv.maelstrom import running
+    from crdtkv.maelstrom.workloads import WORKLOADS
+
+    if workload not in (None, *WORKLOADS):
+        raise typer.BadParameter(f"no workload {workload!r}; there are {', '.join(WORKLOADS)}")
+    with in_words():
+        running.run(workload)
 
 
 def _run(files: list[Path] | None) -> None:

@@ -16,7 +16,7 @@ from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
 
 if TYPE_CHECKING:
-    from crdtkv import Store
+    from crdtkv import KeyValue
 
 __all__ = ["one_value", "read_all", "several_values", "version_of"]
 
@@ -57,7 +57,7 @@ def read_all(file: Path | None) -> bytes:
     return found
 
 
-def version_of(kv: "Store", key: str, words: str | None) -> str | None:
+def version_of(kv: "KeyValue", key: str, words: str | None) -> str | None:
     """A version as it was printed, or `~n`: as it was before the last n writes. No version begins with '~'."""
     if words is None or words[:1] != "~":
         return words

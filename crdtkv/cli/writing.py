@@ -24,7 +24,7 @@ from crdtkv.cli.options import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
-    from crdtkv import Receipt, Store
+    from crdtkv import KeyValue, Receipt
     from crdtkv.cli.output import Printer
 
 __all__ = ["add_to"]
@@ -82,7 +82,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def _put(
-    kv: "Store", out: "Printer", key: Key, value: Any,
+    kv: "KeyValue", out: "Printer", key: Key, value: Any,
     base: Base = None, strategy: StrategySpec = None,
     ttl: Annotated[float | None, typer.Option("--ttl", metavar="SECONDS", help="It is gone after this long.")] = None,
     if_version: IfVersion = None,
@@ -104,7 +104,7 @@ def _put(
 
 
 def _delete(
-    kv: "Store", out: "Printer", keys: Keys, base: Base = None,
+    kv: "KeyValue", out: "Printer", keys: Keys, base: Base = None,
     if_version: IfVersion = None,
 ) -> None:  # fmt: skip
     """Delete keys, as far as you have seen them.
@@ -128,7 +128,7 @@ def _delete(
 
 
 def _expire(
-    kv: "Store", out: "Printer", key: Key,
+    kv: "KeyValue", out: "Printer", key: Key,
     after: Annotated[
         str, typer.Argument(metavar="SECONDS", show_default=False, help="It is gone after so long; 'never': it stays.")
     ],
@@ -157,7 +157,7 @@ def _seconds(words: str) -> float | None:
         raise typer.BadParameter(f"{words!r} is no number of seconds, nor 'never'", param_hint="SECONDS") from None
 
 
-def _patch(kv: "Store", out: "Printer", key: Key, patch: Any, base: Base = None) -> None:
+def _patch(kv: "KeyValue", out: "Printer", key: Key, patch: Any, base: Base = None) -> None:
     """Change a document by a patch.
 
     A list is a JSON patch (RFC 6902), an object a merge patch (RFC 7396).
@@ -167,19 +167,19 @@ def _patch(kv: "Store", out: "Printer", key: Key, patch: Any, base: Base = None)
     _wrote(out, kv.patch(key, patch, base=version_of(kv, key, base)))
 
 
-def _append(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
+def _append(kv: "KeyValue", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
     """Append values to a list or a log.
 
     Or to an array in a JSON document (--path). A key that is not there becomes a list, unless a rule says otherwise.
     """
-    kind = _kind(kv, key, "list")
-    if path is not None or kind == "json":
+    kind = "json" if path is not None else _kind(kv, key, "list")
+    if kind == "json":
         _wrote(out, kv.json(key).list(path or "").append(*values))
     else:
         _wrote(out, (kv.log if kind == "log" else kv.list)(key).append(*values))
 
 
-def _add(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
+def _add(kv: "KeyValue", out: "Printer", key: Key, values: Any, path: Pointer = None) -> None:
     """Add elements to a set."""
     handle = kv.set(key) if path is None else kv.json(key).set(path)
     with _hinted("append to a list; name a set in a document by --path"):
@@ -187,7 +187,7 @@ def _add(kv: "Store", out: "Printer", key: Key, values: Any, path: Pointer = Non
 
 
 def _remove(
-    kv: "Store", out: "Printer", key: Key, values: Any,
+    kv: "KeyValue", out: "Printer", key: Key, values: Any,
     index: Annotated[
         int | None, typer.Option("--index", metavar="N", help="Of a list or an array: the element there (0 first).")
     ] = None,
@@ -214,7 +214,7 @@ def _remove(
 
 
 def _incr(
-    kv: "Store", out: "Printer", key: Key,
+    kv: "KeyValue", out: "Printer", key: Key,
     by: Annotated[int, typer.Argument(metavar="N", help="How much; may be negative.", show_default=False)] = 1,
     path: Pointer = None, once: _Once = None,
 ) -> None:  # fmt: skip
@@ -228,7 +228,7 @@ def _incr(
 
 
 def _revert(
-    kv: "Store", out: "Printer", key: Key,
+    kv: "KeyValue", out: "Printer", key: Key,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="As history prints it; ~1: before the last write.")],
 ) -> None:  # fmt: skip
     """Make a key show what it showed once.
@@ -252,7 +252,7 @@ def _hinted(next_step: str) -> Iterator[None]:
         raise
 
 
-def _kind(kv: "Store", key: str, unruled: str) -> str:
+def _kind(kv: "KeyValue", key: str, unruled: str) -> str:
     """The strategy a key has, or is made under: by its rule, `unruled` where no rule speaks of it."""
     entry = kv.get(key)
     rule = kv.rules.of(key)

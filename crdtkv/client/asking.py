@@ -15,7 +15,6 @@ from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write
-from crdtkv.http.names import MERGED
 from crdtkv.store.results import Entry, Page, Receipt
 from crdtkv.store.selection import Selection, check_limit
 from crdtkv.strategies.base import Operation
@@ -51,7 +50,7 @@ class Asking:
         try:
             reply = yield from self.talk.ask("GET", "keys", key, query={"at": at})
         except CrdtkvError as error:
-            if error.code != "not-found":
+            if error.code != "key-absent":
                 raise
             if at is None:
                 self.talk.seen.read(key, None)
@@ -130,10 +129,13 @@ class Asking:
     ) -> Steps[Receipt]:  # fmt: skip
         """`key` shows `value`, merged with what others did since `base`: a version; by default what you read last here.
 
-        As Store.put. A key that was not read through this client is put as a whole. Raises BaseRequired where
-        others' writes were merged into your last put, and you have not read them: nothing written.
+        As Store.put. A key that was not read through this client is put as a whole, and so is one under an
+        idempotency key of yours and no base. Raises BaseRequired where others' writes were merged into your
+        last put, and you have not read them: nothing written.
         """
-        write = self._based(Write(check_key(key), "put", value=_blob(value), base=base, if_version=if_version))
+        write = Write(check_key(key), "put", value=_blob(value), base=base, if_version=if_version)
+        if idempotency_key is None:  # (tried again by the caller it must say the same, whatever was read meanwhile)
+            write = self._based(write)
         headers = self._prefer(False) | _conditions(if_version)
         once = idempotency_key if idempotency_key is not None else self._once([write])
         if once is not None:
@@ -142,8 +144,7 @@ class Asking:
             "PUT", "keys", key, query={"base": write.base, "strategy": strategy, "ttl": _seconds(ttl)},
             body={"value": write.value}, headers=headers,
         )  # fmt: skip
-        merged = reply.headers.get(MERGED)
-        return self._made(self.talk.body(reply) | ({} if merged is None else {"merged": merged == "true"}), write)
+        return self._made(self.talk.body(reply), write, now=idempotency_key is None)
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = UNSET) -> Steps[Receipt]:
         """What `base` showed of `key` is gone (by default: what you read last here); as Store.delete."""
@@ -214,10 +215,12 @@ class Asking:
         once = self._once(writes)
         return {} if once is None else {"idempotency-key": once}
 
-    def _made(self, plain: Any, write: Write) -> Receipt:
-        """The receipt. What it shows counts as read when it is looked at."""
+    def _made(self, plain: Any, write: Write, now: bool = True) -> Receipt:
+        """The receipt. What it shows counts as read when it is looked at; unless it may be of long ago (not `now`)."""
         seen, key, version = self.talk.seen, write.key, plain["version"]
-        if write.op in ("put", "patch", "delete") or _indexed(write):
+        if not now:
+            seen.forget(key)
+        elif write.op in ("put", "patch", "delete") or _indexed(write):
             seen.wrote(key, version, bool(plain.get("merged")))
         else:
             seen.forget(key)
@@ -230,7 +233,7 @@ class Asking:
                     next_step="read it: await kv.get(key, at=receipt.version)",
                 )
             value = self._drive(self._then(key, version)) if told is UNSET and self._drive is not None else told
-            if seen.known(key) in (None, version):
+            if now and seen.known(key) in (None, version):
                 seen.read(key, version)
             return value
 

@@ -20,7 +20,7 @@ from crdtkv.client.steps import Ask, Lost, Pause, Steps
 from crdtkv.client.talk import Talk
 from crdtkv.client.transaction import RemoteTransaction
 from crdtkv.core.keys import check_key
-from crdtkv.errors import KeyInvalid, PreconditionFailed, StoreClosed
+from crdtkv.errors import CrdtkvError, KeyInvalid, PreconditionFailed, StoreClosed
 from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
 from crdtkv.store.mapping import Items, Keys, Values
 from crdtkv.store.results import Change, Entry
@@ -159,6 +159,10 @@ class Client(MutableMapping[str, Any]):
     leave = blocking(Caring.leave)
     status = blocking(Caring.status)
     standing = blocking(Caring.standing)
+    namespaces = blocking(Caring.namespaces)
+    create_namespace = blocking(Caring.create_namespace)
+    rename_namespace = blocking(Caring.rename_namespace)
+    delete_namespace = blocking(Caring.delete_namespace)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> RemoteFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.
@@ -342,10 +346,17 @@ class RemoteFeed(Iterator[Change]):
         timeout = self._following.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         asked = False
+        if self._client._http.is_closed:
+            raise StopIteration
         while (change := self._following.next()) is None:
             left = POLL if deadline is None else deadline - time.monotonic()
-            if (left <= 0 and asked) or self._client._http.is_closed:
+            if left <= 0 and asked:
                 raise StopIteration
-            self._client._drive(self._following.look(max(left, 0.0)))
+            try:
+                self._client._drive(self._following.look(max(left, 0.0)))
+            except CrdtkvError:
+                if self._client._http.is_closed:  # while it waited
+                    raise StopIteration from None
+                raise
             asked = True
         return change

@@ -15,7 +15,10 @@ from collections import OrderedDict
 
 from crdtkv.errors import BaseRequired
 
-__all__ = ["Seen", "Sessions"]
+__all__ = ["MAX_SAID", "Seen", "Sessions"]
+
+MAX_SAID = 6_000
+"""Characters of tokens in a header; beyond that, which takes hundreds of colos and many threads, the oldest go."""
 
 _MERGED = ""
 """In the place of a version: others' writes were merged in, and nobody has read them."""
@@ -106,3 +109,5 @@ class Sessions:
         held = said.split(", ")
         with self._lock:
             self._tokens = [*(t for t in self._tokens if t not in held and t != token), token]
+            while len(self._tokens) > 1 and len(self.said()) > MAX_SAID:
+                del self._tokens[0]

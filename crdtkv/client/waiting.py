@@ -26,7 +26,7 @@ from crdtkv.client.waited_handles import (
     AsyncRules,
     AsyncSet,
 )
-from crdtkv.errors import StoreClosed
+from crdtkv.errors import CrdtkvError, StoreClosed
 from crdtkv.store.results import Change, Entry
 from crdtkv.store.selection import Selection
 
@@ -163,6 +163,10 @@ class AsyncClient:
     leave = awaiting(Caring.leave)
     status = awaiting(Caring.status)
     standing = awaiting(Caring.standing)
+    namespaces = awaiting(Caring.namespaces)
+    create_namespace = awaiting(Caring.create_namespace)
+    rename_namespace = awaiting(Caring.rename_namespace)
+    delete_namespace = awaiting(Caring.delete_namespace)
 
     async def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> AsyncFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on: `async for` waits for more."""
@@ -229,10 +233,17 @@ class AsyncFeed:
         timeout = self._following.timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         asked = False
+        if self._client._http.is_closed:
+            raise StopAsyncIteration
         while (change := self._following.next()) is None:
             left = POLL if deadline is None else deadline - time.monotonic()
-            if (left <= 0 and asked) or self._client._http.is_closed:
+            if left <= 0 and asked:
                 raise StopAsyncIteration
-            await self._client._drive(self._following.look(max(left, 0.0)))
+            try:
+                await self._client._drive(self._following.look(max(left, 0.0)))
+            except CrdtkvError:
+                if self._client._http.is_closed:  # while it waited
+                    raise StopAsyncIteration from None
+                raise
             asked = True
         return change

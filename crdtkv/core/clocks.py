@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 __all__ = [
     "COUNTER_BITS",
     "Dot",
+    "MAX_N",
     "Stamp",
     "Vector",
     "ahead",
@@ -37,6 +38,9 @@ Stamp = int
 """Hybrid logical time: milliseconds since 1970 (48 bits), then a counter (16 bits)."""
 
 COUNTER_BITS = 16
+
+MAX_N = (1 << 63) - 1
+"""No replica mints more transactions: what a file's integers hold."""
 
 
 def covers(vector: Vector, dot: Dot) -> bool:

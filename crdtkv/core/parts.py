@@ -13,7 +13,7 @@ from sys import intern
 from typing import Any, TypeVar
 
 from crdtkv.core.cells import check_payload
-from crdtkv.core.clocks import Dot
+from crdtkv.core.clocks import MAX_N, Dot
 from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
@@ -30,6 +30,7 @@ __all__ = [
     "number",
     "path_in",
     "payload_in",
+    "stamps_in",
     "vector_in",
 ]
 
@@ -50,11 +51,25 @@ def number(value: Any) -> int:
     return int(value)
 
 
+def _count(value: Any) -> int:
+    """How many transactions."""
+    if number(value) > MAX_N:
+        raise MessageInvalid(f"message has a transaction {value}; at most {MAX_N}")
+    return int(value)
+
+
 def vector_in(value: Any) -> dict[str, int]:
-    """`value` itself: it was unpacked for us."""
+    """Transactions by replica. `value` itself: it was unpacked for us."""
     for replica, n in expect(value, dict).items():
-        if type(replica) is not str or type(n) is not int or n < 0:
-            expect(replica, str), number(n)
+        if type(replica) is not str or type(n) is not int or not 0 <= n <= MAX_N:
+            expect(replica, str), _count(n)
+    return value  # type: ignore[no-any-return]
+
+
+def stamps_in(value: Any) -> dict[str, int]:
+    """Stamps, or hashes, by replica."""
+    for replica, stamp in expect(value, dict).items():
+        expect(replica, str), number(stamp)
     return value  # type: ignore[no-any-return]
 
 
@@ -71,7 +86,7 @@ def dots_in(value: Any) -> tuple[Dot, ...]:
 
 def dot_in(replica: Any, n: Any) -> Dot:
     """A transaction."""
-    if not number(n):
+    if not _count(n):
         raise MessageInvalid(f"message has a transaction 0 of {show(replica)}; they count from 1")
     return intern(expect(replica, str)), n
 

@@ -12,13 +12,51 @@ from sys import intern
 from typing import Any
 
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, MARK_PLAIN, Cell, Sibling
-from crdtkv.core.clocks import Dot, Vector
+from crdtkv.core.clocks import MAX_N, Dot, Vector
+from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MAX_PATH
 
-__all__ = ["succeeds", "usual_dots", "usual_path", "usual_payload", "usual_sibling", "usual_write"]
+__all__ = ["succeeds", "usual_dots", "usual_key", "usual_path", "usual_payload", "usual_sibling", "usual_write"]
 
 _MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
 _new = tuple.__new__
+
+_paths: dict[bytes, bytes] = {}
+"""Usual paths that have come before: they are few, and one object each is less to keep."""
+
+_PATHS = 1024
+
+
+def usual_key(value: Any) -> tuple[str, dict[str, int], tuple[tuple[bytes, Cell], ...]] | None:
+    """Key, context and cells in `[key, context, [[path, sibling], ...]]`: each at the root of a strategy, of one."""
+    if type(value) is not list or len(value) != 3:
+        return None
+    key, context, cells = value
+    if type(key) is not str or not 0 < len(key) <= MAX_KEY // 4 or type(context) is not dict or type(cells) is not list:
+        return None
+    for replica, n in context.items():
+        if type(replica) is not str or type(n) is not int or not 0 <= n <= MAX_N:
+            return None
+    found, before = [], b""
+    for cell in cells:
+        if type(cell) is not list or len(cell) != 2 or type(cell[0]) is not bytes:
+            return None
+        path, sibling = _usual_root(cell[0]), usual_sibling(cell[1])
+        if path is None or sibling is None or path <= before:
+            return None
+        found.append((path, (sibling,)))
+        before = path
+    return key, context, tuple(found)
+
+
+def _usual_root(path: bytes) -> bytes | None:
+    """`path`, if it is a usual one: the same object for all that are equal."""
+    found = _paths.get(path)
+    if found is None and usual_path(path):
+        if len(_paths) < _PATHS:
+            _paths[path] = path
+        return path
+    return found
 
 
 def usual_sibling(value: Any) -> Sibling | None:
@@ -33,7 +71,7 @@ def usual_sibling(value: Any) -> Sibling | None:
         parents = usual_dots(named)
     else:
         return None
-    if parents is None or type(replica) is not str or type(n) is not int or n < 1:
+    if parents is None or type(replica) is not str or type(n) is not int or not 0 < n <= MAX_N:
         return None
     if type(stamp) is not int or stamp < 0 or not usual_payload(payload):
         return None
@@ -47,9 +85,10 @@ def usual_write(value: Any) -> tuple[bytes, bytes, tuple[Dot, ...]] | None:
         return None
     path, payload, *named = value
     parents = usual_dots(named[0]) if named else ()
-    if parents is None or type(path) is not bytes or not usual_path(path) or not usual_payload(payload):
+    if parents is None or type(path) is not bytes or not usual_payload(payload):
         return None
-    return path, payload, parents
+    root = _usual_root(path)
+    return None if root is None else (root, payload, parents)
 
 
 def usual_dots(value: Any) -> tuple[Dot, ...] | None:
@@ -58,7 +97,7 @@ def usual_dots(value: Any) -> tuple[Dot, ...] | None:
         return None
     if len(value) == 2:
         replica, n = value
-        if type(replica) is str and type(n) is int and n > 0:
+        if type(replica) is str and type(n) is int and 0 < n <= MAX_N:
             return ((intern(replica), n),)
     return None if value else ()
 

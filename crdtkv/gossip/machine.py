@@ -7,7 +7,7 @@ came is in the replica before a message about it is given out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from crdtkv.core.envelope import VERSION
@@ -30,6 +30,7 @@ from crdtkv.gossip.messages import (
     Push,
     Welcome,
     decode,
+    together,
 )
 from crdtkv.gossip.pulling import Pulling, probe
 from crdtkv.gossip.pushing import Pushing
@@ -139,22 +140,36 @@ class Gossip:
 
         Raises StorageFailed where it could not be kept: then it was not taken.
         """
+        return self.on_messages(peer, (data,), now_ms, random)
+
+    def on_messages(self, peer: str, came: Iterable[bytes], now_ms: int, random: Dice) -> list[Send]:
+        """As `on_message` of each in turn; but records that follow on each other share a commit."""
         desk = self._desk
         desk.begin(now_ms, random)
         known = desk.peer(peer)
         if known is None:
             desk.counts["too many peers"] += 1
             return desk.taken()
-        try:
-            frame = decode(data, desk.settings.max_message)
-            if frame.name != desk.name:
-                raise MessageInvalid(f"a message of namespace {frame.name!r} came to {desk.name!r}")
-            desk.counts[f"got {type(frame.message).__name__.lower()}"] += 1
+        for frame in together(self._frames(known, came)):
             known.heard_ms, known.leaving = now_ms, False
-            self._takes[type(frame.message)](known, frame, frame.message)
-        except (BadRequest, Refused, Corrupt) as error:
-            desk.refuse(known, error)
+            try:
+                self._takes[type(frame.message)](known, frame, frame.message)
+            except (BadRequest, Refused, Corrupt) as error:
+                desk.refuse(known, error)
         return self._end()
+
+    def _frames(self, peer: Peer, came: Iterable[bytes]) -> Iterator[Frame]:
+        desk = self._desk
+        for data in came:
+            try:
+                frame = decode(data, desk.settings.max_message)
+                if frame.name != desk.name:
+                    raise MessageInvalid(f"a message of namespace {frame.name!r} came to {desk.name!r}")
+            except (BadRequest, Refused) as error:
+                desk.refuse(peer, error)
+                continue
+            desk.counts[f"got {type(frame.message).__name__.lower()}"] += 1
+            yield frame
 
     def goodbye(self, now_ms: int) -> list[Send]:
         """Tell the peers that this stops: they need not wonder."""

@@ -7,7 +7,8 @@ catch-ups inside are bytes of their own, looked into by who takes them (`core/wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 import msgpack
@@ -34,6 +35,7 @@ __all__ = [
     "Welcome",
     "decode",
     "encode",
+    "together",
 ]
 
 
@@ -322,3 +324,14 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Goodbye: (b"b", list, lambda body: Goodbye()),
 }
 _BY_KIND = {kind: (of, take) for of, (kind, _, take) in _KINDS.items()}
+
+
+def together(frames: Iterable[Frame]) -> Iterator[Frame]:
+    """The same, but records that one sender pushed in frames side by side are in one."""
+    for (kind, *_), run in groupby(frames, lambda frame: (type(frame.message), *frame[:3])):
+        if kind is not Push:
+            yield from run
+            continue
+        side_by_side = list(run)
+        pushed = [frame.message.records for frame in side_by_side if isinstance(frame.message, Push)]
+        yield side_by_side[0]._replace(message=Push(tuple(chain.from_iterable(pushed))))

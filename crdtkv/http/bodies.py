@@ -22,6 +22,7 @@ from crdtkv.core import values
 from crdtkv.core.rules import Rule, rule_from_plain
 from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid, all_errors
+from crdtkv.http.refusals import all_refusals
 from crdtkv.store.results import UNREAD, Blame, Change, Conflict, Entry, Fate, Migration, Receipt, Revision
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "receipt_of",
     "revision_of",
     "rule_of",
+    "split_blobs",
     "write_of",
 ]
 
@@ -60,7 +62,7 @@ _ENTRY, _REVISION, _BLAME, _MIGRATION, _CONFLICT = (
     tuple(f.name for f in fields(cls) if not f.name.startswith("_"))
     for cls in (Entry, Revision, Blame, Migration, Conflict)
 )
-_ERRORS = {error.code: error for error in all_errors()}
+_ERRORS: dict[str, type[CrdtkvError]] = {error.code: error for error in (*all_errors(), *all_refusals())}
 _TOLD_BY_ERRORS = ("version", "value")
 
 
@@ -72,11 +74,20 @@ def dump(body: dict[str, Any]) -> bytes:
     try:
         return values.to_json(body).encode()
     except ValueInvalid:
-        found: dict[str, str] = {}
-        out = _without_blobs(body, "", found)
+        out, found = split_blobs(body)
         if not found:
             raise
         return values.to_json(out | {_BINARY: found}).encode()
+
+
+def split_blobs(value: Any) -> tuple[Any, dict[str, str]]:
+    """`value` with base64 text for its blobs, and the content type of each by its JSON pointer. O(size).
+
+    >>> split_blobs([Blob(b"GIF", "image/gif")])
+    (['R0lG'], {'/0': 'image/gif'})
+    """
+    found: dict[str, str] = {}
+    return _without_blobs(value, "", found), found
 
 
 def load(text: bytes) -> Any:
@@ -90,9 +101,9 @@ def load(text: bytes) -> Any:
         raise ValueInvalid(f"not UTF-8 at byte {error.start}: {text!r:.80}") from None
     except (ValueError, RecursionError) as error:
         raise ValueInvalid(f"not JSON: {text!r:.80}: {str(error).lower() or 'too deep'}") from None
-    binary = found.pop(_BINARY, None) if isinstance(found, dict) else None
-    if binary is None:
+    if not isinstance(found, dict) or _BINARY not in found:
         return found
+    binary = found.pop(_BINARY)
     if not isinstance(binary, dict) or not all(isinstance(kind, str) for kind in binary.values()):
         raise ValueInvalid(f"binary is {binary!r:.80}; an object of JSON pointers and content types is wanted")
     for pointer, kind in binary.items():
@@ -153,10 +164,15 @@ def entry_of(plain: Any) -> Entry:
     return Entry(**{**found, "siblings": tuple(found["siblings"]), "conflicts": tuple(found["conflicts"])})
 
 
-def plain_receipt(receipt: Receipt, *, value: bool = False) -> dict[str, Any]:
-    """key, version, strategy; with its value if that is wanted, which is read for it."""
-    plain = {"key": receipt.key, "version": receipt.version, "strategy": receipt.strategy}
-    return plain | {"value": receipt.value} if value else plain
+def plain_receipt(receipt: Receipt, *, value: bool = False, merged: bool | None = None) -> dict[str, Any]:
+    """key, version, strategy; with its value if that is wanted, which is read for it.
+
+    `merged`, of a write that named its base: whether the key had been written beyond it.
+    """
+    plain: dict[str, Any] = {"key": receipt.key, "version": receipt.version, "strategy": receipt.strategy}
+    if value:
+        plain["value"] = receipt.value
+    return plain if merged is None else plain | {"merged": merged}
 
 
 def receipt_of(plain: Any, read: Callable[[], Any]) -> Receipt:
@@ -307,10 +323,6 @@ _NAMED: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Which members of an operation are its arguments, before its values."""
 _ARGUMENTS = ("by", "index", "to", "before", "value", "values", "patch", "args")
-_USUAL = {
-    "increment": "counter", "decrement": "counter", "reset": "counter", "enable": "flag", "disable": "flag",
-    "prepend": "list", "insert": "list", "move": "list", "set": "list", "append": "list", "trim": "log",
-}  # fmt: skip
 _WHOLE = ("put", "patch", "delete", "expire", "revert")
 
 
@@ -330,8 +342,8 @@ def write_of(plain: Any, key: str | None = None) -> Write:
 
     >>> write_of({"op": "increment", "by": 3}, "hits").args
     (3,)
-    >>> write_of({"key": "tags", "op": "add", "values": ["a", "b"]}).family
-    'set'
+    >>> write_of({"key": "tags", "op": "add", "values": ["a", "b"]}).args
+    ('a', 'b')
     """
     if not isinstance(plain, Mapping):
         raise BadRequest(f"{plain!r:.80} is no write; an object with key and op is wanted")
@@ -381,7 +393,9 @@ def _operation(key: str, op: str, arguments: dict[str, Any], given: dict[str, An
         if missing:
             raise BadRequest(f"{op} of {key!r:.80} lacks {missing[0]!r}")
         args = [*(arguments.pop(name) for name in names), *_values(op, arguments)]
-    family = given.pop("family", None) or _usual(op, len(args), "index" in names)
+    family = given.pop("family", None)
+    if family is None and (op in ("increment", "decrement") or (op == "remove" and "index" in names)):
+        family = "list" if op == "remove" else "counter"
     if op == "decrement" and args and type(args[0]) is int:
         args = [-args[0], *args[1:]]
     if op in ("increment", "decrement"):
@@ -399,10 +413,3 @@ def _values(op: str, arguments: dict[str, Any]) -> list[Any]:
     if arguments:
         raise BadRequest(f"{op!r:.80} takes no {next(iter(arguments))!r}")
     return one + many
-
-
-def _usual(op: str, given: int, by_index: bool) -> str | None:
-    """The strategy that an operation of that name belongs to, where it can be told."""
-    if op in ("add", "remove"):
-        return "list" if by_index else "set" if given else None
-    return _USUAL.get(op)

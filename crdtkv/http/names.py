@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 from crdtkv.errors import KeyInvalid, VersionInvalid
 
 __all__ = [
-    "ENTRY", "JSON", "JSON_PATCH", "MERGED", "MERGE_PATCH", "NDJSON", "RESERVED", "SESSION", "SSE", "VALUE", "etag",
+    "ENTRY", "JSON", "JSON_PATCH", "MERGE_PATCH", "NDJSON", "RESERVED", "SESSION", "SSE", "VALUE", "etag",
     "key_of", "path_of", "version_of",
 ]  # fmt: skip
 
@@ -20,12 +20,10 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 SESSION = "crdtkv-session"
 """What a client has read and written, in replies; sent back, a colo waits until it has as much."""
-MERGED = "crdtkv-merged"
-"""Of a write with a base: `true` if others had written the key since that, so that their writes stand in it."""
 VALUE = "crdtkv-value"
 """What kind of value a reply has: json, blob, or json-with-blobs (base64 text in it)."""
 
-RESERVED = ("operations", "history", "diff", "blame", "revert")
+RESERVED = ("operations", "history", "diff", "blame", "revert", "part")
 """Behind a key and a slash they are a view of that key; a key that ends so is written with `%2F`."""
 
 

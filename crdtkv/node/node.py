@@ -129,6 +129,15 @@ class Node:
         """
         return dict(self._stores)
 
+    def holds(self, id: str, colo: str) -> bool:
+        """Whether that colo, too, holds the namespace of that id, as far as is known here. O(1).
+
+        >>> Node(None, colo="lhr").holds("~default", "sin")
+        True
+        """
+        found = self._known.get(id)
+        return found is not None and not found.deleted and (found.colos is None or colo in found.colos)
+
     @property
     def guarded(self) -> bool:
         """Whether anything is asked of who comes: there is a token, of the settings or in the system namespace. O(1).

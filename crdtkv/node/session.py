@@ -14,17 +14,22 @@ from collections.abc import Mapping
 
 import msgpack
 
+from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.show import show
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node.naming import is_id
 from crdtkv.replica import members
+from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 
-__all__ = ["MAX_SESSION", "Session", "missing", "not_here"]
+__all__ = ["ANEW_MS", "MAX_SESSION", "Session", "missing", "not_here"]
 
 MAX_SESSION = 6_000
 """Characters: a header's limit is 8 KiB in most servers. 300 colos of one namespace take some 4,000."""
+
+ANEW_MS = 10_000
+"""Who comes back has minted anew by then what only it knew; as a rule within two seconds."""
 
 _MAX_PLAIN = 1 << 16
 _MAX_N = 1 << 63
@@ -98,8 +103,7 @@ class Session:
 def missing(session: Session, store: Store) -> dict[str, int]:
     """What the session has seen of the store's namespace and this colo has not absorbed; {}: all is here. O(entries).
 
-    Of a replica that is gone, and whose colo is here under a later name, nothing is missed: what it had
-    written and nobody knew comes under that name.
+    Of a replica that is gone nothing is missed, once what it wrote and nobody knew has come under another name.
 
     >>> import crdtkv; kv = crdtkv.open(colo="lhr", namespace="~shop")
     >>> kv["a"] = 1
@@ -116,9 +120,21 @@ def missing(session: Session, store: Store) -> dict[str, int]:
     if not lacking:
         return {}
     with store._lock:
-        here = members.members(store._replica)
-    colos = {colo_of(id) for id in here}
-    return {r: n for r, n in lacking.items() if r in here or colo_of(r) not in colos}
+        return {replica: n for replica, n in lacking.items() if not _gone(store._replica, replica)}
+
+
+def _gone(replica: Replica, id: str) -> bool:
+    """Whether that replica has given way to another of its colo, which has said anew what was not known of it.
+
+    Of ourselves we know. Another has done so some time after it came back. Who was never heard of may be about to
+    join: that one is waited for.
+    """
+    state = replica.state
+    if id in state.lineage[:-1]:
+        return not state.pending
+    known = id in state.vector
+    later = members.joined(replica, colo_of(id)) if known and not members.is_member(replica, id) else None
+    return later is not None and stamp_ms(state.clock) - stamp_ms(later) >= ANEW_MS
 
 
 def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:
@@ -126,7 +142,7 @@ def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:
     told = ", ".join(f"{replica}.{n}" for replica, n in sorted(lacking.items())[:5])
     return BaseNotHere(
         f"the session has seen {told}, which has not arrived at {store.colo!r} yet",
-        next_step="try again shortly, or at the colo that gave you the session",
+        next_step="try again shortly, at the colo that gave you the session, or without it",
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from enum import Enum
+from itertools import islice
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
@@ -28,7 +29,6 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 
 __all__ = [
-    "MAX_WAITING",
     "Outcome",
     "absorb",
     "receive",
@@ -37,12 +37,14 @@ __all__ = [
     "take",
 ]
 
-MAX_WAITING = 10_000
-"""Records that wait for what they build on; more are dropped, and healed by a catch-up."""
-
+_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 _SOME_BYTES = 64
 """What a key is in a message, at least."""
+
+
+_AT_ONCE = 1_024
+"""Of so many keys the storage is asked at once whether it knows them."""
 
 
 class Outcome(Enum):
@@ -94,9 +96,9 @@ def release(replica: Replica) -> None:
         moved = False
         for dot, (record, data) in sorted(replica.waiting.items()):
             if covers(replica.state.vector, dot):
-                del replica.waiting[dot]
+                replica.waiting.pop(dot)
             elif _ready(replica, record):
-                del replica.waiting[dot]
+                replica.waiting.pop(dot)
                 with suppress(_Unwelcome):
                     moved = Outcome.absorbed in _absorb_records(replica, [(record, data)]) or moved
 
@@ -132,8 +134,7 @@ def _judge(replica: Replica, record: Record, data: bytes) -> Outcome:
     if covers(replica.state.vector, record.dot):
         return Outcome.known
     if not _ready(replica, record):
-        if len(replica.waiting) < MAX_WAITING:
-            replica.waiting[record.dot] = (record, data)
+        replica.waiting.admit(record, data)
         return Outcome.waiting
     if record.dot[0] in replica.state.quarantined or not members.may_write(replica, record):
         return Outcome.refused
@@ -188,13 +189,12 @@ def _write(replica: Replica, record: Record) -> None:
 def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> None:
     key, path, payload, parents, lost = write
     old = replica.storage.cells(key).get(path, ())
-    sibling = Sibling(dot, stamp, payload, parents, lost)
+    cell: Cell = (_new(Sibling, (dot, stamp, payload, parents, lost)),)
     gone = set(parents)
-    absent = gone - {s.dot for s in old} if parents else gone
-    if absent:
-        past.also_replaced(replica.storage, key, path, absent, dot)
-    cell = make_cell([sibling, *(s for s in old if s.dot not in gone)]) if old else (sibling,)
-    replica.set_cell(key, path, cell, by=dot)
+    left = [s for s in old if s.dot not in gone]
+    if len(gone) + len(left) > len(old):
+        past.also_replaced(replica.storage, key, path, gone - {s.dot for s in old}, dot)
+    replica.replace_cell(key, path, old, make_cell([*cell, *left]) if left else cell, by=dot)
 
 
 # catch-ups
@@ -259,27 +259,26 @@ def _join(replica: Replica, message: CatchUp, before: Vector) -> None:
         sent = {k.key: k for k in keys}
         held = replica.storage.keys("", None)
         keys = [sent.get(key) or KeyCells(key, {}, ()) for key in sorted({*sent, *held})]
-    for theirs in keys:
-        if not _begin_key(replica, theirs, message, before):
-            _join_key(replica, theirs, message, before)
+    left = iter(keys)
+    while some := list(islice(left, _AT_ONCE)):
+        unknown = replica.storage.unknown([theirs.key for theirs in some])
+        for theirs in some:
+            if theirs.key not in unknown or not _begin_key(replica, theirs, message, before):
+                _join_key(replica, theirs, message, before)
 
 
 def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> bool:
-    """Join a key of which nothing is known here, where all that came is new and replaced nothing: most of what comes
-    to a new colo. As `_join_key` does; False where it takes that."""
-    storage, key = replica.storage, theirs.key
-    if any(storage.standing(key)) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
-        return False
+    """Join a key of which nothing is known here, where all that came is new, and replaced nothing unless all is told:
+    most of what comes to a new colo. As `_join_key` does; False where it takes that."""
+    full = message.full
     for _, cell in theirs.cells:
         for (r, n), _, payload, parents, _ in cell:
-            if parents or n <= before.get(r, 0) or (payload is not None and is_sweep(payload)):
+            if n <= before.get(r, 0) or (not full and (parents or (payload is not None and is_sweep(payload)))):
                 return False
-    context = join_contexts({}, before, theirs.context, message.to)
-    for path, cell in theirs.cells:
-        replica.set_cell(key, path, cell)
-    replica.set_context(key, context)
-    if message.full:
-        past.begin_again(storage, key, context)
+    if not theirs.cells:
+        return False
+    cells, context = dict(theirs.cells), join_contexts({}, before, theirs.context, message.to)
+    replica.begin_key(theirs.key, cells, context, past.begun(cells, context) if full else NO_HORIZON)
     return True
 
 

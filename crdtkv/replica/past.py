@@ -32,7 +32,9 @@ __all__ = [
     "also_replaced",
     "begin_again",
     "begin_life",
+    "begun",
     "cells_at",
+    "is_due",
     "keep",
     "known",
     "note_floor",
@@ -172,11 +174,15 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
 def begin_again(storage: Storage, key: str, context: Context) -> None:
     """Only versions from `context`, the key's present one, on can be rebuilt: what stood before is of no use."""
     _clear(storage, key)
+    storage.put_horizon(key, begun(storage.cells(key), context))
+
+
+def begun(cells: Cells, context: Context) -> Horizon:
+    """The horizon of a key that has these cells, and of which nothing that was before is known. O(cells)."""
     # What stands from an earlier life (a counter's cancelled shares) is part of every version from now on.
-    dots = {s.dot for cell in storage.cells(key).values() for s in cell}
-    older = merge(dict([dot]) for dot in dots if not covers(context, dot))
+    older = merge(dict([s.dot]) for cell in cells.values() for s in cell if not covers(context, s.dot))
     lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1] if older)
-    storage.put_horizon(key, Horizon(dict(context), lives=lives))
+    return Horizon(dict(context), lives=lives)
 
 
 def _clear(storage: Storage, key: str) -> None:
@@ -296,6 +302,19 @@ def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context
         raise_horizon(storage, key, known or now)
 
 
+def is_due(storage: Storage, key: str, limit: Keep, wall_ms: int) -> bool:
+    """Whether `trim` would change something. O(past of the key)."""
+    rows = [row for rows in storage.past(key).values() for row in rows]
+    if rows:
+        return any(wall_ms - row.wall_ms >= limit.ms for row in rows)
+    return storage.horizon(key) != _bare(storage, key)
+
+
+def _bare(storage: Storage, key: str) -> Horizon:
+    """The horizon of a key without a past."""
+    return storage.horizon(key)._replace(deleted=0, floors=()) if storage.cells(key) else NO_HORIZON
+
+
 def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     """Forget what is older than the limit; how many siblings that were. O(past of the key)."""
     old = [row for rows in storage.past(key).values() for row in rows if wall_ms - row.wall_ms >= limit.ms]
@@ -311,6 +330,5 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
         for path, rows in list(storage.past(key).items()):
             storage.put_past(key, path, tuple(r for r in rows if wall_ms - r.wall_ms < limit.ms))
     if not storage.past(key):
-        horizon = storage.horizon(key)
-        storage.put_horizon(key, horizon._replace(deleted=0, floors=()) if storage.cells(key) else NO_HORIZON)
+        storage.put_horizon(key, _bare(storage, key))
     return len(old)

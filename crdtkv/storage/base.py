@@ -11,7 +11,7 @@ past reaches), inbox (lost writes), meta (vectors, clock, names).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -85,6 +85,12 @@ class Storage(Protocol):
 
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         """`cell` stands at (key, path); `()` removes it."""
+
+    def unknown(self, keys: Collection[str]) -> set[str]:
+        """Those of `keys` that have no cells, no context, no past and no horizon. O(keys), in one go."""
+
+    def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
+        """All of a key that was `unknown`. What is given is the storage's own from now on."""
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         """The keys with cells, low <= key < high, in order."""

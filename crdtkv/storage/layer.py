@@ -50,6 +50,10 @@ class Layer(Generic[_T]):
         """Whether it takes no read of the tables. O(1)."""
         return key in self.dirty or key in self._clean
 
+    def peek(self, key: str) -> _T | None:
+        """What is held of `key`, if it is at hand. O(1)."""
+        return self.dirty.get(key) or self._clean.get(key)
+
     def ahead(self, key: str, found: _T) -> int:
         """What the tables have of a key that may be asked for next; the bytes taken. What is at hand may be newer."""
         if self.at_hand(key):
@@ -66,6 +70,13 @@ class Layer(Generic[_T]):
             del self._clean[key]
             self.weight -= found.weight
         return found
+
+    def begin(self, key: str, nothing: _T) -> _T:
+        """As `change`, of a key of which the tables have nothing: that is known, and not asked once more. O(1)."""
+        if self.at_hand(key):
+            return self.change(key)
+        self.dirty[key] = nothing
+        return nothing
 
     def wrote(self, key: str) -> None:
         """The tables have it."""

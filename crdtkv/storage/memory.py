@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from sortedcontainers import SortedSet
+from sortedcontainers import SortedDict, SortedSet
 
 from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
-from crdtkv.storage.index import Index, Place, placed
+from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.transactions import Transactions
 
 __all__ = ["MemoryStorage"]
@@ -29,7 +29,7 @@ class MemoryStorage(Transactions):
         super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._index = Index()
+        self._index = Index(self._cell_at)
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
@@ -51,11 +51,13 @@ class MemoryStorage(Transactions):
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         old = self._cells.get(key, {}).get(path, ())
         if old != cell:
-            self._undo.append(("cell", (key, path), old))
-            self._place(key, path, old, cell)
+            place = key, path
+            self._undo.append(("cell", place, old, cell))
+            self._place(place, old, cell)
 
-    def _place(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
-        self._index.change((key, path), old, new)
+    def _place(self, place: Place, old: Cell, new: Cell) -> None:
+        key, path = place
+        self._index.moved(place, old)
         cells = placed(self._cells.get(key, {}), path, new)
         if cells:
             self._cells[key] = cells
@@ -63,6 +65,24 @@ class MemoryStorage(Transactions):
         elif key in self._cells:
             del self._cells[key]
             self._keys.remove(key)
+
+    def _cell_at(self, place: Place) -> Cell:
+        return self._cells.get(place[0], {}).get(place[1], ())
+
+    def unknown(self, keys: Collection[str]) -> set[str]:
+        known = (self._cells, self._contexts, self._past, self._horizons)
+        return {key for key in keys if not any(key in rows for rows in known)}
+
+    def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
+        self._undo.append(("key", key, None, None))
+        for path in cells:
+            self._index.moved((key, path), ())
+        self._cells[key] = cells if len(cells) <= SMALL else SortedDict(cells)
+        self._keys.add(key)
+        if context:
+            self._contexts[key] = context
+        if horizon is not NO_HORIZON:
+            self._horizons[key] = horizon
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
@@ -91,7 +111,7 @@ class MemoryStorage(Transactions):
         return self._past.get(key, {})
 
     def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
-        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, ())))
+        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, ()), rows))
         self._set_past(key, path, rows)
 
     def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
@@ -128,7 +148,7 @@ class MemoryStorage(Transactions):
             self.put_meta(name, None)
 
     def _put(self, table: str, rows: dict[str, Any], where: str, value: Any, nothing: Any) -> None:
-        self._undo.append((table, where, rows.get(where, nothing)))
+        self._undo.append((table, where, rows.get(where, nothing), value))
         if value == nothing:
             rows.pop(where, None)
         else:
@@ -138,10 +158,14 @@ class MemoryStorage(Transactions):
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "cell":
-            key, path = where
-            self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
+            self._place(where, self._cell_at(where), old)
         elif table == "past":
             self._set_past(where[0], where[1], old)
+        elif table == "key":
+            for path, cell in dict(self._cells[where]).items():
+                self._place((where, path), cell, ())
+            self._contexts.pop(where, None)
+            self._horizons.pop(where, None)
         else:
             rows = self._kept[table]
             if old == _NOTHING[table]:

@@ -56,8 +56,9 @@ BAD = {
         (["list", "[1]", "--strategy", "set"], REFUSED, "list"),
     ],
     "get": [
-        (["nobody"], REFUSED, "no 'nobody'"), (["doc", "--at", "x"], REFUSED, "version 'x'"),
-        (["doc", "--at", "~x"], USAGE, "~1"), (["doc", "set", "--at", "~0"], USAGE, "one KEY"), ([], USAGE, "KEY"),
+        (["nobody"], REFUSED, "no 'nobody'"), (["doc", "--as-of", "x"], REFUSED, "version 'x'"),
+        (["doc", "--as-of", "~x"], USAGE, "~1"), (["doc", "set", "--as-of", "~0"], USAGE, "one KEY"),
+        ([], USAGE, "KEY"),
     ],
     "delete": [(["doc", "--base", "x"], REFUSED, "version"), (["doc", "set", "--if-version", "x"], USAGE, "one KEY"),
                (["doc", "--if-version", "x"], REFUSED, "read it again")],
@@ -128,6 +129,13 @@ BAD = {
     "strategies test": [(["nope"], REFUSED, "no strategy 'nope'"), (["set?a=b"], REFUSED, "options"),
                         (["counter", "--value", "x"], REFUSED, "--value"), (["lww", "-n", "0"], USAGE, "worlds")],
     "demo": [(["--writes", "x"], USAGE, "--writes")],
+    "serve": [
+        (["--data", "x"], REFUSED, "--colo"), (["--colo", "London", "--data", "x"], REFUSED, "'London'"),
+        (["--colo", "lhr", "--data", "x", "--listen", "8801"], REFUSED, "an address and a port"),
+        (["--colo", "lhr", "--data", "x", "--listen", "0.0.0.0:0"], REFUSED, "CRDTKV_ADMIN_TOKEN"),
+        (["--colo", "lhr", "--data", "x", "--join", "sin"], REFUSED, "the URL of a colo"),
+        (["--config", "nope.toml"], REFUSED, "no settings file 'nope.toml'"),
+    ],
 }  # fmt: skip
 
 

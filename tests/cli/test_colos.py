@@ -165,7 +165,7 @@ def test_a_watch_tells_what_changed_and_where_to_go_on(run: Run, monkeypatch: py
             raise KeyboardInterrupt
 
     monkeypatch.setattr(colos.time, "sleep", pause)
-    done = run("watch", "--prefix", "j/", "-o", "ndjson")
+    done = run("watch", "j/", "-o", "ndjson")
     rows = [json.loads(line) for line in done.out.splitlines() if line]
     assert [(r["what"], r["key"], r.get("value")) for r in rows] == [
         ("put", "j/1", "new"), ("delete", "j/1", None), ("put", "j/2", {"a": 1})
@@ -174,7 +174,7 @@ def test_a_watch_tells_what_changed_and_where_to_go_on(run: Run, monkeypatch: py
     assert run("watch", "--since", cursor, "--timeout", "0").out == ""
     run("put", "j/3", "1")
     assert run("watch", "--since", cursor, "--timeout", "0", "-o", "raw").out == "put\tj/3\t1\n"
-    assert run("watch", "--since", rows[0]["cursor"], "--prefix", "j/", "--timeout", "0").out.splitlines() == [
+    assert run("watch", "--since", rows[0]["cursor"], "j/", "--timeout", "0").out.splitlines() == [
         "delete  j/1", 'put     j/2     {"a": 1}', "put     j/3     1"
     ]  # fmt: skip
 

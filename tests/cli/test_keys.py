@@ -187,10 +187,11 @@ def test_versions(run: Run) -> None:
     for value in ("1", "2", "3"):
         run("put", "a", value)
     versions = [row["version"] for row in json.loads(run("history", "a", "-o", "json").out)]
-    assert [run("get", "a", "--at", at).out for at in ("~0", "~1", "~2", versions[0])] == ["3\n", "2\n", "1\n", "1\n"]
+    read = [run("get", "a", "--as-of", at).out for at in ("~0", "~1", "~2", versions[0])]
+    assert read == ["3\n", "2\n", "1\n", "1\n"]
     assert json.loads(run("diff", "a", "~2", versions[1], "-o", "json").out)[0]["value"] == 2
     assert run("diff", "a", versions[2]).out == "no difference\n"
-    beyond = run("get", "a", "--at", "~3")
+    beyond = run("get", "a", "--as-of", "~3")
     assert beyond.code == 1 and "'a' has 3 versions here" in beyond.err
     run("revert", "a", "~2")
     assert shown(run, "a")["value"] == 1

@@ -43,7 +43,7 @@ def test_every_command_and_option_is_in_the_page() -> None:
     for words, command in COMMANDS.items():
         assert f"### crdtkv {' '.join(words)}\n" in page
         section = page.split(f"### crdtkv {' '.join(words)}\n")[1].split("\n### ")[0]
-        own = [p for p in command.params if p.name not in ("store", "colo", "output")]
+        own = [p for p in command.params if p.name not in ("store", "at", "colo", "output")]
         missing = [name for p in own for name in p.opts if name.startswith("-") and f"`{name}`" not in section]
         assert not missing, words
 

@@ -12,7 +12,7 @@ from crdtkv.client.steps import Ask, Lost, Pause, Reply
 from crdtkv.client.talk import MAX_PAUSE, TRIES, Talk
 from crdtkv.errors import BaseRequired, CrdtkvError, Overloaded, PreconditionFailed, Unavailable
 from crdtkv.http import bodies
-from crdtkv.http.names import MERGED, SESSION
+from crdtkv.http.names import SESSION
 from crdtkv.store.results import Entry
 
 
@@ -171,7 +171,7 @@ def test_any_key_is_one_segment_of_the_path() -> None:
 
 
 def test_the_base_of_the_last_read_is_sent_with_what_is_made_of_it() -> None:
-    colo = Colo((200, entry()), (200, receipt(version="v2"), {MERGED: "false"}), (200, receipt(version="v3")))
+    colo = Colo((200, entry()), (200, receipt(version="v2", merged=False)), (200, receipt(version="v3")))
     colo.run(colo.calls.get("a"))
     colo.run(colo.calls.put("a", 2))
     colo.run(colo.calls.patch("a", {"x": 1}))
@@ -190,7 +190,7 @@ def test_a_condition_or_a_base_of_the_callers_own_takes_its_place() -> None:
 
 def test_after_a_merge_the_next_put_must_have_read_it() -> None:
     """Else it would take out what others had put in, or put in twice what the caller had."""
-    read, put = (200, entry()), (200, receipt(version="v3"), {MERGED: "true"})
+    read, put = (200, entry()), (200, receipt(version="v3", merged=True))
     colo = Colo(read, put, (200, entry([1, 2], "v3")), (200, receipt(version="v4")))
     colo.run(colo.calls.get("a"))
     first = colo.run(colo.calls.put("a", [1]))

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from crdtkv.core import parts, usual, wire
 from crdtkv.core.cells import MARK_OBJECT, Sibling, hide, join_cells, make_cell
-from crdtkv.core.usual import succeeds, usual_dots, usual_path, usual_payload, usual_sibling, usual_write
+from crdtkv.core.usual import succeeds, usual_dots, usual_key, usual_path, usual_payload, usual_sibling, usual_write
 from crdtkv.errors import MessageInvalid
 
-NUMBERS = st.sampled_from([None, True, -1, 0, 1, 2**64 - 1, 1.5, "1", b"1"])
+NUMBERS = st.sampled_from([None, True, -1, 0, 1, 2**63 - 1, 2**63, 2**64 - 1, 1.5, "1", b"1"])
 NAMES = st.sampled_from([None, 1, "", "lhr~k3f7", b"lhr~k3f7", ["a"]])
 PAYLOADS = st.sampled_from([
     None, b"", b"\x01", b"\xc1", MARK_OBJECT, b"\xc1[", b"\xc1*", b"\xc1?", b"\xc1{x", b"\xc1h", hide({"a": 1}, b""),
@@ -41,7 +41,7 @@ PATHS = st.one_of(
 def careful(take: Any, value: Any) -> Any:
     """What is taken in by the careful way alone; None if it is refused."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("usual_sibling", "usual_write"):
+        for name in ("usual_key", "usual_sibling", "usual_write"):
             patch.setattr(wire, name, lambda _: None)
         patch.setattr(parts, "usual_dots", lambda _: None)
         for name in ("usual_payload", "usual_path"):
@@ -56,6 +56,30 @@ def careful(take: Any, value: Any) -> Any:
 def test_a_sibling_of_the_usual_shape(value: Any) -> None:
     found = usual_sibling(value)
     assert found is None or (found == careful(wire._sibling_in, value) and type(found) is Sibling)
+
+
+@given(
+    st.one_of(
+        st.tuples(
+            st.sampled_from([None, "", "a", "x" * 300, "\u20ac" * 256, b"a", ["a"]]),
+            st.one_of(st.none(), st.dictionaries(st.sampled_from(["", "lhr~k3f7", b"lhr", 1]), NUMBERS, max_size=2)),
+            st.one_of(
+                st.none(),
+                st.lists(st.tuples(st.sampled_from([b"sjson\0", b"slww\0", "slww\0", b"", b"s"]), SIBLINGS).map(list)),
+            ),
+        ).map(list),
+        st.tuples(
+            st.just("a"), st.just({"a": 1}),
+            st.lists(
+                st.tuples(st.sampled_from([b"sjson\0", b"slww\0", b"smv\0"]), st.just(["a", 1, 2, b"\x01"])).map(list)
+            ),
+        ).map(list),
+        st.sampled_from([None, "abc", ("a", {}, []), ["a", {}, [[b"slww\0"]]], ["a", {}, ["ab"]]]),
+    )
+)  # fmt: skip
+def test_a_key_of_the_usual_shape(value: Any) -> None:
+    found = usual_key(value)
+    assert found is None or found == careful(wire._key_in, value)
 
 
 @given(
@@ -90,6 +114,8 @@ def test_paths_of_the_usual_shape(path: bytes) -> None:
 
 def test_what_comes_mostly_is_of_the_usual_shape() -> None:
     """Else nothing above would be tested."""
+    cell = [b"slww\0", ["a", 1, 2, b"\x01"]]
+    assert usual_key(["k", {"a": 1}, [cell]]) == ("k", {"a": 1}, ((b"slww\0", (Sibling(("a", 1), 2, b"\x01"),)),))
     assert usual_sibling(["a", 1, 2, b"\x01"]) == Sibling(("a", 1), 2, b"\x01")
     assert usual_sibling(["a", 2, 3, MARK_OBJECT, ["a", 1]]) == Sibling(("a", 2), 3, MARK_OBJECT, (("a", 1),))
     assert usual_write([b"slww\0", b"\x01", ["a", 1]]) == (b"slww\0", b"\x01", (("a", 1),))

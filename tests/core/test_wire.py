@@ -128,6 +128,12 @@ def test_a_message_with_other_things_in_it(data: bytes, draw: st.DataObject) -> 
         RECORD._replace(writes=(RecordWrite("k", b"slww", None),)),
         RECORD._replace(writes=(RecordWrite("k", b"slww\0", None, (("lhr~k3f7", 0),)),)),
         RECORD._replace(lives=(("", {}),)),
+        RECORD._replace(dot=("lhr~k3f7", 1 << 63)),
+        RECORD._replace(needs={"lhr~k3f7": 1 << 63}),
+        RECORD._replace(writes=(RecordWrite("k", b"slww\0", None, (("lhr~k3f7", 1 << 63),)),)),
+        CATCH_UP._replace(to={"lhr~k3f7": 1 << 63}),
+        CATCH_UP._replace(keys=(KeyCells("k", {"lhr~k3f7": 1 << 63}, ((b"slww\0", (SIBLING,)),)),)),
+        CATCH_UP._replace(keys=(KeyCells("k", {}, ((b"slww\0", (SIBLING._replace(dot=("a", 1 << 63)),)),)),)),
         *(
             RECORD._replace(writes=(RecordWrite("k", b"slww\0", payload),))
             for payload in (

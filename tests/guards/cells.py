@@ -99,8 +99,8 @@ def what_comes_alone_takes_the_place_of_what_it_replaced_and_of_no_other() -> No
 
 
 @guards(
-    "Join a key of which nothing is known here, where all that came is new and replaced nothing",
-    Line(exchange._begin_key, "or n <= before.get(r, 0)", ""),
+    "Join a key of which nothing is known here, where all that came is new",
+    Line(exchange._begin_key, "n <= before.get(r, 0) or", ""),
 )
 def what_was_forgotten_whole_is_no_new_key() -> None:
     """Not even its history is kept; an old message comes once more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -10,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+import crdtkv
 from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
 from crdtkv.gossip import Gossip
 from crdtkv.node import naming, session
@@ -19,7 +22,11 @@ from crdtkv.node.node import Node
 from crdtkv.node.session import Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
 from crdtkv.store import syncing
-from tests.colos import refuses
+from crdtkv.transport import letters
+from crdtkv.transport.letters import HEAD_SIZE, Keyring, Letter, Seen, Unwelcome, pack, unpack
+from crdtkv.transport.link import Link
+from crdtkv.transport.office import Office
+from tests.colos import Clock, refuses
 from tests.guards.mutation import Both, Line, guards
 
 
@@ -178,18 +185,129 @@ def the_id_of_a_token_is_not_its_secret() -> None:
 
 
 @guards(
-    "Of a replica that is gone, and whose colo is here under a later name, nothing is missed: what it had written and nobody "
-    "knew comes under that name.",
-    Line(session.missing, "if r in here or colo_of(r) not in colos", ""),
-    Line(session.missing, "if r in here or colo_of(r) not in colos", "if r in here"),
+    "Of a replica that is gone nothing is missed, once what it wrote and nobody knew has come under another name.",
+    Line(session.missing, "if not _gone(store._replica, replica)", ""),
+    Line(session._gone, "known = id in state.vector", "known = True"),
+    Line(session._gone, "return not state.pending", "return True"),
+    Line(session._gone, ">= ANEW_MS", ">= 0"),
 )
 def a_session_waits_for_what_can_come() -> None:
-    with nodes("a", "b", "c") as (a, b, c):
-        mine, theirs, far = (node.store("default") for node in (a, b, c))
-        mine.sync(theirs)
-        mine.evict("b")
-        theirs.put("k", 1)
-        seen = Session({DEFAULT_ID: {theirs.id: theirs.vector[theirs.id], far.id: 7}})
-        mine.sync(theirs)
-        assert mine["k"] == 1
-        assert list(missing(seen, mine)) == [far.id]
+    clock = Clock()
+    a, b = (crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "ab")
+    a.sync(b)
+    a.evict("b")
+    b.put("k", 1)
+    seen = Session({"~shop": {b.id: b.vector[b.id]}})
+    a.sync(b)
+    assert a["k"] == 1
+    assert missing(seen, a) and not missing(seen, b)
+    clock.wait(60)
+    a.put("later", 1)
+    assert not missing(seen, a)
+    assert missing(Session({"~shop": {"b~new2": 1}}), a)
+    b._replica.state.pending = [["a put that waits"]]
+    assert missing(seen, b)
+
+
+# letters
+
+
+def letter(number: int = 1, ring: Keyring | None = None) -> bytes:
+    packing, plain, payload = pack("a", "", [("~default", b"message" * 300)], False)
+    return (ring or Keyring([b"secret"])).seal(payload, False, packing, plain, b"receiver", b"sender01", number)
+
+
+def opened(data: bytes) -> Letter:
+    ring = Keyring([b"secret"])
+    head = ring.open(data[:HEAD_SIZE], 10_000)
+    ring.check(head, data[HEAD_SIZE:])
+    return unpack(head, data[HEAD_SIZE:])
+
+
+@guards(
+    "A letter is taken once: it names a life of its receiver, which remembers the numbers that it has seen of each sender's.",
+    Line(Seen.take, "if to != self.life:", "if False:"),
+    Line(Seen.take, "behind >= WINDOW or mask >> behind & 1", "behind >= WINDOW"),
+    Line(Seen.take, "behind >= WINDOW or mask >> behind & 1", "mask >> behind & 1"),
+    Line(Seen.take, "mask | (1 << behind) if behind < WINDOW else mask", "mask"),
+    Line(Seen.take, "mask << min(-behind, WINDOW)", "mask << 1"),
+)
+def a_letter_is_taken_once() -> None:
+    seen = Seen(b"receiver")
+
+    def again(number: int) -> bool:
+        return refuses(Unwelcome, lambda: seen.take(b"receiver", b"sender01", number))
+
+    assert not any(map(again, (3, 1, 5, 4)))
+    assert all(map(again, (1, 3, 4, 5)))
+    assert not again(letters.WINDOW + 4)
+    assert all(map(again, (1, 3, 4, 5, letters.WINDOW + 4)))
+    assert not any(map(again, (6, letters.WINDOW + 3)))
+    assert refuses(Unwelcome, lambda: seen.take(b"a life ago", b"sender01", 7))
+
+
+@guards(
+    "it is authenticated by HMAC and carries the hash of the payload, so a stranger is refused before the payload is read.",
+    Line(Keyring.open, "if not hmac.compare_digest(", "if False and not hmac.compare_digest("),
+    Line(Keyring.open, "if max(packed, plain) > most:", "if packed > most:"),
+    Line(Keyring.open, "if len(head) > 3 and head[3] != VERSION:", "if False:"),
+    Line(Keyring.check, "if not hmac.compare_digest(hashlib.sha256(payload).digest(), head.hash):", "if False:"),
+    Line(letters.unpack, "if not out.eof or len(payload) != head.plain:", "if not out.eof:"),
+)
+def a_letter_that_is_not_wholly_ours_is_refused() -> None:
+    good = letter()
+    assert opened(good).messages
+    for at in (3, 8, 30, HEAD_SIZE - 1, len(good) - 1):
+        assert refuses(Unwelcome, partial(opened, good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])), at
+    assert refuses(Unwelcome, lambda: opened(letter(ring=Keyring([b"another"]))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(letters, "VERSION", 2)
+        later = letter()
+    assert refuses(Unwelcome, lambda: opened(later))
+    for large, said in ((20_000, 0), (20_000, 9_000), (5_000, 9_000)):
+        packing, plain, payload = pack("a", "", [("~default", bytes(large))], True)
+        sealed = Keyring([b"secret"]).seal(payload, False, packing, said or plain, b"receiver", b"sender01", 1)
+        assert refuses(Unwelcome, partial(opened, sealed)), said
+
+
+@guards(
+    "A reply bears its request's number, so nothing else passes for one.",
+    Line(Office.expect, "not head.reply or head.to", "head.to"),
+    Line(Office.expect, "or head.number != number", ""),
+    Line(Office.expect, "head.to != self.life or", ""),
+    Line(Office.take, "if head.reply:", "if False:"),
+)
+def only_the_answer_to_a_letter_is_its_answer() -> None:
+    a, b = Office("a", [b"secret"]), Office("b", [b"secret"])
+    number, sealed = a.request([], b.life)
+    head = b.open(sealed[:HEAD_SIZE])
+    b.take(head)
+    answer = a.open(b.reply(head)[:HEAD_SIZE])
+    a.expect(answer, number)
+    assert refuses(Unwelcome, lambda: a.expect(answer, number + 1))
+    assert refuses(Unwelcome, lambda: Office("a", [b"secret"]).expect(answer, number))
+    assert refuses(Unwelcome, lambda: a.take(answer))
+    assert refuses(Unwelcome, lambda: b.expect(a.open(a.request([], a.life)[1][:HEAD_SIZE]), 2))
+    own = a.request([], a.life)
+    assert refuses(Unwelcome, lambda: a.expect(a.open(own[1][:HEAD_SIZE]), own[0]))
+
+
+@guards(
+    "what cannot be sent is dropped and counted, never kept for later",
+    Line(Link.put, "len(self._queue) > MAX_QUEUE or", "False or"),
+    Line(Link.put, "self._queued > MAX_QUEUED and len(self._queue) > 1", "False"),
+    Line(Link._failed, "self._queue.clear()", "pass"),
+)
+def what_waits_for_a_colo_has_a_bound() -> None:
+    link = object.__new__(Link)
+    link._queue, link._queued, link._office, link.failures = deque(), 0, Office("a"), 0
+    link._work, link._idle = asyncio.Event(), asyncio.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crdtkv.transport.link.MAX_QUEUE", 3)
+        patch.setattr("crdtkv.transport.link.MAX_QUEUED", 100)
+        link.put([("~default", b"x")] * 5)
+        assert (link.queued, link._office.dropped["queue full"]) == (3, 2)
+        link.put([("~default", bytes(99))])
+        assert (link.queued, link._office.dropped["queue full"]) == (2, 4)
+    link._failed([("~default", b"x")], OSError("away"))
+    assert (link.queued, link._office.dropped["unreached"]) == (0, 3)

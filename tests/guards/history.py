@@ -6,7 +6,7 @@ from typing import Any
 
 import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
-from crdtkv.replica import past
+from crdtkv.replica import exchange, past
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.strategies import roots
@@ -185,7 +185,7 @@ def a_version_of_a_new_life_shows_nothing_that_was_purged_before_it() -> None:
 
 @guards(
     "or it is a full join, the history begins again",
-    Setting(past, "begin_again", nothing),
+    Line(exchange._begin_key, "past.begun(cells, context) if full else NO_HORIZON", "NO_HORIZON"),
 )
 def who_joined_knows_nothing_of_before() -> None:
     """c has the last value, and what it replaced is not known there."""
@@ -283,7 +283,7 @@ def a_version_reads_the_same_after_its_date() -> None:
 @guards(
     "`history=False` keeps no superseded values.",
     Line(
-        Store._keep_of, "if not self._history or key.startswith(members.SYSTEM):", "if key.startswith(members.SYSTEM):"
+        Store._keep_of, "if not self._history or key.startswith(SYSTEM):", "if key.startswith(SYSTEM):"
     ),
 )
 def without_history_nothing_is_kept() -> None:

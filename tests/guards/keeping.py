@@ -11,7 +11,7 @@ from crdtkv.errors import (
     MessageInvalid,
 )  # fmt: skip
 from crdtkv.replica.core import Replica
-from crdtkv.replica.memos import Memo
+from crdtkv.replica.memos import Memo, Memos
 from crdtkv.storage.dots import Numbers
 from crdtkv.storage.index import Index
 from crdtkv.store import selection
@@ -55,8 +55,8 @@ def what_came_out_of_order_is_found_in_order() -> None:
 
 @guards(
     "The cells that `core.cells.due` puts at or below `floor`.",
-    Line(Index.change, "self._due.add((now, *place))", "pass"),
-    Line(Index.change, "self._due.discard((was, *place))", "pass"),
+    Line(Index._change, "self._due.add((now, *place))", "pass"),
+    Line(Index._change, "self._due.discard((was, *place))", "pass"),
 )
 def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     colos = Colos("a", "b")
@@ -81,8 +81,8 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),
     Line(digest.entry_change, "new - _hash(_pack((key, replica, old)))", "new"),
-    Line(digest.cell_digest, "place = _pack((key, path))", "place = _pack(key)"),
-    Line(digest.context_digest, "_pack((key, r, n))", "_pack((key, r))"),
+    Line(digest.key_digest, "place = _pack((key, path))", "place = _pack(key)"),
+    Line(digest.context_digest, "_pack((key, replica, n))", "_pack((key, replica))"),
 )
 def a_digest_is_of_all_cells_and_contexts() -> None:
     """It follows every change, and cells in other places, or contexts with other numbers, give another one."""
@@ -93,7 +93,7 @@ def a_digest_is_of_all_cells_and_contexts() -> None:
     kv.put("k", ["x"], strategy="list")
     assert kv.check() == []
     cell = next(iter(kv._replica.storage.cells("k").values()))
-    assert digest.cell_digest("k", b"sa\x00", cell) != digest.cell_digest("k", b"sb\x00", cell)
+    assert digest.key_digest("k", {b"sa\x00": cell}, {}) != digest.key_digest("k", {b"sb\x00": cell}, {})
     assert digest.context_digest("k", {"a~1": 1}) != digest.context_digest("k", {"a~1": 2})
 
 
@@ -156,13 +156,15 @@ def a_message_that_was_altered_on_its_way_is_refused() -> None:
 @guards(
     "Keys of a catch-up, the cells of a key and the siblings of a cell are sorted, each there once.",
     Line(parts.in_order, "if not all(map(lt, places, places[1:])):", "if False:"),
-    Line(parts.dot_in, "if not number(n):", "if False:"),
+    Line(parts.dot_in, "if not _count(n):", "if False:"),
+    Line(parts._count, "if number(value) > MAX_N:", "if False:"),
     Line(parts.name_in, "and not 1 <= len(key.encode()) <= MAX_KEY", "and False"),
     Line(parts.payload_in, "check_payload(payload)", "pass"),
     Line(parts.path_in, 'data.decode("utf-8")', "pass"),
 )
 def a_message_that_no_colo_sends_is_refused() -> None:
-    """Doubled siblings would be joined as two, a key beyond its limits be nobody's, a transaction 0 be known to all."""
+    """Doubled siblings would be joined as two, a key beyond its limits be nobody's, a transaction 0 be
+    known to all, and one beyond 2^63 fit into no file."""
     colos = Colos("a", "b")
     colos["a"].put("k", 1)
     made = decode(cut(colos["a"], colos["b"]))
@@ -172,6 +174,7 @@ def a_message_that_no_colo_sends_is_refused() -> None:
         found._replace(key="x" * 513),
         found._replace(cells=((path, (sibling, sibling)),)),
         found._replace(cells=((path, (sibling._replace(dot=("a~1", 0)),)),)),
+        found._replace(cells=((path, (sibling._replace(dot=("a~1", 1 << 63)),)),)),
         found._replace(cells=((path, (sibling._replace(payload=b"\xc1h\x90"),)),)),
         found._replace(cells=((b"s\xff\0", (sibling,)),)),
     ):
@@ -245,3 +248,20 @@ def names_that_begin_alike_are_two() -> None:
     colos.meet()
     assert colos.read("doc") == {"a\0": {"x": 2}, "a\0mx": 3}
     assert colos.read("s") == ["a", "a\0", "a\0\0"]
+
+
+@guards(
+    "What was made of the system's keys, until one of them changes.",
+    Line(Memos.touched, "self.derived.clear()", "pass"),
+)
+def what_the_rules_say_and_who_belongs_is_known_at_once() -> None:
+    """Here and where it is heard, and after a transaction that was undone."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    assert [kv.rules.of("k").strategy for kv in (a, b)] == ["json", "json"]
+    a.rules.set("k", "lww")
+    assert a.put("k", 1).strategy == "lww"
+    colos.meet()
+    assert b.rules.of("k").strategy == "lww" and len(b.members) == 2
+    a.evict("b")
+    assert a.members == [a.id]

@@ -18,9 +18,10 @@ import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node import waiting as waiting_room
-from crdtkv.node.session import MAX_SESSION, Session, missing
+from crdtkv.node.session import ANEW_MS, MAX_SESSION, Session, missing
 from crdtkv.node.waiting import Waiting
 from crdtkv.store.store import Store
+from tests.colos import Clock
 
 replicas = st.from_regex(r"[a-z]{3}~[a-z2-7]{4}", fullmatch=True)
 contexts = st.dictionaries(replicas, st.integers(1, 2**63 - 1), min_size=1, max_size=6)
@@ -96,9 +97,9 @@ def test_what_a_client_wrote_at_one_colo_is_missing_at_another_until_it_arrives(
     assert missing(session, sin) == {}
 
 
-def test_nobody_waits_for_what_a_colo_wrote_that_came_back_under_another_name() -> None:
-    """What was acknowledged there and never sent is minted anew: its old number never comes."""
-    lhr, sin = shop("lhr"), shop("sin")
+def returned(clock: Clock) -> tuple[Store, Store, Session]:
+    """sin was evicted, has written, and come back; a session that has seen what it wrote."""
+    lhr, sin = (crdtkv.open(colo=c, namespace="~shop", clock=clock.of(c)) for c in ("lhr", "sin"))
     lhr.sync(sin)
     session = Session()
     lhr.evict("sin")
@@ -106,7 +107,31 @@ def test_nobody_waits_for_what_a_colo_wrote_that_came_back_under_another_name() 
     assert missing(session, lhr)
     lhr.sync(sin)
     assert lhr["a"] == 1
-    assert missing(session, lhr) == missing(session, sin) == {}
+    return lhr, sin, session
+
+
+def test_nobody_waits_for_ever_for_what_a_colo_wrote_that_came_back_under_another_name() -> None:
+    """What was acknowledged there and never sent is minted anew: its old number never comes."""
+    clock = Clock()
+    lhr, sin, session = returned(clock)
+    assert missing(session, sin) == {}
+    assert missing(session, lhr)  # it may be on its way
+    clock.wait(ANEW_MS / 1000 + 1)
+    lhr["b"] = 1
+    assert missing(session, lhr) == {}
+
+
+def test_who_came_back_waits_until_it_has_said_anew_what_it_wrote() -> None:
+    _, sin, session = returned(Clock())
+    sin._replica.state.pending = [["a put that waits"]]
+    assert missing(session, sin)
+
+
+def test_a_replica_that_nobody_knows_is_waited_for() -> None:
+    """As of a colo whose disk is new, which has written before it joins: a member is what it was before."""
+    lhr = shop("lhr")
+    session = Session({"~shop": {"lhr~new2": 2}})
+    assert missing(session, lhr) == {"lhr~new2": 2}
 
 
 # waiting

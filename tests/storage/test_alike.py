@@ -74,7 +74,7 @@ class Both:
     def write(self) -> None:
         dice = self.dice
         key = dice.choice(KEYS)
-        match dice.randrange(12):
+        match dice.randrange(14):
             case 0 | 1 | 2 | 3:
                 path, cell = dice.choice(PATHS), self.cell()
                 self.tell(lambda s: s.put_cell(key, path, cell))
@@ -114,6 +114,12 @@ class Both:
                 self.tell(lambda s: s.put_meta(name, value))
                 if dice.random() < 0.2:
                     self.tell(lambda s: s.drop_meta("once/", lambda row: row == 5))
+            case _:  # all of a new one
+                new = min(self.memory.unknown(KEYS), default="")
+                cells = {p: cell for p in dice.sample(PATHS, dice.choice((1, 2, 30))) if (cell := self.cell())}
+                context, horizon = {r: n for r, n in self.vector().items() if n}, self.horizon()
+                if new and cells:
+                    self.tell(lambda s: s.put_key(new, dict(cells), context, horizon))
 
     def superseded(self) -> Superseded:
         by = tuple((r, n) for r, n in self.vector().items())
@@ -139,6 +145,8 @@ class Both:
             self.same(lambda s, key=key: s.horizon(key))  # type: ignore[misc]
             dot = (dice.choice(REPLICAS), dice.randrange(1, 60))
             self.same(lambda s, key=key, dot=dot: s.stands(key, dot))  # type: ignore[misc]
+        some = dice.sample(KEYS, 5)
+        self.same(lambda s: s.unknown(some))
         self.compare_many()
 
     def compare_many(self) -> None:

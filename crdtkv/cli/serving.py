@@ -1,0 +1,63 @@
+"""The command that serves a colo over HTTP."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crdtkv.cli.door import Command, example, in_words
+from crdtkv.cli.options import Durability
+
+__all__ = ["add_to"]
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this room."""
+    shown = (
+        "crdtkv serve --colo lhr --data lhr\n"
+        "crdtkv serve --colo sin --data sin --listen 127.0.0.1:8802 --join http://127.0.0.1:8801\n"
+        "crdtkv serve --config crdtkv.toml"
+    )
+    app.command("serve", cls=Command, epilog=example(shown))(_serve)
+
+
+def _serve(
+    colo: Annotated[
+        str | None, typer.Option("--colo", metavar="NAME", help="The colo's name: 1 to 32 of a-z, 0-9, '-'.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="The folder of its files; made if it is not there.")
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where; else 127.0.0.1:8801. Port 0: any.")
+    ] = None,
+    join: Annotated[
+        list[str] | None, typer.Option("--join", metavar="URL", help="Another colo, by which it joins. Repeatable.")
+    ] = None,
+    advertise: Annotated[
+        str | None, typer.Option("--advertise", metavar="URL", help="Where other colos reach it, if not as it listens.")
+    ] = None,
+    durability: Annotated[
+        Durability | None, typer.Option("--durability", help="full: what was answered survives a power cut.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="A TOML file of these, and of what no flag says.")
+    ] = None,
+) -> None:  # fmt: skip
+    """Serve a colo over HTTP, until it is stopped.
+
+    What no flag says is looked for in CRDTKV_* of the environment, then in the file.
+    """
+    with in_words():
+        from crdtkv.node.settings import load
+        from crdtkv.server.running import run
+
+        settings = load(
+            config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
+            durability=None if durability is None else durability.value,
+        )  # fmt: skip
+        run(settings, _said)
+
+
+def _said(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,61 @@
+"""Who may do that, and what his session has seen: asked of every request before its handler."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crdtkv.http.names import SESSION
+from crdtkv.node.session import Session
+from crdtkv.server.asking import Header, Reply, Scope
+
+if TYPE_CHECKING:
+    from crdtkv.server.serving import Serving
+    from crdtkv.store.store import Store
+
+__all__ = ["admit", "caught_up", "session_header", "session_of"]
+
+_SESSION = SESSION.encode()
+_BEARER = b"bearer "
+
+
+def admit(serving: Serving, scope: Scope, action: str, namespace: str | None = None, key: str | None = None) -> None:
+    """Whoever asks may do that. Raises Unauthorized, Forbidden. O(1), nothing where no token was ever made."""
+    if serving.node.guarded:
+        serving.node.authorize(_token(scope), action, namespace, key)
+
+
+def _token(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization" and value[:7].lower() == _BEARER:
+            return str(value[7:].strip(), "latin-1")
+    return None
+
+
+def session_of(scope: Scope) -> Session | None:
+    """What the client says that it has seen; None if it says nothing. Raises VersionInvalid.
+
+    Several tokens, with commas between, are of a client that has asked several things at once.
+    """
+    for name, value in scope["headers"]:
+        if name == _SESSION:
+            first, *more = str(value, "latin-1").split(",")
+            session = Session.decode(first.strip())
+            for token in more:
+                session.join(Session.decode(token.strip()))
+            return session
+    return None
+
+
+async def caught_up(serving: Serving, store: Store, session: Session | None) -> None:
+    """All that the session has seen of the namespace is here. Raises BaseNotHere where that takes too long."""
+    if session is not None:
+        await serving.node.waiting.caught_up(store, session, serving.limits.session_wait)
+
+
+def session_header(store: Store | None, session: Session | None, reply: Reply) -> Header | None:
+    """What the client has seen now: what it had, and what this reply tells. None: it has seen nothing."""
+    if reply.seen and store is not None:
+        if session is None:
+            session = Session()
+        session.note(store.namespace, reply.seen)
+    return None if session is None else (_SESSION, session.encode().encode())

@@ -1,0 +1,157 @@
+"""The door itself: paths of keys are answered here, before any router; all others by the application behind.
+
+A router, validation by models and a response class take three times what all of a read
+takes. `answer_whole` is what the router calls for them, too.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from crdtkv.core.keys import check_key
+from crdtkv.errors import BadRequest, CrdtkvError
+from crdtkv.http.names import RESERVED, key_of
+from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
+from crdtkv.server import past, values, writes
+from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
+from crdtkv.server.doors import admit, caught_up, session_header, session_of
+from crdtkv.server.serving import Serving
+from crdtkv.store.store import Store
+from crdtkv.transport.wire import PATH
+
+__all__ = ["GOSSIP", "Front", "answer_whole", "failed"]
+
+GOSSIP = PATH.encode()
+_log = logging.getLogger("crdtkv")
+_Handler = Callable[[Serving, Store, Ask], Awaitable[Reply]]
+
+_VIEWS: dict[bytes, dict[str, _Handler]] = {
+    b"operations": {"POST": writes.operate},
+    b"history": {"GET": past.history},
+    b"diff": {"GET": past.diff},
+    b"blame": {"GET": past.blame},
+    b"part": {"POST": past.part},
+    b"revert": {"POST": past.revert},
+}
+assert set(_VIEWS) == {word.encode() for word in RESERVED}
+
+
+class Front:
+    """An ASGI application: key paths, and `app` behind it for all others."""
+
+    def __init__(self, serving: Serving, app: Any) -> None:
+        self.serving = serving
+        self._app = app
+        self.gossip: Any = None
+        """The ASGI application that takes the letters of other colos."""
+
+    def stop(self) -> None:
+        """Nothing new is begun, and what waits ends. Idempotent."""
+        self.serving.stop()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        raw = scope["raw_path"]
+        head, keys, _ = raw.partition(b"/keys/")
+        if not keys or head[:4] != b"/v1/" or b"/" in head[4:]:
+            app = self.gossip if raw == GOSSIP and self.gossip is not None else self._app
+            await app(scope, receive, send)
+            return
+        reply = await answer_whole(self.serving, scope, receive)
+        body = reply.body
+        headers = reply.headers
+        if reply.status != 304 and reply.status != 204:
+            headers.append((b"content-length", b"%d" % len(body)))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+
+
+async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:
+    """The reply to a request for a key path, errors too."""
+    head, _, tail = scope["raw_path"].partition(b"/keys/")
+    try:
+        reply = await _answer(serving, scope, receive, head[4:], tail)
+    except Exception as error:
+        reply = failed(error)
+    serving.count(scope["method"], reply.status)
+    return reply
+
+
+async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: bytes, tail: bytes) -> Reply:
+    """Of `/v1/{namespace}/keys/{tail}`. Raises what a store raises, and BadRequest."""
+    check_headers(scope, serving.limits.headers)
+    method = scope["method"]
+    handlers = None
+    if b"/" in tail:
+        before, _, last = tail.rpartition(b"/")
+        handlers = _VIEWS.get(last) if before else None
+        tail = tail if handlers is None else before
+    ask = Ask(scope, key_of(namespace), key_of(tail), serving.limits)
+    if handlers is not None:
+        check_key(ask.key)
+    handler = (_VALUE if handlers is None else handlers).get(method)
+    if handler is None:
+        raise _wrong_method(method, ", ".join(_VALUE if handlers is None else handlers))
+    reads = method in ("GET", "HEAD") or handler is past.part
+    admit(serving, scope, "read" if reads else "write", ask.namespace, ask.key)
+    if serving.joining:
+        serving.check_joined()
+    store, session = serving.node.store(ask.namespace), session_of(scope)
+    if session is not None:
+        await caught_up(serving, store, session)
+    if method not in ("GET", "HEAD"):
+        ask.body = await read_body(scope, receive, serving.limits.body)
+    reply = await handler(serving, store, ask)
+    header = session_header(store, session, reply)
+    if header is not None:
+        reply.headers.append(header)
+    return reply
+
+
+async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
+    if ask.scope["query_string"]:
+        at = ask.known("at", "entry").get("at")
+        return values.read(ask, await serving.slow(lambda: store.get(ask.key, at=at)))
+    try:
+        return values.read(ask, serving.glance(store, ask.key))
+    except BlockingIOError:
+        return values.read(ask, await serving.slow(store.get, ask.key))
+
+
+def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
+    async def handle(serving: Serving, store: Store, ask: Ask) -> Reply:
+        wrote = await serving.write(store, asked(ask))
+        if ask.returns_value():
+            return await serving.slow(values.receipt_reply, ask, wrote)
+        return values.receipt_reply(ask, wrote)
+
+    return handle
+
+
+_VALUE: dict[str, _Handler] = {
+    "GET": _read, "HEAD": _read, "PUT": _write(values.ask_put), "PATCH": _write(values.ask_patch),
+    "DELETE": _write(values.ask_delete),
+}  # fmt: skip
+
+
+def failed(error: Exception) -> Reply:
+    """The reply to what went wrong. What is no error of the tree is a bug: it is logged, and said to be one."""
+    if isinstance(error, CrdtkvError):
+        reply = problem(error)
+        if isinstance(error, MethodUnknown):
+            reply.headers.append((b"allow", error.allow.encode()))
+        if isinstance(error, ContentTypeUnknown) and error.patch:
+            reply.headers.append((b"accept-patch", error.patch.encode()))
+        return reply
+    _log.error("a request failed", exc_info=error)
+    words, step = f"a bug in the server: {type(error).__name__}", "read the key again, and report it"
+    return problem(CrdtkvError(words, happened="unknown", next_step=step))
+
+
+def _wrong_method(method: str, allow: str) -> BadRequest:
+    return MethodUnknown(f"method {method!r:.20} is none of {allow}", allow=allow)

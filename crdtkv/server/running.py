@@ -1,0 +1,139 @@
+"""A node served until it is told to stop: uvicorn, with uvloop and httptools.
+
+Law of this room: whoever stops it lets what is at work end, and closes the node last.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from crdtkv.errors import BadRequest
+from crdtkv.node.node import Node
+from crdtkv.node.settings import Settings, open_to_others
+from crdtkv.server.app import create_app
+from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.transport.transport import Transport
+
+if TYPE_CHECKING:
+    from crdtkv.server.front import Front
+
+__all__ = ["run"]
+
+_BACKLOG = 2048
+_SWITCH = 0.0005
+"""Seconds until a thread that computes lets another go on: the event loop waits no longer for one that commits."""
+
+
+def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits = LIMITS) -> None:
+    """Serve until SIGTERM or SIGINT. `said` is told the address once it is open, and what to do next.
+
+    Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
+    """
+    if not settings.data.exists():
+        open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
+    with (
+        _bound(settings) as bound,
+        Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node,
+    ):
+        open_to_others(settings, node.guarded)
+        app = create_app(node, limits)
+        server = _Server(_config(app, settings, limits), app, settings, bound, said)
+        sys.setswitchinterval(_SWITCH)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        server.run(sockets=[bound])
+
+
+class _Server(uvicorn.Server):
+    def __init__(
+        self, config: uvicorn.Config, app: Front, settings: Settings, bound: socket.socket, said: Callable[[str], None]
+    ) -> None:
+        super().__init__(config)
+        self._app, self._settings, self._bound, self._said = app, settings, bound, said
+        self._transport: Transport | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """As uvicorn's, but that it raises the signal again: the process would end before the node closes."""
+        before = {each: signal.signal(each, self.handle_exit) for each in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        host, port = self._bound.getsockname()[:2]
+        scheme = "https" if self.config.is_ssl else "http"
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        node = self._app.serving.node
+        self._transport = transport = _transport(node, self._settings, url)
+        self._app.gossip, self._app.serving.peers = transport.door, transport.status
+        self._app.serving.joining = bool(self._settings.join)
+        await transport.start()
+        for line in _welcome(node, url):
+            self._said(line)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._app.stop()  # first: feeds and long polls end, so that they are not waited for
+        await super().shutdown(sockets)
+        if self._transport is not None:
+            await self._transport.stop()
+
+
+def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
+    logging.getLogger("crdtkv").addHandler(logging.StreamHandler())
+    return uvicorn.Config(
+        app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_level="warning", access_log=False,
+        server_header=False, date_header=True, proxy_headers=False, limit_concurrency=limits.connections,
+        backlog=_BACKLOG, timeout_keep_alive=75, timeout_graceful_shutdown=int(limits.grace),
+        ssl_certfile=settings.tls_cert, ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),
+    )  # fmt: skip
+
+
+def _transport(node: Node, settings: Settings, url: str) -> Transport:
+    tls = None
+    if settings.tls_ca is not None:
+        tls = ssl.create_default_context(cafile=settings.tls_ca)
+    return Transport(
+        node, url=settings.advertise or url, join=settings.join, secrets=settings.secrets, tls=tls
+    )  # fmt: skip
+
+
+def _bound(settings: Settings) -> socket.socket:
+    host, port = settings.address
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    found = socket.socket(family, socket.SOCK_STREAM)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind((host, port))
+    except OSError as error:
+        found.close()
+        raise BadRequest(
+            f"listening on {settings.listen!r}: {(error.strerror or str(error)).lower()}",
+            next_step="stop what listens there, or listen on another port, as --listen 127.0.0.1:0",
+        ) from None
+    return found
+
+
+def _welcome(node: Node, url: str) -> list[str]:
+    return [
+        f"{node.colo} serves {url}",
+        f"  try: curl -X PUT {url}/v1/default/keys/todo -d '[1, 2, 3]'",
+        f"       curl -i {url}/v1/default/keys/todo",
+        f"  API: {url}/docs   stop: Ctrl-C",
+    ]

@@ -1,0 +1,123 @@
+"""What every handler leans on: the node, who may what, writes without waiting, slow calls in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from crdtkv.errors import Overloaded
+from crdtkv.http.refusals import Stopping
+from crdtkv.node.node import Node
+from crdtkv.replica import members
+from crdtkv.server.bridge import Bridge
+from crdtkv.server.hub import Hub
+from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.store.results import Entry
+from crdtkv.store.store import Store
+from crdtkv.store.transaction import Transaction
+
+__all__ = ["Serving"]
+
+_T = TypeVar("_T")
+_METHODS = frozenset(("GET", "HEAD", "PUT", "PATCH", "DELETE", "POST"))
+
+
+class Serving:
+    """One node that is served, by one event loop at a time."""
+
+    def __init__(self, node: Node, limits: Limits = LIMITS) -> None:
+        self.node = node
+        self.limits = limits
+        self.stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="crdtkv-slow")
+        self._slow = 0
+        self._bridge: Bridge | None = None
+        self._hubs: dict[str, Hub] = {}
+        self.subscriptions = 0
+        self.counts: dict[tuple[str, int], int] = {}
+        """(method, status) -> requests answered."""
+        self.peers: Callable[[], dict[str, Any]] | None = None
+        """How it stands with other colos; None: there is nothing between them and this one."""
+        self.joining = False
+        """It was told to join others, and nobody has seen yet that it has."""
+
+    def start(self) -> None:
+        """In the event loop that serves, before the first request."""
+        self._bridge = Bridge(asyncio.get_running_loop())
+
+    def stop(self) -> None:
+        """Nothing new is begun; feeds end. Idempotent. In the event loop."""
+        self.stopping.set()
+        for hub in self._hubs.values():
+            hub.end()
+
+    def hub(self, store: Store) -> Hub:
+        """The hub of a store's changes."""
+        found = self._hubs.get(store.namespace)
+        if found is None or found.store is not store or not found.here():
+            found = self._hubs[store.namespace] = Hub(self, store)
+        return found
+
+    async def write(self, store: Store, act: Callable[[Transaction], _T]) -> _T:
+        """What `act` gave in a transaction of its own, which is durable; it shares its commit with others' writes.
+
+        Raises as Store.submit and `act`.
+        """
+        if self._bridge is None:
+            self.start()
+        return await self._bridge.of(store.submit(act))  # type: ignore[union-attr]
+
+    def check_joined(self) -> None:
+        """Raises Stopping while this colo is to join others and a namespace of it has met nobody. O(namespaces) then.
+
+        What is written before would be minted anew later, and nobody would know the versions it had.
+        """
+        if not self.joining:
+            return
+        for store in self.node.stores().values():
+            with store._lock:
+                alone = len(members.members(store._replica)) == 1
+            if alone and sum(store._replica.state.vector.values()) <= 1:
+                raise Stopping(
+                    "this colo is to join others and has met none yet",
+                    next_step="wait until another is up, or begin a cluster of its own without --join",
+                )
+        self.joining = False
+
+    def count(self, method: str, status: int) -> None:
+        """A request was answered. Of methods nobody knows there is one."""
+        what = (method if method in _METHODS else "other", status)
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    @property
+    def at_work(self) -> int:
+        """Slow requests that are at work, or wait for a thread."""
+        return self._slow
+
+    async def slow(self, call: Callable[..., _T], *given: Any) -> _T:
+        """`call(*given)` in a thread. Raises Overloaded if too many wait for one, and as `call`."""
+        if self._slow >= self.limits.threads + self.limits.waiting:
+            raise Overloaded(f"{self._slow} slow requests are at work or wait already; at most {self._slow}")
+        self._slow += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: call(*given))
+        finally:
+            self._slow -= 1
+
+    def glance(self, store: Store, key: str) -> Entry | None:
+        """`store.get(key)`. Raises BlockingIOError if somebody writes at this moment: read it by `slow`."""
+        lock = store._lock.inner
+        if not lock.acquire(blocking=False):
+            raise BlockingIOError
+        try:
+            return store.get(key)
+        finally:
+            lock.release()
+
+    def close(self) -> None:
+        """The threads end; what they do is waited for."""
+        self.stopping.set()
+        self._pool.shutdown()

@@ -1,0 +1,210 @@
+"""One namespace's machine at work: what comes is handed to it in threads, one thing at a time.
+
+Law of this room: the machine is called with the store's lock held, which a commit may hold
+while it waits for the disk; so never in the event loop. The lock is let go between two
+messages, so that who reads or writes gets his turn. What was committed here goes out at
+once, from the very thread that committed it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from random import Random
+
+from crdtkv.core.wire import Record
+from crdtkv.errors import CrdtkvError
+from crdtkv.gossip.machine import Gossip, PeerStatus
+from crdtkv.gossip.settings import Send, Settings
+from crdtkv.store import maintenance
+from crdtkv.store.store import Store
+
+__all__ = ["MAX_TOGETHER", "Act", "Actor", "now_ms"]
+
+MAX_TOGETHER = 1_000
+"""Messages of one peer that share a commit: who reads or writes waits no longer than for so many."""
+
+_log = logging.getLogger("crdtkv")
+
+Act = Callable[[Gossip, int, Random], list[Send]]
+"""What the machine is asked, and when."""
+
+
+def now_ms() -> int:
+    """The clock that machines go by."""
+    return int(time.monotonic() * 1000)
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """What the machine is to be asked; of messages: whose, and which."""
+
+    act: Act
+    future: asyncio.Future[list[Send]]
+    peer: str = ""
+    came: list[bytes] = field(default_factory=list)
+
+
+class Actor:
+    """The machine of `store`. `post` takes, in the event loop, what it sends unasked; `moved` is called there when
+    something was absorbed.
+    """
+
+    def __init__(
+        self, store: Store, pool: Executor, dice: Random, post: Callable[[Iterable[Send]], None],
+        moved: Callable[[Actor], None], settings: Settings | None = None,
+    ) -> None:  # fmt: skip
+        self.store = store
+        self.id = store.namespace
+        self.active_ms = now_ms()
+        """When something but a tick happened last."""
+        self.peers: set[str] = set()
+        """The colos that the machine knows of."""
+        self._machine = Gossip(store._replica, store._rule_of, store.namespace, settings)
+        self._loop = asyncio.get_running_loop()
+        self._pool, self._dice, self._post, self._moved = pool, dice, post, moved
+        self._waiting: list[_Turn] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._fresh: list[Send] = []
+        self._ended = threading.Event()
+        store.on_commit.append(self._on_commit)
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits for it, or is under way."""
+        return self._worker is not None
+
+    def ask(self, act: Act) -> asyncio.Future[list[Send]]:
+        """What the machine then sends. In the event loop."""
+        future: asyncio.Future[list[Send]] = self._loop.create_future()
+        if self._ended.is_set():
+            future.set_result([])
+            return future
+        self._waiting.append(_Turn(act, future))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return future
+
+    def take(self, peer: str, came: list[bytes]) -> asyncio.Future[list[Send]]:
+        """Messages came. Where more of that peer wait already, they go with these, and so do the answers: records
+        share a commit then.
+        """
+        self.active_ms = now_ms()
+        last = self._waiting[-1] if self._waiting else None
+        if last is not None and last.peer == peer and len(last.came) < MAX_TOGETHER:
+            last.came += came
+            answered = self._loop.create_future()
+            answered.set_result([])
+            return answered
+        future = self.ask(lambda machine, now, dice: machine.on_messages(peer, came, now, dice))
+        if self._waiting:
+            self._waiting[-1].peer, self._waiting[-1].came = peer, came
+        return future
+
+    def close(self) -> None:
+        """It is asked nothing any more. Idempotent."""
+        self._ended.set()
+        if self._on_commit in self.store.on_commit:
+            self.store.on_commit.remove(self._on_commit)
+
+    def status(self) -> tuple[list[PeerStatus], list[str], str, dict[str, int]]:
+        """How it stands with each peer; who is suspect; through whom it joins; what was counted. Waits for the lock."""
+        with self.store._lock:
+            machine = self._machine
+            return machine.status(), machine.suspects(), machine.joining, dict(machine.counts)
+
+    def forget(self) -> None:
+        """The store drops what is deleted everywhere. In a thread."""
+        self._care(lambda: maintenance.forget(self.store))
+
+    def tend(self) -> None:
+        """The store forgets what of the past is too old to be kept, a little at a time; between, others have it for
+        ten times as long. In a thread.
+        """
+        self._care(self._tend)
+
+    def _tend(self) -> None:
+        began = time.monotonic()
+        for _ in maintenance.tend(self.store):
+            if self._ended.wait(min(10 * (time.monotonic() - began), 1)):
+                return
+            began = time.monotonic()
+
+    def _care(self, act: Callable[[], object]) -> None:
+        try:
+            if not self._ended.is_set():
+                act()
+        except CrdtkvError as error:
+            _log.warning("namespace %s: %s", self.id, error)
+
+    # in the event loop
+
+    async def _work(self) -> None:
+        while self._waiting:
+            taken, self._waiting = self._waiting, []
+            try:
+                moved = await self._loop.run_in_executor(self._pool, self._run, taken)
+            except RuntimeError:  # the pool is shut down
+                moved = False
+            for turn in taken:
+                if not turn.future.done():
+                    turn.future.set_result([])
+            if moved:
+                self._moved(self)
+        self._worker = None
+
+    def _say(self, future: asyncio.Future[list[Send]], sends: list[Send]) -> None:
+        if not future.done():
+            future.set_result(sends)
+        elif sends:
+            self._post(sends)
+
+    def _flush(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self.active_ms = now_ms()
+        self._post(fresh)
+
+    # in threads
+
+    def _run(self, taken: list[_Turn]) -> bool:
+        """Whether something was absorbed. Each is told as soon as it is done."""
+        before = self._total()
+        for turn in taken:
+            sends = self._one(turn.act)
+            if sends:
+                self._loop.call_soon_threadsafe(self._say, turn.future, sends)
+        return self._total() != before
+
+    def _one(self, act: Act) -> list[Send]:
+        store = self.store
+        try:
+            with store._lock:
+                if store._closed or self._ended.is_set():
+                    return []
+                try:
+                    return act(self._machine, now_ms(), self._dice)
+                finally:
+                    store._tell()  # also where it failed half-way: what was minted was
+        except CrdtkvError as error:
+            _log.warning("namespace %s: %s", self.id, error)
+        except Exception:
+            _log.exception("namespace %s: a message could not be taken", self.id)
+        return []
+
+    def _total(self) -> tuple[str, str, int]:
+        state = self.store._replica.state
+        return state.id, state.namespace, sum(state.vector.values())
+
+    def _on_commit(self, record: Record, data: bytes) -> None:
+        """With the lock held, by who committed."""
+        sends = self._machine.on_commit(now_ms())
+        if sends:
+            first = not self._fresh
+            self._fresh += sends
+            if first and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._flush)

@@ -1,0 +1,119 @@
+"""The door for other colos: an ASGI application that takes letters and answers them.
+
+Law of this room: of a letter that is not taken nothing but its head was read, or
+nothing of its payload was looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Unwelcome, Why
+from crdtkv.transport.office import Deliver, Office
+from crdtkv.transport.wire import aside
+
+__all__ = ["MAX_OPEN", "Door"]
+
+MAX_OPEN = 256
+"""Letters that are read or answered at a time; more are told to come back."""
+
+_Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+_Say = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_STATUS = {
+    Why.malformed: 400, Why.version: 400, Why.truncated: 400, Why.oversized: 413, Why.cluster: 401, Why.tampered: 401,
+    Why.stale: 409, Why.replayed: 409,
+}  # fmt: skip
+
+
+class Door:
+    """An ASGI application: POST of a letter, whatever the path; the reply is a letter."""
+
+    def __init__(self, office: Office, deliver: Deliver) -> None:
+        self._office = office
+        self._deliver = deliver
+        self._open = 0
+        self.closed = False
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Say) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await _say(send, 405, b"letters between colos are sent by POST")
+            return
+        if self.closed or self._open >= MAX_OPEN:
+            await _say(send, 503, b"not now")
+            return
+        self._open += 1
+        try:
+            await self._take(scope, receive, send)
+        finally:
+            self._open -= 1
+
+    async def _take(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Say) -> None:
+        office, head = self._office, None
+        body = _Body(receive)
+        try:
+            head = office.open(await body.first(HEAD_SIZE))
+            office.take(head)
+            payload = await body.rest(HEAD_SIZE, head.packed)
+            letter = await aside(head.plain, partial(office.read, head, payload))
+        except Unwelcome as error:
+            if error.why is Why.stale and head is not None:
+                await _say(send, 409, office.reply(head))  # our life, so that the next one is for it
+            if head is None or head.to != NOBODY:  # who asks for our life was not refused
+                office.refuse(error)
+            if error.why is not Why.stale:
+                await _say(send, _STATUS[error.why], str(error).encode())
+            return
+        except asyncio.IncompleteReadError:
+            return  # its sender is gone
+        answer = await self._deliver(letter)
+        size = sum(len(data) for _, data in answer)
+        await _say(send, 200, await aside(size, partial(office.reply, head, answer, small=not _is_near(scope))))
+
+
+def _is_near(scope: MutableMapping[str, Any]) -> bool:
+    """Whether what is sent stays on this machine: packing it would be a waste."""
+    client = scope.get("client")
+    return client is not None and (client[0].startswith("127.") or client[0] == "::1")
+
+
+class _Body:
+    """What comes of a request, read as far as it is wanted."""
+
+    def __init__(self, receive: _Receive) -> None:
+        self._receive = receive
+        self._data = bytearray()
+        self._ended = False
+
+    async def first(self, size: int) -> bytes:
+        """The first bytes, fewer if it ends before."""
+        await self._until(size)
+        return bytes(self._data[:size])
+
+    async def rest(self, start: int, size: int) -> bytes:
+        """`size` bytes from `start` on, with which it ends. Raises Unwelcome where more come."""
+        await self._until(start + size)
+        await self._until(start + size + 1)
+        if len(self._data) > start + size:
+            raise Unwelcome(Why.oversized, "more came than its head says")
+        return bytes(self._data[start:])
+
+    async def _until(self, size: int) -> None:
+        while len(self._data) < size and not self._ended:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise asyncio.IncompleteReadError(b"", size)
+            self._data += event.get("body", b"")
+            self._ended = not event.get("more_body", False)
+
+
+async def _say(send: _Say, status: int, body: bytes) -> None:
+    kind = b"application/octet-stream" if status in (200, 409) else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,402 @@
+"""The transport of a node: links to other colos, a machine for each namespace, a clock that ticks.
+
+Law of this room: addresses come from the settings, from the letters of their colos, and
+from the system namespace, `peer/colo`; a colo is known by its name, whatever its address.
+Who knows the cluster's secret may speak for any colo of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from ipaddress import ip_address
+from random import Random, SystemRandom
+from ssl import SSLContext
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from crdtkv.core.views import colo_of
+from crdtkv.gossip.machine import Gossip
+from crdtkv.gossip.settings import Send, Settings
+from crdtkv.node.naming import SYSTEM_ID
+from crdtkv.node.node import Node
+from crdtkv.store.opening import is_colo
+from crdtkv.store.store import Store
+from crdtkv.transport.actor import Act, Actor, now_ms
+from crdtkv.transport.door import Door
+from crdtkv.transport.letters import Letter, Message
+from crdtkv.transport.link import Link, backoff
+from crdtkv.transport.office import Office
+from crdtkv.transport.wire import Unreached, Wire
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = [
+    "ANSWER_S", "CONNECT_S", "FORGET_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S",
+    "TEND_S", "THREADS", "TICK_S", "Transport",
+]  # fmt: skip
+
+PEERS = "peer/"
+"""`peer/colo` in the system namespace: the URL at which it is reached, last write wins."""
+
+THREADS = 4
+TICK_S = 0.05
+IDLE_MS = 2_000
+"""A namespace in which nothing happened for so long ticks each `IDLE_TICKS` only."""
+
+IDLE_TICKS = 10
+CONNECT_S = 3.0
+SILENT_S = 5.0
+"""A connection on which nothing came for so long is given up."""
+
+FORGET_S = 10.0
+"""A step of the purge floor."""
+
+TEND_S = 3_600.0
+
+MAX_PEERS = 1_024
+PULLS = 3
+"""Colos asked at once for what a request waits for."""
+
+ANSWER_S = 1.0
+"""What a machine answers later than that goes as a letter of its own."""
+
+_T = TypeVar("_T")
+_log = logging.getLogger("crdtkv")
+
+
+class Transport:
+    """Carries the messages of `node`'s namespaces. Its methods are for one event loop, `start` to `stop`.
+
+    `door` is an ASGI application, to be served at `/gossip/v1`. `url`: where others reach it; "": nobody
+    is told. `join`: URLs of others. `secrets`: of the cluster, the first is used, all are taken. `tls`: whose
+    certificates others must show. `source`: the address of this machine that it speaks from; "": any.
+    `forget_s`: how often what is deleted everywhere is dropped; None: never.
+    """
+
+    def __init__(
+        self, node: Node, *, url: str = "", join: Iterable[str] = (), secrets: Sequence[bytes] = (),
+        tls: SSLContext | None = None, source: str = "", forget_s: float | None = FORGET_S,
+        dice: Random | None = None, settings: Settings | None = None,
+    ) -> None:  # fmt: skip
+        self.node = node
+        self.office = Office(node.colo, secrets, _reachable(url))
+        self.door = Door(self.office, self._deliver)
+        self._join = tuple(dict.fromkeys(join))
+        self._tls, self._source, self._forget_s = tls, source, forget_s
+        self._dice = dice or SystemRandom()
+        self._settings = settings
+        self._actors: dict[str, Actor] = {}
+        self._links: dict[str, Link] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = self._refreshing = self._stale = False
+
+    # begin and end
+
+    async def start(self) -> None:
+        """It speaks and listens. Once."""
+        self._loop = asyncio.get_running_loop()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
+        self._session = self._new_session()
+        self.node.waiting.pull = self._pull
+        self.node.listeners.append(self._on_namespace)
+        for store in [self.node.system, *self.node.stores().values()]:
+            self._open(store)
+        await self._in_thread(self._advertise)
+        await self._refresh()
+        for url in self._join:
+            self._spawn(self._scout(url))
+        self._spawn(self._tick())
+        if self._forget_s is not None:
+            self._spawn(self._care(self._forget_s))
+
+    async def stop(self, seconds: float = 2.0) -> None:
+        """Peers are told, what is queued is sent as far as `seconds` go, and nothing is taken any more. Idempotent."""
+        if self._stopping:
+            return
+        self._stopping = self.door.closed = True
+        self.node.listeners.remove(self._on_namespace)
+        self.node.waiting.pull = lambda namespace, lacking: None
+        await _cancelled(self._tasks)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*map(self._farewell, list(self._actors.values())))
+                await asyncio.gather(*(link.flushed() for link in self._links.values() if not link.failures))
+        for actor in self._actors.values():
+            actor.close()
+        await asyncio.gather(*(link.close() for link in self._links.values()))
+        await self._session.close()
+        await asyncio.to_thread(self._pool.shutdown)
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        source = (self._source, 0) if self._source else None
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
+    async def _farewell(self, actor: Actor) -> None:
+        self._post(actor.id, await actor.ask(lambda machine, now, dice: machine.goodbye(now)))
+
+    def set_secrets(self, secrets: Sequence[bytes]) -> None:
+        """The first seals from now on, all open."""
+        self.office.set_secrets(secrets)
+
+    def set_tls(self, tls: SSLContext | None) -> None:
+        """Whose certificates others must show from now on, where a connection is opened."""
+        self._tls = tls
+        old, self._session = self._session, self._new_session()
+        for link in self._links.values():
+            link.wire.session = self._session
+        self._spawn(_close_later(old))
+
+    def status(self) -> dict[str, Any]:
+        """How it stands with other colos, as plain data. O(peers of each namespace); waits for locks: in a thread."""
+        office = self.office
+        peers = [
+            {
+                "colo": colo, "urls": list(link.wire.urls), "up": not link.failures, "failures": link.failures,
+                "error": link.words if link.failures else "", "queued": link.queued,
+            }
+            for colo, link in sorted(self._links.items())
+        ]  # fmt: skip
+        counts = {
+            "sent": dict(office.sent), "received": dict(office.received), "refused": dict(office.refused),
+            "dropped": dict(office.dropped),
+        }  # fmt: skip
+        return {"peers": peers, **counts, "namespaces": {id: a.status() for id, a in list(self._actors.items())}}
+
+    # namespaces
+
+    def _on_namespace(self, id: str, store: Store | None) -> None:
+        """From any thread."""
+        act = partial(self._drop, id) if store is None else partial(self._open, store)
+        self._loop.call_soon_threadsafe(act)
+
+    def _open(self, store: Store) -> None:
+        if store._closed or self._stopping:
+            return
+        id = store.namespace
+        actor = Actor(store, self._pool, self._dice, partial(self._post, id), self._moved, self._settings)
+        self._actors[id] = actor
+        for colo in self._links:
+            self._introduce(actor, colo)
+
+    def _drop(self, id: str) -> None:
+        actor = self._actors.pop(id, None)
+        if actor is not None:
+            actor.close()
+
+    def _moved(self, actor: Actor) -> None:
+        """Something was absorbed."""
+        self.node.waiting.arrived(actor.id)
+        if actor.id == SYSTEM_ID and not self._stopping:
+            self._stale = True
+            if not self._refreshing:
+                self._spawn(self._refresh())
+
+    async def _refresh(self) -> None:
+        """What the system namespace says is done: stores opened and closed, addresses learnt."""
+        self._refreshing = self._stale = True
+        try:
+            while self._stale:
+                self._stale = False
+                await self._in_thread(self.node.refresh)
+                for colo, url in (await self._in_thread(self._addresses)).items():
+                    self._meet(colo, [url])
+                for actor in self._actors.values():
+                    for colo in self._links.keys() - actor.peers:
+                        self._introduce(actor, colo)
+        finally:
+            self._refreshing = False
+
+    # peers
+
+    async def _scout(self, url: str) -> None:
+        """Ask until somebody answers there; then it is known who."""
+        wire, failures = Wire(self.office, self._session, [url]), 0
+        while True:
+            try:
+                letter = await wire.exchange([])
+            except Unreached as error:
+                failures += 1
+                (_log.warning if failures == 1 else _log.debug)("%s", error)
+                await asyncio.sleep(backoff(failures, self._dice))
+            else:
+                self._meet(letter.colo, [letter.url, url])
+                return
+
+    def _meet(self, colo: str, urls: Iterable[str]) -> None:
+        """That colo is there, reached at those, the first most likely."""
+        if colo == self.node.colo or not is_colo(colo) or self._stopping:
+            return
+        link, given = self._links.get(colo), [url for url in urls if url]
+        if link is not None:
+            for url in reversed(given):
+                link.learn(url)
+        elif len(self._links) < MAX_PEERS:
+            wire = Wire(self.office, self._session, given, colo)
+            self._links[colo] = Link(self.office, wire, self._answered, self._dice)
+            for actor in self._actors.values():
+                self._introduce(actor, colo)
+
+    def _introduce(self, actor: Actor, colo: str) -> None:
+        """The machine exchanges with that colo, if it holds the namespace too."""
+        if actor.id == SYSTEM_ID or self.node.holds(actor.id, colo):
+            actor.peers.add(colo)
+            self._ask(actor, partial(_greet, colo))
+
+    def _advertise(self) -> None:
+        """In a thread: the system namespace says where this colo is reached."""
+        key, url, system = PEERS + self.node.colo, self.office.url, self.node.system
+        if url and (key not in system or system[key] != url):
+            system.put(key, url, strategy="lww")
+
+    def _addresses(self) -> dict[str, str]:
+        """In a thread: what the system namespace says."""
+        found = {e.key.removeprefix(PEERS): e.value for e in self.node.system.scan(PEERS)}
+        return {colo: url for colo, url in found.items() if isinstance(url, str) and url.startswith("http")}
+
+    # messages
+
+    async def _deliver(self, letter: Letter) -> list[Message]:
+        """A letter came; what is answered."""
+        asked = self._hand(letter)
+        if asked:
+            await asyncio.wait([future for _, future in asked], timeout=ANSWER_S)
+        answer: list[Message] = []
+        for id, future in asked:
+            if future.done():
+                mine = [send for send in future.result() if send.peer == letter.colo]
+                answer += ((id, send.data) for send in mine)
+                self._post(id, (send for send in future.result() if send.peer != letter.colo))
+            else:
+                self._post_later(id, future)
+        link = self._links.get(letter.colo)
+        return answer + link.take() if link is not None else answer
+
+    async def _answered(self, letter: Letter) -> None:
+        for id, future in self._hand(letter):
+            self._post_later(id, future)
+
+    def _hand(self, letter: Letter) -> list[tuple[str, asyncio.Future[list[Send]]]]:
+        """What is for each namespace goes to its machine."""
+        self._meet(letter.colo, [letter.url])
+        came: dict[str, list[bytes]] = {}
+        for id, data in letter.messages:
+            came.setdefault(id, []).append(data)
+        asked = []
+        for id, messages in came.items():
+            actor = self._actors.get(id)
+            if actor is None or self._stopping:
+                self.office.dropped["namespace not here"] += len(messages)
+            else:
+                asked.append((id, actor.take(letter.colo, messages)))
+        return asked
+
+    def _post(self, id: str, sends: Iterable[Send]) -> None:
+        for peer, data in sends:
+            link = self._links.get(peer)
+            if link is None:
+                self.office.dropped["no address"] += 1
+            else:
+                link.put([(id, data)])
+
+    def _post_later(self, id: str, future: asyncio.Future[list[Send]]) -> None:
+        future.add_done_callback(lambda done: None if done.cancelled() else self._post(id, done.result()))
+
+    def _ask(self, actor: Actor, act: Act) -> None:
+        self._post_later(actor.id, actor.ask(act))
+
+    def _pull(self, id: str, lacking: dict[str, int]) -> None:
+        """A request waits for that: ask those who wrote it, or whoever is there."""
+        actor = self._actors.get(id)
+        if actor is None:
+            return
+        likely = {colo_of(replica) for replica in lacking} & actor.peers
+        up = [colo for colo in actor.peers if not self._links[colo].failures]
+        for colo in [c for c in likely if c in up][:PULLS] or (self._dice.sample(up, 1) if up else ()):
+            self._ask(actor, partial(_pull, colo))
+
+    # time
+
+    async def _tick(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            count += 1
+            for i, actor in enumerate(self._actors.values()):
+                idle = now_ms() - actor.active_ms > IDLE_MS
+                if not actor.busy and (not idle or (count + i) % IDLE_TICKS == 0):
+                    self._ask(actor, _tick)
+
+    async def _care(self, forget_s: float) -> None:
+        """What is deleted everywhere is forgotten; of the past, once in a while, what is too old."""
+        tended = self._loop.time() - self._dice.random() * TEND_S  # not all colos at once
+        while True:
+            await asyncio.sleep(forget_s * (0.5 + self._dice.random()))
+            late = self._loop.time() - tended > TEND_S
+            for actor in list(self._actors.values()):
+                await self._in_thread(actor.forget)
+                if late:
+                    await self._in_thread(actor.tend)
+            tended = self._loop.time() if late else tended
+
+    async def _in_thread(self, act: Callable[[], _T]) -> _T:
+        return await self._loop.run_in_executor(self._pool, act)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            _log.error("the transport of %s lost a task", self.node.colo, exc_info=task.exception())
+
+
+def _tick(machine: Gossip, now: int, dice: Random) -> list[Send]:
+    return machine.on_tick(now, dice)
+
+
+def _greet(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
+    machine.add_peer(colo)
+    return machine.greet(colo, now, dice)
+
+
+def _pull(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
+    return machine.pull(colo, now, dice)
+
+
+def _reachable(url: str) -> str:
+    """The URL, if anybody can reach it: "all addresses" is none to call."""
+    host = urlsplit(url).hostname or ""
+    try:
+        everywhere = ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    if everywhere:
+        _log.warning("other colos cannot call %s: set advertise to the URL at which they reach this one", url)
+    return "" if everywhere else url
+
+
+async def _close_later(session: aiohttp.ClientSession) -> None:
+    """Once what is under way in it has had its time."""
+    try:
+        await asyncio.sleep(SILENT_S)
+    finally:
+        await session.close()
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    tasks = list(tasks)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,113 @@
+"""Letters to one other colo, and its answers.
+
+Law of this room: a letter that was lost is sent once more, where its connection had gone
+cold or the other begins a new life; what is no answer to it is refused and counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Letter, Message, Unwelcome, Why
+from crdtkv.transport.office import Office
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["LARGE", "MAX_URLS", "PATH", "Unreached", "Wire", "aside"]
+
+PATH = "/gossip/v1"
+"""Where a colo takes letters, below its URL."""
+
+MAX_URLS = 4
+"""Addresses of one colo that are tried in turn; a new one takes the place of the last."""
+
+
+LARGE = 1 << 18
+"""Bytes: what is larger is sealed and opened in a thread, so that the event loop does not wait for it."""
+
+_T = TypeVar("_T")
+
+
+class Unreached(Exception):
+    """The colo did not answer, or not as one of this cluster does. `slow`: it took its time, so once is enough."""
+
+    def __init__(self, words: str, slow: bool = False) -> None:
+        super().__init__(words)
+        self.slow = slow
+
+
+class Wire:
+    """To the colo at `urls`, the likeliest first. `colo`: who should answer there; "": whoever does."""
+
+    def __init__(self, office: Office, session: aiohttp.ClientSession, urls: Iterable[str], colo: str = "") -> None:
+        self._colo = colo
+        self._office = office
+        self.session = session
+        self._life = NOBODY
+        self.urls = list(dict.fromkeys(urls))
+
+    def learn(self, url: str) -> None:
+        """The colo is reached there, too: tried first from now on, if that is news."""
+        if url and url not in self.urls:
+            self.urls = [url, *self.urls][:MAX_URLS]
+
+    async def exchange(self, messages: Sequence[Message]) -> Letter:
+        """The answer to a letter. Tried twice: the other has begun a new life, or the connection had gone cold."""
+        first: Unreached | None = None
+        for _ in range(2):
+            try:
+                letter = await self._once(messages)
+            except Unreached as error:
+                self.urls = [*self.urls[1:], *self.urls[:1]]
+                if first is not None or error.slow:
+                    raise
+                first = error
+                continue
+            if letter is not None:
+                return letter
+        raise first or Unreached("it begins a new life each time")
+
+    async def _once(self, messages: Sequence[Message]) -> Letter | None:
+        """The answer; None where it is for another life than the other's now, which is known from then on."""
+        import aiohttp
+
+        url, office = self.urls[0], self._office
+        size = sum(len(data) for _, data in messages)
+        number, data = await aside(size, lambda: office.request(messages, self._life, small=not _is_near(url)))
+        try:
+            async with self.session.post(url.rstrip("/") + PATH, data=data) as response:
+                if response.status not in (200, 409):
+                    words = (await response.content.read(200)).decode(errors="replace")
+                    raise Unreached(f"{url} answers {response.status}: {words}")
+                head = office.open(await response.content.readexactly(HEAD_SIZE))
+                office.expect(head, number)
+                self._life = head.sender
+                payload = await response.content.readexactly(head.packed)
+                letter = await aside(head.plain, lambda: office.read(head, payload))
+        except Unwelcome as error:
+            office.refuse(error)
+            raise Unreached(f"{url} answers what is not taken: {error}") from None
+        except asyncio.IncompleteReadError:
+            office.refuse(Unwelcome(Why.truncated, ""))
+            raise Unreached(f"{url} answers half a letter") from None
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            slow = isinstance(error, TimeoutError)
+            raise Unreached(f"{url} is not reached: {type(error).__name__} {error}", slow) from None
+        if self._colo and letter.colo != self._colo:
+            self.urls = [other for other in self.urls if other != url] or [url]
+            raise Unreached(f"at {url} {letter.colo!r} answers, not {self._colo!r}")
+        return letter if response.status == 200 else None
+
+
+async def aside(size: int, work: Callable[[], _T]) -> _T:
+    """What `work` gives; done in a thread where so many bytes are large."""
+    return await asyncio.to_thread(work) if size > LARGE else work()
+
+
+def _is_near(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"

@@ -1,0 +1,71 @@
+"""Operations and transactions that are sent again under their idempotency key; and what a receipt says of a base."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.server.asgi import Client
+
+KEYED = {"idempotency-key": "order-7"}
+
+
+def test_an_operation_sent_again_is_answered_as_the_first_time(client: Client) -> None:
+    path, body = "/v1/default/keys/l/operations", {"op": "append", "value": 1}
+    first = client.post(path, json=body, headers=KEYED).json()
+    client.post(path, json={"op": "append", "value": 2})
+    assert client.post(path, json=body, headers=KEYED).json() == first
+    assert client.get("/v1/default/keys/l").json() == [1, 2]
+
+
+def test_a_transaction_sent_again_is_answered_as_the_first_time(client: Client) -> None:
+    body = {"writes": [{"key": "n", "op": "increment"}, {"key": "l", "op": "append", "value": 1}]}
+    first = client.post("/v1/default/transactions", json=body, headers=KEYED).json()
+    assert client.post("/v1/default/transactions", json=body, headers=KEYED).json() == first
+    assert client.get("/v1/default/keys/n").json() == 1 and client.get("/v1/default/keys/l").json() == [1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("keys/n/operations", {"op": "increment", "by": 2}), ("keys/m/operations", {"op": "increment"}),
+     ("transactions", {"writes": [{"key": "n", "op": "increment"}]})],
+)  # fmt: skip
+def test_one_key_is_not_for_two_wishes(client: Client, path: str, body: Any) -> None:
+    client.post("/v1/default/keys/n/operations", json={"op": "increment"}, headers=KEYED)
+    refused = client.post(f"/v1/default/{path}", json=body, headers=KEYED)
+    assert refused.status_code == 400 and "was used for another write" in refused.json()["message"]
+    assert client.get("/v1/default/keys/n").json() == 1
+
+
+def test_a_receipt_says_whether_others_had_written_since_the_base(client: Client) -> None:
+    key = "/v1/default/keys/l"
+    base = client.put(key, json=[1, 2]).json()["version"]
+    mine = client.put(key, json=[1], params={"base": base}).json()
+    assert mine["merged"] is False
+    assert client.put(key, json=[1, 2, 3], params={"base": base}).json()["merged"] is True
+    assert "merged" not in client.put(key, json=[]).json()
+    patch = {"content-type": "application/json-patch+json"}
+    assert client.patch(key, json=[], params={"base": base}, headers=patch).json()["merged"] is True
+    told = client.post(f"{key}/operations", json={"op": "append", "value": 4, "base": base}).json()
+    assert told["merged"] is True
+
+
+def test_a_part_is_what_a_handle_shows(client: Client) -> None:
+    client.post("/v1/default/keys/tags/operations", json={"op": "add", "values": ["a", 1], "family": "set"})
+    client.put("/v1/default/keys/doc", json={"items": [{"qty": 2}]})
+
+    def part(key: str, **asked: Any) -> Any:
+        return client.post(f"/v1/default/keys/{key}/part", json=asked)
+
+    assert part("tags", family="set").json() == {"value": [1, "a"]}
+    assert part("tags", family="set", element="a").json() == {"value": True}
+    assert part("tags", family="set", element=1.0).json() == {"value": False}
+    assert part("nothing", family="counter").json() == {"value": None}
+    assert part("doc", family="json", path="/items/0/qty").json() == {"value": 2}
+    assert part("tags", family="list").status_code == 409
+    assert part("doc", family="set", path="/items").status_code == 400
+    assert part("doc", path="/items").status_code == part("doc", family="json", patch=1).status_code == 400
+    client.post("/v1/default/keys/log/operations", json={"op": "append", "values": ["x", "y"], "family": "log"})
+    [[ms, word], _] = part("log", family="log", since=None, until=None).json()["value"]
+    assert word == "x" and part("log", family="log", since=ms + 10**9, until=None).json() == {"value": []}

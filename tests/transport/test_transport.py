@@ -1,0 +1,266 @@
+"""Colos over real sockets: what one writes the others have, whatever happens on the way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crdtkv.core.versions import parse_version
+from crdtkv.errors import BaseNotHere
+from crdtkv.node.node import Node
+from crdtkv.node.session import Session, missing
+from crdtkv.transport.transport import Transport
+from tests.cluster.proxy import Proxy
+from tests.transport.colos import Colo, apart, colos, eventually, same
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(story)
+
+
+async def put(colo: Colo, key: str, value: Any, namespace: str = "default") -> str:
+    return (await asyncio.to_thread(colo.store(namespace).put, key, value)).version
+
+
+def test_three_colos_become_one_cluster() -> None:
+    """Two join through the first, and find each other by what it says."""
+
+    async def story() -> None:
+        async with colos("lhr", "sin", "fra") as made:
+            for i, colo in enumerate(made):
+                await put(colo, f"k{i}", i)
+            await eventually(lambda: same(made))
+            assert all(dict(colo.store()) == {"k0": 0, "k1": 1, "k2": 2} for colo in made)
+            await eventually(lambda: all(len(colo.transport.status()["peers"]) == 2 for colo in made))
+
+    run(story())
+
+
+def test_all_start_at_once_and_join_each_other() -> None:
+    async def story() -> None:
+        made = [Colo(name) for name in ("lhr", "sin", "fra")]
+        for colo in made:
+            await colo.start()
+            await put(colo, colo.name, 1)
+        try:
+            for colo in made:
+                for other in made:
+                    colo.transport._spawn(colo.transport._scout(other.url))
+            await eventually(lambda: same(made, "default", 3) and same(made, "~system", 3))
+            # What each wrote before they met is minted anew once all have spoken.
+            await eventually(lambda: all(dict(colo.store()) == {"lhr": 1, "sin": 1, "fra": 1} for colo in made))
+        finally:
+            await asyncio.gather(*(colo.stop() for colo in made))
+
+    run(story())
+
+
+# namespaces
+
+
+def test_a_namespace_comes_and_goes_at_every_colo() -> None:
+    async def story() -> None:
+        async with colos("lhr", "sin", "fra") as made:
+            lhr, sin, fra = made
+            id = (await asyncio.to_thread(lhr.node.create, "shop")).id
+            await put(lhr, "a", 1, "shop")
+            await eventually(lambda: same(made, "shop", 3))
+            await put(fra, "b", 2, "shop")
+            await eventually(lambda: same(made, "shop"))
+            assert dict(sin.store("shop")) == {"a": 1, "b": 2}
+            await asyncio.to_thread(sin.node.delete, "shop")
+            await eventually(lambda: not any(id in colo.node.stores() for colo in made))
+            await eventually(lambda: not any(id in colo.transport._actors for colo in made))
+
+    run(story())
+
+
+def test_a_namespace_of_some_colos_is_not_told_to_others() -> None:
+    async def story() -> None:
+        async with colos("lhr", "sin", "fra") as made:
+            lhr, sin, fra = made
+            id = (await asyncio.to_thread(lhr.node.create, "eu", ["lhr", "fra"])).id
+            await put(lhr, "a", 1, "eu")
+            await eventually(lambda: same([lhr, fra], "eu", 2))
+            assert sin.transport.office.dropped["namespace not here"] == 0
+            assert id not in sin.node.stores()
+            await asyncio.to_thread(fra.node.host, "eu", "sin")
+            await eventually(lambda: same(made, "eu", 3))
+            assert sin.store("eu")["a"] == 1
+
+    run(story())
+
+
+# faults
+
+
+async def both_sides_write(made: list[Colo]) -> None:
+    for i in range(20):
+        for colo in made:
+            await asyncio.to_thread(colo.store().list("l").append, f"{colo.name}{i}")
+            await asyncio.to_thread(colo.store().counter("n").add, 1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(lambda proxy: proxy.partition(["lhr"], ["sin", "fra"]), id="partition"),
+        pytest.param(lambda proxy: proxy.partition(["lhr"], ["sin"], ["fra"]), id="all apart"),
+        pytest.param(lambda proxy: proxy.cut("lhr", "sin", one_way=True), id="one way"),
+        pytest.param(lambda proxy: (proxy.refuse("lhr", "sin"), proxy.refuse("fra", "sin")), id="refused"),
+        pytest.param(lambda proxy: (proxy.delay("lhr", "sin", 0.2), proxy.delay("fra", "sin", 0.1)), id="delay"),
+    ],
+)
+def test_what_was_written_on_both_sides_of_a_fault_is_everywhere_after(fault: Callable[[Proxy], object]) -> None:
+    async def story() -> None:
+        async with apart("lhr", "sin", "fra") as (made, proxy):
+            await both_sides_write(made)
+            await eventually(lambda: same(made))
+            fault(proxy)
+            await both_sides_write(made)
+            proxy.heal()
+            await eventually(lambda: same(made))
+            for colo in made:
+                assert colo.store()["n"] == 120
+                assert Counter(colo.store()["l"]) == {f"{c.name}{i}": 2 for c in made for i in range(20)}
+
+    run(story())
+
+
+def test_connections_that_break_lose_nothing() -> None:
+    async def story() -> None:
+        async with apart("lhr", "sin", "fra") as (made, proxy):
+            for i in range(100):
+                for colo in made:
+                    await asyncio.to_thread(colo.store().counter("n").add, 1)
+                if i % 10 == 0:
+                    proxy.break_connections()
+            await eventually(lambda: same(made))
+            assert [colo.store()["n"] for colo in made] == [300] * 3
+
+    run(story())
+
+
+def test_one_that_only_goes_out_hears_and_is_heard() -> None:
+    """Nobody reaches sin, as behind a router: what others have for it goes with the answers to what it asks."""
+
+    async def story() -> None:
+        async with apart("lhr", "sin", "fra") as (made, proxy):
+            lhr, sin, _ = made
+            proxy.refuse("lhr", "sin")
+            proxy.refuse("fra", "sin")
+            await put(sin, "a", 1)
+            await eventually(lambda: same(made))
+            await put(lhr, "b", 2)
+            await eventually(lambda: same(made))
+            assert sin.store()["b"] == 2
+
+    run(story())
+
+
+def test_a_colo_that_was_down_catches_up_and_one_that_was_wiped_joins_anew(tmp_path: Path) -> None:
+    async def story() -> None:
+        lhr, sin = Colo("lhr", tmp_path / "lhr"), Colo("sin", tmp_path / "sin")
+        try:
+            await lhr.start()
+            await sin.start(join=[lhr.url])
+            await eventually(lambda: same([lhr, sin], "default", 2))
+            await sin.stop()
+            for i in range(300):
+                await put(lhr, f"k{i}", i)
+            await sin.start()  # whom to ask it knows by now
+            await eventually(lambda: same([lhr, sin], "default", 2))
+            assert len(sin.store()) == 300
+            await sin.stop()
+            for path in (tmp_path / "sin").iterdir():
+                path.unlink()
+            await sin.start(join=[lhr.url])
+            await eventually(lambda: same([lhr, sin], "default", 2) and len(sin.store()) == 300)
+            await put(sin, "new", 1)
+            await eventually(lambda: same([lhr, sin]))
+        finally:
+            await asyncio.gather(*(colo.stop() for colo in (lhr, sin) if colo.running))
+
+    run(story())
+
+
+def test_who_stops_has_sent_all_and_says_goodbye() -> None:
+    async def story() -> None:
+        async with colos("lhr", "sin") as (lhr, sin):
+            for i in range(200):
+                lhr.store().put(f"k{i}", i)  # in the event loop: nothing has gone yet
+            await lhr.stop()
+            assert len(sin.store()) == 200
+            assert sin.transport._actors["~default"]._machine._desk.peers["lhr"].leaving
+
+    run(story())
+
+
+# sessions
+
+
+def test_a_session_pulls_what_it_has_seen() -> None:
+    async def story() -> None:
+        async with apart("lhr", "sin") as ((lhr, sin), proxy):
+            proxy.cut("lhr", "sin")
+            session = Session()
+            session.note("~default", parse_version("a", await put(lhr, "a", 1)))
+            with pytest.raises(BaseNotHere):
+                await sin.node.waiting.caught_up(sin.store(), session, 0.1)
+            proxy.heal()
+            await sin.node.waiting.caught_up(sin.store(), session, 30)
+            assert missing(session, sin.store()) == {}
+            assert sin.store()["a"] == 1
+
+    run(story())
+
+
+# who is let in
+
+
+def test_a_colo_without_the_secret_learns_and_changes_nothing() -> None:
+    async def story() -> None:
+        async with colos("lhr", "sin") as made:
+            await put(made[0], "a", 1)
+            await eventually(lambda: same(made))
+            for secrets in ((), (b"some other secret",)):
+                stranger = Colo("fra", secrets=secrets)
+                await stranger.start(join=[made[0].url])
+                try:
+                    await eventually(lambda: made[0].transport.office.refused["cluster"] > 0)
+                    assert len(stranger.store()) == 0
+                    assert stranger.transport.office.received["letters"] == 0
+                    assert [m.split("~")[0] for m in made[0].store().members] == ["lhr", "sin"]
+                finally:
+                    await stranger.stop()
+                made[0].transport.office.refused.clear()
+
+    run(story())
+
+
+def test_the_secret_is_replaced_without_a_stop() -> None:
+    old, new = b"correct horse battery staple", b"another long secret"
+
+    async def story() -> None:
+        async with colos("lhr", "sin", secrets=(old,)) as made:
+            for n, secrets in enumerate([(old, new), (new, old), (new,)]):
+                assert not any(colo.transport.office.refused for colo in made)
+                for colo in made:
+                    colo.transport.set_secrets(secrets)
+                    await put(colo, f"{colo.name}{n}", n)
+                    await eventually(lambda: same(made))
+
+    run(story())
+
+
+
+
+@pytest.mark.parametrize(("url", "told"), [("http://0.0.0.0:1", ""), ("http://[::]:1", ""), ("http://a:1", "http://a:1")])
+def test_all_addresses_is_no_address_to_be_called_at(url: str, told: str) -> None:
+    with Node(None, colo="lhr") as node:
+        assert Transport(node, url=url).office.url == told

@@ -34,6 +34,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
+from crdtkv.strategies.forgetting import left_orders
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.roots import (
     TTL_PATH,
@@ -334,6 +335,8 @@ class Draft:
             else:
                 cells = [(b"", tree.raw().cell()), *tree.raw().below()]
                 hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
+        # (Where an element stood that is not there any more, a purge may have forgotten.)
+        hidden |= set(left_orders(self._cells(key), self._cells(key), hidden))
         self._cancel(key, hidden)
         self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
         self._touch(key)

@@ -68,7 +68,7 @@ def keep(
     gone = [_new(Superseded, (s, dots, dict(until) if until is not None else None, wall_ms)) for s in old]
     rows = (*storage.past(key).get(path, ()), *gone)
     excess = len(rows) - limit.cells
-    if excess > 0:
+    if excess > limit.cells // 4:  # several at once: each time tells anew how far back the rest reaches
         now = storage.context(key)
         if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
             begin_again(storage, key, merge([now, dict(dots), until or {}]))

@@ -64,13 +64,11 @@ def keep(
     wall_ms: int, limit: Keep,
 ) -> None:  # fmt: skip
     """The siblings `old` of a cell were just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
-    if by is None and until is None and not storage.context(key):
-        return  # purged whole elsewhere, and so here: with its context went what could tell versions of it apart
     dots = (by,) if by else ()
     gone = [_new(Superseded, (s, dots, dict(until) if until is not None else None, wall_ms)) for s in old]
     rows = (*storage.past(key).get(path, ()), *gone)
     excess = len(rows) - limit.cells
-    if excess > 0:
+    if excess > limit.cells // 4:  # several at once: each time tells anew how far back the rest reaches
         now = storage.context(key)
         if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
             begin_again(storage, key, merge([now, dict(dots), until or {}]))

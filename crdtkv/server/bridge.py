@@ -23,6 +23,10 @@ class Bridge:
         self._done: deque[tuple[asyncio.Future[Any], Future[Any]]] = deque()
         self._woken = False
 
+    def here(self) -> bool:
+        """Whether its event loop is the one that runs."""
+        return self._loop is asyncio.get_running_loop()
+
     def of(self, future: Future[_T]) -> asyncio.Future[_T]:
         """One that this loop may wait for. Who stops waiting does not stop what is done."""
         waiter: asyncio.Future[_T] = self._loop.create_future()

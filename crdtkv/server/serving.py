@@ -67,7 +67,7 @@ class Serving:
         bridge = self._bridge
         if bridge is None or not bridge.here():
             bridge = self._bridge = Bridge(asyncio.get_running_loop())
-        return await bridge.of(store.submit(act))
+        return await bridge.write(store, act)
 
     def check_joined(self) -> None:
         """Raises Stopping while this colo is to join others and a namespace of it has met nobody. O(namespaces) then.

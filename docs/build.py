@@ -21,7 +21,7 @@ from crdtkv.cli import app
 from crdtkv.core import envelope, keys, paths, positions, rules, values, versions
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.node import naming
-from crdtkv.replica import core, exchange, inbox, memos, past, purge, recent
+from crdtkv.replica import core, inbox, memos, past, purge, recent
 from crdtkv.store import group, idempotency, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
@@ -84,7 +84,8 @@ def limits_table() -> str:
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
-                 f"a catch-up; {exchange.MAX_WAITING:,} records wait for what they build on"),
+                 f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
+                 f"together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),
         ("message", f"{envelope.MAX_MESSAGE >> 30} GiB"),

@@ -234,11 +234,12 @@ def _catch_up_out(c: CatchUp) -> list[Any]:
 
 def _record_in(body: Any) -> Record:
     replica, n, stamp, previous, needs, floor, writes, lives = fields_in(body, 6, ([], []))
-    return Record(
+    made = [
         dot_in(replica, n), number(stamp), number(previous), vector_in(needs), number(floor),
         tuple([w for group in expect(writes, list) for w in _group_in(group)]),
-        tuple((name_in(key), vector_in(replaced)) for key, replaced in expect(lives, list)),
-    )  # fmt: skip
+        tuple([(name_in(key), vector_in(replaced)) for key, replaced in expect(lives, list)]),
+    ]  # fmt: skip
+    return _new(Record, made)
 
 
 def _group_in(group: Any) -> list[RecordWrite]:
@@ -251,7 +252,7 @@ def _group_in(group: Any) -> list[RecordWrite]:
 def _write_in(key: str, value: Any) -> RecordWrite:
     usual = usual_write(value)
     if usual is not None:
-        return RecordWrite(key, *usual)
+        return _new(RecordWrite, (key, *usual, ()))
     path, payload, *dots = fields_in(value, 2, ([], []))
     parents, lost = map(dots_in, dots)
     return RecordWrite(key, path_in(path), payload_in(payload), parents, lost)

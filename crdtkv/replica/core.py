@@ -7,7 +7,7 @@ simulator hands it others.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from crdtkv.core.wire import Record
 from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
-from crdtkv.replica.recent import RECENT_RECORDS, Recent
+from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
 from crdtkv.storage.base import Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
@@ -62,7 +62,7 @@ class Replica:
         self._noted = ("", 0)  # what was minted last, as it is noted beside the storage
         self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.announced = sum(state.vector.values())  # the most that may have been announced to have been absorbed
-        self.waiting: dict[Dot, tuple[Record, bytes]] = {}
+        self.waiting = Waiting()
         self.recent = Recent()
         self.untold: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)  # minted, for who listens
         self.offsets: dict[
@@ -157,8 +157,13 @@ class Replica:
     def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
         """`cell` stands at (key, path). What stood there goes to the past, replaced by `by` or up to `until`."""
         old = self.storage.cells(key).get(path, ())
-        if old == cell:
-            return
+        if old != cell:
+            self.replace_cell(key, path, old, cell, by, until)
+
+    def replace_cell(
+        self, key: str, path: bytes, old: Cell, cell: Cell, by: Dot | None, until: Context | None = None
+    ) -> None:  # fmt: skip
+        """As `set_cell`, where another, `old`, is known to stand."""
         self.change_cell(key, path, old, cell)
         if not cell:
             self._note_share(path, old)
@@ -335,7 +340,9 @@ class Replica:
         return ABSENT if root is None else root[0].read(root[1])
 
 
-def _gone(old: Cell, cell: Cell, by: Dot | None) -> list[Sibling]:
+def _gone(old: Cell, cell: Cell, by: Dot | None) -> Sequence[Sibling]:
     """What stood and does not stand any more; what `by` itself had written there was never seen by others."""
+    if len(old) == len(cell) == 1 and by != old[0][0] != cell[0][0]:
+        return old
     standing = {s.dot for s in cell}
     return [s for s in old if s.dot not in standing and s.dot != by]

@@ -245,7 +245,8 @@ def return_to(
         take(replica, snapshot)
         replica.state.clock = max(replica.state.clock, _above(snapshot))
         members.announce(replica)
-    replica.spoken, replica.waiting = {}, {}
+    replica.spoken = {}
+    replica.waiting.clear()
     replica.recent.clear()
 
 

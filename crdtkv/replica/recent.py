@@ -1,6 +1,7 @@
 """The records minted or absorbed last: who lacks few of them is sent these, and keeps every version in between.
+And those that came too early.
 
-Law of this room: it holds what came last, so much and no more. Who asks for what is not
+Law of this room: it holds so many records and bytes, and no more. Who lacks what is not
 here any more gets a catch-up.
 """
 
@@ -8,15 +9,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
+from crdtkv.core.clocks import Dot
 from crdtkv.core.wire import Record
 
-__all__ = ["RECENT_BYTES", "RECENT_RECORDS", "Recent"]
+__all__ = ["MAX_WAITING", "RECENT_BYTES", "RECENT_RECORDS", "WAITING_BYTES", "Recent", "Waiting"]
 
 RECENT_RECORDS = 4_096
 
 RECENT_BYTES = 32 << 20
 """Of the encoded ones; in memory they take twice that."""
+
+MAX_WAITING = 10_000
+
+WAITING_BYTES = 32 << 20
 
 
 class Recent(deque[tuple[Record, bytes]]):
@@ -41,4 +48,30 @@ class Recent(deque[tuple[Record, bytes]]):
     def clear(self) -> None:
         """None is left."""
         deque.clear(self)
+        self._bytes = 0
+
+
+class Waiting(dict[Dot, tuple[Record, bytes]]):
+    """Records that wait for what they build on, each with its bytes. What is too much is not kept: a catch-up heals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bytes = 0
+
+    def admit(self, record: Record, data: bytes) -> None:
+        """One more, if there is room, and it does not wait already. O(1)."""
+        fits = len(self) < MAX_WAITING and self._bytes + len(data) <= WAITING_BYTES
+        if fits and record.dot not in self:
+            self[record.dot] = (record, data)
+            self._bytes += len(data)
+
+    def pop(self, dot: Dot, *_: Any) -> tuple[Record, bytes]:
+        """It waits no more."""
+        made = dict.pop(self, dot)
+        self._bytes -= len(made[1])
+        return made
+
+    def clear(self) -> None:
+        """None waits."""
+        dict.clear(self)
         self._bytes = 0

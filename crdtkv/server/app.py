@@ -15,7 +15,18 @@ from starlette.responses import Response
 from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.refusals import MethodUnknown, RouteUnknown
 from crdtkv.node.node import Node
-from crdtkv.server import keypaths, listing, writing
+from crdtkv.server import (
+    feeds,
+    inbox,
+    keypaths,
+    listing,
+    metrics,
+    moving,
+    namespacing,
+    operating,
+    ruling,
+    writing,
+)
 from crdtkv.server.describing import complete
 from crdtkv.server.front import Front, failed
 from crdtkv.server.limits import LIMITS, Limits
@@ -24,7 +35,10 @@ from crdtkv.server.serving import Serving
 
 __all__ = ["create_app", "routed"]
 
-_ROUTERS = (keypaths.router, listing.router, writing.router)
+_ROUTERS = (
+    keypaths.router, listing.router, writing.router, feeds.router, inbox.router, ruling.router, namespacing.router,
+    operating.router, moving.router, metrics.router,
+)  # fmt: skip
 
 
 def create_app(node: Node, limits: Limits = LIMITS) -> Front:

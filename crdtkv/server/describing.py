@@ -109,8 +109,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {"prefix": _TEXT}, closed=True,
     ),
     # replies
-    "Keys": _object({"cursor": _OR_NULL}, {"keys": {"type": "array", "items": _TEXT}, "entries": _array("Entry"),
-                                           "binary": _BINARY}),
+    "Keys": _object({}, {"cursor": _OR_NULL, "keys": {"type": "array", "items": _TEXT}, "entries": _array("Entry"),
+                                           "count": _INTEGER, "binary": _BINARY}),
     "Entries": _object({"entries": {"type": "object", "additionalProperties": {
         "anyOf": [_ref("Entry"), {"type": "null"}]}}}, {"binary": _BINARY}),
     "Receipts": _object({"receipts": _array("Receipt")}, {"binary": _BINARY}),
@@ -125,6 +125,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                          "differ": _array("Differ")}),
     "RuleSet": _object({"rule": _ref("Rule"), "differ": _array("Differ")}),
     "Namespaces": _object({"namespaces": _array("Namespace")}),
+    "Line": _object({"key": _TEXT, "value": _ANY}),
     "Imported": _object(
         dict.fromkeys(("written", "same", "expired", "kept", "bad"), _INTEGER)
         | {"problems": {"type": "array", "items": _object({"line": _INTEGER, "message": _TEXT})}}

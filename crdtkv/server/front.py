@@ -18,9 +18,11 @@ from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers
 from crdtkv.server.doors import admit, caught_up, session_header, session_of
 from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
+from crdtkv.transport.wire import PATH
 
-__all__ = ["Front", "answer_whole", "failed"]
+__all__ = ["GOSSIP", "Front", "answer_whole", "failed"]
 
+GOSSIP = PATH.encode()
 _log = logging.getLogger("crdtkv")
 _Handler = Callable[[Serving, Store, Ask], Awaitable[Reply]]
 
@@ -34,27 +36,32 @@ _VIEWS: dict[bytes, dict[str, _Handler]] = {
 }
 assert set(_VIEWS) == {word.encode() for word in RESERVED}
 
+
 class Front:
     """An ASGI application: key paths, and `app` behind it for all others."""
 
     def __init__(self, serving: Serving, app: Any) -> None:
-        self._serving = serving
+        self.serving = serving
         self._app = app
+        self.gossip: Any = None
+        """The ASGI application that takes the letters of other colos."""
 
     def stop(self) -> None:
         """Nothing new is begun, and what waits ends. Idempotent."""
-        self._serving.stop()
+        self.serving.stop()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        head, keys, _ = scope["raw_path"].partition(b"/keys/")
+        raw = scope["raw_path"]
+        head, keys, _ = raw.partition(b"/keys/")
         if not keys or head[:4] != b"/v1/" or b"/" in head[4:]:
-            await self._app(scope, receive, send)
+            app = self.gossip if raw == GOSSIP and self.gossip is not None else self._app
+            await app(scope, receive, send)
             return
-        reply = await answer_whole(self._serving, scope, receive)
+        reply = await answer_whole(self.serving, scope, receive)
         body = reply.body
         headers = reply.headers
         if reply.status != 304 and reply.status != 204:
@@ -67,9 +74,11 @@ async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Repl
     """The reply to a request for a key path, errors too."""
     head, _, tail = scope["raw_path"].partition(b"/keys/")
     try:
-        return await _answer(serving, scope, receive, head[4:], tail)
+        reply = await _answer(serving, scope, receive, head[4:], tail)
     except Exception as error:
-        return failed(error)
+        reply = failed(error)
+    serving.count(scope["method"], reply.status)
+    return reply
 
 
 async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: bytes, tail: bytes) -> Reply:

@@ -43,6 +43,7 @@ class Listing(BaseModel):
     limit: Annotated[int | None, Field(ge=1, le=10_000, description="How many at most; 1,000.")] = None
     cursor: Annotated[str | None, Field(description="Of the page before.")] = None
     reverse: Annotated[bool, Field(description="The last first.")] = False
+    count: Annotated[bool, Field(description="How many there are, and nothing else.")] = False
     values: Annotated[bool, Field(description="Whole entries, not keys alone.")] = False
 
 
@@ -54,6 +55,8 @@ async def _list(request: Request, namespace: str, given: Annotated[Listing, Quer
     """A page of keys, or of entries with `values=true`; with `Accept: application/x-ndjson` a line each."""
 
     async def call(serving: Serving, store: Store, ask: Ask) -> Reply:
+        if given.count:
+            return json_reply({"count": await serving.slow(_count, store, given)})
         if ask.wants(NDJSON):
             first = await serving.slow(_page, store, given)
             return Reply(200, [(b"content-type", NDJSON.encode())], stream=_lines(serving, store, given, first))
@@ -63,8 +66,13 @@ async def _list(request: Request, namespace: str, given: Annotated[Listing, Quer
     return await through(request, "read", namespace, given.prefix, call)
 
 
+def _count(store: Store, given: Listing) -> int:
+    said = given.model_dump(include={"prefix", "glob", "regex", "start", "end"})
+    return len(store.keys(**said))
+
+
 def _page(store: Store, given: Listing) -> Page:
-    said = given.model_dump(exclude={"values", "limit"})
+    said = given.model_dump(exclude={"values", "limit", "count"})
     return store.scan(**said, limit=_PAGE if given.limit is None else given.limit)
 
 

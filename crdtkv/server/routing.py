@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -52,6 +53,7 @@ async def through(
     header = session_header(store, session, reply)
     if header is not None:
         reply.headers.append(header)
+    serving.count(request.method, reply.status)
     return respond(reply)
 
 
@@ -60,19 +62,30 @@ async def cluster(request: Request, action: str, call: OnCluster, namespace: str
     serving = serving_of(request)
     try:
         check_headers(request.scope, serving.limits.headers)
-        admit(serving, request.scope, action, namespace)
+        if action:
+            admit(serving, request.scope, action, namespace)
         ask = Ask(request.scope, namespace or "", "", serving.limits)
         ask.body = await read_body(request.scope, request.receive, serving.limits.body)
         reply = await call(serving, ask)
     except Exception as error:
         reply = failed(error)
+    serving.count(request.method, reply.status)
     return respond(reply)
+
+
+class _Stream(StreamingResponse):
+    """Also where the client goes away in the middle, what it was told ends at once."""
+
+    async def stream_response(self, send: Any) -> None:
+        """As Starlette's."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+            await super().stream_response(send)
 
 
 def respond(reply: Reply) -> Response:
     """As Starlette sends it."""
     if reply.stream is not None:
-        stream = StreamingResponse(reply.stream, reply.status)
+        stream = _Stream(reply.stream, reply.status)
         stream.raw_headers = list(reply.headers)
         return stream
     response: Any = Response(status_code=reply.status)

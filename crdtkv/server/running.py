@@ -9,6 +9,7 @@ import gc
 import logging
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
 from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.transport.transport import Transport
 
 if TYPE_CHECKING:
     from crdtkv.server.front import Front
@@ -44,7 +46,8 @@ def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits 
         Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node,
     ):
         open_to_others(settings, node.guarded)
-        server = _Server(_config(create_app(node, limits), settings, limits), node, bound, said)
+        app = create_app(node, limits)
+        server = _Server(_config(app, settings, limits), app, settings, bound, said)
         sys.setswitchinterval(_SWITCH)
         gc.collect()
         gc.freeze()
@@ -53,9 +56,12 @@ def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits 
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, node: Node, bound: socket.socket, said: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: Front, settings: Settings, bound: socket.socket, said: Callable[[str], None]
+    ) -> None:
         super().__init__(config)
-        self._node, self._bound, self._said = node, bound, said
+        self._app, self._settings, self._bound, self._said = app, settings, bound, said
+        self._transport: Transport | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -69,17 +75,24 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
-            host, port = self._bound.getsockname()[:2]
-            scheme = "https" if self.config.is_ssl else "http"
-            url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-            for line in _welcome(self._node, url):
-                self._said(line)
+        if not self.started:
+            return
+        host, port = self._bound.getsockname()[:2]
+        scheme = "https" if self.config.is_ssl else "http"
+        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        node = self._app.serving.node
+        self._transport = transport = _transport(node, self._settings, url)
+        self._app.gossip, self._app.serving.peers = transport.door, transport.status
+        self._app.serving.joining = bool(self._settings.join)
+        await transport.start()
+        for line in _welcome(node, url):
+            self._said(line)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        app: Front = self.config.app  # type: ignore[assignment]
-        app.stop()  # first: feeds and long polls end, so that they are not waited for
+        self._app.stop()  # first: feeds and long polls end, so that they are not waited for
         await super().shutdown(sockets)
+        if self._transport is not None:
+            await self._transport.stop()
 
 
 def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
@@ -89,6 +102,15 @@ def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
         server_header=False, date_header=True, proxy_headers=False, limit_concurrency=limits.connections,
         backlog=_BACKLOG, timeout_keep_alive=75, timeout_graceful_shutdown=int(limits.grace),
         ssl_certfile=settings.tls_cert, ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),
+    )  # fmt: skip
+
+
+def _transport(node: Node, settings: Settings, url: str) -> Transport:
+    tls = None
+    if settings.tls_ca is not None:
+        tls = ssl.create_default_context(cafile=settings.tls_ca)
+    return Transport(
+        node, url=settings.advertise or url, join=settings.join, secrets=settings.secrets, tls=tls
     )  # fmt: skip
 
 

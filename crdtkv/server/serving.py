@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from crdtkv.errors import Overloaded
 from crdtkv.node.node import Node
 from crdtkv.server.bridge import Bridge
+from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.store.results import Entry
 from crdtkv.store.store import Store
@@ -19,6 +20,7 @@ from crdtkv.store.transaction import Transaction
 __all__ = ["Serving"]
 
 _T = TypeVar("_T")
+_METHODS = frozenset(("GET", "HEAD", "PUT", "PATCH", "DELETE", "POST"))
 
 
 class Serving:
@@ -31,14 +33,31 @@ class Serving:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="crdtkv-slow")
         self._slow = 0
         self._bridge: Bridge | None = None
+        self._hubs: dict[str, Hub] = {}
+        self.subscriptions = 0
+        self.counts: dict[tuple[str, int], int] = {}
+        """(method, status) -> requests answered."""
+        self.peers: Callable[[], dict[str, Any]] | None = None
+        """How it stands with other colos; None: there is nothing between them and this one."""
+        self.joining = False
+        """It was told to join others, and nobody has seen yet that it has."""
 
     def start(self) -> None:
         """In the event loop that serves, before the first request."""
         self._bridge = Bridge(asyncio.get_running_loop())
 
     def stop(self) -> None:
-        """Nothing new is begun; feeds end. Idempotent."""
+        """Nothing new is begun; feeds end. Idempotent. In the event loop."""
         self.stopping.set()
+        for hub in self._hubs.values():
+            hub.end()
+
+    def hub(self, store: Store) -> Hub:
+        """The hub of a store's changes."""
+        found = self._hubs.get(store.namespace)
+        if found is None or found.store is not store or not found.here():
+            found = self._hubs[store.namespace] = Hub(self, store)
+        return found
 
     async def write(self, store: Store, act: Callable[[Transaction], _T]) -> _T:
         """What `act` gave in a transaction of its own, which is durable; it shares its commit with others' writes.
@@ -48,6 +67,16 @@ class Serving:
         if self._bridge is None:
             self.start()
         return await self._bridge.of(store.submit(act))  # type: ignore[union-attr]
+
+    def count(self, method: str, status: int) -> None:
+        """A request was answered. Of methods nobody knows there is one."""
+        what = (method if method in _METHODS else "other", status)
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+    @property
+    def at_work(self) -> int:
+        """Slow requests that are at work, or wait for a thread."""
+        return self._slow
 
     async def slow(self, call: Callable[..., _T], *given: Any) -> _T:
         """`call(*given)` in a thread. Raises Overloaded if too many wait for one, and as `call`."""
@@ -71,5 +100,5 @@ class Serving:
 
     def close(self) -> None:
         """The threads end; what they do is waited for."""
-        self.stop()
+        self.stopping.set()
         self._pool.shutdown()

@@ -52,6 +52,8 @@ class Committing(Operations, Membership):
         self._group = Group(self._commit, self._run_alone)
         self._closed = False
         self.on_commit: list[Callable[[Record, bytes], None]] = []
+        self._on_change: list[Callable[[], None]] = []
+        """Called, with the lock, after whatever was committed or absorbed; for who waits in an event loop."""
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -130,6 +132,8 @@ class Committing(Operations, Membership):
         # After the commit: a watcher or a peer must never know of an edit that a crash could take back.
         if self._changed._waiters:  # type: ignore[attr-defined]  # whether anybody waits, at a third of the price
             self._changed.notify_all()
+        for told in self._on_change:
+            told()
         untold = self._replica.untold
         while untold:
             made = untold.popleft()

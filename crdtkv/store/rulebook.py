@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RULES",
     "Rulebook",
+    "check_strategies",
     "known_rules",
     "rule_of",
 ]
@@ -120,7 +121,7 @@ class Rulebook:
         rule = rule_from_plain(plain)
         if rule in self.all():
             return rule
-        _check_strategies(rule)
+        check_strategies(rule)
         if len(known_rules(self._store._replica)) >= MAX_RULES:
             raise RuleInvalid(f"there are {MAX_RULES} rules, the most allowed; remove one before setting {pattern!r}")
         place = Operation("at", ((pattern,), "json", Operation("put", (rule.to_plain(),))))
@@ -226,8 +227,8 @@ def _remake(draft: Draft, key: str, value: Any, spec: str, dry_run: bool) -> Any
     return None if after is ABSENT else after
 
 
-def _check_strategies(rule: Rule) -> None:
-    """Raises UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here."""
+def check_strategies(rule: Rule) -> None:
+    """Raise UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here."""
     # A list at a path is the document's own: its option is none of the strategy list.
     inside = (spec for _, spec in rule.paths if spec.partition("?")[0] != "list")
     for spec in (rule.strategy, *inside):

@@ -344,6 +344,8 @@ class Store(Committing):
                 self._closed = True
                 self._replica.storage.close()
                 self._changed.notify_all()
+                for told in self._on_change:
+                    told()
         self._group.close()
 
     def __enter__(self) -> Store:

@@ -25,7 +25,7 @@ from crdtkv.store.selection import USER_KEYS
 if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
-__all__ = ["Feed", "Position", "watch"]
+__all__ = ["Feed", "Position", "begin", "cursor_of", "read_on", "watch"]
 
 Position = tuple[dict[str, int], dict[str, int], str]
 
@@ -36,13 +36,49 @@ def watch(store: Store, prefix: str, since: str | None, timeout: float | None) -
         raise ValueInvalid(f"prefix is {prefix!r:.80}; text is wanted")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
         raise ValueInvalid(f"timeout is {timeout!r:.80}; a number of seconds, 0 or more, or None is allowed")
+    return Feed(store, prefix, begin(store, since), timeout)
+
+
+def begin(store: Store, since: str | None) -> Position:
+    """Where a feed begins: here and now, or at a cursor. Raises CursorInvalid, BaseNotHere. O(replicas)."""
     with store._lock:
         store._check_idle()
         vector = dict(store._replica.state.vector)
         position = (vector, vector, "") if since is None else _decode(since)
         if not covers_all(vector, position[1]):
             raise BaseNotHere(f"cursor {since!r:.80} is ahead of this colo; sync, or try again")
-    return Feed(store, prefix, position, timeout)
+    return position
+
+
+def read_on(
+    store: Store, prefix: str, position: Position, limit: int, until: dict[str, int] | None = None
+) -> tuple[list[Change], Position]:  # fmt: skip
+    """At most `limit` changes from there, as far as the vector `until` (None: all that is here), and where they end.
+
+    Waits for nothing. Raises StoreClosed. O(what changed).
+    """
+    found: list[Change] = []
+    with store._lock:
+        store._check_idle()
+        vector = dict(store._replica.state.vector) if until is None else until
+        while len(found) < limit:
+            frm, to, last = position
+            if frm and not covers_all(frm, store._replica.state.dropped):
+                vector = dict(store._replica.state.vector)  # what was dropped may lie beyond `until`
+                position = ({}, vector, "\x00")
+                found.append(Change("", None, cursor_of(position), reset=True))
+                continue
+            if not last:
+                if covers_all(frm, vector):
+                    break
+                to = vector
+            keys = _keys(store, prefix, frm, to, last)
+            for key in keys[: limit - len(found)]:
+                position = (frm, to, key)
+                found.append(Change(key, store._reading().entry(key), cursor_of(position)))
+            if not keys or position[2] == keys[-1]:
+                position = (to, to, "")
+    return found, position
 
 
 class Feed(Iterator[Change]):
@@ -80,7 +116,7 @@ class Feed(Iterator[Change]):
         >>> [change.key for change in kv.watch(since=feed.cursor, timeout=0)]
         ['a']
         """
-        return _encode(self._position)
+        return cursor_of(self._position)
 
     def __next__(self) -> Change:
         """The next change, waited for. O(1), and once a batch O(what changed)."""
@@ -129,7 +165,8 @@ def _keys(store: Store, prefix: str, frm: dict[str, int], to: dict[str, int], la
     return sorted(key for key in found if key > last and key >= USER_KEYS and key.startswith(prefix))
 
 
-def _encode(position: Position) -> str:
+def cursor_of(position: Position) -> str:
+    """The cursor that stands for a position. O(replicas)."""
     return base64.urlsafe_b64encode(msgpack.packb(position)).decode().rstrip("=")
 
 

@@ -11,7 +11,7 @@ from crdtkv.errors import DigestMismatch
 from crdtkv.replica import cutting, exchange, purge, recent
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.replica.recent import Recent
+from crdtkv.replica.recent import Recent, Waiting
 from crdtkv.storage.transactions import Transactions
 from crdtkv.store import syncing
 from tests.colos import Colos, Disks, arrive, cells, cut, full_disk, limited, record, refuses, shows
@@ -24,7 +24,7 @@ from tests.guards.mutation import Line, guards
     "Absorbed when the origin's previous dot and those entries are here",
     Line(exchange._ready, "n == vector.get(origin, 0) + 1 and", ""),
     Line(exchange._receive_run, "release(replica)", "pass"),
-    Line(exchange._judge, "replica.waiting[record.dot] = (record, data)", "pass"),
+    Line(exchange._judge, "replica.waiting.admit(record, data)", "pass"),
     Line(exchange._judge, "if not _ready(replica, record):", "if False:"),
 )
 def a_record_waits_for_the_one_before_it() -> None:
@@ -202,20 +202,25 @@ def a_record_that_comes_twice_is_known() -> None:
 
 
 @guards(
-    "Records that wait for what they build on; more are dropped, and healed by a catch-up.",
-    Line(exchange._judge, "if len(replica.waiting) < MAX_WAITING:", "if True:"),
+    "Records that wait for what they build on, each with its bytes. What is too much is not kept: a catch-up heals.",
+    Line(Waiting.admit, "len(self) < MAX_WAITING and", ""),
+    Line(Waiting.admit, "and self._bytes + len(data) <= WAITING_BYTES", ""),
+    Line(Waiting.admit, "and record.dot not in self", ""),
+    Line(Waiting.pop, "self._bytes -= len(made[1])", "pass"),
 )
 def what_waits_is_bounded() -> None:
+    """In records and in bytes; what comes twice counts once, and what waits no more counts no more."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
-    first, *rest = [record(a, lambda kv, i=i: kv.put("x", i)) for i in range(6)]
-    with limited(exchange, "MAX_WAITING", 3):
-        for data in rest:
-            assert arrive(b, data) == "waiting"
-        assert len(b._replica.waiting) == 3
-    arrive(b, first)
-    colos.meet()
-    assert shows(b, "x") == 5 and b._replica.waiting == {}
+    for limit, many in (("MAX_WAITING", lambda data: 3), ("WAITING_BYTES", lambda data: 3 * len(data) + 2)):
+        first, *rest = [record(a, lambda kv, i=i: kv.put("x", i)) for i in range(10, 16)]
+        with limited(recent, limit, many(rest[0])):
+            for data in [rest[0], *rest]:
+                assert arrive(b, data) == "waiting"
+            assert len(b._replica.waiting) == 3
+        arrive(b, first)
+        colos.meet()
+        assert shows(b, "x") == 15 and b._replica.waiting == {}
 
 
 @guards(

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import crdtkv
-from tests.server.conftest import ROOT, Start
+from tests.server.conftest import ROOT, Server, Start
 
 
 def test_it_says_where_it_is_and_stops_when_it_is_told_to(start: Start, tmp_path: Path) -> None:
@@ -76,3 +76,25 @@ def test_conditional_requests_of_curl(start: Start, tmp_path: Path) -> None:
     (tmp_path / "gif").write_bytes(b"GIF\x00\xff" * 1000)
     assert curl("-T", tmp_path / "gif", "-H", "Content-Type: image/gif") == "200"
     assert curl() == "200" and (tmp_path / "body").read_bytes() == b"GIF\x00\xff" * 1000
+
+
+def test_two_colos_that_join_become_one(start: Start) -> None:
+    """What is written at one is read at the other, at once by who brings his session."""
+    lhr = start()
+    sin = start("--join", lhr.url, colo="sin")
+    wait_until_ready(sin)
+    written = lhr.http.put("/v1/default/keys/todo", json=[1, 2, 3])
+    read = sin.http.get("/v1/default/keys/todo", headers={"crdtkv-session": written.headers["crdtkv-session"]})
+    assert read.json() == [1, 2, 3]
+    sin.http.post("/v1/default/keys/todo/operations", json={"op": "append", "value": 4})
+    status = sin.http.get("/v1/status").json()
+    assert {each.partition("~")[0] for each in status["namespaces"][0]["members"]} == {"lhr", "sin"}
+    assert status["transport"]["peers"][0]["colo"] == "lhr"
+
+
+def wait_until_ready(server: Server) -> None:
+    """503 until it has met another."""
+    for _ in range(2000):
+        if server.http.get("/readyz").status_code == 200:
+            return
+    raise AssertionError(server.http.get("/v1/status").text)

@@ -478,10 +478,10 @@ class Colo:
         cursor = since or ""
         said = []
         if since is None:
-            from crdtkv.store.watching import _encode
+            from crdtkv.store.watching import cursor_of
 
             vector = self.store.vector
-            return Named([], _encode((vector, vector, "")))
+            return Named([], cursor_of((vector, vector, "")))
         for change in self.store.watch(since=since, timeout=0):
             cursor = change.cursor
             if change.reset:

@@ -1,0 +1,257 @@
+"""The changes of a store for many who follow it: read once, written out once, sent to each.
+
+Law of this room: who follows is told each change once, in the order of the store's own feed,
+whatever comes in between. He reads on by himself (`store.watching`) until he stands where the hub
+stands, at one vector; from there on he is told what all are told. Who takes too long to read is
+let go, and reads on by himself from where he was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from crdtkv.core.clocks import covers_all
+from crdtkv.errors import CrdtkvError, StoreClosed
+from crdtkv.http import bodies
+from crdtkv.store.results import Change
+from crdtkv.store.watching import Position, cursor_of, read_on
+
+if TYPE_CHECKING:
+    from crdtkv.server.serving import Serving
+    from crdtkv.store.store import Store
+
+__all__ = ["Follower", "Form", "Hub", "follow"]
+
+_log = logging.getLogger("crdtkv")
+_PAGE = 1_000
+_QUEUE = 1 << 20
+"""Bytes that wait for one follower."""
+_PAUSE, _MAX_PAUSE = 50e-6, 0.1
+"""Seconds between two rounds, for each who follows, and at most: what comes meanwhile shares a sending."""
+
+
+class Form(NamedTuple):
+    """How changes are written: `change(text, cursor)` of one, `beat(cursor)` when there was none for a while."""
+
+    change: Callable[[bytes, bytes], bytes]
+    beat: Callable[[bytes], bytes]
+
+
+class Follower:
+    """One who follows. `position`: up to where he was told. `live`: the hub tells him."""
+
+    def __init__(self, prefix: str, position: Position, form: Form) -> None:
+        self.prefix, self.position, self.form = prefix, position, form
+        self.live = False
+        self.event = asyncio.Event()
+        self._queue: deque[tuple[bytes, Position]] = deque()
+        self._size = 0
+
+    def put(self, told: bytes, position: Position) -> bool:
+        """What he is told next; whether there was room for it."""
+        if not told and not self._queue:
+            self.position = position
+            return True
+        self._size += len(told)
+        if self._size > _QUEUE:
+            self._queue.clear()
+            self._size = 0
+            return False
+        self._queue.append((told, position))
+        self.event.set()
+        return True
+
+    def take(self) -> bytes:
+        """All that waits for him."""
+        self.event.clear()
+        told = b"".join([text for text, _ in self._queue])
+        if self._queue:
+            self.position = self._queue[-1][1]
+        self._queue.clear()
+        self._size = 0
+        return told
+
+
+class Hub:
+    """Of one store, in one event loop."""
+
+    def __init__(self, serving: Serving, store: Store) -> None:
+        self.serving, self.store = serving, store
+        self.position: Position = ({}, {}, "")
+        self._followers: set[Follower] = set()
+        self._users = 0
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+        self._woken = False
+        self._turn: asyncio.Future[None] = self._loop.create_future()
+        self._closed = self._ready = False
+        self._entering = asyncio.Lock()
+
+    async def enter(self) -> None:
+        """Somebody uses it from now on: it listens to the store."""
+        async with self._entering:
+            self._users += 1
+            if self._ready:
+                return
+            if self._task is not None:
+                await self._task
+            # First: nothing comes unheard after the vector was read.
+            self.store._on_change = [*self.store._on_change, self._changed]
+            try:
+                self.position = await self.serving.slow(self._here)
+            except BaseException:
+                self.leave()
+                raise
+            self._ready = True
+            self.wake()
+
+    def leave(self, follower: Follower | None = None) -> None:
+        """He does not use it any more. Once for each `enter`."""
+        if follower is not None:
+            self._followers.discard(follower)
+        self._users -= 1
+        if self._users == 0:
+            self._ready = False
+            self.store._on_change = [each for each in self.store._on_change if each != self._changed]
+
+    def here(self) -> bool:
+        """Whether it is of the event loop that runs."""
+        return self._loop is asyncio.get_running_loop()
+
+    def join(self, follower: Follower) -> bool:
+        """Tell him from now on; whether he stands where the hub stands. Raises StoreClosed."""
+        self._check_open()
+        settled = self.position[2] == "" and follower.position[2] == ""
+        if not settled or follower.position[0] != self.position[0]:
+            return False
+        follower.live = True
+        self._followers.add(follower)
+        return True
+
+    def turn(self) -> Awaitable[None]:
+        """Until it has looked at the store once more. Raises StoreClosed."""
+        self._check_open()
+        return asyncio.shield(self._turn)
+
+    def end(self) -> None:
+        """All who wait look up. In the event loop."""
+        self._next_turn()
+        for follower in self._followers:
+            follower.event.set()
+
+    def wake(self) -> None:
+        """Look at the store again. In the event loop."""
+        # Before it knows where it stands it would tell all that there is.
+        if self._ready and (self._task is None or self._task.done()):
+            self._task = self._loop.create_task(self._rounds())
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosed(f"the store of {self.store.colo!r} is closed")
+
+    def _here(self) -> Position:
+        vector = self.store.vector
+        return vector, vector, ""
+
+    def _changed(self) -> None:
+        """From any thread, with the store's lock."""
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):  # the loop is closed: nobody waits
+                self._loop.call_soon_threadsafe(self.wake)
+
+    async def _rounds(self) -> None:
+        again = True
+        while again:
+            self._woken = False
+            try:
+                changes, self.position = await self.serving.slow(read_on, self.store, "", self.position, _PAGE)
+                if any(change.reset for change in changes):
+                    self.position = await self.serving.slow(self._here)
+            except StoreClosed:
+                self._closed, changes = True, []
+            except CrdtkvError:
+                _log.exception("the changes of %s cannot be read", self.store)
+                await asyncio.sleep(1)
+                continue
+            self._tell(changes)
+            self._next_turn()
+            again = not self._closed and (bool(self.position[2]) or self._woken)
+            if again and not self.position[2]:
+                await asyncio.sleep(min(_MAX_PAUSE, _PAUSE * len(self._followers)))
+
+    def _next_turn(self) -> None:
+        self._turn.set_result(None)
+        self._turn = self._loop.create_future()
+
+    def _tell(self, changes: list[Change]) -> None:
+        texts = [(change.key, bodies.dump(bodies.plain_change(change)), change.cursor.encode()) for change in changes]
+        if any(change.reset for change in changes) or self._closed:
+            for follower in self._followers:  # each reads on by himself, and is told of it there
+                follower.live = False
+                follower.event.set()
+            self._followers.clear()
+        written: dict[tuple[Form, str], bytes] = {}
+        for follower in list(self._followers):
+            asked = (follower.form, follower.prefix)
+            if asked not in written:
+                written[asked] = _written(texts, *asked)
+            if not follower.put(written[asked], self.position):
+                follower.live = False
+                self._followers.discard(follower)
+                follower.event.set()
+
+
+def _written(texts: list[tuple[str, bytes, bytes]], form: Form, prefix: str) -> bytes:
+    return b"".join([form.change(text, cursor) for key, text, cursor in texts if key.startswith(prefix)])
+
+
+async def follow(hub: Hub, prefix: str, position: Position, form: Form, heartbeat: float) -> AsyncIterator[bytes]:
+    """What is sent to one who follows, until the server stops or the store is closed; `enter` was called for him."""
+    follower = Follower(prefix, position, form)
+    stopping = hub.serving.stopping
+    try:
+        while not stopping.is_set():
+            if not follower.live:
+                told = follower.take()  # of before he was let go
+                if told:
+                    yield told
+                if not hub.join(follower):
+                    async for told in _alone(hub, follower):
+                        yield told
+                    continue
+            try:
+                async with asyncio.timeout(heartbeat):
+                    await follower.event.wait()
+            except TimeoutError:
+                yield form.beat(cursor_of(follower.position).encode())
+                continue
+            told = follower.take()
+            if told:
+                yield told
+    except StoreClosed:
+        return
+    finally:
+        hub.leave(follower)
+
+
+async def _alone(hub: Hub, follower: Follower) -> AsyncIterator[bytes]:
+    """A page that he reads by himself, as far as the hub stands; or the hub comes to where he stands."""
+    target = hub.position[0]
+    frm, to, last = follower.position
+    if not last and (covers_all(frm, target) or not covers_all(target, frm)):
+        hub.wake()
+        await hub.turn()
+        return
+    if last and not covers_all(target, to):
+        target = to
+    read = hub.serving.slow(read_on, hub.store, follower.prefix, follower.position, _PAGE, target)
+    changes, follower.position = await read
+    told = [follower.form.change(bodies.dump(bodies.plain_change(c)), c.cursor.encode()) for c in changes]
+    if told:
+        yield b"".join(told)

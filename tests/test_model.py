@@ -57,6 +57,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "history-life-whole": ("data", 890, 400),
     "history-by-all": ("data", 0, 80),
     "history-trim": ("data", 0, 260),
+    "history-trim-gone": ("data", 395, 400),
     "history-gaps": ("data", 0, 80),
     "history-gap-parents": ("data", 0, 80),
     "history-gap-sweeps": ("data", 60, 200),

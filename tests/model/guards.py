@@ -60,6 +60,7 @@ GUARDS = {
     "history-life-whole": "and all that was known here, where nothing is left standing",
     "history-by-all": "a superseded sibling is replaced by every sibling that names it, also those that arrive later",
     "history-trim": "trimming raises the horizon",
+    "history-trim-gone": "of a key that is gone all history goes with the first that is trimmed",
     "history-gaps": "a version inside a gap is not rebuilt",
     "history-gap-parents": "a new sibling that names a parent never absorbed here opens a gap",
     "history-gap-sweeps": "a new sweep whose `seen` was not absorbed here opens a gap",

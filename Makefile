@@ -12,8 +12,9 @@ PY := $(BIN)/python
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-run: .venv/ready ## set up, and see three colos write at once, exchange and end equal
+run: .venv/ready ## set up, and see three colos write at once, exchange and end equal; then the same over HTTP
 	@$(PY) -m crdtkv.cli demo
+	@$(PY) -m crdtkv.cli cluster --show --port 0
 
 test: .venv/ready ## set up, and run the tests on two cores
 	@$(PY) -m pytest -q -n 2

@@ -39,7 +39,7 @@ def add_to(app: typer.Typer) -> None:
     group = typer.Typer(
         cls=Group, epilog=example("crdtkv members list"), help="Who belongs to the namespace; alone it lists them."
     )  # fmt: skip
-    on_store(group, "list", "crdtkv members list")(_members)
+    on_store(group, "list", "crdtkv members list", reads=True)(_members)
     on_store(group, "leave", "crdtkv members leave")(_leave)
     on_store(group, "evict", "crdtkv members evict sin")(_evict)
     on_store(group, "resolve", "crdtkv members resolve LINK")(_resolve)

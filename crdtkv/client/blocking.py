@@ -159,6 +159,10 @@ class Client(MutableMapping[str, Any]):
     leave = blocking(Caring.leave)
     status = blocking(Caring.status)
     standing = blocking(Caring.standing)
+    namespaces = blocking(Caring.namespaces)
+    create_namespace = blocking(Caring.create_namespace)
+    rename_namespace = blocking(Caring.rename_namespace)
+    delete_namespace = blocking(Caring.delete_namespace)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> RemoteFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.

@@ -163,6 +163,10 @@ class AsyncClient:
     leave = awaiting(Caring.leave)
     status = awaiting(Caring.status)
     standing = awaiting(Caring.standing)
+    namespaces = awaiting(Caring.namespaces)
+    create_namespace = awaiting(Caring.create_namespace)
+    rename_namespace = awaiting(Caring.rename_namespace)
+    delete_namespace = awaiting(Caring.delete_namespace)
 
     async def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> AsyncFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on: `async for` waits for more."""

@@ -96,6 +96,8 @@ async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: b
         raise _wrong_method(method, ", ".join(_VALUE if handlers is None else handlers))
     reads = method in ("GET", "HEAD") or handler is past.part
     admit(serving, scope, "read" if reads else "write", ask.namespace, ask.key)
+    if serving.joining:
+        serving.check_joined()
     store, session = serving.node.store(ask.namespace), session_of(scope)
     if session is not None:
         await caught_up(serving, store, session)

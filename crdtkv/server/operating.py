@@ -102,18 +102,10 @@ async def _ready(request: Request) -> Response:
     async def call(serving: Serving, ask: Ask) -> Reply:
         if serving.stopping.is_set():
             raise Stopping("the server stops")
-        if serving.joining and await serving.slow(_is_fresh, serving.node):
-            raise Stopping("this colo is to join others and has met none yet", next_step="wait, or look at /v1/status")
-        serving.joining = False
+        serving.check_joined()
         return json_reply({"status": "ready"})
 
     return await cluster(request, "", call)
-
-
-def _is_fresh(node: Node) -> bool:
-    """Whether it has met nobody: one member, and nothing written but that."""
-    state = node.system._replica.state
-    return len(members.members(node.system._replica)) == 1 and sum(state.vector.values()) <= 1
 
 
 # care

@@ -242,15 +242,15 @@ def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan
 
 
 def _end_orders(tree: Tree, goes: Callable[[Sibling], bool]) -> Iterator[Write]:
-    """No order cell says, undisputed, where an element stood of which nothing is left but what `goes` with this write.
+    """No order cell says where an element stood of which nothing is left but what `goes` with this write.
 
-    A purge may have taken it, or takes it only when this write is stable (forgetting.left_orders).
+    Elsewhere a purge may have taken it, or takes it when this write is stable (forgetting.left_orders).
     """
     for path, order in tree.range(ORDER):
         both = order, tree.cell(first(path)[1])
         says, stands = (any(is_live(s.payload) and not goes(s) for s in cell) for cell in both)
         if says and not stands:
-            yield Write(path, TOMBSTONE)
+            yield Write(path, TOMBSTONE, all=True)
 
 
 def _index(index: Any, tree: Tree, end: int = 0) -> int:

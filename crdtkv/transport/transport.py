@@ -13,9 +13,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from random import Random, SystemRandom
 from ssl import SSLContext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from crdtkv.core.views import colo_of
 from crdtkv.gossip.machine import Gossip
@@ -30,6 +32,9 @@ from crdtkv.transport.letters import Letter, Message
 from crdtkv.transport.link import Link, backoff
 from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
+
+if TYPE_CHECKING:
+    import aiohttp
 
 __all__ = [
     "ANSWER_S", "COMPACT_S", "CONNECT_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S",
@@ -78,7 +83,7 @@ class Transport:
         dice: Random | None = None, settings: Settings | None = None,
     ) -> None:  # fmt: skip
         self.node = node
-        self.office = Office(node.colo, secrets, url)
+        self.office = Office(node.colo, secrets, _reachable(url))
         self.door = Door(self.office, self._deliver)
         self._join = tuple(dict.fromkeys(join))
         self._tls, self._source, self._compact_s = tls, source, compact_s
@@ -93,14 +98,9 @@ class Transport:
 
     async def start(self) -> None:
         """It speaks and listens. Once."""
-        import aiohttp
-
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
-        source = (self._source, 0) if self._source else None
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        self._session = self._new_session()
         self.node.waiting.pull = self._pull
         self.node.listeners.append(self._on_namespace)
         for store in [self.node.system, *self.node.stores().values()]:
@@ -131,12 +131,28 @@ class Transport:
         await self._session.close()
         await asyncio.to_thread(self._pool.shutdown)
 
+    def _new_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        source = (self._source, 0) if self._source else None
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
     async def _farewell(self, actor: Actor) -> None:
         self._post(actor.id, await actor.ask(lambda machine, now, dice: machine.goodbye(now)))
 
     def set_secrets(self, secrets: Sequence[bytes]) -> None:
         """The first seals from now on, all open."""
         self.office.set_secrets(secrets)
+
+    def set_tls(self, tls: SSLContext | None) -> None:
+        """Whose certificates others must show from now on, where a connection is opened."""
+        self._tls = tls
+        old, self._session = self._session, self._new_session()
+        for link in self._links.values():
+            link.wire.session = self._session
+        self._spawn(_close_later(old))
 
     def status(self) -> dict[str, Any]:
         """How it stands with other colos, as plain data. O(peers of each namespace); waits for locks: in a thread."""
@@ -350,6 +366,26 @@ def _greet(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
 
 def _pull(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
     return machine.pull(colo, now, dice)
+
+
+def _reachable(url: str) -> str:
+    """The URL, if anybody can reach it: "all addresses" is none to call."""
+    host = urlsplit(url).hostname or ""
+    try:
+        everywhere = ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    if everywhere:
+        _log.warning("other colos cannot call %s: set advertise to the URL at which they reach this one", url)
+    return "" if everywhere else url
+
+
+async def _close_later(session: aiohttp.ClientSession) -> None:
+    """Once what is under way in it has had its time."""
+    try:
+        await asyncio.sleep(SILENT_S)
+    finally:
+        await session.close()
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

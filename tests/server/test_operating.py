@@ -172,7 +172,9 @@ def test_health(client: Client, node: Node) -> None:
     with Client(front) as other:
         front.serving.joining = True
         problem(other.get("/readyz"), 503, "stopping")
-        node.system.sync(crdtkv.open(colo="sin", namespace=node.system.namespace))
+        problem(other.put(f"{V1}/keys/a", content="1"), 503, "stopping")
+        problem(other.get(f"{V1}/keys"), 503, "stopping")
+        node.store("default").sync(crdtkv.open(colo="sin", namespace="~default"))
         assert other.get("/readyz").status_code == 200
         front.stop()
         problem(other.get("/readyz"), 503, "stopping")

@@ -43,6 +43,7 @@ GUARDS = {
     "order-with-element": "an order cell goes with its element, not before",
     "order-ship": "a catch-up ships the order cell of an element it ships",
     "order-settled": "an order cell that is left waits while a sweep that may have taken its element is not stable",
+    "order-empty": "one of tombstones alone waits for nothing: where it went before the sweep came it is gone",
     "sweep-orders": "a sweep leaves a tombstone in the order cells that are left of what it takes",
     "order-recreated": "a put to an absent element replaces its order cell",
     "rank-replaces": "lww and max replace all that ranks lower here",

@@ -104,7 +104,7 @@ class Oracle:
             if not covers(vector, dot) or not cover:
                 continue
             if isinstance(scope, frozenset):
-                for p in {p for p in scope & gone.keys() if not is_counter(p)}:
+                for p in scope & gone.keys():  # (a counter's cells too: a purge may have left nothing to cancel)
                     raise_to(gone[p], cover)
             else:
                 raise_to(scopes.setdefault((q, kind, scope), {}), cover)

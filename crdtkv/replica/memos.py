@@ -15,6 +15,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crdtkv.core.cells import Cell
+from crdtkv.core.keys import SYSTEM
 from crdtkv.core.paths import ELEMENT, ENTRY, VALUE, last_at
 from crdtkv.core.tree import Cells
 from crdtkv.strategies.base import learnt
@@ -80,7 +81,7 @@ class Memos:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
         self.derived: dict[str, Any] = {}
-        """What was made of the system's keys: each with the version that it was made of."""
+        """What was made of the system's keys, until one of them changes."""
         self._told: OrderedDict[str, Any] = OrderedDict()
         self._met: set[str] = set()
         """Keys of one value that were read lately."""
@@ -127,7 +128,7 @@ class Memos:
 
     def changed(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
         """A cell of `key` is `new` from now on."""
-        self._told.pop(key, None)
+        self.touched(key)
         if key in self._kept:
             self._kept[key].changed(path, old, new)
 
@@ -139,6 +140,8 @@ class Memos:
     def touched(self, key: str) -> None:
         """The context of `key` is another from now on."""
         self._told.pop(key, None)
+        if key[0] == SYSTEM:
+            self.derived.clear()
 
     def clear(self) -> None:
         """Cells were changed, and nobody said which. (A version that was undone may come again, of another write.)"""

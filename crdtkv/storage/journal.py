@@ -9,7 +9,7 @@ rows leave the journal only when a table holds each of them, or one that is newe
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgpack
@@ -34,6 +34,7 @@ class Journal:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._pack: Callable[[Any], bytes] = msgpack.Packer().pack
         self.last = 0
         """The number of the last record."""
         self.size = 0
@@ -46,7 +47,7 @@ class Journal:
 
     def append(self, changes: Iterable[Change]) -> None:
         """One more record. O(changes), some 10 us and the disk."""
-        record = msgpack.packb([(_NUMBERS[table], where, row) for table, where, row in changes])
+        record = self._pack([(_NUMBERS[table], where, row) for table, where, row in changes])
         n = self.last + 1
         self._db.execute("INSERT INTO journal VALUES (?, ?, ?)", (n, record, _checksum(n, record)))
         self.last = n

@@ -308,7 +308,7 @@ def a_version_reads_the_same_after_its_date() -> None:
 @guards(
     "`history=False` keeps no superseded values.",
     Line(
-        Store._keep_of, "if not self._history or key.startswith(members.SYSTEM):", "if key.startswith(members.SYSTEM):"
+        Store._keep_of, "if not self._history or key.startswith(SYSTEM):", "if key.startswith(SYSTEM):"
     ),
 )
 def without_history_nothing_is_kept() -> None:

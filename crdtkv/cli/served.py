@@ -88,7 +88,8 @@ def _list(ctx: typer.Context, at: At = None, output: Output = None) -> None:
     """The namespaces that there are."""
     out = _printer(ctx, output)
     with in_words(), _client(ctx, at) as kv:
-        out.rows(_COLUMNS, kv.namespaces(), ["name", "id"])
+        rows = (found | {"created": found["created"] or None} for found in kv.namespaces())  # (one was always there)
+        out.rows(_COLUMNS, rows, ["name", "id"])
 
 
 def _create(

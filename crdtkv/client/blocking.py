@@ -177,6 +177,11 @@ class Client(MutableMapping[str, Any]):
         return self._talk.namespace
 
     @property
+    def session(self) -> str:
+        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
+        return self._talk.sessions.said()
+
+    @property
     def url(self) -> str:
         """The address of the colo. Nothing is asked."""
         return self._talk.url
@@ -263,7 +268,7 @@ class Client(MutableMapping[str, Any]):
         return iter(self._reading().keys(_EVERY_KEY))
 
     def __len__(self) -> int:
-        return len(self._reading().keys(_EVERY_KEY))
+        return self._drive(self._calls.count())
 
     def __eq__(self, other: object) -> bool:
         return self is other

@@ -55,6 +55,8 @@ class Peer:
     """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0
     """The number of its catch-up that goes with its joining through us."""
+    doubted: str = ""
+    """The id under which it said that we are in conflict, though another of its colo is counted here."""
     refused: bool = False
     """Whether one of us does not accept the other."""
     leaving: bool = False
@@ -109,7 +111,7 @@ class Desk:
         data = encode(Frame(self.name, state.namespace, state.id, message), self.version)
         kind = type(message).__name__.lower()
         self.counts[f"sent {kind}"] += 1
-        self.counts[f"sent {kind} bytes"] += len(data)
+        self.counts["sent bytes"] += len(data)
         self._outbox.append(Send(peer.name, data))
 
     def taken(self) -> list[Send]:

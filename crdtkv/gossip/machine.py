@@ -220,7 +220,7 @@ class Gossip:
     def _on_probe(self, peer: Peer, frame: Frame, theirs: Probe) -> None:
         desk, state = self._desk, self._desk.replica.state
         if theirs.pull:
-            self._pulling.pull(peer, tell=False)
+            self._pulling.pull(peer, head=True)
             return
         if not theirs.answer:
             peer.delay_ms = max(0, desk.now_ms - theirs.sent_ms)

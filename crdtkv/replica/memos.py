@@ -72,7 +72,7 @@ class Memo:
         update(self.documents, path, new)
         self._roots = self._shown = None
         if self._weight is not None:
-            self._weight += _weight(path, new) - _weight(path, old)
+            self._weight += _said(new) - _said(old) if old and new else _weight(path, new) - _weight(path, old)
 
 
 class Memos:
@@ -157,6 +157,10 @@ class Memos:
         return len(self._kept)
 
 
+def _said(cell: Cell) -> int:
+    return sum([len(s[2]) for s in cell if s[2]])
+
+
 def _weight(path: bytes, cell: Cell) -> int:
     """What a cell adds to a packed value at most: of an element that is its payload, of one of a set its name.
 
@@ -164,7 +168,7 @@ def _weight(path: bytes, cell: Cell) -> int:
     """
     if not cell:
         return 0
-    said = sum([len(s.payload) for s in cell if s.payload])
+    said = _said(cell)
     at = last_at(path)
     tag = path[at : at + 1]
     if tag in (ELEMENT, ENTRY):

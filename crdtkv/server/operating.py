@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from crdtkv.core.clocks import stamp_ms
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, Refused
 from crdtkv.http.refusals import Stopping
 from crdtkv.replica import members
 from crdtkv.server.asking import Ask, Reply, json_reply
@@ -209,7 +209,7 @@ def _backed_up(node: Node, folder: str) -> list[str]:
         place.mkdir()
     except OSError as error:
         words = f"folder {folder!r:.80}: {(error.strerror or '').lower()}"
-        raise BadRequest(words, next_step="name a new one") from None
+        raise Refused(words, next_step="name a new one") from None
     files = []
     for _, store in named_stores(node):
         path = place / Path(node._path(store.namespace)).name

@@ -22,7 +22,7 @@ from crdtkv.core.tree import Cells
 from crdtkv.errors import ChecksumFailed, StorageFailed
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.index import SMALL, Index, Place, placed
-from crdtkv.storage.journal import GROWTH, Change
+from crdtkv.storage.journal import GROWTH, NUMBERS, Row
 from crdtkv.storage.keyrows import ABSENT, PLAIN, Held
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
@@ -230,6 +230,10 @@ class Layers(Transactions):
         self._undo.append(("context", key, held.context, context))
         held.context = context
 
+    def has_past(self, key: str) -> bool:
+        old = self._old(key)
+        return old is not _NONE and (bool(old.rows) or old.horizon != NO_HORIZON)
+
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._old(key).rows
 
@@ -303,21 +307,21 @@ class Layers(Transactions):
 
     # changes, as the journal has them
 
-    def _rows(self, changes: Iterable[Changed]) -> list[Change]:
+    def _rows(self, changes: Iterable[Changed]) -> list[Row]:
         """What rows are now, or how they have grown: for the journal."""
-        rows: list[Change] = []
+        rows: list[Row] = []
         for table, where, old, new in changes:
-            if table == "cell":
-                rows.append((table, where, new))
-            elif table == "past":
+            if table == "past":
                 growth = growth_of(old, new)
-                rows.append((table, where, new) if growth is None else (GROWTH, where, growth))
+                if growth is not None:
+                    table, new = GROWTH, growth
             elif table == "key":
-                cells, context = new
-                rows += [("cell", (where, path), cell) for path, cell in cells.items()]
-                rows.append(("context", (where,), context))
-            else:
-                rows.append((table, (where,), None if new is NO_HORIZON else new))
+                cells, new = new
+                rows += [(NUMBERS["cell"], (where, path), cell) for path, cell in cells.items()]
+                table, where = "context", (where,)
+            elif table != "cell":
+                where, new = (where,), None if new is NO_HORIZON else new
+            rows.append((NUMBERS[table], where, new))
         return rows
 
     def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:

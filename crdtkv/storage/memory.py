@@ -107,6 +107,9 @@ class MemoryStorage(Transactions):
     def put_context(self, key: str, context: Context) -> None:
         self._put("context", self._contexts, key, context, {})
 
+    def has_past(self, key: str) -> bool:
+        return key in self._past or key in self._horizons
+
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._past.get(key, {})
 

@@ -12,7 +12,10 @@ from typing import Any
 
 from crdtkv.errors import StorageFailed
 
-__all__ = ["Changed", "Transactions"]
+__all__ = ["FEW", "Changed", "Transactions"]
+
+FEW = 16
+"""Of so few changes no row is often there more than once."""
 
 Changed = tuple[str, Any, Any, Any]
 """Table, where, what stood before, what stands now."""
@@ -28,7 +31,7 @@ class Transactions:
         """What is shown may not be what is kept: nothing is written before it was opened again."""
 
     def _save(self, changes: Iterable[Changed]) -> None:
-        """What a durable storage does before a commit is one. `changes`: each row once."""
+        """What a durable storage does before a commit is one. `changes`: as they came; of many, each row once."""
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         """`old` stands there again."""
@@ -46,7 +49,7 @@ class Transactions:
 
     def commit(self) -> None:
         try:
-            self._save(_each_once(self._undo))
+            self._save(self._undo if len(self._undo) <= FEW else _each_once(self._undo))
             self.committed = True
         except BaseException:
             if not self.committed:

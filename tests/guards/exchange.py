@@ -225,7 +225,7 @@ def what_waits_is_bounded() -> None:
 
 @guards(
     "Either is absorbed in one transaction: seen whole or not at all.",
-    Line(Replica.undo, "self.state, self.spoken = before", "pass"),
+    Line(Replica.undo, "self._put_back(before)", "pass"),
     Line(Replica.undo, "self.memos.clear()", "pass"),
     Line(Transactions.rollback, "in reversed(self._undo[mark:]):", "in ():"),
 )

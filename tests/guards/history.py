@@ -256,7 +256,7 @@ def a_version_that_never_was_is_not_rebuilt() -> None:
 
 @guards(
     "What a purge dropped has neither.",
-    Line(Replica.set_cell, "if gone:", "if gone and (by or until):"),
+    Line(Replica.replace_cell, "if gone:", "if gone and (by or until):"),
 )
 def what_was_purged_can_still_be_read_as_it_was() -> None:
     colos = Colos("a", "b")

@@ -51,7 +51,7 @@ class Colo:
         self.url = f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
         self.transport = Transport(
             self.node, url=self.front or self.url, join=join, secrets=self.secrets,
-            dice=Random(f"{self.name}{self.seed}"), settings=self.settings, source=self.source, compact_s=None,
+            dice=Random(f"{self.name}{self.seed}"), settings=self.settings, source=self.source, forget_s=None,
             tls=self.tls,
         )  # fmt: skip
         cert, key = self.certificate or (None, None)

@@ -77,14 +77,11 @@ class Serving:
         """
         if not self.joining:
             return
-        for store in self.node.stores().values():
-            with store._lock:
-                alone = len(members.members(store._replica)) == 1
-            if alone and sum(store._replica.state.vector.values()) <= 1:
-                raise Stopping(
-                    "this colo is to join others and has met none yet",
-                    next_step="wait until another is up, or begin a cluster of its own without --join",
-                )
+        if any(map(_is_fresh, self.node.stores().values())):
+            raise Stopping(
+                "this colo is to join others and has met none yet",
+                next_step="wait until another is up, or begin a cluster of its own without --join",
+            )
         self.joining = False
 
     def count(self, method: str, status: int) -> None:
@@ -121,3 +118,17 @@ class Serving:
         """The threads end; what they do is waited for."""
         self.stopping.set()
         self._pool.shutdown()
+
+
+def _is_fresh(store: Store) -> bool:
+    """Whether it may have met nobody yet: nothing but its own first write is in it."""
+    # Who joins holds the lock for as long as it takes in a whole namespace: the event loop does not wait for that.
+    if sum(store._replica.state.vector.values()) > 1:
+        return False
+    lock = store._lock.inner
+    if not lock.acquire(blocking=False):
+        return True
+    try:
+        return len(members.members(store._replica)) == 1
+    finally:
+        lock.release()

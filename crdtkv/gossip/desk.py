@@ -119,15 +119,16 @@ class Desk:
         out, self._outbox = self._outbox, []
         return out
 
-    def refuse(self, peer: Peer, error: CrdtkvError) -> None:
+    def refuse(self, peer: Peer | None, error: CrdtkvError) -> None:
         """A message was refused; it has changed nothing."""
         self.counts[f"refused {error.code}"] += 1
-        peer.error = error
+        if peer is not None:
+            peer.error = error
 
     def met(self) -> list[Peer]:
-        """The peers that exchange with us, in the order of their names."""
+        """The peers that exchange with us. O(peers)."""
         id = self.replica.state.id
-        return [peer for _, peer in sorted(self.peers.items()) if peer.met == id]
+        return [peer for peer in self.peers.values() if peer.met == id]
 
     def exchanges(self, peer: Peer, frame: Frame) -> bool:
         """Whether what a frame brings may be taken: of one that we met as who we both are now."""

@@ -332,7 +332,7 @@ class Meeting:
             self._give_up()  # it may be about to join itself; another may answer
         elif joining is not None and desk.now_ms - joining.asked_ms >= desk.settings.answer_ms:
             self._ask()
-        strangers = [p for _, p in sorted(desk.peers.items()) if p.met != desk.replica.state.id and not p.leaving]
+        strangers = [p for p in desk.peers.values() if p.met != desk.replica.state.id and not p.leaving]
         for peer in [p for p in strangers if self._may_greet(p)][:_GREETED_AT_ONCE]:
             self.greet(peer)
 

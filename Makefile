@@ -7,13 +7,14 @@ PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check laws bench docs clean
+.PHONY: help run test check laws soak bench docs clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
-run: .venv/ready ## set up, and see three colos write at once, exchange and end equal
+run: .venv/ready ## set up, and see three colos write at once, exchange and end equal; then the same over HTTP
 	@$(PY) -m crdtkv.cli demo
+	@$(PY) -m crdtkv.cli cluster --show --port 0
 
 test: .venv/ready ## set up, and run the tests on two cores
 	@$(PY) -m pytest -q -n 2
@@ -25,6 +26,9 @@ check: .venv/ready ## ruff, mypy --strict, and which room may import which
 
 laws: .venv/ready ## the long property runs: a million operations
 	@CRDTKV_LAWS=long $(PY) -m tests.laws
+
+soak: .venv/ready ## three and ten real colos under all faults, for half an hour (MINUTES=30)
+	@$(PY) -m tests.cluster --minutes $(or $(MINUTES),30)
 
 bench: .venv/ready ## measure, against the limits we set ourselves
 	@$(PY) -m bench

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "edits", "reads", "writes", "storage")
+ALL = ("startup", "edits", "reads", "writes", "storage", "cluster")
 
 
 def main(names: list[str]) -> int:

@@ -16,11 +16,11 @@ __all__ = ["add_to"]
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "check", "crdtkv check")(_check)
+    on_store(app, "check", "crdtkv check", reads=True)(_check)
     on_store(app, "compact", "crdtkv compact")(_compact)
     elsewhere = "a colo makes its copies itself: POST /v1/backup"
     on_store(app, "backup", "crdtkv backup lhr-monday.db", here=elsewhere)(_backup)
-    on_store(app, "stats", "crdtkv stats -o json")(_stats)
+    on_store(app, "stats", "crdtkv stats -o json", reads=True)(_stats)
 
 
 def _check(kv: "KeyValue", out: "Printer") -> None:

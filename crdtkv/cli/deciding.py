@@ -31,7 +31,7 @@ def add_to(app: typer.Typer) -> None:
         cls=Group, epilog=example("crdtkv conflicts list"),
         help="Writes that lost; alone it lists them.",
     )  # fmt: skip
-    on_store(inbox, "list", "crdtkv conflicts list --prefix cart/")(_conflicts)
+    on_store(inbox, "list", "crdtkv conflicts list --prefix cart/", reads=True)(_conflicts)
     on_store(inbox, "restore", "crdtkv conflicts restore ID")(_restore)
     on_store(inbox, "dismiss", "crdtkv conflicts dismiss ID\ncrdtkv conflicts dismiss --all")(_dismiss)
     app.add_typer(inbox, name="conflicts")
@@ -39,8 +39,8 @@ def add_to(app: typer.Typer) -> None:
         cls=Group, epilog=example("crdtkv rules set 'cart/*' json --path /tags=set"),
         help="How new keys are made; alone it lists the rules.",
     )  # fmt: skip
-    on_store(rules, "list", "crdtkv rules list")(_rules)
-    on_store(rules, "of", "crdtkv rules of cart/7")(_rule_of)
+    on_store(rules, "list", "crdtkv rules list", reads=True)(_rules)
+    on_store(rules, "of", "crdtkv rules of cart/7", reads=True)(_rule_of)
     on_store(
         rules, "set", "crdtkv rules set 'vote/*' 'set?wins=remove'\ncrdtkv rules set 'cart/*' json --path /tags=set",
         makes=True,

@@ -107,11 +107,13 @@ class Taking(NamedTuple):
 
 def on_store(
     group: typer.Typer, name: str, shown: str, *, makes: bool = False, taking: Taking | None = None, here: str = "",
-) -> Callable[[Act], Act]:
+    reads: bool = False,
+) -> Callable[[Act], Act]:  # fmt: skip
     """A command of `group` whose first two arguments are the open store and where it prints.
 
     `makes`: a file that is not there yet is made; otherwise that is an error of usage. `here`: why it
-    is of files only, and not of a colo that is served.
+    is of files only, and not of a colo that is served. `reads`: it writes nothing, so a file that may not be
+    written will do.
     """
 
     def decorate(act: Act) -> Act:
@@ -123,7 +125,7 @@ def on_store(
                 if taking is not None:
                     given[taking.name] = taking.read(**{p: given.pop(p) for p, _, _ in taking.parameters})
                 url = served(store, at, colo, here)
-                with connected(url) if url is not None else open_named(store, colo, makes) as kv:
+                with connected(url) if url is not None else open_named(store, colo, makes, reads) as kv:
                     act(kv, Printer(form), **given)
 
         own = list(inspect.signature(act).parameters.values())[2:]
@@ -204,8 +206,11 @@ def named(store: Path | None) -> Path:
 
 
 @contextmanager
-def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "Iterator[Store]":
-    """The store in that file, open; closed at the end."""
+def open_named(
+    store: Path | None, colo: str | None, makes: bool = False, reads: bool = False
+) -> "Iterator[Store]":
+    """The store in that file, open; closed at the end. `reads`: of one that may not be written, a copy of it."""
+    from crdtkv.cli.unwritable import copied, is_writable
     from crdtkv.store.opening import is_colo
 
     path = other(named(store))
@@ -221,6 +226,11 @@ def open_named(store: Path | None, colo: str | None, makes: bool = False) -> "It
             f"a new file has the name of its colo (1 to 32 of a-z, 0-9, '-'), and {path.stem!r} is none; "
             "give it one by --colo NAME", param_hint="'--store' / '-s'",
         )  # fmt: skip
+    if reads and there and not is_writable(path):
+        warn(f"{str(path)!r} may not be written here; what is read is a copy of it, as it is now")
+        with copied(path) as copy, _opened(copy, colo, quiet=True) as kv:
+            yield kv
+        return
     with _opened(path, colo or (None if there else path.stem)) as kv:
         if not there:
             warn(f"there was no store {str(path)!r}; it is made, a new colo {kv.colo!r}")
@@ -238,12 +248,12 @@ def other(path: Path) -> Path:
     return path
 
 
-def _opened(path: Path, colo: str | None) -> "Store":
+def _opened(path: Path, colo: str | None, quiet: bool = False) -> "Store":
     """The store; waited for a little, since the command before this one may be about to let go of it."""
     import crdtkv
     from crdtkv.errors import StoreLocked
 
-    _hear()
+    _hear(quiet)
     deadline = time.monotonic() + WAIT
     while True:
         try:
@@ -254,13 +264,14 @@ def _opened(path: Path, colo: str | None) -> "Store":
             time.sleep(0.02)
 
 
-def _hear() -> None:
+def _hear(quiet: bool) -> None:
     """What the store has to say to whoever runs it is a note, as all that a command has to say beside its answer."""
     import logging
 
     log = logging.getLogger("crdtkv")
     if not log.handlers:
         log.addHandler(_noting())
+    log.disabled = quiet
 
 
 def _noting() -> "logging.Handler":

@@ -46,7 +46,7 @@ _MAX_TOLD = 20
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "export", "crdtkv export keys.ndjson\ncrdtkv export --sqlite keys.sqlite")(_export)
+    on_store(app, "export", "crdtkv export keys.ndjson\ncrdtkv export --sqlite keys.sqlite", reads=True)(_export)
     on_store(
         app, "import", "crdtkv import keys.ndjson\ncrdtkv import app.sqlite --table users --prefix user/", makes=True,
         taking=Taking("file", (("file", _File, inspect.Parameter.empty),), _there),

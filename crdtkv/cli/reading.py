@@ -19,11 +19,12 @@ _PAGE = 256
 
 def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
-    on_store(app, "get", "crdtkv get todo\ncrdtkv get todo --as-of ~1 -o table")(_get)
-    on_store(app, "scan", "crdtkv scan cart/ --limit 20\ncrdtkv scan --glob 'cart/*/items' -o ndjson")(_scan)
-    on_store(app, "history", "crdtkv history todo")(_history)
-    on_store(app, "diff", "crdtkv diff todo ~2 ~1")(_diff)
-    on_store(app, "blame", "crdtkv blame todo")(_blame)
+    on_store(app, "get", "crdtkv get todo\ncrdtkv get todo --as-of ~1 -o table", reads=True)(_get)
+    scan = "crdtkv scan cart/ --limit 20\ncrdtkv scan --glob 'cart/*/items' -o ndjson"
+    on_store(app, "scan", scan, reads=True)(_scan)
+    on_store(app, "history", "crdtkv history todo", reads=True)(_history)
+    on_store(app, "diff", "crdtkv diff todo ~2 ~1", reads=True)(_diff)
+    on_store(app, "blame", "crdtkv blame todo", reads=True)(_blame)
 
 
 def entry_row(entry: "Entry") -> dict[str, Any]:

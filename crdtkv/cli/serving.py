@@ -1,5 +1,6 @@
 """The command that serves a colo over HTTP."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -52,11 +53,11 @@ def _serve(
         from crdtkv.node.settings import load
         from crdtkv.server.running import run
 
-        settings = load(
-            config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
+        settings = partial(
+            load, config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
             durability=None if durability is None else durability.value,
         )  # fmt: skip
-        run(settings, _said)
+        run(settings(), _said, again=settings)
 
 
 def _said(line: str) -> None:

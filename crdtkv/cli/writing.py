@@ -172,8 +172,8 @@ def _append(kv: "KeyValue", out: "Printer", key: Key, values: Any, path: Pointer
 
     Or to an array in a JSON document (--path). A key that is not there becomes a list, unless a rule says otherwise.
     """
-    kind = _kind(kv, key, "list")
-    if path is not None or kind == "json":
+    kind = "json" if path is not None else _kind(kv, key, "list")
+    if kind == "json":
         _wrote(out, kv.json(key).list(path or "").append(*values))
     else:
         _wrote(out, (kv.log if kind == "log" else kv.list)(key).append(*values))

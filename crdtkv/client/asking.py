@@ -106,6 +106,11 @@ class Asking:
             if cursor is None:
                 return found
 
+    def count(self) -> Steps[int]:
+        """How many keys there are. One request."""
+        reply = yield from self.talk.ask("GET", "keys", query={"count": True})
+        return int(self.talk.body(reply)["count"])
+
     def _page(self, selection: Selection, limit: int, cursor: str | None, values: bool) -> Steps[Any]:
         given = {name: value for name, value in selection._asdict().items() if value not in ("", False)}
         query = {**given, "limit": limit, "cursor": cursor, "values": values}

@@ -159,6 +159,10 @@ class Client(MutableMapping[str, Any]):
     leave = blocking(Caring.leave)
     status = blocking(Caring.status)
     standing = blocking(Caring.standing)
+    namespaces = blocking(Caring.namespaces)
+    create_namespace = blocking(Caring.create_namespace)
+    rename_namespace = blocking(Caring.rename_namespace)
+    delete_namespace = blocking(Caring.delete_namespace)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> RemoteFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.
@@ -171,6 +175,11 @@ class Client(MutableMapping[str, Any]):
     def namespace(self) -> str:
         """The name of the namespace. Nothing is asked."""
         return self._talk.namespace
+
+    @property
+    def session(self) -> str:
+        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
+        return self._talk.sessions.said()
 
     @property
     def url(self) -> str:
@@ -259,7 +268,7 @@ class Client(MutableMapping[str, Any]):
         return iter(self._reading().keys(_EVERY_KEY))
 
     def __len__(self) -> int:
-        return len(self._reading().keys(_EVERY_KEY))
+        return self._drive(self._calls.count())
 
     def __eq__(self, other: object) -> bool:
         return self is other

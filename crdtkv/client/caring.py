@@ -6,6 +6,7 @@ Each has the name, the arguments and the results of the Store's method; here it 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from crdtkv.client.asking import Asking
 from crdtkv.client.steps import Steps
@@ -13,9 +14,16 @@ from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.errors import BadRequest, CrdtkvError, RuleInvalid, ValueInvalid
 from crdtkv.http import bodies
+from crdtkv.http.names import JSON
 from crdtkv.store.results import Blame, Change, Conflict, Migration, Receipt, Revision
 
 __all__ = ["Caring"]
+
+
+def _segment(name: str) -> str:
+    if not isinstance(name, str) or not name:
+        raise BadRequest(f"namespace is {name!r:.80}; a name is wanted")
+    return quote(name, safe="~")
 
 
 class Caring(Asking):
@@ -120,6 +128,26 @@ class Caring(Asking):
             if self.talk.namespace in (namespace["name"], namespace["id"]):
                 return {"colo": plain["colo"], **namespace}
         raise BadRequest(f"{plain['colo']} serves no namespace {self.talk.namespace!r}")
+
+    def namespaces(self) -> Steps[list[dict[str, Any]]]:
+        """The namespaces that there are: name, id, created (ms since 1970), colos (None: all), hosted."""
+        reply = yield from self.talk.ask_at("GET", "/v1/namespaces")
+        return list(self.talk.body(reply)["namespaces"])
+
+    def create_namespace(self, name: str, colos: list[str] | None = None) -> Steps[dict[str, Any]]:
+        """A namespace of that name is made, at `colos`, or everywhere. Raises NamespaceExists, NamespaceInvalid."""
+        body = {"name": name} | ({} if colos is None else {"colos": colos})
+        reply = yield from self.talk.ask_at("POST", "/v1/namespaces", body=body, again=False, kind=JSON)
+        return dict(self.talk.body(reply))
+
+    def rename_namespace(self, name: str, new: str) -> Steps[dict[str, Any]]:
+        """The namespace is called `new` from now on. Raises NamespaceUnknown, NamespaceExists."""
+        reply = yield from self.talk.ask_at("PATCH", f"/v1/namespaces/{_segment(name)}", body={"name": new}, kind=JSON)
+        return dict(self.talk.body(reply))
+
+    def delete_namespace(self, name: str) -> Steps[None]:
+        """The namespace is deleted with its keys, at every colo, for ever. Raises NamespaceUnknown."""
+        yield from self.talk.ask_at("DELETE", f"/v1/namespaces/{_segment(name)}", again=False)
 
     def check(self) -> Steps[list[str]]:
         """What is wrong with the store at that colo, in words. As Store.check."""

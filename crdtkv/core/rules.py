@@ -79,7 +79,7 @@ def _fits(path: tuple[str, ...], tokens: tuple[str, ...]) -> bool:
 
 def rule_from_plain(plain: Mapping[str, Any]) -> Rule:
     """The rule in plain data. Raises RuleInvalid, naming what does not fit."""
-    paths = plain.get("paths") or {}
+    paths = {} if plain.get("paths") is None else plain["paths"]
     texts = [(name, plain.get(name, ""), str) for name in ("pattern", "strategy")]
     for name, given, kind in [*texts, ("paths", paths, dict)]:
         if not isinstance(given, kind):

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby
 
+from sortedcontainers import SortedDict
+
 from crdtkv.core.cells import due
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import is_below
 from crdtkv.core.wire import CatchUp, KeyCells, unpack_key
 from crdtkv.errors import MessageInvalid
-from crdtkv.replica.cutting import roots_of
+from crdtkv.replica.cutting import along
 from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = ["Staged", "Transfer", "laid_over"]
@@ -93,11 +94,12 @@ def _in_order(keys: Iterator[KeyCells]) -> Iterator[KeyCells]:
 
 
 def laid_over(earlier: KeyCells, later: KeyCells) -> KeyCells:
-    """A key as it was sent, and what has changed of it since: below a cell sent again, what was not is gone."""
-    roots = roots_of(path for path, _ in later.cells)
-    cells = {p: c for p, c in earlier.cells if not any(p == root or is_below(p, root) for root in roots)}
+    """A key as it was sent, and what has changed of it since: what would go along and was not sent is gone."""
+    cells = SortedDict(earlier.cells)
+    for path in along([path for path, _ in later.cells], cells):
+        del cells[path]
     cells.update(later.cells)
-    return KeyCells(later.key, later.context, tuple(sorted(cells.items())))
+    return KeyCells(later.key, later.context, tuple(cells.items()))
 
 
 def _forgotten(key: KeyCells, floor: Stamp) -> KeyCells:

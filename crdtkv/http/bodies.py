@@ -101,9 +101,9 @@ def load(text: bytes) -> Any:
         raise ValueInvalid(f"not UTF-8 at byte {error.start}: {text!r:.80}") from None
     except (ValueError, RecursionError) as error:
         raise ValueInvalid(f"not JSON: {text!r:.80}: {str(error).lower() or 'too deep'}") from None
-    binary = found.pop(_BINARY, None) if isinstance(found, dict) else None
-    if binary is None:
+    if not isinstance(found, dict) or _BINARY not in found:
         return found
+    binary = found.pop(_BINARY)
     if not isinstance(binary, dict) or not all(isinstance(kind, str) for kind in binary.values()):
         raise ValueInvalid(f"binary is {binary!r:.80}; an object of JSON pointers and content types is wanted")
     for pointer, kind in binary.items():

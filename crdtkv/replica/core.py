@@ -41,8 +41,8 @@ CLOCK_BOUND_MS = 60_000
 CEILING_MS = 1_000
 OFFSET_MS = 600_000
 
-Before = tuple[State, dict[str, int]]
-"""What a transaction begins from: the state, and what was said of it in the last record."""
+Before = tuple[tuple[Any, ...], dict[str, int]]
+"""What a transaction begins from: the tip of the state, and what was said of it in the last record."""
 
 
 class Replica:
@@ -71,6 +71,7 @@ class Replica:
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
         self.memos = Memos()
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
+        self._whole: State | None = None  # the state as it was before this transaction changed more of it than its tip
 
     # transactions
 
@@ -79,6 +80,7 @@ class Replica:
         """All that happens inside is kept whole, or undone whole if anything raises."""
         before = self.begin()
         try:
+            self.reach()
             yield
             kept = self.commit()
         except BaseException:
@@ -87,11 +89,20 @@ class Replica:
         self.committed(kept)
 
     def begin(self) -> Before:
-        """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it."""
-        before = self.state.copy(), self.spoken
+        """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it.
+
+        Who changes more of the state in it than its tip calls `reach` first.
+        """
+        before = self.state.tip(), self.spoken
         self.changed = {}
+        self._whole = None
         self.storage.begin()
         return before
+
+    def reach(self) -> None:
+        """Any of the state may be changed from now on. Idempotent in a transaction, or a step of it."""
+        if self._whole is None:
+            self._whole = self.state.copy()
 
     def commit(self) -> State:
         """All that was written since `begin` is kept; the state as the storage has it."""
@@ -102,20 +113,24 @@ class Replica:
     def undo(self, before: Before) -> None:
         """All is as it was at `begin`, unless it is committed: an interrupt may come between that and its return."""
         if not self.storage.committed:
-            self.state, self.spoken = before
+            self._put_back(before)
             self.storage.rollback()
         self.changed = {}
         self.memos.clear()
 
+    def _put_back(self, before: Before) -> None:
+        tip, self.spoken = before
+        if self._whole is not None:
+            self.state, self._whole = self._whole, None
+        self.state.move(tip)
+
     def keep_state(self) -> State:
         """What has changed of the state goes into the open transaction: the rest of it seldom, its tip always.
 
-        The state as the storage has it then, for `committed`.
+        The state as the storage has it then, but for its tip, for `committed`.
         """
         state, kept, tip = self.state, self.kept, self.state.tip()
-        if kept is not None and kept.id == state.id:
-            kept.move(tip)
-        if kept is None or kept.__dict__ != state.__dict__:
+        if kept is None or (self._whole is not None and not kept.alike(state)):
             self.storage.put_meta("state", state.to_plain())
             kept = state.copy()
         self.storage.put_meta("tip", tip)
@@ -124,22 +139,25 @@ class Replica:
     def committed(self, kept: State) -> None:
         """After a commit of `kept`: what it reserved is durable, and what was minted last is noted."""
         self.kept = kept
-        self.reserved = (self.state.ceiling, self.state.low_ceiling)
+        self.reserved = (self.state.ceiling, kept.low_ceiling)
         self._note()
 
     @contextmanager
     def step(self) -> Iterator[None]:
         """Inside a transaction: a part of it that is undone by itself, whole, if anything raises."""
-        before, mark, spoken = self.state.copy(), self.storage.mark(), self.spoken
+        before, mark, whole = (self.state.tip(), self.spoken), self.storage.mark(), self._whole
         self.changed = {}
+        self._whole = None
         try:
             yield
         except BaseException:
-            self.state, self.spoken = before, spoken
+            self._put_back(before)
             self.storage.rollback(mark)
             self.changed = {}
             self.memos.clear()
             raise
+        finally:
+            self._whole = whole or self._whole
 
     def _note(self) -> None:
         """What was minted last is noted beside the storage: an old copy put back in its place lacks it."""

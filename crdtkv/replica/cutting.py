@@ -16,13 +16,14 @@ from typing import NamedTuple
 
 from crdtkv.core.clocks import Vector, covers_all
 from crdtkv.core.paths import is_below
-from crdtkv.core.tree import Tree
+from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import CatchUp, Floor, KeyCells
 from crdtkv.replica import members
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.roots import TTL_PATH
+from crdtkv.strategies.sequence import orders_on
 
-__all__ = ["Plan", "catch_up", "changed", "cut", "everything", "head", "roots_of", "since_for"]
+__all__ = ["Plan", "along", "catch_up", "changed", "cut", "everything", "head", "since_for"]
 
 
 class Plan(NamedTuple):
@@ -86,14 +87,27 @@ def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyC
 
 
 def _key_beyond(replica: Replica, key: str, paths: set[bytes]) -> KeyCells:
-    """Each of these cells, and every cell below it."""
+    """Each of these cells, and those that go along."""
     cells = replica.storage.cells(key)
-    for root in roots_of(paths):
-        paths = paths | {root + path for path, _ in Tree(cells, root).below()}
+    if len(paths) < len(cells):
+        paths = paths | along(paths, cells)
     return KeyCells(key, dict(replica.storage.context(key)), tuple((p, cells[p]) for p in sorted(paths) if p in cells))
 
 
-def roots_of(paths: Iterable[bytes]) -> list[bytes]:
+def along(paths: Collection[bytes], cells: Cells) -> set[bytes]:
+    """What goes along with the cells at `paths` in a catch-up: all below them, and the order cells of the elements on
+    the way. What was not sent of these is not there any more.
+
+    (An order cell goes with its element: beside one that was made anew since, it must not be found where it was not
+    forgotten yet.)
+    """
+    out = {order for path in paths for order in orders_on(path) if order in cells}
+    for root in _roots_of(paths):
+        out |= {root + path for path, _ in Tree(cells, root).below()}
+    return out
+
+
+def _roots_of(paths: Iterable[bytes]) -> list[bytes]:
     """The paths among `paths` that lie below no other of them. Below a key's date lies the whole key.
 
     (Who purged what had expired and gave the key a new date must say so to who holds

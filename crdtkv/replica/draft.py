@@ -34,6 +34,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
+from crdtkv.strategies.forgetting import left_orders
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.roots import (
     TTL_PATH,
@@ -60,7 +61,8 @@ class Draft:
         state = replica.state
         self.stamp: Stamp = replica.tick()
         self.dot: Dot = (state.id, state.vector.get(state.id, 0) + 1)
-        self.touched: dict[tuple[str, bytes], None] = {}
+        self.touched: dict[tuple[str, bytes], Sibling | None] = {}
+        """Where it has written, and what, if that is known without looking."""
         self.keys: set[str] = set()
         self.lives: dict[str, dict[str, int]] = {}
         self.long = False
@@ -211,7 +213,7 @@ class Draft:
         else:
             gone = [s for s in old if s.dot != dot]
             own = self._sibling(old, payload, [s.dot for s in gone], [])
-        self._touching(key, path)
+        self._touching(key, path, own)
         replica.change_cell(key, path, old, (own,))
         if gone:
             past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
@@ -250,7 +252,9 @@ class Draft:
     # writes
 
     def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
-        self.long = True
+        if not self.long:
+            self.long = True
+            self.replica.reach()
         sweeps = is_sweep(write.payload)
         joined = self._with_earlier(key, write) if sweeps else None
         if joined is None:
@@ -300,13 +304,12 @@ class Draft:
         self._touching(key, path)
         self.replica.set_cell(key, path, cell, by=self.dot)
 
-    def _touching(self, key: str, path: bytes) -> None:
+    def _touching(self, key: str, path: bytes, own: Sibling | None = None) -> None:
         state = self.replica.state
-        if key not in self.keys:
+        if state.floor and key not in self.keys:
             self.keys.add(key)
-            if state.floor:
-                past.note_floor(self.replica.storage, key, self.dot, state.vector, state.floor)
-        self.touched[key, path] = None
+            past.note_floor(self.replica.storage, key, self.dot, state.vector, state.floor)
+        self.touched[key, path] = own
 
     def _sweep(self, key: str, write: Write) -> None:
         """What a sweep covers goes at once; what this draft itself wrote there becomes a tombstone."""
@@ -334,6 +337,8 @@ class Draft:
             else:
                 cells = [(b"", tree.raw().cell()), *tree.raw().below()]
                 hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
+        # (Where an element stood that is not there any more, a purge may have forgotten.)
+        hidden |= set(left_orders(self._cells(key), self._cells(key), hidden))
         self._cancel(key, hidden)
         self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
         self._touch(key)
@@ -376,21 +381,22 @@ class Draft:
         if not self.touched:
             return None
         replica, state, dot = self.replica, self.replica.state, self.dot
-        cells = replica.storage.cells
-        writes = [
-            _new(RecordWrite, (key, path, payload, parents, lost))
-            for key, path in self.touched
-            for by, _, payload, parents, lost in cells(key).get(path, ())
-            if by == dot
-        ]
+        writes = []
+        for (key, path), own in self.touched.items():
+            if own is None:
+                own = next((s for s in replica.storage.cells(key).get(path, ()) if s.dot == dot), None)
+            if own is not None:
+                _, _, payload, parents, lost = own
+                writes.append(_new(RecordWrite, (key, path, payload, parents, lost)))
+        id, n = dot
         needs = {} if state.vector == replica.spoken else ahead(state.vector, replica.spoken)
-        record = Record(
-            dot, self.stamp, state.chains.get(state.id, 0), needs, state.floor, tuple(writes), tuple(self.lives.items())
-        )
+        lives = tuple(self.lives.items()) if self.lives else ()
+        previous = state.chains.get(id, 0)
+        record = _new(Record, (dot, self.stamp, previous, needs, state.floor, tuple(writes), lives))
         data = encode(record)
-        state.vector[state.id] = self.dot[1]
-        state.heard[state.id] = self.stamp
-        state.chains[state.id] = chain(data)
+        state.vector[id] = n
+        state.heard[id] = self.stamp
+        state.chains[id] = chain(data)
         replica.spoken = state.vector.copy()
         if self.long:
             # What took the short way had seen all that it replaced, and nothing else goes with it.

@@ -17,14 +17,14 @@ from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
 from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
-from crdtkv.core.tree import Cells, Tree
+from crdtkv.core.tree import Cells
 from crdtkv.core.uncollected import uncollected
 from crdtkv.core.usual import succeeds
 from crdtkv.core.wire import CatchUp, KeyCells, Record, RecordWrite, chain
 from crdtkv.errors import DigestMismatch
 from crdtkv.replica import inbox, members, past
 from crdtkv.replica.core import Replica
-from crdtkv.replica.cutting import roots_of
+from crdtkv.replica.cutting import along
 from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 
@@ -289,7 +289,7 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     cells = dict(theirs.cells)
     paths: Iterable[bytes] = cells
     if not mine.keys() <= cells.keys():
-        paths = sorted(_concerned(mine, cells, message.full))
+        paths = sorted({*cells, *(mine if message.full else along(cells, mine))})
     joined = {}
     for path in paths:
         one, other = mine.get(path, ()), cells.get(path, ())
@@ -299,15 +299,6 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
         replica.set_cell(key, path, cell, until=context)
     replica.set_context(key, context)
     _note_past(replica, message, key, old_context, joined, before, told)
-
-
-def _concerned(mine: Cells, cells: Mapping[bytes, Cell], full: bool) -> set[bytes]:
-    """Where cells were sent, and where some stand below: what was not sent below a cell that was sent is gone there."""
-    paths = set(cells)
-    roots = [b""] if full else roots_of(cells)
-    for root in roots:
-        paths |= {root + path for path, _ in Tree(mine, root).below()}
-    return paths
 
 
 def _told(joined: Mapping[bytes, Cell], mine: Cells, before: Vector) -> bool:

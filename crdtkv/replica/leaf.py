@@ -17,7 +17,6 @@ from typing import Any
 from crdtkv.core.cells import Context
 from crdtkv.core.paths import STRATEGY, first
 from crdtkv.replica.draft import Draft
-from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import Operation, Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
@@ -37,7 +36,7 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
     storage = draft.replica.storage
     cells, rule = storage.cells(key), draft.rule_of(key)
     if not cells:
-        if storage.context(key) or storage.past(key) or storage.horizon(key) is not NO_HORIZON:
+        if storage.context(key) or storage.has_past(key):
             return None
         chosen = strategy(rule.strategy if spec is None else spec)
         payload = chosen.leaf(None, value)

@@ -19,6 +19,7 @@ import xxhash
 from crdtkv.core import values
 from crdtkv.core.cells import is_live, rank
 from crdtkv.core.clocks import COUNTER_BITS, Dot, Stamp, covers
+from crdtkv.core.keys import SYSTEM
 from crdtkv.core.paths import VALUE, component, split
 from crdtkv.core.views import Link, Portrait, View, accepts, colo_of, link_dot
 from crdtkv.core.wire import CatchUp, Record
@@ -31,7 +32,6 @@ __all__ = [
     "LOW_RESERVE",
     "MEMBERS",
     "MEMBERS_SPEC",
-    "SYSTEM",
     "agreed",
     "announce",
     "chain_links",
@@ -56,9 +56,6 @@ __all__ = [
     "yields",
 ]
 
-SYSTEM = "\x00"
-"""System keys begin with NUL, which no user's key may hold."""
-
 LOW_RESERVE = 1_000 << COUNTER_BITS
 """How far ahead the durable word about lows is given, so that it costs a commit a second at most."""
 
@@ -82,12 +79,10 @@ def members(replica: Replica) -> frozenset[str]:
     One of each colo, the last that joined: of two the other is a disk that was wiped
     before it was known here.
     """
-    version = replica.storage.context(MEMBERS)
-    cached: tuple[Any, frozenset[str]] | None = replica.memos.derived.get("members")
-    if cached is None or (cached[0] is not version and cached[0] != version):
-        cached = (version, frozenset(_last_of_each_colo(replica)))
-        replica.memos.derived["members"] = cached
-    return cached[1]
+    found: frozenset[str] | None = replica.memos.derived.get("members")
+    if found is None:
+        found = replica.memos.derived["members"] = frozenset(_last_of_each_colo(replica))
+    return found
 
 
 def standing(replica: Replica) -> frozenset[str]:
@@ -206,14 +201,13 @@ def facts(replica: Replica) -> int:
 
 def chain_links(replica: Replica) -> list[Link]:
     """The acts known here, in no order that matters. Cached until there is another."""
-    version = replica.storage.context(CHAIN)
-    cached: tuple[Any, list[Link]] | None = replica.memos.derived.get("links")
-    if cached is None or cached[0] != version:
+    found: list[Link] | None = replica.memos.derived.get("links")
+    if found is None:
         value = replica.read(CHAIN)
         rows = [] if value is ABSENT else value
-        links = [Link(r["id"], tuple(r["after"]), tuple(r["out"]), tuple(r["over"])) for r in rows]
-        cached = replica.memos.derived["links"] = (version, links)
-    return cached[1]
+        found = [Link(r["id"], tuple(r["after"]), tuple(r["out"]), tuple(r["over"])) for r in rows]
+        replica.memos.derived["links"] = found
+    return found
 
 
 def heads(links: Iterable[Link]) -> list[str]:

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crdtkv.core.cells import Cell
+from crdtkv.core.keys import SYSTEM
 from crdtkv.core.paths import ELEMENT, ENTRY, VALUE, last_at
 from crdtkv.core.tree import Cells
 from crdtkv.strategies.base import learnt
@@ -71,7 +72,7 @@ class Memo:
         update(self.documents, path, new)
         self._roots = self._shown = None
         if self._weight is not None:
-            self._weight += _weight(path, new) - _weight(path, old)
+            self._weight += _said(new) - _said(old) if old and new else _weight(path, new) - _weight(path, old)
 
 
 class Memos:
@@ -80,7 +81,7 @@ class Memos:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
         self.derived: dict[str, Any] = {}
-        """What was made of the system's keys: each with the version that it was made of."""
+        """What was made of the system's keys, until one of them changes."""
         self._told: OrderedDict[str, Any] = OrderedDict()
         self._met: set[str] = set()
         """Keys of one value that were read lately."""
@@ -131,7 +132,7 @@ class Memos:
 
     def changed(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
         """A cell of `key` is `new` from now on."""
-        self._told.pop(key, None)
+        self.touched(key)
         if key in self._kept:
             self._kept[key].changed(path, old, new)
 
@@ -143,6 +144,8 @@ class Memos:
     def touched(self, key: str) -> None:
         """The context of `key` is another from now on."""
         self._told.pop(key, None)
+        if key[0] == SYSTEM:
+            self.derived.clear()
 
     def clear(self) -> None:
         """Cells were changed, and nobody said which. (A version that was undone may come again, of another write.)"""
@@ -158,6 +161,10 @@ class Memos:
         return len(self._kept)
 
 
+def _said(cell: Cell) -> int:
+    return sum([len(s[2]) for s in cell if s[2]])
+
+
 def _weight(path: bytes, cell: Cell) -> int:
     """What a cell adds to a packed value at most: of an element that is its payload, of one of a set its name.
 
@@ -165,7 +172,7 @@ def _weight(path: bytes, cell: Cell) -> int:
     """
     if not cell:
         return 0
-    said = sum([len(s.payload) for s in cell if s.payload])
+    said = _said(cell)
     at = last_at(path)
     tag = path[at : at + 1]
     if tag in (ELEMENT, ENTRY):

@@ -34,6 +34,7 @@ __all__ = [
     "begin_life",
     "begun",
     "cells_at",
+    "is_due",
     "keep",
     "known",
     "note_floor",
@@ -63,13 +64,11 @@ def keep(
     wall_ms: int, limit: Keep,
 ) -> None:  # fmt: skip
     """The siblings `old` of a cell were just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
-    if by is None and until is None and not storage.context(key):
-        return  # purged whole elsewhere, and so here: with its context went what could tell versions of it apart
     dots = (by,) if by else ()
     gone = [_new(Superseded, (s, dots, dict(until) if until is not None else None, wall_ms)) for s in old]
     rows = (*storage.past(key).get(path, ()), *gone)
     excess = len(rows) - limit.cells
-    if excess > 0:
+    if excess > limit.cells // 4:  # several at once: each time tells anew how far back the rest reaches
         now = storage.context(key)
         if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
             begin_again(storage, key, merge([now, dict(dots), until or {}]))
@@ -301,6 +300,19 @@ def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context
         raise_horizon(storage, key, known or now)
 
 
+def is_due(storage: Storage, key: str, limit: Keep, wall_ms: int) -> bool:
+    """Whether `trim` would change something. O(past of the key)."""
+    rows = [row for rows in storage.past(key).values() for row in rows]
+    if rows:
+        return any(wall_ms - row.wall_ms >= limit.ms for row in rows)
+    return storage.horizon(key) != _bare(storage, key)
+
+
+def _bare(storage: Storage, key: str) -> Horizon:
+    """The horizon of a key without a past."""
+    return storage.horizon(key)._replace(deleted=0, floors=()) if storage.cells(key) else NO_HORIZON
+
+
 def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     """Forget what is older than the limit; how many siblings that were. O(past of the key)."""
     old = [row for rows in storage.past(key).values() for row in rows if wall_ms - row.wall_ms >= limit.ms]
@@ -316,6 +328,5 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
         for path, rows in list(storage.past(key).items()):
             storage.put_past(key, path, tuple(r for r in rows if wall_ms - r.wall_ms < limit.ms))
     if not storage.past(key):
-        horizon = storage.horizon(key)
-        storage.put_horizon(key, horizon._replace(deleted=0, floors=()) if storage.cells(key) else NO_HORIZON)
+        storage.put_horizon(key, _bare(storage, key))
     return len(old)

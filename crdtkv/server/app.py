@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.refusals import MethodUnknown, RouteUnknown
@@ -93,12 +94,19 @@ async def _invalid(request: Request, error: Any) -> Response:
 async def _unrouted(request: Request, error: Any) -> Response:
     path = request.scope["raw_path"]
     if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "")
+        allow = ", ".join(_methods(request))
         return respond(failed(MethodUnknown(f"method {request.method!r:.20} is none of {allow}", allow=allow)))
     if error.status_code == 404:
         return respond(failed(RouteUnknown(f"there is no path {path!r:.200}")))
     found = CrdtkvError(str(error.detail).lower(), happened="no")
     return Response(status_code=error.status_code) if error.status_code < 400 else respond(failed(found))
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the path takes: the router tells those of the first route that fits."""
+    ours = [route for router in _ROUTERS for route in router.routes if isinstance(route, Route)]
+    fits = [route for route in ours if route.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fits for method in route.methods or ()})
 
 
 def _release() -> str:

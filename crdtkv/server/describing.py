@@ -12,7 +12,7 @@ __all__ = ["SCHEMAS", "body", "complete", "parameter", "replies"]
 
 _ANY: dict[str, Any] = {"description": "any JSON value"}
 _TEXT: dict[str, Any] = {"type": "string"}
-_VERSION: dict[str, Any] = {"type": "string", "examples": ["5af9_lhr~k3f9.41"]}
+_VERSION: dict[str, Any] = {"type": "string", "minLength": 4, "examples": ["5af9_lhr~k3f9.41"]}
 _OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
 _INTEGER: dict[str, Any] = {"type": "integer"}
 _FLAG: dict[str, Any] = {"type": "boolean"}
@@ -41,7 +41,7 @@ _ENTRY = {
 }  # fmt: skip
 _RULE = {
     "strategy": {"type": "string", "examples": ["set"]}, "ttl": {"enum": ["max", "min"]},
-    "paths": {"type": "object", "additionalProperties": _TEXT, "examples": [{"/tags": "set"}]},
+    "paths": {"type": ["object", "null"], "additionalProperties": _TEXT, "examples": [{"/tags": "set"}]},
     "keep_cells": {"type": "integer", "minimum": 0, "maximum": 10_000},
     "keep_hours": {"type": "number", "minimum": 0, "maximum": 8_784}, "require_base": _FLAG,
 }  # fmt: skip
@@ -79,8 +79,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         {"name": _TEXT, "id": _TEXT, "created": _INTEGER, "colos": {"type": ["array", "null"], "items": _TEXT},
          "hosted": _FLAG}
     ),
-    "Write": _object({"key": _TEXT, "op": _TEXT}, {**_WRITE, "binary": _BINARY}, closed=True),
-    "Operation": _object({"op": _TEXT}, {**_WRITE, "binary": _BINARY}, closed=True),
+    "Write": _object({"key": _TEXT, "op": _TEXT}, _WRITE, closed=True),
+    "Operation": _object({"op": _TEXT}, _WRITE, closed=True),
+    "Operations": {"oneOf": [
+        _object({"op": _TEXT}, {**_WRITE, "binary": _BINARY}, closed=True),
+        {"type": "array", "items": _ref("Operation"), "minItems": 1, "maxItems": 1000},
+        _object({"operations": {"type": "array", "items": _ref("Operation"), "minItems": 1, "maxItems": 1000}},
+                {"binary": _BINARY}, closed=True),
+    ]},
     "Differ": _object({"key": _TEXT, "old": _TEXT, "new": _TEXT}),
     # bodies
     "GetKeys": _object({"keys": {"type": "array", "items": _TEXT, "maxItems": 1000}}, closed=True),
@@ -125,7 +131,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                          "differ": _array("Differ")}),
     "RuleSet": _object({"rule": _ref("Rule"), "differ": _array("Differ")}),
     "Namespaces": _object({"namespaces": _array("Namespace")}),
-    "Line": _object({"key": _TEXT, "value": _ANY}),
+    "Lines": {"description": "an object with `key` and `value` a line"},
     "Imported": _object(
         dict.fromkeys(("written", "same", "expired", "kept", "bad"), _INTEGER)
         | {"problems": {"type": "array", "items": _object({"line": _INTEGER, "message": _TEXT})}}
@@ -158,9 +164,9 @@ def replies(
     return {"status_code": status, "responses": {status: told}, "response_model": None}
 
 
-def body(schema: str, example: Any, *, kind: str = JSON) -> dict[str, Any]:
+def body(schema: str, example: Any, *, kind: str = JSON, required: bool = True) -> dict[str, Any]:
     """The body that an operation takes."""
-    return {"requestBody": {"required": True, "content": {kind: {"schema": _ref(schema), "example": example}}}}
+    return {"requestBody": {"required": required, "content": {kind: {"schema": _ref(schema), "example": example}}}}
 
 
 def parameter(
@@ -173,6 +179,12 @@ def parameter(
     return told | ({} if example is None else {"example": example})
 
 
+_EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("path", "namespace"): {"description": "By name, or by id.", "example": "default"},
+    ("path", "pattern"): {"description": "A key, a glob, or `re:` and an expression.", "example": "cart/*"},
+}
+
+
 def complete(openapi: dict[str, Any]) -> dict[str, Any]:
     """Schemas, and every error on every operation."""
     components = openapi.setdefault("components", {})
@@ -182,11 +194,12 @@ def complete(openapi: dict[str, Any]) -> dict[str, Any]:
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     openapi["security"] = [{"token": []}, {}]
     errors = _errors()
-    for path, operations in openapi["paths"].items():
+    for operations in openapi["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
-            if path.startswith("/v1/"):
-                operation["responses"] = {**errors, **operation["responses"]}
+            operation["responses"] = {**errors, **operation["responses"]}
+            for told in operation.get("parameters", ()):
+                told.update(_EXAMPLES.get((told["in"], told["name"]), {}))
     return openapi
 
 

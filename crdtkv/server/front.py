@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
@@ -91,11 +92,15 @@ async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: b
         handlers = _VIEWS.get(last) if before else None
         tail = tail if handlers is None else before
     ask = Ask(scope, key_of(namespace), key_of(tail), serving.limits)
+    if handlers is not None:
+        check_key(ask.key)
     handler = (_VALUE if handlers is None else handlers).get(method)
     if handler is None:
         raise _wrong_method(method, ", ".join(_VALUE if handlers is None else handlers))
     reads = method in ("GET", "HEAD") or handler is past.part
     admit(serving, scope, "read" if reads else "write", ask.namespace, ask.key)
+    if serving.joining:
+        serving.check_joined()
     store, session = serving.node.store(ask.namespace), session_of(scope)
     if session is not None:
         await caught_up(serving, store, session)

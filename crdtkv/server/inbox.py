@@ -36,7 +36,11 @@ class Prefixed(BaseModel):
 
 @router.get(
     "/v1/{namespace}/conflicts", summary="The lost writes of this colo, oldest first", operation_id="conflicts",
-    **replies(200, "Conflicts", {"conflicts": []}),
+    **replies(200, "Conflicts", {"conflicts": []}, links={
+        name: {"operationId": name, "parameters": {
+            "namespace": "$request.path.namespace", "id": "$response.body#/conflicts/0/id"}}
+        for name in ("restore_conflict", "dismiss_conflict")
+    }),
 )  # fmt: skip
 async def _list(request: Request, namespace: str, given: Annotated[Prefixed, Query()]) -> Response:
     """What had to give way to a concurrent write: restore it, or dismiss it."""

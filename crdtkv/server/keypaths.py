@@ -19,10 +19,12 @@ router = APIRouter()
 
 _NAMESPACE = parameter("path", "namespace", "By name, or by id.", example="default")
 _KEY = parameter("path", "key", "Percent-encoded.", {"type": "string", "minLength": 1, "maxLength": 512}, "todo")
-_BASE = parameter("query", "base", "The version that this was made from: what others did since is merged.")
+_VERSION = {"type": "string", "minLength": 4}
+_BASE = parameter("query", "base", "The version that this was made from: what others did since is merged.", _VERSION)
+_TAG = {"type": "string", "minLength": 1}
 _STRATEGY = parameter("query", "strategy", "Of a key that is made by this.", example="set")
-_MATCH = parameter("header", "If-Match", "Only if the key is at this version, or at any (`*`).")
-_NONE_MATCH = parameter("header", "If-None-Match", "Only if it is not; `*`: only if there is no such key.")
+_MATCH = parameter("header", "If-Match", "Only if the key is at this version, or at any (`*`).", _TAG)
+_NONE_MATCH = parameter("header", "If-None-Match", "Only if it is not; `*`: only if there is no such key.", _TAG)
 _ONCE = parameter("header", "Idempotency-Key", "Sent again within a day, it is answered as the first time.")
 _PREFER = parameter("header", "Prefer", "return=representation: the receipt with its value.")
 _SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 3.16e9}
@@ -74,7 +76,7 @@ def _receipt(status: int = 200) -> dict[str, Any]:
     return told
 
 
-_AT = parameter("query", "at", "A version: what it showed then.")
+_AT = parameter("query", "at", "A version: what it showed then.", _VERSION)
 _WHOLE = parameter("query", "entry", "The whole entry, not the value alone.", {"type": "boolean"})
 _READ = {
     "status_code": 200, "response_model": None,
@@ -86,13 +88,9 @@ _READ = {
         304: {"description": "It is at the version of If-None-Match still"},
     },
 }  # fmt: skip
-_OPERATIONS = {JSON: {
-    "schema": {"oneOf": [
-        {"$ref": "#/components/schemas/Operation"},
-        {"type": "array", "minItems": 1, "maxItems": 1000, "items": {"$ref": "#/components/schemas/Operation"}},
-    ]},
-    "example": [{"op": "append", "value": 8}],
-}}  # fmt: skip
+_OPERATIONS = {
+    JSON: {"schema": {"$ref": "#/components/schemas/Operations"}, "example": [{"op": "append", "value": 8}]}
+}
 
 _TIME = {"type": ["integer", "null"]}
 _PART = {"type": "object", "required": ["family"], "additionalProperties": False, "properties": {
@@ -108,13 +106,13 @@ _add("POST", "/operations", "key_operations", "Operations of its strategy, in on
      _STRATEGY, _MATCH, _NONE_MATCH, _PREFER, content=_OPERATIONS)  # fmt: skip
 _add("GET", "/history", "key_history", "The transactions that touched it", replies(200, "Revisions"), tag="past")
 _add("GET", "/diff", "key_diff", "The JSON patch between two versions", replies(200, "Patch"),
-     parameter("query", "from", "A version; nothing, if it is left out."),
-     parameter("query", "to", "A version; now, if it is left out."), tag="past")  # fmt: skip
+     parameter("query", "from", "A version; nothing, if it is left out.", _VERSION),
+     parameter("query", "to", "A version; now, if it is left out.", _VERSION), tag="past")  # fmt: skip
 _add("GET", "/blame", "key_blame", "Who wrote each part of it", replies(200, "Blames"), tag="past")
 _add("POST", "/part", "key_part", "What stands at a path of it, as a strategy shows it; an element; a stretch of a log",
      _PART_TOLD, content={JSON: {"schema": _PART, "example": {"family": "set", "path": "/tags"}}})
 _add("POST", "/revert", "revert_key", "Show again what it showed once", _receipt(),
-     {**parameter("query", "to", "That version."), "required": True}, _PREFER, tag="past")  # fmt: skip
+     {**parameter("query", "to", "That version.", _VERSION), "required": True}, _PREFER, tag="past")  # fmt: skip
 _add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH)
 _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
     "status_code": 200, "responses": {200: {"description": "It is there"}, 304: {"description": "as read_key"}},

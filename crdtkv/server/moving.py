@@ -48,7 +48,8 @@ class Importing(BaseModel):
 
 @router.post(
     "/v1/{namespace}/import", summary="Put many keys, a line of JSON each", operation_id="import_keys",
-    **replies(200, "Imported"), openapi_extra=body("Line", {"key": "todo", "value": [1, 2]}, kind=NDJSON),
+    **replies(200, "Imported"),
+    openapi_extra=body("Lines", '{"key": "todo", "value": [1, 2]}', kind=NDJSON, required=False),
 )  # fmt: skip
 async def _import(request: Request, namespace: str, given: Annotated[Importing, Query()]) -> Response:
     """Lines as `crdtkv export` writes them. What is wrong with one is said of it, and the rest goes on; to send it

@@ -69,7 +69,7 @@ async def _create(request: Request) -> Response:
     async def call(serving: Serving, ask: Ask) -> Reply:
         given = members_of(ask, ("name",), ("colos",))
         colos = given.get("colos")
-        if colos is not None and not isinstance(colos, list):
+        if colos is not None and not (isinstance(colos, list) and all(isinstance(colo, str) for colo in colos)):
             raise BadRequest(f"colos is {colos!r:.80}; a list of names, or null for all, is wanted")
         made = await serving.slow(serving.node.create, given["name"], colos)
         return json_reply(plain_namespace(made), 201, (b"location", f"/v1/namespaces/{path_of(made.name)}".encode()))

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from crdtkv.core.clocks import stamp_ms
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, Refused
 from crdtkv.http.refusals import Stopping
 from crdtkv.replica import members
 from crdtkv.server.asking import Ask, Reply, json_reply
@@ -102,18 +102,10 @@ async def _ready(request: Request) -> Response:
     async def call(serving: Serving, ask: Ask) -> Reply:
         if serving.stopping.is_set():
             raise Stopping("the server stops")
-        if serving.joining and await serving.slow(_is_fresh, serving.node):
-            raise Stopping("this colo is to join others and has met none yet", next_step="wait, or look at /v1/status")
-        serving.joining = False
+        serving.check_joined()
         return json_reply({"status": "ready"})
 
     return await cluster(request, "", call)
-
-
-def _is_fresh(node: Node) -> bool:
-    """Whether it has met nobody: one member, and nothing written but that."""
-    state = node.system._replica.state
-    return len(members.members(node.system._replica)) == 1 and sum(state.vector.values()) <= 1
 
 
 # care
@@ -217,7 +209,7 @@ def _backed_up(node: Node, folder: str) -> list[str]:
         place.mkdir()
     except OSError as error:
         words = f"folder {folder!r:.80}: {(error.strerror or '').lower()}"
-        raise BadRequest(words, next_step="name a new one") from None
+        raise Refused(words, next_step="name a new one") from None
     files = []
     for _, store in named_stores(node):
         path = place / Path(node._path(store.namespace)).name

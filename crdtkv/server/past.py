@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
 from crdtkv.core.paths import VALUE, component
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.values import Wrote, receipt_reply
@@ -53,6 +53,9 @@ async def part(serving: Serving, store: Store, ask: Ask) -> Reply:
     unknown = asked.keys() - _PART
     if unknown or not isinstance(asked.get("family"), str):
         raise BadRequest(f"a part has a family, and of {', '.join(sorted(_PART))} what it needs; not {asked!r:.200}")
+    for name in ("since", "until"):
+        if not isinstance(asked.get(name), int | None) or isinstance(asked.get(name), bool):
+            raise ValueInvalid(f"{name} is {asked[name]!r:.80}; milliseconds since 1970 are wanted")
     path = asked.get("path")
     tokens = None if path is None else JsonHandle(store, ask.key)._at(path)
     return json_reply({"value": await serving.slow(_part, store, ask.key, tokens, asked)})

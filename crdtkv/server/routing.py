@@ -42,6 +42,8 @@ async def through(
         check_headers(request.scope, serving.limits.headers)
         if action:
             admit(serving, request.scope, action, namespace, key)
+        if serving.joining:
+            serving.check_joined()
         store, session = serving.node.store(namespace), session_of(request.scope)
         ask = Ask(request.scope, namespace, key or "", serving.limits)
         if body:

@@ -5,6 +5,7 @@ Law of this room: whoever stops it lets what is at work end, and closes the node
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
@@ -34,8 +35,14 @@ _SWITCH = 0.0005
 """Seconds until a thread that computes lets another go on: the event loop waits no longer for one that commits."""
 
 
-def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits = LIMITS) -> None:
+def run(
+    settings: Settings, said: Callable[[str], None] = print, limits: Limits = LIMITS,
+    again: Callable[[], Settings] | None = None,
+) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT. `said` is told the address once it is open, and what to do next.
+
+    `again` gives the settings as they are now; asked at SIGHUP. Tokens, secrets and certificates hold from then on;
+    nothing else of them does.
 
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
@@ -47,7 +54,7 @@ def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits 
     ):
         open_to_others(settings, node.guarded)
         app = create_app(node, limits)
-        server = _Server(_config(app, settings, limits), app, settings, bound, said)
+        server = _Server(_config(app, settings, limits), app, settings, bound, said, again)
         sys.setswitchinterval(_SWITCH)
         gc.collect()
         gc.freeze()
@@ -57,10 +64,11 @@ def run(settings: Settings, said: Callable[[str], None] = print, limits: Limits 
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, app: Front, settings: Settings, bound: socket.socket, said: Callable[[str], None]
-    ) -> None:
+        self, config: uvicorn.Config, app: Front, settings: Settings, bound: socket.socket, said: Callable[[str], None],
+        again: Callable[[], Settings] | None,
+    ) -> None:  # fmt: skip
         super().__init__(config)
-        self._app, self._settings, self._bound, self._said = app, settings, bound, said
+        self._app, self._settings, self._bound, self._said, self._again = app, settings, bound, said, again
         self._transport: Transport | None = None
 
     @contextmanager
@@ -85,8 +93,26 @@ class _Server(uvicorn.Server):
         self._app.gossip, self._app.serving.peers = transport.door, transport.status
         self._app.serving.joining = bool(self._settings.join)
         await transport.start()
+        if self._again is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, transport, self._again)
         for line in _welcome(node, url):
             self._said(line)
+
+    def _renew(self, transport: Transport, again: Callable[[], Settings]) -> None:
+        """At SIGHUP: what the settings say of tokens, secrets and certificates, or all as it was."""
+        try:
+            settings = again()
+            open_to_others(settings.model_copy(update={"listen": self._settings.listen}), bool(settings.tokens))
+            tls = _tls(settings)
+            if self.config.ssl is not None and settings.tls_cert is not None:
+                self.config.ssl.load_cert_chain(settings.tls_cert, settings.tls_key)
+            self._app.serving.node.tokens.set_settings(settings.tokens)
+        except (CrdtkvError, OSError) as error:
+            self._said(f"the settings are as they were: {error}")
+            return
+        transport.set_secrets(settings.secrets)
+        transport.set_tls(tls)
+        self._said("tokens, secrets and certificates are those of the settings now")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._app.stop()  # first: feeds and long polls end, so that they are not waited for
@@ -106,12 +132,14 @@ def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
 
 
 def _transport(node: Node, settings: Settings, url: str) -> Transport:
-    tls = None
-    if settings.tls_ca is not None:
-        tls = ssl.create_default_context(cafile=settings.tls_ca)
     return Transport(
-        node, url=settings.advertise or url, join=settings.join, secrets=settings.secrets, tls=tls
-    )  # fmt: skip
+        node, url=settings.advertise or url, join=settings.join, secrets=settings.secrets, tls=_tls(settings)
+    )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Whose certificates other colos must show; None: those that the system trusts."""
+    return None if settings.tls_ca is None else ssl.create_default_context(cafile=settings.tls_ca)
 
 
 def _bound(settings: Settings) -> socket.socket:

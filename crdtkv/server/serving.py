@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from crdtkv.errors import Overloaded
+from crdtkv.http.refusals import Stopping
 from crdtkv.node.node import Node
+from crdtkv.replica import members
 from crdtkv.server.bridge import Bridge
 from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
@@ -67,6 +69,23 @@ class Serving:
         if self._bridge is None:
             self.start()
         return await self._bridge.of(store.submit(act))  # type: ignore[union-attr]
+
+    def check_joined(self) -> None:
+        """Raises Stopping while this colo is to join others and a namespace of it has met nobody. O(namespaces) then.
+
+        What is written before would be minted anew later, and nobody would know the versions it had.
+        """
+        if not self.joining:
+            return
+        for store in self.node.stores().values():
+            with store._lock:
+                alone = len(members.members(store._replica)) == 1
+            if alone and sum(store._replica.state.vector.values()) <= 1:
+                raise Stopping(
+                    "this colo is to join others and has met none yet",
+                    next_step="wait until another is up, or begin a cluster of its own without --join",
+                )
+        self.joining = False
 
     def count(self, method: str, status: int) -> None:
         """A request was answered. Of methods nobody knows there is one."""

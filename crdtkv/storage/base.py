@@ -136,6 +136,9 @@ class Storage(Protocol):
     def put_context(self, key: str, context: Context) -> None:
         """An empty context removes it."""
 
+    def has_past(self, key: str) -> bool:
+        """Whether anything stood in `key` before, or its past was ever cut short."""
+
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         """path -> what stood there before, oldest first."""
 

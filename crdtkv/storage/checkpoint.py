@@ -9,7 +9,7 @@ it is committed, and not before.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 
 from crdtkv.storage.journal import Journal
 
@@ -27,53 +27,54 @@ _Unit = tuple[str, str]
 class Checkpoint:
     """What the tables do not have yet, and how far the running checkpoint is.
 
-    `begin` begins a transaction; `write` puts units into the tables, and gives what is to be called
-    once that is committed; `undone` is called when it is not.
+    `lacking` are the units that the tables lack, by kind; `begin` begins a transaction; `write` puts
+    units into the tables, and gives what is to be called once that is committed: they lack them no
+    more. `undone` is called when it is not.
     """
 
     def __init__(
-        self, db: sqlite3.Connection, journal: Journal, begin: Callable[[], None],
-        write: Callable[[list[_Unit]], Callable[[], None]], undone: Callable[[], None],
+        self, db: sqlite3.Connection, journal: Journal, lacking: Mapping[str, Collection[str]],
+        begin: Callable[[], None], write: Callable[[list[_Unit]], Callable[[], None]], undone: Callable[[], None],
     ) -> None:  # fmt: skip
         self._db, self._journal, self._begin, self._write_units, self._undone = db, journal, begin, write, undone
-        self._dirty: set[_Unit] = set()
+        self._lacking = lacking
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
         self._upto = 0
         self.torn = False
         """An interrupt came where a step may be committed, and not all of it is let go of."""
 
-    def changed(self, units: Iterable[_Unit]) -> None:
-        """These are in the journal now, and not in the tables."""
-        self._dirty.update(units)
-
     def follow(self, count: int) -> None:
-        """After a commit of `count` units: as many steps as it takes to keep up with such commits, if any is due.
+        """After a commit of `count` rows: as many steps as it takes to keep up with such commits, if any is due.
 
         (What was begun for those who read the tables goes on at their pace.)
         """
-        for _ in range(1 + 2 * count // STEP_ROWS):
+        for _ in range(1 + count // STEP_ROWS):
             if self._journal.size > JOURNAL_BYTES:
                 self.step()
 
     def catch_up(self) -> bool:
         """A step, if there is anything the tables do not have; whether there still is."""
-        if self._dirty or self._left:
+        if self._behind():
             self.step()
-        return bool(self._dirty or self._left)
+        return self._behind()
+
+    def _behind(self) -> bool:
+        return bool(self._left) or any(self._lacking.values())
 
     def step(self) -> None:
         """Write a few. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
         if not self._left:
-            self._left = sorted(self._dirty, reverse=True)
+            self._left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
             self._upto = self._journal.last
-        self._write([unit for unit in self._left[-STEP_ROWS:] if unit in self._dirty], len(self._left) <= STEP_ROWS)
+        units = [(kind, name) for kind, name in self._left[-STEP_ROWS:] if name in self._lacking[kind]]
+        self._write(units, len(self._left) <= STEP_ROWS)
         del self._left[-STEP_ROWS:]
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""
-        while self._dirty or self._left or self._journal.size:
-            empty, size = not (self._dirty or self._left), self._journal.size
+        while (behind := self._behind()) or self._journal.size:
+            empty, size = not behind, self._journal.size
             self.step()
             assert not empty or self._journal.size < size, "a journal that nothing empties"
 
@@ -93,5 +94,4 @@ class Checkpoint:
             self._undone()
             raise
         wrote()
-        self._dirty.difference_update(units)
         self.torn = False

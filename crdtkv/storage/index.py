@@ -1,11 +1,13 @@
 """Where to find cells by their dots, and by the purge that may drop them.
 
-Law of this room: what an index holds of a place is what it was told last. Of all
-places in memory; of those that the tables do not have yet in a file.
+Law of this room: what an index gives is what stands at its places when it is asked. Of all
+places in memory; of those that the tables do not have yet in a file. Most writes are
+never asked for: what has moved is only noted, and looked up when it is.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sortedcontainers import SortedDict, SortedSet
@@ -35,14 +37,31 @@ def placed(cells: Any, path: bytes, cell: Cell) -> Cells:
 
 
 class Index:
-    """The dots and due stamps of the cells at some places."""
+    """The dots and due stamps of the cells at some places; `now` gives what stands at one."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[Place], Cell]) -> None:
+        self._now = now
+        self._moved: dict[Place, Cell] = {}
+        """Places that were changed since, and the cell that the rest of this says of them."""
         self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
         self._due: SortedSet = SortedSet()
 
-    def change(self, place: Place, old: Cell, new: Cell) -> None:
-        """At `place` stood `old`, as far as is known here, and `new` stands there now. O(siblings)."""
+    def moved(self, place: Place, old: Cell) -> None:
+        """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
+        self._moved.setdefault(place, old)
+
+    def left(self, place: Place, old: Cell) -> None:
+        """What stands at `place`, `old`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
+        if self._moved.setdefault(place, old) == ():
+            del self._moved[place]  # nobody has asked for it in all that time
+
+    def _look(self) -> None:
+        """What has moved is looked up. O(that)."""
+        for place, old in self._moved.items():
+            self._change(place, old, self._now(place))
+        self._moved.clear()
+
+    def _change(self, place: Place, old: Cell, new: Cell) -> None:
         for sibling in old:
             replica, n = sibling[0]
             self._dots[replica].discard(n, place)
@@ -59,6 +78,7 @@ class Index:
 
     def beyond(self, vector: Vector) -> set[Place]:
         """Where a sibling stands whose dot `vector` does not cover. O(answer)."""
+        self._look()
         found: set[Place] = set()
         for replica, numbers in self._dots.items():
             found.update(numbers.beyond(vector.get(replica, 0)))
@@ -66,9 +86,11 @@ class Index:
 
     def stands(self, key: str, dot: Dot) -> bool:
         """Whether a sibling with that dot stands in a cell of `key`."""
+        self._look()
         numbers = self._dots.get(dot[0])
         return numbers is not None and any(place[0] == key for place in numbers.at(dot[1]))
 
     def due(self, floor: Stamp) -> list[tuple[Stamp, str, bytes]]:
         """From when on, key and path of what may be dropped at `floor`, in order."""
+        self._look()
         return list(self._due.irange(None, (floor + 1, "", b"")))

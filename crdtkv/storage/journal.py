@@ -9,7 +9,7 @@ rows leave the journal only when a table holds each of them, or one that is newe
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgpack
@@ -17,16 +17,18 @@ import xxhash
 
 from crdtkv.storage.rows import RowInvalid
 
-__all__ = ["GROWTH", "Change", "Journal"]
+__all__ = ["GROWTH", "NUMBERS", "Journal", "Row"]
 
-Change = tuple[str, tuple[Any, ...], Any]
-"""Table, where, and the row as plain data; None: there is none any more."""
+Row = tuple[int, tuple[Any, ...], Any]
+"""Number of the table, where, and the row as plain data; None: there is none any more."""
 
 GROWTH = "growth"
 """In the place of a table: of a row of `past`, see `rows.growth_of`."""
 
+_LARGE = 1 << 20
+
 _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
-_NUMBERS = {table: number for number, table in enumerate(_NAMES)}
+NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 
 
 class Journal:
@@ -34,6 +36,7 @@ class Journal:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._pack: Callable[[Any], bytes] = msgpack.Packer().pack
         self.last = 0
         """The number of the last record."""
         self.size = 0
@@ -44,16 +47,18 @@ class Journal:
         """Make the table."""
         db.execute("CREATE TABLE journal (n INTEGER PRIMARY KEY, record BLOB NOT NULL, checksum INTEGER NOT NULL)")
 
-    def append(self, changes: Iterable[Change]) -> None:
-        """One more record. O(changes), some 10 us and the disk."""
-        record = msgpack.packb([(_NUMBERS[table], where, row) for table, where, row in changes])
+    def append(self, rows: list[Row]) -> None:
+        """One more record. O(rows), some 10 us and the disk."""
+        record = self._pack(rows)
+        if len(record) > _LARGE:
+            self._pack = msgpack.Packer().pack  # (it keeps as much room as it once needed)
         n = self.last + 1
         self._db.execute("INSERT INTO journal VALUES (?, ?, ?)", (n, record, _checksum(n, record)))
         self.last = n
         self.size += len(record)
 
-    def replay(self) -> Iterator[Change]:
-        """All changes, in the order they were committed. Raises RowInvalid."""
+    def replay(self) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+        """Table, where and row of all changes, in the order they were committed. Raises RowInvalid."""
         for n, record, checksum in self._db.execute("SELECT n, record, checksum FROM journal ORDER BY n"):
             if type(record) is not bytes or _checksum(n, record) != checksum:
                 raise RowInvalid(f"the checksum of journal {n} does not fit")

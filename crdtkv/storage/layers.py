@@ -2,14 +2,14 @@
 
 Law of this room: what is asked for is what was written last, whether the tables have it or
 not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
-the tables lag behind, a small one in memory says what has changed. What is read ahead is
-what would be read then.
+the tables lag behind, a small one in memory says what has changed. Who passes through a range
+reads each row once, and nothing of it is kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Container, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,12 +20,12 @@ from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.index import SMALL, Index, Place, placed
-from crdtkv.storage.journal import GROWTH, Change
+from crdtkv.storage.journal import GROWTH, NUMBERS, Row
 from crdtkv.storage.keyrows import ABSENT, PLAIN, Held, read_key
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
-from crdtkv.storage.transactions import Transactions
+from crdtkv.storage.transactions import Changed, Transactions
 from crdtkv.storage.views import AS_IT_IS, Showing
 
 __all__ = ["Layers", "Old", "Unit"]
@@ -37,18 +37,6 @@ _PAGE = 64, 1_024
 """How many keys are read at once, first and at most."""
 
 _T = TypeVar("_T")
-
-_UNIT_OF = {
-    "key": "key",
-    "cell": "key",
-    "context": "key",
-    "past": "past",
-    "horizon": "past",
-    GROWTH: "past",
-    "inbox": "inbox",
-    "meta": "meta",
-}
-
 
 class Old:
     """The past of a key: what stood before, and how far back it reaches."""
@@ -74,15 +62,20 @@ class Layers(Transactions):
         self._keys: Layer[Held] = Layer(self._read_key, _weight_of_key, cache_bytes * 5 // 6)
         self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
         self._dirty_keys = self._keys.dirty
-        self._index = Index()
+        self._index = Index(self._cell_lacking)
         """Of the cells that have changed since the tables have their keys."""
         self._new: SortedSet = SortedSet()
+        self._came: set[str] = set()
         self._gone: set[str] = set()
-        """Keys that have cells and no row; a row and no cells."""
+        """Keys that have cells and no row, in order, and those of them that came last; a row and no cells."""
         self._inbox: dict[str, Any] = {}
+        self._inbox_dirty: set[str] = set()
         self._meta: dict[str, Any] = {}
         """Names whose row has changed since the tables have it; None: there is none."""
-        self._undone: set[Unit] = set()
+        self._lacking: dict[str, Collection[str]] = {
+            "key": self._keys.dirty, "past": self._pasts.dirty, "inbox": self._inbox_dirty, "meta": self._meta,
+        }  # fmt: skip
+        """The units that the tables do not have as they are, by kind."""
         self._showing: Showing | None = None
 
     # cells
@@ -96,33 +89,55 @@ class Layers(Transactions):
         return held.cells, held.context
 
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
-        old = self._keys.of(key).cells.get(path, ())
+        old = self.cells(key).get(path, ())
         if old != cell:
-            self._undo.append(("cell", (key, path), old))
-            self._place(key, path, cell)
+            place = key, path
+            self._undo.append(("cell", place, old, cell))
+            self._place(place, cell)
 
-    def _place(self, key: str, path: bytes, cell: Cell) -> None:
-        held = self._keys.change(key)
+    def _place(self, place: Place, cell: Cell) -> None:
+        key, path = place
+        held = self._changed_key(key)
+        assert held.changed is not None
+        before = held.cells
+        # What has not changed is in the index of the tables.
+        self._index.moved(place, before.get(path, ()) if path in held.changed else ())
+        held.changed.add(path)
+        was = bool(before)
+        held.cells = placed(before, path, cell)
+        if was != bool(held.cells):
+            self._came_or_went(key, held)
+
+    def _changed_key(self, key: str) -> Held:
+        held = self._dirty_keys.get(key)
+        if held is None:
+            held = self._keys.change(key)
         if held.changed is None:
             held.changed = set()
-        # What has not changed is in the index of the tables.
-        indexed = held.cells.get(path, ()) if path in held.changed else ()
-        self._index.change((key, path), indexed, cell)
-        held.changed.add(path)
-        before = bool(held.cells)
-        held.cells = placed(held.cells, path, cell)
-        if before != bool(held.cells):
-            self._came_or_went(key, held)
+        return held
+
+    def _cell_lacking(self, place: Place) -> Cell:
+        """What stands at a place that the tables do not have as it is; `()` where they have."""
+        held = self._dirty_keys.get(place[0])
+        if held is None or held.changed is None or place[1] not in held.changed:
+            return ()
+        return held.cells.get(place[1], ())
 
     def _came_or_went(self, key: str, held: Held) -> None:
         if held.cells and held.kind == ABSENT:
-            self._new.add(key)
+            self._came.add(key)
         elif held.cells:
             self._gone.discard(key)
         elif held.kind == ABSENT:
-            self._new.discard(key)
+            self._discard_new(key)
         else:
             self._gone.add(key)
+
+    def _discard_new(self, key: str) -> None:
+        if key in self._came:
+            self._came.discard(key)
+        elif self._new:
+            self._new.discard(key)
 
     def unknown(self, keys: Collection[str]) -> set[str]:
         asked = [key for key in keys if not self._keys.at_hand(key)]
@@ -139,26 +154,27 @@ class Layers(Transactions):
         return key in pasts if old is None else bool(old.rows) or old.horizon != NO_HORIZON
 
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
-        self._undo.append(("key", key, None))
+        self._undo.append(("key", key, None, (cells, context)))
         held = self._keys.begin(key, Held({}, {}))
         held.changed = {*cells, *(held.changed or ())}
-        for path, cell in cells.items():
-            self._index.change((key, path), (), cell)
+        for path in cells:
+            self._index.moved((key, path), ())
         held.cells, held.context = cells if len(cells) <= SMALL else SortedDict(cells), context
         self._came_or_went(key, held)
         if horizon is not NO_HORIZON:
-            self._undo.append(("horizon", key, NO_HORIZON))
+            self._undo.append(("horizon", key, NO_HORIZON, horizon))
             old = self._pasts.begin(key, Old({}, NO_HORIZON))
             old.changed, old.horizon = old.changed or set(), horizon
 
     def _take_back(self, key: str) -> None:
         """The key is unknown again."""
         for path in list(self.cells(key)):
-            self._place(key, path, ())
-        self._set_context(key, {})
+            self._place((key, path), ())
+        self._changed_key(key).context = {}
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         size, most = _PAGE
+        self._sort_new()
         while True:
             page = self._read(partial(self._tables.keys, low, high, reverse, size))
             last = page[-1] if len(page) == size else None
@@ -170,13 +186,18 @@ class Layers(Transactions):
                 return
             low, high, size = (low, last, most) if reverse else (last + "\0", high, most)
 
+    def _sort_new(self) -> None:
+        self._new.update(self._came)
+        self._came.clear()
+
     def passing(
         self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],
         wanted: Callable[[str], bool] | None = None,
     ) -> Iterator[_T]:  # fmt: skip
+        self._sort_new()
         dirty, lacking = self._dirty_keys, self._new.irange(low, high, inclusive=(True, False), reverse=reverse)
         new = next(lacking, None)
-        for said in self._rows(low, high, reverse):
+        for said in self._said(low, high, reverse):
             key = said[0]
             while new is not None and (new > key if reverse else new < key):
                 yield from _made_of(new, dirty[new], whole, wanted)
@@ -228,14 +249,13 @@ class Layers(Transactions):
         return (self._keys.of(key) if held is None else held).context
 
     def put_context(self, key: str, context: Context) -> None:
-        self._undo.append(("context", key, self.context(key)))
-        self._set_context(key, context)
-
-    def _set_context(self, key: str, context: Context) -> None:
-        held = self._keys.change(key)
-        if held.changed is None:
-            held.changed = set()
+        held = self._changed_key(key)
+        self._undo.append(("context", key, held.context, context))
         held.context = context
+
+    def has_past(self, key: str) -> bool:
+        old = self._old(key)
+        return old is not _NONE and (bool(old.rows) or old.horizon != NO_HORIZON)
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._old(key).rows
@@ -249,7 +269,7 @@ class Layers(Transactions):
     def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
         old = self._pasts.of(key).rows.get(path, ())
         if old != rows:
-            self._undo.append(("past", (key, path), old))
+            self._undo.append(("past", (key, path), old, rows))
             self._set_past(key, path, rows)
 
     def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
@@ -279,7 +299,7 @@ class Layers(Transactions):
     def put_horizon(self, key: str, horizon: Horizon) -> None:
         old = self._pasts.of(key).horizon
         if old != horizon:
-            self._undo.append(("horizon", key, old))
+            self._undo.append(("horizon", key, old, horizon))
             self._changed_past(key).horizon = horizon
 
     # other rows
@@ -288,7 +308,7 @@ class Layers(Transactions):
         return self._inbox
 
     def put_inbox(self, id: str, lost: Any) -> None:
-        self._undo.append(("inbox", id, self._inbox.get(id)))
+        self._undo.append(("inbox", id, self._inbox.get(id), lost))
         self._put_back("inbox", id, lost)
 
     def meta(self, name: str) -> Any:
@@ -297,7 +317,7 @@ class Layers(Transactions):
         return self._read(partial(self._tables.one, "meta", name))
 
     def put_meta(self, name: str, value: Any) -> None:
-        self._undo.append(("meta", name, self.meta(name)))
+        self._undo.append(("meta", name, self.meta(name), value))
         self._meta[name] = value
 
     def drop_meta(self, prefix: str, old: Callable[[Any], bool]) -> None:
@@ -310,40 +330,33 @@ class Layers(Transactions):
 
     # changes, as the journal has them
 
-    def _changes(self, before: dict[tuple[str, Any], Any]) -> Iterator[Change]:
-        """What rows are now, or how they have grown: for the journal. `before`: what they were."""
-        for (table, where), old in before.items():
-            if table == "key":
-                cells, context = self.standing(where)
-                yield from [("cell", (where, path), cell) for path, cell in cells.items()]
-                yield "context", (where,), context or None
-            else:
-                yield self._change(table, where, old)
-
-    def _change(self, table: str, where: Any, old: Any) -> Change:
-        if table == "cell":
-            return table, where, self.cells(where[0]).get(where[1])
-        if table == "past":
-            rows = self.past(where[0]).get(where[1])
-            growth = growth_of(old, rows)
-            return (table, where, rows) if growth is None else (GROWTH, where, growth)
-        if table == "context":
-            return table, (where,), self.context(where) or None
-        if table == "horizon":
-            horizon = self.horizon(where)
-            return table, (where,), None if horizon == NO_HORIZON else horizon
-        return table, (where,), self._inbox.get(where) if table == "inbox" else self.meta(where)
+    def _rows(self, changes: Iterable[Changed]) -> list[Row]:
+        """What rows are now, or how they have grown: for the journal."""
+        rows: list[Row] = []
+        for table, where, old, new in changes:
+            if table == "past":
+                growth = growth_of(old, new)
+                if growth is not None:
+                    table, new = GROWTH, growth
+            elif table == "key":
+                cells, new = new
+                rows += [(NUMBERS["cell"], (where, path), cell) for path, cell in cells.items()]
+                table, where = "context", (where,)
+            elif table != "cell":
+                where, new = (where,), None if new is NO_HORIZON else new
+            rows.append((NUMBERS[table], where, new))
+        return rows
 
     def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
         """A row of the journal is so: the tables may not have it."""
         if table == "cell":
-            self._place(where[0], where[1], cell_in(row or ()))
+            self._place(where, cell_in(row or ()))
         elif table == "past":
             self._set_past(where[0], where[1], past_in(row or ()))
         elif table == GROWTH:
             self._set_past(where[0], where[1], grown(self.past(where[0]).get(where[1], ()), row))
         elif table == "context":
-            self._set_context(where[0], row or {})
+            self._changed_key(where[0]).context = row or {}
         elif table == "horizon":
             self._changed_past(where[0]).horizon = NO_HORIZON if row is None else horizon_in(row)
         else:
@@ -353,40 +366,21 @@ class Layers(Transactions):
         if table == "key":
             self._take_back(where)
         elif table == "cell":
-            self._place(where[0], where[1], old)
+            self._place(where, old)
         elif table == "past":
             self._set_past(where[0], where[1], old)
         elif table == "context":
-            self._set_context(where, old)
+            self._changed_key(where).context = old
         elif table == "horizon":
             self._changed_past(where).horizon = old
         elif table == "meta":
             self._meta[where] = old
-        elif old is None:
-            self._inbox.pop(where, None)
         else:
-            self._inbox[where] = old
-
-    def rollback(self, mark: int = 0) -> None:
-        # What was made dirty and is as it was: written once more, it is let go of.
-        self._undone.update(self._unit(table, where) for table, where, _ in self._undo[mark:])
-        super().rollback(mark)
-
-    def _undone_units(self) -> set[Unit]:
-        """What transactions that were undone have left dirty; told once."""
-        if not self._undone:
-            return set()
-        kept: dict[str, Container[str]] = {
-            "key": self._keys.dirty, "past": self._pasts.dirty, "meta": self._meta, "inbox": (),
-        }  # fmt: skip
-        found = {(table, name) for table, name in self._undone if name in kept[table]}
-        self._undone.clear()
-        return found
-
-    @staticmethod
-    def _unit(table: str, where: Any) -> Unit:
-        """Of what a change at `where` is a part."""
-        return _UNIT_OF[table], where if isinstance(where, str) else where[0]
+            self._inbox_dirty.add(where)
+            if old is None:
+                self._inbox.pop(where, None)
+            else:
+                self._inbox[where] = old
 
     # between memory and the tables
 
@@ -398,7 +392,7 @@ class Layers(Transactions):
         held: Held = self._read(partial(self._tables.key, key))
         return held
 
-    def _rows(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
+    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the tables say of a range. As `_read`."""
         return self._tables.passing(low, high, reverse)
 
@@ -442,6 +436,8 @@ class Layers(Transactions):
                     self._pasts.wrote(name)
                 elif table == "meta":
                     del self._meta[name]
+                elif table == "inbox":
+                    self._inbox_dirty.remove(name)
 
         return wrote
 
@@ -461,9 +457,9 @@ class Layers(Transactions):
 
     def _wrote_key(self, key: str, held: Held) -> None:
         for path in held.changed or ():
-            self._index.change((key, path), held.cells.get(path, ()), ())
+            self._index.left((key, path), held.cells.get(path, ()))
         held.changed = None
-        self._new.discard(key)
+        self._discard_new(key)
         self._gone.discard(key)
         self._keys.wrote(key)
 

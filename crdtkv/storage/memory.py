@@ -30,7 +30,7 @@ class MemoryStorage(Transactions):
         super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._index = Index()
+        self._index = Index(self._cell_at)
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
@@ -52,11 +52,13 @@ class MemoryStorage(Transactions):
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         old = self._cells.get(key, {}).get(path, ())
         if old != cell:
-            self._undo.append(("cell", (key, path), old))
-            self._place(key, path, old, cell)
+            place = key, path
+            self._undo.append(("cell", place, old, cell))
+            self._place(place, old, cell)
 
-    def _place(self, key: str, path: bytes, old: Cell, new: Cell) -> None:
-        self._index.change((key, path), old, new)
+    def _place(self, place: Place, old: Cell, new: Cell) -> None:
+        key, path = place
+        self._index.moved(place, old)
         cells = placed(self._cells.get(key, {}), path, new)
         if cells:
             self._cells[key] = cells
@@ -65,14 +67,17 @@ class MemoryStorage(Transactions):
             del self._cells[key]
             self._keys.remove(key)
 
+    def _cell_at(self, place: Place) -> Cell:
+        return self._cells.get(place[0], {}).get(place[1], ())
+
     def unknown(self, keys: Collection[str]) -> set[str]:
         known = (self._cells, self._contexts, self._past, self._horizons)
         return {key for key in keys if not any(key in rows for rows in known)}
 
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
-        self._undo.append(("key", key, None))
-        for path, cell in cells.items():
-            self._index.change((key, path), (), cell)
+        self._undo.append(("key", key, None, None))
+        for path in cells:
+            self._index.moved((key, path), ())
         self._cells[key] = cells if len(cells) <= SMALL else SortedDict(cells)
         self._keys.add(key)
         if context:
@@ -114,11 +119,14 @@ class MemoryStorage(Transactions):
     def put_context(self, key: str, context: Context) -> None:
         self._put("context", self._contexts, key, context, {})
 
+    def has_past(self, key: str) -> bool:
+        return key in self._past or key in self._horizons
+
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._past.get(key, {})
 
     def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
-        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, ())))
+        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, ()), rows))
         self._set_past(key, path, rows)
 
     def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
@@ -155,7 +163,7 @@ class MemoryStorage(Transactions):
             self.put_meta(name, None)
 
     def _put(self, table: str, rows: dict[str, Any], where: str, value: Any, nothing: Any) -> None:
-        self._undo.append((table, where, rows.get(where, nothing)))
+        self._undo.append((table, where, rows.get(where, nothing), value))
         if value == nothing:
             rows.pop(where, None)
         else:
@@ -165,13 +173,12 @@ class MemoryStorage(Transactions):
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "cell":
-            key, path = where
-            self._place(key, path, self._cells.get(key, {}).get(path, ()), old)
+            self._place(where, self._cell_at(where), old)
         elif table == "past":
             self._set_past(where[0], where[1], old)
         elif table == "key":
             for path, cell in dict(self._cells[where]).items():
-                self._place(where, path, cell, ())
+                self._place((where, path), cell, ())
             self._contexts.pop(where, None)
             self._horizons.pop(where, None)
         else:

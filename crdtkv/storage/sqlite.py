@@ -14,7 +14,7 @@ import platform
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,13 @@ from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
 from crdtkv.storage.journal import Journal
-from crdtkv.storage.layers import Layers, Unit
+from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
 from crdtkv.storage.refusals import APPLICATION_ID
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import SCHEMA, TABLES
+from crdtkv.storage.transactions import Changed
 from crdtkv.storage.views import Showing
 from crdtkv.storage.witness import Witness
 
@@ -110,7 +111,9 @@ class SqliteStorage(Layers):
         super().__init__(self._db, (cache_mb << 20) * 3 // 4)
         self._page_kb = cache_mb << 8
         self._journal = Journal(self._db)
-        self._checkpoint = Checkpoint(self._db, self._journal, self._begin_write, self._write, self._tables.begin)
+        self._checkpoint = Checkpoint(
+            self._db, self._journal, self._lacking, self._begin_write, self._write, self._tables.begin
+        )
         try:
             self._open()
         except BaseException as error:
@@ -209,7 +212,6 @@ class SqliteStorage(Layers):
         self._read_inbox()
         for table, where, row in self._journal.replay():
             self._take(table, where, row)
-            self._checkpoint.changed([self._unit(table, where)])
 
     def _read(self, ask: Callable[[], Any]) -> Any:
         try:
@@ -223,9 +225,9 @@ class SqliteStorage(Layers):
         except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
             raise refusals.unread(self.path, error) from error
 
-    def _rows(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
+    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         try:
-            yield from super()._rows(low, high, reverse)
+            yield from super()._said(low, high, reverse)
         except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
             raise refusals.unread(self.path, error) from error
 
@@ -241,15 +243,15 @@ class SqliteStorage(Layers):
         self._stop_reading()
         self._db.execute("BEGIN IMMEDIATE")
 
-    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
-        changes = list(self._changes(before))
+    def _save(self, changes: Iterable[Changed]) -> None:
+        rows = self._rows(changes)
         committing = False
         if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
             self._hold.check()
         try:
             self._secure()
             self._begin_write()
-            self._journal.append(changes)
+            self._journal.append(rows)
             committing = True
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -260,7 +262,7 @@ class SqliteStorage(Layers):
             self.doubtful = not self._undo_commit() or in_file
             raise
         self._unsynced = self._normal
-        self._after_commit({self._unit(table, where) for table, where in before})
+        self._after_commit(len(rows))
 
     def _secure(self) -> None:
         """What was found in SQLite's log goes into the file, before it is told and before more is written behind it.
@@ -273,10 +275,9 @@ class SqliteStorage(Layers):
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._found_log = False
 
-    def _after_commit(self, units: set[Unit]) -> None:
+    def _after_commit(self, count: int) -> None:
         try:
-            self._checkpoint.changed(units | self._undone_units())
-            self._checkpoint.follow(len(units))
+            self._checkpoint.follow(count)
             if not self.stale.is_set():
                 self.stale.set()
         except sqlite3.Error:

@@ -1,29 +1,37 @@
 """What every storage does with a transaction: an undo list, and one answer to whether it is committed.
 
-Changes since `begin` are listed as (table, where, what stood before): to undo them, and
-to save them. `where` is the key, id or name of a row, and of a cell or past `(key, path)`.
+Changes since `begin` are listed as (table, where, what stood before, what stands now): to
+undo them, and to save them. `where` is the key, id or name of a row, and of a cell or past
+`(key, path)`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from crdtkv.errors import StorageFailed
 
-__all__ = ["Transactions"]
+__all__ = ["FEW", "Changed", "Transactions"]
+
+FEW = 16
+"""Of so few changes no row is often there more than once."""
+
+Changed = tuple[str, Any, Any, Any]
+"""Table, where, what stood before, what stands now."""
 
 
 class Transactions:
     """`begin`, `commit` and `rollback` of a Storage, which says how a change is saved, and how it is put back."""
 
     def __init__(self) -> None:
-        self._undo: list[tuple[str, Any, Any]] = []
+        self._undo: list[Changed] = []
         self.committed = False
         self.doubtful = False
         """What is shown may not be what is kept: nothing is written before it was opened again."""
 
-    def _save(self, before: dict[tuple[str, Any], Any]) -> None:
-        """What a durable storage does before a commit is one. `before`: of all that was changed, what it was."""
+    def _save(self, changes: Iterable[Changed]) -> None:
+        """What a durable storage does before a commit is one. `changes`: as they came; of many, each row once."""
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         """`old` stands there again."""
@@ -41,7 +49,7 @@ class Transactions:
 
     def commit(self) -> None:
         try:
-            self._save({(table, where): old for table, where, old in reversed(self._undo)})
+            self._save(self._undo if len(self._undo) <= FEW else _each_once(self._undo))
             self.committed = True
         except BaseException:
             if not self.committed:
@@ -54,7 +62,7 @@ class Transactions:
 
     def rollback(self, mark: int = 0) -> None:
         try:
-            for table, where, old in reversed(self._undo[mark:]):
+            for table, where, old, _ in reversed(self._undo[mark:]):
                 self._put_back(table, where, old)
             del self._undo[mark:]
         except BaseException as error:
@@ -62,3 +70,14 @@ class Transactions:
             self._undo.clear()
             if not isinstance(error, Exception):
                 raise  # (else what it is rolled back for is what has to be told)
+
+
+def _each_once(changes: list[Changed]) -> Iterable[Changed]:
+    """What became of each row in all. O(changes)."""
+    found: dict[tuple[str, Any], Changed] = {}
+    for change in changes:
+        at = change[:2]
+        first = found.setdefault(at, change)
+        if first is not change:
+            found[at] = (*first[:3], change[3])
+    return found.values()

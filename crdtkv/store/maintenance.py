@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
@@ -32,6 +32,8 @@ __all__ = [
     "check",
     "compact",
     "conflicts",
+    "forget",
+    "tend",
 ]
 
 _KEYED = root_path("counter") + ONCE
@@ -85,21 +87,74 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
         with replica.transaction():
             replica.state.heard[replica.state.id] = replica.tick()
         life.retire_ghosts(replica)
-        _fold(replica, rule_of)
+        _fold(replica, rule_of, replica.storage.compound("\x01"))
     gone = purge(replica, step_ms)
     with replica.transaction():
         for key in replica.storage.past_keys():
             gone += past.trim(replica.storage, key, keep_of(key), replica.wall_ms())
-        idempotency.drop_old(replica)
-        replica.storage.drop_meta(MINTED, lambda row: replica.wall_ms() - row[2] > KEEP_MINTED_MS)
+        _drop_old(replica)
     replica.storage.settle()
     return gone
 
 
-def _fold(replica: Replica, rule_of: Callable[[str], Rule]) -> None:
+def forget(store: Store) -> int:
+    """What is known to be deleted everywhere is dropped; how many cells went. O(what goes), with the store's lock."""
+    with store._lock:
+        store._check_idle()
+        replica = store._replica
+        if members.is_member(replica, replica.state.id):
+            life.retire_ghosts(replica)
+        gone = purge(replica, store._purge_step_ms)
+        store._tell()
+        return gone
+
+
+def tend(store: Store, many: int = 100) -> Iterator[int]:
+    """The rest of `compact`, but for packing the file, bit by bit: how much went, after each.
+
+    Each step looks through so many keys, holds the store's lock meanwhile, and commits only where something goes.
+    """
+    replica, keep_of = store._replica, store._keep_of
+    with store._lock:
+        store._check_idle()
+        old, keyed = replica.storage.past_keys(), list(replica.storage.compound("\x01"))
+    for some in _slices(old, many):
+        with store._lock:
+            store._check_idle()
+            now = replica.wall_ms()
+            due = [key for key in some if past.is_due(replica.storage, key, keep_of(key), now)]
+            gone = 0
+            if due:
+                with replica.transaction():
+                    gone = sum(past.trim(replica.storage, key, keep_of(key), now) for key in due)
+        yield gone
+    for some in _slices(keyed, many):
+        with store._lock:
+            store._check_idle()
+            if members.is_live_member(replica):
+                _fold(replica, store._rule_of, some)
+                store._tell()
+        yield 0
+    with store._lock:
+        store._check_idle()
+        with replica.transaction():
+            _drop_old(replica)
+    yield 0
+
+
+def _slices(keys: list[str], many: int) -> Iterator[list[str]]:
+    return (keys[at : at + many] for at in range(0, len(keys), many))
+
+
+def _drop_old(replica: Replica) -> None:
+    idempotency.drop_old(replica)
+    replica.storage.drop_meta(MINTED, lambda row: replica.wall_ms() - row[2] > KEEP_MINTED_MS)
+
+
+def _fold(replica: Replica, rule_of: Callable[[str], Rule], keys: Iterable[str]) -> None:
     """Once-increments that this store owns, stable and a day old, become part of its own total."""
     storage = replica.storage
-    due = [key for key in storage.compound("\x01") if any(_KEYED in path for path in storage.cells(key))]
+    due = [key for key in keys if any(_KEYED in path for path in storage.cells(key))]
     if not due:
         return
     with replica.transaction():
@@ -144,13 +199,13 @@ def check(replica: Replica) -> list[str]:
 
 def _each(storage: Storage) -> Iterator[tuple[str, tuple[Cells, Context] | None]]:
     """Each key that has cells, and what stands in it; None where that cannot be read. Raises ChecksumFailed."""
-    low: str | None = ""
-    while low is not None:
+    low = ""
+    while True:
         try:
             for key, *found in storage.passing(low, None, False, None, lambda *found: found):
                 yield key, (found[0], found[1])
                 low = key + "\0"
-            low = None
+            return
         except ChecksumFailed:
             broken = next(storage.keys(low, None))
             yield broken, None

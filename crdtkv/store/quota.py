@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crdtkv.core.cells import is_live
+from crdtkv.core.keys import SYSTEM
 from crdtkv.core.wire import Record
 from crdtkv.errors import QuotaExceeded
-from crdtkv.replica.members import SYSTEM
 from crdtkv.storage.base import Storage
 
 __all__ = ["Minted", "Quota"]

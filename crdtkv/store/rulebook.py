@@ -6,13 +6,12 @@ import builtins
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crdtkv.core.cells import Context, expiry_of
-from crdtkv.core.keys import check_key
+from crdtkv.core.cells import expiry_of
+from crdtkv.core.keys import SYSTEM, check_key
 from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
 from crdtkv.errors import CrdtkvError, PatternInvalid, RuleInvalid
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.replica.members import SYSTEM
 from crdtkv.store.results import Migration
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.registry import strategy
@@ -41,9 +40,7 @@ def rule_of(replica: Replica, key: str) -> Rule:
     """The rule that holds for `key` at this replica's vector. O(rules), O(1) once asked for, until they change."""
     if key[:1] == SYSTEM:
         return _RULE_OF_RULES if key == RULES else DEFAULT
-    known = replica.memos.derived.get("rules")
-    if known is None or known.version is not replica.storage.context(RULES):
-        known = _known(replica)
+    known = replica.memos.derived.get("rules") or _known(replica)
     if not known.rules:
         return DEFAULT
     rule: Rule | None = known.chosen.get(key)
@@ -60,21 +57,19 @@ def known_rules(replica: Replica) -> builtins.list[Rule]:
 
 
 class _Known(NamedTuple):
-    """The rules at a version of theirs, and of some keys which of them holds."""
+    """The rules, and of some keys which of them holds."""
 
-    version: Context
     rules: builtins.list[Rule]
     chosen: dict[str, Rule]
 
 
 def _known(replica: Replica) -> _Known:
-    version = replica.storage.context(RULES)
-    cached: _Known | None = replica.memos.derived.get("rules")
-    if cached is None or (cached.version is not version and cached.version != version):
+    found: _Known | None = replica.memos.derived.get("rules")
+    if found is None:
         value = replica.read(RULES)
-        cached = _Known(version, [rule for plain in (value or {}).values() if (rule := _rule(plain)) is not None], {})
-        replica.memos.derived["rules"] = cached
-    return cached
+        found = _Known([rule for plain in (value or {}).values() if (rule := _rule(plain)) is not None], {})
+        replica.memos.derived["rules"] = found
+    return found
 
 
 def _rule(plain: Any) -> Rule | None:

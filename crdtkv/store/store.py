@@ -11,12 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from crdtkv.core.keys import check_key
+from crdtkv.core.keys import SYSTEM, check_key
 from crdtkv.core.rules import MAX_RULES, Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, StorageFailed, ValueInvalid
-from crdtkv.replica import members
 from crdtkv.replica.core import Replica
 from crdtkv.replica.past import Keep
 from crdtkv.store import maintenance, syncing, watching
@@ -140,7 +139,7 @@ class Store(Committing):
         return rule_of(self._replica, key)
 
     def _keep_of(self, key: str) -> Keep:
-        if not self._history or key.startswith(members.SYSTEM):
+        if not self._history or key.startswith(SYSTEM):
             return _NONE
         rule = rule_of(self._replica, key)
         kept = self._keeps.get(id(rule))

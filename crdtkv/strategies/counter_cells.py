@@ -18,6 +18,7 @@ A deleted cell says the same under `spent`: it is dead, and dropped when stable.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgpack
@@ -176,6 +177,7 @@ def _all_integers(said: list[Any]) -> bool:
     return {*map(type, said)} == {int}
 
 
+@lru_cache(maxsize=1024)  # an add reads what the one before it wrote, more than once
 def _share(payload: bytes | None) -> Share | None:
     said = _parts(payload)
     if len(said) not in (2, 4) or not _all_integers(said):

@@ -8,16 +8,16 @@ member has heard it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from crdtkv.core.cells import due, newest_stamp
 from crdtkv.core.clocks import Stamp
-from crdtkv.core.paths import ORDER, component, components, first
+from crdtkv.core.paths import ORDER, component, components, first, last_at, last_tag
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
-from crdtkv.strategies.sequence import is_element, order_path
+from crdtkv.strategies.sequence import orders_on
 
-__all__ = ["dead_paths", "woken"]
+__all__ = ["dead_paths", "left_orders", "woken"]
 
 
 def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -> Iterator[bytes]:
@@ -34,21 +34,26 @@ def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -
 
 
 def woken(cells: Cells, changed: Iterable[bytes], floor: Stamp) -> set[bytes]:
-    """Of what is due at `floor`, all that may go now because the cells at `changed` have changed. O(changed)."""
-    near = {path for at in changed for path in _around(at)} if floor else set()
+    """Of what is due at `floor`, all that may go now because the cells at `changed` have changed. O(changed), and
+    O(cells) where the key's own is among them, O(moved) where a root is."""
+    near = {path for at in changed for path in _around(at, cells)} if floor else set()
     return {p for p in near if (cell := cells.get(p)) and (when := due(p, cell)) is not None and when <= floor}
 
 
-def _around(path: bytes) -> Iterator[bytes]:
-    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it."""
+def _around(path: bytes, cells: Cells) -> Iterator[bytes]:
+    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it; on one
+    where a sweep may stand, every order cell that it may have left."""
     yield from (b"", TTL_PATH)
+    if len(cells) > 1 and not path:
+        yield from (p for p in cells if last_tag(p) == ORDER)
+    elif len(cells) > 1 and last_at(path) == 0:
+        yield from (path + p for p, _ in Tree(cells, path).range(ORDER))
+    yield from orders_on(path)
     at = 0
     for part in components(path):
         above, at = path[:at], at + len(part)
         yield path[:at]
-        if is_element(part):
-            yield above + order_path(part)
-        elif part[:1] == ORDER:
+        if part[:1] == ORDER:
             yield above + first(part)[1]
 
 
@@ -73,7 +78,22 @@ def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> lis
     settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor
     tree = Tree(cells, root, expired(cells, floor) if settled else 0)
     found = known_strategy(first(root)[1].decode())
-    return [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
+    gone = [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
+    # Where a sweep stands that is not stable, what it took may come back to where it was moved.
+    swept = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
+    waits = set(left_orders(cells, gone)) if newest_stamp(swept) > floor else ()
+    return [p for p in gone if p not in waits]
+
+
+def left_orders(cells: Cells, among: Iterable[bytes], gone: Collection[bytes] = ()) -> Iterator[bytes]:
+    """Of the cells `among`, the order cells that say something and whose element has no cell left but those `gone`."""
+    for path in among:
+        if last_tag(path) == ORDER and any(s.payload is not None for s in cells[path]):
+            at = last_at(path)
+            element = path[:at] + first(path[at:])[1]
+            left = (element + p for p, _ in [(b"", ()), *Tree(cells, element).below()])
+            if all(p in gone or not cells.get(p) for p in left):
+                yield path
 
 
 def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:

@@ -17,7 +17,7 @@ import msgpack
 from crdtkv.core import positions
 from crdtkv.core.cells import Cell, is_live, latest
 from crdtkv.core.diff import match
-from crdtkv.core.paths import ELEMENT, KEYED, ORDER, component, first
+from crdtkv.core.paths import ELEMENT, KEYED, ORDER, component, components, first
 from crdtkv.strategies.base import Env, Write
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "is_element",
     "make_plan",
     "order_path",
+    "orders_on",
     "order_write",
     "place",
     "position_of",
@@ -78,6 +79,15 @@ def is_element(path: bytes) -> bool:
 def order_path(element: bytes) -> bytes:
     """Where the order cell of an element stands, next to it."""
     return component(ORDER, element)
+
+
+def orders_on(path: bytes) -> Iterator[bytes]:
+    """Where the order cells of the elements stand that `path` is or leads through. O(path)."""
+    at = 0
+    for part in components(path):
+        if is_element(part):
+            yield path[:at] + order_path(part)
+        at += len(part)
 
 
 def order_write(parent: bytes, element: bytes, position: bytes) -> Write:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -20,6 +21,7 @@ from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip, PeerStatus
 from crdtkv.gossip.settings import Send, Settings
+from crdtkv.store import maintenance
 from crdtkv.store.store import Store
 
 __all__ = ["MAX_TOGETHER", "Act", "Actor", "now_ms"]
@@ -69,7 +71,7 @@ class Actor:
         self._waiting: list[_Turn] = []
         self._worker: asyncio.Task[None] | None = None
         self._fresh: list[Send] = []
-        self._closed = False
+        self._ended = threading.Event()
         store.on_commit.append(self._on_commit)
 
     @property
@@ -80,7 +82,7 @@ class Actor:
     def ask(self, act: Act) -> asyncio.Future[list[Send]]:
         """What the machine then sends. In the event loop."""
         future: asyncio.Future[list[Send]] = self._loop.create_future()
-        if self._closed:
+        if self._ended.is_set():
             future.set_result([])
             return future
         self._waiting.append(_Turn(act, future))
@@ -106,7 +108,7 @@ class Actor:
 
     def close(self) -> None:
         """It is asked nothing any more. Idempotent."""
-        self._closed = True
+        self._ended.set()
         if self._on_commit in self.store.on_commit:
             self.store.on_commit.remove(self._on_commit)
 
@@ -116,11 +118,27 @@ class Actor:
             machine = self._machine
             return machine.status(), machine.suspects(), machine.joining, dict(machine.counts)
 
-    def compact(self) -> None:
-        """The store forgets what is deleted everywhere. In a thread."""
+    def forget(self) -> None:
+        """The store drops what is deleted everywhere. In a thread."""
+        self._care(lambda: maintenance.forget(self.store))
+
+    def tend(self) -> None:
+        """The store forgets what of the past is too old to be kept, a little at a time; between, others have it for
+        ten times as long. In a thread.
+        """
+        self._care(self._tend)
+
+    def _tend(self) -> None:
+        began = time.monotonic()
+        for _ in maintenance.tend(self.store):
+            if self._ended.wait(min(10 * (time.monotonic() - began), 1)):
+                return
+            began = time.monotonic()
+
+    def _care(self, act: Callable[[], object]) -> None:
         try:
-            if not self._closed:
-                self.store.compact()
+            if not self._ended.is_set():
+                act()
         except CrdtkvError as error:
             _log.warning("namespace %s: %s", self.id, error)
 
@@ -166,7 +184,7 @@ class Actor:
         store = self.store
         try:
             with store._lock:
-                if store._closed or self._closed:
+                if store._closed or self._ended.is_set():
                     return []
                 try:
                     return act(self._machine, now_ms(), self._dice)

@@ -13,9 +13,11 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from random import Random, SystemRandom
 from ssl import SSLContext
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 from crdtkv.core.views import colo_of
 from crdtkv.gossip.machine import Gossip
@@ -31,9 +33,12 @@ from crdtkv.transport.link import Link, backoff
 from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
 
+if TYPE_CHECKING:
+    import aiohttp
+
 __all__ = [
-    "ANSWER_S", "COMPACT_S", "CONNECT_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S",
-    "THREADS", "TICK_S", "Transport",
+    "ANSWER_S", "CONNECT_S", "FORGET_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S",
+    "TEND_S", "THREADS", "TICK_S", "Transport",
 ]  # fmt: skip
 
 PEERS = "peer/"
@@ -49,8 +54,10 @@ CONNECT_S = 3.0
 SILENT_S = 5.0
 """A connection on which nothing came for so long is given up."""
 
-COMPACT_S = 30.0
-"""Some three steps of the purge floor."""
+FORGET_S = 10.0
+"""A step of the purge floor."""
+
+TEND_S = 3_600.0
 
 MAX_PEERS = 1_024
 PULLS = 3
@@ -69,19 +76,19 @@ class Transport:
     `door` is an ASGI application, to be served at `/gossip/v1`. `url`: where others reach it; "": nobody
     is told. `join`: URLs of others. `secrets`: of the cluster, the first is used, all are taken. `tls`: whose
     certificates others must show. `source`: the address of this machine that it speaks from; "": any.
-    `compact_s`: how often each store is compacted; None: never.
+    `forget_s`: how often what is deleted everywhere is dropped; None: never.
     """
 
     def __init__(
         self, node: Node, *, url: str = "", join: Iterable[str] = (), secrets: Sequence[bytes] = (),
-        tls: SSLContext | None = None, source: str = "", compact_s: float | None = COMPACT_S,
+        tls: SSLContext | None = None, source: str = "", forget_s: float | None = FORGET_S,
         dice: Random | None = None, settings: Settings | None = None,
     ) -> None:  # fmt: skip
         self.node = node
-        self.office = Office(node.colo, secrets, url)
+        self.office = Office(node.colo, secrets, _reachable(url))
         self.door = Door(self.office, self._deliver)
         self._join = tuple(dict.fromkeys(join))
-        self._tls, self._source, self._compact_s = tls, source, compact_s
+        self._tls, self._source, self._forget_s = tls, source, forget_s
         self._dice = dice or SystemRandom()
         self._settings = settings
         self._actors: dict[str, Actor] = {}
@@ -93,14 +100,9 @@ class Transport:
 
     async def start(self) -> None:
         """It speaks and listens. Once."""
-        import aiohttp
-
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
-        source = (self._source, 0) if self._source else None
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        self._session = self._new_session()
         self.node.waiting.pull = self._pull
         self.node.listeners.append(self._on_namespace)
         for store in [self.node.system, *self.node.stores().values()]:
@@ -110,8 +112,8 @@ class Transport:
         for url in self._join:
             self._spawn(self._scout(url))
         self._spawn(self._tick())
-        if self._compact_s is not None:
-            self._spawn(self._compact(self._compact_s))
+        if self._forget_s is not None:
+            self._spawn(self._care(self._forget_s))
 
     async def stop(self, seconds: float = 2.0) -> None:
         """Peers are told, what is queued is sent as far as `seconds` go, and nothing is taken any more. Idempotent."""
@@ -131,12 +133,28 @@ class Transport:
         await self._session.close()
         await asyncio.to_thread(self._pool.shutdown)
 
+    def _new_session(self) -> aiohttp.ClientSession:
+        import aiohttp
+
+        source = (self._source, 0) if self._source else None
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+
     async def _farewell(self, actor: Actor) -> None:
         self._post(actor.id, await actor.ask(lambda machine, now, dice: machine.goodbye(now)))
 
     def set_secrets(self, secrets: Sequence[bytes]) -> None:
         """The first seals from now on, all open."""
         self.office.set_secrets(secrets)
+
+    def set_tls(self, tls: SSLContext | None) -> None:
+        """Whose certificates others must show from now on, where a connection is opened."""
+        self._tls = tls
+        old, self._session = self._session, self._new_session()
+        for link in self._links.values():
+            link.wire.session = self._session
+        self._spawn(_close_later(old))
 
     def status(self) -> dict[str, Any]:
         """How it stands with other colos, as plain data. O(peers of each namespace); waits for locks: in a thread."""
@@ -318,12 +336,17 @@ class Transport:
                 if not actor.busy and (not idle or (count + i) % IDLE_TICKS == 0):
                     self._ask(actor, _tick)
 
-    async def _compact(self, each_s: float) -> None:
-        """What is deleted everywhere is forgotten, one store at a time."""
+    async def _care(self, forget_s: float) -> None:
+        """What is deleted everywhere is forgotten; of the past, once in a while, what is too old."""
+        tended = self._loop.time() - self._dice.random() * TEND_S  # not all colos at once
         while True:
-            await asyncio.sleep(each_s * (0.5 + self._dice.random()))
+            await asyncio.sleep(forget_s * (0.5 + self._dice.random()))
+            late = self._loop.time() - tended > TEND_S
             for actor in list(self._actors.values()):
-                await self._in_thread(actor.compact)
+                await self._in_thread(actor.forget)
+                if late:
+                    await self._in_thread(actor.tend)
+            tended = self._loop.time() if late else tended
 
     async def _in_thread(self, act: Callable[[], _T]) -> _T:
         return await self._loop.run_in_executor(self._pool, act)
@@ -350,6 +373,26 @@ def _greet(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
 
 def _pull(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
     return machine.pull(colo, now, dice)
+
+
+def _reachable(url: str) -> str:
+    """The URL, if anybody can reach it: "all addresses" is none to call."""
+    host = urlsplit(url).hostname or ""
+    try:
+        everywhere = ip_address(host).is_unspecified
+    except ValueError:
+        everywhere = False
+    if everywhere:
+        _log.warning("other colos cannot call %s: set advertise to the URL at which they reach this one", url)
+    return "" if everywhere else url
+
+
+async def _close_later(session: aiohttp.ClientSession) -> None:
+    """Once what is under way in it has had its time."""
+    try:
+        await asyncio.sleep(SILENT_S)
+    finally:
+        await session.close()
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

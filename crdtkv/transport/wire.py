@@ -46,7 +46,7 @@ class Wire:
     def __init__(self, office: Office, session: aiohttp.ClientSession, urls: Iterable[str], colo: str = "") -> None:
         self._colo = colo
         self._office = office
-        self._session = session
+        self.session = session
         self._life = NOBODY
         self.urls = list(dict.fromkeys(urls))
 
@@ -79,7 +79,7 @@ class Wire:
         size = sum(len(data) for _, data in messages)
         number, data = await aside(size, lambda: office.request(messages, self._life, small=not _is_near(url)))
         try:
-            async with self._session.post(url.rstrip("/") + PATH, data=data) as response:
+            async with self.session.post(url.rstrip("/") + PATH, data=data) as response:
                 if response.status not in (200, 409):
                     words = (await response.content.read(200)).decode(errors="replace")
                     raise Unreached(f"{url} answers {response.status}: {words}")

@@ -11,7 +11,7 @@ import pytest
 
 import crdtkv
 from crdtkv.client.waiting import AsyncClient
-from crdtkv.errors import PreconditionFailed, StrategyMismatch
+from crdtkv.errors import BadRequest, PreconditionFailed, StoreClosed, StrategyMismatch
 
 Story = Callable[[AsyncClient], Awaitable[None]]
 Play = Callable[[Story], None]
@@ -100,5 +100,54 @@ def test_many_at_once_share_one_client(play: Play) -> None:
     async def story(kv: AsyncClient) -> None:
         await asyncio.gather(*(kv.counter("n").add(1) for _ in range(50)), *(kv.put(f"k{i}", i) for i in range(50)))
         assert await kv.counter("n").value() == 50 and await kv.count() == 51
+
+    play(story)
+
+
+def test_a_value_that_nobody_could_wait_for_is_asked_for(play: Play) -> None:
+    async def story(kv: AsyncClient) -> None:
+        await kv.put("a", 1)
+        [lost] = [*await kv.conflicts(), None][:1]
+        assert lost is None
+        await kv.close()
+        with pytest.raises(StoreClosed):
+            await kv.get("a")
+
+    play(story)
+
+
+def test_changes_are_told_as_they_come(play: Play) -> None:
+    async def story(kv: AsyncClient) -> None:
+        feed = await kv.watch("cart/", timeout=0)
+        await kv.put("todo", 1)
+        await kv.put("cart/7", 1)
+        assert [(change.key, change.entry and change.entry.value) async for change in feed] == [("cart/7", 1)]
+        await kv.delete("cart/7")
+        again = await kv.watch("cart/", since=feed.cursor, timeout=0)
+        assert [(change.key, change.entry) async for change in again] == [("cart/7", None)]
+        waiting = await kv.watch()
+
+        async def first() -> str:
+            async for change in waiting:
+                return change.key
+            raise AssertionError("it ends only when it is closed")
+
+        told = asyncio.create_task(first())
+        await kv.put("later", 1)
+        assert await told == "later"
+
+    play(story)
+
+
+def test_rules(play: Play) -> None:
+    async def story(kv: AsyncClient) -> None:
+        rule = await kv.rules.set("tag/*", "set", wins="remove")
+        assert rule.strategy == "set?wins=remove" and [r.pattern for r in await kv.rules.all()] == ["tag/*"]
+        assert (await kv.put("tag/1", ["b", "a"])).value == ["a", "b"]
+        assert (await kv.rules.of("tag/2")).strategy == "set?wins=remove"
+        await kv.rules.remove("tag/*")
+        assert [m.key for m in await kv.rules.migrate(dry_run=True)] == ["tag/1"]
+        with pytest.raises(BadRequest):
+            await kv.rules.remove("tag/*")
 
     play(story)

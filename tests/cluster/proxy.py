@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -30,6 +31,7 @@ __all__ = ["Link", "Proxy", "free_port", "socket_owner"]
 Link = tuple[str, str]
 _CHUNK = 1 << 16
 _WAITING = 256
+_SOCK_DIAG, _BY_FAMILY, _REQUEST = 4, 20, 1
 
 
 class _Pipe:
@@ -61,7 +63,7 @@ class Proxy:
         self.ports: dict[str, int] = {}
         self.bytes: Counter[Link] = Counter()
         self.swallowed: Counter[Link] = Counter()
-        self._who = who or (lambda host, port: socket_owner(port, pids()))
+        self._pids, self._who = pids, who
         self._cut: set[Link] = set()
         self._refused: set[Link] = set()
         self._late: dict[Link, float] = {}
@@ -135,8 +137,7 @@ class Proxy:
         pipe = _Pipe("?", dst)
         pipe.writers.append(writer)
         try:
-            host, port = writer.get_extra_info("peername")[:2]
-            pipe.src = await asyncio.to_thread(self._who, host, port) or "?"
+            pipe.src = await self._source(writer) or "?"
             if (pipe.src, dst) in self._refused:
                 return
             there, to = await asyncio.open_connection("127.0.0.1", self.behind[dst])
@@ -145,16 +146,20 @@ class Proxy:
             await asyncio.gather(
                 self._pump(pipe, (pipe.src, dst), reader, to), self._pump(pipe, (dst, pipe.src), there, writer)
             )
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # (cancelled by `stop` alone)
         finally:
             pipe.abort()
             self._pipes.discard(pipe)
             self._tasks.discard(task)
 
-    async def _pump(
-        self, pipe: _Pipe, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def _source(self, writer: asyncio.StreamWriter) -> str | None:
+        host, port = writer.get_extra_info("peername")[:2]
+        if self._who is not None:
+            return self._who(host, port)
+        return await asyncio.to_thread(socket_owner, port, writer.get_extra_info("sockname")[1], self._pids())
+
+    async def _pump(self, pipe: _Pipe, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_WAITING)
         deliver = asyncio.create_task(self._deliver(pipe, link, queue, writer))
         now = asyncio.get_running_loop().time
@@ -186,24 +191,31 @@ class Proxy:
                 return
 
 
-def socket_owner(port: int, pids: Mapping[str, int]) -> str | None:
-    """Which of the processes holds the local end of the connection whose local port that is; None if none does."""
-    inodes = _inodes(port)
+def socket_owner(port: int, to: int, pids: Mapping[str, int]) -> str | None:
+    """Which of the processes has the connection of loopback from that port to the other; None if none has."""
+    inode = _inode(port, to)
     for name, pid in pids.items():
         with suppress(OSError):
             for fd in os.listdir(f"/proc/{pid}/fd"):
                 with suppress(OSError):
-                    if os.readlink(f"/proc/{pid}/fd/{fd}") in inodes:
+                    if os.readlink(f"/proc/{pid}/fd/{fd}") == inode:
                         return name
     return None
 
 
-def _inodes(port: int) -> set[str]:
-    """`socket:[inode]` of the sockets whose local end has that port, of IPv4."""
-    wanted = f":{port:04X}"
-    with open("/proc/net/tcp") as lines:
-        rows = (line.split() for line in lines)
-        return {f"socket:[{row[9]}]" for row in rows if row[1].endswith(wanted)}
+def _inode(port: int, to: int) -> str:
+    """`socket:[inode]` of the socket that is connected from one port of loopback to the other; "" if there is none.
+
+    Asked of the kernel for this one (sock_diag(7)): /proc/net/tcp has thousands of lines while connections come and go.
+    """
+    loopback = socket.inet_aton("127.0.0.1").ljust(16, b"\0")
+    ends = struct.pack("!HH", port, to) + loopback + loopback + bytes(4) + b"\xff" * 8
+    wanted = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + ends
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as kernel:
+        kernel.send(struct.pack("=IHHII", 16 + len(wanted), _BY_FAMILY, _REQUEST, 1, 0) + wanted)
+        data = kernel.recv(4096)
+    kind: int = struct.unpack_from("=H", data, 4)[0]
+    return f"socket:[{struct.unpack_from('=I', data, 84)[0]}]" if kind == _BY_FAMILY else ""
 
 
 def free_port() -> int:

@@ -158,7 +158,7 @@ def a_deleted_counter_weighs_nothing() -> None:
     "but above the highest total this replica ever dropped.",
     Line(counter.Counter._add, "Share(floor, floor, floor, floor)", "Share()"),
     Line(Replica._note_share, "max(self.state.share_floor, said.up, said.down)", "0"),
-    Line(Replica.set_cell, "if not cell:", "if not cell and until is not None:"),
+    Line(Replica.replace_cell, "if not cell:", "if not cell and until is not None:"),
 )
 def a_share_goes_on_above_what_was_dropped() -> None:
     """The counter is deleted, purged and begun anew by b; a reset at a on an old base takes nothing of the new."""
@@ -179,7 +179,7 @@ def a_share_goes_on_above_what_was_dropped() -> None:
 
 @guards(
     "by a purge here or by one that a catch-up tells of: the next begins above it",
-    Line(Replica.set_cell, "if not cell:", "if not cell and until is None:"),
+    Line(Replica.replace_cell, "if not cell:", "if not cell and until is None:"),
 )
 def a_share_goes_on_above_what_was_dropped_elsewhere() -> None:
     """The same where b has not purged: a catch-up of a, where the counter began anew twice since, has no share of b."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import crdtkv
 from crdtkv.core import positions
+from crdtkv.replica import cutting
 from crdtkv.replica.memos import Memos
 from crdtkv.strategies import document, forgetting, json, sequence
 from crdtkv.strategies import list as lists
@@ -74,6 +77,25 @@ def a_delete_forgets_where_an_element_of_a_document_was_moved() -> None:
 
 
 @guards(
+    "An order cell goes with its element: beside one that was made anew since, it must not be found",
+    Line(cutting.along, "out = {order for path in paths for order in orders_on(path) if order in cells}", "out = set()"),
+)
+def what_is_made_anew_does_not_stand_where_the_old_was_moved_to() -> None:
+    """b moved an element while a took it out; a forgets both, then who had read it before edits it: it stands again."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    base = a.put("doc", [{"n": 1, "m": 2, "x": 1}, {"n": 2}, {"n": 3}]).version
+    colos.meet()
+    a.put("doc", [{"n": 2}, {"n": 3}], base=base)
+    b.list("doc").move(0, 2)
+    colos.purge_only("a")
+    a.put("doc", [{"n": 1, "m": 2, "x": 9}, {"n": 2}, {"n": 3}], base=base)
+    arrive(b, cut(a, b))
+    assert a.floor == b.floor and colos.read("doc") == [{"n": 1, "m": 2, "x": 9}, {"n": 2}, {"n": 3}]
+    colos.check()
+
+
+@guards(
     "An absent element goes with its order cell, or not yet.",
     Both(
         Line(lists.List.dead, "order = tree.cell(order_path(path)) if path else ()", "order = ()"),
@@ -130,7 +152,7 @@ def a_purge_leaves_what_was_moved_in_a_document_where_it_is() -> None:
     "An order cell whose element is absent is not shown and is dropped with it",
     Both(
         Line(lists.List.dead, "[path, order_path(path)] if order else [path]", "[path]"),
-        Line(forgetting._around, "yield above + order_path(part)", "pass"),
+        Line(forgetting._around, "yield from orders_on(path)", "pass"),
     ),
 )
 def a_purge_takes_an_order_cell_with_its_element() -> None:
@@ -391,3 +413,105 @@ def a_member_costs_the_same_in_any_size() -> None:
         put("x")
         work.append(calls(lambda put=put: put("y")))
     assert work[1] < 2 * work[0], work
+
+
+@guards(
+    "waits while the key's own cell, or that of a list, is above the floor",
+    Line(forgetting._dead_root, "if newest_stamp(swept) > floor else ()", "if False else ()"),
+)
+@guards(
+    "waits while the key's own cell, or that of a list, is above the floor",
+    Line(forgetting._dead_root, "(*cells.get(b\"\", ()), *cells.get(root, ()))", "cells.get(b\"\", ())"),
+)
+def what_a_sweep_took_comes_back_to_where_it_was_moved() -> None:
+    """a takes the list away, not having heard of c's move; b, which has, sets the element: a must not forget the move."""
+    b, colos = _apart(lambda kv: kv.put("l", ["x", "y", "z"], strategy="list"), lambda a, base: a.delete("l"))
+    b.list("l").set(2, "X")
+    colos.meet()
+    assert colos.read("l") == ["X"]
+    colos.check()
+
+
+@guards(
+    "waits while the key's own cell, or that of a list, is above the floor",
+    Line(forgetting._dead_root, "cells.get(b\"\", ()) if found.whole else", "() if found.whole else"),
+)
+def what_a_new_life_took_comes_back_to_where_it_was_moved() -> None:
+    """The same in a document: a deletes it and makes it anew, all that before it hears of the move."""
+
+    def again(a: crdtkv.Store, base: str) -> None:
+        a.delete("l")
+        a.put("l", ["n", "m"])
+
+    b, colos = _apart(lambda kv: kv.put("l", [["x"], ["y"], ["z"]], strategy="json"), again)
+    b.json("l").at("/2").put("X")
+    colos.meet()
+    colos.check()
+
+
+@guards(
+    "Who takes a list away, or leaves it empty, tombstones what is left of order cells",
+    Line(lists.List.edit, ", *_end_orders(tree, lambda s: env.covers(s.dot))]", "]"),
+)
+def what_takes_a_list_says_so_of_its_moves() -> None:
+    """a takes it as it was before c's move, then what is left, again as who had not heard of that: c has forgotten it."""
+    colos = Colos("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
+    before = a.put("l", ["x", "y"], strategy="list").version
+    colos.meet()
+    c.list("l").move(0, 1)
+    grown = b.list("l").append("w").version
+    colos.meet()
+    a.delete("l", base=before)
+    colos.purge_only("c")
+    a.delete("l", base=grown)
+    for source, target in ((a, b), (a, c), (c, a), (c, b)):
+        arrive(target, cut(source, target))
+    assert len({kv.floor for kv in colos.values()}) == 1 and colos.read("l") is None
+    colos.check()
+
+
+@guards(
+    "Who takes a list away, or leaves it empty, tombstones what is left of order cells",
+    Line(lists.List._put, ", *_end_orders(tree, lambda s: False)]", "]"),
+)
+def what_empties_a_list_says_so_of_old_moves() -> None:
+    """a takes it before it hears of c's move and b's append; then all hear, c forgets, and a empties what is left."""
+    colos = Colos("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
+    a.put("l", ["x", "y"], strategy="list")
+    colos.meet()
+    c.list("l").move(0, 1)
+    b.list("l").append("w")
+    a.delete("l")
+    colos.meet()
+    colos.purge_only("c")
+    a.put("l", [])
+    for source, target in ((a, b), (a, c), (c, a), (c, b)):
+        arrive(target, cut(source, target))
+    assert len({kv.floor for kv in colos.values()}) == 1 and colos.read("l") == []
+    colos.check()
+
+
+def _apart(
+    make: Callable[[crdtkv.Store], object], take: Callable[[crdtkv.Store, str], object]
+) -> tuple[crdtkv.Store, Colos]:
+    """c moves an element of what `make` made, which b hears; later a does `take` before it hears of the move, forgets
+    what all have heard of by then, and b has not heard of that."""
+    colos = Colos("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
+    make(a)
+    base = colos["a"].get("l")
+    colos.meet()
+    c.list("l").move(0, 2)
+    arrive(b, cut(c, b))
+    colos.clock.wait(21)
+    for source, target in ((a, b), (a, c), (b, c), (c, b)):
+        arrive(target, cut(source, target))
+    colos.clock.wait(2)
+    take(a, base.version if base else "")
+    arrive(a, cut(c, a))
+    arrive(a, cut(b, a))
+    a.compact()
+    assert a.floor > 0
+    return b, colos

@@ -72,7 +72,7 @@ def a_record_is_passed_on() -> None:
 
 @guards(
     "each cell holding a sibling beyond from",
-    Line(cutting.roots_of, "if TTL_PATH in given else", "if given else"),
+    Line(cutting._roots_of, "if TTL_PATH in given else", "if given else"),
 )
 def a_catch_up_ships_no_more_than_it_must() -> None:
     """One element more in a set of a hundred."""
@@ -225,7 +225,7 @@ def what_waits_is_bounded() -> None:
 
 @guards(
     "Either is absorbed in one transaction: seen whole or not at all.",
-    Line(Replica.undo, "self.state, self.spoken = before", "pass"),
+    Line(Replica.undo, "self._put_back(before)", "pass"),
     Line(Replica.undo, "self.memos.clear()", "pass"),
     Line(Transactions.rollback, "in reversed(self._undo[mark:]):", "in ():"),
 )
@@ -318,7 +318,7 @@ def a_catch_up_that_starts_beyond_is_not_absorbed() -> None:
 
 @guards(
     "each cell holding a sibling beyond from, and with it every cell below it",
-    Line(cutting._key_beyond, "for root in roots_of(paths):", "for root in ():"),
+    Line(cutting._key_beyond, "paths = paths | along(paths, cells)", "pass"),
 )
 def a_catch_up_ships_what_lies_below() -> None:
     """The mark of c is new, y in it is not: a receiver takes what is not sent below a cell for gone."""
@@ -336,7 +336,7 @@ def a_catch_up_ships_what_lies_below() -> None:
 
 @guards(
     "join as empty every cell here below a cell sent that was not sent",
-    Line(exchange._concerned, "paths |= {root + path for path, _ in Tree(mine, root).below()}", "pass"),
+    Line(exchange._join_key, "else along(cells, mine)", "else ()"),
     Line(exchange._join_key, "if not mine.keys() <= cells.keys():", "if False:"),
 )
 def what_is_not_sent_below_a_cell_that_is_has_gone() -> None:
@@ -418,7 +418,7 @@ def two_that_should_be_equal_and_are_not_say_so() -> None:
         "dict(vector)",
     ),
     Line(exchange._join, "sorted({*sent, *held})", "sorted(sent)"),
-    Line(exchange._concerned, 'roots = [b""] if full else roots_of(cells)', "roots = roots_of(cells)"),
+    Line(exchange._join_key, "mine if message.full else along(cells, mine)", "along(cells, mine)"),
     Line(
         exchange._advance,
         "merge([state.dropped, message.floor.dots]) if message.full else state.dropped",

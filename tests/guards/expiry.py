@@ -226,7 +226,7 @@ def what_was_written_after_one_date_is_not_taken_away_by_another() -> None:
 
 @guards(
     "A date in a catch-up ships the whole key.",
-    Line(cutting.roots_of, '[b""] if TTL_PATH in given else sorted(given)', "sorted(given)"),
+    Line(cutting._roots_of, '[b""] if TTL_PATH in given else sorted(given)', "sorted(given)"),
 )
 def a_new_date_does_not_bring_back_what_an_old_one_hid() -> None:
     """a purges what had expired under the old date, and gives the key a new one; b catches up: no x there either."""

@@ -49,6 +49,7 @@ def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
     }  # fmt: skip
 
 
+_UNITS = ("key", "past", "inbox", "meta")
 _KEPT = ("cell", "context", "past", "horizon", "inbox", "meta")
 
 
@@ -102,7 +103,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
-    *(Line(Layers._changes, "in before.items():", f"in [c for c in before.items() if c[0][0] != '{t}']:") for t in _KEPT),
+    *(Line(Layers._rows, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
     Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
     Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
     Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),
@@ -121,7 +122,7 @@ def what_was_committed_is_there_after_acrash() -> None:
     Line(Tables.write, "if gone:", "if False:"),
     Line(Tables.write_key, 'self._db.execute("DELETE FROM cell WHERE key = ?", (key,))', "pass"),
     Line(Tables._write_parts, "if not cell]", "if False]"),
-    Line(SqliteStorage._load_rows, "self._checkpoint.changed([self._unit(table, where)])", "pass"),
+    Line(Checkpoint.step, "for kind in self._lacking", "for kind in ('meta',)"),
 )  # fmt: skip
 def what_was_committed_is_in_the_tables_after_a_close() -> None:
     """Also what was in the journal when it crashed."""
@@ -354,7 +355,7 @@ def a_store_that_could_not_be_opened_locks_nothing() -> None:
 
 @guards(
     "rows leave the journal only when a table holds each of them",
-    Line(SqliteStorage._after_commit, "self._checkpoint.changed(units | self._undone_units())", "pass"),
+    *(Line(Checkpoint.step, "for kind in self._lacking", f"for kind in self._lacking if kind != '{kind}'") for kind in _UNITS),
 )
 def what_was_committed_since_it_was_opened_is_in_the_tables_after_a_close() -> None:
     _written_and_opened_again(crdtkv.Store.close)

@@ -231,7 +231,7 @@ def a_version_that_never_was_is_not_rebuilt() -> None:
 
 @guards(
     "What a purge dropped has neither.",
-    Line(Replica.set_cell, "if gone:", "if gone and (by or until):"),
+    Line(Replica.replace_cell, "if gone:", "if gone and (by or until):"),
 )
 def what_was_purged_can_still_be_read_as_it_was() -> None:
     colos = Colos("a", "b")
@@ -283,7 +283,7 @@ def a_version_reads_the_same_after_its_date() -> None:
 @guards(
     "`history=False` keeps no superseded values.",
     Line(
-        Store._keep_of, "if not self._history or key.startswith(members.SYSTEM):", "if key.startswith(members.SYSTEM):"
+        Store._keep_of, "if not self._history or key.startswith(SYSTEM):", "if key.startswith(SYSTEM):"
     ),
 )
 def without_history_nothing_is_kept() -> None:
@@ -378,9 +378,9 @@ def a_trimmed_edit_does_not_let_a_delete_win_in_the_past() -> None:
 
 
 @guards(
-    "purged whole elsewhere, and so here: with its context went what could tell versions of it apart",
-    Line(past.keep, "if by is None and until is None and not storage.context(key):", "if False:"),
+    "a cell not sent counts as empty, for all keys",
+    Line(exchange._join_key, "*(mine if message.full else", "*(filter(None, mine) if message.full else"),
 )
-def what_is_purged_whole_elsewhere_leaves_no_past() -> None:
-    """A run in which b, which has returned, hears of that by a catch-up: older versions are refused, not read as absent."""
+def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
+    """A run in which what is left of a key at b, which returns, is its sweep: older versions are refused, not read as absent."""
     world.run(600495, "splits", 400)

@@ -11,7 +11,7 @@ from crdtkv.errors import (
     MessageInvalid,
 )  # fmt: skip
 from crdtkv.replica.core import Replica
-from crdtkv.replica.memos import Memo
+from crdtkv.replica.memos import Memo, Memos
 from crdtkv.storage.dots import Numbers
 from crdtkv.storage.index import Index
 from crdtkv.store import selection
@@ -55,8 +55,8 @@ def what_came_out_of_order_is_found_in_order() -> None:
 
 @guards(
     "The cells that `core.cells.due` puts at or below `floor`.",
-    Line(Index.change, "self._due.add((now, *place))", "pass"),
-    Line(Index.change, "self._due.discard((was, *place))", "pass"),
+    Line(Index._change, "self._due.add((now, *place))", "pass"),
+    Line(Index._change, "self._due.discard((was, *place))", "pass"),
 )
 def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     colos = Colos("a", "b")
@@ -248,3 +248,20 @@ def names_that_begin_alike_are_two() -> None:
     colos.meet()
     assert colos.read("doc") == {"a\0": {"x": 2}, "a\0mx": 3}
     assert colos.read("s") == ["a", "a\0", "a\0\0"]
+
+
+@guards(
+    "What was made of the system's keys, until one of them changes.",
+    Line(Memos.touched, "self.derived.clear()", "pass"),
+)
+def what_the_rules_say_and_who_belongs_is_known_at_once() -> None:
+    """Here and where it is heard, and after a transaction that was undone."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    assert [kv.rules.of("k").strategy for kv in (a, b)] == ["json", "json"]
+    a.rules.set("k", "lww")
+    assert a.put("k", 1).strategy == "lww"
+    colos.meet()
+    assert b.rules.of("k").strategy == "lww" and len(b.members) == 2
+    a.evict("b")
+    assert a.members == [a.id]

@@ -18,6 +18,7 @@ from crdtkv.errors import ChecksumFailed, StorageFailed
 from crdtkv.storage import checkpoint, keyrows, layers
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
+from crdtkv.storage.index import Index
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.layers import Layers
@@ -114,7 +115,7 @@ def what_the_tables_have_is_let_go_of() -> None:
     Line(Layers.keys, "{*fresh, ", "{"),
     Line(Layers._came_or_went, "self._gone.add(key)", "pass"),
     Line(Layers._came_or_went, "self._gone.discard(key)", "pass"),
-    Line(Layers._came_or_went, "self._new.discard(key)", "pass"),
+    Line(Layers._came_or_went, "self._discard_new(key)", "pass"),
     Line(Layers.past_keys, "(found.add if old.rows or old.horizon != NO_HORIZON else found.discard)(key)", "pass"),
 )
 def keys_that_came_or_went_since_the_tables_have_them() -> None:
@@ -160,7 +161,7 @@ def keys_of_many_pages() -> None:
     "Where a sibling stands whose dot `vector` does not cover. O(answer).",
     Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
     Line(Layers._place, "held.changed.add(path)", "pass"),
-    Line(Layers._wrote_key, "self._index.change((key, path), held.cells.get(path, ()), ())", "pass"),
+    Line(Layers._wrote_key, "self._index.left((key, path), held.cells.get(path, ()))", "pass"),
     Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
     Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
     Line(Tables._list, "if (r, n) not in new]", "if False]"),
@@ -249,8 +250,8 @@ def a_step_that_fails_lets_go_of_nothing() -> None:
 
 @guards(
     "`old` stands there again.",
-    Line(Layers._put_back, "self._place(where[0], where[1], old)", "pass"),
-    Line(Layers._put_back, "self._set_context(where, old)", "pass"),
+    Line(Layers._put_back, "self._place(where, old)", "pass"),
+    Line(Layers._put_back, "self._changed_key(where).context = old", "pass"),
     Line(Layers._put_back, "self._set_past(where[0], where[1], old)", "pass"),
     Line(Layers._put_back, "self._changed_past(where).horizon = old", "pass"),
     Line(Layers._put_back, "self._meta[where] = old", "pass"),
@@ -285,16 +286,18 @@ def what_was_undone_is_as_it_was() -> None:
                 found.past("k"),
             )  # fmt: skip
 
-        assert all_of(storage) == ({ROOT: (sibling(1),)}, {A: 1}, 1, {"i": 1, "k": 1}, 1, {})
-        assert all_of(made.again()) == all_of(storage)
+        undone = all_of(storage)
+        assert undone == ({ROOT: (sibling(1),)}, {A: 1}, 1, {"i": 1, "k": 1}, 1, {})
+        assert all_of(made.again()) == undone
 
 
 @guards(
-    "written once more, it is let go of.",
-    Line(Layers.rollback, "self._undone.update(", "("),
+    "The units that the tables do not have as they are, by kind.",
+    *(Line(Checkpoint.step, "for kind in self._lacking", f"for kind in ('meta', '{kind}')") for kind in ("key", "past")),
+    Line(Layers._write, "self._inbox_dirty.remove(name)", "pass"),
 )
 def what_was_undone_is_let_go_of_once() -> None:
-    """With the next commit; and not if the tables have it already."""
+    """With the next checkpoint; and not if the tables have it already."""
     with file() as made:
         made.put("k", sibling(1))
         for settled in (False, True):
@@ -308,7 +311,41 @@ def what_was_undone_is_let_go_of_once() -> None:
             made.storage.settle()
             made.put("third", sibling(4))
             made.storage.settle()
-        assert not made.storage._keys.dirty and not made.storage._pasts.dirty
+            made.write(lambda s: s.put_inbox("i", 1))
+            made.storage.settle()
+        assert not any(made.storage._lacking.values())
+
+
+@guards(
+    "what an index gives is what stands at its places when it is asked",
+    Line(Index.moved, "self._moved.setdefault(place, old)", "self._moved[place] = old"),
+    Line(Index.left, "if self._moved.setdefault(place, old) == ():", "if self._moved.setdefault(place, old) is not None:"),
+    Line(Index.left, "del self._moved[place]", "pass"),
+    *(Line(ask, "self._look()", "pass") for ask in (Index.beyond, Index.due)),
+    Line(Layers._place, "if path in held.changed else ()", ""),
+)
+def what_moved_more_than_once_between_two_readings() -> None:
+    """And what the tables have by then, which nobody had asked for."""
+    with file() as made:
+        made.put("k", sibling(1))
+        made.put("gone", sibling(2, None))
+        assert made.storage.beyond({}) == {("k", ROOT), ("gone", ROOT)}
+        for n in (3, 4, 5):
+            made.put("k", sibling(n))
+        made.put("new", sibling(6, None))
+        assert made.storage.beyond({A: 5}) == {("new", ROOT)} and made.storage.beyond({A: 4}) == {("k", ROOT), ("new", ROOT)}
+        assert made.storage.due(50 << 16) == [("gone", ROOT), ("new", ROOT)]
+        made.storage.settle()
+        assert not made.storage._index.due(50 << 16) and not made.storage._index.beyond({})
+        for n in (7, 8):
+            made.put("k", sibling(n))
+        made.put("later", sibling(9))
+        made.storage.settle()
+        assert not made.storage._index._moved or not made.storage._index.beyond({})
+        made.put("k", sibling(10))
+        made.put("more", sibling(11))
+        made.storage.settle()
+        assert list(made.storage._index._moved) == []
 
 
 @guards(

@@ -349,7 +349,7 @@ def who_changes_what_he_was_told_changes_nothing_else() -> None:
 
 @guards(
     "what is given is what would be made anew, also when a strategy or a merge function was registered since",
-    Line(Memos.changed, "self._told.pop(key, None)", "pass"),
+    Line(Memos.changed, "self.touched(key)", "pass"),
     Line(Memos.clear, "self._told.clear()", "pass"),
     Line(Memos.told, "if self._learnt != learnt():", "if False:"),
     Line(Reading._entry, "self._now(now) < known.until", "True"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica
+from crdtkv.replica.draft import Draft
 from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.group import Group
@@ -17,7 +20,7 @@ from tests.threads import at_once
 @guards(
     "What one has asked for wrongly is undone alone",
     Line(Replica.step, "self.storage.rollback(mark)", "pass"),
-    Line(Replica.step, "self.state, self.spoken = before, spoken", "pass"),
+    Line(Replica.step, "self._put_back(before)", "pass"),
     Line(Committing._take_turn, "turn.error = error", "pass"),
 )
 def a_refused_write_leaves_nothing() -> None:
@@ -33,9 +36,47 @@ def a_refused_write_leaves_nothing() -> None:
 
 
 @guards(
+    "Who changes more of the state in it than its tip calls `reach` first.",
+    Line(Replica.step, "self._whole = None", "pass"),
+    Line(Replica.step, "self._whole = whole or self._whole", "pass"),
+    Line(Replica._put_back, "self.state, self._whole = self._whole, None", "self._whole = None"),
+    Line(Replica.transaction, "self.reach()", "pass"),
+    Line(Draft._write, "self.replica.reach()", "pass"),
+)
+def a_step_takes_back_what_it_changed_and_no_more() -> None:
+    """Of the state, what a purge moves; and so does a transaction that deletes."""
+    kv = Colos("a")["a"]
+    kv.put("k", 1)
+    replica = kv._replica
+
+    def purge(floor: int, fails: bool) -> None:
+        with suppress(ValueError), replica.step():
+            replica.reach()
+            replica.state.floor = floor
+            if fails:
+                raise ValueError
+
+    with suppress(ValueError), replica.transaction():
+        for floor in (5, 6):
+            purge(floor, fails=False)
+            purge(floor + 2, fails=True)
+            assert replica.state.floor == floor
+        raise ValueError
+    assert replica.state.floor == 0
+    with suppress(ValueError), replica.transaction():
+        replica.state.floor = 5
+        raise ValueError
+    with suppress(ValueError), kv.transaction() as t:
+        t.delete("k")
+        replica.state.floor = 5
+        raise ValueError
+    assert replica.state.floor == 0
+
+
+@guards(
     "when the commit fails, all are told so",
     Line(Committing._commit, "turn.error = turn.error or _of_the_group(error)", "pass"),
-    Line(Replica.undo, "self.state, self.spoken = before", "self.state = before[0]"),
+    Line(Replica._put_back, "tip, self.spoken = before", "tip = before[0]"),
 )
 def nothing_of_an_undone_group_is_said() -> None:
     """What a waits for meanwhile, b's write, is named by its next record."""

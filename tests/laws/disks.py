@@ -71,7 +71,7 @@ class MemoryDisk(_Watched, MemoryStorage):
         other = MemoryDisk(place or self.place, self.witness)
         for key, cells in self._cells.items():
             for path, cell in cells.items():
-                other._place(key, path, (), cell)
+                other._place((key, path), (), cell)
         other._contexts.update((k, dict(c)) for k, c in self._contexts.items())
         other._past.update((k, dict(p)) for k, p in self._past.items())
         other._horizons.update(self._horizons)

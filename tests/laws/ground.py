@@ -7,8 +7,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from crdtkv.core.keys import SYSTEM
 from crdtkv.core.wire import Record
-from crdtkv.replica import life, members
+from crdtkv.replica import life
 from crdtkv.store.store import Store
 from tests.laws.actions import COLOS, START_MS, Failure
 from tests.laws.disks import Colo, FileDisk, MemoryDisk, Spy, lay
@@ -126,7 +127,7 @@ class Ground:
         if known is None:
             self.records[record.dot] = (len(self.records), record, data)
             touched = {w.key for w in record.writes} - set(self.expected)
-            self.untold |= {k for k in touched if k[:1] != members.SYSTEM}
+            self.untold |= {k for k in touched if k[:1] != SYSTEM}
         elif known[2] != data:
             raise Failure("twice", f"{record.dot} was minted twice: {known[1]} and {record}")
 

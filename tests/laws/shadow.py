@@ -101,20 +101,20 @@ def forgotten(cells: Cells, floor: int) -> Cells:
 def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
     dated = TTL_PATH in cells and _old(cells[TTL_PATH], floor)
     date = expired(cells, floor) if dated else 0
-    waiting = False
+    waiting, settled = False, _old(cells.get(b"", ()), floor)
     for strategy, tree in roots_in(cells, date):
         root = tree.prefix
         inside = SortedDict({p[len(root) :]: c for p, c in cells.items() if p.startswith(root)})
         if strategy.whole:
             node = build(Tree(inside))
-            found = set(_gone_of_document(strategy, node, inside, floor, date))
+            found = set(_gone_of_document(strategy, node, inside, floor, date, settled))
             lost = _in_no_container(node, b"")
             waiting = waiting or not all(_all_old(group, floor) for group in lost)
             if b"" in cells and _old(cells[b""], floor):
                 found |= {p for group in lost if _all_old(group, floor) for p in group}
         else:
             found = {p for p, c in inside.items() if _old(c, floor) and all(s.stamp < date for s in c)}
-            found |= set(_gone_of_elements(strategy, inside, floor))
+            found |= set(_gone_of_elements(strategy, inside, floor, settled and _old(inside.get(b"", ()), floor)))
         yield from (root + p for p in found)
     if b"" in cells and _old(cells[b""], floor) and not waiting:
         yield b""
@@ -128,26 +128,31 @@ def _later_date(cells: Cells, floor: int) -> bool:
     return expired(cells, 2**63) > floor
 
 
-def _gone_of_elements(strategy: Strategy, cells: Cells, floor: int) -> Iterator[bytes]:
-    """Independent cells: those that read as absent. An element takes its order cell along, or waits for it."""
+def _gone_of_elements(strategy: Strategy, cells: Cells, floor: int, settled: bool = True) -> Iterator[bytes]:
+    """Independent cells: those that read as absent. An element takes its order cell along, or waits for it.
+
+    `settled`: no sweep stands that is younger than the floor, by which an element may have gone that may come back.
+    """
     for path, cell in cells.items():
         tag, data, _ = first(path) if path else (b"", b"", b"")
         order = component(ORDER, path) if tag in (ELEMENT, KEYED) else None
         if tag == ORDER:
-            if _old(cell, floor) and (data not in cells or _says_nothing(cell)):
+            if _old(cell, floor) and ((settled and data not in cells) or _says_nothing(cell)):
                 yield path
         elif strategy.gone(cell) and _old(cell, floor) and _old(cells.get(order, ()), floor):
             yield path
 
 
-def _gone_of_document(strategy: Strategy, root: Node, cells: Cells, floor: int, date: int) -> Iterator[bytes]:
+def _gone_of_document(
+    strategy: Strategy, root: Node, cells: Cells, floor: int, date: int, settled: bool
+) -> Iterator[bytes]:
     reader = Reader(strategy.spec.endswith("wins=delete"), date)
     if root.cell and reader.root(root) is None and _all_old(cells, floor):
         yield from cells
-    yield from _gone_below(Reader(reader.delete_wins), root, b"", floor)
+    yield from _gone_below(Reader(reader.delete_wins), root, b"", floor, settled)
 
 
-def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator[bytes]:
+def _gone_below(reader: Reader, node: Node, path: bytes, floor: int, settled: bool) -> Iterator[bytes]:
     """A node that has a cell and is not shown, when all of it is old; and by itself a cell of tombstones."""
     if node.cell and _says_nothing(node.cell) and _old(node.cell, floor):
         plain = [c for part, child in node.children.items() if part[:1] != STRATEGY for _, c in child.cells()]
@@ -159,7 +164,8 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator
             inside = SortedDict(child.cells())
             yield from (at + p for p in _gone_of_elements(nested_strategy(part), inside, floor))
         elif part[:1] == ORDER:
-            if _all_old(below, floor) and (first(part)[1] not in node.children or _says_nothing(child.cell)):
+            left = settled and first(part)[1] not in node.children
+            if _all_old(below, floor) and (left or _says_nothing(child.cell)):
                 yield at
         else:
             order = node.children.get(component(ORDER, part))
@@ -170,7 +176,7 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator
             group = dict(own.cells(at))
             if child.cell and reader.shown(own) is None and _all_old(group, floor) and not waits:
                 yield from group
-            yield from _gone_below(reader, child, at, floor)
+            yield from _gone_below(reader, child, at, floor, settled)
 
 
 def _in_no_container(node: Node, path: bytes) -> list[dict[bytes, Cell]]:

@@ -24,6 +24,7 @@ from random import Random
 from typing import Any
 
 from crdtkv.core.clocks import stamp_ms
+from crdtkv.core.keys import SYSTEM
 from crdtkv.errors import BadRequest, Corrupt, CrdtkvError
 from crdtkv.replica import members
 from tests.laws.actions import CLIENT, COLOS, IGNORED, KINDS, PROFILES, START_MS, Action, Failure, plan
@@ -162,7 +163,7 @@ class World(Clients, Network, Lives, Checks):
             left = {k: dict(colo.disk.cells(k)) for k in colo.disk.keys("\x01", None)}
             if left:
                 raise Failure("weight", f"{colo.name}: all was deleted and purged, and there is still {left}")
-            contexts = [k for k in colo.disk.bare_contexts() if k[:1] != members.SYSTEM]
+            contexts = [k for k in colo.disk.bare_contexts() if k[:1] != SYSTEM]
             if contexts:
                 raise Failure("weight", f"{colo.name}: contexts without cells: {contexts}")
             alive = len(colo.disk.cells(members.MEMBERS))

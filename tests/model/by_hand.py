@@ -90,7 +90,70 @@ def what_is_forgotten_all_have_of_the_evicted_too(world, a, b, c):
     world.settle()
 
 
+def what_is_made_anew_does_not_stand_where_the_old_was_moved_to(world, a, b, c):
+    """c moves an element while a takes it out; a forgets both, then puts it in again, and tells the others."""
+    _list(world, a, 0, 1)
+    c.commit([("d0", lambda d: d.move(_order(0), 9))])
+    a.commit([("d0", lambda d: d.element("list", 0, None))])
+    _stable(world)
+    world.purge(a)
+    a.commit([("d0", lambda d: d.element("list", 0, 7))])
+    _meet(world, a, b, c)
+
+
+def what_a_sweep_took_comes_back_to_where_it_was_moved(world, a, b, c):
+    """c moves an element, which all but a hear; a, which takes the list, must not forget that: the others edit it."""
+    rest = [o for o in world.colos if o is not a]
+    _list(world, a, 0, 1)
+    c.commit([("d0", lambda d: d.move(_order(0), 9))])
+    for source in (c, a, *rest):
+        _meet(world, source, *(o for o in rest if o is not source))
+    a.commit([("d0", lambda d: d.sweep("list"))])
+    for o in rest:
+        _meet(world, o, a)
+    world.purge(a)
+    b.commit([("d0", lambda d: d.element("list", 0, 5))])
+    _meet(world, b, a)
+    _meet(world, a, b)
+
+
+def who_takes_a_list_ends_its_moves(world, a, b, c):
+    """a takes it as it was before c's move, then what is left, as b saw it then; c forgets the move in between."""
+    _list(world, a, 0, 1)
+    before = a.st.base(world.keys)
+    c.commit([("d0", lambda d: d.move(_order(0), 9))])
+    b.commit([("d0", lambda d: d.element("list", 2, 1))])
+    grown = b.st.base(world.keys)
+    _stable(world)
+    a.commit([("d0", lambda d: d.sweep("list"))], before)
+    _stable(world)
+    world.purge(c)
+    a.commit([("d0", lambda d: d.sweep("list"))], grown)
+    _meet(world, a, b, c)
+    _meet(world, c, a, b)
+
+
+def _list(world, colo, *elements):
+    colo.commit([("d0", lambda d: [d.element("list", e, 1) for e in elements])])
+    for _ in range(2):
+        world.everybody()
+
+
+def _order(element):
+    return ("list", ("a", element))
+
+
+def _stable(world):
+    """What was written by now is known by all to be known by all."""
+    for _ in range(2):
+        world.t += 20
+        world.everybody()
+
+
 STORIES = {
     "copy-sponsored": a_copy_is_no_member_by_what_it_was,
     "facts-retired": what_is_forgotten_all_have_of_the_evicted_too,
+    "order-settled": what_a_sweep_took_comes_back_to_where_it_was_moved,
+    "order-ship": what_is_made_anew_does_not_stand_where_the_old_was_moved_to,
+    "sweep-orders": who_takes_a_list_ends_its_moves,
 }

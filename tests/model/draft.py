@@ -161,6 +161,10 @@ class Draft(Counting, Documents):
             if in_sweep(p, (root,), below):
                 for d in [d for d in self.cells[p] if covers(self.seen, d)]:
                     del self.cells[p][d]
+        if root == "list" and on("sweep-orders"):
+            for p in [p for p in self.cells if p[:1] == (root,) and p[1:] and p[1][0] == "a" and live(self.cells[p])]:
+                if not live(self.cells.get((root, ("e", p[1][1])), {})):
+                    self.write(p, None, all=True)
 
     def delete_key(self):
         for root in list(self.tree().key()):

@@ -54,13 +54,20 @@ def _dead_leaf(cells, tree, old, p):
     if root == "cnt":
         return not live(sibs)
     if root == "list":
-        return _order_goes(cells, p) if p[1][0] == "a" else leaf_value("mv", sibs) is None and _order_old(old, p)
+        if p[1][0] == "a":
+            return _order_goes(cells, p) and (not live(sibs) or _settled(old, root))
+        return leaf_value("mv", sibs) is None and _order_old(old, p)
     return leaf_value(root, sibs) is None
 
 
 def _order_goes(cells, p):
     """An order cell goes when its element is gone."""
     return p[:-1] + (("e", p[-1][1]),) not in cells or not on("order-with-element")
+
+
+def _settled(old, *root):
+    """No sweep that is not stable may have taken an element that an order cell is left of: it may come back."""
+    return (old.get((), True) and old.get(root, True)) or not on("order-settled")
 
 
 def _order_old(old, p):
@@ -77,7 +84,7 @@ def _dead_json(cells, tree, old):
         if not old[p]:
             continue
         if p[-1][0] == "a":
-            goes = _order_goes(cells, p)
+            goes = _order_goes(cells, p) and (not live(cells[p]) or _settled(old))
         elif p[-1][0] in "cs" and len(p) > 1:
             goes = not live(cells[p])
         else:

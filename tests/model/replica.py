@@ -210,7 +210,9 @@ class Replica:
             if not new and not full:
                 continue
             roots = {() if p == TTL and on("ttl-ships-key") else p for p in new} if on("group-ship") else set()
-            cells[key] = {p: dict(c) for p, c in here.items() if full or p in new or grouped(p, roots)}
+            if on("order-ship"):
+                roots |= {p[:-1] + (("a", p[-1][1]),) for p in new if p and p[-1][0] == "e"}
+            cells[key] = {p: dict(c) for p, c in here.items() if full or p in new or p in roots or grouped(p, roots)}
             groups[key] = roots
             contexts[key] = dict(self.contexts.get(key, {}))
         return CatchUp(
@@ -251,7 +253,7 @@ class Replica:
         """What was not sent below a cell that was sent is gone there."""
         here, theirs, roots = self.cells.setdefault(key, {}), msg.cells.get(key, {}), msg.groups.get(key, ())
         mine, was = {p: dict(c) for p, c in here.items()}, dict(self.contexts.get(key, {}))
-        for p in set(theirs) | {p for p in here if msg.full or grouped(p, roots)}:
+        for p in set(theirs) | {p for p in here if msg.full or p in roots or grouped(p, roots)}:
             here[p] = join(here.get(p, {}), self.vector, theirs.get(p, {}), msg.vector)
         for p in mine.keys() if on("counter-restart-joined") else ():
             if not here[p]:

@@ -45,6 +45,7 @@ class Watch:
         self._inbox = True
         self._follow("put_past")
         self._follow("put_horizon")
+        self._follow("put_key")
         self._follow("put_inbox")
 
     def _follow(self, name: str) -> None:

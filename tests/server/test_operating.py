@@ -109,7 +109,11 @@ def test_namespaces(client: Client, node: Node) -> None:
     problem(client.post("/v1/namespaces", json={"name": "shop"}), 409, "namespace-exists")
     for name in ("a/b", "namespaces", "", 7):
         problem(client.post("/v1/namespaces", json={"name": name}), 400, "namespace-invalid")
-    problem(client.post("/v1/namespaces", json={"nmae": "x"}), 400, "bad-request")
+    for body in ({"nmae": "x"}, {"name": "x", "colos": [{}]}, {"name": "x", "colos": "sin"}):
+        problem(client.post("/v1/namespaces", json=body), 400, "bad-request")
+    wrong = client.request("PUT", "/v1/namespaces/shop")
+    problem(wrong, 405, "method-unknown")
+    assert wrong.headers["allow"] == "DELETE, GET, PATCH"
     assert client.patch("/v1/namespaces/shop", json={"name": "store"}).json()["id"] == made.json()["id"]
     assert client.get("/v1/store/keys/a").text == "1"
     assert [each["name"] for each in client.get("/v1/namespaces").json()["namespaces"]] == ["default", "store"]
@@ -172,7 +176,9 @@ def test_health(client: Client, node: Node) -> None:
     with Client(front) as other:
         front.serving.joining = True
         problem(other.get("/readyz"), 503, "stopping")
-        node.system.sync(crdtkv.open(colo="sin", namespace=node.system.namespace))
+        problem(other.put(f"{V1}/keys/a", content="1"), 503, "stopping")
+        problem(other.get(f"{V1}/keys"), 503, "stopping")
+        node.store("default").sync(crdtkv.open(colo="sin", namespace="~default"))
         assert other.get("/readyz").status_code == 200
         front.stop()
         problem(other.get("/readyz"), 503, "stopping")
@@ -216,7 +222,7 @@ def test_backup(tmp_path: Path) -> None:
         node.store("default")["a"] = 1
         files = client.post("/v1/backup", json={"folder": "monday"}).json()["files"]
         assert sorted(files) == ["monday/namespace-default.db", "monday/system.db"]
-        problem(client.post("/v1/backup", json={"folder": "monday"}), 400, "bad-request")
+        problem(client.post("/v1/backup", json={"folder": "monday"}), 409, "refused")
         for folder in ("../out", "/etc", "a/b", "", ".hidden", "a\0"):
             problem(client.post("/v1/backup", json={"folder": folder}), 400, "bad-request")
     with crdtkv.open(tmp_path / "lhr" / "monday" / "namespace-default.db") as copy:

@@ -191,8 +191,8 @@ def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool)
 
 
 POINTS = [
-    (Journal, "append"), (Checkpoint, "changed"), (Checkpoint, "step"), (SqliteStorage, "note"), (Layers, "_wrote_key"),
-    (Layers, "_place"), (Index, "change"), (Layers, "put_meta"), (Layer, "change"), (Layer, "wrote"),
+    (Journal, "append"), (Checkpoint, "follow"), (Checkpoint, "step"), (SqliteStorage, "note"), (Layers, "_wrote_key"),
+    (Layers, "_place"), (Index, "moved"), (Layers, "put_meta"), (Layer, "change"), (Layer, "wrote"),
 ]  # fmt: skip
 
 

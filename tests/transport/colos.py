@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from ssl import SSLContext
 from typing import Any
 
 import uvicorn
@@ -37,6 +38,8 @@ class Colo:
         self.port = 0
         self.source = self.front = ""
         self.running = False
+        self.certificate: tuple[Path, Path] | None = None
+        self.tls: SSLContext | None = None
 
     async def start(self, join: Iterable[str] = ()) -> Colo:
         """It listens where it did before, and joins."""
@@ -45,12 +48,16 @@ class Colo:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(("127.0.0.1", self.port))
         self.port = listening.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
         self.transport = Transport(
             self.node, url=self.front or self.url, join=join, secrets=self.secrets,
-            dice=Random(f"{self.name}{self.seed}"), settings=self.settings, source=self.source, compact_s=None,
+            dice=Random(f"{self.name}{self.seed}"), settings=self.settings, source=self.source, forget_s=None,
+            tls=self.tls,
         )  # fmt: skip
-        config = uvicorn.Config(self.transport.door, lifespan="off", log_level="error", ws="none")
+        cert, key = self.certificate or (None, None)
+        config = uvicorn.Config(
+            self.transport.door, lifespan="off", log_level="error", ws="none", ssl_certfile=cert, ssl_keyfile=key
+        )
         self._server = uvicorn.Server(config)
         self._server.capture_signals = _no_signals  # type: ignore[method-assign, assignment]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))

@@ -1,0 +1,124 @@
+"""Commands that are of a colo that is served, and of no file: status, namespaces."""
+
+from typing import Annotated, Any
+
+import typer
+
+from crdtkv.cli.door import Command, Group, connected, example, in_words, served
+from crdtkv.cli.options import At, Output
+
+__all__ = ["DEFAULT", "add_to"]
+
+DEFAULT = "http://127.0.0.1:8801"
+"""Where a colo is served that was not told where to listen."""
+
+_Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="The namespace's name, or its id.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands of this room."""
+    shown = "crdtkv status\ncrdtkv status --at http://127.0.0.1:8802 -o json"
+    app.command("status", cls=Command, epilog=example(shown))(_status)
+    group = typer.Typer(
+        cls=Group, epilog=example("crdtkv namespaces list"),
+        help="The namespaces of a cluster; alone it lists them.",
+    )  # fmt: skip
+    for name, act, shown in (
+        ("list", _list, "crdtkv namespaces list"),
+        ("create", _create, "crdtkv namespaces create shop\ncrdtkv namespaces create eu --colo lhr --colo fra"),
+        ("rename", _rename, "crdtkv namespaces rename shop store"),
+        ("delete", _delete, "crdtkv namespaces delete shop"),
+    ):
+        group.command(name, cls=Command, epilog=example(shown))(act)
+    app.add_typer(group, name="namespaces")
+
+
+def _client(ctx: typer.Context, at: str | None) -> Any:
+    """The colo that is asked: by --at, CRDTKV_AT, or the one that this machine serves as a rule."""
+    given = ctx.obj or {}
+    if given.get("store") is not None:
+        raise typer.BadParameter("this is of a colo that is served; of a file: crdtkv stats", param_hint="'--store'")
+    return connected(served(None, at or given.get("at")) or DEFAULT)
+
+
+def _printer(ctx: typer.Context, output: Any) -> Any:
+    from crdtkv.cli.output import Printer
+
+    return Printer(output or (ctx.obj or {}).get("output"))
+
+
+def _status(ctx: typer.Context, at: At = None, output: Output = None) -> None:
+    """How it stands with a colo: its namespaces, their members.
+
+    Of each member, how long ago something of it was heard. Else than as a table: all that the colo says of itself.
+    """
+    from crdtkv.cli.options import Form
+
+    out = _printer(ctx, output)
+    with in_words(), _client(ctx, at) as kv:
+        status = kv.status()
+        if out.form not in (None, Form.table):
+            out.one(status, ["colo"])
+            return
+        print(f"{status['colo']} at {kv.url}")
+        names = ("name", "replica", "digest", "bytes", "lost_writes", "purged_to_s_ago", "held_back_by")
+        out.rows(names, map(_namespace_row, status["namespaces"]))
+        out.rows(("namespace", "member", "heard_s_ago"), _member_rows(status))
+
+
+def _namespace_row(namespace: dict[str, Any]) -> dict[str, Any]:
+    return namespace | {"purged_to_s_ago": _seconds(namespace["floor_ms_ago"])}
+
+
+def _member_rows(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"namespace": n["name"], "member": member, "heard_s_ago": _seconds(n["heard_ms_ago"].get(member))}
+        for n in status["namespaces"] for member in n["members"]
+    ]  # fmt: skip
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else round(ms / 1000, 1)
+
+
+_COLUMNS = ("name", "id", "colos", "hosted", "created")
+
+
+def _list(ctx: typer.Context, at: At = None, output: Output = None) -> None:
+    """The namespaces that there are."""
+    out = _printer(ctx, output)
+    with in_words(), _client(ctx, at) as kv:
+        rows = (found | {"created": found["created"] or None} for found in kv.namespaces())  # (one was always there)
+        out.rows(_COLUMNS, rows, ["name", "id"])
+
+
+def _create(
+    ctx: typer.Context, name: _Name,
+    colo: Annotated[
+        list[str] | None, typer.Option("--colo", metavar="NAME", help="It lives there, not everywhere. Repeatable.")
+    ] = None,
+    at: At = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Make a namespace."""
+    out = _printer(ctx, output)
+    with in_words(), _client(ctx, at) as kv:
+        out.record(_COLUMNS, kv.create_namespace(name, colo or None), ["id"])
+
+
+def _rename(
+    ctx: typer.Context, name: _Name,
+    new: Annotated[str, typer.Argument(metavar="NEW", show_default=False, help="What it is called from now on.")],
+    at: At = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Call a namespace otherwise; its keys stay what they are."""
+    out = _printer(ctx, output)
+    with in_words(), _client(ctx, at) as kv:
+        out.record(_COLUMNS, kv.rename_namespace(name, new), ["id"])
+
+
+def _delete(ctx: typer.Context, name: _Name, at: At = None, output: Output = None) -> None:
+    """Delete a namespace with all its keys, at every colo, for ever."""
+    out = _printer(ctx, output)
+    with in_words(), _client(ctx, at) as kv:
+        kv.delete_namespace(name)
+        out.say(f"deleted {name!r}")

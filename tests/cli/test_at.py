@@ -1,0 +1,149 @@
+"""Commands at a colo that is served say what they say of a file; tried over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+import crdtkv
+from crdtkv.node.node import Node
+from crdtkv.server.app import create_app
+from tests.cli.conftest import Run
+from tests.cli.pages import ROOT, plain
+
+
+class Served:
+    """A node in memory, served on a port of this machine by a thread."""
+
+    def __init__(self) -> None:
+        self.node = Node(None, colo="lhr")
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._app = create_app(self.node)
+        config = uvicorn.Config(self._app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve(sockets=[self._socket])))
+        self._thread.start()
+
+    def close(self) -> None:
+        self._app.stop()
+        self._server.should_exit = True
+        self._thread.join()
+        self._socket.close()
+        self.node.close()
+
+
+@pytest.fixture
+def served() -> Iterator[Served]:
+    made = Served()
+    yield made
+    made.close()
+
+
+STORY = [
+    "put todo [1,2,3]", "get todo", "put todo [1,2,3,4]", "put todo [1,2] --base ~1", "get todo -o table",
+    "get todo --as-of ~2", "get nobody", "get todo nobody", "put gone 1 --ttl 1000", "expire gone never",
+    "expire nobody 5", "delete gone", "delete gone todo --base x", "put todo 1 --if-absent", "scan", "scan -l",
+    "scan to -o json", "scan -k", "history todo -o table", "diff todo ~2 ~1", "diff todo", "blame todo",
+    "revert todo ~1",
+    'patch doc {"a":{"b":1}}', 'patch doc [{"op":"add","path":"/c","value":[]}]', "append doc 5 --path /c", "get doc",
+    "incr hits", "incr hits 5 --once x", "incr hits 5 --once x", "add tags red green", "remove tags red",
+    "remove todo --index 0", "add todo x", "append list 1 two", "put text {x --text", "put bad {", "conflicts",
+    "rules", "rules set tag/* set?wins=remove", "rules of tag/1", "rules of other", "rules list -o json",
+    "put tag/1 [2,1]",
+    "rules remove tag/*", "rules migrate * --dry-run", "rules remove tag/*", "check", "members", "export",
+    "export --prefix tag/",
+    "scan --limit 2", "scan --glob t*", "scan -r -k", "scan --regex (", "watch --timeout 0", "append doc 5",
+]  # fmt: skip
+
+
+def test_a_colo_says_what_a_file_says(run: Run, served: Served) -> None:
+    """Word for word, but for ids, times and cursors; and leaves as it does."""
+    crdtkv.open("lhr.db", colo="lhr").close()
+    for line in STORY:
+        words = line.split(" ")
+        of_file, of_colo = run(*words), run(*words, "--at", served.url)
+        assert plain(of_colo.out) == plain(of_file.out), line
+        assert plain(of_colo.err) == plain(of_file.err), line
+        assert of_colo.code == of_file.code, line
+
+
+def test_the_variables_say_where(run: Run, served: Served) -> None:
+    assert run("put", "a", "1", CRDTKV_AT=served.url).code == 0
+    assert run("get", "a", CRDTKV_AT=served.url).out == "1\n" and not Path("lhr.db").exists()
+    assert run("put", "a", "2", "-s", "lhr.db", CRDTKV_AT=served.url).code == 0, "a file that is named holds"
+    assert run("get", "a", CRDTKV_AT=served.url).out == "1\n"
+    assert run("--at", served.url, "get", "a").out == "1\n"
+    served.node.create("shop")
+    assert run("put", "a", "3", CRDTKV_AT=served.url, CRDTKV_NAMESPACE="shop").code == 0
+    assert run("--namespace", "shop", "get", "a", CRDTKV_AT=served.url).out == "3\n"
+    assert run("get", "a", CRDTKV_AT=served.url).out == "1\n"
+
+
+def test_what_goes_with_a_file_only(run: Run, served: Served) -> None:
+    for words, says in (
+        (["get", "a", "-s", "lhr.db"], "not both"), (["sync", "sin.db"], "exchange by themselves"),
+        (["backup", "x.db"], "POST /v1/backup"), (["put", "a", "1", "--colo", "lhr"], "new file"),
+    ):  # fmt: skip
+        done = run(*words, "--at", served.url)
+        assert done.code == 2 and says in done.err
+    assert run("get", "a", "--at", "127.0.0.1:1").code == 1
+    nobody = run("get", "a", "--at", "http://127.0.0.1:9")
+    assert nobody.code == 1 and "cannot be reached" in nobody.err and "crdtkv serve" in nobody.err
+    assert "namespace" in run("get", "a", "--at", served.url, CRDTKV_NAMESPACE="nope").err
+
+
+def test_many_keys_go_in_and_out(run: Run, here: Path, served: Served) -> None:
+    lines = [f'{{"key": "k{i:04}", "value": {i}}}' for i in range(600)]
+    (here / "keys.ndjson").write_text("\n".join([*lines, "{", lines[0]]))
+    done = run("import", "keys.ndjson", "-o", "raw", "--at", served.url)
+    assert done.out == "600\t1\t0\t0\t1\n" and "line 601" in done.err
+    assert run("import", "keys.ndjson", "-o", "raw", "--at", served.url).out == "0\t601\t0\t0\t1\n"
+    exported = [json.loads(line) for line in run("export", "--at", served.url).out.splitlines()]
+    assert exported == [json.loads(line) for line in lines]
+
+
+def test_a_watch_tells_each_change_as_it_comes(here: Path, served: Served) -> None:
+    """In a process of its own, which is ended as a person ends it."""
+    world: dict[str, Any] = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "crdtkv.cli", "watch", "job/", "--at", served.url, "-o", "raw", "--since"]
+    store = served.node.store("default")
+    feed = store.watch(timeout=0)
+    watch = subprocess.Popen(
+        [*command, feed.cursor], env=world, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert watch.stdout is not None
+    store["job/1"] = "new"
+    assert watch.stdout.readline() == "put\tjob/1\tnew\n"
+    del store["job/1"]
+    assert watch.stdout.readline() == "delete\tjob/1\t\n"
+    watch.send_signal(signal.SIGINT)
+    out, err = watch.communicate()
+    assert watch.returncode == 0 and out == "\n" and err.startswith("note: go on with --since ")
+
+
+def test_keys_of_a_colo_are_offered(served: Served) -> None:
+    from crdtkv.cli import complete
+
+    served.node.store("default")["short"] = 1
+
+    class Context:
+        def __init__(self, **params: Any) -> None:
+            self.params, self.obj = params, {}
+
+    there: Any = Context(at=served.url)
+    assert complete.complete_key(there, "s") == ["short"]
+    nobody: Any = Context(at="http://127.0.0.1:9")
+    assert complete.complete_key(nobody, "s") == []

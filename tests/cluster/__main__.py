@@ -1,0 +1,82 @@
+"""`python -m tests.cluster`: clusters of three and ten colos under all faults, for so long, and a table of it.
+
+    python -m tests.cluster --minutes 30             what `make soak` runs
+    python -m tests.cluster --colos 3 --seed 7 --faults "kill -9,partition"     one run again
+
+Each run draws its faults from its seed, and prints a line; the first that goes wrong ends it, and exits with 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from tests.cluster import faults
+from tests.cluster.running import Report, run
+
+_HEAD = f"{'seed':>6} {'colos':>5} {'faults':>6} {'acked':>7} {'unknown':>7} {'agreed':>8} {'lasted':>7}  wrong"
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--colos", type=int, action="append", help="3 and 10, by turns")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=4, help="about how long a fault lasts")
+    parser.add_argument("--faults", help="these, in this order, in one run; else eight a run, drawn")
+    parser.add_argument("--keep", action="store_true", help="keep the folders of all runs")
+    given = parser.parse_args(words)
+    end = time.monotonic() + given.minutes * 60
+    numbers, seed, reports = given.colos or [3, 10], given.seed, []
+    print(_HEAD)
+    while not reports or (time.monotonic() < end and not given.faults and not reports[-1].wrong):
+        names = given.faults.split(",") if given.faults else Random(seed).choices(list(faults.ALL), k=8)
+        reports.append(_once(numbers[len(reports) % len(numbers)], seed, names, given.seconds, given.keep))
+        seed += 1
+    _table(reports)
+    return 1 if reports[-1].wrong else 0
+
+
+def _once(number: int, seed: int, names: list[str], seconds: float, keep: bool) -> Report:
+    folder = Path(tempfile.mkdtemp(prefix=f"crdtkv-cluster-{seed}-"))
+    pause = 0.02 * number / 3  # ten colos have three times the clients, and the same two cores
+    report = asyncio.run(run(number, folder, seed, names, seconds, pause))
+    acked, unknown = sum(report.acknowledged.values()), sum(report.unknown.values())
+    agreed = "never" if report.agreed_s is None else f"{report.agreed_s:.2f} s"
+    print(
+        f"{seed:>6} {number:>5} {len(names):>6} {acked:>7,} {unknown:>7} {agreed:>8} {report.seconds:>5.0f} s  "
+        f"{len(report.wrong) or '-'}", flush=True,
+    )  # fmt: skip
+    if report.wrong:
+        print(*report.wrong[:30], sep="\n")
+        print(
+            f"again: python -m tests.cluster --colos {number} --seed {seed} --faults {','.join(names)!r}; {folder}"
+        )
+    elif not keep:
+        shutil.rmtree(folder)
+    return report
+
+
+def _table(reports: list[Report]) -> None:
+    times: Counter[str] = sum((r.faults for r in reports), Counter())
+    print("\nfault                 times")
+    for name in faults.ALL:
+        print(f"{name:<22}{times[name]:>5}")
+    acked: Counter[str] = sum((Counter(r.acknowledged) for r in reports), Counter())
+    print("\nacknowledged:", ", ".join(f"{name} {n:,}" for name, n in acked.items()))
+    answers: Counter[str] = sum((r.answers for r in reports), Counter())
+    print("answers:", ", ".join(f"{status} {n:,}" for status, n in sorted(answers.items())))
+    agreed = sorted(r.agreed_s for r in reports if r.agreed_s is not None)
+    if agreed:
+        print(f"agreed after the healing: at the latest {agreed[-1]:.2f} s, median {agreed[len(agreed) // 2]:.2f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,159 @@
+"""What goes wrong, one after the other: each fault begins, lasts, and ends; the seed says which.
+
+A fault is a coroutine over a cluster and the random numbers of a run; while it lasts the
+others of the run go on. What would make a colo lose what only it has (a wiped disk, an old
+backup) waits first, with its clients at rest, until the others have it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from random import Random
+
+from tests.cluster.colos import Cluster
+
+__all__ = ["ALL", "Fault", "Scene"]
+
+
+class Scene:
+    """Where faults happen. `rest`: as long as it is entered, clients do nothing; `spread`: until a colo's writes are
+    everywhere."""
+
+    def __init__(
+        self, cluster: Cluster, random: Random, seconds: float, rest: Callable[[], AbstractAsyncContextManager[None]],
+        spread: Callable[[], Awaitable[None]],
+    ) -> None:  # fmt: skip
+        self.cluster, self.random, self.seconds = cluster, random, seconds
+        self.rest, self.spread = rest, spread
+
+    def some(self, n: int) -> list[str]:
+        """So many colos."""
+        return self.random.sample(list(self.cluster.colos), n)
+
+    async def last(self) -> None:
+        """The fault lasts."""
+        await asyncio.sleep(self.seconds * (0.5 + self.random.random()))
+
+
+Fault = Callable[[Scene], Awaitable[None]]
+
+
+async def partition(scene: Scene) -> None:
+    """Two sides that hear nothing of each other; all connections stay open."""
+    names = scene.some(len(scene.cluster.colos))
+    cut = scene.random.randint(1, len(names) - 1)
+    scene.cluster.proxy.partition(names[:cut], names[cut:])
+    await scene.last()
+    scene.cluster.proxy.heal()
+
+
+async def one_way(scene: Scene) -> None:
+    """One hears another and is not heard by it."""
+    a, b = scene.some(2)
+    scene.cluster.proxy.cut(a, b, one_way=True)
+    await scene.last()
+    scene.cluster.proxy.heal()
+
+
+async def delay(scene: Scene) -> None:
+    """All links are slow, each in its own way, up to 0.2 s."""
+    names = list(scene.cluster.colos)
+    for i, a in enumerate(names):
+        for b in names[:i]:
+            scene.cluster.proxy.delay(a, b, scene.random.random() * 0.2)
+    await scene.last()
+    scene.cluster.proxy.heal()
+
+
+async def broken(scene: Scene) -> None:
+    """Connections break, again and again."""
+    for _ in range(10):
+        scene.cluster.proxy.break_connections(*scene.some(2))
+        await asyncio.sleep(scene.seconds / 10)
+
+
+async def refused(scene: Scene) -> None:
+    """No connection comes about between two."""
+    a, b = scene.some(2)
+    scene.cluster.proxy.refuse(a, b)
+    scene.cluster.proxy.refuse(b, a)
+    await scene.last()
+    scene.cluster.proxy.heal()
+
+
+async def killed(scene: Scene) -> None:
+    """kill -9 in the middle of work, and a start a while later."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    colo.kill()
+    await asyncio.sleep(scene.seconds * scene.random.random() / 2)
+    await colo.start()
+
+
+async def stopped(scene: Scene) -> None:
+    """SIGTERM in the middle of work, and a start."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    await colo.stop()
+    await colo.start()
+
+
+async def paused(scene: Scene) -> None:
+    """SIGSTOP: it holds its connections and says nothing; SIGCONT."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    colo.pause()
+    await scene.last()
+    colo.resume()
+
+
+async def clock_ahead(scene: Scene) -> None:
+    """One colo's wall clock is 30 s ahead, then right again, so that it runs backwards."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    colo.set_clock(30)
+    await scene.last()
+    colo.set_clock(0)
+
+
+async def clock_years_ahead(scene: Scene) -> None:
+    """One colo's wall clock is years ahead: it does not write, and drags nobody along."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    colo.set_clock(10 * 365 * 86_400)
+    await scene.last()
+    colo.set_clock(0)
+
+
+async def wiped(scene: Scene) -> None:
+    """A disk is lost, once the others have all that was on it; the colo joins anew, as a new incarnation."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    async with scene.rest():
+        await scene.spread()
+        colo.kill()
+        colo.wipe()
+    await asyncio.sleep(scene.seconds * scene.random.random() / 2)
+    await colo.start()
+
+
+async def put_back(scene: Scene) -> None:
+    """An old backup in the place of the files, once the others have all; the colo goes on from there."""
+    colo = scene.cluster.colos[scene.some(1)[0]]
+    name = f"backup-{colo.starts}"
+    answer = await colo.ask("POST", "/v1/backup", {"folder": name})
+    if not answer.ok:
+        raise AssertionError(f"{colo.name}: no backup: {answer.status} {answer.body[:300]!r}")
+    kept = scene.cluster.folder / f"{colo.name}-{name}"
+    shutil.move(colo.folder / name, kept)
+    await scene.last()
+    async with scene.rest():
+        await scene.spread()
+        colo.kill()
+        colo.put_back(kept)
+    await colo.start()
+
+
+ALL: dict[str, Fault] = {
+    "partition": partition, "one-way partition": one_way, "delay": delay, "broken connections": broken,
+    "refused connections": refused, "kill -9": killed, "SIGTERM": stopped, "SIGSTOP": paused,
+    "clock 30 s ahead": clock_ahead, "clock years ahead": clock_years_ahead, "wiped disk": wiped,
+    "old backup": put_back,
+}  # fmt: skip

@@ -1,0 +1,35 @@
+"""Requests made from the OpenAPI by schemathesis: what it allows, what it does not, and methods nobody asked for.
+
+It runs in a process of its own against a real server. `make laws` has it draw more, and follow the links.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.server.conftest import ROOT, Start
+
+TOKEN = "correct-horse-battery-staple"
+SHORT = ("--phases", "examples,coverage", "-n", "1")
+LONG = ("--phases", "examples,coverage,fuzzing,stateful", "-n", "25", "--max-time", "300")
+LEFT_OUT = ("leave", "changes", "rename_namespace")
+"""What ends the world for the others, and what waits."""
+
+
+def test_the_openapi_is_kept(start: Start, tmp_path: Path) -> None:
+    """No 5xx, no status and no body that it does not describe; what is invalid is refused; who has no token, too."""
+    options = LONG if os.environ.get("CRDTKV_LAWS") == "long" else SHORT
+    server = start(CRDTKV_ADMIN_TOKEN=TOKEN)
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "--config-file", ROOT / "tests/server/schemathesis.toml", "run",
+        f"{server.url}/openapi.json", "-H", f"Authorization: Bearer {TOKEN}", "--generation-deterministic",
+        "--no-color", "--request-timeout", "60", *options,
+    ]  # fmt: skip
+    for operation in LEFT_OUT:
+        command += ["--exclude-operation-id", operation]
+    known = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.server.hooks", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=known, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-20_000:]

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -70,7 +71,8 @@ class Actor:
         self._pool, self._dice, self._post, self._moved = pool, dice, post, moved
         self._waiting: list[_Turn] = []
         self._worker: asyncio.Task[None] | None = None
-        self._fresh: list[Send] = []
+        self._fresh: deque[Send] = deque()
+        self._flushing = False
         self._ended = threading.Event()
         store.on_commit.append(self._on_commit)
 
@@ -165,9 +167,10 @@ class Actor:
             self._post(sends)
 
     def _flush(self) -> None:
-        fresh, self._fresh = self._fresh, []
+        self._flushing = False  # first: who commits from here on calls again
         self.active_ms = now_ms()
-        self._post(fresh)
+        fresh = self._fresh
+        self._post([fresh.popleft() for _ in range(len(fresh))])
 
     # in threads
 
@@ -204,7 +207,7 @@ class Actor:
         """With the lock held, by who committed."""
         sends = self._machine.on_commit(now_ms())
         if sends:
-            first = not self._fresh
-            self._fresh += sends
-            if first and not self._loop.is_closed():
+            self._fresh.extend(sends)
+            if not self._flushing and not self._loop.is_closed():
+                self._flushing = True
                 self._loop.call_soon_threadsafe(self._flush)

@@ -71,7 +71,8 @@ class Door:
             return  # its sender is gone
         answer = await self._deliver(letter)
         size = sum(len(data) for _, data in answer)
-        await _say(send, 200, await aside(size, partial(office.reply, head, answer, small=not _is_near(scope))))
+        reply = partial(office.reply, head, answer, small=not _is_near(scope), tell=bool(letter.url))
+        await _say(send, 200, await aside(size, reply))
 
 
 def _is_near(scope: MutableMapping[str, Any]) -> bool:

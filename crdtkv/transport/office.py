@@ -50,18 +50,22 @@ class Office:
 
     # out
 
-    def request(self, messages: Iterable[Message], to: bytes = NOBODY, small: bool = False) -> tuple[int, bytes]:
-        """The number of a new letter, and the letter. O(size)."""
+    def request(
+        self, messages: Iterable[Message], to: bytes = NOBODY, small: bool = False, tell: bool = True
+    ) -> tuple[int, bytes]:  # fmt: skip
+        """The number of a new letter, and the letter; `tell`: with where we are reached. O(size)."""
         messages = list(messages)
-        packing, plain, payload = pack(self.colo, self.url, messages, small)
+        packing, plain, payload = pack(self.colo, self.url if tell else "", messages, small)
         number = next(self._numbers)
         data = self._ring.seal(payload, False, packing, plain, to, self.life, number)
         self._count(self.sent, messages, len(data))
         return number, data
 
-    def reply(self, request: Head, messages: Sequence[Message] = (), small: bool = False) -> bytes:
+    def reply(
+        self, request: Head, messages: Sequence[Message] = (), small: bool = False, tell: bool = True
+    ) -> bytes:  # fmt: skip
         """The answer to a letter, which only its sender takes, and for that letter only. O(size)."""
-        packing, plain, payload = pack(self.colo, self.url, messages, small)
+        packing, plain, payload = pack(self.colo, self.url if tell else "", messages, small)
         data = self._ring.seal(
             payload, True, packing, plain, request.sender, self.life, request.number, key=request.key
         )

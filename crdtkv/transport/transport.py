@@ -66,6 +66,9 @@ PULLS = 3
 ANSWER_S = 1.0
 """What a machine answers later than that goes as a letter of its own."""
 
+_UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""Headers that would be longer than what is said, and tell a colo nothing."""
+
 _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
 
@@ -139,7 +142,9 @@ class Transport:
         source = (self._source, 0) if self._source else None
         connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
-        return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        return aiohttp.ClientSession(
+            connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=_UNASKED
+        )
 
     async def _farewell(self, actor: Actor) -> None:
         self._post(actor.id, await actor.ask(lambda machine, now, dice: machine.goodbye(now)))

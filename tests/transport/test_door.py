@@ -76,7 +76,7 @@ def _flip(data: bytes, at: int) -> bytes:
         (lambda d: b"hello", 400, Why.malformed),
         (lambda d: b"", 400, Why.truncated),
         (lambda d: _flip(d, 3), 400, Why.version),
-        (lambda d: _flip(d, 10), 401, Why.cluster),
+        (lambda d: _flip(d, 7), 401, Why.cluster),
         (lambda d: _flip(d, HEAD_SIZE - 1), 401, Why.tampered),
         (lambda d: _flip(d, HEAD_SIZE - 40), 401, Why.tampered),
         (lambda d: _flip(d, len(d) - 1), 401, Why.tampered),

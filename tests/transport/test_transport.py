@@ -264,3 +264,17 @@ def test_the_secret_is_replaced_without_a_stop() -> None:
 def test_all_addresses_is_no_address_to_be_called_at(url: str, told: str) -> None:
     with Node(None, colo="lhr") as node:
         assert Transport(node, url=url).office.url == told
+
+
+def test_colos_that_agree_say_little() -> None:
+    """Probes go on; the letters around them are not much larger than they are."""
+
+    async def story() -> None:
+        async with colos("lhr", "sin") as (lhr, _):
+            counts = lhr.transport._actors["~default"]._machine.counts
+            begin, sent = counts["got probe"], dict(lhr.transport.office.sent)
+            await eventually(lambda: counts["got probe"] >= begin + 4)
+            letters = lhr.transport.office.sent["letters"] - sent["letters"]
+            assert lhr.transport.office.sent["bytes"] - sent["bytes"] <= 300 * letters
+
+    run(story())

@@ -64,6 +64,9 @@ class Actor:
         self.id = store.namespace
         self.active_ms = now_ms()
         """When something but a tick happened last."""
+        self.founder = ""
+        """The colo that has to be met first; "": no matter who."""
+        self.opened_ms = now_ms()
         self.peers: set[str] = set()
         """The colos that the machine knows of."""
         self._machine = Gossip(store._replica, store._rule_of, store.namespace, settings)

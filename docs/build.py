@@ -20,6 +20,7 @@ from crdtkv import registration
 from crdtkv.cli import app
 from crdtkv.core import envelope, keys, paths, positions, rules, values, versions
 from crdtkv.errors import CrdtkvError, all_errors
+from crdtkv.gossip import Settings
 from crdtkv.node import naming, session, tokens, waiting
 from crdtkv.replica import core, inbox, memos, past, purge, recent
 from crdtkv.store import group, idempotency, operations, patches, syncing, telling
@@ -91,7 +92,7 @@ def limits_table() -> str:
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
-        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
+        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {Settings().max_records} transactions gets "
                  f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
                  f"together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),

@@ -48,9 +48,10 @@ def _printer(ctx: typer.Context, output: Any) -> Any:
 
 
 def _status(ctx: typer.Context, at: At = None, output: Output = None) -> None:
-    """How it stands with a colo: its namespaces, their members.
+    """How it stands with a colo: its namespaces, members, peers.
 
-    Of each member, how long ago something of it was heard. Else than as a table: all that the colo says of itself.
+    Of each member, how long ago something of it was heard; of each other colo that it speaks to, whether that answers.
+    Else than as a table: all that the colo says of itself.
     """
     from crdtkv.cli.options import Form
 
@@ -60,14 +61,23 @@ def _status(ctx: typer.Context, at: At = None, output: Output = None) -> None:
         if out.form not in (None, Form.table):
             out.one(status, ["colo"])
             return
-        print(f"{status['colo']} at {kv.url}")
+        print(f"{status['colo']} at {kv.url}\n")
         names = ("name", "replica", "digest", "bytes", "lost_writes", "purged_to_s_ago", "held_back_by")
         out.rows(names, map(_namespace_row, status["namespaces"]))
+        print()
         out.rows(("namespace", "member", "heard_s_ago"), _member_rows(status))
+        peers = status.get("transport", {}).get("peers", [])
+        if peers:
+            print()
+            out.rows(("peer", "up", "failures", "queued", "urls", "error"), map(_peer_row, peers))
 
 
 def _namespace_row(namespace: dict[str, Any]) -> dict[str, Any]:
     return namespace | {"purged_to_s_ago": _seconds(namespace["floor_ms_ago"])}
+
+
+def _peer_row(peer: dict[str, Any]) -> dict[str, Any]:
+    return peer | {"peer": peer["colo"], "urls": " ".join(peer["urls"]), "error": peer["error"] or None}
 
 
 def _member_rows(status: dict[str, Any]) -> list[dict[str, Any]]:

@@ -95,6 +95,8 @@ BAD = {
     "compact": [(["--frob"], USAGE, "--frob")],
     "backup": [([], USAGE, "FILE"), (["text"], REFUSED, "there is a file 'text' already"),
                (["no/where.db"], REFUSED, "no/where.db")],
+    "restore": [([], USAGE, "COPY"), (["nope", "new.db"], USAGE, "nope"), (["text", "new.db"], REFUSED, "cannot make"),
+                (["sin.db", "lhr.db"], REFUSED, "there is a file 'lhr.db' already")],
     "stats": [(["--frob"], USAGE, "--frob")],
     "export": [(["no/where.csv"], REFUSED, "'no/where.csv': no such file"),
                (["."], USAGE, "is a folder"), (["a", "--sqlite", "b"], USAGE, "not both"),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import crdtkv
-from crdtkv.errors import BaseNotHere, BaseRequired, CrdtkvError, MembershipConflict, NotAMember, Refused
+from crdtkv.errors import BaseNotHere, BaseRequired, CrdtkvError, MembershipConflict, NotAMember, Refused, TooLarge
 from crdtkv.node.node import Node
 from crdtkv.server.app import create_app
 from tests.client.conftest import Bridge, Loop
@@ -126,6 +126,17 @@ def test_namespaces(kv: crdtkv.Client, connected: Connected) -> None:
     assert caught.value.status == 404
     kv.delete_namespace("store")
     assert [found["name"] for found in kv.namespaces()] == ["default"]
+
+
+def test_more_than_a_request_may_hold(kv: crdtkv.Client) -> None:
+    for i in range(3):
+        kv.update({f"k{n:04}": n for n in range(i * 700, i * 700 + 700)})
+    assert len(kv) == len(list(kv)) == len(kv.scan()) == 2100
+    found = kv.get_many(f"k{n:04}" for n in range(2101))
+    assert [entry and entry.value for entry in found.values()] == [*range(2100), None]
+    with pytest.raises(TooLarge) as caught:
+        kv.clear()
+    assert caught.value.happened == "no" and len(kv) == 2100
 
 
 def test_what_a_colo_says_of_itself(kv: crdtkv.Client, node: Node) -> None:

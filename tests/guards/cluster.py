@@ -14,6 +14,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
+from crdtkv.gossip import Gossip
 from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID
@@ -26,7 +27,7 @@ from crdtkv.transport.letters import HEAD_SIZE, Keyring, Letter, Seen, Unwelcome
 from crdtkv.transport.link import Link
 from crdtkv.transport.office import Office
 from tests.colos import Clock, refuses
-from tests.guards.mutation import Line, guards
+from tests.guards.mutation import Both, Line, guards
 
 
 @contextmanager
@@ -102,7 +103,10 @@ def a_name_stands_for_the_same_at_every_colo() -> None:
 
 @guards(
     "a store of one is never mixed with one of another",
-    Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+    Both(
+        Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+        Line(Gossip.on_message, "if frame.name != desk.name:", "if False:"),
+    ),
 )
 def stores_of_two_namespaces_are_not_mixed() -> None:
     with nodes("a", "b") as (a, b):

@@ -181,7 +181,7 @@ class Transport:
             "sent": dict(office.sent), "received": dict(office.received), "refused": dict(office.refused),
             "dropped": dict(office.dropped),
         }  # fmt: skip
-        namespaces = {id: actor.status() for id, actor in list(self._actors.items())}
+        namespaces = [actor.status() for _, actor in sorted(self._actors.items())]
         return {"peers": peers, "doubled": office.doubled, **counts, "namespaces": namespaces}
 
     # namespaces

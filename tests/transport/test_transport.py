@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -133,7 +134,8 @@ def test_where_the_founder_is_away_the_others_meet_without_it(monkeypatch: pytes
             await eventually(lambda: same([sin, fra], "shop", 2))
             await put(sin, "b", 2, "shop")
             proxy.heal()
-            await eventually(lambda: same(made, "shop", 3) and all(dict(c.store("shop")) == {"a": 1, "b": 2} for c in made))
+            await eventually(lambda: same(made, "shop", 3))
+            await eventually(lambda: all(dict(colo.store("shop")) == {"a": 1, "b": 2} for colo in made))
 
     run(story())
 
@@ -362,3 +364,24 @@ def test_a_copy_that_may_not_write_yet_is_served(tmp_path: Path) -> None:
             await asyncio.gather(*(colo.stop() for colo in (lhr, sin) if colo.running))
 
     run(story())
+
+
+def test_its_status_says_how_it_stands_with_each_colo() -> None:
+    async def story() -> None:
+        async with colos("lhr", "sin") as (lhr, sin):
+            gone = sin.url
+            await eventually(lambda: default_peer(lhr)["compared_ms_ago"] is not None)
+            assert [(p["colo"], p["urls"], p["up"]) for p in lhr.transport.status()["peers"]] == [("sin", [gone], True)]
+            assert (default_peer(lhr)["replica"], default_peer(lhr)["met"]) == (sin.store().id, True)
+            await sin.stop()
+            await eventually(lambda: not lhr.transport.status()["peers"][0]["up"])
+            assert sin.url in lhr.transport.status()["peers"][0]["error"]
+            json.dumps(lhr.transport.status())
+
+    run(story())
+
+
+def default_peer(colo: Colo) -> dict[str, Any]:
+    [default, _] = colo.transport.status()["namespaces"]
+    [peer] = default["peers"]
+    return peer  # type: ignore[no-any-return]

@@ -319,7 +319,7 @@ def test_colos_that_agree_say_little() -> None:
             begin, sent = counts["got probe"], dict(lhr.transport.office.sent)
             await eventually(lambda: counts["got probe"] >= begin + 4)
             letters = lhr.transport.office.sent["letters"] - sent["letters"]
-            assert lhr.transport.office.sent["bytes"] - sent["bytes"] <= 300 * letters
+            assert lhr.transport.office.sent["bytes"] - sent["bytes"] <= 400 * letters  # with a heard round among them
 
     run(story())
 

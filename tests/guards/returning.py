@@ -163,7 +163,7 @@ def a_share_comes_back_by_the_part_that_nobody_has_seen() -> None:
 
 
 @guards(
-    "it says nothing of itself and writes nothing before it has met a member",
+    "it tells nothing, is told nothing and writes nothing before it has met a member",
     Line(life._lies_elsewhere, "if state.home != replica.storage.home():", "if False:"),
     Line(Store._begin, "if state.copied and not by_copy:", "if False:"),
 )

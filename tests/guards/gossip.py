@@ -255,6 +255,7 @@ def what_is_told_of_others_is_no_more_than_they_said() -> None:
     net.run(11_000)
     assert "k" not in net["b"] and b.state.heard[a.state.id] == before
     net.cut = set()
+    net.until_one()
     net.run(250)  # (at no whole second)
     net["c"].put("c", 1)
     net.committed("c")

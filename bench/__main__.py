@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "edits", "reads", "writes", "storage", "cluster")
+ALL = ("startup", "edits", "reads", "writes", "storage", "cluster", "server")
 
 
 def main(names: list[str]) -> int:

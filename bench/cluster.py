@@ -136,19 +136,19 @@ async def _behind(folder: Path) -> list[Figure]:
 
 
 async def _fill(colo: Colo, prefix: str, number: int) -> None:
-    """So many keys, a thousand a transaction."""
-    connections = [Connection(colo.port) for _ in range(4)]
+    """So many keys, ten a transaction: more of these than a colo keeps at hand for others."""
+    connections = [Connection(colo.port) for _ in range(16)]
 
     async def part(connection: Connection, firsts: list[int]) -> None:
         for first in firsts:
-            keys = range(first, min(first + 1000, number))
+            keys = range(first, min(first + 10, number))
             writes = [{"op": "put", "key": f"{prefix}{n}", "value": VALUE} for n in keys]
             answer = await connection.ask("POST", "/v1/default/transactions", {"writes": writes}, seconds=60)
             if not answer.ok:
                 raise AssertionError(f"{answer.status} {answer.body[:300]!r}")
 
-    firsts = list(range(0, number, 1000))
-    await asyncio.gather(*(part(c, firsts[i::4]) for i, c in enumerate(connections)))
+    firsts = list(range(0, number, 10))
+    await asyncio.gather(*(part(c, firsts[i::16]) for i, c in enumerate(connections)))
     for connection in connections:
         await connection.close()
 

@@ -20,12 +20,14 @@ from crdtkv import registration
 from crdtkv.cli import app
 from crdtkv.core import envelope, keys, paths, positions, rules, values, versions
 from crdtkv.errors import CrdtkvError, all_errors
-from crdtkv.node import naming
+from crdtkv.gossip import Settings
+from crdtkv.node import naming, session, tokens, waiting
 from crdtkv.replica import core, inbox, memos, past, purge, recent
 from crdtkv.store import group, idempotency, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
+from crdtkv.transport import door, letters, link
 
 __all__ = ["commands", "errors_page", "limits_table", "main", "pages", "strategies_page", "strategies_table"]
 
@@ -63,6 +65,13 @@ def limits_table() -> str:
         ("colo name", "1 to 32 of a-z, 0-9, `-`"),
         ("namespace name", f"1 to {naming.MAX_NAME} of A-Z, a-z, 0-9, `.`, `_`, `-`; "
                            f"{naming.MAX_NAMESPACES:,} of a cluster"),
+        ("token", f"{tokens.MAX_SCOPES} scopes, a label of {tokens.MAX_LABEL} characters; {tokens.MAX_TOKENS:,} of a "
+                  f"cluster; one of the settings has at least {tokens.MIN_SECRET} characters"),
+        ("session token", f"{session.MAX_SESSION:,} characters; {waiting.MAX_WAITS:,} requests wait for what theirs "
+                          "names"),
+        ("letter between colos", f"{letters.MAX_PAYLOAD >> 20:,} MiB; {door.MAX_OPEN} are taken at a time"),
+        ("what waits for one colo", f"{link.MAX_QUEUE:,} messages, {link.MAX_QUEUED >> 20} MiB; the oldest are "
+                                    "dropped, and asked for later"),
         ("path inside a key", f"{paths.MAX_PATH:,} bytes, of which a list position {positions.MAX_POSITION:,}"),
         ("element of a set", f"{set_strategy.MAX_ELEMENT:,} bytes packed"),
         ("concurrent values of one `mv` or `merge` key", f"{cell_reading.MAX_SIBLINGS}"),
@@ -83,7 +92,7 @@ def limits_table() -> str:
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
-        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {syncing.MAX_RECORDS} transactions gets "
+        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {Settings().max_records} transactions gets "
                  f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
                  f"together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),

@@ -13,6 +13,7 @@ from typing import Any
 import crdtkv
 from crdtkv.core.wire import CatchUp, Record, decode, encode
 from crdtkv.errors import StorageFailed
+from crdtkv.gossip import Gossip
 from crdtkv.replica import cutting, exchange, life
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
@@ -25,10 +26,12 @@ __all__ = [
     "arrive",
     "calls",
     "cells",
+    "come_in",
     "crash",
     "cut",
     "full_disk",
     "limited",
+    "meet_until",
     "outbox",
     "record",
     "refuses",
@@ -186,6 +189,28 @@ def arrive(kv: crdtkv.Store, data: bytes) -> str:
         return exchange.absorb(kv._replica, message).value
     assert isinstance(message, Record)
     return exchange.receive(kv._replica, message, data).value
+
+
+def come_in(joiner: crdtkv.Store, sponsor: crdtkv.Store) -> None:
+    """`joiner` takes a full join from a sponsor under a new id, and tells nobody anything."""
+    replica, other = joiner._replica, sponsor._replica
+    new = f"{joiner.colo}~{replica.token()}"
+    same = replica.state.namespace == other.state.namespace
+    ancestry = life.admit(other, new, replica.state.lineage if same else ())
+    snapshot = decode(encode(cutting.catch_up(other, {}, full=True)))
+    assert isinstance(snapshot, CatchUp)
+    life.return_to(replica, ancestry, other.state.namespace, snapshot)
+    replica.recent.extend(other.recent)
+
+
+def meet_until(one: crdtkv.Store, other: crdtkv.Store, done: Callable[[], bool]) -> None:
+    """The two exchange messages; once `done`, nothing more arrives."""
+    sides = [(kv, Gossip(kv._replica, kv._rule_of)) for kv in (one, other)]
+    dice = random.Random(0)
+    queue = [(1, data) for _, data in sides[0][1].greet("1", 0, dice)]
+    while queue and not done():
+        at, data = queue.pop(0)
+        queue += [(1 - at, sent) for _, sent in sides[at][1].on_message(str(1 - at), data, 0, dice)]
 
 
 def shows(kv: crdtkv.Store, key: str) -> Any:

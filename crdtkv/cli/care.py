@@ -1,11 +1,11 @@
-"""Commands that look after a store: check, compact, backup, stats."""
+"""Commands that look after a store: check, compact, backup, restore, stats."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crdtkv.cli.door import fail, many, on_store
+from crdtkv.cli.door import Command, example, fail, in_words, many, on_store
 
 if TYPE_CHECKING:
     from crdtkv import KeyValue, Store
@@ -20,6 +20,8 @@ def add_to(app: typer.Typer) -> None:
     on_store(app, "compact", "crdtkv compact")(_compact)
     elsewhere = "a colo makes its copies itself: POST /v1/backup"
     on_store(app, "backup", "crdtkv backup lhr-monday.db", here=elsewhere)(_backup)
+    shown = "crdtkv restore lhr-monday.db lhr.db\ncrdtkv restore lhr/monday lhr-again"
+    app.command("restore", cls=Command, epilog=example(shown))(_restore)
     on_store(app, "stats", "crdtkv stats -o json", reads=True)(_stats)
 
 
@@ -71,6 +73,61 @@ def _backup(
     with progress("copying"):
         kv.backup(file)
     out.say(f"{many(len(kv), 'key')} in {file}")
+
+
+def _restore(
+    ctx: typer.Context,
+    copy: Annotated[
+        Path,
+        typer.Argument(
+            metavar="COPY", show_default=False, exists=True, readable=True,
+            help="A file that backup made, or the folder of a colo's.",
+        ),
+    ],
+    to: Annotated[
+        Path, typer.Argument(metavar="TO", show_default=False, help="The store's file, or the colo's data folder.")
+    ],
+) -> None:  # fmt: skip
+    """Put a backup in the place of a store that is lost.
+
+    Nothing is overwritten: move what is left of the old one away first. What is put back is known for a copy: it may
+    have forgotten what it had written, so it takes a new id with the first member it meets, and writes from then on.
+    """
+    from crdtkv.cli.output import Printer, progress
+    from crdtkv.storage.backup import restore
+
+    with in_words():
+        pairs = [(each, to / each.name) for each in sorted(copy.glob("*.db"))] if copy.is_dir() else [(copy, to)]
+        if not pairs:
+            raise fail(f"there is no copy in {str(copy)!r}", "name the folder that POST /v1/backup answered with")
+        if copy.is_dir():
+            to.mkdir(parents=True, exist_ok=True)
+        made: list[Path] = []
+        try:
+            with progress("copying"):
+                for source, target in pairs:
+                    restore(source, target)
+                    made.append(target)
+            with progress("checking"):
+                rows = [_put_back(target) for target in made]
+        except BaseException:
+            for target in made:
+                for left in target.parent.glob(f"{target.name}*"):
+                    left.unlink()
+            raise
+        Printer((ctx.obj or {}).get("output")).rows(["file", "colo", "replica", "keys", "writes"], rows, ["file"])
+
+
+def _put_back(path: Path) -> dict[str, object]:
+    """What a file that was put back holds. Fails with words if it is not sound."""
+    import crdtkv
+
+    with crdtkv.open(path) as kv:
+        wrong = kv.check()
+        if wrong:
+            raise fail(f"the copy is not sound, and was not put back: {wrong[0]}", "take another copy")
+        writes = "at once: it was the only member" if kv.members == [kv.id] else "once it has met a member"
+        return {"file": str(path), "colo": kv.colo, "replica": kv.id, "keys": len(kv), "writes": writes}
 
 
 def _purged_to(kv: "KeyValue") -> int | None:

@@ -147,6 +147,10 @@ def _watch(
         watch.run() if url is None else watch.at(url)
 
 
+_PATIENT = 10_000
+"""Tries, at most five seconds apart: who watches a colo waits for it while it is away."""
+
+
 class _Watch:
     """Opens the store, says what changed, lets go of it, and waits: one process has a file at a time."""
 
@@ -176,16 +180,20 @@ class _Watch:
     def at(self, url: str) -> None:
         """The same of a colo, which tells of each change when it comes."""
         try:
-            with connected(url) as kv:
+            with connected(url) as kv:  # it is there, and the watch begins now
+                now = kv.watch(self.prefix, timeout=0).cursor
+                self.cursor = self.cursor or now
+            with connected(url, tries=_PATIENT) as kv:
                 feed = kv.watch(self.prefix, since=self.cursor, timeout=self.timeout)
-                self.cursor = feed.cursor
                 for change in feed:
                     self._tell(change)
                     self.cursor = change.cursor
                 self.cursor = feed.cursor
         except KeyboardInterrupt:
             print()
-        warn(f"go on with --since {self.cursor}")
+        finally:
+            if self.cursor is not None:
+                warn(f"go on with --since {self.cursor}")
 
     def _look(self) -> bool:
         """Whether there was something to tell."""

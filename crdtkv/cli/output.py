@@ -22,7 +22,7 @@ __all__ = ["Printer", "Row", "progress"]
 
 Row = dict[str, Any]
 
-_TIMES = ("stamp", "expires", "purged_to")
+_TIMES = ("stamp", "expires", "purged_to", "created")
 _VALUES = ("value", "winner", "before", "after", "siblings", "conflicts")
 _PAGE = 1000
 """Rows that a table's widths are taken from."""

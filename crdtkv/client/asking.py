@@ -61,13 +61,16 @@ class Asking:
         return entry
 
     def get_many(self, keys: Iterable[str]) -> Steps[dict[str, Entry | None]]:
-        """`get` of several keys, read at one instant. One request. Raises KeyInvalid, ValueInvalid."""
+        """`get` of several keys, each thousand read at one instant, by one request. Raises KeyInvalid, ValueInvalid."""
         if isinstance(keys, str) or not isinstance(keys, Iterable):
             raise ValueInvalid(f"keys is {keys!r:.80}; several keys are wanted, as in ['a', 'b']")
         wanted = [check_key(key) for key in keys]
-        reply = yield from self.talk.ask("POST", "get", body={"keys": wanted})
-        found = self.talk.body(reply)["entries"]
-        entries = {key: bodies.entry_of(found[key]) if found.get(key) else None for key in wanted}
+        entries: dict[str, Entry | None] = {}
+        for i in range(0, len(wanted), PAGE):
+            asked = wanted[i : i + PAGE]
+            reply = yield from self.talk.ask("POST", "get", body={"keys": asked})
+            found = self.talk.body(reply)["entries"]
+            entries |= {key: bodies.entry_of(found[key]) if found.get(key) else None for key in asked}
         for key, entry in entries.items():
             self.talk.seen.read(key, entry.version if entry else None)
         return entries
@@ -105,6 +108,11 @@ class Asking:
             cursor = body["cursor"]
             if cursor is None:
                 return found
+
+    def count(self) -> Steps[int]:
+        """How many keys there are. One request."""
+        reply = yield from self.talk.ask("GET", "keys", query={"count": True})
+        return int(self.talk.body(reply)["count"])
 
     def _page(self, selection: Selection, limit: int, cursor: str | None, values: bool) -> Steps[Any]:
         given = {name: value for name, value in selection._asdict().items() if value not in ("", False)}

@@ -163,6 +163,9 @@ class Client(MutableMapping[str, Any]):
     create_namespace = blocking(Caring.create_namespace)
     rename_namespace = blocking(Caring.rename_namespace)
     delete_namespace = blocking(Caring.delete_namespace)
+    tokens = blocking(Caring.tokens)
+    create_token = blocking(Caring.create_token)
+    revoke_token = blocking(Caring.revoke_token)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> RemoteFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.
@@ -175,6 +178,11 @@ class Client(MutableMapping[str, Any]):
     def namespace(self) -> str:
         """The name of the namespace. Nothing is asked."""
         return self._talk.namespace
+
+    @property
+    def session(self) -> str:
+        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
+        return self._talk.sessions.said()
 
     @property
     def url(self) -> str:
@@ -263,7 +271,7 @@ class Client(MutableMapping[str, Any]):
         return iter(self._reading().keys(_EVERY_KEY))
 
     def __len__(self) -> int:
-        return len(self._reading().keys(_EVERY_KEY))
+        return self._drive(self._calls.count())
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -297,7 +305,10 @@ class Client(MutableMapping[str, Any]):
                 return page[0].key, found
 
     def clear(self) -> None:
-        """Delete every key that is shown there, in one transaction; what is written concurrently stands."""
+        """Delete every key that is shown there, in one transaction; what is written concurrently stands.
+
+        Raises TooLarge for more than a transaction over HTTP may hold, 1,000: nothing deleted.
+        """
         with self.transaction() as t:
             for key in self.keys():
                 t.delete(key)
@@ -314,7 +325,7 @@ class Client(MutableMapping[str, Any]):
                 continue  # another made it meanwhile
 
     def update(self, other: Any = (), /, **more: Any) -> None:
-        """Put every key of a mapping, or of pairs, and those given by name, in one transaction."""
+        """Put every key of a mapping, or of pairs, and those given by name, in one transaction of at most 1,000."""
         with self.transaction() as t:
             for key, value in {**dict(other), **more}.items():
                 t.put(key, value)

@@ -94,6 +94,7 @@ class AsyncClient:
     get = awaiting(Caring.get)
     get_many = awaiting(Caring.get_many)
     scan = awaiting(Caring.scan)
+    count = awaiting(Caring.count)
 
     async def keys(
         self, prefix: str = "", *, glob: str | None = None, regex: str | None = None, start: str | None = None,
@@ -103,10 +104,6 @@ class AsyncClient:
         selection = Selection(prefix, glob, regex, start, end, reverse).checked()
         for key in await self._drive(self._calls.keys_of(selection)):
             yield key
-
-    async def count(self) -> int:
-        """How many keys there are. A request for each 1,000."""
-        return len(await self._drive(self._calls.keys_of(Selection())))
 
     def counter(self, key: str) -> AsyncCounter:
         """The counter at `key`; made by its first add. Nothing is asked."""
@@ -167,6 +164,9 @@ class AsyncClient:
     create_namespace = awaiting(Caring.create_namespace)
     rename_namespace = awaiting(Caring.rename_namespace)
     delete_namespace = awaiting(Caring.delete_namespace)
+    tokens = awaiting(Caring.tokens)
+    create_token = awaiting(Caring.create_token)
+    revoke_token = awaiting(Caring.revoke_token)
 
     async def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> AsyncFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on: `async for` waits for more."""
@@ -178,6 +178,11 @@ class AsyncClient:
     def namespace(self) -> str:
         """The name of the namespace. Nothing is asked."""
         return self._talk.namespace
+
+    @property
+    def session(self) -> str:
+        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
+        return self._talk.sessions.said()
 
     @property
     def url(self) -> str:

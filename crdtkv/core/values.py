@@ -270,7 +270,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueInvalid(f"JSON is text or bytes; not {show(text)}")
     try:
         words = text if isinstance(text, str) else text.decode("utf-8")
-        value = json.loads(words, object_pairs_hook=_object, parse_constant=_constant)
+        value = _decode(words)
     except UnicodeDecodeError as error:
         raise ValueInvalid(f"not UTF-8 at byte {error.start}: {show(text)}") from None
     except json.JSONDecodeError as error:
@@ -412,6 +412,10 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
 
 def _constant(name: str) -> Any:
     return _Refused(f"{name} is no JSON number")
+
+
+# (`json.loads` would make such a decoder for each text.)
+_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
 
 
 def _parse_int(digits: str) -> Any:

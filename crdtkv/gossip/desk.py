@@ -55,6 +55,8 @@ class Peer:
     """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0
     """The number of its catch-up that goes with its joining through us."""
+    doubted: str = ""
+    """The id under which it said that we are in conflict, though another of its colo is counted here."""
     refused: bool = False
     """Whether one of us does not accept the other."""
     leaving: bool = False
@@ -109,7 +111,7 @@ class Desk:
         data = encode(Frame(self.name, state.namespace, state.id, message), self.version)
         kind = type(message).__name__.lower()
         self.counts[f"sent {kind}"] += 1
-        self.counts[f"sent {kind} bytes"] += len(data)
+        self.counts["sent bytes"] += len(data)
         self._outbox.append(Send(peer.name, data))
 
     def taken(self) -> list[Send]:
@@ -117,15 +119,16 @@ class Desk:
         out, self._outbox = self._outbox, []
         return out
 
-    def refuse(self, peer: Peer, error: CrdtkvError) -> None:
+    def refuse(self, peer: Peer | None, error: CrdtkvError) -> None:
         """A message was refused; it has changed nothing."""
         self.counts[f"refused {error.code}"] += 1
-        peer.error = error
+        if peer is not None:
+            peer.error = error
 
     def met(self) -> list[Peer]:
-        """The peers that exchange with us, in the order of their names."""
+        """The peers that exchange with us. O(peers)."""
         id = self.replica.state.id
-        return [peer for _, peer in sorted(self.peers.items()) if peer.met == id]
+        return [peer for peer in self.peers.values() if peer.met == id]
 
     def exchanges(self, peer: Peer, frame: Frame) -> bool:
         """Whether what a frame brings may be taken: of one that we met as who we both are now."""

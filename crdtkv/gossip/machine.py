@@ -28,12 +28,15 @@ from crdtkv.gossip.messages import (
     Probe,
     Prune,
     Push,
+    Ranges,
+    Repair,
     Welcome,
     decode,
     together,
 )
 from crdtkv.gossip.pulling import Pulling, probe
 from crdtkv.gossip.pushing import Pushing
+from crdtkv.gossip.repair import Repairing
 from crdtkv.gossip.serving import Serving
 from crdtkv.gossip.settings import Dice, Send, Settings
 from crdtkv.replica import pending
@@ -72,6 +75,7 @@ class Gossip:
         self._serving = Serving(self._desk, self._pulling)
         self._pushing = Pushing(self._desk)
         self._hearing = Hearing(self._desk, self._pulling)
+        self._repairing = Repairing(self._desk)
         self._id = replica.state.id
         self._probed_ms: int | None = None
         self._takes: dict[type[Any], Callable[[Peer, Frame, Any], None]] = {
@@ -79,6 +83,8 @@ class Gossip:
             Page: self._pulling.on_page, Even: self._pulling.on_even, Ask: self._serving.on_ask,
             Push: self._between_met(self._pushing.on_push), Prune: self._between_met(self._pushing.on_prune),
             Heard: self._between_met(self._hearing.on_heard),
+            Ranges: self._between_met(self._repairing.on_ranges),
+            Repair: self._between_met(self._repairing.on_repair),
             Probe: self._between_met(self._on_probe), Goodbye: self._on_goodbye,
         }  # fmt: skip
         for peer in peers:
@@ -146,11 +152,11 @@ class Gossip:
         """As `on_message` of each in turn; but records that follow on each other share a commit."""
         desk = self._desk
         desk.begin(now_ms, random)
-        known = desk.peer(peer)
-        if known is None:
-            desk.counts["too many peers"] += 1
-            return desk.taken()
-        for frame in together(self._frames(known, came)):
+        for frame in together(self._frames(desk.peers.get(peer), came)):
+            known = desk.peer(peer)
+            if known is None:
+                desk.counts["too many peers"] += 1
+                break
             known.heard_ms, known.leaving = now_ms, False
             try:
                 self._takes[type(frame.message)](known, frame, frame.message)
@@ -158,7 +164,7 @@ class Gossip:
                 desk.refuse(known, error)
         return self._end()
 
-    def _frames(self, peer: Peer, came: Iterable[bytes]) -> Iterator[Frame]:
+    def _frames(self, peer: Peer | None, came: Iterable[bytes]) -> Iterator[Frame]:
         desk = self._desk
         for data in came:
             try:
@@ -220,7 +226,7 @@ class Gossip:
     def _on_probe(self, peer: Peer, frame: Frame, theirs: Probe) -> None:
         desk, state = self._desk, self._desk.replica.state
         if theirs.pull:
-            self._pulling.pull(peer, tell=False)
+            self._pulling.pull(peer, head=True)
             return
         if not theirs.answer:
             peer.delay_ms = max(0, desk.now_ms - theirs.sent_ms)
@@ -235,10 +241,14 @@ class Gossip:
 
     def _compare(self, peer: Peer, digest: int) -> None:
         desk = self._desk
-        if digest == desk.replica.state.digest:
+        state = desk.replica.state
+        if digest == state.digest:
             peer.compared_ms = desk.now_ms
+            if state.quarantined.get(peer.id, "").startswith("digest"):
+                del state.quarantined[peer.id]
         else:
             desk.counts["digests differ"] += 1
+            self._repairing.begin(peer)
 
     def _on_goodbye(self, peer: Peer, frame: Frame, goodbye: Goodbye) -> None:
         peer.leaving = frame.sender == peer.id

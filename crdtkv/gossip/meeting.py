@@ -21,7 +21,7 @@ from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import life, members
 from crdtkv.replica.core import Replica
 
-__all__ = ["Meeting", "Step", "check_lives", "first_to_join", "step"]
+__all__ = ["Meeting", "Step", "check_lives", "comes_in", "first_to_join", "step"]
 
 
 class Step(Enum):
@@ -42,11 +42,9 @@ def step(replica: Replica, theirs: Portrait) -> Step:
         return Step.renew
     if theirs.copied:
         return Step.wait
-    if mine.namespace != theirs.namespace:
-        return Step.join if first_to_join(mine, theirs) else Step.wait
-    if members.yields(mine, theirs):
+    if comes_in(mine, theirs):
         return Step.join
-    if members.yields(theirs, mine):
+    if comes_in(theirs, mine):
         return Step.wait
     if not accepts(mine.view, theirs.view) and not accepts(theirs.view, mine.view):
         return Step.fork
@@ -80,8 +78,17 @@ def first_to_join(one: Portrait, other: Portrait) -> bool:
     """Of two namespaces that become one, whether it is `one` that joins: the copy that has gone on by itself does,
     else the one with fewer writes. Both find the same."""
     behind = life.is_behind(one, other), life.is_behind(other, one)
-    if behind[0] != behind[1]:
-        return behind[0]
+    return behind[0] if behind[0] != behind[1] else _is_less(one, other)
+
+
+def comes_in(one: Portrait, other: Portrait) -> bool:
+    """Whether it is `one` that joins, or comes back, through the other. Never both of two."""
+    if one.namespace != other.namespace:
+        return first_to_join(one, other)
+    return members.yields(one, other) and (not members.yields(other, one) or _is_less(one, other))
+
+
+def _is_less(one: Portrait, other: Portrait) -> bool:
     return (sum(one.vector.values()), one.id) < (sum(other.vector.values()), other.id)
 
 
@@ -97,8 +104,8 @@ class _Joining:
     adopt: bool
     copy: bool
     shared: int | None
+    began_ms: int
     asked_ms: int
-    times: int = 1
     ancestry: list[Ancestor] = field(default_factory=list)
     record: bytes = b""
 
@@ -130,27 +137,32 @@ class Meeting:
     def _may_greet(self, peer: Peer) -> bool:
         if peer.greeted_ms is None:
             return True
-        given = self._desk.settings
-        wait = min(given.greet_ms << min(peer.greets, 16), given.greet_most_ms) if peer.greets > 1 else given.greet_ms
-        return self._desk.now_ms - peer.greeted_ms >= wait
+        given, now_ms = self._desk.settings, self._desk.now_ms
+        wait = given.greet_ms
+        if peer.heard_ms is None or now_ms - peer.heard_ms > given.answer_ms:  # it may be gone
+            wait = min(wait << min(max(peer.greets - 1, 0), 16), given.greet_most_ms)
+        return now_ms - peer.greeted_ms >= wait
 
     def on_hello(self, peer: Peer, frame: Frame, hello: Hello) -> None:
-        """Answer it if it is not answered; decide if it answers ours."""
+        """Answer one that begins, and the first answer; decide by one that answers ours. No old answer is answered."""
         desk = self._desk
         if hello.portrait.id != frame.sender:
             raise BadRequest(f"{frame.sender} sent the portrait of {hello.portrait.id}")
+        answer = hello.answers != 0
+        if answer and hello.answers != peer.nonce:
+            desk.counts["late hello"] += 1
+            return
         if peer.id != frame.sender:
             peer.id, peer.met = frame.sender, ""
         peer.theirs = hello.nonce
-        answer = hello.answers != 0 and hello.answers == peer.nonce
-        begun = not answer or hello.nonce != peer.answered
-        if begun:
+        last = answer and hello.nonce == peer.answered
+        if not last:
             peer.nonce = peer.nonce or _nonce(desk)
             peer.answered = hello.nonce
             desk.send(peer, Hello(peer.nonce, hello.nonce, members.portrait(desk.replica)))
         if answer:
             peer.settled, peer.nonce = peer.nonce, 0
-            self._decide(peer, hello.portrait, last=not begun)
+            self._decide(peer, hello.portrait, last)
 
     def _decide(self, peer: Peer, theirs: Portrait, last: bool) -> None:
         """`last`: the other has decided already."""
@@ -166,15 +178,26 @@ class Meeting:
         elif found is Step.renew:
             self._renew(peer, theirs)
         elif found is Step.fork:
-            peer.refused = True
-            members.remember_fork(replica, theirs)
+            self._fork(peer, theirs)
         if found in (Step.exchange, Step.wait):
             self._end(peer)
 
     def _exchange(self, peer: Peer, last: bool) -> None:
-        peer.met, peer.greets = self._desk.replica.state.id, 0
+        members.forget_forks(self._desk.replica, peer.id)
+        peer.met, peer.greets, peer.doubted = self._desk.replica.state.id, 0, ""
         if last:  # who has decided last begins; then the other is told that it may
             self._pulling.pull(peer, tell=True)
+
+    def _fork(self, peer: Peer, theirs: Portrait) -> None:
+        """Neither yields: that is remembered. But one whose successor is known here may be about to be that one: it has
+        to say once more that it is who it was."""
+        peer.refused = True
+        vector = self._desk.replica.state.vector
+        seated = any(colo_of(m) == colo_of(theirs.id) for m in members.members(self._desk.replica))
+        known = any(covers(vector, joined) for _, joined in theirs.view.ancestry[:1])
+        if not (seated and known) or peer.doubted == theirs.id:
+            members.remember_fork(self._desk.replica, theirs)
+        peer.doubted = theirs.id
 
     # joining and coming back
 
@@ -219,7 +242,7 @@ class Meeting:
                 self._give_up()
             new = f"{colo_of(state.id)}~{desk.replica.token()}"
             self._joining = _Joining(
-                peer, theirs.id, theirs.namespace, _nonce(desk), new, adopt, copy, shared, desk.now_ms
+                peer, theirs.id, theirs.namespace, _nonce(desk), new, adopt, copy, shared, desk.now_ms, desk.now_ms
             )
         self._ask()
 
@@ -241,8 +264,7 @@ class Meeting:
             self.greet_again(peer)  # an old one, or one for who we were before
             return
         check_lives(mine, theirs)
-        moves = first_to_join(theirs, mine) if theirs.namespace != mine.namespace else members.yields(theirs, mine)
-        if peer.welcomed != join.number and not moves and not join.copy:
+        if peer.welcomed != join.number and not join.copy and not comes_in(theirs, mine):
             self.greet_again(peer)
             return
         if self._joining is not None:
@@ -306,13 +328,11 @@ class Meeting:
         if joining is not None and joining.ancestry:
             if not self._pulling.busy(joining.peer):
                 self._give_up()
-        elif joining is not None and desk.now_ms - joining.asked_ms >= desk.settings.answer_ms << joining.times - 1:
-            joining.times += 1
-            if joining.times > desk.settings.tries:
-                self._give_up()
-            else:
-                self._ask()
-        strangers = [p for _, p in sorted(desk.peers.items()) if p.met != desk.replica.state.id and not p.leaving]
+        elif joining is not None and desk.now_ms - joining.began_ms >= desk.settings.answer_ms * desk.settings.tries:
+            self._give_up()  # it may be about to join itself; another may answer
+        elif joining is not None and desk.now_ms - joining.asked_ms >= desk.settings.answer_ms:
+            self._ask()
+        strangers = [p for p in desk.peers.values() if p.met != desk.replica.state.id and not p.leaving]
         for peer in [p for p in strangers if self._may_greet(p)][:_GREETED_AT_ONCE]:
             self.greet(peer)
 

@@ -32,6 +32,8 @@ __all__ = [
     "Probe",
     "Prune",
     "Push",
+    "Ranges",
+    "Repair",
     "Welcome",
     "decode",
     "encode",
@@ -131,6 +133,29 @@ class Join(NamedTuple):
     portrait: Portrait
 
 
+class Ranges(NamedTuple):
+    """Digests of the keys from each of `lows` up to the next, the last up to `high`, at my vector and floor."""
+
+    vector: int
+    floor: int
+    high: str | None
+    lows: tuple[str, ...]
+    digests: tuple[int, ...]
+
+
+class Repair(NamedTuple):
+    """All keys from `low` up to `high`, at my vector and floor. `sound`: my cells add up to my digest. `answer`: send
+    yours."""
+
+    vector: int
+    floor: int
+    low: str
+    high: str | None
+    sound: bool
+    answer: bool
+    keys: tuple[bytes, ...]
+
+
 class Welcome(NamedTuple):
     """`new` is a member, by this ancestry; ask for its cells under the same number. `record`: the admission."""
 
@@ -150,7 +175,7 @@ class Goodbye(NamedTuple):
     """I am about to stop."""
 
 
-Message = Hello | Probe | Push | Ask | Page | Even | Heard | Join | Welcome | Prune | Goodbye
+Message = Hello | Probe | Push | Ask | Page | Even | Heard | Ranges | Repair | Join | Welcome | Prune | Goodbye
 
 
 class Frame(NamedTuple):
@@ -257,6 +282,32 @@ def _heard_in(body: list[Any]) -> Heard:
     return Heard(number(vector), number(facts), number(second), expect(lags, bytes))
 
 
+def _ranges_out(r: Ranges) -> list[Any]:
+    return [r.vector, r.floor, r.high, list(r.lows), [digest.to_bytes(16, "big") for digest in r.digests]]
+
+
+def _ranges_in(body: list[Any]) -> Ranges:
+    vector, floor, high, lows, digests = fields_in(body, 5, ())
+    starts, sums = _names(lows), _blobs(digests)
+    if not starts or len(starts) != len(sums) or list(starts) != sorted(set(starts)):
+        raise MessageInvalid(f"message has {len(starts)} ranges, {len(sums)} digests; as many, in order, belong there")
+    return Ranges(
+        number(vector), number(floor), _after_in(high), starts, tuple(int.from_bytes(d[:16], "big") for d in sums)
+    )
+
+
+def _repair_out(r: Repair) -> list[Any]:
+    return [*r[:6], list(r.keys)]
+
+
+def _repair_in(body: list[Any]) -> Repair:
+    vector, floor, low, high, sound, answer, keys = fields_in(body, 7, ())
+    return Repair(
+        number(vector), number(floor), expect(low, str), _after_in(high), expect(sound, bool), expect(answer, bool),
+        _blobs(keys),
+    )  # fmt: skip
+
+
 def _blobs(value: Any) -> tuple[bytes, ...]:
     return tuple(expect(each, bytes) for each in expect(value, list))
 
@@ -318,6 +369,8 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Page: (b"g", _page_out, _page_in),
     Even: (b"e", list, lambda body: Even(number(fields_in(body, 1, ())[0]))),
     Heard: (b"o", list, _heard_in),
+    Ranges: (b"d", _ranges_out, _ranges_in),
+    Repair: (b"x", _repair_out, _repair_in),
     Join: (b"j", _join_out, _join_in),
     Welcome: (b"w", _welcome_out, _welcome_in),
     Prune: (b"n", list, lambda body: Prune(number(fields_in(body, 1, ())[0]))),

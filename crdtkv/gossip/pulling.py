@@ -65,18 +65,21 @@ class Pulling:
     def on_page(self, peer: Peer, frame: Frame, page: Page) -> None:
         """Stage it, and ask for the next; or take all of it. Raises what `exchange.absorb` does."""
         t, desk = self._under_way.get(peer), self._desk
-        if t is None or (page.number, page.turn, page.after) != (t.number, t.turn, t.after):
+        if (
+            t is None or (page.number, page.turn, page.after) != (t.number, t.turn, t.after)
+            or (t.full and not page.full and not t.begun)
+        ):  # fmt: skip
             desk.counts["late page"] += 1
             return
         if t.finish is None and not desk.exchanges(peer, frame):
             self.drop(peer)
             return
-        if page.full != t.full:
-            if t.begun:  # what was sent so far starts from what is no more
-                self._again(peer, t, full=True)
-                return
+        if t.begun and (page.full, frame.sender) != (t.full, t.sender):
+            self._again(peer, t, full=page.full)  # what was sent so far starts from what is no more
+            return
+        if page.full and not t.full:
             t.full, t.since = True, {}
-        t.begun, t.times = True, 1
+        t.begun, t.times, t.sender = True, 1, frame.sender
         t.began = t.began or dict(page.began)
         t.take(page.keys)
         if t.staged > desk.settings.max_staged:
@@ -99,7 +102,10 @@ class Pulling:
 
     def _again(self, peer: Peer, t: Transfer, full: bool = False, whole: bool = False) -> None:
         self.drop(peer)
-        self.pull(peer, full=full or t.full, whole=whole, head=t.head, tell=t.tell, number=t.number, finish=t.finish)
+        self.pull(
+            peer, full=full or t.full, whole=whole, head=t.head, tell=t.tell,
+            number=t.number if t.finish is not None else 0, finish=t.finish,
+        )  # fmt: skip
 
     def _take(self, peer: Peer, t: Transfer, packed: bytes) -> None:
         desk, replica = self._desk, self._desk.replica

@@ -1,4 +1,4 @@
-"""Catch-ups, given: records where few are lacking and at hand, else cells, page by page.
+"""What a peer lacks, given: records where they are at hand, catch-ups for the rest.
 
 Law of this room: who asks says from where on; nothing is kept of it but what would be found again.
 """
@@ -74,11 +74,11 @@ class Serving:
         return Page(ask.number, ask.turn, ask.after, full, more, began, tuple(keys), head)
 
     def _plan(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> cutting.Plan:
+        if ask.turn == 0 and full:
+            return cutting.everything()
         at = (peer.name, ask.number, ask.turn)
         if ask.after is not None and at in self._plans:
             return self._plans[at]
-        if ask.turn == 0 and full:
-            return cutting.everything()
         plan = cutting.changed(self._desk.replica, ask.base if ask.turn else since)
         while len(self._plans) >= _PLANS:
             del self._plans[next(iter(self._plans))]

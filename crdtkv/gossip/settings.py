@@ -71,5 +71,7 @@ class Settings:
     """What may wait of one catch-up until its last page is here."""
     max_pulls: int = 4
     """Catch-ups under way at a time."""
+    repair_ms: int = 60_000
+    """Where digests differ, the keys that do are looked for with a peer at most this often."""
     max_peers: int = 1_024
     max_message: int = MAX_MESSAGE

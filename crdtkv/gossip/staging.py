@@ -44,6 +44,8 @@ class Transfer:
     times: int = 1
     begun: bool = False
     """Whether a page has come."""
+    sender: str = ""
+    """Who sent it: it all has to be of one replica, whose vector never goes back."""
 
     def take(self, keys: tuple[bytes, ...]) -> None:
         """Keys of the pass, behind those that were here."""

@@ -36,6 +36,7 @@ __all__ = [
     "announce",
     "chain_links",
     "facts",
+    "forget_forks",
     "forked",
     "heads",
     "is_live_member",
@@ -276,6 +277,14 @@ def remember_fork(replica: Replica, peer: Portrait) -> None:
     if fork not in replica.state.forks:
         with replica.transaction():
             replica.state.forks = [*others, fork]
+
+
+def forget_forks(replica: Replica, peer: str) -> None:
+    """`peer` exchanges with us: what its colo was in conflict over, as who it was before, is over."""
+    left = [f for f in replica.state.forks if colo_of(f["peer"]) != colo_of(peer)]
+    if left != replica.state.forks:
+        with replica.transaction():
+            replica.state.forks = left
 
 
 def _first(links: list[Link]) -> str:

@@ -56,7 +56,6 @@ def routed(serving: Serving) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        serving.start()
         yield
         serving.close()
 

@@ -27,13 +27,17 @@ _JSON: Header = (b"content-type", b"application/json")
 
 
 class Reply(NamedTuple):
-    """What is sent back: whole, or as it comes. `seen`: the context of what was read or written, for the session."""
+    """What is sent back: whole, or as it comes. `seen`: the context of what was read or written, for the session.
+
+    `known`: what it was made of, where the store keeps that to tell it again.
+    """
 
     status: int
     headers: list[Header]
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
     seen: dict[str, int] | None = None
+    known: Any = None
 
 
 class Ask:

@@ -16,7 +16,7 @@ from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
 from crdtkv.server import past, values, writes
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
-from crdtkv.server.doors import admit, caught_up, session_header, session_of
+from crdtkv.server.doors import admit, caught_up, heard_header, session_header, session_of
 from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
 from crdtkv.transport.wire import PATH
@@ -56,6 +56,13 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "GET":
+            told = self.serving.warm.again(scope)
+            if told is not None:
+                self.serving.count("GET", 200)
+                await send(told.start)
+                await send(told.body)
+                return
         raw = scope["raw_path"]
         head, keys, _ = raw.partition(b"/keys/")
         if not keys or head[:4] != b"/v1/" or b"/" in head[4:]:
@@ -110,6 +117,10 @@ async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: b
     header = session_header(store, session, reply)
     if header is not None:
         reply.headers.append(header)
+    if reads and b"freshness" in ask.headers.get(b"prefer", b""):
+        reply.headers.append(heard_header(store))
+    if reply.known is not None:
+        serving.warm.keep(scope, ask.namespace, store, ask.key, reply.known, reply)
     return reply
 
 
@@ -118,9 +129,11 @@ async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
         at = ask.known("at", "entry").get("at")
         return values.read(ask, await serving.slow(lambda: store.get(ask.key, at=at)))
     try:
-        return values.read(ask, serving.glance(store, ask.key))
+        entry, known = serving.glance(store, ask.key)
     except BlockingIOError:
         return values.read(ask, await serving.slow(store.get, ask.key))
+    reply = values.read(ask, entry)
+    return reply if known is None else reply._replace(known=known)
 
 
 def _write(asked: Callable[[Ask], values.Act]) -> _Handler:

@@ -15,6 +15,7 @@ from crdtkv.replica import members
 from crdtkv.server.bridge import Bridge
 from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.server.warm import Warm
 from crdtkv.store.results import Entry
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
@@ -35,6 +36,7 @@ class Serving:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="crdtkv-slow")
         self._slow = 0
         self._bridge: Bridge | None = None
+        self.warm = Warm(self)
         self._hubs: dict[str, Hub] = {}
         self.subscriptions = 0
         self.counts: dict[tuple[str, int], int] = {}
@@ -43,10 +45,6 @@ class Serving:
         """How it stands with other colos; None: there is nothing between them and this one."""
         self.joining = False
         """It was told to join others, and nobody has seen yet that it has."""
-
-    def start(self) -> None:
-        """In the event loop that serves, before the first request."""
-        self._bridge = Bridge(asyncio.get_running_loop())
 
     def stop(self) -> None:
         """Nothing new is begun; feeds end. Idempotent. In the event loop."""
@@ -66,9 +64,10 @@ class Serving:
 
         Raises as Store.submit and `act`.
         """
-        if self._bridge is None:
-            self.start()
-        return await self._bridge.of(store.submit(act))  # type: ignore[union-attr]
+        bridge = self._bridge
+        if bridge is None or not bridge.here():
+            bridge = self._bridge = Bridge(asyncio.get_running_loop())
+        return await bridge.write(store, act)
 
     def check_joined(self) -> None:
         """Raises Stopping while this colo is to join others and a namespace of it has met nobody. O(namespaces) then.
@@ -77,14 +76,11 @@ class Serving:
         """
         if not self.joining:
             return
-        for store in self.node.stores().values():
-            with store._lock:
-                alone = len(members.members(store._replica)) == 1
-            if alone and sum(store._replica.state.vector.values()) <= 1:
-                raise Stopping(
-                    "this colo is to join others and has met none yet",
-                    next_step="wait until another is up, or begin a cluster of its own without --join",
-                )
+        if any(map(_is_fresh, self.node.stores().values())):
+            raise Stopping(
+                "this colo is to join others and has met none yet",
+                next_step="wait until another is up, or begin a cluster of its own without --join",
+            )
         self.joining = False
 
     def count(self, method: str, status: int) -> None:
@@ -107,13 +103,16 @@ class Serving:
         finally:
             self._slow -= 1
 
-    def glance(self, store: Store, key: str) -> Entry | None:
-        """`store.get(key)`. Raises BlockingIOError if somebody writes at this moment: read it by `slow`."""
+    def glance(self, store: Store, key: str) -> tuple[Entry | None, Any]:
+        """`store.get(key)`, and what it keeps of that to tell it again, None if nothing.
+
+        Raises BlockingIOError if somebody writes at this moment: read it by `slow`.
+        """
         lock = store._lock.inner
         if not lock.acquire(blocking=False):
             raise BlockingIOError
         try:
-            return store.get(key)
+            return store.get(key), store._replica.memos.told(key)
         finally:
             lock.release()
 
@@ -121,3 +120,17 @@ class Serving:
         """The threads end; what they do is waited for."""
         self.stopping.set()
         self._pool.shutdown()
+
+
+def _is_fresh(store: Store) -> bool:
+    """Whether it may have met nobody yet: nothing but its own first write is in it."""
+    # Who joins holds the lock for as long as it takes in a whole namespace: the event loop does not wait for that.
+    if sum(store._replica.state.vector.values()) > 1:
+        return False
+    lock = store._lock.inner
+    if not lock.acquire(blocking=False):
+        return True
+    try:
+        return len(members.members(store._replica)) == 1
+    finally:
+        lock.release()

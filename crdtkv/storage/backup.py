@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crdtkv.errors import BadRequest, StorageFailed
 
-__all__ = ["backup"]
+__all__ = ["backup", "restore"]
 
 
 def backup(db: sqlite3.Connection, path: Path) -> None:
@@ -31,6 +31,22 @@ def backup(db: sqlite3.Connection, path: Path) -> None:
     finally:
         if part is not None:
             Path(part).unlink(missing_ok=True)
+
+
+def restore(copy: Path, path: Path) -> None:
+    """What a copy holds is in a new file at `path`. O(file). Raises BadRequest where there is one, StorageFailed.
+
+    Opened there it is known for a copy: it takes a new id with the first member it meets, and writes then.
+    """
+    try:
+        db = sqlite3.connect(f"{copy.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        next_step = "name a file that `backup` made, and that may be read"
+        raise StorageFailed(f"cannot read {str(copy)!r}: {error}", happened="no", next_step=next_step) from error
+    try:
+        backup(db, path)
+    finally:
+        db.close()
 
 
 def _sync(path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from crdtkv.core.cells import Context
-from crdtkv.core.versions import format_version
+from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import BadRequest
 
 __all__ = [
@@ -53,13 +53,14 @@ class Receipt:
     """
 
     # By hand: a frozen dataclass takes nine times as long to make, and each write makes one.
-    __slots__ = ("_fate", "_key", "_read", "_said", "_strategy", "_value")
+    __slots__ = ("_fate", "_key", "_read", "_said", "_strategy", "_text", "_value")
 
     def __init__(
         self, key: str, said: str | Context, strategy: str, fate: Fate, read: Callable[[], Any], value: Any = UNREAD
     ) -> None:
         self._key = key
         self._said = said
+        self._text: str | None = None
         self._strategy = strategy
         self._fate = fate
         self._read = read
@@ -88,9 +89,9 @@ class Receipt:
     @property
     def _version(self) -> str:
         """As text: made of the key's context when it is first asked for."""
-        if not isinstance(self._said, str):
-            self._said = format_version(self._key, self._said)
-        return self._said
+        if self._text is None:
+            self._text = self._said if isinstance(self._said, str) else format_version(self._key, self._said)
+        return self._text
 
     @property
     def version(self) -> str:
@@ -103,6 +104,12 @@ class Receipt:
         """
         self._check()
         return self._version
+
+    @property
+    def _context(self) -> Context:
+        """That version as data, for doors that tell what was seen. O(1)."""
+        self._check()
+        return self._said if not isinstance(self._said, str) else parse_version(self._key, self._said)
 
     @property
     def value(self) -> Any:

@@ -25,7 +25,7 @@ _Say = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _STATUS = {
     Why.malformed: 400, Why.version: 400, Why.truncated: 400, Why.oversized: 413, Why.cluster: 401, Why.tampered: 401,
-    Why.stale: 409, Why.replayed: 409,
+    Why.stale: 409, Why.replayed: 409, Why.doubled: 409,
 }  # fmt: skip
 
 
@@ -71,7 +71,8 @@ class Door:
             return  # its sender is gone
         answer = await self._deliver(letter)
         size = sum(len(data) for _, data in answer)
-        await _say(send, 200, await aside(size, partial(office.reply, head, answer, small=not _is_near(scope))))
+        reply = partial(office.reply, head, answer, small=not _is_near(scope), tell=bool(letter.url))
+        await _say(send, 200, await aside(size, reply))
 
 
 def _is_near(scope: MutableMapping[str, Any]) -> bool:

@@ -8,11 +8,13 @@ drawn when it begins.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import count
 
 from crdtkv.transport.letters import NOBODY, Head, Keyring, Letter, Message, Seen, Unwelcome, Why, pack, unpack
+from crdtkv.transport.lives import Lives
 
 __all__ = ["Deliver", "Office"]
 
@@ -34,6 +36,7 @@ class Office:
         self._ring = Keyring(secrets)
         self._numbers = count(1)
         self._seen = Seen(os.urandom(8))
+        self._lives = Lives()
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -50,18 +53,22 @@ class Office:
 
     # out
 
-    def request(self, messages: Iterable[Message], to: bytes = NOBODY, small: bool = False) -> tuple[int, bytes]:
-        """The number of a new letter, and the letter. O(size)."""
+    def request(
+        self, messages: Iterable[Message], to: bytes = NOBODY, small: bool = False, tell: bool = True
+    ) -> tuple[int, bytes]:  # fmt: skip
+        """The number of a new letter, and the letter; `tell`: with where we are reached. O(size)."""
         messages = list(messages)
-        packing, plain, payload = pack(self.colo, self.url, messages, small)
+        packing, plain, payload = pack(self.colo, self.url if tell else "", messages, small)
         number = next(self._numbers)
         data = self._ring.seal(payload, False, packing, plain, to, self.life, number)
         self._count(self.sent, messages, len(data))
         return number, data
 
-    def reply(self, request: Head, messages: Sequence[Message] = (), small: bool = False) -> bytes:
+    def reply(
+        self, request: Head, messages: Sequence[Message] = (), small: bool = False, tell: bool = True
+    ) -> bytes:  # fmt: skip
         """The answer to a letter, which only its sender takes, and for that letter only. O(size)."""
-        packing, plain, payload = pack(self.colo, self.url, messages, small)
+        packing, plain, payload = pack(self.colo, self.url if tell else "", messages, small)
         data = self._ring.seal(
             payload, True, packing, plain, request.sender, self.life, request.number, key=request.key
         )
@@ -86,8 +93,18 @@ class Office:
         """What it holds. O(size). Raises Unwelcome."""
         self._ring.check(head, payload)
         letter = unpack(head, payload)
+        if head.sender != self.life:
+            if letter.colo == self.colo:
+                raise Unwelcome(Why.doubled, f"another process speaks for colo {self.colo!r}; stop one of them")
+            if not self._lives.speaks(letter.colo, head.sender, time.monotonic()):
+                raise Unwelcome(Why.doubled, f"two processes speak for colo {letter.colo!r}; stop the later one")
         self._count(self.received, letter.messages, head.packed)
         return letter
+
+    @property
+    def doubled(self) -> list[str]:
+        """The colos that two processes speak for."""
+        return self._lives.doubled(time.monotonic())
 
     def expect(self, head: Head, number: int) -> None:
         """The head is that of the answer to our letter of that number. O(1). Raises Unwelcome."""

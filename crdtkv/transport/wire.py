@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -48,6 +49,8 @@ class Wire:
         self._office = office
         self.session = session
         self._life = NOBODY
+        self._told = (NOBODY, "")
+        """Of which of its lives it is known that it knows where we are reached, and where."""
         self.urls = list(dict.fromkeys(urls))
 
     def learn(self, url: str) -> None:
@@ -77,12 +80,17 @@ class Wire:
 
         url, office = self.urls[0], self._office
         size = sum(len(data) for _, data in messages)
-        number, data = await aside(size, lambda: office.request(messages, self._life, small=not _is_near(url)))
+        life, told = self._life, office.url
+        tell = self._told != (life, told)
+        request = partial(office.request, messages, life, small=not _is_near(url), tell=tell)
+        number, data = await aside(size, request)
         try:
             async with self.session.post(url.rstrip("/") + PATH, data=data) as response:
                 if response.status not in (200, 409):
                     words = (await response.content.read(200)).decode(errors="replace")
                     raise Unreached(f"{url} answers {response.status}: {words}")
+                if response.headers.get("content-type", "").startswith("text/"):
+                    raise Unreached(f"{url} answers: {(await response.content.read(200)).decode(errors='replace')}")
                 head = office.open(await response.content.readexactly(HEAD_SIZE))
                 office.expect(head, number)
                 self._life = head.sender
@@ -100,7 +108,10 @@ class Wire:
         if self._colo and letter.colo != self._colo:
             self.urls = [other for other in self.urls if other != url] or [url]
             raise Unreached(f"at {url} {letter.colo!r} answers, not {self._colo!r}")
-        return letter if response.status == 200 else None
+        if response.status != 200:
+            return None
+        self._told = (life, told)
+        return letter
 
 
 async def aside(size: int, work: Callable[[], _T]) -> _T:

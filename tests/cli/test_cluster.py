@@ -67,6 +67,10 @@ def test_ctrl_c_and_a_colo_that_ends(world: dict[str, str], tmp_path: Path) -> N
     urls = re.findall(r"^\w+  (http://\S+)  pid", said, re.MULTILINE)
     for url in urls:
         assert len(httpx.get(f"{url}/v1/status").json()["namespaces"][0]["members"]) == 2
+    asked = [sys.executable, "-m", "crdtkv.cli", "status", "--at", urls[0]]
+    status = subprocess.run(asked, env=world, capture_output=True, text=True, check=True).stdout
+    assert status.startswith(f"lhr at {urls[0]}\n") and re.search(rf"^sin +yes +0 .*{urls[1]}$", status, re.MULTILINE)
+    assert len(re.findall(r"^default +(?:lhr|sin)~", status, re.MULTILINE)) == 3, "a row of it, and its two members"
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0 and all_gone(said, tmp_path)
     process.stdout.close()

@@ -31,6 +31,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4, help="about how long a fault lasts")
     parser.add_argument("--faults", help="these, in this order, in one run; else eight a run, drawn")
+    parser.add_argument("--at-once", type=int, default=2, help="so many faults at a time")
     parser.add_argument("--keep", action="store_true", help="keep the folders of all runs")
     given = parser.parse_args(words)
     end = time.monotonic() + given.minutes * 60
@@ -38,16 +39,16 @@ def main(words: list[str]) -> int:
     print(_HEAD)
     while not reports or (time.monotonic() < end and not given.faults and not reports[-1].wrong):
         names = given.faults.split(",") if given.faults else Random(seed).choices(list(faults.ALL), k=8)
-        reports.append(_once(numbers[len(reports) % len(numbers)], seed, names, given.seconds, given.keep))
+        reports.append(_once(numbers[len(reports) % len(numbers)], seed, names, given))
         seed += 1
     _table(reports)
     return 1 if reports[-1].wrong else 0
 
 
-def _once(number: int, seed: int, names: list[str], seconds: float, keep: bool) -> Report:
+def _once(number: int, seed: int, names: list[str], given: argparse.Namespace) -> Report:
     folder = Path(tempfile.mkdtemp(prefix=f"crdtkv-cluster-{seed}-"))
     pause = 0.02 * number / 3  # ten colos have three times the clients, and the same two cores
-    report = asyncio.run(run(number, folder, seed, names, seconds, pause))
+    report = asyncio.run(run(number, folder, seed, names, given.seconds, pause, at_once=given.at_once))
     acked, unknown = sum(report.acknowledged.values()), sum(report.unknown.values())
     agreed = "never" if report.agreed_s is None else f"{report.agreed_s:.2f} s"
     print(
@@ -56,10 +57,9 @@ def _once(number: int, seed: int, names: list[str], seconds: float, keep: bool) 
     )  # fmt: skip
     if report.wrong:
         print(*report.wrong[:30], sep="\n")
-        print(
-            f"again: python -m tests.cluster --colos {number} --seed {seed} --faults {','.join(names)!r}; {folder}"
-        )
-    elif not keep:
+        words = f"--colos {number} --seed {seed} --at-once {given.at_once} --faults {','.join(names)!r}"
+        print(f"again: python -m tests.cluster {words}\nits files: {folder}")
+    elif not given.keep:
         shutil.rmtree(folder)
     return report
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 
-from tests.cluster.colos import Cluster
+from tests.cluster.colos import Cluster, Colo
 
-__all__ = ["ALL", "Fault", "Scene"]
+__all__ = ["ALL", "ALONE", "Fault", "Scene"]
 
 
 class Scene:
-    """Where faults happen. `rest`: as long as it is entered, clients do nothing; `spread`: until a colo's writes are
-    everywhere."""
+    """Where faults happen, several at once. `rest`: as long as it is entered, clients do nothing; `spread`: until a
+    colo's writes are everywhere."""
 
     def __init__(
         self, cluster: Cluster, random: Random, seconds: float, rest: Callable[[], AbstractAsyncContextManager[None]],
@@ -28,10 +28,42 @@ class Scene:
     ) -> None:  # fmt: skip
         self.cluster, self.random, self.seconds = cluster, random, seconds
         self.rest, self.spread = rest, spread
+        self._busy: set[str] = set()
+        self._under_way = 0
+        self._alone = asyncio.Lock()
 
     def some(self, n: int) -> list[str]:
         """So many colos."""
         return self.random.sample(list(self.cluster.colos), n)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Colo]:
+        """A colo that no other fault has."""
+        while not (free := [name for name in self.cluster.colos if name not in self._busy]):
+            await asyncio.sleep(0.05)
+        name = self.random.choice(free)
+        self._busy.add(name)
+        try:
+            yield self.cluster.colos[name]
+        finally:
+            self._busy.discard(name)
+
+    async def happen(self, name: str) -> None:
+        """A fault, from its begin to its end; at once with others, unless it is one of those that are ALONE."""
+        async with self._alone:
+            while name in ALONE and self._under_way:
+                await asyncio.sleep(0.05)
+            self._under_way += 1
+            if name in ALONE:
+                await self._happen(name)
+                return
+        await self._happen(name)
+
+    async def _happen(self, name: str) -> None:
+        try:
+            await ALL[name](self)
+        finally:
+            self._under_way -= 1
 
     async def last(self) -> None:
         """The fault lasts."""
@@ -86,69 +118,69 @@ async def refused(scene: Scene) -> None:
 
 async def killed(scene: Scene) -> None:
     """kill -9 in the middle of work, and a start a while later."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    colo.kill()
-    await asyncio.sleep(scene.seconds * scene.random.random() / 2)
-    await colo.start()
+    async with scene.one() as colo:
+        colo.kill()
+        await asyncio.sleep(scene.seconds * scene.random.random() / 2)
+        await colo.start()
 
 
 async def stopped(scene: Scene) -> None:
     """SIGTERM in the middle of work, and a start."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    await colo.stop()
-    await colo.start()
+    async with scene.one() as colo:
+        await colo.stop()
+        await colo.start()
 
 
 async def paused(scene: Scene) -> None:
     """SIGSTOP: it holds its connections and says nothing; SIGCONT."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    colo.pause()
-    await scene.last()
-    colo.resume()
+    async with scene.one() as colo:
+        colo.pause()
+        await scene.last()
+        colo.resume()
 
 
 async def clock_ahead(scene: Scene) -> None:
     """One colo's wall clock is 30 s ahead, then right again, so that it runs backwards."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    colo.set_clock(30)
-    await scene.last()
-    colo.set_clock(0)
+    async with scene.one() as colo:
+        colo.set_clock(30)
+        await scene.last()
+        colo.set_clock(0)
 
 
 async def clock_years_ahead(scene: Scene) -> None:
     """One colo's wall clock is years ahead: it does not write, and drags nobody along."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    colo.set_clock(10 * 365 * 86_400)
-    await scene.last()
-    colo.set_clock(0)
+    async with scene.one() as colo:
+        colo.set_clock(10 * 365 * 86_400)
+        await scene.last()
+        colo.set_clock(0)
 
 
 async def wiped(scene: Scene) -> None:
     """A disk is lost, once the others have all that was on it; the colo joins anew, as a new incarnation."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    async with scene.rest():
-        await scene.spread()
-        colo.kill()
-        colo.wipe()
-    await asyncio.sleep(scene.seconds * scene.random.random() / 2)
-    await colo.start()
+    async with scene.one() as colo:
+        async with scene.rest():
+            await scene.spread()
+            colo.kill()
+            colo.wipe()
+        await asyncio.sleep(scene.seconds * scene.random.random() / 2)
+        await colo.start()
 
 
 async def put_back(scene: Scene) -> None:
     """An old backup in the place of the files, once the others have all; the colo goes on from there."""
-    colo = scene.cluster.colos[scene.some(1)[0]]
-    name = f"backup-{colo.starts}"
-    answer = await colo.ask("POST", "/v1/backup", {"folder": name})
-    if not answer.ok:
-        raise AssertionError(f"{colo.name}: no backup: {answer.status} {answer.body[:300]!r}")
-    kept = scene.cluster.folder / f"{colo.name}-{name}"
-    shutil.move(colo.folder / name, kept)
-    await scene.last()
-    async with scene.rest():
-        await scene.spread()
-        colo.kill()
-        colo.put_back(kept)
-    await colo.start()
+    async with scene.one() as colo:
+        name = f"backup-{colo.starts}"
+        answer = await colo.ask("POST", "/v1/backup", {"folder": name})
+        if not answer.ok:
+            raise AssertionError(f"{colo.name}: no backup: {answer.status} {answer.body[:300]!r}")
+        kept = scene.cluster.folder / f"{colo.name}-{name}"
+        shutil.move(colo.folder / name, kept)
+        await scene.last()
+        async with scene.rest():
+            await scene.spread()
+            colo.kill()
+            colo.put_back(kept)
+        await colo.start()
 
 
 ALL: dict[str, Fault] = {
@@ -157,3 +189,5 @@ ALL: dict[str, Fault] = {
     "clock 30 s ahead": clock_ahead, "clock years ahead": clock_years_ahead, "wiped disk": wiped,
     "old backup": put_back,
 }  # fmt: skip
+ALONE = ("wiped disk", "old backup")
+"""What only one colo has would be lost: so first all have all, and no other fault hinders that."""

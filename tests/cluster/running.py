@@ -90,13 +90,18 @@ class _Run:
 
     # faults
 
-    async def fail(self, names: list[str], seconds: float) -> None:
-        """These faults, one after the other."""
+    async def fail(self, names: list[str], seconds: float, at_once: int) -> None:
+        """These faults, so many at once."""
         scene = faults.Scene(self.cluster, self.random, seconds, self.rest, self.spread)
-        for name in names:
-            self.report.faults[name] += 1
-            await faults.ALL[name](scene)
-            await asyncio.sleep(0.3)
+        waiting = iter(names)
+
+        async def one_after_the_other() -> None:
+            for name in waiting:
+                self.report.faults[name] += 1
+                await scene.happen(name)
+                await asyncio.sleep(0.3)
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
 
     async def spread(self) -> None:
         """Until all hold the same."""
@@ -155,9 +160,9 @@ class _Run:
 
 async def run(
     number: int, folder: Path, seed: int, names: list[str], seconds: float, pause: float = 0.02,
-    kinds: Iterable[type[Workload]] = workloads.ALL,
+    kinds: Iterable[type[Workload]] = workloads.ALL, at_once: int = 1,
 ) -> Report:  # fmt: skip
-    """A cluster of so many, and these faults, each of about so many seconds."""
+    """A cluster of so many, and these faults, each of about so many seconds, `at_once` of them at a time."""
     begun = time.monotonic()
     async with Cluster(number, folder) as cluster:
         it = _Run(cluster, seed, kinds, pause)
@@ -166,7 +171,7 @@ async def run(
             return it.report
         working = asyncio.create_task(it.work())
         try:
-            await it.fail(names, seconds)
+            await it.fail(names, seconds, at_once)
         finally:
             it.end()
             await working

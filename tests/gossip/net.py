@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from random import Random
 
 import crdtkv
@@ -102,7 +102,7 @@ class Net:
         self.sent = 0
         self.bytes = 0
         self._queue: list[tuple[int, int, str, str, bytes]] = []
-        self.look: Callable[[Node], None] = lambda node: None
+        self.digests: dict[object, tuple[int, str]] = {}
         self.nodes = {name: Node(self, name) for name in self.names}
 
     def __getitem__(self, name: str) -> Store:
@@ -111,6 +111,13 @@ class Net:
     def told(self, node: Node, dot: tuple[str, int], data: bytes) -> None:
         """A transaction was committed and told: never two under one dot."""
         assert self.minted.setdefault(dot, data) == data, f"{dot} was minted twice"
+
+    def look(self, node: Node) -> None:
+        """Equal (vector, floor) means equal digests, now and at any time."""
+        state = node.store._replica.state
+        at = (state.namespace, state.floor, frozenset(state.vector.items()))
+        digest, where = self.digests.setdefault(at, (state.digest, f"{node.name} at {self.now_ms} ms"))
+        assert digest == state.digest, f"{node.name} differs at {self.now_ms} ms from {where}: {state.vector}"
 
     # what happens
 
@@ -127,8 +134,10 @@ class Net:
 
     def settle(self) -> None:
         """What is due now arrives."""
+        began = self.sent
         while self._queue and self._queue[0][0] <= self.now_ms:
             _, _, sender, to, data = heapq.heappop(self._queue)
+            assert self.sent - began < 20_000, f"a storm of messages: {self.words()}"
             node = self.nodes[to]
             if node.up:
                 self._post(node, node.gossip.on_message(sender, data, self.now_ms, self.dice))

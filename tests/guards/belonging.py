@@ -6,8 +6,8 @@ import crdtkv
 from crdtkv.core import views
 from crdtkv.core.wire import CatchUp, decode, encode
 from crdtkv.errors import MembershipConflict
+from crdtkv.gossip import meeting
 from crdtkv.replica import exchange, life, members, purge
-from crdtkv.store import syncing
 from crdtkv.strategies.set import Set
 from tests.colos import Colos, Disks, arrive, cells, cut, outbox, record, refuses, shows
 from tests.guards.mutation import Both, Line, guards
@@ -423,14 +423,17 @@ def the_side_of_a_link_is_picked_where_it_is_known() -> None:
     Line(members.standing_forks, 'and _seat(replica, fork["peer"]) in ("", fork["seat"])', ""),
 )
 def a_conflict_ends_when_its_other_side_has_come_back() -> None:
-    """b's disk is lost while the conflict is open; it joins a anew: what it had decided binds nobody."""
-    colos = Disks("a", "b")
-    a, b = colos["a"], colos["b"]
+    """b's disk is lost while the conflict is open; it joins anew through c, of which a hears: what it had decided binds
+    nobody."""
+    colos = Disks("a", "b", "c")
+    a, b, c = (colos[name] for name in "abc")
     a.evict("b")
     b.evict("a")
     a.sync(b)
+    a.sync(c)
     assert a.forks
-    colos.wipe("b").sync(a)
+    colos.wipe("b").sync(c)
+    a.sync(c)
     assert a.forks == []
 
 
@@ -488,7 +491,7 @@ def who_has_left_is_told_and_stays_away() -> None:
 
 @guards(
     "who lacks something of its own that the other has joins it",
-    Line(syncing._joiner_first, "if life.is_behind(members.portrait(store._replica), members.portrait(peer._replica)):", "if False:"),
+    Line(meeting.first_to_join, "return behind[0] if behind[0] != behind[1] else", "return"),
 )
 def a_copy_that_went_on_by_itself_joins_who_knows_more_of_it() -> None:
     """b met a after the copy was made; the copy has written more than both since."""
@@ -507,7 +510,7 @@ def a_copy_that_went_on_by_itself_joins_who_knows_more_of_it() -> None:
 
 @guards(
     "else who has fewer transactions",
-    Line(syncing._joiner_first, "key=lambda s: (sum", "key=lambda s: (-sum"),
+    Line(meeting._is_less, "return (sum(one.vector.values()), one.id) <", "return (sum(one.vector.values()), one.id) >"),
 )
 def of_two_that_hold_data_the_one_with_fewer_writes_joins() -> None:
     many, few = Colos("a"), Colos("b")

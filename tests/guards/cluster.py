@@ -14,6 +14,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
+from crdtkv.gossip import Gossip
 from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID
@@ -26,7 +27,7 @@ from crdtkv.transport.letters import HEAD_SIZE, Keyring, Letter, Seen, Unwelcome
 from crdtkv.transport.link import Link
 from crdtkv.transport.office import Office
 from tests.colos import Clock, refuses
-from tests.guards.mutation import Line, guards
+from tests.guards.mutation import Both, Line, guards
 
 
 @contextmanager
@@ -102,12 +103,35 @@ def a_name_stands_for_the_same_at_every_colo() -> None:
 
 @guards(
     "a store of one is never mixed with one of another",
-    Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+    Both(
+        Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
+        Line(Gossip._frames, "if frame.name != desk.name:", "if False:"),
+    ),
 )
 def stores_of_two_namespaces_are_not_mixed() -> None:
     with nodes("a", "b") as (a, b):
         shop = a.create("shop").id
         assert refuses(BadRequest, lambda: a.store(shop).sync(b.store("default")))
+
+
+@guards(
+    "Where it was created it begins with a write more than that",
+    Line(Node.create, "if id in self._stores:", "if False:"),
+    Line(Node.found, "if store is not None and is_new(store):", "if False:"),
+)
+def who_founds_a_namespace_never_joins_another_s() -> None:
+    """Whatever its id is: of two with as many writes the lesser joins."""
+    for other in ("b", "c"):
+        with nodes("a", "b", "c") as found:
+            one = found[0] if other == "c" else found[2]
+            two = found[1]
+            one.found()
+            begun = one.create("shop").id
+            ids = (one.system.id, one.store("default").id, one.store(begun).id)
+            meet(one, two)
+            for id in (DEFAULT_ID, begun):
+                one.store(id).sync(two.store(id))
+            assert ids == (one.system.id, one.store("default").id, one.store(begun).id)
 
 
 @guards(
@@ -247,7 +271,7 @@ def a_letter_is_taken_once() -> None:
     Line(Keyring.open, "if not hmac.compare_digest(", "if False and not hmac.compare_digest("),
     Line(Keyring.open, "if max(packed, plain) > most:", "if packed > most:"),
     Line(Keyring.open, "if len(head) > 3 and head[3] != VERSION:", "if False:"),
-    Line(Keyring.check, "if not hmac.compare_digest(hashlib.sha256(payload).digest(), head.hash):", "if False:"),
+    Line(Keyring.check, "if not hmac.compare_digest(_hash(payload), head.hash):", "if False:"),
     Line(letters.unpack, "if not out.eof or len(payload) != head.plain:", "if not out.eof:"),
 )
 def a_letter_that_is_not_wholly_ours_is_refused() -> None:

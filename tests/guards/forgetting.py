@@ -8,14 +8,13 @@ from crdtkv.core.paths import ELEMENT, MEMBER, component
 from crdtkv.core.wire import decode
 from crdtkv.replica import life, members, purge
 from crdtkv.replica.core import Replica
-from crdtkv.store.syncing import _join, _Tally
 from crdtkv.strategies import forgetting, json
 from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.lww import Lww
 from crdtkv.strategies.roots import root_path
 from crdtkv.strategies.sequence import order_path
 from crdtkv.strategies.set import Set
-from tests.colos import Colos, Disks, arrive, cells, cut, record, shows
+from tests.colos import Colos, Disks, arrive, cells, come_in, cut, record, shows
 from tests.guards.mutation import Both, Line, guards
 
 # what is stable
@@ -73,7 +72,7 @@ def a_member_s_word_is_the_least_that_it_has_heard() -> None:
     Both(
         Both(
             Line(members.announce, "for m in here)", "for m in here if m in state.heard)"),
-            Line(members.agreed, "m in said and said[m][2]", "said.get(m, (0, 0, facts))[2]"),
+            Line(members.agreed, "m in said and said[m][2]", "said.get(m, (0, 0, here))[2]"),
         ),
         Line(purge.stable, "for m in members.members(replica))", "for m in said)"),
     ),
@@ -86,7 +85,7 @@ def a_member_that_has_said_nothing_yet_is_waited_for() -> None:
     colos.meet()
     colos.clock.ahead["d"] = -30
     d = colos.open("d")
-    _join(d, a, _Tally())
+    come_in(d, a)
     del colos["d"]
     d.put("k", 7)
     colos.clock.wait(5)
@@ -99,7 +98,7 @@ def a_member_that_has_said_nothing_yet_is_waited_for() -> None:
 
 @guards(
     "Members agree here when all have announced the facts that are known here.",
-    Line(members.agreed, "m in said and said[m][2] == facts", "m in said"),
+    Line(members.agreed, "m in said and said[m][2] == here", "m in said"),
     Line(members.facts, "[changes, retired]", "[changes]"),
 )
 def what_an_evicted_colo_wrote_is_not_forgotten_before_all_have_it() -> None:

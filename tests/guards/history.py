@@ -111,6 +111,31 @@ def what_was_trimmed_is_not_guessed() -> None:
 
 
 @guards(
+    "of a key that is gone: all its history goes",
+    Line(past.trim, "if old and not context:", "if False:"),
+)
+def what_is_left_of_a_key_that_is_gone_is_not_guessed() -> None:
+    """b's x lost to a remove and was purged, and a day later is forgotten; the key's date was in between."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("s", ["y"], strategy="set?wins=remove", ttl=20 * 3600)
+    colos.meet()
+    a.set("s").add("x")
+    a.set("s").remove("x")
+    b.set("s").add("x")
+    version = b.set("s").add("z").version
+    arrive(b, cut(a, b))
+    colos.purge()
+    assert colos.read("s") == ["y", "z"] and then(b, "s", version) == ["x", "y", "z"]
+    colos.clock.wait(20 * 3600)
+    colos.purge()
+    assert cells(b, "s") == 0 and then(b, "s", version) == ["x", "y", "z"]
+    colos.clock.wait(5 * 3600)
+    b.compact()
+    assert then(b, "s", version) == "?"
+
+
+@guards(
     "V can be rebuilt iff each of its entries is remembered as a touch of this key, it covers the horizon",
     Line(Replica.check_kept, "past.rebuildable(self.storage.horizon(key), version)", "True"),
 )

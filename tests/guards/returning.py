@@ -5,12 +5,12 @@ from __future__ import annotations
 import crdtkv
 from crdtkv.core.wire import decode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
+from crdtkv.gossip import meeting
+from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
 from crdtkv.replica.core import Replica
-from crdtkv.store import syncing
 from crdtkv.store.store import Store
-from crdtkv.store.syncing import _join, _Tally
-from tests.colos import Colos, Disks, arrive, cells, cut, record, refuses, shows
+from tests.colos import Colos, Disks, arrive, cells, come_in, cut, meet_until, record, refuses, shows
 from tests.guards.mutation import Line, guards
 from tests.laws.disks import MemoryDisk
 
@@ -44,7 +44,7 @@ def what_an_evicted_colo_wrote_stands_once() -> None:
 
 @guards(
     "(Who has not heard of an eviction may still absorb from the evicted what we are about to mint anew.)",
-    Line(members.agreed, "m in said and said[m][2] == facts", "m in said"),
+    Line(members.agreed, "m in said and said[m][2] == here", "m in said"),
 )
 def what_only_an_evicted_colo_has_of_another_stands_once() -> None:
     """f alone has e's 2. x evicts both, and e returns; y knows that, and not of f's eviction: it hears the 2 from f.
@@ -58,7 +58,7 @@ def what_only_an_evicted_colo_has_of_another_stands_once() -> None:
     e.put("k", 2)
     arrive(f, cut(e, f))
     x.evict("e")
-    _join(e, x, _Tally())
+    come_in(e, x)
     arrive(y, cut(x, y))
     x.evict("f")
     for source in (x, y):
@@ -163,7 +163,7 @@ def a_share_comes_back_by_the_part_that_nobody_has_seen() -> None:
 
 
 @guards(
-    "it says nothing of itself and writes nothing before it has met a member",
+    "it tells nothing, is told nothing and writes nothing before it has met a member",
     Line(life._lies_elsewhere, "if state.home != replica.storage.home():", "if False:"),
     Line(Store._begin, "if state.copied and not by_copy:", "if False:"),
 )
@@ -187,9 +187,9 @@ def a_restored_copy_writes_under_a_new_name() -> None:
 @guards(
     "One that nothing gave away is known by a peer that has more of its numbers",
     Line(
-        syncing._meet,
-        "copy._replica.state.copied or life.is_old_copy(copy._replica, members.portrait(peer._replica))",
-        "copy._replica.state.copied",
+        meeting.step,
+        "mine.copied or life.is_old_copy(replica, theirs)",
+        "mine.copied",
     ),
 )
 def a_disk_that_fell_back_bears_no_number_twice() -> None:
@@ -212,9 +212,9 @@ def a_disk_that_fell_back_bears_no_number_twice() -> None:
 
 @guards(
     "Two stores that live under one id or colo, or hold different records of one dot, must not be mixed.",
-    Line(syncing._check_lives, "if a.state.id == b.state.id:", "if False:"),
-    Line(syncing._check_lives, "known[0] != known[1]", "False"),
-    Line(syncing._check_lives, "if colo_of(a.state.id) == colo_of(b.state.id):", "if False:"),
+    Line(meeting.check_lives, "if a.id == b.id:", "if False:"),
+    Line(meeting.check_lives, "known[0] != known[1]", "False"),
+    Line(meeting.check_lives, "if colo_of(a.id) == colo_of(b.id):", "if False:"),
 )
 def two_that_live_under_one_name_are_told() -> None:
     """Case 6: b's disk was copied while it ran, and both are open: they meet, or a, who has met one, and c the other."""
@@ -237,8 +237,8 @@ def two_that_live_under_one_name_are_told() -> None:
     Line(life.is_old_copy, "or (None not in (told, mine) and told != mine)", ""),
     Line(pending.uncovered, "or (dot[0] == state.id and not covers(base, dot))", ""),
     Line(
-        syncing._renew_copy,
-        "if not replica.state.copied and replica.state.vector.get(copy.id, 0) > shared:",
+        Meeting._renew,
+        "if not state.copied and state.vector.get(state.id, 0) > shared:",
         "if False:",
     ),
 )
@@ -317,9 +317,9 @@ def a_restored_copy_goes_on_above_the_member_it_met() -> None:
 @guards(
     "and takes a new name, which the member has admitted as a sponsor does",
     Line(
-        syncing._renew_copy,
-        "ancestry = life.admit(sponsor, new, replica.state.lineage)",
-        "ancestry = members.view(replica).ancestry",
+        Meeting._finish,
+        "life.adopt(replica, joining.ancestry, message)",
+        "life.adopt(replica, [*members.view(replica).ancestry], message)",
     ),
 )
 def a_restored_copy_may_know_less_than_it_announced() -> None:
@@ -336,7 +336,7 @@ def a_restored_copy_may_know_less_than_it_announced() -> None:
     arrive(c, cut(b, c))
     arrive(a, cut(c, a))
     c = colos.put_back("c", copy, elsewhere=True)
-    syncing._renew_copy(c, b, _Tally())
+    meet_until(c, b, lambda: not c._replica.state.copied)
     c.set("k").add("e")
     arrive(b, cut(a, b))
     arrive(a, cut(b, a))
@@ -403,7 +403,7 @@ def what_was_minted_anew_is_not_once_more_after_a_power_cut() -> None:
     e.set("k").add("n")
     synced = synced_of(colos, "e")
     x.evict("e")
-    _join(e, x, _Tally())
+    come_in(e, x)
     pending.remint(e._replica, e._rule_of)
     for _, data in e._replica.recent:
         arrive(x, data)
@@ -467,7 +467,7 @@ def what_is_minted_anew_replaces_what_is_absent_whole() -> None:
             arrive(other, cut(one, other))
             arrive(one, cut(other, one))
         colos.clock.wait(20)
-    _join(e, x, _Tally())
+    come_in(e, x)
     for source, target in ((e, x), (x, p), (p, e), (e, p), (x, z), (z, p)):
         arrive(target, cut(source, target))
     p.compact()

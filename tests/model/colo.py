@@ -77,7 +77,7 @@ class Colo:
         self.copies.append(self.st.clone())
 
     def restore(self):
-        """An old copy takes the place of the store: it says nothing of itself before it has met a member."""
+        """An old copy takes the place of the store: it tells and is told nothing before it has met a member."""
         self.st, self.copies = self.world.rnd.choice(self.copies), []
         self.synced = self.st.clone()
         self.st.copied, self.st.touched = True, set(self.st.cells)

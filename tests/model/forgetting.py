@@ -55,7 +55,7 @@ def _dead_leaf(cells, tree, old, p):
         return not live(sibs)
     if root == "list":
         if p[1][0] == "a":
-            return _order_goes(cells, p) and (not live(sibs) or _settled(old, root))
+            return _order_goes(cells, p) and (_settled(old, root) or _says_nothing(sibs))
         return leaf_value("mv", sibs) is None and _order_old(old, p)
     return leaf_value(root, sibs) is None
 
@@ -68,6 +68,10 @@ def _order_goes(cells, p):
 def _settled(old, *root):
     """No sweep that is not stable may have taken an element that an order cell is left of: it may come back."""
     return (old.get((), True) and old.get(root, True)) or not on("order-settled")
+
+
+def _says_nothing(sibs):
+    return not live(sibs) and on("order-empty")
 
 
 def _order_old(old, p):
@@ -84,7 +88,7 @@ def _dead_json(cells, tree, old):
         if not old[p]:
             continue
         if p[-1][0] == "a":
-            goes = _order_goes(cells, p) and (not live(cells[p]) or _settled(old))
+            goes = _order_goes(cells, p) and (_settled(old) or _says_nothing(cells[p]))
         elif p[-1][0] in "cs" and len(p) > 1:
             goes = not live(cells[p])
         else:

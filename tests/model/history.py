@@ -85,7 +85,9 @@ class History:
 
     def trim(self, keep, context):
         """Versions that would show what is forgotten are known no more; nor those that something purged may be part of,
-        for what it hung on may be forgotten with the rest."""
+        for what it hung on may be forgotten with the rest. Of a key that is gone all goes: nothing is later."""
+        if len(self.rows) > keep and not context and on("history-trim-gone"):
+            self.__init__()
         while len(self.rows) > keep:
             row = self.rows.pop(0)
             if on("history-trim"):

@@ -26,6 +26,7 @@ class View(NamedTuple):
     ancestry: tuple
     members: frozenset
     overruled: frozenset
+    copied: bool  # it tells nothing, and is told nothing
 
 
 class Act(NamedTuple):
@@ -114,7 +115,9 @@ class Member(Replica):
         return frozenset(act for a in self.acts().values() for act in a.over)
 
     def view(self):
-        return View(dict(self.vector), tuple(self.lineage), tuple(self.ancestry), self.members(), self.overruled())
+        copied = self.copied and on("copy-silent")
+        lineage, ancestry = tuple(self.lineage), tuple(self.ancestry)
+        return View(dict(self.vector), lineage, ancestry, self.members(), self.overruled(), copied)
 
     def speaks(self):
         """A member in its own eyes, and no copy, which may know less than it did."""
@@ -139,9 +142,9 @@ class Member(Replica):
             super().apply(rec, wall)
 
     def absorb(self, msg, wall):
-        """Iff each side accepts the other. Who has left takes nothing more."""
+        """Iff each side accepts the other. Who has left takes nothing more; a copy tells and is told nothing."""
         mine, theirs = self.view(), msg.view
-        if self.left or (on("accepts-mine") and not accepts(mine, theirs)):
+        if self.left or mine.copied or theirs.copied or (on("accepts-mine") and not accepts(mine, theirs)):
             return False
         if on("accepts-theirs") and not accepts(theirs, mine):
             return False

@@ -37,7 +37,7 @@ class Oracle:
             self.events[key].append(Event(dot, p, w.truth, draft.stamp, before if w.all else draft.truth, w.lost))
             if w.truth and w.truth[0] == "sweep" and p:
                 self.clears[key].append((dot, p, None, w.truth[1], w.truth[2]))
-        self.clear_expired(key, dot, before, draft.stamp)
+        self.clear_expired(draft, before)
         for q, kind in draft.created:
             self.clears[key].append((dot, q, kind, before, None))
         if draft.fresh_orders:
@@ -75,14 +75,17 @@ class Oracle:
         self.counts[key] += [(new, counter, "again", (n, dots)) for n, dots in adds if dots[0][0] == rid]
         self.counts[key] += [(new, counter, "reset", (r, rid)) for r, only in resets if only in (None, rid)]
 
-    def clear_expired(self, key, dot, before, stamp):
-        """What a passed date hid goes for good once something is written."""
+    def clear_expired(self, draft, before):
+        """What a passed date hid goes for good once something is written. (Of a counter it was cancelled, by a write of
+        its own, and what was dead stays, unless a purge has left nothing of it to cancel.)"""
+        key, dot = draft.key, draft.dot
         cells = self.cells(key, before)
-        tree = Tree(cells, stamp)
+        tree = Tree(cells, draft.stamp)
         if tree.date is None:
             return
         hidden = frozenset(expired_paths(cells, tree))
-        self.clears[key].append((dot, (), None, before, hidden))
+        gone = frozenset(p for p in hidden if not is_counter(p) or not draft.cells.get(p))
+        self.clears[key].append((dot, (), None, before, gone))
         for p in hidden:
             if p[-1][0] == "c":
                 self.counts[key].append((dot, p[:-1], "reset", (before, p[-1][1])))
@@ -104,7 +107,7 @@ class Oracle:
             if not covers(vector, dot) or not cover:
                 continue
             if isinstance(scope, frozenset):
-                for p in {p for p in scope & gone.keys() if not is_counter(p)}:
+                for p in scope & gone.keys():
                     raise_to(gone[p], cover)
             else:
                 raise_to(scopes.setdefault((q, kind, scope), {}), cover)

@@ -15,6 +15,7 @@ class Client:
     """`client.get(path)` as of httpx; each request runs the event loop until it is answered."""
 
     def __init__(self, app: Any) -> None:
+        self.app = app
         self._runner = asyncio.Runner()
         self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://lhr")
 

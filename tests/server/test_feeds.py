@@ -143,7 +143,6 @@ def _run(act: Any) -> None:
         serving = Serving(node)
 
         async def main() -> None:
-            serving.start()
             await act(serving, node.store("default"))
 
         asyncio.run(main())

@@ -235,6 +235,44 @@ def test_limits_of_bodies_and_headers(node: Node) -> None:
     assert len(node.store("default")) == 0
 
 
+def test_what_is_told_again_is_what_would_be_made_anew(client: Client, node: Node) -> None:
+    """A key that is read often is answered from memory: until it is written, expires, is gone, or a token is wanted."""
+    kv = node.store("default")
+    warm = client.app.serving.warm
+
+    def read(**headers: str) -> tuple[int, str, list[tuple[str, str]]]:
+        reply = client.get(f"{KEYS}/a", headers=headers)
+        return reply.status_code, reply.text, sorted(reply.headers.items())
+
+    for value in (1, [1, 2], {"a": "é"}, "text"):
+        kv.put("a", value)
+        first = read()
+        assert all(read() == first for _ in range(4)) and warm._told
+        warm._told.clear()
+        assert read() == first and json.loads(first[1]) == value
+    assert read(accept="text/plain")[1] == "text"
+    assert read(**{"if-none-match": dict(first[2])["etag"]})[0] == 304
+    assert read(**{"crdtkv-session": dict(first[2])["crdtkv-session"]})[0] == 200
+    kv.put("a", 2, ttl=60)
+    assert [read()[1] for _ in range(4)] == ["2"] * 4 and not warm._told
+    kv.expire("a", None)
+    assert [read()[1] for _ in range(4)] == ["2"] * 4 and warm._told
+    node.tokens.set_settings(["correct horse battery staple"])
+    assert read()[0] == 401
+    node.tokens.set_settings([])
+    kv.delete("a")
+    assert read()[0] == 404
+
+
+def test_a_name_that_stands_for_another_namespace_reads_that(client: Client, node: Node) -> None:
+    for value in (1, 2):
+        node.create("shop")
+        node.store("shop")["a"] = value
+        assert [client.get("/v1/shop/keys/a").json() for _ in range(4)] == [value] * 4
+        node.delete("shop")
+        problem(client.get("/v1/shop/keys/a"), 404, "namespace-unknown")
+
+
 def test_the_router_says_the_same(client: Client, node: Node) -> None:
     """What the OpenAPI describes is what the front answers: status, headers and body."""
     client.put(f"{KEYS}/a", json={"x": 1})

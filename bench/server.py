@@ -1,0 +1,210 @@
+"""What a request over HTTP costs: GET and PUT (durability full) of 100-byte values, 64 connections, one server process.
+
+Beside each, in turns of the same run, what uvicorn takes for a bare ASGI application that answers the same
+bytes: nobody who speaks HTTP by it can be quicker. The client is of raw asyncio, in a process of its own.
+Requests a second hang on what else this machine does; the processor time of the server does so less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["Figure", "bare", "measure", "report"]
+
+CONNECTIONS = 64
+SECONDS = 2.0
+ROUNDS = 3
+KEYS = 1_000
+RATIO = 0.7
+P99_MS = 10.0
+_ROOT = Path(__file__).parent.parent
+_BODY = b'"' + b"v" * 98 + b'"'
+_TOLD = {"GET": _BODY, "PUT": b'{"key":"key-000","version":"5af9_lhr~k3f9.123456","strategy":"json"}'}
+_HEADERS = {
+    "GET": [(b"content-type", b"application/json"), (b"etag", b'"5af9_lhr~k3f9.123456"'), (b"crdtkv-value", b"json")],
+    "PUT": [(b"content-type", b"application/json"), (b"etag", b'"5af9_lhr~k3f9.123456"')],
+}
+
+
+class Figure(NamedTuple):
+    """Of one method: requests a second and microseconds of the server's processor each, ours and the bare one's.
+
+    `p99`: milliseconds at half of our rate.
+    """
+
+    method: str
+    rate: float
+    bare_rate: float
+    cpu: float
+    bare_cpu: float
+    p99: float
+
+    @property
+    def kept(self) -> bool:
+        return max(self.rate / self.bare_rate, self.bare_cpu / self.cpu) >= RATIO and self.p99 <= P99_MS
+
+
+async def bare(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
+    """The same bytes, and nothing behind them."""
+    method = scope["method"]
+    if method == "PUT":
+        await receive()  # type: ignore[operator]
+    told = _TOLD[method]
+    session = [(b"crdtkv-session", b"akZKofmRlZmF1bHSRkqhsaHJ-N3pycAQ"), (b"content-length", b"%d" % len(told))]
+    start = {"type": "http.response.start", "status": 200, "headers": [*_HEADERS[method], *session]}
+    await send(start)  # type: ignore[operator]
+    await send({"type": "http.response.body", "body": told})  # type: ignore[operator]
+
+
+def measure() -> list[Figure]:
+    """GET and PUT. Some 40 s."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        ours, theirs = stack.enter_context(_served(folder)), stack.enter_context(_bare())
+        asyncio.run(_load(ours[1], "PUT", 0.5, None))
+        found = []
+        for method in ("PUT", "GET"):
+            best: dict[bool, tuple[float, float]] = {True: (0.0, 0.0), False: (0.0, 0.0)}
+            cpu = {True: 1e9, False: 1e9}
+            for _ in range(ROUNDS):
+                for is_ours, (process, port) in ((True, ours), (False, theirs)):
+                    before = _cpu(process)
+                    times = asyncio.run(_load(port, method, SECONDS, None))
+                    cpu[is_ours] = min(cpu[is_ours], (_cpu(process) - before) / len(times) * 1e6)
+                    best[is_ours] = max(best[is_ours], (len(times) / SECONDS, 0.0))
+            times = sorted(asyncio.run(_load(ours[1], method, SECONDS, best[True][0] / 2)))
+            p99 = times[int(len(times) * 0.99)] * 1e3
+            found.append(Figure(method, best[True][0], best[False][0], cpu[True], cpu[False], p99))
+        return found
+
+
+def report() -> bool:
+    """Prints the figures; whether the limits are kept."""
+    figures = measure()
+    print(f"requests over HTTP, 100-byte values, {CONNECTIONS} connections, durability full")
+    print(f"  {'':<6}{'a second':>10}{'bare':>9}{'ratio':>7}{'us':>8}{'bare':>7}{'ratio':>7}{'p99 ms':>8}")
+    for f in figures:
+        print(
+            f"  {f.method:<6}{f.rate:>10,.0f}{f.bare_rate:>9,.0f}{f.rate / f.bare_rate:>7.2f}{f.cpu:>8.1f}"
+            f"{f.bare_cpu:>7.1f}{f.bare_cpu / f.cpu:>7.2f}{f.p99:>8.1f}  {'ok' if f.kept else 'UNDER'}"
+        )
+    print(f"  (wanted: a ratio of {RATIO}, and {P99_MS:.0f} ms at half the load)")
+    return all(f.kept for f in figures)
+
+
+# the servers
+
+
+@contextmanager
+def _served(folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    command = ["-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", folder, "--listen", "127.0.0.1:0"]
+    with _process(command) as process:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline().rsplit(":", 1)[1])
+
+
+@contextmanager
+def _bare() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    code = (
+        "import socket, uvicorn; from bench.server import bare\n"
+        "s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
+        "c = uvicorn.Config(bare, loop='uvloop', http='httptools', ws='none', lifespan='off', access_log=False,\n"
+        "    log_level='warning', server_header=False)\n"
+        "uvicorn.Server(c).run(sockets=[s])"
+    )
+    with _process(["-c", code]) as process:
+        assert process.stdout is not None
+        yield process, int(process.stdout.readline())
+
+
+@contextmanager
+def _process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen([sys.executable, *arguments], cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _cpu(process: subprocess.Popen[str]) -> float:
+    """Seconds of processor time so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+# the client
+
+
+class _Connection(asyncio.Protocol):
+    """One request after another; `pace`: seconds from one to the next, None: as soon as it is answered."""
+
+    def __init__(self, requests: list[bytes], until: float, pace: float | None, times: list[float]) -> None:
+        self._requests, self._until, self._pace, self._times = requests, until, pace, times
+        self._loop = asyncio.get_running_loop()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self._got = b""
+        self._number = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._due = time.perf_counter()
+        self._ask()
+
+    def _ask(self) -> None:
+        # Late is late: a request that had to wait for its turn has waited since it was due.
+        self._since = self._due if self._pace is not None else time.perf_counter()
+        self._transport.write(self._requests[self._number % len(self._requests)])
+        self._number += 1
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, end, body = self._got.partition(b"\r\n\r\n")
+        if not end or len(body) < int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0]):
+            return
+        assert head.startswith(b"HTTP/1.1 20"), head
+        self._got = b""
+        now = time.perf_counter()
+        self._times.append(now - self._since)
+        if now >= self._until:
+            self._transport.close()
+        elif self._pace is None:
+            self._ask()
+        else:
+            self._due += self._pace
+            self._loop.call_later(max(0.0, self._due - now), self._ask)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_result(None)
+
+
+async def _load(port: int, method: str, seconds: float, rate: float | None) -> list[float]:
+    """How long each request took; `rate`: of all together, None: as many as there can be."""
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    pace = None if rate is None else CONNECTIONS / rate
+    connections = []
+    for number in range(CONNECTIONS):
+        requests = [_request(method, (number * 37 + i) % KEYS, i) for i in range(100)]
+        made = await loop.create_connection(
+            lambda requests=requests: _Connection(requests, until, pace, times), "127.0.0.1", port  # type: ignore[misc]
+        )
+        connections.append(made[1])
+    await asyncio.gather(*(connection.done for connection in connections))
+    return times
+
+
+def _request(method: str, key: int, turn: int) -> bytes:
+    head = f"{method} /v1/default/keys/key-{key:03} HTTP/1.1\r\nhost: lhr\r\n".encode()
+    if method == "GET":
+        return head + b"\r\n"
+    body = b'"%s%02d"' % (b"v" * 96, turn % 100)
+    return head + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)

@@ -1,0 +1,93 @@
+"""Replies to reads that were given before, to be given again as long as the key reads the same.
+
+Law of this room: what is sent again is, byte for byte, what would be made anew. So it is of plain
+GETs only, that nothing in the query or the headers makes another of, where nobody has to show a token.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from crdtkv.errors import CrdtkvError
+from crdtkv.server.asking import Reply, Scope
+
+if TYPE_CHECKING:
+    from crdtkv.server.serving import Serving
+    from crdtkv.store.store import Store
+
+__all__ = ["Told", "Warm"]
+
+_MOST = 8192
+_LARGEST = 8192
+"""Bytes of a body that is kept."""
+_OF_OTHERS = frozenset((b"accept", b"if-match", b"if-none-match", b"crdtkv-session", b"prefer", b"range"))
+_ANY = (b"accept", b"*/*")
+
+
+class Told(NamedTuple):
+    """A reply as ASGI messages; `known` is what the store tells of the key, another object once that changes."""
+
+    namespace: str
+    store: Store
+    key: str
+    known: Any
+    start: dict[str, Any]
+    body: dict[str, Any]
+
+
+class Warm:
+    """Of one server, in its event loop."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+        self._told: dict[bytes, Told] = {}
+
+    def again(self, scope: Scope) -> Told | None:
+        """What was answered to the same GET, if that is still so. O(headers). Waits for nobody."""
+        told = self._told.get(scope["raw_path"])
+        if told is None or not _plain(scope):
+            return None
+        serving, store = self._serving, told.store
+        if serving.node.guarded or serving.joining or not self._stands(told):
+            return None
+        lock = store._lock.inner
+        if not lock.acquire(blocking=False):
+            return None
+        try:
+            same = store._replica.memos.told(told.key) is told.known and not store._closed
+        finally:
+            lock.release()
+        if same:
+            return told
+        del self._told[scope["raw_path"]]
+        return None
+
+    def _stands(self, told: Told) -> bool:
+        """Whether the name in the path stands for that store still."""
+        try:
+            return self._serving.node.store(told.namespace) is told.store
+        except CrdtkvError:
+            return False
+
+    def keep(self, scope: Scope, namespace: str, store: Store, key: str, known: Any, reply: Reply) -> None:
+        """The reply was made of `known`, which the store kept to tell again (None: it did not)."""
+        if known is None or known.until is not None or reply.status != 200 or len(reply.body) > _LARGEST:
+            return
+        if scope["method"] != "GET" or not _plain(scope):
+            return
+        if len(self._told) >= _MOST:
+            self._told.clear()
+        length = (b"content-length", b"%d" % len(reply.body))
+        start = {"type": "http.response.start", "status": 200, "headers": [*reply.headers, length]}
+        body = {"type": "http.response.body", "body": reply.body}
+        self._told[scope["raw_path"]] = Told(namespace, store, key, known, start, body)
+
+
+def _plain(scope: Scope) -> bool:
+    """Whether nothing but the path says what is answered."""
+    if scope["query_string"]:
+        return False
+    headers = scope["headers"]
+    if len(headers) > 32:
+        return False
+    return _OF_OTHERS.isdisjoint([header[0] for header in headers if tuple(header) != _ANY])

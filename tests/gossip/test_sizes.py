@@ -1,0 +1,118 @@
+"""What colos say to each other that have nothing to say; and how many of them there may be."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from crdtkv.gossip import Gossip, Settings
+from crdtkv.gossip.messages import Heard, Probe, Prune, Push, decode
+from crdtkv.replica import members
+from crdtkv.store.store import Store
+from tests.gossip.net import Net
+
+MANY = 300
+
+
+def crowd(kv: Store, names: list[str]) -> None:
+    """All of them are members here; nobody else has to be there for it."""
+    from crdtkv.replica import life
+
+    for name in names:
+        life.admit(kv._replica, name, ())
+    for n, name in enumerate(names):
+        kv._replica.state.vector[name] = 100_000 + n
+
+
+def test_three_hundred_that_agree() -> None:
+    """A probe and its answer are less than 300 bytes; a round of `heard` is three bytes a member, and it holds."""
+    net = Net("ab")
+    net.until_one()
+    crowd(net["a"], [f"colo{n:03}~aaaa" for n in range(MANY - 2)])
+    net["b"].sync(net["a"])
+    net["a"].sync(net["b"])
+    net.committed("a")
+    assert len(net["b"].members) == MANY and net["a"].vector == net["b"].vector
+    state = net["a"]._replica.state
+    facts, total = members.facts(net["a"]._replica), sum(state.vector.values())
+    dice = Random(0)
+    for member in net["a"].members:
+        state.heard.setdefault(member, 0)
+        if member not in (net["a"].id, net["b"].id):
+            state.heard[member] = state.clock - (dice.randrange(20_000) << 16)
+            state.announced[member] = (total, state.heard[member] - (5_000 << 16), facts)
+    sent: dict[type, list[int]] = {}
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        sent.setdefault(type(decode(data).message), []).append(len(data))
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.run(6_000)
+    assert set(sent) == {Probe, Heard}
+    assert 2 * max(sent[Probe]) <= 300
+    assert max(sent[Heard]) <= 3 * MANY
+    theirs = net["b"]._replica.state
+    for member in net["a"].members:
+        if member not in (net["a"].id, net["b"].id):
+            assert 0 <= state.heard[member] - theirs.heard[member] < 1_000 << 16
+            said = theirs.announced[member]
+            assert said[0] == total and said[2] == facts and 0 <= state.announced[member][1] - said[1] < 1_000 << 16
+
+
+def test_who_is_not_heard_of_is_suspect() -> None:
+    """Until it is; it is evicted by nobody but an operator."""
+    net = Net("abc")
+    net.until_one()
+    net.run(10_000)
+    gossip = net.nodes["a"].gossip
+    assert gossip.suspects() == []
+    net.nodes["c"].stop()
+    net.run(net.settings.suspect_ms + 15_000)
+    assert gossip.suspects() == [net["c"].id] and net["c"].id in net["a"].members
+    net.nodes["c"].start()
+    net.run(15_000)
+    assert gossip.suspects() == []
+
+
+def test_of_many_peers_some_are_sent_what_is_fresh_and_pass_it_on() -> None:
+    settings = Settings(all_peers=3, fan=2, prune_after=3, shuffle_ms=2_000)
+    net = Net("abcdefgh", settings=settings)
+    net.until_one()
+    net.run(3_000)
+    pushes: list[tuple[str, str]] = []
+    prunes: list[str] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        message = decode(data).message
+        if isinstance(message, Push):
+            pushes.append((sender, to))
+        if isinstance(message, Prune):
+            prunes.append(sender)
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net["a"].put("k", 1)
+    net.committed("a")
+    assert len([to for sender, to in pushes if sender == "a"]) == 2
+    assert len({to for _, to in pushes}) > 3, "who got it has passed it on"
+    for n in range(30):
+        net["a"].put("k", n)
+        net.committed("a")
+        net.run(100)
+    assert prunes
+    net.until_one()
+    net.check()
+
+
+@pytest.mark.parametrize("count", [45])
+def test_a_tick_of_many_costs_little(count: int) -> None:
+    """What goes out in a second of idleness does not grow with the number of peers."""
+    net = Net("ab")
+    net.until_one()
+    gossip = Gossip(net["a"]._replica, peers=[f"p{n}" for n in range(count)])
+    first = gossip.on_tick(0, Random(0))
+    assert len(first) <= 8

@@ -78,7 +78,7 @@ class Served(teller.World):
     def __exit__(self, *exc: object) -> None:
         for app, kv in self._served.values():
             kv.close()
-            app.stop()
+            self._loop.call(app.stop)
         super().__exit__(*exc)
 
 

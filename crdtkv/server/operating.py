@@ -70,20 +70,6 @@ def _system_last(node: Node) -> list[dict[str, Any]]:
     return [status_of(name, store) for name, store in named_stores(node)]
 
 
-def _named(transport: dict[str, Any]) -> dict[str, Any]:
-    """The transport's status with a name for each thing."""
-    names = ("peers", "suspects", "joins_through", "counts")
-    told = {id: dict(zip(names, each, strict=True)) for id, each in transport["namespaces"].items()}
-    for namespace in told.values():
-        namespace["peers"] = [_peer(each) for each in namespace["peers"]]
-    return {**transport, "namespaces": told}
-
-
-def _peer(status: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = status._asdict()
-    return plain | {"error": None if plain["error"] is None else str(plain["error"])}
-
-
 @router.get("/v1/status", summary="How it stands with this colo", operation_id="status", **replies(200, "Status"))
 async def _status(request: Request) -> Response:
     """Its namespaces: who belongs, how long ago each was heard, digests, what holds the purge floor back; its peers."""
@@ -93,7 +79,7 @@ async def _status(request: Request) -> Response:
         told: dict[str, Any] = {"colo": serving.node.colo, "release": request.app.version}
         told["namespaces"] = await serving.slow(_system_last, serving.node)
         if serving.peers is not None:
-            told["transport"] = _named(await serving.slow(serving.peers))
+            told["transport"] = await serving.slow(serving.peers)
         return json_reply(told)
 
     return await cluster(request, "read", call)

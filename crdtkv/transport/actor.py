@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
@@ -39,6 +40,14 @@ Act = Callable[[Gossip, int, Random], list[Send]]
 def now_ms() -> int:
     """The clock that machines go by."""
     return int(time.monotonic() * 1000)
+
+
+def _plain(peer: PeerStatus, now: int) -> dict[str, Any]:
+    heard, compared = (None if at is None else now - at for at in (peer.heard_ms, peer.compared_ms))
+    return {
+        "colo": peer.name, "replica": peer.id, "met": peer.met, "heard_ms_ago": heard, "compared_ms_ago": compared,
+        "delay_ms": peer.delay_ms, "refused": peer.refused, "error": "" if peer.error is None else str(peer.error),
+    }  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +73,9 @@ class Actor:
         self.id = store.namespace
         self.active_ms = now_ms()
         """When something but a tick happened last."""
+        self.founder = ""
+        """The colo that has to be met first; "": no matter who."""
+        self.opened_ms = now_ms()
         self.peers: set[str] = set()
         """The colos that the machine knows of."""
         self._machine = Gossip(store._replica, store._rule_of, store.namespace, settings)
@@ -83,30 +95,33 @@ class Actor:
 
     def ask(self, act: Act) -> asyncio.Future[list[Send]]:
         """What the machine then sends. In the event loop."""
-        future: asyncio.Future[list[Send]] = self._loop.create_future()
-        if self._ended.is_set():
-            future.set_result([])
-            return future
-        self._waiting.append(_Turn(act, future))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
-        return future
+        return self._enqueue(_Turn(act, self._loop.create_future()))
 
     def take(self, peer: str, came: list[bytes]) -> asyncio.Future[list[Send]]:
         """Messages came. Where more of that peer wait already, they go with these, and so do the answers: records
         share a commit then.
         """
         self.active_ms = now_ms()
+        future: asyncio.Future[list[Send]] = self._loop.create_future()
         last = self._waiting[-1] if self._waiting else None
         if last is not None and last.peer == peer and len(last.came) < MAX_TOGETHER:
             last.came += came
-            answered = self._loop.create_future()
-            answered.set_result([])
-            return answered
-        future = self.ask(lambda machine, now, dice: machine.on_messages(peer, came, now, dice))
-        if self._waiting:
-            self._waiting[-1].peer, self._waiting[-1].came = peer, came
-        return future
+            future.set_result([])
+            return future
+
+        def act(machine: Gossip, now: int, dice: Random) -> list[Send]:
+            return machine.on_messages(peer, came, now, dice)
+
+        return self._enqueue(_Turn(act, future, peer, came))
+
+    def _enqueue(self, turn: _Turn) -> asyncio.Future[list[Send]]:
+        if self._ended.is_set():
+            turn.future.set_result([])
+            return turn.future
+        self._waiting.append(turn)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return turn.future
 
     def close(self) -> None:
         """It is asked nothing any more. Idempotent."""
@@ -114,11 +129,16 @@ class Actor:
         if self._on_commit in self.store.on_commit:
             self.store.on_commit.remove(self._on_commit)
 
-    def status(self) -> tuple[list[PeerStatus], list[str], str, dict[str, int]]:
-        """How it stands with each peer; who is suspect; through whom it joins; what was counted. Waits for the lock."""
+    def status(self) -> dict[str, Any]:
+        """How it stands with each peer, as plain data; times are milliseconds ago. Waits for the lock."""
         with self.store._lock:
-            machine = self._machine
-            return machine.status(), machine.suspects(), machine.joining, dict(machine.counts)
+            machine, now = self._machine, now_ms()
+            peers, suspects, joining = machine.status(), machine.suspects(), machine.joining
+            counts = dict(machine.counts)
+        return {
+            "id": self.id, "peers": [_plain(peer, now) for peer in peers], "suspects": suspects, "joining": joining,
+            "awaited": self.founder, "counts": counts,
+        }  # fmt: skip
 
     def forget(self) -> None:
         """The store drops what is deleted everywhere. In a thread."""
@@ -151,8 +171,10 @@ class Actor:
             taken, self._waiting = self._waiting, []
             try:
                 moved = await self._loop.run_in_executor(self._pool, self._run, taken)
-            except RuntimeError:  # the pool is shut down
+            except Exception:
                 moved = False
+                if not self._ended.is_set():  # else the pool is shut down
+                    _log.exception("namespace %s: what came was not taken", self.id)
             for turn in taken:
                 if not turn.future.done():
                     turn.future.set_result([])

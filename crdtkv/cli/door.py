@@ -292,7 +292,8 @@ def in_words() -> Iterator[None]:
     try:
         yield
     except CrdtkvError as error:
-        raise fail(str(error), error.next_step) from None
+        step = "set CRDTKV_TOKEN to a token that is good there" if error.code == "unauthorized" else error.next_step
+        raise fail(str(error), step) from None
     except OSError as error:
         if error.filename is None:
             raise

@@ -7,7 +7,7 @@ import typer
 from crdtkv.cli.door import Command, Group, connected, example, in_words, served
 from crdtkv.cli.options import At, Output
 
-__all__ = ["DEFAULT", "add_to"]
+__all__ = ["DEFAULT", "add_to", "client_of", "printer_of"]
 
 DEFAULT = "http://127.0.0.1:8801"
 """Where a colo is served that was not told where to listen."""
@@ -33,15 +33,16 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="namespaces")
 
 
-def _client(ctx: typer.Context, at: str | None) -> Any:
-    """The colo that is asked: by --at, CRDTKV_AT, or the one that this machine serves as a rule."""
+def client_of(ctx: typer.Context, at: str | None) -> Any:
+    """A client of the colo that is asked: by --at, CRDTKV_AT, or the one that this machine serves as a rule."""
     given = ctx.obj or {}
     if given.get("store") is not None:
         raise typer.BadParameter("this is of a colo that is served; of a file: crdtkv stats", param_hint="'--store'")
     return connected(served(None, at or given.get("at")) or DEFAULT)
 
 
-def _printer(ctx: typer.Context, output: Any) -> Any:
+def printer_of(ctx: typer.Context, output: Any) -> Any:
+    """Where a command prints, in the form that stands before or behind it."""
     from crdtkv.cli.output import Printer
 
     return Printer(output or (ctx.obj or {}).get("output"))
@@ -55,8 +56,8 @@ def _status(ctx: typer.Context, at: At = None, output: Output = None) -> None:
     """
     from crdtkv.cli.options import Form
 
-    out = _printer(ctx, output)
-    with in_words(), _client(ctx, at) as kv:
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
         status = kv.status()
         if out.form not in (None, Form.table):
             out.one(status, ["colo"])
@@ -96,8 +97,8 @@ _COLUMNS = ("name", "id", "colos", "hosted", "created")
 
 def _list(ctx: typer.Context, at: At = None, output: Output = None) -> None:
     """The namespaces that there are."""
-    out = _printer(ctx, output)
-    with in_words(), _client(ctx, at) as kv:
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
         rows = (found | {"created": found["created"] or None} for found in kv.namespaces())  # (one was always there)
         out.rows(_COLUMNS, rows, ["name", "id"])
 
@@ -110,8 +111,8 @@ def _create(
     at: At = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Make a namespace."""
-    out = _printer(ctx, output)
-    with in_words(), _client(ctx, at) as kv:
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
         out.record(_COLUMNS, kv.create_namespace(name, colo or None), ["id"])
 
 
@@ -121,14 +122,14 @@ def _rename(
     at: At = None, output: Output = None,
 ) -> None:  # fmt: skip
     """Call a namespace otherwise; its keys stay what they are."""
-    out = _printer(ctx, output)
-    with in_words(), _client(ctx, at) as kv:
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
         out.record(_COLUMNS, kv.rename_namespace(name, new), ["id"])
 
 
 def _delete(ctx: typer.Context, name: _Name, at: At = None, output: Output = None) -> None:
     """Delete a namespace with all its keys, at every colo, for ever."""
-    out = _printer(ctx, output)
-    with in_words(), _client(ctx, at) as kv:
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
         kv.delete_namespace(name)
         out.say(f"deleted {name!r}")

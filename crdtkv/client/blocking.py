@@ -163,6 +163,9 @@ class Client(MutableMapping[str, Any]):
     create_namespace = blocking(Caring.create_namespace)
     rename_namespace = blocking(Caring.rename_namespace)
     delete_namespace = blocking(Caring.delete_namespace)
+    tokens = blocking(Caring.tokens)
+    create_token = blocking(Caring.create_token)
+    revoke_token = blocking(Caring.revoke_token)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> RemoteFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.

@@ -149,6 +149,23 @@ class Caring(Asking):
         """The namespace is deleted with its keys, at every colo, for ever. Raises NamespaceUnknown."""
         yield from self.talk.ask_at("DELETE", f"/v1/namespaces/{_segment(name)}", again=False)
 
+    def tokens(self) -> Steps[list[dict[str, Any]]]:
+        """The tokens that are good: id, label, scopes, created and expires (ms since 1970), without their secrets."""
+        reply = yield from self.talk.ask_at("GET", "/v1/tokens")
+        return list(self.talk.body(reply)["tokens"])
+
+    def create_token(
+        self, label: str, scopes: list[dict[str, Any]], expires: int | None = None
+    ) -> Steps[dict[str, Any]]:
+        """A new token, its secret in `token`, told this once. A scope: {namespace (or "*"), prefix, actions}."""
+        body = {"label": label, "scopes": scopes, "expires": expires}
+        reply = yield from self.talk.ask_at("POST", "/v1/tokens", body=body, again=False, kind=JSON)
+        return dict(self.talk.body(reply))
+
+    def revoke_token(self, id: str) -> Steps[None]:
+        """The token is good no more, at any colo."""
+        yield from self.talk.ask_at("DELETE", f"/v1/tokens/{_segment(id)}", again=False)
+
     def check(self) -> Steps[list[str]]:
         """What is wrong with the store at that colo, in words. As Store.check."""
         reply = yield from self.talk.ask("GET", "check", wait=600)

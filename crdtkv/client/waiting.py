@@ -164,6 +164,9 @@ class AsyncClient:
     create_namespace = awaiting(Caring.create_namespace)
     rename_namespace = awaiting(Caring.rename_namespace)
     delete_namespace = awaiting(Caring.delete_namespace)
+    tokens = awaiting(Caring.tokens)
+    create_token = awaiting(Caring.create_token)
+    revoke_token = awaiting(Caring.revoke_token)
 
     async def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> AsyncFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on: `async for` waits for more."""

@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 from crdtkv.errors import KeyInvalid, VersionInvalid
 
 __all__ = [
-    "ENTRY", "JSON", "JSON_PATCH", "MERGE_PATCH", "NDJSON", "RESERVED", "SESSION", "SSE", "VALUE", "etag",
+    "ENTRY", "HEARD", "JSON", "JSON_PATCH", "MERGE_PATCH", "NDJSON", "RESERVED", "SESSION", "SSE", "VALUE", "etag",
     "key_of", "path_of", "version_of",
 ]  # fmt: skip
 
@@ -20,6 +20,8 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 SESSION = "crdtkv-session"
 """What a client has read and written, in replies; sent back, a colo waits until it has as much."""
+HEARD = "crdtkv-heard"
+"""How fresh a read is: colo=milliseconds, since when everything that colo wrote is known here."""
 VALUE = "crdtkv-value"
 """What kind of value a reply has: json, blob, or json-with-blobs (base64 text in it)."""
 

@@ -1,7 +1,7 @@
 """The namespaces of a cluster, as cells of its system namespace.
 
-One document a namespace: `namespace/~id` holds `name`, `created`, `colos` (absent: all)
-and, once it is deleted, `deleted`. Its members merge one by one: who renames it and who
+One document a namespace: `namespace/~id` holds `name`, `created`, `founder`, `colos` (absent:
+all) and, once it is deleted, `deleted`. Its members merge one by one: who renames it and who
 deletes it at the same time have both done so, and nothing takes a deletion back. The
 default namespace needs no cell until it is renamed, so nobody who joins says anything of it.
 """
@@ -41,7 +41,7 @@ class Catalogue:
     def add(self, name: str, colos: tuple[str, ...] | None, created: int) -> str:
         """There is a namespace of that name; its id, which nobody has had."""
         id = "~" + "".join(secrets.choice(_LETTERS) for _ in range(12))
-        told: dict[str, Any] = {"name": name, "created": created}
+        told: dict[str, Any] = {"name": name, "created": created, "founder": self._colo}
         if colos is not None:
             told["colos"] = dict.fromkeys(colos, True)
         self._system.put(NAMESPACES + id, told, strategy="json")
@@ -71,6 +71,7 @@ class Catalogue:
         name, created, where = told.get("name"), told.get("created"), told.get("colos")
         colos = tuple(sorted(filter(is_colo, where))) if isinstance(where, dict) and not default else None
         deleted = told.get("deleted") is True and not default
+        founder = told.get("founder")
         return Namespace(
             id,
             name if is_name(name) else DEFAULT_NAME if default else "",  # type: ignore[arg-type]
@@ -78,4 +79,5 @@ class Catalogue:
             colos,
             not deleted and (colos is None or self._colo in colos),
             deleted,
+            founder=founder if isinstance(founder, str) and is_colo(founder) else "",
         )  # fmt: skip

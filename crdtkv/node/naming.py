@@ -43,7 +43,8 @@ class Namespace:
 
     `name` stands for the namespace `stands_for`, which is this one unless another of that name was
     made before. `created`: milliseconds since 1970, 0 for the default one. `colos`: those that hold
-    it, None: all. `hosted`: whether this colo does. `deleted`: it is gone for ever.
+    it, None: all. `hosted`: whether this colo does. `deleted`: it is gone for ever. `founder`: the colo that
+    created it.
 
     >>> shop = Namespace("~a1", "shop", 1, None, True)
     >>> shop.name, shop.duplicate
@@ -57,6 +58,7 @@ class Namespace:
     hosted: bool
     deleted: bool = False
     stands_for: str = ""
+    founder: str = ""
 
     @property
     def duplicate(self) -> bool:

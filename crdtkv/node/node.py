@@ -15,9 +15,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from crdtkv.core.keys import SYSTEM
 from crdtkv.core.show import show
 from crdtkv.errors import (
     BadRequest,
+    CrdtkvError,
     NamespaceElsewhere,
     NamespaceExists,
     NamespaceInvalid,
@@ -29,12 +31,18 @@ from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID, MAX_NAMESPACES, SYSTEM_ID, Namespace, check_name
 from crdtkv.node.tokens import Tokens
 from crdtkv.node.waiting import Waiting
+from crdtkv.replica import life
+from crdtkv.replica.draft import Draft
 from crdtkv.store.opening import is_colo, open_store
 from crdtkv.store.store import Store
+from crdtkv.strategies.base import Operation
 
-__all__ = ["SYSTEM_CACHE_MB", "Listener", "Node"]
+__all__ = ["FOUNDER", "SYSTEM_CACHE_MB", "Listener", "Node", "is_new"]
 
 SYSTEM_CACHE_MB = 16
+FOUNDER = SYSTEM + "founder"
+"""A system key, of every namespace: the colo that began it."""
+
 _log = logging.getLogger("crdtkv")
 
 Listener = Callable[[str, Store | None], None]
@@ -74,6 +82,8 @@ class Node:
         self.colo = self.system.colo
         self._catalogue = Catalogue(self.system, self.colo)
         self.tokens = Tokens(self.system, tokens)
+        self.troubles: dict[str, CrdtkvError] = {}
+        """Id -> why its store could not be opened; tried again each time the system namespace moves."""
         self._known: dict[str, Namespace] = {}
         self._ids: dict[str, str] = {}
         self._stores: dict[str, Store] = {}
@@ -91,7 +101,7 @@ class Node:
         """The open store of the namespace that is called so, or has that id. O(1).
 
         Raises NamespaceUnknown for what is none, or was deleted, NamespaceElsewhere for one that this
-        colo does not hold, StoreClosed.
+        colo does not hold, StoreClosed, and what is wrong with its file.
 
         >>> node = Node(None, colo="lhr")
         >>> node.store("default") is node.store("~default")
@@ -138,6 +148,15 @@ class Node:
         found = self._known.get(id)
         return found is not None and not found.deleted and (found.colos is None or colo in found.colos)
 
+    def founder(self, id: str) -> str:
+        """The colo that created the namespace of that id, if it is another than this one; else "". O(1).
+
+        >>> Node(None, colo="lhr").founder("~default")
+        ''
+        """
+        found = self._known.get(id)
+        return found.founder if found is not None and found.founder != self.colo else ""
+
     @property
     def guarded(self) -> bool:
         """Whether anything is asked of who comes: there is a token, of the settings or in the system namespace. O(1).
@@ -183,7 +202,24 @@ class Node:
                 raise TooLarge(f"there are {len(living):,} namespaces; at most {MAX_NAMESPACES:,}")
             id = self._catalogue.add(name, where, self.system._replica.wall_ms())
             self._settle()
+            if id in self._stores:
+                _found(self._stores[id])
             return self._known[id]
+
+    def found(self) -> None:
+        """This colo begins a cluster: of the system and the default namespace others' new stores join its own.
+
+        Nothing where either has been written to. Two commits at most.
+
+        >>> with Node(None, colo="lhr") as node, Node(None, colo="sin") as other:
+        ...     node.found(); before = node.system.id
+        ...     _ = node.system.sync(other.system)
+        ...     node.system.id == before
+        True
+        """
+        for store in (self.system, self._stores.get(DEFAULT_ID)):
+            if store is not None and is_new(store):
+                _found(store)
 
     def rename(self, name: str, new: str) -> Namespace:
         """The namespace `name` (or of that id) is called `new`; its data is what it was. One commit.
@@ -274,7 +310,14 @@ class Node:
             self._by_name = {**stores, **{name: stores[id] for name, id in names.items() if id in stores}}
 
     def _open(self, id: str) -> None:
-        store = open_store(self._path(id), colo=self.colo, namespace=id, **self._options)
+        try:
+            store = open_store(self._path(id), colo=self.colo, namespace=id, **self._options)
+        except CrdtkvError as error:
+            if id not in self.troubles:
+                _log.error("namespace %s is not served: %s", id, error)
+            self.troubles[id] = error
+            return
+        self.troubles.pop(id, None)
         self._stores[id] = store
         self._tell(id, store)
 
@@ -316,6 +359,8 @@ class Node:
         if found is not None:
             return found
         known = self.namespace(name)
+        if known.id in self.troubles:
+            raise self.troubles[known.id]
         where = ", ".join(known.colos or ()) or "other colos"
         raise NamespaceElsewhere(f"namespace {name!r} is not held by {self.colo!r}; it is at {where}")
 
@@ -349,6 +394,22 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<Node {self.colo} of {len(self._stores)} namespaces>"
+
+
+def is_new(store: Store) -> bool:
+    """Whether nobody has written to it, or met it. Without its lock: an event loop asks."""
+    return sum(dict(store._replica.state.vector).values()) <= 1
+
+
+def _found(store: Store) -> None:
+    """It has a write more than a new one: of two that meet the one with fewer joins, and says anew what it wrote."""
+    with store._lock:
+        life.transact(store._replica, lambda draft: _sign(draft, store.colo))
+        store._tell()
+
+
+def _sign(draft: Draft, colo: str) -> None:
+    draft.operate(FOUNDER, Operation("put", (colo,)), spec="lww")
 
 
 def _check_colos(colos: Iterable[str]) -> tuple[str, ...]:

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     tls_key: Path | None = None
     tls_ca: Path | None = None
     """Which authority's certificates other colos must show; none: those the system trusts."""
+    log: Literal["debug", "info", "warning", "error"] = "info"
+    """What is said on stderr."""
     durability: Literal["full", "normal"] = "full"
     quota_mb: Annotated[float, Field(gt=0)] | None = None
     """How large the file of each namespace may grow by what is written here, in 10^6 bytes."""

@@ -15,6 +15,7 @@ from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
 from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_change, key_digest
 from crdtkv.core.state import State
+from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
 from crdtkv.core.wire import Record
 from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
@@ -307,6 +308,13 @@ class Replica:
         if TTL_PATH not in cells:
             return self.memos.of(key).roots(cells) if cells else []
         return list(roots_in(cells, expired(cells, self.now() if now is None else now), self.memo(key)))
+
+    def roots_of(self, key: str, cells: Cells, now: Stamp) -> list[Root]:
+        """As `roots` of a key whose cells these are, for who passes by: it takes the place of no other's memo."""
+        memo = self.memos.passing(key)
+        if TTL_PATH not in cells:
+            return memo.roots(cells)
+        return list(roots_in(cells, expired(cells, now), memo.documents))
 
     def shown(self, key: str, now: Stamp | None = None) -> Root | None:
         """The strategy and tree that `key` is read by, None if it is absent.

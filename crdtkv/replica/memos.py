@@ -100,6 +100,10 @@ class Memos:
             self._kept.popitem(last=False)
         return found
 
+    def passing(self, key: str) -> Memo:
+        """As `of`, for who passes by: a new one is kept where there is room."""
+        return self.of(key) if key in self._kept or len(self._kept) < MEMOS else Memo()
+
     def told(self, key: str) -> Any:
         """What a reader of `key` was told, None if that is not kept, or not true any more. O(1)."""
         if self._learnt != learnt():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from crdtkv.http.names import SESSION
+from crdtkv.core.clocks import stamp_ms
+from crdtkv.core.views import colo_of
+from crdtkv.http.names import HEARD, SESSION
 from crdtkv.node.session import Session
 from crdtkv.server.asking import Header, Reply, Scope
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
 
-__all__ = ["admit", "caught_up", "session_header", "session_of"]
+__all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of"]
 
 _SESSION = SESSION.encode()
 _BEARER = b"bearer "
@@ -50,6 +52,18 @@ async def caught_up(serving: Serving, store: Store, session: Session | None) -> 
     """All that the session has seen of the namespace is here. Raises BaseNotHere where that takes too long."""
     if session is not None:
         await serving.node.waiting.caught_up(store, session, serving.limits.session_wait)
+
+
+def heard_header(store: Store) -> Header:
+    """Of each member, how many milliseconds ago all it wrote is known here. Waits for no lock. O(members)."""
+    replica = store._replica
+    wall, heard = replica.wall_ms(), dict(replica.state.heard)
+    ago: dict[str, int] = {}
+    for id, stamp in heard.items():
+        colo = colo_of(id)
+        ago[colo] = min(ago.get(colo, wall), max(0, wall - stamp_ms(stamp)))
+    ago[store.colo] = 0
+    return HEARD.encode(), ", ".join(f"{colo}={ms}" for colo, ms in sorted(ago.items())).encode()
 
 
 def session_header(store: Store | None, session: Session | None, reply: Reply) -> Header | None:

@@ -16,7 +16,7 @@ from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
 from crdtkv.server import past, values, writes
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
-from crdtkv.server.doors import admit, caught_up, session_header, session_of
+from crdtkv.server.doors import admit, caught_up, heard_header, session_header, session_of
 from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
 from crdtkv.transport.wire import PATH
@@ -117,6 +117,8 @@ async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: b
     header = session_header(store, session, reply)
     if header is not None:
         reply.headers.append(header)
+    if reads and b"freshness" in ask.headers.get(b"prefer", b""):
+        reply.headers.append(heard_header(store))
     if reply.known is not None:
         serving.warm.keep(scope, ask.namespace, store, ask.key, reply.known, reply)
     return reply

@@ -113,7 +113,8 @@ _add("POST", "/part", "key_part", "What stands at a path of it, as a strategy sh
      _PART_TOLD, content={JSON: {"schema": _PART, "example": {"family": "set", "path": "/tags"}}})
 _add("POST", "/revert", "revert_key", "Show again what it showed once", _receipt(),
      {**parameter("query", "to", "That version.", _VERSION), "required": True}, _PREFER, tag="past")  # fmt: skip
-_add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH)
+_FRESH = parameter("header", "Prefer", "freshness: crdtkv-heard says how long ago each colo was heard.")
+_add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH, _FRESH)
 _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
     "status_code": 200, "responses": {200: {"description": "It is there"}, 304: {"description": "as read_key"}},
     "response_model": None}, _AT, _WHOLE, _MATCH, _NONE_MATCH)  # fmt: skip

@@ -14,6 +14,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -22,13 +23,18 @@ from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
+from crdtkv.server.chronicle import Chronicle, to_stderr
 from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.server.operating import named_stores
 from crdtkv.transport.transport import Transport
 
 if TYPE_CHECKING:
     from crdtkv.server.front import Front
 
 __all__ = ["run"]
+
+_log = logging.getLogger("crdtkv")
+_TELL_S = 2.0
 
 _BACKLOG = 2048
 _SWITCH = 0.0005
@@ -46,6 +52,7 @@ def run(
 
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
+    to_stderr(settings.log)
     if not settings.data.exists():
         open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
     with (
@@ -53,7 +60,7 @@ def run(
         Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node,
     ):
         open_to_others(settings, node.guarded)
-        app = create_app(node, limits)
+        app = create_app(node, replace(limits, session_wait=settings.session_wait_s))
         server = _Server(_config(app, settings, limits), app, settings, bound, said, again)
         sys.setswitchinterval(_SWITCH)
         gc.collect()
@@ -70,6 +77,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app, self._settings, self._bound, self._said, self._again = app, settings, bound, said, again
         self._transport: Transport | None = None
+        self._telling: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -97,6 +105,16 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, transport, self._again)
         for line in _welcome(node, url):
             self._said(line)
+        self._telling = asyncio.create_task(self._tell(Chronicle()))
+
+    async def _tell(self, chronicle: Chronicle) -> None:
+        serving = self._app.serving
+        while True:
+            try:
+                await serving.slow(lambda: chronicle.note(_members(serving.node), self._transport.status()))  # type: ignore[union-attr]
+            except CrdtkvError as error:  # too much is asked for, or a store is about to be closed
+                _log.debug("not told: %s", error)
+            await asyncio.sleep(_TELL_S)
 
     def _renew(self, transport: Transport, again: Callable[[], Settings]) -> None:
         """At SIGHUP: what the settings say of tokens, secrets and certificates, or all as it was."""
@@ -115,20 +133,27 @@ class _Server(uvicorn.Server):
         self._said("tokens, secrets and certificates are those of the settings now")
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        _log.info("stopping")
+        if self._telling is not None:
+            self._telling.cancel()
         self._app.stop()  # first: feeds and long polls end, so that they are not waited for
         await super().shutdown(sockets)
         if self._transport is not None:
             await self._transport.stop()
+        _log.info("stopped")
 
 
 def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
-    logging.getLogger("crdtkv").addHandler(logging.StreamHandler())
     return uvicorn.Config(
         app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_level="warning", access_log=False,
         server_header=False, date_header=True, proxy_headers=False, limit_concurrency=limits.connections,
         backlog=_BACKLOG, timeout_keep_alive=75, timeout_graceful_shutdown=int(limits.grace),
         ssl_certfile=settings.tls_cert, ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),
     )  # fmt: skip
+
+
+def _members(node: Node) -> dict[str, list[str]]:
+    return {name: store.members for name, store in named_stores(node)}
 
 
 def _transport(node: Node, settings: Settings, url: str) -> Transport:

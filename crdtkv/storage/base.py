@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 
-__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Storage", "Superseded"]
+__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Plain", "Said", "Storage", "Superseded", "Whole"]
 
 
 class Superseded(NamedTuple):
@@ -68,6 +68,19 @@ class Horizon(NamedTuple):
 NO_HORIZON = Horizon({})
 
 
+_T = TypeVar("_T")
+
+Said = tuple[Any, ...]
+"""Of a key that is one text or whole number: key, replica, n and stamp of its one write, strategy, value, and more.
+
+(A tuple, and no object: a scan has one of each key.)
+"""
+
+Plain = Callable[[Said], _T | None]
+
+Whole = Callable[[str, Cells, Context], _T | None]
+
+
 class Storage(Protocol):
     """Keys are text in code point order (the order of their UTF-8). Nothing returned may be mutated.
 
@@ -94,6 +107,16 @@ class Storage(Protocol):
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         """The keys with cells, low <= key < high, in order."""
+
+    def passing(
+        self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],
+        wanted: Callable[[str], bool] | None = None,
+    ) -> Iterator[_T]:  # fmt: skip
+        """What is made of the keys that are `wanted`, low <= key < high, in order.
+
+        By `plain` of those that are kept as one text or whole number, by `whole` of the others, and of what `plain`
+        leaves to it (None). None of `whole`: the key is passed over. Nothing is written meanwhile, nor kept in memory.
+        """
 
     def compound(self, low: str) -> Iterator[str]:
         """The keys from `low` on that have more than one value at their root, and maybe others, in order."""

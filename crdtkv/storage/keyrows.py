@@ -9,9 +9,9 @@ Law of this room: `read(key, row(key, held)) == held`, or RowInvalid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgpack
 import xxhash
@@ -21,6 +21,7 @@ from crdtkv.core.cells import Cell, Context, Sibling, due
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
+from crdtkv.storage.base import Said
 from crdtkv.storage.index import SMALL
 from crdtkv.storage.rows import RowInvalid, cell_in
 
@@ -30,7 +31,6 @@ __all__ = [
     "PARTS",
     "PLAIN",
     "Held",
-    "Names",
     "Row",
     "stamp_column",
     "dots_of",
@@ -38,6 +38,7 @@ __all__ = [
     "key_row",
     "kind_of",
     "read_key",
+    "read_row",
 ]
 
 ABSENT, PLAIN, PACKED, PARTS = range(4)
@@ -48,12 +49,14 @@ _INTEGERS = frozenset([*range(0x80), *range(0xCC, 0xD4), *range(0xE0, 0x100)])
 _PLAIN_BYTES = _TEXTS | _INTEGERS
 
 _pack = msgpack.Packer().pack
+_name_hash, _row_hash = xxhash.xxh3_64_intdigest, xxhash.xxh32_intdigest
 
 _new = tuple.__new__
 """(Half the time of the call of a named tuple: a scan reads many rows.)"""
 
 Row = tuple[Any, ...]
 """key, mark, origin, n, stamp, root, value, rest, due."""
+
 
 
 class Held:
@@ -73,29 +76,22 @@ class Held:
         self.weight = 0
 
 
-class Names(NamedTuple):
-    """Replicas and strategies as small numbers, and back."""
-
-    number: Callable[[str], int]
-    name: Callable[[int], str]
-
-
-def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], names: Names) -> Row:
-    """The row of a key that has cells. O(cells), of a key in parts O(1)."""
+def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Callable[[str], int]) -> Row:
+    """The row of a key that has cells; `number` gives that of a name. O(cells), of a key in parts O(1)."""
     (replica, n), *_ = dots
     if kind == PLAIN:
         ((path, (sibling,)),) = held.cells.items()
         value, root = msgpack.unpackb(sibling.payload), path[1:-1].decode()
         rest = sibling.parents[0][1] if sibling.parents else None
-        mark = _mark(key, (replica, n, sibling.stamp, root, value, rest, due(path, (sibling,))))
+        mark = _mark((key, replica, n, sibling.stamp, root, value, rest, due(path, (sibling,))))
         return (
-            key, mark, names.number(replica), n, sibling.stamp, names.number(root), value, rest,
+            key, mark, number(replica), n, sibling.stamp, number(root), value, rest,
             due(path, (sibling,)),
         )  # fmt: skip
     cells = None if kind == PARTS else sorted(held.cells.items())
     rest, when = _pack((held.context, dots, cells)), None if cells is None else due_of(cells)
-    mark = _mark(key, (replica, n, None, None, None, rest, when))
-    return (key, mark, names.number(replica), n, None, None, None, rest, when)
+    mark = _mark((key, replica, n, None, None, None, rest, when))
+    return (key, mark, number(replica), n, None, None, None, rest, when)
 
 
 def kind_of(held: Held) -> int:
@@ -166,12 +162,24 @@ def stamp_column(when: Stamp | None) -> Stamp | None:
     return None if when is None else min(when, _MAX)
 
 
-def read_key(row: Row, names: Names, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
-    """What a row holds. `parts` gives the cells of a key in parts. Raises RowInvalid."""
+def read_row(row: Row, name: Mapping[int | None, str | None]) -> Said:
+    """key, replica, n, stamp, strategy, value, rest, due: what a row says; `name` gives that of a number (None: None).
+
+    Raises RowInvalid.
+    """
     key, mark, origin, n, stamp, root, value, rest, when = row
-    replica, spec = names.name(origin), None if root is None else names.name(root)
-    if _mark(key, (replica, n, stamp, spec, value, rest, when)) != mark:
+    try:
+        said = (key, name[origin], n, stamp, name[root], value, rest, when)
+    except (KeyError, TypeError):
+        raise RowInvalid(f"{key!r:.200} has names {origin!r:.50} and {root!r:.50}, which are none") from None
+    if _mark(said) != mark:
         raise RowInvalid(f"the checksum of {key!r:.200} does not fit")
+    return said
+
+
+def read_key(said: Said, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
+    """What stands in a key, of what its row says. `parts` gives the cells of a key in parts. Raises RowInvalid."""
+    key, replica, n, stamp, spec, value, rest, _ = said
     if spec is not None:
         parents = ((replica, rest),) if rest is not None else ()
         dot = (replica, n)
@@ -189,7 +197,6 @@ def _root(spec: str) -> bytes:
     return component(STRATEGY, spec.encode())
 
 
-def _mark(key: str, columns: tuple[Any, ...]) -> int:
+def _mark(said: Said) -> int:
     """16 bits that a key's version begins with, and 31 of a checksum over the row: six bytes in the file."""
-    name = xxhash.xxh3_64_intdigest(key.encode()) & 0xFFFF
-    return name << 31 | xxhash.xxh32_intdigest(_pack((key, *columns))) >> 1
+    return (_name_hash(said[0].encode()) & 0xFFFF) << 31 | _row_hash(_pack(said)) >> 1

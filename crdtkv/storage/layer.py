@@ -54,13 +54,6 @@ class Layer(Generic[_T]):
         """What is held of `key`, if it is at hand. O(1)."""
         return self.dirty.get(key) or self._clean.get(key)
 
-    def ahead(self, key: str, found: _T) -> int:
-        """What the tables have of a key that may be asked for next; the bytes taken. What is at hand may be newer."""
-        if self.at_hand(key):
-            return 0
-        self._keep(key, found)
-        return found.weight
-
     def change(self, key: str) -> _T:
         """What is held of `key`, to be changed: it stays at hand until `wrote`. O(1)."""
         found = self.dirty.get(key)

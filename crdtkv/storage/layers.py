@@ -2,28 +2,26 @@
 
 Law of this room: what is asked for is what was written last, whether the tables have it or
 not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
-the tables lag behind, a small one in memory says what has changed. What is read ahead is
-what would be read then.
+the tables lag behind, a small one in memory says what has changed. Who passes through a range
+reads each row once, and nothing of it is kept.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar
 
 from sortedcontainers import SortedDict, SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
-from crdtkv.errors import ChecksumFailed, StorageFailed
-from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.journal import GROWTH, NUMBERS, Row
-from crdtkv.storage.keyrows import ABSENT, PLAIN, Held
+from crdtkv.storage.keyrows import ABSENT, PLAIN, Held, read_key
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
@@ -38,8 +36,7 @@ Unit = tuple[str, str]
 _PAGE = 64, 1_024
 """How many keys are read at once, first and at most."""
 
-_AHEAD = 32
-"""Of how many of them what they hold is read at once: the more, the more in vain for who asks for few."""
+_T = TypeVar("_T")
 
 class Old:
     """The past of a key: what stood before, and how far back it reaches."""
@@ -62,7 +59,6 @@ class Layers(Transactions):
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__()
         self._tables = Tables(db)
-        self._ahead_bytes = cache_bytes // 4
         self._keys: Layer[Held] = Layer(self._read_key, _weight_of_key, cache_bytes * 5 // 6)
         self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
         self._dirty_keys = self._keys.dirty
@@ -80,8 +76,6 @@ class Layers(Transactions):
             "key": self._keys.dirty, "past": self._pasts.dirty, "inbox": self._inbox_dirty, "meta": self._meta,
         }  # fmt: skip
         """The units that the tables do not have as they are, by kind."""
-        self._page: tuple[str, str | None, bool] | None = None
-        """The range whose keys are given, or were last, without what of it was read ahead."""
         self._showing: Showing | None = None
 
     # cells
@@ -180,9 +174,7 @@ class Layers(Transactions):
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         size, most = _PAGE
-        self._page = low, high, reverse
-        self._new.update(self._came)
-        self._came.clear()
+        self._sort_new()
         while True:
             page = self._read(partial(self._tables.keys, low, high, reverse, size))
             last = page[-1] if len(page) == size else None
@@ -193,6 +185,37 @@ class Layers(Transactions):
             if last is None:
                 return
             low, high, size = (low, last, most) if reverse else (last + "\0", high, most)
+
+    def _sort_new(self) -> None:
+        self._new.update(self._came)
+        self._came.clear()
+
+    def passing(
+        self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],
+        wanted: Callable[[str], bool] | None = None,
+    ) -> Iterator[_T]:  # fmt: skip
+        self._sort_new()
+        dirty, lacking = self._dirty_keys, self._new.irange(low, high, inclusive=(True, False), reverse=reverse)
+        new = next(lacking, None)
+        for said in self._said(low, high, reverse):
+            key = said[0]
+            while new is not None and (new > key if reverse else new < key):
+                yield from _made_of(new, dirty[new], whole, wanted)
+                new = next(lacking, None)
+            held = dirty.get(key)
+            if held is None and plain is not None and said[4] is not None and (wanted is None or wanted(key)):
+                found = plain(said)
+                if found is not None:
+                    yield found
+                    continue
+            yield from _made_of(key, held or partial(read_key, said, self._parts), whole, wanted)
+        while new is not None:
+            yield from _made_of(new, dirty[new], whole, wanted)
+            new = next(lacking, None)
+
+    def _parts(self, key: str) -> dict[bytes, Cell]:
+        found: dict[bytes, Cell] = self._read(partial(self._tables.parts, key))
+        return found
 
     def compound(self, low: str) -> Iterator[str]:
         found = set(self._read(partial(self._tables.compound, low)))
@@ -366,37 +389,12 @@ class Layers(Transactions):
         return ask()
 
     def _read_key(self, key: str) -> Held:
-        held: Held | None = None if self._page is None else self._read_ahead(key, *self._page)
-        if held is None:
-            held = self._read(partial(self._tables.key, key))
+        held: Held = self._read(partial(self._tables.key, key))
         return held
 
-    def _read_ahead(self, key: str, low: str, high: str | None, reverse: bool) -> Held | None:
-        """What a key holds whose range is gone through, if its row says so. Who asks for one asks for the next: their
-        rows are read by the same statement, each once."""
-        if key < low or (high is not None and key >= high):
-            return None
-        low, high = (low, key + "\0") if reverse else (key, high)
-        self._page = None
-        # What of it cannot be read says so to who asks for it.
-        with suppress(ChecksumFailed, StorageFailed):
-            found, last = self._read(partial(self._keep_ahead, key, low, high, reverse))
-            if last is not None:
-                self._page = (low, last, True) if reverse else (last + "\0", high, False)
-            return cast(Held | None, found)
-        return None
-
-    def _keep_ahead(self, key: str, low: str, high: str | None, reverse: bool) -> tuple[Held | None, str | None]:
-        """What `key` holds, and the last key that was read with it; of these as many as there is room for."""
-        found, last, room = None, None, self._ahead_bytes
-        for last, held in self._tables.page(low, high, reverse, _AHEAD):
-            if last == key:
-                found = held
-            else:
-                room -= self._keys.ahead(last, held)
-            if room <= 0:
-                break
-        return found, last
+    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
+        """What the tables say of a range. As `_read`."""
+        return self._tables.passing(low, high, reverse)
 
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:
@@ -464,6 +462,16 @@ class Layers(Transactions):
         self._discard_new(key)
         self._gone.discard(key)
         self._keys.wrote(key)
+
+
+def _made_of(
+    key: str, held: Held | Callable[[], Held], whole: Whole[_T], wanted: Callable[[str], bool] | None
+) -> Iterator[_T]:  # fmt: skip
+    if wanted is None or wanted(key):
+        held = held if isinstance(held, Held) else held()
+        found = whole(key, held.cells, held.context) if held.cells else None
+        if found is not None:
+            yield found
 
 
 def _weight_of_key(held: Held) -> int:

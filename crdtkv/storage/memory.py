@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sortedcontainers import SortedDict, SortedSet
 
@@ -12,12 +12,13 @@ from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
-from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Superseded, Whole
 from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.transactions import Transactions
 
 __all__ = ["MemoryStorage"]
 
+_T = TypeVar("_T")
 _NO_CONTEXT: Context = {}
 _NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
 
@@ -86,6 +87,17 @@ class MemoryStorage(Transactions):
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
+
+    def passing(
+        self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],
+        wanted: Callable[[str], bool] | None = None,
+    ) -> Iterator[_T]:  # fmt: skip
+        cells, contexts = self._cells, self._contexts
+        for key in self.keys(low, high, reverse):
+            if wanted is None or wanted(key):
+                found = whole(key, cells[key], contexts.get(key, {}))
+                if found is not None:
+                    yield found
 
     def compound(self, low: str) -> Iterator[str]:
         return self.keys(low, None)

@@ -23,6 +23,7 @@ from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, FormatTooNew, NotAStore, StorageFailed
 from crdtkv.storage import refusals
 from crdtkv.storage.backup import backup
+from crdtkv.storage.base import Said
 from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
@@ -221,6 +222,12 @@ class SqliteStorage(Layers):
                     self._reading = self._db.execute("SELECT name FROM sqlite_master")
                 self._reads += 1
             return ask()
+        except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
+            raise refusals.unread(self.path, error) from error
+
+    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
+        try:
+            yield from super()._said(low, high, reverse)
         except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
             raise refusals.unread(self.path, error) from error
 

@@ -18,6 +18,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.pending import KEEP_MINTED_MS, MINTED
 from crdtkv.replica.purge import purge
+from crdtkv.storage.base import Storage
 from crdtkv.store import idempotency
 from crdtkv.store.results import Conflict, Receipt
 from crdtkv.strategies.base import Env, Write
@@ -179,14 +180,12 @@ def check(replica: Replica) -> list[str]:
     wrong += storage.faults()
     digest, unread = 0, []
     try:
-        for key in storage.keys("", None):
-            try:
-                cells, context = storage.cells(key), storage.context(key)
-            except ChecksumFailed:
+        for key, found in _each(storage):
+            if found is None:
                 unread.append(key)
-                continue
-            digest += key_digest(key, cells, context)
-            wrong += _check_key(replica, key, cells, context)
+            else:
+                digest += key_digest(key, *found)
+                wrong += _check_key(replica, key, *found)
     except ChecksumFailed as error:
         return [*wrong, f"keys cannot be listed: {error}"]
     if unread:
@@ -196,6 +195,21 @@ def check(replica: Replica) -> list[str]:
     elif digest % MODULUS != state.digest:
         wrong.append(f"digest is {state.digest:032x}; the cells give {digest % MODULUS:032x}")
     return wrong
+
+
+def _each(storage: Storage) -> Iterator[tuple[str, tuple[Cells, Context] | None]]:
+    """Each key that has cells, and what stands in it; None where that cannot be read. Raises ChecksumFailed."""
+    low = ""
+    while True:
+        try:
+            for key, *found in storage.passing(low, None, False, None, lambda *found: found):
+                yield key, (found[0], found[1])
+                low = key + "\0"
+            return
+        except ChecksumFailed:
+            broken = next(storage.keys(low, None))
+            yield broken, None
+            low = broken + "\0"
 
 
 def _check_key(replica: Replica, key: str, cells: Cells, context: Context) -> list[str]:

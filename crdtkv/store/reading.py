@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import wraps
+from functools import partial, wraps
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -17,18 +17,20 @@ from crdtkv.core.versions import format_version
 from crdtkv.errors import StrategyMismatch, WrongOperation, WrongType
 from crdtkv.replica import past
 from crdtkv.replica.core import Replica
+from crdtkv.storage.base import Plain, Said, Whole
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
-from crdtkv.store.telling import Again, again, again_of_lone, of_lone, of_roots, plain
+from crdtkv.store.telling import Again, again, again_of_lone, of_lone, of_plain, of_roots, plain
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.document_parts import pointer
 from crdtkv.strategies.log import Log
-from crdtkv.strategies.lone import lone, plainly_shown
+from crdtkv.strategies.lone import atom_of, lone, plainly_shown
 from crdtkv.strategies.roots import TTL_PATH, Root, expired_then, pick, roots_in
 
 __all__ = ["Reading"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 
 def _locked(method: _F) -> _F:
@@ -98,18 +100,20 @@ class Reading:
         memos.tell(key, known)
         return known.told()
 
-    def _passed(self, keys: Iterable[str], now: Stamp) -> Iterator[Entry]:
-        """As `_entry` of each that is there, for who passes by: it takes the place of nothing that is told again."""
-        standing = self.replica.storage.standing
-        for key in keys:
-            cells, context = standing(key)
-            found = lone(cells)
-            if found is not None:
-                yield of_lone(key, found, context)
-            elif cells:
-                entry = of_roots(key, cells, context, self.replica.roots(key, now))
-                if entry is not None:
-                    yield entry
+    def passed(self, key: str, cells: Cells, context: Context, now: Stamp) -> Entry | None:
+        """As `entry`, for who passes by: it takes the place of nothing that is told again."""
+        found = lone(cells)
+        if found is not None:
+            return of_lone(key, found, context)
+        return of_roots(key, cells, context, self.replica.roots_of(key, cells, now)) if cells else None
+
+    def _passing(
+        self, selection: Selection, plain: Plain[_T], whole: Whole[_T]
+    ) -> Iterator[_T]:  # fmt: skip
+        """What is made of the keys of a selection, in order."""
+        patterns = selection.patterns()
+        wanted = (lambda key: all(p.matches(key) for p in patterns)) if patterns else None
+        return self.replica.storage.passing(*selection.bounds(), selection.reverse, plain, whole, wanted)
 
     def _now(self, now: Stamp | None) -> Stamp:
         return self.replica.now() if now is None else now
@@ -206,24 +210,27 @@ class Reading:
     def keys(self, selection: Selection) -> list[str]:
         """The keys that match, in order."""
         now = self.replica.now()
-        return [key for key in self._matching(selection) if self._present(key, now)]
+
+        def plain(said: Said) -> str | None:
+            return None if atom_of(said[4]) is None else said[0]
+
+        def whole(key: str, cells: Cells, _: Context) -> str | None:
+            shown = plainly_shown(cells) or lone(cells) or pick(self.replica.roots_of(key, cells, now))
+            return key if shown else None
+
+        return list(self._passing(selection.checked(), plain, whole))
 
     @_locked
     def scan(self, selection: Selection, limit: int | None, cursor: str | None) -> Page:
         """A page of entries."""
         check_limit(limit)
         now = self.replica.now()
-        entries = self._passed(self._matching(selection.checked().behind(cursor)), now)
+        whole = partial(self.passed, now=now)
+        entries = self._passing(selection.checked().behind(cursor), of_plain, whole)
         page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = encode_cursor(page[-1].key)
         return page
-
-    def _matching(self, selection: Selection) -> Iterator[str]:
-        """The keys of a selection, in order, with something to read or not."""
-        patterns = selection.checked().patterns()
-        found = self.replica.storage.keys(*selection.bounds(), selection.reverse)
-        return (key for key in found if all(p.matches(key) for p in patterns)) if patterns else found
 
     # history
 

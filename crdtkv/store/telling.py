@@ -10,17 +10,18 @@ from __future__ import annotations
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Context, expiry_of
+from crdtkv.core.cells import Cell, Context, Sibling, expiry_of
 from crdtkv.core.clocks import Stamp, stamp_ms
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.versions import format_version
 from crdtkv.errors import CrdtkvError
+from crdtkv.storage.base import Said
 from crdtkv.store.results import Entry, told
 from crdtkv.strategies.base import ABSENT, Strategy
-from crdtkv.strategies.lone import Lone
-from crdtkv.strategies.roots import TTL_PATH, Root, newest, pick
+from crdtkv.strategies.lone import Lone, atom_of
+from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, newest, pick, root_path
 
-__all__ = ["MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_roots", "plain"]
+__all__ = ["MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_plain", "of_roots", "plain"]
 
 MAX_TOLD = 4096
 """Bytes of a packed value that is told again from memory; a larger one is mostly the cost of unpacking it."""
@@ -33,6 +34,17 @@ def of_lone(key: str, lone: Lone, context: Context) -> Entry:
     """How a key of one value reads. O(1)."""
     found, path, cell, value = lone
     return told(key, value, (_tell_of_lone, found, path, cell, context))
+
+
+def of_plain(said: Said) -> Entry | None:
+    """How a key reads that is one text or whole number, written by one dot; None if it is not read as that. O(1)."""
+    return None if atom_of(said[4]) is None else told(said[0], said[5], (_tell_of_plain, said))
+
+
+def _tell_of_plain(key: str, field: str, said: Said) -> Any:
+    _, replica, n, stamp, spec, value, *_ = said
+    path, cell = root_path(spec), (Sibling((replica, n), stamp, values.pack(value)),)
+    return _tell_of_lone(key, field, known_strategy(spec), path, cell, {replica: n})
 
 
 def _tell_of_lone(key: str, field: str, found: Strategy, path: bytes, cell: Cell, context: Context) -> Any:

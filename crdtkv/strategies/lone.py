@@ -21,7 +21,7 @@ from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.roots import TTL_PATH, known_strategy, root_path
 
-__all__ = ["Lone", "lone", "plainly_shown"]
+__all__ = ["Lone", "atom_of", "lone", "plainly_shown"]
 
 _ATOMS = frozenset({"json", "lww", "max", "min", "mv"})
 """Where one value alone reads as itself. Not the strategies of others, whatever they derive from."""
@@ -67,6 +67,12 @@ def _atom(path: bytes) -> Strategy | None:
         return None
     found = known_strategy(data.decode())
     return None if isinstance(found, Opaque) else found
+
+
+@lru_cache(maxsize=256)
+def atom_of(spec: str) -> Strategy | None:
+    """The strategy of that spec, if one value alone reads as itself under it."""
+    return _atom(root_path(spec))
 
 
 def plainly_shown(cells: Cells) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
@@ -39,6 +40,14 @@ Act = Callable[[Gossip, int, Random], list[Send]]
 def now_ms() -> int:
     """The clock that machines go by."""
     return int(time.monotonic() * 1000)
+
+
+def _plain(peer: PeerStatus, now: int) -> dict[str, Any]:
+    heard, compared = (None if at is None else now - at for at in (peer.heard_ms, peer.compared_ms))
+    return {
+        "colo": peer.name, "replica": peer.id, "met": peer.met, "heard_ms_ago": heard, "compared_ms_ago": compared,
+        "delay_ms": peer.delay_ms, "refused": peer.refused, "error": "" if peer.error is None else str(peer.error),
+    }  # fmt: skip
 
 
 @dataclass(eq=False, slots=True)
@@ -64,6 +73,9 @@ class Actor:
         self.id = store.namespace
         self.active_ms = now_ms()
         """When something but a tick happened last."""
+        self.founder = ""
+        """The colo that has to be met first; "": no matter who."""
+        self.opened_ms = now_ms()
         self.peers: set[str] = set()
         """The colos that the machine knows of."""
         self._machine = Gossip(store._replica, store._rule_of, store.namespace, settings)
@@ -114,11 +126,16 @@ class Actor:
         if self._on_commit in self.store.on_commit:
             self.store.on_commit.remove(self._on_commit)
 
-    def status(self) -> tuple[list[PeerStatus], list[str], str, dict[str, int]]:
-        """How it stands with each peer; who is suspect; through whom it joins; what was counted. Waits for the lock."""
+    def status(self) -> dict[str, Any]:
+        """How it stands with each peer, as plain data; times are milliseconds ago. Waits for the lock."""
         with self.store._lock:
-            machine = self._machine
-            return machine.status(), machine.suspects(), machine.joining, dict(machine.counts)
+            machine, now = self._machine, now_ms()
+            peers, suspects, joining = machine.status(), machine.suspects(), machine.joining
+            counts = dict(machine.counts)
+        return {
+            "id": self.id, "peers": [_plain(peer, now) for peer in peers], "suspects": suspects, "joining": joining,
+            "awaited": self.founder, "counts": counts,
+        }  # fmt: skip
 
     def forget(self) -> None:
         """The store drops what is deleted everywhere. In a thread."""

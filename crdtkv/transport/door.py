@@ -25,7 +25,7 @@ _Say = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _STATUS = {
     Why.malformed: 400, Why.version: 400, Why.truncated: 400, Why.oversized: 413, Why.cluster: 401, Why.tampered: 401,
-    Why.stale: 409, Why.replayed: 409,
+    Why.stale: 409, Why.replayed: 409, Why.doubled: 409,
 }  # fmt: skip
 
 

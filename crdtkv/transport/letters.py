@@ -66,6 +66,7 @@ class Why(Enum):
     oversized = "oversized"
     stale = "stale"
     replayed = "replayed"
+    doubled = "doubled"
 
 
 class Unwelcome(Exception):

@@ -8,11 +8,13 @@ drawn when it begins.
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import count
 
 from crdtkv.transport.letters import NOBODY, Head, Keyring, Letter, Message, Seen, Unwelcome, Why, pack, unpack
+from crdtkv.transport.lives import Lives
 
 __all__ = ["Deliver", "Office"]
 
@@ -34,6 +36,7 @@ class Office:
         self._ring = Keyring(secrets)
         self._numbers = count(1)
         self._seen = Seen(os.urandom(8))
+        self._lives = Lives()
         self.sent: Counter[str] = Counter()
         self.received: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
@@ -90,8 +93,18 @@ class Office:
         """What it holds. O(size). Raises Unwelcome."""
         self._ring.check(head, payload)
         letter = unpack(head, payload)
+        if head.sender != self.life:
+            if letter.colo == self.colo:
+                raise Unwelcome(Why.doubled, f"another process speaks for colo {self.colo!r}; stop one of them")
+            if not self._lives.speaks(letter.colo, head.sender, time.monotonic()):
+                raise Unwelcome(Why.doubled, f"two processes speak for colo {letter.colo!r}; stop the later one")
         self._count(self.received, letter.messages, head.packed)
         return letter
+
+    @property
+    def doubled(self) -> list[str]:
+        """The colos that two processes speak for."""
+        return self._lives.doubled(time.monotonic())
 
     def expect(self, head: Head, number: int) -> None:
         """The head is that of the answer to our letter of that number. O(1). Raises Unwelcome."""

@@ -14,16 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
+from itertools import count
 from random import Random, SystemRandom
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from crdtkv.core.views import colo_of
+from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip
 from crdtkv.gossip.settings import Send, Settings
 from crdtkv.node.naming import SYSTEM_ID
-from crdtkv.node.node import Node
+from crdtkv.node.node import Node, is_new
 from crdtkv.store.opening import is_colo
 from crdtkv.store.store import Store
 from crdtkv.transport.actor import Act, Actor, now_ms
@@ -37,8 +39,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 __all__ = [
-    "ANSWER_S", "CONNECT_S", "FORGET_S", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "SILENT_S",
-    "TEND_S", "THREADS", "TICK_S", "Transport",
+    "ANSWER_S", "CONNECT_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS",
+    "SILENT_S", "TEND_S", "THREADS", "TICK_S", "Transport",
 ]  # fmt: skip
 
 PEERS = "peer/"
@@ -50,6 +52,9 @@ IDLE_MS = 2_000
 """A namespace in which nothing happened for so long ticks each `IDLE_TICKS` only."""
 
 IDLE_TICKS = 10
+FOUNDER_MS = 5_000
+"""A new store of a namespace that another colo began waits so long for that one."""
+
 CONNECT_S = 3.0
 SILENT_S = 5.0
 """A connection on which nothing came for so long is given up."""
@@ -110,7 +115,8 @@ class Transport:
         self.node.listeners.append(self._on_namespace)
         for store in [self.node.system, *self.node.stores().values()]:
             self._open(store)
-        await self._in_thread(self._advertise)
+        if not self._join:
+            await self._in_thread(self.node.found)
         await self._refresh()
         for url in self._join:
             self._spawn(self._scout(url))
@@ -175,7 +181,8 @@ class Transport:
             "sent": dict(office.sent), "received": dict(office.received), "refused": dict(office.refused),
             "dropped": dict(office.dropped),
         }  # fmt: skip
-        return {"peers": peers, **counts, "namespaces": {id: a.status() for id, a in list(self._actors.items())}}
+        namespaces = [actor.status() for _, actor in sorted(self._actors.items())]
+        return {"peers": peers, "doubled": office.doubled, **counts, "namespaces": namespaces}
 
     # namespaces
 
@@ -189,9 +196,18 @@ class Transport:
             return
         id = store.namespace
         actor = Actor(store, self._pool, self._dice, partial(self._post, id), self._moved, self._settings)
+        if is_new(store):
+            actor.founder = self.node.founder(id)  # what it has was acknowledged: others join it, and not it others
         self._actors[id] = actor
         for colo in self._links:
             self._introduce(actor, colo)
+
+    def _release(self, actor: Actor) -> None:
+        """It has joined, or its founder is not to be reached: now all are met."""
+        if actor.founder and (not is_new(actor.store) or now_ms() - actor.opened_ms > FOUNDER_MS):
+            actor.founder = ""
+            for colo in self._links:
+                self._introduce(actor, colo)
 
     def _drop(self, id: str) -> None:
         actor = self._actors.pop(id, None)
@@ -201,6 +217,7 @@ class Transport:
     def _moved(self, actor: Actor) -> None:
         """Something was absorbed."""
         self.node.waiting.arrived(actor.id)
+        self._release(actor)
         if actor.id == SYSTEM_ID and not self._stopping:
             self._stale = True
             if not self._refreshing:
@@ -213,6 +230,7 @@ class Transport:
             while self._stale:
                 self._stale = False
                 await self._in_thread(self.node.refresh)
+                await self._in_thread(self._advertise)
                 for colo, url in (await self._in_thread(self._addresses)).items():
                     self._meet(colo, [url])
                 for actor in self._actors.values():
@@ -253,15 +271,20 @@ class Transport:
 
     def _introduce(self, actor: Actor, colo: str) -> None:
         """The machine exchanges with that colo, if it holds the namespace too."""
+        if actor.founder not in ("", colo):
+            return
         if actor.id == SYSTEM_ID or self.node.holds(actor.id, colo):
             actor.peers.add(colo)
             self._ask(actor, partial(_greet, colo))
 
     def _advertise(self) -> None:
-        """In a thread: the system namespace says where this colo is reached."""
+        """In a thread: the system namespace says where this colo is reached, as soon as it may be written to."""
         key, url, system = PEERS + self.node.colo, self.office.url, self.node.system
-        if url and (key not in system or system[key] != url):
-            system.put(key, url, strategy="lww")
+        try:
+            if url and (key not in system or system[key] != url):
+                system.put(key, url, strategy="lww")
+        except CrdtkvError as error:  # a restored copy, say, that has not met a member yet
+            _log.warning("others are not told yet that %s is at %s: %s", self.node.colo, url, error)
 
     def _addresses(self) -> dict[str, str]:
         """In a thread: what the system namespace says."""
@@ -301,6 +324,8 @@ class Transport:
             actor = self._actors.get(id)
             if actor is None or self._stopping:
                 self.office.dropped["namespace not here"] += len(messages)
+            elif actor.founder not in ("", letter.colo):
+                self.office.dropped["not joined yet"] += len(messages)
             else:
                 asked.append((id, actor.take(letter.colo, messages)))
         return asked
@@ -332,23 +357,26 @@ class Transport:
     # time
 
     async def _tick(self) -> None:
-        count = 0
-        while True:
+        for turn in count():
             await asyncio.sleep(TICK_S)
-            count += 1
             for i, actor in enumerate(self._actors.values()):
-                idle = now_ms() - actor.active_ms > IDLE_MS
-                if not actor.busy and (not idle or (count + i) % IDLE_TICKS == 0):
+                self._release(actor)
+                if not actor.busy and (not self._is_idle(actor) or (turn + i) % IDLE_TICKS == 0):
                     self._ask(actor, _tick)
+
+    @staticmethod
+    def _is_idle(actor: Actor) -> bool:
+        return now_ms() - actor.active_ms > IDLE_MS
 
     async def _care(self, forget_s: float) -> None:
         """What is deleted everywhere is forgotten; of the past, once in a while, what is too old."""
         tended = self._loop.time() - self._dice.random() * TEND_S  # not all colos at once
-        while True:
+        for turn in count():
             await asyncio.sleep(forget_s * (0.5 + self._dice.random()))
             late = self._loop.time() - tended > TEND_S
-            for actor in list(self._actors.values()):
-                await self._in_thread(actor.forget)
+            for i, actor in enumerate(list(self._actors.values())):
+                if not self._is_idle(actor) or (turn + i) % IDLE_TICKS == 0:
+                    await self._in_thread(actor.forget)
                 if late:
                     await self._in_thread(actor.tend)
             tended = self._loop.time() if late else tended

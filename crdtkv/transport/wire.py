@@ -89,6 +89,8 @@ class Wire:
                 if response.status not in (200, 409):
                     words = (await response.content.read(200)).decode(errors="replace")
                     raise Unreached(f"{url} answers {response.status}: {words}")
+                if response.headers.get("content-type", "").startswith("text/"):
+                    raise Unreached(f"{url} answers: {(await response.content.read(200)).decode(errors='replace')}")
                 head = office.open(await response.content.readexactly(HEAD_SIZE))
                 office.expect(head, number)
                 self._life = head.sender

@@ -147,3 +147,22 @@ def test_keys_of_a_colo_are_offered(served: Served) -> None:
     assert complete.complete_key(there, "s") == ["short"]
     nobody: Any = Context(at="http://127.0.0.1:9")
     assert complete.complete_key(nobody, "s") == []
+
+
+def test_tokens(run: Run, served: Served) -> None:
+    """The first is an admin's; from then on one is asked for."""
+    where = ["--at", served.url]
+    assert run("tokens", *where).out == "no tokens\n"
+    admin = run("tokens", "create", "root", "--may", "admin", "--may", "write", "--may", "read", "-o", "raw", *where)
+    assert admin.code == 0 and "not shown again" in admin.err
+    nobody = run("get", "a", *where)
+    assert nobody.code == 1 and "set CRDTKV_TOKEN to a token that is good there" in nobody.err
+    secret = {"CRDTKV_TOKEN": admin.out.strip()}
+    web = run("tokens", "create", "web", "--in", "default", "--prefix", "cart/", "--days", "1", *where, **secret).out
+    assert run("put", "cart/7", "1", *where, CRDTKV_TOKEN=web.split()[1]).code == 0
+    assert run("put", "a", "1", *where, CRDTKV_TOKEN=web.split()[1]).code == 1
+    listed = run("tokens", "list", *where, **secret).out
+    assert "read, write of ~default, cart/" in listed and web.split()[1] not in listed
+    [id] = [line.split()[0] for line in listed.splitlines() if " web " in line]
+    assert run("tokens", "revoke", id, *where, **secret).out == f"revoked {id}\n"
+    assert run("put", "cart/7", "1", *where, CRDTKV_TOKEN=web.split()[1]).code == 1

@@ -138,6 +138,18 @@ BAD = {
         (["--colo", "lhr", "--data", "x", "--join", "sin"], REFUSED, "the URL of a colo"),
         (["--config", "nope.toml"], REFUSED, "no settings file 'nope.toml'"),
     ],
+    "maelstrom": [(["-w", "nope"], USAGE, "'nope'")],
+    "cluster": [(["--colos", "0"], USAGE, "at least 1"), (["--colos", "99"], USAGE, "at most"),
+                (["--port", "x"], USAGE, "no whole number"), (["--data", "lhr.db"], USAGE, "lhr.db")],
+    "status": [(["--at", "x"], REFUSED, "no address of a colo"), (["--at", "http://127.0.0.1:9"], REFUSED, "reached")],
+    "tokens list": [(["--at", "x"], REFUSED, "no address of a colo")],
+    "tokens create": [(["web", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "LABEL"),
+                      (["web", "--may", "fly"], USAGE, "'fly'")],
+    "tokens revoke": [(["x", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "ID")],
+    "namespaces list": [(["--at", "x"], REFUSED, "no address of a colo")],
+    "namespaces create": [(["shop", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "NAME")],
+    "namespaces rename": [(["shop", "--at", "x"], USAGE, "NEW"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
+    "namespaces delete": [(["shop", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "NAME")],
 }  # fmt: skip
 
 

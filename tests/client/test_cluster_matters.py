@@ -10,7 +10,17 @@ import httpx
 import pytest
 
 import crdtkv
-from crdtkv.errors import BaseNotHere, BaseRequired, CrdtkvError, MembershipConflict, NotAMember, Refused, TooLarge
+from crdtkv.errors import (
+    BaseNotHere,
+    BaseRequired,
+    CrdtkvError,
+    Forbidden,
+    MembershipConflict,
+    NotAMember,
+    Refused,
+    TooLarge,
+    Unauthorized,
+)
 from crdtkv.node.node import Node
 from crdtkv.server.app import create_app
 from tests.client.conftest import Bridge, Loop
@@ -111,6 +121,15 @@ def test_who_asks_is_said_by_a_token(guarded: Connected) -> None:
         assert caught.value.status == 401 and caught.value.happened == "no"
     admin["a"] = 1
     assert admin["a"] == 1
+    made = admin.create_token("web", [{"namespace": "default", "prefix": "cart/", "actions": ["read"]}])
+    web = guarded(token=made["token"])
+    assert web.get("cart/7") is None and [found["label"] for found in admin.tokens()] == ["web"]
+    for refused in (lambda: web.get("a"), lambda: web.put("cart/7", 1)):
+        with pytest.raises(Forbidden):
+            refused()
+    admin.revoke_token(made["id"])
+    with pytest.raises(Unauthorized):
+        web.get("cart/7")
 
 
 def test_namespaces(kv: crdtkv.Client, connected: Connected) -> None:

@@ -105,13 +105,33 @@ def a_name_stands_for_the_same_at_every_colo() -> None:
     "a store of one is never mixed with one of another",
     Both(
         Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
-        Line(Gossip.on_message, "if frame.name != desk.name:", "if False:"),
+        Line(Gossip._frames, "if frame.name != desk.name:", "if False:"),
     ),
 )
 def stores_of_two_namespaces_are_not_mixed() -> None:
     with nodes("a", "b") as (a, b):
         shop = a.create("shop").id
         assert refuses(BadRequest, lambda: a.store(shop).sync(b.store("default")))
+
+
+@guards(
+    "Where it was created it begins with a write more than that",
+    Line(Node.create, "if id in self._stores:", "if False:"),
+    Line(Node.found, "if store is not None and is_new(store):", "if False:"),
+)
+def who_founds_a_namespace_never_joins_another_s() -> None:
+    """Whatever its id is: of two with as many writes the lesser joins."""
+    for other in ("b", "c"):
+        with nodes("a", "b", "c") as found:
+            one = found[0] if other == "c" else found[2]
+            two = found[1]
+            one.found()
+            begun = one.create("shop").id
+            ids = (one.system.id, one.store("default").id, one.store(begun).id)
+            meet(one, two)
+            for id in (DEFAULT_ID, begun):
+                one.store(id).sync(two.store(id))
+            assert ids == (one.system.id, one.store("default").id, one.store(begun).id)
 
 
 @guards(

@@ -269,7 +269,7 @@ def a_transaction_that_is_given_up_leaves_nothing() -> None:
 
 
 @guards(
-    "it holds what came last, so much and no more.",
+    "it holds so many records and bytes, and no more.",
     Line(Recent.append, "len(self) > RECENT_RECORDS or", ""),
     Line(Recent.append, "self._bytes > RECENT_BYTES and len(self) > 1", "False"),
     Line(Recent.append, "len(self) > 1", "True"),

@@ -14,8 +14,8 @@ import pytest
 
 import crdtkv
 from crdtkv.core.cells import Sibling
-from crdtkv.errors import StorageFailed
-from crdtkv.storage import checkpoint, keyrows
+from crdtkv.errors import ChecksumFailed, StorageFailed
+from crdtkv.storage import checkpoint, keyrows, layers
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
@@ -28,7 +28,7 @@ from crdtkv.storage.transactions import Transactions
 from crdtkv.store import showing
 from crdtkv.store.showing import as_json
 from crdtkv.strategies.roots import root_path
-from tests.colos import limited
+from tests.colos import limited, refuses
 from tests.guards.mutation import Line, guards
 
 ROOT = root_path("lww")
@@ -371,15 +371,15 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
 
 
 @guards(
-    "What is read ahead is what would be read then",
-    Line(Layer.at_hand, "key in self.dirty or key in self._clean", "key in self._clean"),
-    Line(Layer.at_hand, "key in self.dirty or key in self._clean", "key in self.dirty"),
-    Line(Layers._keep_ahead, "last == key", "found is None"),
-    Line(Layers._read_ahead, "high is not None and key >= high", "False"),
-    Line(Tables.page, "_left_out", "self._parts"),
+    "Who passes through a range reads each row once, and nothing of it is kept.",
+    Line(Layers.passing, "held = dirty.get(key)", "held = None"),
+    Line(Layers.passing, "new > key if reverse else new < key", "new < key"),
+    Line(Layers.passing, "while new is not None:", "while False:"),
+    Line(layers._made_of, "if held.cells else None", ""),
+    Line(keyrows.read_row, "if _mark(said) != mark:", "if False:"),
 )
-def a_range_is_gone_through_while_it_changes() -> None:
-    """One key was read, one changed, one deleted; one is in parts, which are read for it alone."""
+def a_range_is_passed_through() -> None:
+    """One key is changed, one deleted, two are new; one is in parts; and one is not as it was written."""
     with file(cache_mb=1) as made:
         for n, key in enumerate("bcdefgz", 1):
             made.put(key, sibling(n))
@@ -388,20 +388,20 @@ def a_range_is_gone_through_while_it_changes() -> None:
         storage = made.again()
         made.put("d", sibling(31))
         made.put("f")
-        assert storage.cells("c")
+        made.put("bb", sibling(32))
+        made.put("gg", sibling(33))
         asked: list[str] = []
         storage._db.set_trace_callback(asked.append)
-        next(storage.keys("a", "h"))
-        assert [storage.cells(key)[ROOT][0].dot[1] for key in "bcdg"] == [1, 2, 31, 6]
-        assert len(asked) == 2 and storage.cells("f") == {}
-        made.storage.settle()
-        assert storage._keys.weight == sum(held.weight for held in storage._keys._clean.values())
-        storage = made.again()
-        next(storage.keys("a", "h"))
-        assert len(storage.cells("e")) == 41
-        storage = made.again()
-        next(storage.keys("a", "c", reverse=True))
-        assert storage.cells("z") and len(storage._keys) == 1
+
+        def passed(reverse: bool) -> list[Any]:
+            found = storage.passing("a", "h", reverse, lambda said: said[:3], lambda key, cells, _: (key, len(cells)))
+            return list(found)
+
+        wanted = [("b", A, 1), ("bb", 1), ("c", A, 2), ("d", 1), ("e", 41), ("g", A, 6), ("gg", 1)]
+        assert (passed(False), passed(True)) == (wanted, wanted[::-1])
+        assert len(asked) == 4 and not storage._keys._clean  # a range, and what is in parts, twice
+        storage._db.execute("UPDATE cell SET stamp = stamp + 1 WHERE key = 'c'")
+        assert refuses(ChecksumFailed, lambda: passed(False))
 
 
 @guards(

@@ -323,7 +323,7 @@ def what_a_document_cannot_hold_at_a_path_is_refused() -> None:
 
 
 @guards(
-    "Raises UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here.",
+    "Raise UnknownStrategy, RuleInvalid or MergeFunctionInvalid for what a rule names and is not known here.",
     Line(rulebook.check_strategies, ".check_known()", ""),
 )
 def a_rule_names_what_is_known() -> None:

@@ -14,6 +14,7 @@ from crdtkv.errors import (
     NamespaceExists,
     NamespaceInvalid,
     NamespaceUnknown,
+    NotAStore,
     StoreClosed,
     StoreLocked,
     TooLarge,
@@ -175,6 +176,25 @@ def test_a_file_of_no_namespace_that_is_known_is_left_alone(tmp_path: Path) -> N
     with Node(tmp_path) as node:
         assert list(node.stores()) == [DEFAULT_ID]
     assert stray.read_bytes() == b"precious"
+
+
+def test_one_file_that_cannot_be_read_keeps_no_other_from_being_served(tmp_path: Path) -> None:
+    """What is wrong with it is said to who asks for it; put right, it is served at the next start."""
+    with Node(tmp_path, colo="lhr") as node:
+        id = node.create("shop").id
+        node.create("other")
+    path = tmp_path / f"namespace-{id[1:]}.db"
+    good = path.read_bytes()
+    path.write_bytes(b"no store at all" * 1_000)
+    with Node(tmp_path) as node:
+        assert node.store("other").colo == node.store("default").colo == "lhr"
+        with pytest.raises(NotAStore):
+            node.store("shop")
+        assert list(node.troubles) == [id]
+    path.write_bytes(good)
+    with Node(tmp_path) as node:
+        assert node.store("shop").colo == "lhr"
+        assert not node.troubles
 
 
 def test_a_namespace_of_some_colos_only(lhr: Node, sin: Node) -> None:

@@ -394,6 +394,15 @@ def test_a_session_sees_what_it_wrote(node: Node) -> None:
         problem(sin.get(f"{V1}/keys/a", headers={"crdtkv-session": "zzz"}), 400, "version-invalid")
 
 
+def test_a_read_says_how_fresh_it_is(client: Client, node: Node) -> None:
+    """When it is asked for; the colo itself is always fresh."""
+    clash(node)
+    fresh = client.get(f"{V1}/keys/owner", headers={"prefer": "freshness"}).headers["crdtkv-heard"]
+    heard = dict(each.split("=") for each in fresh.split(", "))
+    assert heard.keys() == {"lhr", "sin"} and heard["lhr"] == "0" and int(heard["sin"]) >= 0
+    assert "crdtkv-heard" not in client.get(f"{V1}/keys/owner").headers
+
+
 # the page
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Sibling, expiry, hide, make_cell
-from crdtkv.storage import checkpoint, layers
+from crdtkv.storage import checkpoint
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
@@ -170,8 +170,22 @@ class Both:
 
 
 def passed(storage: Storage, low: str, high: str | None, reverse: bool) -> list[Any]:
-    """What stands in the keys of a range, read one by one as they are given."""
-    return [(key, *map(dict, storage.standing(key))) for key in storage.keys(low, high, reverse)]
+    """What stands in the keys of a range, all or some of them, made of what a plain row says or of cells."""
+    asked = [(plain, wanted) for plain in (None, of_plain) for wanted in (None, lambda key: key != "b")]
+    found = [list(storage.passing(low, high, reverse, plain, of_cells, wanted)) for plain, wanted in asked]
+    assert [key for key, *_ in found[0]] == list(storage.keys(low, high, reverse))
+    return found
+
+
+def of_cells(key: str, cells: Any, context: Any) -> Any:
+    """(Without the parents: a plain row's are not told.)"""
+    return key, {path: [tuple(s[:3]) for s in cell] for path, cell in cells.items()}, dict(context)
+
+
+def of_plain(said: Any) -> Any:
+    key, replica, n, stamp, spec, value, *_ = said
+    sibling = Sibling((replica, n), stamp, values.pack(value))
+    return None if spec == "other" else of_cells(key, {root_path(spec): (sibling,)}, {replica: n})
 
 
 def dice_step(dice: random.Random) -> int:
@@ -184,7 +198,6 @@ def test_whatever_is_done_to_both(tmp_path: Path, seed: int, monkeypatch: pytest
     dice = random.Random(seed)
     monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", dice.choice((1, 2_000, 1 << 20)))
     monkeypatch.setattr(checkpoint, "STEP_ROWS", dice.choice((1, 3, 1_000)))
-    monkeypatch.setattr(layers, "_AHEAD", dice.choice((1, 3, 32)))
     both = Both(tmp_path / "x.db", dice, cache_mb=dice.choice((0, 256)))
     for _ in range(60):
         both.tell(lambda s: s.begin())

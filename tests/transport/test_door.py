@@ -196,7 +196,7 @@ def test_a_message_of_nobody_changes_nothing() -> None:
         before = lhr.store().vector
         assert (await post(letter(sin, lhr, ("~none", b"x"), ("~default", b"x"))))[0] == 200
         assert lhr.transport.office.dropped["namespace not here"] == 1
-        assert lhr.transport._actors["~default"].status()[3]["refused message-invalid"] == 1
+        assert lhr.transport._actors["~default"].status()["counts"]["refused message-invalid"] == 1
         assert lhr.store().vector == before
 
     at_the_door(story)

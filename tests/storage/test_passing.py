@@ -1,9 +1,11 @@
-"""Who goes through a range of keys reads their rows together: fewer statements, and nothing else is different."""
+"""Who passes through a range of keys reads their rows by one statement, as far as he goes, and none is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,29 +50,41 @@ def asked(storage: SqliteStorage) -> list[str]:
     return found
 
 
+def stamp_of(said: Any) -> Any:
+    return said[0], said[3]
+
+
+def nothing(*_: Any) -> None:
+    return None
+
+
 @pytest.mark.parametrize("reverse", [False, True])
-def test_a_range_takes_few_statements(storage: SqliteStorage, reverse: bool) -> None:
+def test_a_range_takes_one_statement(storage: SqliteStorage, reverse: bool) -> None:
     found = asked(storage)
-    assert [key for key in storage.keys("", None, reverse) if storage.cells(key)] == sorted(KEYS, reverse=reverse)
-    assert len(found) < 20
-    assert storage.cells("007") == {ROOT: cell(8)}
+    passed = list(storage.passing("", None, reverse, stamp_of, nothing))
+    assert passed == sorted(((key, n << 16) for n, key in enumerate(KEYS, 1)), reverse=reverse)
+    assert len(found) == 1
 
 
-def test_what_was_changed_meanwhile_is_not_read_over(storage: SqliteStorage) -> None:
-    storage.begin()
-    given = storage.keys("", None)
-    next(given)
-    storage.put_cell("001", ROOT, cell(999))
-    storage.put_cell("002", ROOT, ())
-    assert storage.cells("000") == {ROOT: cell(1)}
-    assert (storage.cells("001"), storage.cells("002"), storage.cells("003")) == (
-        {ROOT: cell(999)},
-        {},
-        {ROOT: cell(4)},
-    )
-    assert list(given)[:2] == ["001", "002"]  # (the page had been read)
-    storage.rollback()
-    assert storage.cells("001") == {ROOT: cell(2)}
+def test_no_more_rows_are_read_than_are_asked_for(storage: SqliteStorage) -> None:
+    """Where the one behind them is damaged, it is not met."""
+    storage._db.execute("UPDATE cell SET stamp = stamp + 1 WHERE key = '005'")
+    passed = storage.passing("", None, False, stamp_of, nothing)
+    assert [key for key, _ in islice(passed, 5)] == KEYS[:5]
+    with pytest.raises(ChecksumFailed):
+        next(passed)
+
+
+def test_what_cannot_be_read_of_a_strategy_is_not_the_files_fault(storage: SqliteStorage) -> None:
+    """What is made of a row may raise: that is not taken for a row that cannot be read."""
+    with pytest.raises(KeyError):
+        next(storage.passing("", None, False, lambda said: {}[said[0]], nothing))
+
+
+def test_nothing_of_it_stays_in_memory(storage: SqliteStorage) -> None:
+    weight = storage._keys.weight
+    assert len(list(storage.passing("", None, False, None, lambda key, cells, context: key))) == len(KEYS)
+    assert storage._keys.weight == weight
 
 
 def test_a_row_that_was_damaged_is_told_of_its_key_alone(path: Path) -> None:
@@ -84,17 +98,4 @@ def test_a_row_that_was_damaged_is_told_of_its_key_alone(path: Path) -> None:
             wrong.append(key)
     assert wrong == ["005"]
     assert len(read) == len(KEYS) - 1
-    storage.close()
-
-
-@pytest.mark.parametrize("kilobytes", [0, 40, 400])
-def test_no_more_is_read_than_there_is_room_for(path: Path, kilobytes: int) -> None:
-    """Each row is read ahead once, whatever becomes of it."""
-    storage = SqliteStorage(path, cache_mb=0)
-    storage._ahead_bytes = storage._keys._limit = kilobytes << 10
-    found = asked(storage)
-    for key in storage.keys("", None):
-        storage.cells(key)
-        assert storage._keys.weight <= max(kilobytes << 10, 2 * (SIZE + 2000))
-    assert len(found) < 2 * len(KEYS) + 10
     storage.close()

@@ -95,30 +95,33 @@ class Actor:
 
     def ask(self, act: Act) -> asyncio.Future[list[Send]]:
         """What the machine then sends. In the event loop."""
-        future: asyncio.Future[list[Send]] = self._loop.create_future()
-        if self._ended.is_set():
-            future.set_result([])
-            return future
-        self._waiting.append(_Turn(act, future))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
-        return future
+        return self._enqueue(_Turn(act, self._loop.create_future()))
 
     def take(self, peer: str, came: list[bytes]) -> asyncio.Future[list[Send]]:
         """Messages came. Where more of that peer wait already, they go with these, and so do the answers: records
         share a commit then.
         """
         self.active_ms = now_ms()
+        future: asyncio.Future[list[Send]] = self._loop.create_future()
         last = self._waiting[-1] if self._waiting else None
         if last is not None and last.peer == peer and len(last.came) < MAX_TOGETHER:
             last.came += came
-            answered = self._loop.create_future()
-            answered.set_result([])
-            return answered
-        future = self.ask(lambda machine, now, dice: machine.on_messages(peer, came, now, dice))
-        if self._waiting:
-            self._waiting[-1].peer, self._waiting[-1].came = peer, came
-        return future
+            future.set_result([])
+            return future
+
+        def act(machine: Gossip, now: int, dice: Random) -> list[Send]:
+            return machine.on_messages(peer, came, now, dice)
+
+        return self._enqueue(_Turn(act, future, peer, came))
+
+    def _enqueue(self, turn: _Turn) -> asyncio.Future[list[Send]]:
+        if self._ended.is_set():
+            turn.future.set_result([])
+            return turn.future
+        self._waiting.append(turn)
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return turn.future
 
     def close(self) -> None:
         """It is asked nothing any more. Idempotent."""
@@ -168,8 +171,10 @@ class Actor:
             taken, self._waiting = self._waiting, []
             try:
                 moved = await self._loop.run_in_executor(self._pool, self._run, taken)
-            except RuntimeError:  # the pool is shut down
+            except Exception:
                 moved = False
+                if not self._ended.is_set():  # else the pool is shut down
+                    _log.exception("namespace %s: what came was not taken", self.id)
             for turn in taken:
                 if not turn.future.done():
                     turn.future.set_result([])

@@ -206,6 +206,7 @@ class Seen:
 def pack(colo: str, url: str, messages: Iterable[Message], small: bool) -> tuple[int, int, bytes]:
     """The packing, how large it is unpacked, and the payload. `small`: packed with zlib where that pays. O(size)."""
     data: bytes = msgpack.packb([colo, url, [[namespace, message] for namespace, message in messages]])
+    # (zstd makes the usual letter a sixth smaller in a third of the time: not worth a dependency.)
     if small and len(data) >= PACK_FROM:
         packed = zlib.compress(data, 1)
         if len(packed) < len(data) * 9 // 10:

@@ -25,7 +25,7 @@ __all__ = [
 MAX_QUEUE = 8_192
 """Messages that wait for one colo; then the oldest are dropped."""
 
-MAX_QUEUED = 64 << 20
+MAX_QUEUED = 16 << 20
 """And their bytes, but for one message, which may be larger alone."""
 
 MAX_BATCH = 4 << 20

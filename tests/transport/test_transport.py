@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import shutil
 from collections import Counter
 from collections.abc import Callable, Coroutine
@@ -12,10 +13,12 @@ from typing import Any
 
 import pytest
 
+import crdtkv
 from crdtkv.core.versions import parse_version
-from crdtkv.errors import BaseNotHere
+from crdtkv.errors import BaseNotHere, Unauthorized
 from crdtkv.node.node import Node
 from crdtkv.node.session import Session, missing
+from crdtkv.node.tokens import EVERYWHERE, Scope
 from crdtkv.transport import transport as transport_room
 from crdtkv.transport.transport import Transport
 from tests.cluster.proxy import Proxy
@@ -385,3 +388,61 @@ def default_peer(colo: Colo) -> dict[str, Any]:
     [default, _] = colo.transport.status()["namespaces"]
     [peer] = default["peers"]
     return peer  # type: ignore[no-any-return]
+
+
+def test_two_clusters_become_one_with_all_that_either_has(tmp_path: Path) -> None:
+    """Each has had users, a namespace of one name, and a token: afterwards all of it is at both."""
+
+    async def story() -> None:
+        lhr, sin = Colo("lhr", tmp_path / "lhr"), Colo("sin", tmp_path / "sin")
+        texts = []
+        try:
+            for colo in (lhr, sin):
+                await colo.start()
+                await asyncio.to_thread(colo.node.create, "shop")
+                for i in range(3 if colo is lhr else 5):
+                    await put(colo, f"{colo.name}{i}", i, "shop")
+                    await put(colo, f"{colo.name}{i}", i)
+                scopes = [Scope(EVERYWHERE, "", ("admin",))]
+                texts.append((await asyncio.to_thread(colo.node.tokens.create, colo.name, scopes))[1])
+            shops = {colo.name: colo.node.namespace("shop").id for colo in (lhr, sin)}
+            await sin.stop()
+            await sin.start(join=[lhr.url])
+            await eventually(lambda: same([lhr, sin], "~system", 2) and same([lhr, sin], "default", 2))
+            await eventually(lambda: all({*shops.values()} <= colo.node.stores().keys() for colo in (lhr, sin)))
+            whole = {f"lhr{i}": i for i in range(3)} | {f"sin{i}": i for i in range(5)}
+            own = {shops[c]: {k: v for k, v in whole.items() if k.startswith(c)} for c in ("lhr", "sin")}
+            both = (lhr, sin)
+            await eventually(lambda: all(dict(colo.store()) == whole for colo in both))
+            await eventually(lambda: all(dict(colo.store(id)) == own[id] for colo in both for id in own))
+            await eventually(lambda: all(_opens(colo.node, text) for colo in both for text in texts))
+            assert lhr.node.namespace("shop").id == sin.node.namespace("shop").id
+        finally:
+            await asyncio.gather(*(colo.stop() for colo in (lhr, sin) if colo.running))
+
+    run(story())
+
+
+def _opens(node: Node, text: str) -> bool:
+    try:
+        node.authorize(text, "admin")
+    except Unauthorized:
+        return False
+    return True
+
+
+def test_what_is_large_goes_through_and_holds_nobody_up() -> None:
+    """A blob as large as a value may be nearly is; small writes go on meanwhile."""
+
+    async def story() -> None:
+        async with colos("lhr", "sin") as made:
+            lhr, sin = made
+            large = random.Random(1).randbytes(20 << 20)
+            await put(lhr, "large", crdtkv.Blob(large))
+            for i in range(20):
+                await put(sin, f"k{i}", i)
+            await eventually(lambda: same(made))
+            assert sin.store()["large"].data == large
+            assert lhr.store()["k19"] == 19
+
+    run(story())

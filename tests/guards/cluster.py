@@ -206,8 +206,9 @@ def the_id_of_a_token_is_not_its_secret() -> None:
 
 @guards(
     "Of a replica that is gone nothing is missed, once what it wrote and nobody knew has come under another name.",
-    Line(session.missing, "if not _gone(store._replica, replica)", ""),
-    Line(session._gone, "known = id in state.vector", "known = True"),
+    Line(session.missing, "if not _gone(store, replica)", ""),
+    Line(session._gone, "if id in state.vector:", "if True:"),
+    Line(session._gone, ">= STRANGER_MS", "< 0"),
     Line(session._gone, "return not state.pending", "return True"),
     Line(session._gone, ">= ANEW_MS", ">= 0"),
 )
@@ -224,7 +225,10 @@ def a_session_waits_for_what_can_come() -> None:
     clock.wait(60)
     a.put("later", 1)
     assert not missing(seen, a)
-    assert missing(Session({"~shop": {"b~new2": 1}}), a)
+    stranger = Session({"~shop": {"b~new2": 1}})
+    assert missing(stranger, a)
+    clock.wait(60)
+    assert not missing(stranger, a)
     b._replica.state.pending = [["a put that waits"]]
     assert missing(seen, b)
 

@@ -24,6 +24,7 @@ from crdtkv.gossip.messages import (
     Heard,
     Hello,
     Join,
+    Later,
     Page,
     Probe,
     Prune,
@@ -80,6 +81,7 @@ class Gossip:
         self._probed_ms: int | None = None
         self._takes: dict[type[Any], Callable[[Peer, Frame, Any], None]] = {
             Hello: self._meeting.on_hello, Join: self._meeting.on_join, Welcome: self._meeting.on_welcome,
+            Later: self._meeting.on_later,
             Page: self._pulling.on_page, Even: self._pulling.on_even, Ask: self._serving.on_ask,
             Push: self._between_met(self._pushing.on_push), Prune: self._between_met(self._pushing.on_prune),
             Heard: self._between_met(self._hearing.on_heard),

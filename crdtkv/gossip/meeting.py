@@ -16,7 +16,7 @@ from crdtkv.core.views import Ancestor, Portrait, accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.gossip.desk import Desk, Peer
-from crdtkv.gossip.messages import Frame, Hello, Join, Welcome
+from crdtkv.gossip.messages import Frame, Hello, Join, Later, Welcome
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import life, members
 from crdtkv.replica.core import Replica
@@ -104,8 +104,8 @@ class _Joining:
     adopt: bool
     copy: bool
     shared: int | None
-    began_ms: int
     asked_ms: int
+    times: int = 0
     ancestry: list[Ancestor] = field(default_factory=list)
     record: bytes = b""
 
@@ -242,7 +242,7 @@ class Meeting:
                 self._give_up()
             new = f"{colo_of(state.id)}~{desk.replica.token()}"
             self._joining = _Joining(
-                peer, theirs.id, theirs.namespace, _nonce(desk), new, adopt, copy, shared, desk.now_ms, desk.now_ms
+                peer, theirs.id, theirs.namespace, _nonce(desk), new, adopt, copy, shared, desk.now_ms
             )
         self._ask()
 
@@ -269,7 +269,7 @@ class Meeting:
             return
         if self._joining is not None:
             if self._joining.peer is not peer:
-                desk.counts["asked to join while joining"] += 1
+                desk.send(peer, Later(join.number))
                 return
             self._give_up()
         if colo_of(join.new) != colo_of(theirs.id):
@@ -278,6 +278,12 @@ class Meeting:
         peer.welcomed = join.number
         made = next((data for record, data in replica.recent if record.dot == ancestry[0][1]), b"")
         desk.send(peer, Welcome(join.number, join.new, tuple(ancestry), made))
+
+    def on_later(self, peer: Peer, frame: Frame, later: Later) -> None:
+        """It is about to be somebody else: whoever answers next may be our sponsor."""
+        joining = self._joining
+        if joining is not None and joining.number == later.number and not joining.ancestry:
+            self._give_up()
 
     def on_welcome(self, peer: Peer, frame: Frame, welcome: Welcome) -> None:
         """We are a member there: take what there is, and with it the new id."""
@@ -328,10 +334,12 @@ class Meeting:
         if joining is not None and joining.ancestry:
             if not self._pulling.busy(joining.peer):
                 self._give_up()
-        elif joining is not None and desk.now_ms - joining.began_ms >= desk.settings.answer_ms * desk.settings.tries:
-            self._give_up()  # it may be about to join itself; another may answer
-        elif joining is not None and desk.now_ms - joining.asked_ms >= desk.settings.answer_ms:
-            self._ask()
+        elif joining is not None and desk.now_ms - joining.asked_ms >= desk.settings.answer_ms << joining.times:
+            joining.times += 1
+            if joining.times > desk.settings.tries:
+                self._give_up()
+            else:
+                self._ask()
         strangers = [p for p in desk.peers.values() if p.met != desk.replica.state.id and not p.leaving]
         for peer in [p for p in strangers if self._may_greet(p)][:_GREETED_AT_ONCE]:
             self.greet(peer)

@@ -27,6 +27,7 @@ __all__ = [
     "Heard",
     "Hello",
     "Join",
+    "Later",
     "Message",
     "Page",
     "Probe",
@@ -109,6 +110,12 @@ class Even(NamedTuple):
     number: int
 
 
+class Later(NamedTuple):
+    """I am about to join myself: ask another, the `Join` with that number is not answered."""
+
+    number: int
+
+
 class Heard(NamedTuple):
     """How far everybody was heard and said to have heard, for who has absorbed just what I have.
 
@@ -175,7 +182,9 @@ class Goodbye(NamedTuple):
     """I am about to stop."""
 
 
-Message = Hello | Probe | Push | Ask | Page | Even | Heard | Ranges | Repair | Join | Welcome | Prune | Goodbye
+Message = (
+    Hello | Probe | Push | Ask | Page | Even | Heard | Ranges | Repair | Later | Join | Welcome | Prune | Goodbye
+)
 
 
 class Frame(NamedTuple):
@@ -371,6 +380,7 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Heard: (b"o", list, _heard_in),
     Ranges: (b"d", _ranges_out, _ranges_in),
     Repair: (b"x", _repair_out, _repair_in),
+    Later: (b"l", list, lambda body: Later(number(fields_in(body, 1, ())[0]))),
     Join: (b"j", _join_out, _join_in),
     Welcome: (b"w", _welcome_out, _welcome_in),
     Prune: (b"n", list, lambda body: Prune(number(fields_in(body, 1, ())[0]))),

@@ -96,8 +96,6 @@ class Pushing:
         new = [data for (_, data), outcome in zip(found, outcomes, strict=True) if outcome is Outcome.absorbed]
         if Outcome.waiting in outcomes and peer.waits_ms is None:
             peer.waits_ms = desk.now_ms
-        if Outcome.refused in outcomes:
-            peer.refused = True
         self._judge(peer, outcomes)
         if new and len(desk.met()) > desk.settings.all_peers:
             self._push(new, [other for other in self.targets() if other is not peer])

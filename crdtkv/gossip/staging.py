@@ -64,6 +64,7 @@ class Staged:
 
     def __init__(self, passes: list[list[bytes]], floor: Stamp, full: bool) -> None:
         self._passes = [keys for keys in passes if keys]
+        self._several = len(passes) > 1  # else it was cut at one instant
         self._floor = floor
         self._full = full
 
@@ -74,8 +75,8 @@ class Staged:
         return any(key == each for each in self)
 
     def __iter__(self) -> Iterator[KeyCells]:
-        if len(self._passes) == 1:
-            yield from _in_order(map(unpack_key, self._passes[0]))
+        if not self._several:
+            yield from _in_order(map(unpack_key, self._passes[0] if self._passes else ()))
             return
         numbered = (((k.key, at, k) for k in _in_order(map(unpack_key, p))) for at, p in enumerate(self._passes))
         for _, found in groupby(merge(*numbered, key=lambda each: each[:2]), key=lambda each: each[0]):
@@ -106,8 +107,10 @@ def laid_over(earlier: KeyCells, later: KeyCells) -> KeyCells:
 
 def _forgotten(key: KeyCells, floor: Stamp) -> KeyCells:
     """Without what the sender has dropped since it sent it."""
-    cells = dict(key.cells)
     old = [path for path, cell in key.cells if (when := due(path, cell)) is not None and when <= floor]
+    if not old:
+        return key
+    cells = dict(key.cells)
     for path in dead_paths(lambda: cells, old, floor):
         cells.pop(path, None)
     return key._replace(cells=tuple(sorted(cells.items()))) if cells else KeyCells(key.key, {}, ())

@@ -3,8 +3,9 @@
 Law of this room: who finds nobody at work does its own; who asks meanwhile waits, and
 the first of those leads next: it does what all have asked for until then, each as a
 transaction of its own, commits once, and says to each what became of it. What one
-has asked for wrongly is undone alone; when the commit fails, all are told so.
-(Flat combining: Hendler, Incze, Shavit, Tzafrir, 2010.)
+has asked for wrongly is undone alone; when the commit fails, all are told so. They
+wake one after the other, each by the one before it: woken at once they would only
+wait for each other. (Flat combining: Hendler, Incze, Shavit, Tzafrir, 2010.)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
@@ -33,7 +35,7 @@ _T = TypeVar("_T")
 class Turn(Generic[_T]):
     """What one thread asks for, and what became of it."""
 
-    __slots__ = ("_gate", "act", "done", "error", "leads", "value")
+    __slots__ = ("_gate", "act", "behind", "done", "error", "gone", "leads", "value")
 
     def __init__(self, act: Callable[[Draft], _T]) -> None:
         self.act = act
@@ -41,6 +43,9 @@ class Turn(Generic[_T]):
         self.error: BaseException | None = None
         self.done = False
         self.leads = False
+        self.gone = False
+        """Nobody waits for it, or not any more: what lies behind is woken with it."""
+        self.behind: Turn[Any] | None = None
         self._gate = threading.Lock()
         self._gate.acquire()
 
@@ -49,8 +54,17 @@ class Turn(Generic[_T]):
         self._gate.acquire()
 
     def wake(self) -> None:
-        """Its thread goes on. Once."""
-        self._gate.release()
+        """Its thread goes on. Idempotent."""
+        with suppress(RuntimeError):  # it was woken already
+            self._gate.release()
+
+    def pass_on(self) -> None:
+        """The next of those behind it whose thread waits goes on."""
+        turn: Turn[Any] | None = self
+        while (turn := turn.behind if turn else None) is not None:
+            turn.wake()
+            if not turn.gone:
+                return
 
     def begins(self) -> bool:
         """Whether it is still asked for."""
@@ -70,6 +84,7 @@ class _Submitted(Turn[_T]):
 
     def __init__(self, act: Callable[[Draft], _T], leaders: SimpleQueue[_Submitted[Any] | None]) -> None:
         super().__init__(act)
+        self.gone = True
         self._leaders = leaders
         self.future: Future[_T] = Future()
 
@@ -79,7 +94,7 @@ class _Submitted(Turn[_T]):
     def wake(self) -> None:
         if not self.done:
             self._leaders.put(self)
-        elif not self.future.cancelled():
+        elif not self.future.done():
             if self.error is not None:
                 self.future.set_exception(self.error)
             else:
@@ -128,9 +143,13 @@ class Group:
             self._ask(turn)
             if not turn.leads:
                 turn.wait()
+                turn.pass_on()
             if not turn.done:
                 self._lead(turn)
         except BaseException:
+            turn.gone = True
+            if turn.done:
+                turn.pass_on()
             self._leave(turn)
             raise
         return turn.result()
@@ -192,9 +211,11 @@ class Group:
             for each in taken:
                 each.done = True
             self._leave(turn)  # first: the next group begins while those of this one wake
+            last = turn
             for other in taken:
                 if other is not turn:
-                    other.wake()
+                    last.behind = last = other
+            turn.pass_on()
 
     def _leave(self, turn: Turn[Any]) -> None:
         """It waits no more, and who leads hands that on. Idempotent."""

@@ -15,13 +15,15 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
 from tests.cluster import faults
 from tests.cluster.running import Report, run
 
-_HEAD = f"{'seed':>6} {'colos':>5} {'faults':>6} {'acked':>7} {'unknown':>7} {'agreed':>8} {'lasted':>7}  wrong"
+_COLUMNS = (6, 5, 6, 7, 7, 8, 6, 7)
+_HEAD = ("seed", "colos", "faults", "acked", "unknown", "agreed", "purged", "lasted")
 
 
 def main(words: list[str]) -> int:
@@ -36,7 +38,7 @@ def main(words: list[str]) -> int:
     given = parser.parse_args(words)
     end = time.monotonic() + given.minutes * 60
     numbers, seed, reports = given.colos or [3, 10], given.seed, []
-    print(_HEAD)
+    _line(_HEAD, "wrong")
     while not reports or (time.monotonic() < end and not given.faults and not reports[-1].wrong):
         names = given.faults.split(",") if given.faults else Random(seed).choices(list(faults.ALL), k=8)
         reports.append(_once(numbers[len(reports) % len(numbers)], seed, names, given))
@@ -51,10 +53,8 @@ def _once(number: int, seed: int, names: list[str], given: argparse.Namespace) -
     report = asyncio.run(run(number, folder, seed, names, given.seconds, pause, at_once=given.at_once))
     acked, unknown = sum(report.acknowledged.values()), sum(report.unknown.values())
     agreed = "never" if report.agreed_s is None else f"{report.agreed_s:.2f} s"
-    print(
-        f"{seed:>6} {number:>5} {len(names):>6} {acked:>7,} {unknown:>7} {agreed:>8} {report.seconds:>5.0f} s  "
-        f"{len(report.wrong) or '-'}", flush=True,
-    )  # fmt: skip
+    told = (seed, number, len(names), f"{acked:,}", unknown, agreed, report.purged, f"{report.seconds:.0f} s")
+    _line(told, len(report.wrong) or "-")
     if report.wrong:
         print(*report.wrong[:30], sep="\n")
         words = f"--colos {number} --seed {seed} --at-once {given.at_once} --faults {','.join(names)!r}"
@@ -62,6 +62,10 @@ def _once(number: int, seed: int, names: list[str], given: argparse.Namespace) -
     elif not given.keep:
         shutil.rmtree(folder)
     return report
+
+
+def _line(told: Iterable[object], wrong: object) -> None:
+    print(" ".join(f"{each!s:>{width}}" for each, width in zip(told, _COLUMNS, strict=True)), "", wrong, flush=True)
 
 
 def _table(reports: list[Report]) -> None:

@@ -183,11 +183,24 @@ async def put_back(scene: Scene) -> None:
         await colo.start()
 
 
+async def evicted(scene: Scene) -> None:
+    """A colo that hears nobody is evicted by the others, while its clients go on; it learns of that, and comes back."""
+    async with scene.one() as colo:
+        others = [other for other in scene.cluster.colos.values() if other is not colo]
+        scene.cluster.proxy.partition([colo.name], [other.name for other in others])
+        await scene.last()
+        answer = await scene.random.choice(others).ask("POST", "/v1/default/evict", {"colo": colo.name})
+        if not answer.ok:
+            raise AssertionError(f"{colo.name} could not be evicted: {answer.status} {answer.body[:300]!r}")
+        await scene.last()
+        scene.cluster.proxy.heal()
+
+
 ALL: dict[str, Fault] = {
     "partition": partition, "one-way partition": one_way, "delay": delay, "broken connections": broken,
     "refused connections": refused, "kill -9": killed, "SIGTERM": stopped, "SIGSTOP": paused,
     "clock 30 s ahead": clock_ahead, "clock years ahead": clock_years_ahead, "wiped disk": wiped,
-    "old backup": put_back,
+    "old backup": put_back, "evicted": evicted,
 }  # fmt: skip
-ALONE = ("wiped disk", "old backup")
+ALONE = ("wiped disk", "old backup", "evicted")
 """What only one colo has would be lost: so first all have all, and no other fault hinders that."""

@@ -34,7 +34,8 @@ class Report:
     answers: Counter[str] = field(default_factory=Counter)
     agreed_s: float | None = None
     seconds: float = 0.0
-    notes: list[str] = field(default_factory=list)
+    purged: int = 0
+    """Colos whose purge floor has moved: what was deleted before is forgotten there."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -142,6 +143,8 @@ class _Run:
     async def judge(self) -> None:
         """What each colo shows is what clients were told, and the same everywhere."""
         shown = {name: await everything(self.cluster, name) for name in self.cluster.colos}
+        told = [(await colo.status()).json()["namespaces"] for colo in self.cluster.colos.values()]
+        self.report.purged = sum(each["floor"] > 0 for all_ in told for each in all_ if each["name"] == "default")
         first, *others = shown
         for name in others:
             keys = sorted(key for key in shown[first].keys() | shown[name].keys()

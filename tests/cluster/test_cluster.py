@@ -10,7 +10,7 @@ from tests.cluster import faults
 from tests.cluster.running import AGREE_S, run
 
 SEED = 1
-SHORT = ["partition", "kill -9", "one-way partition", "SIGSTOP", "broken connections"]
+SHORT = ["partition", "kill -9", "one-way partition", "wiped disk", "SIGSTOP", "broken connections"]
 SECONDS = 0.7
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import msgpack
 import pytest
 
+from crdtkv.core.envelope import VERSION, seal
 from tests.gossip.net import Net
 
 
@@ -25,6 +27,27 @@ def test_a_record_goes_out_at_once() -> None:
     net["b"].put("k", 7)
     net.committed("b")
     assert (net["a"]["k"], net["c"]["k"]) == (7, 7)
+
+
+def test_a_colo_of_the_next_release_is_one_of_them() -> None:
+    """It says that it is one version ahead, in every message, and says more in each than is known here."""
+    net = Net("abc", 1)
+    net.nodes["b"].gossip._desk.version = VERSION + 1
+    send = net.send
+
+    def later(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        if sender == "b":
+            body = msgpack.unpackb(data[2:-4])
+            data = seal(data[1:2], [*body, "what a later release has added"], VERSION + 1)
+        send(sender, to, data, late_ms)
+
+    net.send = later  # type: ignore[method-assign]
+    net["b"].put("k", 1)
+    net.until_one()
+    net["a"].put("k", 2)
+    net.committed("a")
+    net.until_one()
+    net.check()
 
 
 def test_what_was_lost_is_asked_for() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import InvalidStateError
 from contextlib import suppress
+from queue import SimpleQueue
 
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
@@ -10,7 +12,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing, _Open
-from crdtkv.store.group import Group
+from crdtkv.store.group import Group, Turn
 from crdtkv.store.quota import Quota
 from tests.colos import Colos, refuses
 from tests.guards.mutation import Line, guards
@@ -33,6 +35,26 @@ def a_refused_write_leaves_nothing() -> None:
     colos.meet()
     assert colos.read("half") is None and colos.read("y") == 1
     colos.check()
+
+
+@guards(
+    "Nobody waits for it, or not any more: what lies behind is woken with it.",
+    Line(Turn.pass_on, "if not turn.gone:", "if True:"),
+    Line(group._Submitted.__init__, "self.gone = True", "pass"),
+    Line(group._Submitted.wake, "elif not self.future.done():", "else:"),
+)
+def who_has_left_is_passed_over() -> None:
+    """Also one that was submitted, for which no thread waits."""
+    first, left, last = Turn(Draft.record), Turn(Draft.record), Turn(Draft.record)
+    submitted: group._Submitted[object] = group._Submitted(Draft.record, SimpleQueue())
+    first.behind, left.behind, submitted.behind = left, submitted, last
+    left.gone = submitted.done = True
+    for _ in range(2):
+        try:
+            first.pass_on()
+        except InvalidStateError:
+            raise AssertionError("told twice") from None
+    assert submitted.future.done() and last._gate.acquire(blocking=False)
 
 
 @guards(

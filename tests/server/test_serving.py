@@ -91,7 +91,7 @@ def test_two_colos_that_join_become_one(start: Start) -> None:
     assert {each.partition("~")[0] for each in status["namespaces"][0]["members"]} == {"lhr", "sin"}
     assert status["transport"]["peers"][0]["colo"] == "lhr"
     [default] = [each for each in status["transport"]["namespaces"] if each["id"] == "~default"]
-    assert [peer["name"] for peer in default["peers"]] == ["lhr"]
+    assert [peer["colo"] for peer in default["peers"]] == ["lhr"]
 
 
 def wait_until_ready(server: Server) -> None:

@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from crdtkv.errors import (
     StorageFailed,
     StoreLocked,
 )  # fmt: skip
-from crdtkv.storage.journal import Change, Journal
+from crdtkv.storage.journal import Journal, Row
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
 from tests.colos import crash
 from tests.store.filling import everything, fill
@@ -295,7 +294,7 @@ class Failing:
     def __init__(self, patch: pytest.MonkeyPatch, error: BaseException, after: bool) -> None:
         whole = Journal.append
 
-        def append(journal: Journal, changes: Iterable[Change]) -> None:
+        def append(journal: Journal, changes: list[Row]) -> None:
             if after:
                 whole(journal, changes)
             raise error

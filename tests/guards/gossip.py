@@ -1,0 +1,299 @@
+"""The protocol between colos: who has met, who comes in, what a catch-up in pages is, what is told and mended."""
+
+from __future__ import annotations
+
+from random import Random
+
+from crdtkv.core.cells import Sibling
+from crdtkv.core.wire import KeyCells, pack_key
+from crdtkv.errors import CrdtkvError
+from crdtkv.gossip import Settings, hearing, staging
+from crdtkv.gossip.desk import Desk
+from crdtkv.gossip.hearing import Hearing
+from crdtkv.gossip.machine import Gossip
+from crdtkv.gossip.meeting import Meeting
+from crdtkv.gossip.messages import Hello, Message, Push, decode
+from crdtkv.gossip.pulling import Pulling
+from crdtkv.gossip.pushing import Pushing
+from crdtkv.gossip.repair import Repairing
+from crdtkv.gossip.serving import Serving
+from crdtkv.replica import life
+from tests.gossip.net import Net
+from tests.guards.mutation import Both, Line, guards
+
+
+def heard_by(net: Net, *kinds: type) -> list[tuple[str, str, bytes, Message]]:
+    """Each message of these kinds, as it is sent from now on: sender, to whom, bytes, what it says."""
+    sent: list[tuple[str, str, bytes, Message]] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        message = decode(data).message
+        if isinstance(message, kinds):
+            sent.append((sender, to, data, message))
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    return sent
+
+
+def apart(settings: Settings, names: str = "ab") -> Net:
+    """a has written much that the others lack; a message takes a while."""
+    net = Net(names, settings=settings, delay_ms=100)
+    net.until_one()
+    net.cut = {(one, other) for one in names for other in names}
+    for n in range(30):
+        net["a"].put(f"k{n:02}", {"n": n, "text": "x" * 20})
+    net.committed("a")
+    return net
+
+
+SMALL = Settings(page_bytes=100, max_records=0)
+
+
+@guards(
+    "An old answer decides nothing.",
+    Line(Meeting.on_hello, "if answer and hello.answers != peer.nonce:", "if False:"),
+)
+def what_somebody_was_long_ago_is_not_acted_on() -> None:
+    """b's answer of before it was evicted and came back arrives at a once more."""
+    net = Net("ab")
+    sent = heard_by(net, Hello)
+    net.until_one()
+    old = [data for sender, _, data, message in sent if sender == "b" and message.answers]  # type: ignore[union-attr]
+    name = net["b"].id
+    net["a"].evict("b")
+    net.until_one()
+    assert net["b"].id != name
+    for data in old:
+        net.nodes["a"].gossip.on_message("b", data, net.now_ms, Random(0))
+    assert [p.met for p in net.nodes["a"].gossip.status()] == [True]
+
+
+@guards(
+    "Nothing is exchanged before two replicas have met under the ids that they have now.",
+    Line(Desk.exchanges, "peer.met == state.id and", ""),
+)
+def who_was_not_met_is_not_heard() -> None:
+    """b restarted: it does not know yet whether it is a copy, so it takes nothing from a."""
+    net = Net("ab")
+    net.until_one()
+    sent = heard_by(net, Push)
+    net["a"].put("k", 1)
+    net.nodes["b"].stop()
+    net.committed("a")
+    net.nodes["b"].start()
+    net.nodes["b"].gossip._desk.peer("a").id = net["a"].id  # type: ignore[union-attr]
+    net.nodes["b"].gossip.on_message("a", sent[-1][2], net.now_ms, Random(0))
+    assert "k" not in net["b"]
+    net.until_one()
+    assert dict(net["b"]) == {"k": 1}
+
+
+@guards(
+    "An id is admitted once, however often that is asked",
+    Line(life.admit, "if dot is None or not members.is_member(replica, new):", "if True:"),
+)
+def who_asks_twice_is_admitted_once() -> None:
+    """Its sponsor's answer was lost."""
+    net = Net("a")
+    kv = net["a"]
+    first = life.admit(kv._replica, "b~aaaa", ())
+    vector = kv.vector
+    try:
+        assert life.admit(kv._replica, "b~aaaa", ()) == first
+    except CrdtkvError as error:
+        raise AssertionError(error) from error
+    assert kv.vector == vector
+
+
+@guards(
+    "And once its colo exchanges with us again it is over.",
+    Line(Meeting._exchange, "members.forget_forks(self._desk.replica, peer.id)", "pass"),
+)
+def a_conflict_with_who_was_about_to_come_back_is_over() -> None:
+    """a remembers a conflict with who b was, when b's successor was known already."""
+    net = Net("ab")
+    net.until_one()
+    replica = net["a"]._replica
+    with replica.transaction():
+        replica.state.forks = [
+            {"peer": "b~gone", "seat": net["b"].id, "links": ["a~x.1", "b~gone.9"], "theirs": ["b~gone.9"]}
+        ]
+    assert net["a"].forks
+    net.nodes["a"].stop()
+    net.nodes["a"].start()
+    net.run(2_000)
+    assert net["a"].forks == []
+
+
+@guards(
+    "not to one that has asked to be spared",
+    Line(Pushing.targets, "and peer.spared_ms <= desk.now_ms]", "]"),
+)
+def who_is_sent_what_it_knows_is_spared() -> None:
+    net = Net("abcdef", settings=Settings(all_peers=2, fan=5, prune_after=2, shuffle_ms=100_000))
+    net.until_one()
+    net.run(1_000)
+    for n in range(20):
+        net["a"].put("k", n)
+        net.committed("a")
+    sent = heard_by(net, Push)
+    net["a"].put("k", "last")
+    net.committed("a")
+    assert len(sent) < 10, "nearly a tree"
+    net.until_one()
+
+
+@guards(
+    "A record that waits for what it builds on for 50 ms: its sender is asked for all that is lacking.",
+    Line(Pushing.on_push, "peer.waits_ms = desk.now_ms", "pass"),
+)
+def a_gap_is_asked_for_soon() -> None:
+    net = Net("ab", settings=Settings(probe_ms=60_000, heard_ms=60_000))
+    net.until_one()
+    net.cut = {("a", "b")}
+    net["a"].put("k", 1)
+    net.committed("a")
+    net.cut = set()
+    net["a"].put("k", 2)
+    net.committed("a")
+    net.run(200)
+    assert dict(net["b"]) == {"k": 2}
+
+
+@guards(
+    "Who has another asks for what it lacks: records where they are few and at hand, else a catch-up.",
+    Line(Gossip._on_probe, "if theirs.vector != vector_hash(state.vector):", "if False:"),
+    Line(Serving._records, "desk.send(peer, Push(tuple(batch)))\n    return", "pass\n    return"),
+)
+def what_was_lost_without_a_trace_comes_within_seconds() -> None:
+    net = Net("ab", settings=Settings(heard_ms=60_000))
+    net.until_one()
+    net.cut = {("a", "b")}
+    net["a"].put("k", 1)
+    net["a"].put("k", 2)
+    net.committed("a")
+    net.cut = set()
+    net.run(4_000)
+    assert dict(net["b"]) == {"k": 2} and len(net["b"].history("k")) == 2
+
+
+@guards(
+    "a page that was not asked for is passed over",
+    Line(Pulling.on_page, "(page.number, page.turn, page.after) != (t.number, t.turn, t.after)", "False"),
+)
+def a_page_that_comes_twice_is_taken_once() -> None:
+    net = apart(SMALL)
+    net.cut, net.double = set(), 1.0
+    net.until_one(8_000)
+    net.check()
+
+
+@guards(
+    "It all has to be of one replica under one id, whose vector never goes back",
+    Line(Pulling.on_page, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
+)
+def a_sender_that_comes_back_as_somebody_else_begins_anew() -> None:
+    """b has half of what a wrote when a, whom c had evicted, comes back through c, where nothing of that is known."""
+    net = apart(SMALL, "abc")
+    net["c"].evict("a")
+    net.cut = {("b", "c"), ("c", "b"), ("a", "c"), ("c", "a")}
+    net.run(2_000)
+    assert "k00" not in net["b"]
+    name = net["a"].id
+    net.cut = {("b", "c"), ("c", "b"), ("b", "a")}
+    while net["a"].id == name:
+        net.run(50)
+    net.cut = set()
+    net.until_one(120_000)
+    net.check()
+    assert not net.nodes["b"].gossip.counts["refused digest-mismatch"]
+
+
+@guards(
+    "of a key that was sent again, what would go along and was not sent is gone",
+    Line(staging.laid_over, "del cells[path]", "pass"),
+)
+def what_went_between_two_passes_does_not_come_back() -> None:
+    """A container's mark is sent again; what was below it is not."""
+    mark, leaf = Sibling(("a~1", 1), 1, b"\xc1{"), Sibling(("a~1", 1), 1, b"\x01")
+    earlier = KeyCells("k", {"a~1": 1}, ((b"sjson\0", (mark,)), (b"sjson\0mx\0", (leaf,))))
+    again = Sibling(("a~1", 2), 2, b"\xc1{", (("a~1", 1),))
+    later = KeyCells("k", {"a~1": 2}, ((b"sjson\0", (again,)),))
+    assert dict(staging.laid_over(earlier, later).cells) == {b"sjson\0": (again,)}
+
+
+@guards(
+    "in a full join what its floor has since dropped is dropped",
+    Line(staging.Staged.__iter__, "yield _forgotten(made, self._floor) if self._full else made", "yield made"),
+)
+def what_was_forgotten_between_two_passes_is_not_sent() -> None:
+    gone = Sibling(("a~1", 1), 5, None)
+    tombstone = KeyCells("k", {"a~1": 1}, ((b"slww\0", (gone,)),))
+    other = KeyCells("z", {"a~1": 2}, ((b"slww\0", (Sibling(("a~1", 2), 9, b"\x01"),)),))
+    found = list(staging.Staged([[pack_key(tombstone)], [pack_key(other)]], 7, True))
+    assert [key.cells for key in found] == [(), other.cells]
+
+
+@guards(
+    "Who has absorbed just what the teller has, and knows the same of who belongs, takes it",
+    Line(Hearing.on_heard, "if heard.vector != vector_hash(state.vector):", "if False:"),
+    Line(hearing._lag, "stamp_ms(stamp) // 1000", "-(-stamp_ms(stamp) // 1000)"),
+    Line(Hearing._told, "if (said[0], said[2]) == (total, facts) else 0", ""),
+)
+def what_is_told_of_others_is_no_more_than_they_said() -> None:
+    """b lacks a write of a, and hears from c how far c has heard a. Then c lacks one, of which a and b have its word."""
+    net = Net("abc", settings=Settings(probe_ms=10**9))
+    net.until_one()
+    net.run(6_000)
+    a, b = net["a"]._replica, net["b"]._replica
+    net.cut = {("a", "b"), ("b", "a"), ("b", "c")}
+    before = b.state.heard[a.state.id]
+    net["a"].put("k", 1)
+    net.committed("a")
+    net.run(11_000)
+    assert "k" not in net["b"] and b.state.heard[a.state.id] == before
+    net.cut = set()
+    net.until_one()
+    net.run(250)  # (at no whole second)
+    net["c"].put("c", 1)
+    net.committed("c")
+    word = b.state.heard[net["c"].id]
+    net.cut = {("a", "c"), ("c", "a"), ("b", "c"), ("c", "b")}
+    net["a"].put("k", 2)
+    net.committed("a")
+    net.run(11_000)
+    said = {id: kv._replica.state for id, kv in ((net[n].id, net[n]) for n in "abc")}
+    assert b.state.heard[net["c"].id] == word
+    for replica in (a, b, net["c"]._replica):
+        for member, heard in replica.state.heard.items():
+            assert heard <= said[member].heard[member] if member in said else True
+        for member, low in replica.state.announced.items():
+            assert low[:2] <= said[member].announced[member][:2]
+
+
+@guards(
+    "Whose cells do not add up to his own digest takes the other's",
+    Both(
+        Line(Repairing.on_repair, "if mine.sound and not theirs.sound:", "if False:"),
+        Line(Repairing.on_repair, "theirs.sound and not mine.sound", "True"),
+    ),
+    Line(Gossip._compare, "self._repairing.begin(peer)", "pass"),
+    Line(Repairing.on_ranges, "if self._digest(keys) == digest:", "if True:"),
+)
+def a_key_that_rotted_at_one_is_mended_from_the_other() -> None:
+    for at in "ab":
+        net = Net("ab")
+        net.until_one()
+        net["a"].put("k", 1, strategy="lww")
+        net.until_one()
+        net.digests.clear()
+        net.look = lambda node: None  # type: ignore[method-assign]
+        replica = net[at]._replica
+        with replica.transaction():
+            replica.change_cell("k", b"slww\0", replica.storage.cells("k")[b"slww\0"], ())
+            replica.state.digest ^= 1
+        net.run(8_000)
+        assert (dict(net["a"]), dict(net["b"])) == ({"k": 1}, {"k": 1})
+        net.check()

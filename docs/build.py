@@ -56,7 +56,7 @@ def strategies_table() -> str:
 
 def limits_table() -> str:
     """Every limit a user can meet, with its number."""
-    rule = rules.DEFAULT
+    rule, given = rules.DEFAULT, Settings()
     rows = [
         ("key", f"1 to {keys.MAX_KEY} bytes of UTF-8, no NUL"),
         ("value", f"{values.MAX_PACKED >> 20} MiB packed; depth {values.MAX_DEPTH}; integers of "
@@ -92,11 +92,15 @@ def limits_table() -> str:
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
-        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {Settings().max_records} transactions gets "
+        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {given.max_records} transactions gets "
                  f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
                  f"together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),
+        ("gossip", f"peers: {given.max_peers:,}; a page: {given.page_bytes >> 20} MiB; staged of one catch-up: "
+                   f"{given.max_staged >> 30} GiB; catch-ups under way: {given.max_pulls}; up to {given.all_peers} "
+                   f"peers are each sent what is fresh, beyond {given.fan} of them; suspect after "
+                   f"{given.suspect_ms // 1000} s"),
         ("message", f"{envelope.MAX_MESSAGE >> 30} GiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip

@@ -77,7 +77,8 @@ def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyC
     storage = replica.storage
     if plan.keys is None:
         for key in dropwhile(lambda key: key == after, storage.keys(after or "", None)):
-            yield KeyCells(key, dict(storage.context(key)), tuple(sorted(storage.cells(key).items())))
+            cells, context = storage.standing(key)
+            yield KeyCells(key, dict(context), tuple(sorted(cells.items())))
         return
     for key in plan.keys:
         if after is None or key > after:

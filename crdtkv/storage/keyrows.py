@@ -85,11 +85,8 @@ def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Call
         ((path, (sibling,)),) = held.cells.items()
         value, root = msgpack.unpackb(sibling.payload), path[1:-1].decode()
         rest = sibling.parents[0][1] if sibling.parents else None
-        mark = _mark((key, replica, n, sibling.stamp, root, value, rest, due(path, (sibling,))))
-        return (
-            key, mark, number(replica), n, sibling.stamp, number(root), value, rest,
-            due(path, (sibling,)),
-        )  # fmt: skip
+        mark = _mark((key, replica, n, sibling.stamp, root, value, rest, None))  # (a value is never due)
+        return (key, mark, number(replica), n, sibling.stamp, number(root), value, rest, None)
     cells = None if kind == PARTS else sorted(held.cells.items())
     rest, when = _pack((held.context, dots, cells)), None if cells is None else due_of(cells)
     mark = _mark((key, replica, n, None, None, None, rest, when))

@@ -89,7 +89,8 @@ class Layers(Transactions):
         return held.cells, held.context
 
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
-        old = self.cells(key).get(path, ())
+        held = self._dirty_keys.get(key)
+        old = (self._keys.of(key) if held is None else held).cells.get(path, ())
         if old != cell:
             place = key, path
             self._undo.append(("cell", place, old, cell))

@@ -18,6 +18,7 @@ from crdtkv.storage.base import Said
 from crdtkv.storage.keyrows import (
     ALONE,
     PARTS,
+    PLAIN,
     Held,
     Row,
     dots_of,
@@ -185,7 +186,7 @@ class Tables:
         else:
             if held.kind == PARTS:
                 self._db.execute("DELETE FROM part WHERE key = ?", (key,))
-            dots = dots_of(held.cells.values())
+            dots = tuple(held.context.items()) if kind == PLAIN else dots_of(held.cells.values())
         self._list(key, held.dots[1:], dots[1:])
         if kind <= ALONE:
             self._db.execute("DELETE FROM cell WHERE key = ?", (key,))

@@ -1,4 +1,5 @@
-"""What a read costs, and what it costs to take in what another colo wrote: 100-byte values, in memory unless said, one core.
+"""What a read costs, and what it costs to take in what another colo wrote: 100-byte values, one core; in memory,
+unless said.
 
 CPU time, the best of three runs of each. Beside each figure its limit in the same run: what Python
 itself takes for the same work without a store (a dict's entry behind a method and a lock; MessagePack

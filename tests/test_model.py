@@ -73,8 +73,6 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "accepts-overruled": ("members", 20329, 300),
     "accepts-mine": ("members", 137, 280),
     "accepts-theirs": ("members", 1249, 300),
-    "accepts-sponsor": ("members", 619, 300),
-    "accepts-unknown": ("members", 619, 300),
     "one-per-colo": ("members", 10, 300),
     "stands": ("members", 336, 300),
     "facts-changes": ("members", 22, 180),

@@ -13,13 +13,14 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from crdtkv.errors import BadRequest, CrdtkvError
+from crdtkv.http.refusals import Stopping
 from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
@@ -100,6 +101,8 @@ class _Server(uvicorn.Server):
         self._transport = transport = _transport(node, self._settings, url)
         self._app.gossip, self._app.serving.peers = transport.door, transport.status
         self._app.serving.joining = bool(self._settings.join)
+        with suppress(Stopping):  # who has joined before begins at once
+            self._app.serving.check_joined()
         await transport.start()
         if self._again is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, transport, self._again)

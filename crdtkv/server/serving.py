@@ -123,14 +123,13 @@ class Serving:
 
 
 def _is_fresh(store: Store) -> bool:
-    """Whether it may have met nobody yet: nothing but its own first write is in it."""
-    # Who joins holds the lock for as long as it takes in a whole namespace: the event loop does not wait for that.
-    if sum(store._replica.state.vector.values()) > 1:
-        return False
+    """Whether it may have met nobody yet: nothing but its own first write is in it, or nobody can tell just now."""
+    # Who joins holds the lock for as long as it takes in a whole namespace: the event loop does not wait for
+    # that, and what is seen meanwhile is not committed.
     lock = store._lock.inner
     if not lock.acquire(blocking=False):
         return True
     try:
-        return len(members.members(store._replica)) == 1
+        return sum(store._replica.state.vector.values()) <= 1 and len(members.members(store._replica)) == 1
     finally:
         lock.release()

@@ -26,6 +26,14 @@ class Loop:
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
+    def call(self, act: Callable[[], Any]) -> Any:
+        """`act()` there, waited for."""
+
+        async def acted() -> Any:
+            return act()
+
+        return self.begin(acted()).result()
+
     def begin(self, coroutine: Any) -> Future[Any]:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop)
 
@@ -82,10 +90,10 @@ def node(clock: Clock) -> Iterator[Node]:
 
 
 @pytest.fixture
-def app(node: Node) -> Iterator[Any]:
+def app(node: Node, loop: Loop) -> Iterator[Any]:
     made = create_app(node)
     yield made
-    made.stop()
+    loop.call(made.stop)
 
 
 @pytest.fixture

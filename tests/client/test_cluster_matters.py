@@ -93,7 +93,7 @@ def test_a_session_is_handed_on(kv: crdtkv.Client, connected: Connected, clock: 
             with pytest.raises(BaseNotHere):
                 far.get("a")
             other.store("default").sync(crdtkv.open(colo="zrh", namespace=other.store("default").namespace))
-        app.stop()
+        loop.call(app.stop)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def guarded(clock: Clock, loop: Loop) -> Iterator[Connected]:
         yield connect
         for client in clients:
             client.close()
-        app.stop()
+        loop.call(app.stop)
 
 
 def test_who_asks_is_said_by_a_token(guarded: Connected) -> None:

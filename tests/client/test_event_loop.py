@@ -12,21 +12,22 @@ import pytest
 import crdtkv
 from crdtkv.client.waiting import AsyncClient
 from crdtkv.errors import BadRequest, PreconditionFailed, StoreClosed, StrategyMismatch
+from tests.client.conftest import Loop
 
 Story = Callable[[AsyncClient], Awaitable[None]]
 Play = Callable[[Story], None]
 
 
 @pytest.fixture
-def play(app: Any) -> Play:
-    """Runs a story with a client of the colo, in a loop of its own."""
+def play(app: Any, loop: Loop) -> Play:
+    """Runs a story with a client of the colo, in the loop that serves it."""
 
     def run(story: Story) -> None:
         async def main() -> None:
             async with crdtkv.aconnect("http://lhr", transport=httpx.ASGITransport(app)) as kv:
                 await story(kv)
 
-        asyncio.run(main())
+        loop.begin(main()).result()
 
     return run
 

@@ -133,6 +133,18 @@ def who_takes_a_list_ends_its_moves(world, a, b, c):
     _meet(world, c, a, b)
 
 
+def who_was_admitted_elsewhere_is_taken_for_its_sponsor(world, a, b, c):
+    """a evicts c, which comes back by a under a new name. b, which has heard of neither, takes what it writes."""
+    a.evict(c.name)
+    c.join(a)
+    name = c.st.rid
+    _write(c, 1)
+    world.meet(b, c)
+    assert c.st.rid == name, ("returned for nothing", name, c.st.rid)
+    _meet(world, c, b)
+    world.settle()
+
+
 def _list(world, colo, *elements):
     colo.commit([("d0", lambda d: [d.element("list", e, 1) for e in elements])])
     for _ in range(2):
@@ -151,6 +163,8 @@ def _stable(world):
 
 
 STORIES = {
+    "accepts-sponsor": who_was_admitted_elsewhere_is_taken_for_its_sponsor,
+    "accepts-unknown": who_was_admitted_elsewhere_is_taken_for_its_sponsor,
     "copy-sponsored": a_copy_is_no_member_by_what_it_was,
     "facts-retired": what_is_forgotten_all_have_of_the_evicted_too,
     "order-settled": what_a_sweep_took_comes_back_to_where_it_was_moved,

@@ -55,6 +55,7 @@ class Colo:
         """A namespace of its own, with itself as the one member."""
         rid = self.new_rid()
         self.st = Member(rid, ancestry=[(rid, (rid, 1))])
+        self.st.beaten = self.world.beaten
         self.commit([(SYS, lambda d: d.element("rw", rid, 1))])
 
     def crash(self):
@@ -152,6 +153,7 @@ class Colo:
         rid, joined = self.admit(sponsor)
         msg = sponsor.tell({})
         st = self.st = Member(rid, [] if old is None else old.lineage, [(rid, joined), *sponsor.st.ancestry])
+        st.beaten = self.world.beaten
         if old is not None:
             st.clock, st.wall, st.minted = old.clock, old.wall, old.minted
             again = uncovered(old, self.world.keys, msg.vector)  # what waited already may have come here since

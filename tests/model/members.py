@@ -68,6 +68,7 @@ class Member(Replica):
         self.wall = self.low = 0  # the latest wall time it saw, and the highest low it announced
         self.minted = {}  # dot -> the dot that it was minted anew from
         self.history, self.known = defaultdict(Forgetful), {}
+        self.beaten = set()  # what was purged with a delete beside it
 
     def clone(self):
         new = Member(self.rid)
@@ -174,6 +175,13 @@ class Member(Replica):
         super().announce()
         if self.rid in self.announced:
             self.low = max(self.low, self.announced[self.rid][1])
+
+    def forget(self, key):
+        was = dict(self.cells[key])
+        super().forget(key)
+        for p in was.keys() - self.cells.get(key, {}).keys():
+            if any(s[1] is None for s in was[p].values()):
+                self.beaten.update((d, key, p) for d in was[p])
 
     def facts(self):
         """What is known of who belongs: each change of members, and how much is absorbed of those who are none."""

@@ -33,6 +33,7 @@ class MembersWorld(Upsets):
         self.keys = self.profile.keys
         self.box, self.restored, self.inbox = [], set(), set()
         self.reminted = defaultdict(list)  # what was minted anew, as what
+        self.beaten = set()  # what a purge dropped with a delete that had won
         self.anew = {}  # a dot, and the one that it was minted anew from
         self.floor = 0  # the highest that any store has reached
         self.away, self.saved = defaultdict(int), defaultdict(list)
@@ -229,7 +230,8 @@ class MembersWorld(Upsets):
         return [(st.rid, sorted(st.members()), st.ancestry[:3], st.forks, len(st.pending), st.copied) for st in live]
 
     def ended(self):
-        """Equal; nothing stands twice, or is lost without a trace (but a delete that a side which lost had purged)."""
+        """Equal; nothing stands twice, or is lost without a trace (but a delete that a side which lost had purged, and
+        what had lost to it there)."""
         live = [c.st for c in self.colos]
         final = live[0].vector
         assert min(st.S for st in live) > 1000, ("floors", self.seed, [st.S for st in live])
@@ -241,7 +243,7 @@ class MembersWorld(Upsets):
             assert len(stand) < 2, ("stands twice", self.seed, key, path, stand)
         for key in self.keys:
             for e in self.oracle.events[key]:
-                purged = not is_live(e.payload) and e.stamp <= self.floor
+                purged = (e.dot, key, e.path) in self.beaten or (not is_live(e.payload) and e.stamp <= self.floor)
                 if e.path and not purged and e.dot[0].split("~")[0] not in self.restored:
                     kept = any(self.kept(final, key, e.path, d) for d in self.lives(e.dot, key, e.path))
                     assert kept or self.besides(final, key, e), ("lost", self.seed, key, e)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 import crdtkv
 from crdtkv.errors import all_errors
 from crdtkv.http import bodies
-from crdtkv.http.refusals import all_refusals
+from crdtkv.http.refusals import Stopping, all_refusals
 from crdtkv.node.node import Node
 from crdtkv.server.app import create_app
+from crdtkv.server.serving import Serving
 from tests.server.asgi import Client
 from tests.server.test_values import problem
 
@@ -420,3 +422,28 @@ def test_every_path_and_every_refusal_is_in_the_page(node: Node) -> None:
     assert [name for name in Limits.__dataclass_fields__ if f"`{name}`" not in page] == []
     assert [kind.code for kind in all_refusals() if f"`{kind.code}`" not in page] == []
     assert {kind.code for kind in all_refusals()} & {kind.code for kind in all_errors()} == set()
+
+
+def test_a_colo_that_is_taking_in_a_namespace_has_not_joined_yet() -> None:
+    """What is seen while that goes on is not committed, and the event loop does not wait for it."""
+    with Node(None, colo="lhr") as node:
+        serving = Serving(node)
+        serving.joining = True
+        store = node.store("default")
+        store["a"] = 1
+        held, let_go = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with store._lock:
+                held.set()
+                let_go.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait(60)
+        with pytest.raises(Stopping):
+            serving.check_joined()
+        let_go.set()
+        holder.join()
+        serving.check_joined()
+        assert not serving.joining

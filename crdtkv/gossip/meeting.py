@@ -139,8 +139,10 @@ class Meeting:
             return True
         given, now_ms = self._desk.settings, self._desk.now_ms
         wait = given.greet_ms
-        if peer.heard_ms is None or now_ms - peer.heard_ms > given.answer_ms:  # it may be gone
-            wait = min(wait << min(max(peer.greets - 1, 0), 16), given.greet_most_ms)
+        gone = peer.heard_ms is None or now_ms - peer.heard_ms > given.answer_ms
+        if gone or peer.refused or peer.error is not None:
+            most = given.greet_most_ms if gone else given.answer_ms * given.tries
+            wait = min(wait << min(max(peer.greets - 1, 0), 16), most)
         return now_ms - peer.greeted_ms >= wait
 
     def on_hello(self, peer: Peer, frame: Frame, hello: Hello) -> None:
@@ -184,7 +186,7 @@ class Meeting:
 
     def _exchange(self, peer: Peer, last: bool) -> None:
         members.forget_forks(self._desk.replica, peer.id)
-        peer.met, peer.greets, peer.doubted = self._desk.replica.state.id, 0, ""
+        peer.met, peer.doubted = self._desk.replica.state.id, ""
         if last:  # who has decided last begins; then the other is told that it may
             self._pulling.pull(peer, tell=True)
 

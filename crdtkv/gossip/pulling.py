@@ -126,6 +126,8 @@ class Pulling:
             return
         if outcome is exchange.Outcome.refused:
             peer.refused, peer.met = True, ""
+        else:
+            peer.greets = 0
         if outcome is exchange.Outcome.absorbed:
             desk.counts["absorbed keys"] += cells
         state = replica.state

@@ -10,6 +10,7 @@ due at the floor that comes with it).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import dropwhile
 from typing import NamedTuple
@@ -80,11 +81,10 @@ def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyC
             cells, context = storage.standing(key)
             yield KeyCells(key, dict(context), tuple(sorted(cells.items())))
         return
-    for key in plan.keys:
-        if after is None or key > after:
-            made = _key_beyond(replica, key, plan.places[key])
-            if made.cells:
-                yield made
+    for at in range(0 if after is None else bisect_right(plan.keys, after), len(plan.keys)):
+        made = _key_beyond(replica, plan.keys[at], plan.places[plan.keys[at]])
+        if made.cells:
+            yield made
 
 
 def _key_beyond(replica: Replica, key: str, paths: set[bytes]) -> KeyCells:

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "edits", "reads", "writes", "storage", "cluster", "server")
+ALL = ("startup", "edits", "reads", "writes", "storage", "cluster", "server", "feeds")
 
 
 def main(names: list[str]) -> int:

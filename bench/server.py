@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Figure", "bare", "measure", "report"]
+__all__ = ["Figure", "bare", "cpu_of", "measure", "report", "served"]
 
 CONNECTIONS = 64
 SECONDS = 2.0
@@ -67,7 +67,7 @@ async def bare(scope: dict, receive: object, send: object) -> None:  # type: ign
 def measure() -> list[Figure]:
     """GET and PUT. Some 40 s."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        ours, theirs = stack.enter_context(_served(folder)), stack.enter_context(_bare())
+        ours, theirs = stack.enter_context(served(folder)), stack.enter_context(_bare())
         asyncio.run(_load(ours[1], "PUT", 0.5, None))
         found = []
         for method in ("PUT", "GET"):
@@ -75,9 +75,9 @@ def measure() -> list[Figure]:
             cpu = {True: 1e9, False: 1e9}
             for _ in range(ROUNDS):
                 for is_ours, (process, port) in ((True, ours), (False, theirs)):
-                    before = _cpu(process)
+                    before = cpu_of(process)
                     times = asyncio.run(_load(port, method, SECONDS, None))
-                    cpu[is_ours] = min(cpu[is_ours], (_cpu(process) - before) / len(times) * 1e6)
+                    cpu[is_ours] = min(cpu[is_ours], (cpu_of(process) - before) / len(times) * 1e6)
                     best[is_ours] = max(best[is_ours], (len(times) / SECONDS, 0.0))
             times = sorted(asyncio.run(_load(ours[1], method, SECONDS, best[True][0] / 2)))
             p99 = times[int(len(times) * 0.99)] * 1e3
@@ -103,7 +103,8 @@ def report() -> bool:
 
 
 @contextmanager
-def _served(folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def served(folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A colo in that folder, in a process of its own, and its port."""
     command = ["-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", folder, "--listen", "127.0.0.1:0"]
     with _process(command) as process:
         assert process.stdout is not None
@@ -126,14 +127,16 @@ def _bare() -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 @contextmanager
 def _process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, *arguments], cwd=_ROOT, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, *arguments]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=quiet, text=True) as process:
         try:
             yield process
         finally:
             process.terminate()
 
 
-def _cpu(process: subprocess.Popen[str]) -> float:
+def cpu_of(process: subprocess.Popen[str]) -> float:
     """Seconds of processor time so far."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100

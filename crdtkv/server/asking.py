@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,8 +14,8 @@ from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
 from crdtkv.server.limits import Limits
 
 __all__ = [
-    "Ask", "Header", "Receive", "Reply", "Scope", "Send", "check_headers", "check_length", "json_reply", "problem",
-    "read_body",
+    "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers", "check_length", "json_reply",
+    "problem", "read_body",
 ]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
@@ -24,6 +24,10 @@ Send = Callable[[MutableMapping[str, Any]], Any]
 Header = tuple[bytes, bytes]
 
 _JSON: Header = (b"content-type", b"application/json")
+
+
+Pump = Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]
+"""Sends by what it is given, for as long as it likes."""
 
 
 class Reply(NamedTuple):
@@ -36,6 +40,7 @@ class Reply(NamedTuple):
     headers: list[Header]
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
+    pump: Pump | None = None
     seen: dict[str, int] | None = None
     known: Any = None
 

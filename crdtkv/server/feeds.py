@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from crdtkv.errors import StoreClosed
 from crdtkv.http import bodies
 from crdtkv.http.names import NDJSON, SSE
 from crdtkv.http.refusals import Stopping, TooManyRequests
@@ -76,8 +75,14 @@ async def _changes(request: Request, namespace: str, given: Annotated[Following,
         if kind == "longpoll":
             return await _polled(serving, hub, position, given)
         form, media = (_SSE, SSE) if kind == "sse" else (_LINES, NDJSON)
-        sent = _counted(serving, follow(hub, given.prefix, position, form, given.heartbeat), form, position)
-        return Reply(200, [(b"content-type", media.encode()), _NO_CACHE, (b"x-accel-buffering", b"no")], stream=sent)
+
+        async def pump(out: Callable[[bytes], Awaitable[None]]) -> None:
+            try:
+                await follow(hub, given.prefix, position, form, given.heartbeat, out)
+            finally:
+                serving.subscriptions -= 1
+
+        return Reply(200, [(b"content-type", media.encode()), _NO_CACHE, (b"x-accel-buffering", b"no")], pump=pump)
 
     return await through(request, "read", namespace, given.prefix, call)
 
@@ -108,18 +113,3 @@ async def _poll(
                 await turn
         except TimeoutError:
             pass
-
-
-async def _counted(
-    serving: Serving, told: AsyncIterator[bytes], form: Form, position: Position
-) -> AsyncIterator[bytes]:  # fmt: skip
-    """The first thing sent says where it begins: who is cut off before a change misses none."""
-    try:
-        yield form.beat(cursor_of(position).encode())
-        async for each in told:
-            yield each
-    except StoreClosed:
-        return
-    finally:
-        serving.subscriptions -= 1
-        await told.aclose()  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,14 +43,35 @@ class Form(NamedTuple):
 
 
 class Follower:
-    """One who follows. `position`: up to where he was told. `live`: the hub tells him."""
+    """One who follows. `position`: up to where he was told. `live`: the hub tells him.
 
-    def __init__(self, prefix: str, position: Position, form: Form) -> None:
+    When nothing was told for `heartbeat` seconds he is told that.
+    """
+
+    def __init__(self, prefix: str, position: Position, form: Form, heartbeat: float) -> None:
         self.prefix, self.position, self.form = prefix, position, form
         self.live = False
         self.event = asyncio.Event()
         self._queue: deque[tuple[bytes, Position]] = deque()
         self._size = 0
+        self._heartbeat = heartbeat
+        self._quiet = False
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        # One timer for all that he is told: to set one for each would cost as much as the sending.
+        self._timer = self._loop.call_later(heartbeat, self._beat)
+
+    def _beat(self) -> None:
+        left = self._last + self._heartbeat - self._loop.time()
+        if left <= 0:
+            self._quiet = True
+            self.event.set()
+            left = self._heartbeat
+        self._timer = self._loop.call_later(left, self._beat)
+
+    def close(self) -> None:
+        """He is told nothing any more."""
+        self._timer.cancel()
 
     def put(self, told: bytes, position: Position) -> bool:
         """What he is told next; whether there was room for it."""
@@ -67,13 +88,18 @@ class Follower:
         return True
 
     def take(self) -> bytes:
-        """All that waits for him."""
+        """All that waits for him; if nothing does and it was quiet for long, that."""
         self.event.clear()
         told = b"".join([text for text, _ in self._queue])
         if self._queue:
             self.position = self._queue[-1][1]
-        self._queue.clear()
-        self._size = 0
+            self._queue.clear()
+            self._size = 0
+        elif self._quiet:
+            told = self.form.beat(cursor_of(self.position).encode())
+        if told:
+            self._quiet = False
+            self._last = self._loop.time()
         return told
 
 
@@ -211,47 +237,45 @@ def _written(texts: list[tuple[str, bytes, bytes]], form: Form, prefix: str) -> 
     return b"".join([form.change(text, cursor) for key, text, cursor in texts if key.startswith(prefix)])
 
 
-async def follow(hub: Hub, prefix: str, position: Position, form: Form, heartbeat: float) -> AsyncIterator[bytes]:
-    """What is sent to one who follows, until the server stops or the store is closed; `enter` was called for him."""
-    follower = Follower(prefix, position, form)
+async def follow(
+    hub: Hub, prefix: str, position: Position, form: Form, heartbeat: float, out: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Sends by `out` until the server stops or the store is closed; `enter` was called for him.
+
+    The first thing says where it begins: who is cut off before a change misses none.
+    """
+    follower = Follower(prefix, position, form, heartbeat)
     stopping = hub.serving.stopping
     try:
+        await out(form.beat(cursor_of(position).encode()))
         while not stopping.is_set():
-            if not follower.live:
-                told = follower.take()  # of before he was let go
-                if told:
-                    yield told
-                if not hub.join(follower):
-                    async for told in _alone(hub, follower):
-                        yield told
-                    continue
-            try:
-                async with asyncio.timeout(heartbeat):
-                    await follower.event.wait()
-            except TimeoutError:
-                yield form.beat(cursor_of(follower.position).encode())
-                continue
             told = follower.take()
             if told:
-                yield told
+                await out(told)
+            elif follower.live or hub.join(follower):
+                await follower.event.wait()
+            else:
+                told = await _alone(hub, follower)
+                if told:
+                    await out(told)
     except StoreClosed:
         return
     finally:
+        follower.close()
         hub.leave(follower)
 
 
-async def _alone(hub: Hub, follower: Follower) -> AsyncIterator[bytes]:
+async def _alone(hub: Hub, follower: Follower) -> bytes:
     """A page that he reads by himself, as far as the hub stands; or the hub comes to where he stands."""
     target = hub.position[0]
     frm, to, last = follower.position
     if not last and (covers_all(frm, target) or not covers_all(target, frm)):
         hub.wake()
         await hub.turn()
-        return
+        return b""
     if last and not covers_all(target, to):
         target = to
     read = hub.serving.slow(read_on, hub.store, follower.prefix, follower.position, _PAGE, target)
     changes, follower.position = await read
     told = [follower.form.change(bodies.dump(bodies.plain_change(c)), c.cursor.encode()) for c in changes]
-    if told:
-        yield b"".join(told)
+    return b"".join(told)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from crdtkv.server.asking import Ask, Reply, check_headers, read_body
+from crdtkv.server.asking import Ask, Pump, Reply, check_headers, read_body
 from crdtkv.server.doors import admit, caught_up, session_header, session_of
 from crdtkv.server.front import failed
 
@@ -84,8 +85,43 @@ class _Stream(StreamingResponse):
             await super().stream_response(send)
 
 
+class _Pumped(Response):
+    """What a pump sends, until it ends or the client goes away. Without what Starlette's streams do for each part."""
+
+    def __init__(self, pump: Pump, status: int) -> None:
+        super().__init__(status_code=status)
+        self._pump = pump
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+
+        async def out(part: bytes) -> None:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+
+        pump = asyncio.ensure_future(self._pump(out))
+        gone = asyncio.ensure_future(_gone(receive))
+        try:
+            await asyncio.wait((pump, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (pump, gone):
+                task.cancel()
+            await asyncio.gather(pump, gone, return_exceptions=True)
+        if not pump.cancelled() and pump.exception() is not None:
+            failed(pump.exception())  # type: ignore[arg-type]  # it is too late to answer: it is logged
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _gone(receive: Any) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 def respond(reply: Reply) -> Response:
     """As Starlette sends it."""
+    if reply.pump is not None:
+        pumped = _Pumped(reply.pump, reply.status)
+        pumped.raw_headers = list(reply.headers)
+        return pumped
     if reply.stream is not None:
         stream = _Stream(reply.stream, reply.status)
         stream.raw_headers = list(reply.headers)

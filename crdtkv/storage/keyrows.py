@@ -27,6 +27,7 @@ from crdtkv.storage.rows import RowInvalid, cell_in
 
 __all__ = [
     "ABSENT",
+    "ALONE",
     "PACKED",
     "PARTS",
     "PLAIN",
@@ -41,7 +42,8 @@ __all__ = [
     "read_row",
 ]
 
-ABSENT, PLAIN, PACKED, PARTS = range(4)
+ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
+"""There is nothing; a context by itself; a row."""
 
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 _TEXTS = frozenset([*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB])
@@ -67,7 +69,7 @@ class Held:
     def __init__(self, cells: Cells, context: Context, kind: int = ABSENT, dots: tuple[Dot, ...] = ()) -> None:
         self.cells, self.context = cells, context
         self.kind = kind
-        """How its row in the tables is: ABSENT if there is none."""
+        """How the tables have it."""
         self.dots = dots
         """Under which dots the tables list it: of each replica none of its own is above. (Of a plain one not said.)"""
         self.changed: set[bytes] | None = None
@@ -83,11 +85,8 @@ def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Call
         ((path, (sibling,)),) = held.cells.items()
         value, root = msgpack.unpackb(sibling.payload), path[1:-1].decode()
         rest = sibling.parents[0][1] if sibling.parents else None
-        mark = _mark((key, replica, n, sibling.stamp, root, value, rest, due(path, (sibling,))))
-        return (
-            key, mark, number(replica), n, sibling.stamp, number(root), value, rest,
-            due(path, (sibling,)),
-        )  # fmt: skip
+        mark = _mark((key, replica, n, sibling.stamp, root, value, rest, None))  # (a value is never due)
+        return (key, mark, number(replica), n, sibling.stamp, number(root), value, rest, None)
     cells = None if kind == PARTS else sorted(held.cells.items())
     rest, when = _pack((held.context, dots, cells)), None if cells is None else due_of(cells)
     mark = _mark((key, replica, n, None, None, None, rest, when))
@@ -95,10 +94,10 @@ def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Call
 
 
 def kind_of(held: Held) -> int:
-    """How the row of a key is written."""
+    """How a key is written."""
     count = len(held.cells)
     if count != 1:
-        return PACKED if 0 < count <= SMALL else PARTS if count else ABSENT
+        return PACKED if 0 < count <= SMALL else PARTS if count else ALONE if held.context else ABSENT
     ((path, cell),) = held.cells.items()
     return PLAIN if len(cell) == 1 and _is_plain(path, cell[0], held.context) else PACKED
 

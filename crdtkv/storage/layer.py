@@ -58,10 +58,12 @@ class Layer(Generic[_T]):
         """What is held of `key`, to be changed: it stays at hand until `wrote`. O(1)."""
         found = self.dirty.get(key)
         if found is None:
-            found = self.of(key)
+            found = self._clean.pop(key, None)
+            if found is None:
+                found = self._read(key)
+            else:
+                self.weight -= found.weight
             self.dirty[key] = found
-            del self._clean[key]
-            self.weight -= found.weight
         return found
 
     def begin(self, key: str, nothing: _T) -> _T:

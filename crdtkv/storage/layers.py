@@ -21,7 +21,7 @@ from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.journal import GROWTH, NUMBERS, Row
-from crdtkv.storage.keyrows import ABSENT, PLAIN, Held, read_key
+from crdtkv.storage.keyrows import ALONE, PLAIN, Held, read_key
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
@@ -89,7 +89,8 @@ class Layers(Transactions):
         return held.cells, held.context
 
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
-        old = self.cells(key).get(path, ())
+        held = self._dirty_keys.get(key)
+        old = (self._keys.of(key) if held is None else held).cells.get(path, ())
         if old != cell:
             place = key, path
             self._undo.append(("cell", place, old, cell))
@@ -124,11 +125,11 @@ class Layers(Transactions):
         return held.cells.get(place[1], ())
 
     def _came_or_went(self, key: str, held: Held) -> None:
-        if held.cells and held.kind == ABSENT:
+        if held.cells and held.kind <= ALONE:
             self._came.add(key)
         elif held.cells:
             self._gone.discard(key)
-        elif held.kind == ABSENT:
+        elif held.kind <= ALONE:
             self._discard_new(key)
         else:
             self._gone.add(key)
@@ -141,8 +142,8 @@ class Layers(Transactions):
 
     def unknown(self, keys: Collection[str]) -> set[str]:
         asked = [key for key in keys if not self._keys.at_hand(key)]
-        found = set(keys) - self._read(partial(self._tables.among, asked))
-        pasts = self._read(partial(self._tables.pasts_among, found))
+        found = set(keys) - self._read(self._tables.among, asked)
+        pasts = self._read(self._tables.pasts_among, found)
         return {key for key in found if not (self._stands(key) or self._has_past(key, pasts))}
 
     def _stands(self, key: str) -> bool:
@@ -176,7 +177,7 @@ class Layers(Transactions):
         size, most = _PAGE
         self._sort_new()
         while True:
-            page = self._read(partial(self._tables.keys, low, high, reverse, size))
+            page = self._read(self._tables.keys, low, high, reverse, size)
             last = page[-1] if len(page) == size else None
             # Up to the last of the page the tables have no more.
             bounds = (low, high) if last is None else (last, high) if reverse else (low, last + "\0")
@@ -214,17 +215,17 @@ class Layers(Transactions):
             new = next(lacking, None)
 
     def _parts(self, key: str) -> dict[bytes, Cell]:
-        found: dict[bytes, Cell] = self._read(partial(self._tables.parts, key))
+        found: dict[bytes, Cell] = self._read(self._tables.parts, key)
         return found
 
     def compound(self, low: str) -> Iterator[str]:
-        found = set(self._read(partial(self._tables.compound, low)))
+        found = set(self._read(self._tables.compound, low))
         found.update(key for key in self._keys.dirty if key >= low)
         return (key for key in sorted(found) if self.cells(key))
 
     def beyond(self, vector: Vector) -> set[Place]:
         found = self._index.beyond(vector)
-        for key in self._read(partial(self._tables.beyond, vector)):
+        for key in self._read(self._tables.beyond, vector):
             for path, cell in self._keys.of(key).cells.items():
                 if not all(covers(vector, sibling.dot) for sibling in cell):
                     found.add((key, path))
@@ -235,7 +236,7 @@ class Layers(Transactions):
 
     def due(self, floor: Stamp) -> list[Place]:
         found = set(self._index.due(floor))
-        for key in self._read(partial(self._tables.due, floor)):
+        for key in self._read(self._tables.due, floor):
             for path, cell in self._keys.of(key).cells.items():
                 when = due(path, cell)
                 if when is not None and when <= floor:
@@ -314,7 +315,7 @@ class Layers(Transactions):
     def meta(self, name: str) -> Any:
         if name in self._meta:
             return self._meta[name]
-        return self._read(partial(self._tables.one, "meta", name))
+        return self._read(self._tables.one, "meta", name)
 
     def put_meta(self, name: str, value: Any) -> None:
         self._undo.append(("meta", name, self.meta(name), value))
@@ -384,12 +385,12 @@ class Layers(Transactions):
 
     # between memory and the tables
 
-    def _read(self, ask: Callable[[], Any]) -> Any:
+    def _read(self, ask: Callable[..., Any], *of: Any) -> Any:
         """What the tables say. A storage in a file says in which one they could not be read."""
-        return ask()
+        return ask(*of)
 
     def _read_key(self, key: str) -> Held:
-        held: Held = self._read(partial(self._tables.key, key))
+        held: Held = self._read(self._tables.key, key)
         return held
 
     def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
@@ -444,8 +445,8 @@ class Layers(Transactions):
     def _tell_key(self, key: str, held: Held, kind: int) -> None:
         """A key that others cannot read where it stands, or could not, is told beside it."""
         plain = kind == PLAIN and next(iter(held.cells))[1:-1].decode() in AS_IT_IS
-        if self._showing is not None and not (plain and held.kind in (ABSENT, PLAIN)):
-            self._tables.tell("shown", (key,), None if plain or kind == ABSENT else self._showing.key(key))
+        if self._showing is not None and not (plain and held.kind <= PLAIN):
+            self._tables.tell("shown", (key,), None if plain or kind <= ALONE else self._showing.key(key))
 
     def _write_past(self, key: str, old: Old) -> None:
         if self._showing is not None:

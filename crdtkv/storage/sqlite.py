@@ -213,7 +213,7 @@ class SqliteStorage(Layers):
         for table, where, row in self._journal.replay():
             self._take(table, where, row)
 
-    def _read(self, ask: Callable[[], Any]) -> Any:
+    def _read(self, ask: Callable[..., Any], *of: Any) -> Any:
         try:
             if self._reading is None and not self._db.in_transaction:
                 # A statement that is not at its end: what is read meanwhile needs no transaction of its own.
@@ -221,7 +221,7 @@ class SqliteStorage(Layers):
                 if self._reads >= _FEW:
                     self._reading = self._db.execute("SELECT name FROM sqlite_master")
                 self._reads += 1
-            return ask()
+            return ask(*of)
         except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
             raise refusals.unread(self.path, error) from error
 
@@ -364,7 +364,8 @@ class SqliteStorage(Layers):
     def _pack(self) -> None:
         """A file that has grown by a fifth since it was last packed, or holds as much that is free, is packed. O(file).
 
-        Rows that come in any order leave each page a third empty.
+        Rows that come in any order leave each page a third empty. (SQLite's incremental vacuum leaves them so: it gives
+        back pages that are empty as a whole.)
         """
         pages, free = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
         packed = self._tables.one("meta", _PACKED) or 0

@@ -16,8 +16,9 @@ from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.show import show
 from crdtkv.storage.base import Said
 from crdtkv.storage.keyrows import (
-    ABSENT,
+    ALONE,
     PARTS,
+    PLAIN,
     Held,
     Row,
     dots_of,
@@ -85,8 +86,6 @@ class Tables:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._alone: set[str] = set()
-        """The keys that have a context and no cells: few."""
         self._rows: list[Row] = []
         """Of keys, to be written at once."""
         self._names: dict[int | None, str | None] = {}
@@ -99,8 +98,9 @@ class Tables:
         """What stands in `key`. O(cells), some 10 us. Raises RowInvalid."""
         row = self._db.execute(_KEY, (key,)).fetchone()
         if row is not None:
-            return self.held(row)
-        return Held({}, self.one("context", key) if key in self._alone else {})
+            return read_key(read_row(row, self._names), self.parts)
+        context = self.one("context", key)
+        return Held({}, {}) if context is None else Held({}, context, ALONE)
 
     def held(self, row: Row) -> Held:
         """What stands in a key, of its row. Raises RowInvalid."""
@@ -118,7 +118,8 @@ class Tables:
 
     def among(self, keys: Sequence[str]) -> set[str]:
         """Those of `keys` that have a row, or a context by itself. O(keys), some 1 us each."""
-        return {*self._some("SELECT key FROM cell WHERE key IN", keys), *(self._alone & set(keys))}
+        alone = () if self._is_bare("context") else self._some("SELECT key FROM context WHERE key IN", keys)
+        return {*self._some("SELECT key FROM cell WHERE key IN", keys), *alone}
 
     def pasts_among(self, keys: Collection[str]) -> set[str]:
         """Those of `keys` that have a past or a horizon. O(keys), or O(1) where no key has."""
@@ -185,18 +186,16 @@ class Tables:
         else:
             if held.kind == PARTS:
                 self._db.execute("DELETE FROM part WHERE key = ?", (key,))
-            dots = dots_of(held.cells.values())
+            dots = tuple(held.context.items()) if kind == PLAIN else dots_of(held.cells.values())
         self._list(key, held.dots[1:], dots[1:])
-        if kind == ABSENT:
+        if kind <= ALONE:
             self._db.execute("DELETE FROM cell WHERE key = ?", (key,))
         else:
             self._rows.append(key_row(key, held, kind, dots, self._number))
             if len(self._rows) >= _ROWS:
                 self.flush()
-        alone = kind == ABSENT and bool(held.context)
-        if alone or key in self._alone:
-            self.write("context", [((key,), held.context if alone else None)])
-            (self._alone.add if alone else self._alone.discard)(key)
+        if ALONE in (kind, held.kind):
+            self.write("context", [((key,), held.context if kind == ALONE else None)])
         return kind, dots
 
     def flush(self) -> None:
@@ -313,7 +312,6 @@ class Tables:
     def begin(self) -> None:
         """Before anything is read, and after a transaction that was undone. O(names)."""
         self._rows.clear()
-        self._alone = {key for (key,) in self._db.execute("SELECT key FROM context")}
         self._ids = {name: number for number, name in self._db.execute("SELECT id, name FROM name")}
         self._names.clear()
         self._names.update({number: name for name, number in self._ids.items()} | {None: None})

@@ -352,9 +352,10 @@ def what_moved_more_than_once_between_two_readings() -> None:
     "A key that is one text or whole number, written by one dot, is a *plain* row",
     Line(Tables.write_key, 'self._db.execute("DELETE FROM part WHERE key = ?", (key,))', "pass"),
     Line(Tables._write_parts, "paths = held.cells", "pass"),
-    Line(Tables.write_key, "held.context if alone else None", "None"),
-    Line(Tables.write_key, "if alone or key in self._alone:", "if alone:"),
-    Line(Tables.begin, "self._alone = {", "{"),
+    Line(Tables.write_key, "held.context if kind == ALONE else None", "None"),
+    Line(Tables.write_key, "if ALONE in (kind, held.kind):", "if kind == ALONE:"),
+    Line(Tables.key, "Held({}, {}) if context is None else Held({}, context, ALONE)", "Held({}, {})"),
+    Line(Tables.key, "Held({}, context, ALONE)", "Held({}, context)"),
 )
 def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
     """From one cell to many, back to one, to none but a context, and to one again."""

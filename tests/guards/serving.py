@@ -20,7 +20,7 @@ from crdtkv.replica import leaf, memos
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
 from crdtkv.store import telling, watching
-from crdtkv.store.committing import _Open
+from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.store import Store
@@ -177,8 +177,36 @@ def a_feed_says_so_where_it_has_a_gap() -> None:
 
 
 @guards(
+    "Who reads on by himself, as far as a vector, is told each change once; and where there is a gap, that there is.",
+    Line(watching.read_on, "if frm and not covers_all(frm, store._replica.state.dropped):", "if False:"),
+    Line(watching.read_on, "to = vector", "to = dict(store._replica.state.vector)"),
+    Line(watching.read_on, "position = (to, to, \"\")", "position = (frm, to, \"\")"),
+    Line(Committing._tell, "for told in self._on_change:", "for told in ():"),
+)
+def who_reads_on_misses_nothing() -> None:
+    """As far as where another stands; what changed again beyond that is left to what comes next."""
+    colos = Colos("a", "b")
+    kv = colos["a"]
+    heard: list[int] = []
+    kv._on_change = [lambda: heard.append(1)]
+    begin = watching.begin(kv, None)
+    kv.put("x", 1)
+    kv.put("y", 1)
+    until = kv.vector
+    kv.put("y", 2)
+    assert len(heard) == 3
+    told, there = watching.read_on(kv, "", begin, 10, until)
+    more, end = watching.read_on(kv, "", there, 10)
+    assert ([c.key for c in told], [c.key for c in more], end[2]) == (["x"], ["y"], "")
+    assert watching.read_on(kv, "", end, 10) == ([], end)
+    kv.delete("x")
+    colos.purge()
+    assert [c.reset for c in watching.read_on(kv, "", end, 10)[0]] == [True, False]
+
+
+@guards(
     "What changed is what holds a sibling beyond `from`, so a feed begun at one colo goes on at another.",
-    Line(watching.watch, "if not covers_all(vector, position[1]):", "if False:"),
+    Line(watching.begin, "if not covers_all(vector, position[1]):", "if False:"),
     Line(watching._keys, "{key for key, _ in storage.beyond(frm)}", "{key for key, _ in storage.beyond(to)}"),
     Line(watching._keys, "- {key for key, _ in storage.beyond(to)}", ""),
     Line(watching.Feed._told, "if not last:", "if True:"),

@@ -269,7 +269,7 @@ def a_purge_judges_a_date_by_what_is_stable() -> None:
 
 
 @guards(
-    "while the date's cell is above S, a root where something live stands beside a delete stays.",
+    "While the date's cell is above S, a root where something live stands beside a delete stays.",
     Line(forgetting._dead_root, "cells if settled else _undeleted(cells, root, found)", "cells"),
 )
 def a_purge_leaves_what_a_delete_that_expires_does_not_take() -> None:

@@ -66,6 +66,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "history-gap-floor": ("data", 80, 400),
     "history-new-life": ("data", 0, 160),
     "life-last": ("purge", 0, 20),
+    "expiry-undeletes": ("purge", 70068, 100),
     "expiry-settled": ("purge", 0, 60),
     "ttl-ships-key": ("data", 1862, 260),
     "ttl-last": ("purge", 1, 40),

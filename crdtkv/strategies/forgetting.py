@@ -10,10 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 
-from crdtkv.core.cells import due, newest_stamp
+from sortedcontainers import SortedDict
+
+from crdtkv.core.cells import due, is_live, newest_stamp
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ORDER, component, components, first, last_at, last_tag
 from crdtkv.core.tree import Cells, Tree
+from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
 from crdtkv.strategies.sequence import orders_on
 
@@ -76,13 +79,24 @@ def _dead(cells: Cells, due: Iterable[bytes], floor: Stamp) -> set[bytes]:
 def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
     # A date that is not stable may still be put off, so it hides nothing from a purge.
     settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor
-    tree = Tree(cells, root, expired(cells, floor) if settled else 0)
     found = known_strategy(first(root)[1].decode())
+    tree = Tree(cells if settled else _undeleted(cells, root, found), root, expired(cells, floor) if settled else 0)
     gone = [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
     # Where a sweep stands that is not stable, what it took may come back to where it was moved.
     swept = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
     waits = set(left_orders(cells, gone)) if newest_stamp(swept) > floor else ()
     return [p for p in gone if p not in waits]
+
+
+def _undeleted(cells: Cells, root: bytes, found: Strategy) -> Cells:
+    """The cells as they read once the date has passed for what is deleted at the root of a document where deletes win,
+    and not for what stands beside it: so a date that is not stable may leave it."""
+    cell = cells.get(root, ())
+    alive = tuple(s for s in cell if is_live(s.payload))
+    if not alive or len(alive) == len(cell) or not found.whole or found.chosen.get("wins") != "delete":
+        return cells
+    left: Cells = SortedDict({**cells, root: alive})
+    return left
 
 
 def left_orders(cells: Cells, among: Iterable[bytes], gone: Collection[bytes] = ()) -> Iterator[bytes]:

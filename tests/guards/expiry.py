@@ -269,6 +269,42 @@ def a_purge_judges_a_date_by_what_is_stable() -> None:
 
 
 @guards(
+    "While the date's cell is above S, a root where something live stands beside a delete stays.",
+    Line(forgetting._dead_root, "cells if settled else _undeleted(cells, root, found)", "cells"),
+)
+def a_purge_leaves_what_a_delete_that_expires_does_not_take() -> None:
+    """a's document was deleted and its date has passed; b, which saw nothing of that, made its own, and dated it.
+
+    a purges to between these two at first, b not.
+    """
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.rules.set("d", "json?wins=delete", ttl="min")
+    colos.meet()
+    a.put("d", {"x": 1}, ttl=4)
+    colos.clock.wait(2)
+    a.delete("d")
+    colos.clock.wait(3)
+    b.put("d", {"y": 2})
+    colos.clock.wait(0.5)
+    early = cut(a, b)
+    colos.clock.wait(0.5)
+    b.expire("d", 100)
+    arrive(b, early)
+    arrive(a, cut(b, a))
+    showed = shows(b, "d")
+    colos.clock.wait(5)
+    late = cut(a, b)
+    a.compact()
+    arrive(b, late)
+    arrive(a, cut(b, a))
+    a.compact()
+    arrive(b, cut(a, b))
+    assert a.floor == b.floor and showed and shows(a, "d") == shows(b, "d") == showed
+    colos.check()
+
+
+@guards(
     "Without its date, what is still older than the date would be shown again, now or when what is beside it goes.",
     Line(forgetting._dead_date, "return out if any(s.stamp < date for cell in left for s in cell) else", "return"),
 )

@@ -30,7 +30,7 @@ def _dead(cells, S, now):
     # A date that is not stable may still be put off: it hides nothing from a purge.
     tree = Tree(cells, now if old.get(TTL, True) or not on("expiry-settled") else None)
     out = {p for p in cells if p and p[0] not in JSON and p != TTL and old[p] and _dead_leaf(cells, tree, old, p)}
-    out |= _dead_json(cells, tree, old)
+    out |= _dead_json(cells, tree, old, old.get(TTL, True))
     if old.get(()):
         out |= _dead_life(cells, old)
     if old.get(TTL) and (not live(cells[TTL]) or (tree.date is not None and not _held(cells, out, tree.date))):
@@ -79,7 +79,7 @@ def _order_old(old, p):
     return p[-1][0] != "e" or old.get(p[:-1] + (("a", p[-1][1]),), True) or not on("order-with-element")
 
 
-def _dead_json(cells, tree, old):
+def _dead_json(cells, tree, old, settled):
     """A leaf that is absent; a container that is absent by itself, with all below it; tombstones alone."""
     out, docs = set(), [p for p in cells if p and p[0] in JSON]
     young = {p[:i] for p in docs if not old[p] for i in range(1, len(p) + 1)}  # something in or below it is above S
@@ -89,6 +89,8 @@ def _dead_json(cells, tree, old):
             continue
         if p[-1][0] == "a":
             goes = _order_goes(cells, p) and (_settled(old) or _says_nothing(cells[p]))
+        elif p == ("dw",) and live(cells[p]) and not settled and on("expiry-undeletes"):
+            goes = False  # the date may hide what is deleted here, and not what stands beside it
         elif p[-1][0] in "cs" and len(p) > 1:
             goes = not live(cells[p])
         else:

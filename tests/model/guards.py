@@ -70,6 +70,7 @@ GUARDS = {
     "history-gap-floor": "a catch-up from who has purged, or that takes away what it does not name, opens a gap",
     "history-new-life": "history begins again where a life began in a catch-up",
     "life-last": "the sweep of a new life is dropped after the edits of a document whose container it took",
+    "expiry-undeletes": "nor does it leave a document whose delete it may hide",
     "expiry-settled": "a date above S hides nothing from a purge",
     "ttl-ships-key": "a catch-up that sends the ttl cell sends every cell of the key",
     "ttl-last": "the ttl cell stays while a json document of the key stays",

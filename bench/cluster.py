@@ -28,6 +28,7 @@ WRITERS = 20
 BEHIND = int(os.environ.get("CRDTKV_BENCH_BEHIND", "100000"))
 KEYS = int(os.environ.get("CRDTKV_BENCH_BOOTSTRAP", "1000000"))
 LOAD = 100
+PATIENCE = 900
 VALUE = "x" * 100
 
 
@@ -157,20 +158,22 @@ async def _fill(colo: Colo, prefix: str, number: int) -> None:
 
 
 async def _bootstrap(folder: Path) -> list[Figure]:
-    cluster = Cluster(2, folder)
+    cluster = Cluster(2, folder, patience=PATIENCE)
     names = cluster.names
     await asyncio.to_thread(_load, folder / names[0])
     async with cluster:
-        await _agreed(cluster, 300)
+        await _agreed(cluster, PATIENCE)
+        took_bytes = cluster.proxy.bytes[names[0], names[1]]
         going = asyncio.Event()
         writing = asyncio.create_task(_go_on(cluster.colos[names[0]], going))
         new = await cluster.add("gru")
         begun = time.monotonic()
-        await new.start()
-        await _grown(new, 0.5, begun + 60)
+        starting = asyncio.create_task(new.start())
+        await _until_async(lambda: _given(cluster, new.name, took_bytes / 2), PATIENCE)
+        starting.cancel()
         new.kill()
         await new.start()
-        await _until_async(lambda: _near(cluster, names[0], "gru", LOAD), 300)
+        await _until_async(lambda: _near(cluster, names[0], new.name, LOAD), PATIENCE)
         took = time.monotonic() - begun
         going.set()
         wrote = await writing
@@ -200,11 +203,9 @@ async def _go_on(colo: Colo, enough: asyncio.Event) -> int:
     return n
 
 
-async def _grown(colo: Colo, part: float, limit: float) -> None:
-    """Until a joining colo has received that part of the keys, by the size of its files."""
-    wanted = part * KEYS * len(VALUE)
-    while time.monotonic() < limit and sum(f.stat().st_size for f in colo.folder.glob("*")) < wanted:
-        await asyncio.sleep(0.1)
+async def _given(cluster: Cluster, name: str, wanted: float) -> bool:
+    """Whether others have sent so many bytes to that colo."""
+    return sum(n for (_, to), n in cluster.proxy.bytes.items() if to == name) >= wanted
 
 
 # waiting
@@ -232,7 +233,7 @@ async def _agreed(cluster: Cluster, seconds: float) -> None:
 
 async def _near(cluster: Cluster, one: str, other: str, most: int) -> bool:
     """Whether the second has all but so many of the writes of the first's default namespace."""
-    mine, theirs = (await _vector(cluster.colos[name]) for name in (one, other))
+    mine, theirs = await _vector(cluster.colos[one]), await _vector(cluster.colos[other])
     if not isinstance(mine, dict) or not isinstance(theirs, dict):
         return False
     a, b = mine["default"], theirs["default"]

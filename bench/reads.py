@@ -1,4 +1,5 @@
-"""What a read costs, and what it costs to take in what another colo wrote: 100-byte values, in memory, one core.
+"""What a read costs, and what it costs to take in what another colo wrote: 100-byte values, one core; in memory,
+unless said.
 
 CPU time, the best of three runs of each. Beside each figure its limit in the same run: what Python
 itself takes for the same work without a store (a dict's entry behind a method and a lock; MessagePack
@@ -6,10 +7,12 @@ decoded and put in a dict).
 """
 
 import gc
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import msgpack
@@ -45,7 +48,9 @@ def measure() -> list[Figure]:
     """The figures. Takes some 20 s."""
     names = [f"key/{i:06}" for i in range(KEYS)]
     frames = [_records(names, known, frame) for known in (False, True) for frame in (100, 1)]
-    return [*_reading(names), _caught_up(names), *frames]
+    with tempfile.TemporaryDirectory() as folder:
+        caught_up = [_caught_up(names, None), _caught_up(names, Path(folder))]
+    return [*_reading(names), *caught_up, *frames]
 
 
 def _reading(names: list[str]) -> list[Figure]:
@@ -76,17 +81,18 @@ def _pages(kv: crdtkv.Store) -> None:
         cursor = page.cursor
 
 
-def _caught_up(names: list[str]) -> Figure:
+def _caught_up(names: list[str], folder: Path | None) -> Figure:
     """Cells/s of a catch-up that begins where the two last met, each cell of another transaction."""
     best = limit = 0.0
-    for _ in range(RUNS):
-        lhr, sin = _pair()
+    for run in range(RUNS):
+        lhr, sin = _pair(folder and folder / f"sin-{run}.db")
         for name in names:
             lhr.put(name, VALUE)
         message = encode(cutting.catch_up(lhr._replica, sin._replica.state.vector))
         limit = max(limit, _once(KEYS, partial(_store_plainly, [message])))
         best = max(best, _once(KEYS, partial(_absorb, sin, message)))
-    return ("cells of a catch-up", best, limit, 200_000)
+        sin.close()
+    return ("cells of a catch-up" + (", into a file" if folder else ""), best, limit, 200_000)
 
 
 def _records(names: list[str], known: bool, frame: int) -> Figure:
@@ -108,8 +114,8 @@ def _records(names: list[str], known: bool, frame: int) -> Figure:
     return (f"records of {'known' if known else 'new'} keys, by {frame}", best, limit, 60_000)
 
 
-def _pair() -> tuple[crdtkv.Store, crdtkv.Store]:
-    lhr, sin = crdtkv.open(":memory:", colo="lhr"), crdtkv.open(":memory:", colo="sin")
+def _pair(path: Path | None = None) -> tuple[crdtkv.Store, crdtkv.Store]:
+    lhr, sin = crdtkv.open(":memory:", colo="lhr"), crdtkv.open(path or ":memory:", colo="sin")
     lhr.sync(sin)
     return lhr, sin
 

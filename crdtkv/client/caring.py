@@ -65,7 +65,7 @@ class Caring(Asking):
     def restore(self, id: str) -> Steps[Receipt]:
         """The lost write `id` of the inbox is written again, as a new write; as Conflict.restore."""
         reply = yield from self.talk.ask(
-            "POST", "conflicts", id, "restore", headers=self._prefer(False) | {"idempotency-key": self.talk.once()}
+            "POST", "conflicts", id, "restore", headers=self._prefer(False), again=False
         )
         plain = self.talk.body(reply)
         return self._made(plain, bodies.Write(plain["key"], "restore"))

@@ -11,6 +11,7 @@ import base64
 import re
 import zlib
 from collections.abc import Mapping
+from weakref import WeakKeyDictionary
 
 import msgpack
 
@@ -20,10 +21,9 @@ from crdtkv.core.views import colo_of
 from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node.naming import is_id
 from crdtkv.replica import members
-from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 
-__all__ = ["ANEW_MS", "MAX_SESSION", "Session", "missing", "not_here"]
+__all__ = ["ANEW_MS", "MAX_SESSION", "MAX_STRANGERS", "STRANGER_MS", "Session", "missing", "not_here"]
 
 MAX_SESSION = 6_000
 """Characters: a header's limit is 8 KiB in most servers. 300 colos of one namespace take some 4,000."""
@@ -31,6 +31,10 @@ MAX_SESSION = 6_000
 ANEW_MS = 10_000
 """Who comes back has minted anew by then what only it knew; as a rule within two seconds."""
 
+STRANGER_MS = 30_000
+"""A replica that nobody here has heard of in so long will not join any more."""
+
+MAX_STRANGERS = 1_000
 _MAX_PLAIN = 1 << 16
 _MAX_N = 1 << 63
 _REPLICA = re.compile(r"[a-z0-9-]{1,32}~[a-z0-9]{1,32}")
@@ -120,21 +124,36 @@ def missing(session: Session, store: Store) -> dict[str, int]:
     if not lacking:
         return {}
     with store._lock:
-        return {replica: n for replica, n in lacking.items() if not _gone(store._replica, replica)}
+        return {replica: n for replica, n in lacking.items() if not _gone(store, replica)}
 
 
-def _gone(replica: Replica, id: str) -> bool:
+def _gone(store: Store, id: str) -> bool:
     """Whether that replica has given way to another of its colo, which has said anew what was not known of it.
 
     Of ourselves we know. Another has done so some time after it came back. Who was never heard of may be about to
-    join: that one is waited for.
+    join: that one is waited for, but not for ever, since who came back itself has forgotten whom it knew.
     """
+    replica = store._replica
     state = replica.state
     if id in state.lineage[:-1]:
         return not state.pending
-    known = id in state.vector
-    later = members.joined(replica, colo_of(id)) if known and not members.is_member(replica, id) else None
-    return later is not None and stamp_ms(state.clock) - stamp_ms(later) >= ANEW_MS
+    later = None if members.is_member(replica, id) else members.joined(replica, colo_of(id))
+    if later is None:
+        return False
+    if id in state.vector:
+        return stamp_ms(state.clock) - stamp_ms(later) >= ANEW_MS
+    return replica.wall_ms() - _first_asked(store, id) >= STRANGER_MS
+
+
+_strangers: WeakKeyDictionary[Store, dict[str, int]] = WeakKeyDictionary()
+
+
+def _first_asked(store: Store, id: str) -> int:
+    """When that replica, which is not known here, was asked for first. With the store's lock."""
+    asked = _strangers.setdefault(store, {})
+    if id not in asked and len(asked) >= MAX_STRANGERS:
+        del asked[next(iter(asked))]
+    return asked.setdefault(id, store._replica.wall_ms())
 
 
 def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:

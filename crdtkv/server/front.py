@@ -17,6 +17,7 @@ from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
 from crdtkv.server import past, values, writes
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
 from crdtkv.server.doors import admit, caught_up, heard_header, session_header, session_of
+from crdtkv.server.once import once_of
 from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
 from crdtkv.transport.wire import PATH
@@ -147,8 +148,9 @@ def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
 
 
 _VALUE: dict[str, _Handler] = {
-    "GET": _read, "HEAD": _read, "PUT": _write(values.ask_put), "PATCH": _write(values.ask_patch),
-    "DELETE": _write(values.ask_delete),
+    "GET": _read, "HEAD": _read, "PUT": _write(values.ask_put),
+    "PATCH": _write(lambda ask: once_of(ask, values.ask_patch(ask))),
+    "DELETE": _write(lambda ask: once_of(ask, values.ask_delete(ask))),
 }  # fmt: skip
 
 

@@ -103,7 +103,7 @@ _PART_TOLD = {"status_code": 200, "response_model": None, "responses": {200: {
 }}}  # fmt: skip
 
 _add("POST", "/operations", "key_operations", "Operations of its strategy, in one transaction", _receipt(), _BASE,
-     _STRATEGY, _MATCH, _NONE_MATCH, _PREFER, content=_OPERATIONS)  # fmt: skip
+     _STRATEGY, _MATCH, _NONE_MATCH, _ONCE, _PREFER, content=_OPERATIONS)  # fmt: skip
 _add("GET", "/history", "key_history", "The transactions that touched it", replies(200, "Revisions"), tag="past")
 _add("GET", "/diff", "key_diff", "The JSON patch between two versions", replies(200, "Patch"),
      parameter("query", "from", "A version; nothing, if it is left out.", _VERSION),
@@ -112,7 +112,7 @@ _add("GET", "/blame", "key_blame", "Who wrote each part of it", replies(200, "Bl
 _add("POST", "/part", "key_part", "What stands at a path of it, as a strategy shows it; an element; a stretch of a log",
      _PART_TOLD, content={JSON: {"schema": _PART, "example": {"family": "set", "path": "/tags"}}})
 _add("POST", "/revert", "revert_key", "Show again what it showed once", _receipt(),
-     {**parameter("query", "to", "That version.", _VERSION), "required": True}, _PREFER, tag="past")  # fmt: skip
+     {**parameter("query", "to", "That version.", _VERSION), "required": True}, _ONCE, _PREFER, tag="past")  # fmt: skip
 _FRESH = parameter("header", "Prefer", "freshness: crdtkv-heard says how long ago each colo was heard.")
 _add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH, _FRESH)
 _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
@@ -120,9 +120,9 @@ _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
     "response_model": None}, _AT, _WHOLE, _MATCH, _NONE_MATCH)  # fmt: skip
 _add("PUT", "", "put_key", "Put a value", _receipt(201), _BASE, _STRATEGY, _TTL, _MATCH, _NONE_MATCH, _ONCE, _PREFER,
      content=_VALUES)  # fmt: skip
-_add("PATCH", "", "patch_key", "Change it by a patch", _receipt(), _BASE, _MATCH, _NONE_MATCH, _PREFER, content={
+_add("PATCH", "", "patch_key", "Change it by a patch", _receipt(), _BASE, _MATCH, _NONE_MATCH, _ONCE, _PREFER, content={
     JSON_PATCH: {"schema": {"type": "array", "items": {"type": "object"}},
                  "example": [{"op": "add", "path": "/-", "value": 8}]},
     MERGE_PATCH: {"schema": {"type": "object"}, "example": {"title": "Hats", "draft": None}},
 })  # fmt: skip
-_add("DELETE", "", "delete_key", "Take it away, as far as it was seen", _receipt(), _BASE, _MATCH, _NONE_MATCH)
+_add("DELETE", "", "delete_key", "Take it away, as far as it was seen", _receipt(), _BASE, _MATCH, _NONE_MATCH, _ONCE)

@@ -1,6 +1,6 @@
 """Requests that carry an idempotency key: the second time they are answered with the receipts of the first.
 
-A PUT's key is the store's own; here it is of operations and transactions, kept in the same place, for a day, with the
+A PUT's key is the store's own; here it is of all other writes, kept in the same place, for a day, with the
 transaction that it belongs to. (A counter's keyed adds are another thing: they count once at whatever colos they are
 tried.)
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crdtkv.core.versions import parse_version
-from crdtkv.server.values import Wrote
+from crdtkv.server.values import Act, Wrote
 from crdtkv.store import idempotency
 from crdtkv.store.results import Fate
 from crdtkv.strategies.base import Operation
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from crdtkv.server.asking import Ask
     from crdtkv.store.transaction import Transaction
 
-__all__ = ["once"]
+__all__ = ["once", "once_of"]
+
+
+def once_of(ask: Ask, act: Act) -> Act:
+    """As `once`, of one write."""
+    if ask.header("idempotency-key") is None:
+        return act
+    acted = once(ask, lambda t: [act(t)])
+    return lambda t: acted(t)[-1]
 
 
 def once(ask: Ask, act: Callable[[Transaction], list[Wrote]]) -> Callable[[Transaction], list[Wrote]]:
@@ -31,7 +39,7 @@ def once(ask: Ask, act: Callable[[Transaction], list[Wrote]]) -> Callable[[Trans
         return act
     wish = (ask.scope["query_string"].decode("latin-1"), ask.body.decode("latin-1"))
     conditions = (ask.header("if-match"), ask.header("if-none-match"))
-    asked = idempotency.fingerprint(Operation(ask.scope["path"], wish), *conditions)
+    asked = idempotency.fingerprint(Operation(f"{ask.method} {ask.scope['path']}", wish), *conditions)
 
     def acted(t: Transaction) -> list[Wrote]:
         replica = t._replica

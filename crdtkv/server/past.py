@@ -9,6 +9,7 @@ from crdtkv.core.paths import VALUE, component
 from crdtkv.errors import BadRequest, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.server.asking import Ask, Reply, json_reply
+from crdtkv.server.once import once_of
 from crdtkv.server.values import Wrote, receipt_reply
 from crdtkv.store.handles import JsonHandle
 
@@ -43,7 +44,7 @@ async def revert(serving: Serving, store: Store, ask: Ask) -> Reply:
     version = ask.known("to").get("to")
     if version is None:
         raise BadRequest("there is no query parameter 'to'; it names the version to go back to")
-    wrote = await serving.write(store, lambda t: Wrote(True, t.revert(ask.key, version)))
+    wrote = await serving.write(store, once_of(ask, lambda t: Wrote(True, t.revert(ask.key, version))))
     return await serving.slow(receipt_reply, ask, wrote)
 
 

@@ -364,7 +364,8 @@ class SqliteStorage(Layers):
     def _pack(self) -> None:
         """A file that has grown by a fifth since it was last packed, or holds as much that is free, is packed. O(file).
 
-        Rows that come in any order leave each page a third empty.
+        Rows that come in any order leave each page a third empty. (SQLite's incremental vacuum leaves them so: it gives
+        back pages that are empty as a whole.)
         """
         pages, free = (self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count"))
         packed = self._tables.one("meta", _PACKED) or 0

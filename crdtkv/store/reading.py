@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import partial, wraps
+from functools import wraps
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -100,12 +100,17 @@ class Reading:
         memos.tell(key, known)
         return known.told()
 
-    def passed(self, key: str, cells: Cells, context: Context, now: Stamp) -> Entry | None:
-        """As `entry`, for who passes by: it takes the place of nothing that is told again."""
-        found = lone(cells)
-        if found is not None:
-            return of_lone(key, found, context)
-        return of_roots(key, cells, context, self.replica.roots_of(key, cells, now)) if cells else None
+    def passed(self, now: Stamp) -> Whole[Entry]:
+        """How keys read at `now` to who passes by: it takes the place of nothing that is told again."""
+        roots_of = self.replica.roots_of
+
+        def whole(key: str, cells: Cells, context: Context) -> Entry | None:
+            found = lone(cells)
+            if found is not None:
+                return of_lone(key, found, context)
+            return of_roots(key, cells, context, roots_of(key, cells, now)) if cells else None
+
+        return whole
 
     def _passing(
         self, selection: Selection, plain: Plain[_T], whole: Whole[_T]
@@ -225,8 +230,7 @@ class Reading:
         """A page of entries."""
         check_limit(limit)
         now = self.replica.now()
-        whole = partial(self.passed, now=now)
-        entries = self._passing(selection.checked().behind(cursor), of_plain, whole)
+        entries = self._passing(selection.checked().behind(cursor), of_plain, self.passed(now))
         page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = encode_cursor(page[-1].key)

@@ -52,7 +52,7 @@ def showing(replica: Replica) -> Showing:
     reading = Reading(replica, nullcontext(), lambda: None)
 
     def key_row(key: str) -> _Row:
-        entry = reading.passed(key, *replica.storage.standing(key), replica.now()) if key >= USER_KEYS else None
+        entry = reading.passed(replica.now())(key, *replica.storage.standing(key)) if key >= USER_KEYS else None
         if entry is None:
             return None
         conflicts = as_json(list(entry.conflicts)) if entry.conflicts else None

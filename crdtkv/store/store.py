@@ -292,8 +292,8 @@ class Store(Committing):
     def compact(self) -> int:
         """Drop what is known to be deleted everywhere, fold old increments, trim history; how many cells went.
 
-        A file that has grown by a fifth since it was last packed is packed. O(what goes + keys with a
-        history, or the file). Raises StoreClosed, StorageFailed.
+        A file that has grown by a fifth since it was last packed is packed: reads and writes wait for it, some 10 s
+        a GB. O(what goes + keys with a history, or the file). Raises StoreClosed, StorageFailed.
 
         >>> import crdtkv; kv = crdtkv.open(colo="lhr")
         >>> kv.compact()

@@ -30,6 +30,9 @@ __all__ = [
 ]  # fmt: skip
 
 VERSION = 1
+"""Spoken here. Letters of one version less or more are understood: their heads are laid out alike, and what is new in a
+payload stands behind what was there; so colos are brought to another release one by one."""
+
 MAX_PAYLOAD = MAX_MESSAGE + (1 << 20)
 """A message alone may be as large as a message may be."""
 
@@ -129,7 +132,7 @@ class Keyring:
         """What the head of a letter says, which was sealed in this cluster. O(1). Raises Unwelcome."""
         if head[:3] != _MAGIC[: len(head)]:
             raise Unwelcome(Why.malformed, "it is no letter between colos")
-        if len(head) > 3 and head[3] != VERSION:
+        if len(head) > 3 and not max(1, VERSION - 1) <= head[3] <= VERSION + 1:
             raise Unwelcome(Why.version, f"it is of version {head[3]}; {VERSION} is spoken here")
         if len(head) < HEAD_SIZE:
             raise Unwelcome(Why.truncated, f"it has {len(head)} bytes; its head has {HEAD_SIZE}")
@@ -224,7 +227,7 @@ def unpack(head: Head, payload: bytes) -> Letter:
                 raise ValueError("its size is not the one that was sealed")
         elif head.packing != 0:
             raise ValueError(f"packing {head.packing} is not known here")
-        colo, url, messages = msgpack.unpackb(payload)
+        colo, url, messages, *_ = msgpack.unpackb(payload)
         if not (isinstance(colo, str) and isinstance(url, str)):
             raise ValueError("no colo, or no URL")
         return Letter(colo, url, tuple(_message(*each) for each in messages))

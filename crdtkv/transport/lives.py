@@ -51,5 +51,5 @@ class Lives:
         """The colos that two speak for. O(colos)."""
         return sorted(
             colo for colo, (_, heard) in self._before.items()
-            if heard > self._now[colo][1] + LATE_S and now_s - heard <= SILENT_S
+            if heard > self._now[colo][1] + LATE_S and now_s - min(heard, self._now[colo][2]) <= SILENT_S
         )  # fmt: skip

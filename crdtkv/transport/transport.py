@@ -163,8 +163,6 @@ class Transport:
         """Whose certificates others must show from now on, where a connection is opened."""
         self._tls = tls
         old, self._session = self._session, self._new_session()
-        for link in self._links.values():
-            link.wire.session = self._session
         self._spawn(_close_later(old))
 
     def status(self) -> dict[str, Any]:
@@ -243,7 +241,7 @@ class Transport:
 
     async def _scout(self, url: str) -> None:
         """Ask until somebody answers there; then it is known who."""
-        wire, failures = Wire(self.office, self._session, [url]), 0
+        wire, failures = Wire(self.office, lambda: self._session, [url]), 0
         while True:
             try:
                 letter = await wire.exchange([])
@@ -264,7 +262,7 @@ class Transport:
             for url in reversed(given):
                 link.learn(url)
         elif len(self._links) < MAX_PEERS:
-            wire = Wire(self.office, self._session, given, colo)
+            wire = Wire(self.office, lambda: self._session, given, colo)
             self._links[colo] = Link(self.office, wire, self._answered, self._dice)
             for actor in self._actors.values():
                 self._introduce(actor, colo)

@@ -42,12 +42,16 @@ class Unreached(Exception):
 
 
 class Wire:
-    """To the colo at `urls`, the likeliest first. `colo`: who should answer there; "": whoever does."""
+    """To the colo at `urls`, the likeliest first. `colo`: who should answer there; "": whoever does. `session`: the
+    one to use now.
+    """
 
-    def __init__(self, office: Office, session: aiohttp.ClientSession, urls: Iterable[str], colo: str = "") -> None:
+    def __init__(
+        self, office: Office, session: Callable[[], aiohttp.ClientSession], urls: Iterable[str], colo: str = ""
+    ) -> None:  # fmt: skip
         self._colo = colo
         self._office = office
-        self.session = session
+        self._session = session
         self._life = NOBODY
         self._told = (NOBODY, "")
         """Of which of its lives it is known that it knows where we are reached, and where."""
@@ -85,7 +89,7 @@ class Wire:
         request = partial(office.request, messages, life, small=not _is_near(url), tell=tell)
         number, data = await aside(size, request)
         try:
-            async with self.session.post(url.rstrip("/") + PATH, data=data) as response:
+            async with self._session().post(url.rstrip("/") + PATH, data=data) as response:
                 if response.status not in (200, 409):
                     words = (await response.content.read(200)).decode(errors="replace")
                     raise Unreached(f"{url} answers {response.status}: {words}")

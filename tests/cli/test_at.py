@@ -34,11 +34,16 @@ class Served:
         self._app = create_app(self.node)
         config = uvicorn.Config(self._app, log_level="warning", lifespan="off", timeout_graceful_shutdown=1)
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._server.serve(sockets=[self._socket])))
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
+    def _serve(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._server.serve(sockets=[self._socket]))
+
     def close(self) -> None:
-        self._app.stop()
+        self._loop.call_soon_threadsafe(self._app.stop)
         self._server.should_exit = True
         self._thread.join()
         self._socket.close()

@@ -44,6 +44,7 @@ class Colo:
         self.url = url
         self.port = port
         self.starts = 0
+        self.patience = 60.0
         self.said = folder.parent / f"{name}.log"
         self.join = join
         self._ahead = folder.parent / f"{name}.ahead"
@@ -73,9 +74,9 @@ class Colo:
             )
         await self.ready()
 
-    async def ready(self, seconds: float = 60) -> None:
+    async def ready(self) -> None:
         """It answers. Raises Ended if it does not."""
-        end = asyncio.get_running_loop().time() + seconds
+        end = asyncio.get_running_loop().time() + self.patience
         while asyncio.get_running_loop().time() < end:
             if self.pid is None:
                 break
@@ -142,7 +143,9 @@ class Colo:
 class Cluster:
     """`colos`, and the `proxy` between them. The first begins; the others join through it."""
 
-    def __init__(self, number: int, folder: Path) -> None:
+    def __init__(self, number: int, folder: Path, patience: float = 60) -> None:
+        """`patience`: seconds that a colo may take until it serves."""
+        self._patience = patience
         self.names = NAMES[:number]
         self.folder = folder
         self.colos: dict[str, Colo] = {}
@@ -154,6 +157,7 @@ class Cluster:
         advertised = await self.proxy.add(name, port)
         url = f"http://127.0.0.1:{advertised}"
         new = Colo(name, self.folder / name, url, [colo.url for colo in self.colos.values()][:2], port)
+        new.patience = self._patience
         for colo in self.colos.values():
             colo.join = [*colo.join, url][:2]  # of its next start
         self.colos[name] = new

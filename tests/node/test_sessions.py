@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, VersionInvalid
+from crdtkv.node import session as session_room
 from crdtkv.node import waiting as waiting_room
-from crdtkv.node.session import ANEW_MS, MAX_SESSION, Session, missing
+from crdtkv.node.session import ANEW_MS, MAX_SESSION, STRANGER_MS, Session, missing
 from crdtkv.node.waiting import Waiting
 from crdtkv.store.store import Store
 from tests.colos import Clock
@@ -127,11 +128,24 @@ def test_who_came_back_waits_until_it_has_said_anew_what_it_wrote() -> None:
     assert missing(session, sin)
 
 
-def test_a_replica_that_nobody_knows_is_waited_for() -> None:
-    """As of a colo whose disk is new, which has written before it joins: a member is what it was before."""
+def test_a_replica_that_nobody_knows_is_waited_for_and_not_for_ever() -> None:
+    """As of a colo whose disk is new, which has written before it joins; or which both sides have forgotten."""
+    clock = Clock()
+    lhr = crdtkv.open(colo="lhr", namespace="~shop", clock=clock.of("lhr"))
+    clock.wait(3_600)
+    session = Session({"~shop": {"lhr~new2": 2, "sin~none": 1}})
+    assert missing(session, lhr) == {"lhr~new2": 2, "sin~none": 1}
+    clock.wait(STRANGER_MS / 1000 - 1)
+    assert missing(session, lhr) == {"lhr~new2": 2, "sin~none": 1}
+    clock.wait(2)
+    assert missing(session, lhr) == {"sin~none": 1}  # no colo of that name is here: it may be cut off
+
+
+def test_no_more_strangers_are_remembered_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_room, "MAX_STRANGERS", 3)
     lhr = shop("lhr")
-    session = Session({"~shop": {"lhr~new2": 2}})
-    assert missing(session, lhr) == {"lhr~new2": 2}
+    assert len(missing(Session({"~shop": {f"lhr~new{i}": 1 for i in range(9)}}), lhr)) == 9
+    assert list(session_room._strangers[lhr]) == ["lhr~new6", "lhr~new7", "lhr~new8"]
 
 
 # waiting

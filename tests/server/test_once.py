@@ -26,6 +26,26 @@ def test_a_transaction_sent_again_is_answered_as_the_first_time(client: Client) 
     assert client.get("/v1/default/keys/n").json() == 1 and client.get("/v1/default/keys/l").json() == [1]
 
 
+def test_a_patch_a_delete_and_a_revert_sent_again_are_answered_as_the_first_time(client: Client) -> None:
+    """Whatever others have written meanwhile stands."""
+    key = "/v1/default/keys/l"
+    version = client.put(key, json=[1]).json()["version"]
+    patch = {"content-type": "application/json-patch+json", "idempotency-key": "p"}
+    ways = [
+        lambda: client.patch(key, json=[{"op": "add", "path": "/-", "value": 2}], headers=patch),
+        lambda: client.post(f"{key}/revert", params={"to": version}, headers={"idempotency-key": "r"}),
+        lambda: client.delete(key, headers={"idempotency-key": "d"}),
+    ]
+    for way, shows in zip(ways, ([1, 2], [1], None), strict=True):
+        first = way()
+        found = client.get(key)
+        assert first.status_code == 200 and (found.json() if found.status_code == 200 else None) == shows
+        client.post(f"{key}/operations", json={"op": "append", "value": 7})
+        before = client.get(key).json()
+        assert way().json() == first.json() and client.get(key).json() == before
+        client.put(key, json=shows or [])
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [("keys/n/operations", {"op": "increment", "by": 2}), ("keys/m/operations", {"op": "increment"}),

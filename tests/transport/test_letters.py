@@ -72,9 +72,23 @@ def test_other_clusters_and_versions_are_refused() -> None:
     assert refused(letter(Keyring([NEW]))) is Why.cluster
     assert refused(letter(Keyring())) is Why.cluster
     assert refused(letter(), Keyring()) is Why.cluster
-    other = bytearray(letter())
-    other[3] += 1
-    assert refused(bytes(other)) is Why.version
+    for version in (0, letters.VERSION + 2, 255):
+        other = bytearray(letter())
+        other[3] = version
+        assert refused(bytes(other)) is Why.version
+
+
+@pytest.mark.parametrize("ahead", [1, -1])
+def test_releases_side_by_side_understand_each_other(monkeypatch: pytest.MonkeyPatch, ahead: int) -> None:
+    """One version apart, either way; what the later one has added is passed over."""
+    payload = msgpack.packb(["sin", "http://127.0.0.1:2", [["~default", b"message"]], *["new"][:ahead]])
+    monkeypatch.setattr(letters, "VERSION", 2)
+    ours = letter()
+    monkeypatch.setattr(letters, "VERSION", 2 + ahead)
+    theirs = RING.seal(payload, False, 0, len(payload), HERE, THERE, 1)
+    assert taken(ours).colo == "lhr"
+    monkeypatch.setattr(letters, "VERSION", 2)
+    assert taken(theirs).messages == (("~default", b"message"),)
 
 
 def test_secrets_are_replaced_while_letters_are_under_way() -> None:

@@ -41,3 +41,13 @@ def test_the_second_is_believed_once_the_first_is_silent() -> None:
     assert not lives.speaks("lhr", b"second", 51)
     assert lives.speaks("lhr", b"second", 51 + SILENT_S)
     assert lives.doubled(51 + SILENT_S) == []
+
+
+def test_what_comes_very_late_of_one_long_gone_raises_no_lasting_alarm() -> None:
+    """Started twice in a moment, and the first one's word comes last: the one that speaks on is the only one."""
+    lives = Lives()
+    for t, life in enumerate((b"first", b"second", b"third", b"first")):
+        assert lives.speaks("lhr", life, t)
+    for t in range(4, 200):
+        assert lives.speaks("lhr", b"third", t)
+    assert lives.doubled(200) == []

@@ -45,7 +45,6 @@ def test_colos_exchange_over_tls_and_only_with_whom_they_trust(tmp_path: Path) -
             assert "fra" not in lhr.transport._links
             assert fra.transport.office.received["letters"] == 0
             fra.transport.set_tls(ssl.create_default_context(cafile=ours[0]))
-            fra.transport._spawn(fra.transport._scout(lhr.url))
             await eventually(lambda: "fra" in lhr.transport._links)
         finally:
             await asyncio.gather(*(colo.stop() for colo in (lhr, sin, fra)))

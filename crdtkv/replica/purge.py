@@ -6,8 +6,8 @@ The floor moves in steps so that replicas share it.
 
 from __future__ import annotations
 
-from crdtkv.core.clocks import Stamp, make_stamp
-from crdtkv.replica import members
+from crdtkv.core.clocks import Stamp, covers_all, make_stamp
+from crdtkv.replica import members, past
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.forgetting import dead_paths, woken
 
@@ -54,13 +54,16 @@ def purge_to(replica: Replica, floor: Stamp) -> int:
 
 def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
     storage, state = replica.storage, replica.state
-    count = 0
+    count, context, known_from = 0, storage.context(key), storage.horizon(key).base
     for path in dead_paths(lambda: storage.cells(key), paths, state.floor):
         cell = storage.cells(key).get(path, ())
         for origin, n in (s.dot for s in cell):
             state.dropped[origin] = max(n, state.dropped.get(origin, 0))
         replica.set_cell(key, path, ())
         count += 1
+    if covers_all(storage.horizon(key).base, context) and not covers_all(known_from, context):
+        # Its past was begun anew half-way: what was kept since is not all that stood.
+        past.begin_again(storage, key, context)
     if not storage.cells(key):
         replica.set_context(key, {})
     return count

@@ -6,7 +6,7 @@ from typing import Any
 
 import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
-from crdtkv.replica import exchange, past
+from crdtkv.replica import exchange, past, purge
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.strategies import roots
@@ -409,3 +409,12 @@ def a_trimmed_edit_does_not_let_a_delete_win_in_the_past() -> None:
 def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
     """A run in which what is left of a key at b, which returns, is its sweep: older versions are refused, not read as absent."""
     world.run(600495, "splits", 400)
+
+
+@guards(
+    "Its past was begun anew half-way: what was kept since is not all that stood.",
+    Line(purge._purge_key, "if covers_all(storage.horizon(key).base, context) and not covers_all(known_from, context):", "if False:"),
+)
+def a_past_that_is_begun_anew_in_a_purge_holds_nothing_of_what_goes_with_it() -> None:
+    """A run in which c keeps little: a version of the key's next life showed what had been forgotten before it."""
+    world.run(5000013, "expiry", 400)

@@ -138,7 +138,7 @@ class Memos:
 
     def begun(self, key: str) -> None:
         """A key has come of which there was nothing."""
-        self._told.pop(key, None)
+        self.touched(key)
         self._kept.pop(key, None)
 
     def touched(self, key: str) -> None:

@@ -93,7 +93,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
         colos.meet()
         a.conflicts()[0].dismiss()
         before, clock = _all_of(a), a._replica.state.clock
-        assert before["conflicts"] and before["history"] and before["floor"]
+        assert before["conflicts"] and before["history"] and before["floor"] and not before["check"]
         for end in ends:
             end(colos["a"])
             again = colos.open("a")

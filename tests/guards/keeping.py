@@ -252,6 +252,19 @@ def names_that_begin_alike_are_two() -> None:
 
 @guards(
     "What was made of the system's keys, until one of them changes.",
+    Line(Memos.begun, "self.touched(key)", "pass"),
+)
+def the_first_rule_is_known_where_a_catch_up_brings_it() -> None:
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    assert b.rules.of("k").strategy == "json"
+    a.rules.set("k", "lww")
+    arrive(b, cut(a, b))
+    assert b.put("k", 1).strategy == "lww"
+
+
+@guards(
+    "What was made of the system's keys, until one of them changes.",
     Line(Memos.touched, "self.derived.clear()", "pass"),
 )
 def what_the_rules_say_and_who_belongs_is_known_at_once() -> None:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
 __all__ = [
+    "MAX_HELLOS",
     "MAX_ROUNDS",
     "sync",
 ]
 
 MAX_ROUNDS = 8
+MAX_HELLOS = 64
+"""Two that have greeted each other so often and do not agree who belongs will not."""
 
 
 class _Side(NamedTuple):
@@ -74,9 +77,9 @@ def _machine(store: Store) -> Gossip:
 
 
 def _carry(sides: tuple[_Side, _Side], sender: int, sends: list[Send], dice: Random) -> None:
-    """What one sends arrives at the other, and so on until nobody has anything to say."""
+    """What one sends arrives at the other, and so on until nobody has anything to say, or they greet each other on."""
     queue = deque((1 - sender, data) for _, data in sends)
-    while queue:
+    while queue and sides[0].gossip.counts["sent hello"] < MAX_HELLOS:
         at, data = queue.popleft()
         peer = "one" if at else "other"
         queue.extend((1 - at, sent) for _, sent in sides[at].gossip.on_message(peer, data, 0, dice))
@@ -128,4 +131,7 @@ def _refusals(a: Replica, b: Replica) -> list[str]:
 
 
 def _left(a: Replica, b: Replica) -> str:
-    return f"{(a if a.state.left else b).state.id} has left, and takes nothing more"
+    gone = [replica.state.id for replica in (a, b) if replica.state.left]
+    if not gone:
+        return f"{a.state.id} and {b.state.id} do not agree who belongs; see what `members` says at each"
+    return f"{gone[0]} has left, and takes nothing more"

@@ -55,6 +55,7 @@ def read_on(
 ) -> tuple[list[Change], Position]:  # fmt: skip
     """At most `limit` changes from there, as far as the vector `until` (None: all that is here), and where they end.
 
+    Who reads on by himself, as far as a vector, is told each change once; and where there is a gap, that there is.
     Waits for nothing. Raises StoreClosed. O(what changed).
     """
     found: list[Change] = []

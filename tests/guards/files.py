@@ -238,8 +238,8 @@ def a_row_that_is_not_what_was_written_there_is_found() -> None:
 
 @guards(
     "a row is given only as it was written",
-    Line(keyrows.read_key, "!= mark:", "!= mark and False:"),
-    Line(keyrows._mark, "_pack((key, *columns))", "_pack(columns)"),
+    Line(keyrows.read_row, "!= mark:", "!= mark and False:"),
+    Line(keyrows._mark, "_pack(said)", "_pack(said[1:])"),
 )
 def a_key_that_is_not_as_it_was_written_is_not_read() -> None:
     """One bit of its value; and two rows in each other's place. Others are read and written on."""

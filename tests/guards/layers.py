@@ -202,6 +202,10 @@ def a_catch_up_of_what_the_tables_have_and_of_what_they_lack() -> None:
         assert {key for key, _ in found.beyond({A: 70, B: 99})} == set()
         made.put("both", sibling(5), sibling(70, replica=B))
         assert faults(made.again()) == []
+        made.put("late", sibling(96))
+        assert made.storage._index.beyond({A: 95, B: 99}) == {("late", ROOT)}
+        made.storage.settle()
+        assert made.storage._index.beyond({A: 95, B: 99}) == set()  # what the tables have is theirs to say
 
 
 @guards(
@@ -486,8 +490,8 @@ def a_clock_that_is_thousands_of_years_ahead() -> None:
 
 @guards(
     "A plain key is read where it stands. What only the store can read (documents, sets, counters, several siblings, a date) is written in its words beside it",
-    Line(Layers._tell_key, "not (plain and held.kind in (ABSENT, PLAIN))", "not plain"),
-    Line(Layers._tell_key, "None if plain or kind == ABSENT else self._showing.key(key)", "None"),
+    Line(Layers._tell_key, "not (plain and held.kind <= PLAIN)", "not plain"),
+    Line(Layers._tell_key, "None if plain or kind <= ALONE else self._showing.key(key)", "None"),
     Line(Layers._tell_key, " in AS_IT_IS", " != ''"),
     Line(showing._past_row, "payload is None or is_value(payload)", "False"),
 )

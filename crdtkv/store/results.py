@@ -341,6 +341,8 @@ class SyncReport:
 
     `equal`: both have absorbed the same, and hold the same. `refused`: who is not a member where, in words.
     `quarantined`: whose records are not taken any more, where and why, in words: an operator has to look.
+    `repairs`: how often the two differed although they had absorbed and forgotten the same (damage, or a bug), and what
+    differed was looked for and mended.
 
     >>> import crdtkv
     >>> lhr, sin = crdtkv.open(colo="lhr"), crdtkv.open(colo="sin")
@@ -358,3 +360,4 @@ class SyncReport:
     equal: bool
     refused: tuple[str, ...] = ()
     quarantined: tuple[str, ...] = ()
+    repairs: int = 0

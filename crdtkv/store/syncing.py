@@ -103,7 +103,7 @@ def _report(sides: tuple[_Side, _Side], rounds: int) -> SyncReport:
     refused = [] if _met(sides) else _refusals(a, b) or [_left(a, b)]
     return SyncReport(
         counts["record absorbed"], counts["sent cells"], counts["sent bytes"], rounds, _agree(a, b), tuple(refused),
-        tuple(words for replica in (a, b) for words in _quarantines(replica)),
+        tuple(words for replica in (a, b) for words in _quarantines(replica)), counts["repairs begun"],
     )  # fmt: skip
 
 

@@ -139,7 +139,7 @@ class Strategy(ABC):
     leave present what is present: for the short way (replica/leaf.py)."""
     baseless: ClassVar[frozenset[str]] = frozenset()
     """Operations to which it does not matter what the client had read."""
-    also: ClassVar[frozenset[str]] = frozenset()
+    also: ClassVar[tuple[str, ...]] = ()
     """Families of strategies whose operations it takes for its whole value, as it does at a path."""
     whole: ClassVar[bool] = False
     """Whether expiry hides all of a value or none of it (json), not cell by cell."""

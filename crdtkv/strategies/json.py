@@ -77,7 +77,7 @@ class Json(Strategy):
         "strings": "lww (default), or words: strings outside arrays are merged word by word",
         "wins": "edit (default) or delete",
     }
-    also = frozenset(["list"])
+    also = ("list",)
     whole = True
 
     def __init__(self, **options: str) -> None:

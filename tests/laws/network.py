@@ -9,7 +9,7 @@ from crdtkv.core.wire import Record, decode, encode
 from crdtkv.replica import cutting, exchange
 from tests.laws.actions import MAX_BOX, Failure
 from tests.laws.disks import Colo
-from tests.laws.ground import Ground
+from tests.laws.ground import Ground, synced
 
 __all__ = ["Network"]
 
@@ -91,7 +91,7 @@ class Network(Ground):
             self.box.append((at, data))
 
     def do_sync(self, colo: Colo, dice: Random) -> None:
-        colo.store.sync(self._peer(colo, dice).store)
+        synced(colo.store, self._peer(colo, dice).store)
 
     def do_compact(self, colo: Colo, dice: Random) -> None:
         colo.store.compact()

@@ -30,6 +30,7 @@ from crdtkv.replica import members
 from tests.laws.actions import CLIENT, COLOS, IGNORED, KINDS, PROFILES, START_MS, Action, Failure, plan
 from tests.laws.checks import Checks
 from tests.laws.clients import Clients
+from tests.laws.ground import synced
 from tests.laws.lives import Lives
 from tests.laws.network import Network
 from tests.laws.views import pairs
@@ -95,7 +96,7 @@ class World(Clients, Network, Lives, Checks):
                 self.do_wipe(colo, Random(0))  # who left for good comes back as somebody new
         for _ in range(12):
             for a, b in pairs(self.colos):
-                self._try(lambda a=a, b=b: a.store.sync(b.store))
+                self._try(lambda a=a, b=b: synced(a.store, b.store))
                 self._look_at_all()
             self._resolve()
             self._let_go()
@@ -155,7 +156,7 @@ class World(Clients, Network, Lives, Checks):
         for _ in range(5):
             self.now_ms += 60_000
             for a, b in pairs(self.colos):
-                a.store.sync(b.store)
+                synced(a.store, b.store)
             for colo in self.colos:
                 colo.store.compact()
             self._look_at_all()

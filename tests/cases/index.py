@@ -220,7 +220,7 @@ CASES: dict[int, Case] = {
     34: Case(
         "a transaction is seen whole or not at all",
         ("case-34-transactions.txt",),
-        ("exchange-a_commit_that_fails_leaves_nothing", "exchange-a_transaction_that_is_given_up_leaves_nothing"),
+        ("exchange-a_commit_that_fails_leaves_nothing-3", "exchange-a_transaction_that_is_given_up_leaves_nothing"),
     ),
     35: Case(
         "never the old value for who holds a version",
@@ -230,7 +230,7 @@ CASES: dict[int, Case] = {
     36: Case(
         "lists agree with reads; a cursor goes on over deletes",
         ("case-36-listing.txt", "test_case_36"),
-        ("clients-a_cursor_goes_on_behind_the_last_key", "clients-no_key_is_listed_that_does_not_read"),
+        ("clients-a_cursor_goes_on_behind_the_last_key", "clients-no_key_is_listed_that_does_not_read-3"),
     ),
     37: Case(
         "a feed says where it has a gap, and each change once",

@@ -407,8 +407,19 @@ def a_trimmed_edit_does_not_let_a_delete_win_in_the_past() -> None:
     Line(exchange._join_key, "*(mine if message.full else", "*(filter(None, mine) if message.full else"),
 )
 def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
-    """A run in which what is left of a key at b, which returns, is its sweep: older versions are refused, not read as absent."""
-    world.run(600495, "splits", 400)
+    """It was deleted, made anew and deleted: a has forgotten it whole; to b, which is sent all there is, it is gone."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    version = a.put("k", {"x": 1}).version
+    a.delete("k")
+    a.put("k", {"y": 1})
+    a.delete("k")
+    a.put("other", 1)
+    colos.purge_only("a")
+    arrive(b, cut(a, b, full=True))
+    assert refuses(BaseTooOld, lambda: b.get("k", at=version)) or refuses(VersionInvalid, lambda: b.get("k", at=version))
+    assert b._replica.storage.past("k") == {}
+
 
 
 @guards(

@@ -147,7 +147,7 @@ def _begin(name: str, folder: Path, port: int, others: list[Colo], secret: str) 
     world = {key: value for key, value in os.environ.items() if not key.startswith("CRDTKV_")}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        env={**world, "CRDTKV_CLUSTER_SECRET": secret},
+        env={**world, "CRDTKV_CLUSTER_SECRET": secret, "CRDTKV_LOG": os.environ.get("CRDTKV_LOG", "warning")},
     )  # fmt: skip
     assert process.stdout is not None
     words = process.stdout.readline().split()

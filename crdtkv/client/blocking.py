@@ -21,7 +21,7 @@ from crdtkv.client.talk import Talk
 from crdtkv.client.transaction import RemoteTransaction
 from crdtkv.core.keys import check_key
 from crdtkv.errors import CrdtkvError, KeyInvalid, PreconditionFailed, StoreClosed
-from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
+from crdtkv.store.handles import Handles
 from crdtkv.store.mapping import Items, Keys, Values
 from crdtkv.store.results import Change, Entry
 from crdtkv.store.selection import Selection
@@ -31,6 +31,7 @@ __all__ = ["Client", "RemoteFeed", "blocking"]
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _UNSET: Any = object()
+_GONE: Any = object()
 _EVERY_KEY = Selection()
 
 
@@ -44,7 +45,7 @@ def blocking(make: Callable[Concatenate[Caring, _P], Steps[_T]]) -> Callable[Con
     return call
 
 
-class Client(MutableMapping[str, Any]):
+class Client(Handles, MutableMapping[str, Any]):
     """A namespace at a colo, used as the Store it is there. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values. Made by `crdtkv.connect`.
@@ -103,30 +104,6 @@ class Client(MutableMapping[str, Any]):
     ) -> Keys:  # fmt: skip
         """A view of the keys that `scan` would give, in order; asked for anew each time. Raises ValueInvalid."""
         return Keys(self, Selection(prefix, glob, regex, start, end, reverse).checked())
-
-    def counter(self, key: str) -> CounterHandle:
-        """The counter at `key`; made by its first add. Nothing is asked."""
-        return CounterHandle(self, key)
-
-    def set(self, key: str) -> SetHandle:
-        """The set at `key`; made by its first add. Nothing is asked."""
-        return SetHandle(self, key)
-
-    def list(self, key: str) -> ListHandle:
-        """The list at `key`; made by its first element. Nothing is asked."""
-        return ListHandle(self, key)
-
-    def log(self, key: str) -> LogHandle:
-        """The log at `key`; made by its first entry. Nothing is asked."""
-        return LogHandle(self, key)
-
-    def flag(self, key: str) -> FlagHandle:
-        """The flag at `key`; made by the first time it is set. Nothing is asked."""
-        return FlagHandle(self, key)
-
-    def json(self, key: str) -> JsonHandle:
-        """The JSON document at `key`, with handles for its paths. Nothing is asked."""
-        return JsonHandle(self, key)
 
     @contextmanager
     def transaction(self) -> Iterator[RemoteTransaction]:
@@ -300,8 +277,8 @@ class Client(MutableMapping[str, Any]):
             page = self.scan(limit=1)
             if not page:
                 raise KeyError("there is no key")
-            found = self.pop(page[0].key, _UNSET)
-            if found is not _UNSET:
+            found = self.pop(page[0].key, _GONE)
+            if found is not _GONE:  # else another took it meanwhile: then the next
                 return page[0].key, found
 
     def clear(self) -> None:

@@ -16,7 +16,7 @@ from crdtkv.core.keys import check_key
 from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, KeyInvalid, PreconditionFailed
 from crdtkv.http.bodies import UNSET, Write
-from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
+from crdtkv.store.handles import Handles
 from crdtkv.store.owner import Readings
 from crdtkv.store.results import Entry, Fate, Receipt
 
@@ -45,7 +45,7 @@ class _Later(Receipt):
             raise BadRequest(f"this write of {self.key!r} is sent at the end of its transaction; it has no version yet")
 
 
-class Collected:
+class Collected(Handles):
     """The writes of a transaction that is open. Nothing here waits for anything."""
 
     def __init__(self, calls: Caring) -> None:
@@ -96,30 +96,6 @@ class Collected:
         """Put every key of a mapping, or of pairs, and those given by name."""
         for key, value in {**dict(other), **more}.items():
             self.put(key, value)
-
-    def counter(self, key: str) -> CounterHandle:
-        """The counter at `key`."""
-        return CounterHandle(self, key)
-
-    def set(self, key: str) -> SetHandle:
-        """The set at `key`."""
-        return SetHandle(self, key)
-
-    def list(self, key: str) -> ListHandle:
-        """The list at `key`."""
-        return ListHandle(self, key)
-
-    def log(self, key: str) -> LogHandle:
-        """The log at `key`."""
-        return LogHandle(self, key)
-
-    def flag(self, key: str) -> FlagHandle:
-        """The flag at `key`."""
-        return FlagHandle(self, key)
-
-    def json(self, key: str) -> JsonHandle:
-        """The JSON document at `key`."""
-        return JsonHandle(self, key)
 
     def _reading(self) -> Readings:
         raise BadRequest("a transaction of this client sends writes; read before it begins, or by await t.get(key)")

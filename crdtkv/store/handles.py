@@ -20,7 +20,7 @@ from crdtkv.strategies.document_parts import pointer
 if TYPE_CHECKING:
     from crdtkv.store.owner import Owner
 
-__all__ = ["CounterHandle", "FlagHandle", "Handle", "JsonHandle", "ListHandle", "LogHandle", "SetHandle"]
+__all__ = ["CounterHandle", "FlagHandle", "Handle", "Handles", "JsonHandle", "ListHandle", "LogHandle", "SetHandle"]
 
 
 class Handle:
@@ -384,3 +384,62 @@ class JsonHandle(Handle):
             raise WrongType(f"path {pointer!r:.80} has a lone surrogate; a JSON pointer is text of UTF-8") from None
         tokens = pointer[1:].split("/") if pointer else []
         return (self._path or ()) + tuple(t.replace("~1", "/").replace("~0", "~") for t in tokens)
+
+
+class Handles:
+    """The handles of the keys of a store, a transaction, or a client: making one asks nothing and writes nothing."""
+
+    def counter(self: Owner, key: str) -> CounterHandle:
+        """The counter at `key`; made by its first add. O(1).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> kv.counter("hits").add(3).value
+        3
+        """
+        return CounterHandle(self, key)
+
+    def set(self: Owner, key: str) -> SetHandle:
+        """The set at `key`; made by its first add. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.set("tags").add("b", "a").value
+        ['a', 'b']
+        """
+        return SetHandle(self, key)
+
+    def list(self: Owner, key: str) -> ListHandle:
+        """The list at `key`; made by its first element. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.list("queue").append("b", "a").value
+        ['b', 'a']
+        """
+        return ListHandle(self, key)
+
+    def log(self: Owner, key: str) -> LogHandle:
+        """The log at `key`; made by its first entry. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.log("events").append("started").value
+        ['started']
+        """
+        return LogHandle(self, key)
+
+    def flag(self: Owner, key: str) -> FlagHandle:
+        """The flag at `key`; made by the first time it is set. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.flag("open").enable().value
+        True
+        """
+        return FlagHandle(self, key)
+
+    def json(self: Owner, key: str) -> JsonHandle:
+        """The JSON document at `key`, with handles for its paths. O(1).
+
+        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> kv.json("doc").at("/a/b").put(1).value
+        {'a': {'b': 1}}
+        """
+        return JsonHandle(self, key)

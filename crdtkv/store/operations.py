@@ -22,7 +22,7 @@ from crdtkv.replica import leaf
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import idempotency
-from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
+from crdtkv.store.handles import Handles
 from crdtkv.store.mapping import Keys, PlainMapping
 from crdtkv.store.patches import patched
 from crdtkv.store.results import UNREAD, Entry, Fate, Page, Receipt
@@ -35,7 +35,7 @@ MAX_TTL = 100 * 366 * 24 * 3600
 _UNSET: Any = object()
 
 
-class Operations(PlainMapping):
+class Operations(Handles, PlainMapping):
     """Keys and values, with versions, bases and handles. As a mapping it holds plain values."""
 
     _replica: Replica
@@ -332,63 +332,6 @@ class Operations(PlainMapping):
         (['cart/7', 'cart/9'], {'todo'})
         """
         return Keys(self, Selection(prefix, glob, regex, start, end, reverse).checked())
-
-    # handles
-
-    def counter(self, key: str) -> CounterHandle:
-        """The counter at `key`; made by its first add. O(1).
-
-        >>> import crdtkv
-        >>> kv = crdtkv.open(":memory:", colo="lhr")
-        >>> kv.counter("hits").add(3).value
-        3
-        """
-        return CounterHandle(self, key)
-
-    def set(self, key: str) -> SetHandle:
-        """The set at `key`; made by its first add. O(1).
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.set("tags").add("b", "a").value
-        ['a', 'b']
-        """
-        return SetHandle(self, key)
-
-    def list(self, key: str) -> ListHandle:
-        """The list at `key`; made by its first element. O(1).
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.list("queue").append("b", "a").value
-        ['b', 'a']
-        """
-        return ListHandle(self, key)
-
-    def log(self, key: str) -> LogHandle:
-        """The log at `key`; made by its first entry. O(1).
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.log("events").append("started").value
-        ['started']
-        """
-        return LogHandle(self, key)
-
-    def flag(self, key: str) -> FlagHandle:
-        """The flag at `key`; made by the first time it is set. O(1).
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.flag("open").enable().value
-        True
-        """
-        return FlagHandle(self, key)
-
-    def json(self, key: str) -> JsonHandle:
-        """The JSON document at `key`, with handles for its paths. O(1).
-
-        >>> import crdtkv; kv = crdtkv.open(colo="lhr")
-        >>> kv.json("doc").at("/a/b").put(1).value
-        {'a': {'b': 1}}
-        """
-        return JsonHandle(self, key)
 
 
 def _check_ttl(ttl: float) -> int:

@@ -208,3 +208,23 @@ class _Answering(httpx.ASGITransport):
             put = httpx.Request("PUT", "http://lhr/v1/shop/keys/cart%2F7", content=b"1")
             await super().handle_async_request(put)
         return await super().handle_async_request(request)
+
+
+def test_popitem_goes_on_where_another_client_was_first(
+    connected: Connected, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two take from one queue: what the other took in between is no error, the next one is given."""
+    one, other = connected(), connected()
+    one.update(a=1, b=2)
+    scan = crdtkv.Client.scan
+
+    def late(client: crdtkv.Client, **given: Any) -> Any:
+        page = scan(client, **given)
+        if "a" in other:
+            other.delete("a")
+        return page
+
+    monkeypatch.setattr(crdtkv.Client, "scan", late)
+    assert one.popitem() == ("b", 2)
+    with pytest.raises(KeyError, match="no key"):
+        one.popitem()

@@ -39,6 +39,7 @@ __all__ = [
     "known",
     "note_floor",
     "note_gap",
+    "note_purge",
     "raise_horizon",
     "rebuildable",
     "sweep_rows",
@@ -104,6 +105,13 @@ def note_floor(storage: Storage, key: str, dot: Dot, before: Vector, floor: Stam
         storage.put_horizon(key, horizon._replace(floors=(*horizon.floors, Floor(dot, dict(before), floor))))
     if len(horizon.floors) >= MAX_FLOORS:
         begin_again(storage, key, storage.context(key))
+
+
+def note_purge(storage: Storage, key: str, floor: Stamp) -> None:
+    """Some of what stood in the key was purged here at `floor`, which may be later than all that it hung on."""
+    horizon = storage.horizon(key)
+    if floor > horizon.deleted and storage.past(key):
+        storage.put_horizon(key, horizon._replace(deleted=floor))
 
 
 def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot], by: Dot) -> None:

@@ -64,6 +64,8 @@ def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
     if covers_all(storage.horizon(key).base, context) and not covers_all(known_from, context):
         # Its past was begun anew half-way: what was kept since is not all that stood.
         past.begin_again(storage, key, context)
+    if count:
+        past.note_purge(storage, key, state.floor)
     if not storage.cells(key):
         replica.set_context(key, {})
     return count

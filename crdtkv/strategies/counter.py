@@ -9,7 +9,9 @@ An add with an idempotency key is a cell of its own, so that the same key tried 
 two colos counts once; `fold` moves it into its owner's share when it is old.
 
 The anomaly that survives: a reset concurrent with an add leaves that add, so a
-counter may read 5 right after everybody agreed to reset it. A delete concurrent
+counter may read 5 right after everybody agreed to reset it. A delete that all
+have heard is forgotten with the keys of its adds: one of them tried again later,
+at another colo, counts in the counter that is made anew. A delete concurrent
 with the folding of a keyed add leaves 0 instead of nothing; and a delete of a
 container is undone by a concurrent folding inside, as by any edit (the inbox says so).
 """

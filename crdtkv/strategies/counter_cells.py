@@ -49,7 +49,7 @@ __all__ = [
 LIMIT = 2**63
 _pack: Callable[[tuple[int, ...]], bytes] = msgpack.Packer().pack  # as values.pack does, of integers of 64 bits
 FOLD_AFTER_MS = 24 * 3600 * 1000
-"""How long a once key is remembered at least."""
+"""How long a once key is remembered at least, unless the counter is deleted."""
 
 
 class Share(NamedTuple):

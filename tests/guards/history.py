@@ -429,3 +429,12 @@ def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
 def a_past_that_is_begun_anew_in_a_purge_holds_nothing_of_what_goes_with_it() -> None:
     """A run in which c keeps little: a version of the key's next life showed what had been forgotten before it."""
     world.run(5000013, "expiry", 400)
+
+
+@guards(
+    "Some of what stood in the key was purged here at `floor`, which may be later than all that it hung on.",
+    Line(past.note_purge, "if floor > horizon.deleted and storage.past(key):", "if False:"),
+)
+def what_went_with_a_swept_container_is_gone_for_who_had_purged_it() -> None:
+    """A run in which edits below a swept container go long after its sweep: a later writer had purged them."""
+    world.run(255, "inbox", 400)

@@ -146,8 +146,14 @@ class Clients(Ground):
         origin = colo.store.id
         stamp = self.records[origin, n][1].stamp
         operation = Operation(wish.name, wish.args)
+        if wish.name == "add" and len(wish.args) == 2 and self._forgot_a_delete(colo, key):
+            self.untold.add(key)  # a delete takes its idempotency keys along where it is forgotten; the spec has them
         self.events.setdefault(key, []).append(Event((origin, n), stamp, operation, before, known or before))
         self._ask_spec(colo, key)
+
+    def _forgot_a_delete(self, colo: Colo, key: str) -> bool:
+        floor = colo.replica.state.floor
+        return any(e.operation.name == "delete" and e.stamp <= floor for e in self.events.get(key, ()))
 
     def do_tx(self, colo: Colo, dice: Random) -> None:
         """Several operations in one transaction; sometimes it is given up."""

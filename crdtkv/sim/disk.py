@@ -94,9 +94,9 @@ class Disk(MemoryStorage):
         other._meta.update((name, _deep(row)) for name, row in self._meta.items())
         return other
 
-    def weight(self) -> tuple[int, int, int, int]:
-        """Keys, cells, siblings and bytes that are kept, history left out. O(cells)."""
-        cells = siblings = size = 0
+    def weight(self) -> tuple[int, int, int, int, int]:
+        """Keys, cells, siblings, bytes that are kept, and those of the payloads alone, history left out. O(cells)."""
+        cells = siblings = size = values = 0
         for key, found in self._cells.items():
             size += len(key) + 16 * len(self._contexts.get(key, ()))
             cells += len(found)
@@ -104,8 +104,9 @@ class Disk(MemoryStorage):
                 size += len(path)
                 siblings += len(cell)
                 for sibling in cell:
-                    size += len(sibling.payload or b"") + 24 + 16 * len(sibling.parents)
-        return len(self._cells), cells, siblings, size
+                    values += len(sibling.payload or b"")
+                    size += 24 + 16 * len(sibling.parents)
+        return len(self._cells), cells, siblings, size + values, values
 
 
 def _deep(value: Any) -> Any:

@@ -61,7 +61,8 @@ class Carried(NamedTuple):
 
 
 class Weight(NamedTuple):
-    """What a colo keeps at one time; bytes: of keys, paths, payloads, dots and contexts, history left out."""
+    """What a colo keeps at one time; bytes: of keys, paths, payloads, dots and contexts, history left out;
+    values: of the payloads alone."""
 
     at: float
     colo: str
@@ -69,6 +70,7 @@ class Weight(NamedTuple):
     cells: int
     siblings: int
     bytes: int
+    values: int
 
 
 class Span(NamedTuple):

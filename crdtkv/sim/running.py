@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from crdtkv.sim.checkers import checker
 from crdtkv.sim.checkers.base import MOST
@@ -32,11 +33,16 @@ _WEIGHED = 12
 Progress = Callable[[float, float], None]
 
 
-def run(scenario: Scenario, seed: int | None = None, *, progress: Progress | None = None) -> Outcome:
+def run(
+    scenario: Scenario, seed: int | None = None, *, progress: Progress | None = None, watch: Sequence[str] = ()
+) -> Outcome:  # fmt: skip
     """Run a scenario under a seed (None: its own), and judge it. `progress` is told virtual seconds, and of how many.
+    `watch`: keys of which each event is traced, besides those that the scenario names.
 
     The same scenario and seed come to the same outcome on any machine.
     """
+    if watch:
+        scenario = replace(scenario, check=replace(scenario.check, watch=(*scenario.check.watch, *watch)))
     return Run(scenario, scenario.seed if seed is None else seed, progress).outcome()
 
 

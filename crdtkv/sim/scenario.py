@@ -12,7 +12,7 @@ from typing import Any
 
 from crdtkv.core.rules import parse_pattern
 from crdtkv.errors import BadRequest, CrdtkvError
-from crdtkv.sim import latency
+from crdtkv.sim import latency, places
 from crdtkv.sim.checkers import CHECKERS
 from crdtkv.sim.faults import FAULTS
 from crdtkv.sim.reading import (
@@ -158,6 +158,8 @@ class Scenario:
     report: Mapping[str, Any] = field(default_factory=dict)
     words: str = ""
     """What it shows."""
+    folder: str = ""
+    """Where files that it names are looked for."""
 
     def under(self, spec: str) -> Scenario:
         """The same with all keys made under that strategy."""
@@ -171,10 +173,10 @@ def load(path: str | Path) -> Scenario:
         words = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadRequest(f"{str(path)!r} cannot be read: {error}") from None
-    return parse(words, str(path), Path(path).stem)
+    return parse(words, str(path), Path(path).stem, str(Path(path).parent))
 
 
-def parse(words: str, file: str = "scenario", name: str = "") -> Scenario:
+def parse(words: str, file: str = "scenario", name: str = "", folder: str = "") -> Scenario:
     """The scenario that TOML tells of. Raises BadRequest with line and value.
 
     >>> parse('[colos]\\nset = ["LHR", "SIN"]').colos.set
@@ -196,6 +198,7 @@ def parse(words: str, file: str = "scenario", name: str = "") -> Scenario:
         swarm=_swarm(top.table("swarm")) if "swarm" in top else None,
         check=_check(top.table("check")),
         report=_report(top.table("report")),
+        folder=folder,
     )
     head.end()
     made = replace(made, faults=tuple(_fault(table, made) for table in top.tables("fault")))
@@ -212,7 +215,7 @@ def _colos(table: Table) -> ColosSpec:
     if bool(found) == bool(preset):
         raise table.wrong("colos are named either by set or by preset", "set" if found else "")
     if preset:
-        found = _named(table, "preset", latency.preset, preset)
+        found = _named(table, "preset", places.preset, preset)
     if len(set(found)) != len(found):
         raise table.wrong(f"set is {list(found)!r}; each colo once is allowed", "set")
     for name in found:
@@ -245,7 +248,7 @@ def _network(table: Table) -> NetworkSpec:
 
 
 def _check_latency(table: Table, made: Scenario) -> None:
-    _named(table, "model", lambda spec: latency.model(spec, made.colos.set), made.network.model)
+    _named(table, "model", lambda spec: latency.model(spec, made.colos.set, Path(made.folder)), made.network.model)
 
 
 def _gossip(table: Table) -> GossipSpec:

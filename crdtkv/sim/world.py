@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import xxhash
@@ -60,7 +61,7 @@ class World:
         given = scenario.gossip
         self.settings = Settings(probe_ms=int(given.interval_s * 1_000), fan=given.fanout, all_peers=given.all_peers)
         net = scenario.network
-        rtt_ms = latency.model(net.model, scenario.colos.set)
+        rtt_ms = latency.model(net.model, scenario.colos.set, Path(scenario.folder))
         self.network = Network(
             seed, lambda a, b: rtt_ms(a.upper(), b.upper()),
             None if net.jitter is None else distribution(net.jitter),

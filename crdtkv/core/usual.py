@@ -16,7 +16,9 @@ from crdtkv.core.clocks import MAX_N, Dot, Vector
 from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MAX_PATH
 
-__all__ = ["keep_path", "succeeds", "usual_dots", "usual_key", "usual_path", "usual_payload", "usual_sibling", "usual_write"]
+__all__ = [
+    "keep_path", "succeeds", "usual_dots", "usual_key", "usual_path", "usual_payload", "usual_sibling", "usual_write",
+]  # fmt: skip
 
 _MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
 _new = tuple.__new__
@@ -58,7 +60,7 @@ def _usual_place(path: bytes) -> bytes | None:
 
 
 def keep_path(path: bytes) -> bytes:
-    """`path`, which is in order, is known at a glance from now on, if there is room: the same object as it was first."""
+    """`path`, which is in order, is known at a glance from now on, if there is room: the same object as at first."""
     if len(path) > _SHORT or len(_paths) >= _PATHS:
         return _paths.get(path, path)
     return _paths.setdefault(path, path)

@@ -113,8 +113,8 @@ class _Server(uvicorn.Server):
         for line in _welcome(node, url):
             self._said(line)
         if self.alone:
-            self._said("  A new colo, which begins a cluster of its own. One that lost its disk, or is to belong to others,")
-            self._said("  is started with --join and the address of one of them.")
+            self._said("  A new colo, which begins a cluster of its own. One that is to belong to others,")
+            self._said("  or did and lost its disk, is started with --join and the address of one of them.")
         self._telling = asyncio.create_task(self._tell(Chronicle()))
 
     async def _tell(self, chronicle: Chronicle) -> None:

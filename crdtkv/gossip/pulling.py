@@ -103,6 +103,8 @@ class Pulling:
             return
         if page.full and not t.full:
             t.full, t.since = True, {}
+        if not t.begun and page.more:
+            self._leave_others(t)
         t.begun, t.times, t.sender = True, 1, frame.sender
         t.began = t.began or dict(page.began)
         t.take(page.keys)
@@ -117,6 +119,13 @@ class Pulling:
         else:
             t.next_pass()
             self._ask(peer, t)
+
+    def _leave_others(self, t: Transfer) -> None:
+        """Much comes: what others were asked, and have not begun to answer, is mostly the same."""
+        for other, its in list(self._under_way.items()):
+            if its is not t and its.finish is None and not its.begun:
+                self._desk.counts["left to another"] += 1
+                self.drop(other)
 
     def on_even(self, peer: Peer, frame: Frame, even: Even) -> None:
         """Nothing is lacking here."""

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from crdtkv.core.clocks import covers_all
+from crdtkv.core.clocks import Dot, covers_all
 from crdtkv.core.wire import encode, pack_key
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Push
@@ -25,10 +25,11 @@ _AT_ONCE = 2
 
 @dataclass(eq=False)
 class _Pass:
-    """A pass that somebody goes through. `flying`: behind which keys the pages are that may be under way to him,
-    and the last of them ends at `end`, behind which there is more, or not."""
+    """A pass that somebody goes through, found at `vector`. `flying`: behind which keys the pages are that may be under
+    way to him; the last of them ends at `end`, behind which there is more, or not."""
 
     plan: cutting.Plan
+    vector: dict[str, int]
     flying: deque[str | None] = field(default_factory=deque)
     end: str | None = None
     more: bool = True
@@ -86,9 +87,9 @@ class Serving:
         p = self._pass(peer, ask, since, full)
         if ask.ahead and p.flying and ask.after is not None and ask.after < (p.flying[0] or ""):
             return  # he has that by now
-        while p.flying and (p.flying[0] != ask.after or not ask.ahead):
+        while p.flying and (p.flying[0] != ask.after or not ask.ahead or ask.after is None):
             p.flying.popleft()
-        if not p.flying and ask.after != p.end:
+        if not p.flying and (ask.after is None or ask.after != p.end):
             p.end, p.more = ask.after, True
         # (What comes behind the first page is cut when that is known to be taken: it must not be older.)
         for _ in range(1 if ask.after is None else _AT_ONCE):
@@ -109,14 +110,15 @@ class Serving:
 
     def _pass(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> _Pass:
         at = (peer.name, ask.number, ask.turn)
-        if at in self._passes and ask.after is not None:
-            return self._passes[at]
+        known, vector = self._passes.get(at), self._desk.replica.state.vector
+        if known is not None and (ask.after is not None or known.vector == vector):
+            return known
         whole = ask.turn == 0 and full
         plan = cutting.everything() if whole else cutting.changed(self._desk.replica, ask.base if ask.turn else since)
         self._passes.pop(at, None)
         while len(self._passes) >= _PASSES:
             del self._passes[next(iter(self._passes))]
-        self._passes[at] = made = _Pass(plan, end=ask.after)
+        self._passes[at] = made = _Pass(plan, dict(vector), end=ask.after)
         return made
 
     def _cut(self, plan: cutting.Plan, after: str | None) -> tuple[list[bytes], str | None, bool]:
@@ -139,10 +141,11 @@ def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:
     lacking = sum(n - since.get(r, 0) for r, n in state.vector.items() if n > since.get(r, 0))
     if not 0 < lacking <= given.max_records:
         return []
-    at, found = dict(since), []
-    for record, data in desk.replica.recent:
+    found: dict[Dot, bytes] = {}
+    for record, data in reversed(desk.replica.recent):
         origin, n = record.dot
-        if n == at.get(origin, 0) + 1 and n <= state.vector.get(origin, 0):
-            at[origin] = n
-            found.append(data)
-    return found if len(found) == lacking else []
+        if since.get(origin, 0) < n <= state.vector.get(origin, 0):
+            found[record.dot] = data
+            if len(found) == lacking:
+                return list(found.values())[::-1]
+    return []

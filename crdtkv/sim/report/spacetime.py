@@ -72,7 +72,7 @@ def space_time(outcome: Outcome, key: str) -> str:
     return picture("spacetime", _WIDTH, bottom + 50, f"{key} in space and time", words(84, 18, said, "tick"), *parts)
 
 
-def _window(outcome: Outcome, events: Sequence[Event]) -> Sequence[Event]:
+def _window(outcome: Outcome, events: list[Event]) -> list[Event]:
     """From a little before the first fault on, where there is enough to see; else from the beginning."""
     begin = min((span.begin for span in outcome.faults), default=0.0) - 1.0
     late = [event for event in events if event.at >= begin]

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from crdtkv.sim.outcome import Outcome
+from crdtkv.sim.scenario import Scenario
 from crdtkv.sim.words import amount, kilo, share, took
 
-__all__ = ["COLUMNS", "figures", "metadata", "named", "table"]
+__all__ = ["COLUMNS", "figures", "metadata", "named", "rule_words", "table"]
 
 COLUMNS = (
     "strategy", "verdict", "acknowledged", "lost", "resurrected", "p50", "p99", "max", "stale p50", "stale p99",
@@ -26,6 +27,11 @@ def named(outcome: Outcome) -> str:
     'counter, set'
     """
     return ", ".join(sorted(set(outcome.strategies.values()))) or "json"
+
+
+def rule_words(scenario: Scenario) -> str:
+    """The strategies of a scenario, in words; json is what a key without a rule has."""
+    return ", ".join(sorted({rule.strategy for rule in scenario.keys})) or "json"
 
 
 def metadata(outcome: Outcome) -> float | None:

@@ -53,12 +53,14 @@ def fewer(all_of: Sequence[_T], fails: Callable[[tuple[_T, ...]], bool], least: 
 
 
 class Shrinking:
-    """The search. `tries`: runs that it may take; `tell`: hears of each scenario that is smaller and still fails."""
+    """The search. `tries`: runs that it may take; `tell`: hears of each scenario that is smaller and still fails;
+    `tick`: of each try."""
 
     def __init__(
-        self, scenario: Scenario, seed: int, tries: int = 300, tell: Callable[[Scenario], None] = lambda smaller: None
-    ) -> None:
-        self.seed, self.left, self._tell = seed, tries, tell
+        self, scenario: Scenario, seed: int, tries: int = 300, tell: Callable[[Scenario], None] = lambda smaller: None,
+        tick: Callable[[], object] = lambda: None,
+    ) -> None:  # fmt: skip
+        self.seed, self.left, self._tell, self._tick = seed, tries, tell, tick
         self.checker = failing(run(scenario, seed))
         """What has to find something; "" where nothing failed: then there is nothing to shrink."""
         self.small = scenario if scenario.seed == seed else replace(scenario, seed=seed)
@@ -80,6 +82,7 @@ class Shrinking:
         if self.left <= 0:
             return False
         self.left -= 1
+        self._tick()
         if failing(run(_only(scenario, self.checker), self.seed)) != self.checker:
             return False
         self.small = scenario

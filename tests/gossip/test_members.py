@@ -42,7 +42,7 @@ def test_replies_to_who_joins_are_lost(kind: type) -> None:
 
 
 def test_who_joins_dies_half_way() -> None:
-    net = Net("ab", settings=Settings(page_bytes=50), delay_ms=100)
+    net = Net("ab", settings=Settings(page_bytes=50, pages_ahead=0), delay_ms=100)
     for n in range(20):
         net["a"].put(f"k{n}", n)
     net.run(1_500)

@@ -14,7 +14,7 @@ from crdtkv.sim.report.spacetime import arrows, busiest
 __all__ = ["FORMS", "as_csv", "as_json", "as_shiviz", "write"]
 
 
-def as_json(outcomes: Sequence[Outcome]) -> str:
+def as_json(outcomes: Sequence[Outcome], again: str = "") -> str:
     """All that is told of each run, an array; times in seconds of virtual time, sizes in bytes."""
     return json.dumps([_plain(outcome.to_plain()) for outcome in outcomes], ensure_ascii=False) + "\n"
 
@@ -28,7 +28,7 @@ def _plain(value: Any) -> Any:
     return None if value in (float("inf"), float("-inf")) else value
 
 
-def as_csv(outcomes: Sequence[Outcome]) -> str:
+def as_csv(outcomes: Sequence[Outcome], again: str = "") -> str:
     """A line a run: scenario, seed, strategy and the figures of the table, without units."""
     out = StringIO()
     lines = csv.DictWriter(out, fieldnames=list(figures(outcomes[0])), lineterminator="\n")
@@ -37,7 +37,7 @@ def as_csv(outcomes: Sequence[Outcome]) -> str:
     return out.getvalue()
 
 
-def as_shiviz(outcomes: Sequence[Outcome]) -> str:
+def as_shiviz(outcomes: Sequence[Outcome], again: str = "") -> str:
     """The busiest watched key of the first run as a log for ShiViz: two lines an event, each under a vector clock.
 
     Read there with the expression `(?<host>\\S*) (?<clock>{.*})\\n(?<event>.*)`. A write, a message that was sent and
@@ -68,21 +68,21 @@ def _told(event: Event) -> str:
     return f"{event.at:.3f} s: {event.kind} {event.key} {event.dot}{peer}" + (f" ({words})" if words else "")
 
 
-def _as_html(outcomes: Sequence[Outcome]) -> str:
+def _as_html(outcomes: Sequence[Outcome], again: str = "") -> str:
     from crdtkv.sim.report.page import page
 
-    return page(outcomes)
+    return page(outcomes, again)
 
 
-FORMS: dict[str, Callable[[Sequence[Outcome]], str]] = {
+FORMS: dict[str, Callable[[Sequence[Outcome], str], str]] = {
     "html": _as_html, "json": as_json, "csv": as_csv, "trace": as_shiviz,
 }  # fmt: skip
-"""Name -> outcomes to text."""
+"""Name -> outcomes, and the command that makes them again, to text."""
 
 
-def write(outcomes: Sequence[Outcome], form: str, path: Path) -> int:
-    """Writes a report of these runs; its bytes. Raises OSError."""
-    data = FORMS[form](outcomes).encode("utf-8")
+def write(outcomes: Sequence[Outcome], form: str, path: Path, again: str = "") -> int:
+    """Writes a report of these runs; its bytes. `again`: the command that makes them again. Raises OSError."""
+    data = FORMS[form](outcomes, again).encode("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return len(data)

@@ -27,12 +27,12 @@ def replay_line(outcome: Outcome) -> str:
     return f"crdtkv simulate replay {outcome.seed} {outcome.scenario}"
 
 
-def page(outcomes: Sequence[Outcome], source: str = "") -> str:
-    """The whole page; the first run in full and, where there are several, each of the others in full below it."""
+def page(outcomes: Sequence[Outcome], again: str = "") -> str:
+    """The whole page: what all runs have together, then each in full. `again`: the command that makes them again."""
     first = outcomes[0]
     worst = next((v for v in ("invalid", "unknown") if any(o.verdict == v for o in outcomes)), "valid")
     style = (files("crdtkv.sim.report") / "style.css").read_text("utf-8")
-    body = [_head(first, worst, source), _strategies(outcomes), _spread(outcomes)]
+    body = [_head(first, worst, again), _strategies(outcomes), _spread(outcomes)]
     for outcome in outcomes:
         title = tag("h2", escape(named(outcome)), class_="of") if len(outcomes) > 1 else ""
         body.append(f"<section>{title}{_run(outcome)}</section>")
@@ -44,12 +44,13 @@ def page(outcomes: Sequence[Outcome], source: str = "") -> str:
     )
 
 
-def _head(first: Outcome, worst: str, source: str) -> str:
-    faults = f", {amount(len(first.faults))} faults" if first.faults else ", no faults"
-    run = f"{amount(len(first.colos))} colos, {took(first.duration_s)} of virtual time{faults}, seed {first.seed}"
+def _head(first: Outcome, worst: str, again: str) -> str:
+    count = len(first.faults)
+    faults = "no faults" if not count else "1 fault" if count == 1 else f"{amount(count)} faults"
+    run = f"{amount(len(first.colos))} colos, {took(first.duration_s)} of virtual time, {faults}, seed {first.seed}"
     return (
         f"<header><h1>{escape(first.scenario)}</h1><p class='verdict {worst}'>{_SIGNS[worst]} {worst}</p>"  # type: ignore[index]
-        f"<p>{run}</p><p>Again: <code>{escape(source or replay_line(first))}</code></p></header>"
+        f"<p>{run}</p><p>Again: <code>{escape(again or replay_line(first))}</code></p></header>"
     )
 
 

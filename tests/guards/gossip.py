@@ -183,7 +183,6 @@ def what_was_lost_without_a_trace_comes_within_seconds() -> None:
 @guards(
     "where that explains the difference, it is waited for, as long as it may take, and then asked for",
     Line(Probing.on_tick, "if covers_all(desk.replica.state.vector, lacking):", "if True:"),
-    Line(Probing._explains, "- theirs.vector) % (1 << 63) == 0", "- theirs.vector) % (1 << 63) != 0"),
 )
 def what_was_lost_is_asked_for_though_others_write_on() -> None:
     """Each probe finds another vector: c writes all the time."""

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.clocks import Dot
+from crdtkv.core.envelope import VERSION
 from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip
@@ -58,7 +59,10 @@ class Colo:
         self.world, self.index, self.name, self.clock, self.dice = world, index, name, clock, dice
         self._fsync = fsync
         self.slow = 1.0
-        """How many times as long a sync takes."""
+        """How many times as long a sync takes, and how long at least."""
+        self.least_ms = 0.0
+        self.version = VERSION
+        """Of the wire, that it speaks."""
         self.disk: Disk
         self.store: Store
         self.gossip: Gossip
@@ -90,7 +94,7 @@ class Colo:
         world = self.world
         self.disk.begun()
         self.store = Store(replica, history=world.scenario.colos.history)
-        self.gossip = Gossip(replica, self.store._rule_of, settings=world.settings, peers=peers)
+        self.gossip = Gossip(replica, self.store._rule_of, settings=world.settings, peers=peers, version=self.version)
         replica.recent = Watched(replica.recent, self._came)
         self.store.on_commit.append(self._on_commit)
         self.lives += 1
@@ -205,9 +209,10 @@ class Colo:
 
     def _cost_us(self) -> int:
         syncs, draw = self.disk.syncs, self._fsync
-        if not syncs or draw is None:
+        if not syncs or (draw is None and not self.least_ms):
             return 0
-        return sum(max(0, int(draw(self.dice) * self.slow * 1_000)) for _ in range(syncs))
+        times = [draw(self.dice) * self.slow if draw is not None else 0.0 for _ in range(syncs)]
+        return sum(int(max(self.least_ms, ms) * 1_000) for ms in times)
 
     def _settle_disk(self) -> None:
         if self.disk.syncs:

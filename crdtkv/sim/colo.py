@@ -78,7 +78,7 @@ class Colo:
         self._waiting: deque[Work] = deque()
         self._fresh: list[Send] = []
         self._saw: dict[str, int] | None = None
-        self._pages = 0
+        self._pages = self._joined = 0
         self._counted: Counter[str] = Counter()
         self._token = Random(f"{dice.random()}/token")
 
@@ -98,7 +98,8 @@ class Colo:
         replica.recent = Watched(replica.recent, self._came)
         self.store.on_commit.append(self._on_commit)
         self.lives += 1
-        self.up, self.free_us, self._pages = True, world.now_us, 0
+        self.up, self.free_us = True, world.now_us
+        self._pages = self._joined = 0
         self._waiting.clear()
         self._fresh.clear()
         self.known = {}
@@ -147,6 +148,9 @@ class Colo:
         if pages != self._pages:
             self._pages = pages
             self.look(sender)
+            if self.gossip.counts["joined"] != self._joined:
+                self._joined = self.gossip.counts["joined"]
+                self.world.joined.setdefault(self.name, []).append(self.world.now_us)
         return sends
 
     def tick(self) -> None:
@@ -166,8 +170,8 @@ class Colo:
 
     def call(self, act: Callable[[Store], Any], done: Callable[[bool], None]) -> None:
         """A client asks something of the store."""
-        if not self.up:
-            done(False)
+        if not self.up or self.store._replica.state.namespace != self.world.namespace:
+            done(False)  # (a server waits until it has met one of those that it belongs to)
             return
 
         def ask() -> list[Send]:

@@ -28,10 +28,17 @@ class Fate:
     adds: list[Op] = field(default_factory=list)
     removes: list[Op] = field(default_factory=list)
 
-    def stands(self) -> bool | None:
-        """Whether it has to be there: some add is acknowledged that no remover had seen. None: either is right."""
-        maybe = any(op.status != "ok" for op in (*self.adds, *self.removes))
+    def stands(self, vector: Mapping[str, int]) -> bool | None:
+        """Whether it has to be there: some add is acknowledged that no remover had seen. None: either is right.
+
+        `vector`: what is absorbed in the end. An add that is not among it was minted anew, under another dot, or lost:
+        whether a remover had seen it is not known.
+        """
+        anew = any(op.dot is not None and not covers(vector, op.dot) for op in (*self.adds, *self.removes))
+        maybe = anew or any(op.status != "ok" for op in (*self.adds, *self.removes))
         left = [a for a in self.adds if a.status == "ok" and not any(_saw(r, a) for r in self.removes)]
+        if anew and self.removes:
+            return None
         if left:
             return True
         gone = self.removes and all(any(r.status == "ok" and _saw(r, a) for r in self.removes) for a in self.adds)

@@ -45,7 +45,7 @@ class Faulting:
 
     def _begin(self, number: int, spec: FaultSpec) -> None:
         world = self.world
-        fault = FAULTS[spec.kind](world, spec.options, stream(world.seed, "fault", number))
+        fault = FAULTS[spec.kind](world, spec.options, stream(world.seed, "fault", spec.kind, spec.at_s))
         until_us = world.now_us + int(spec.for_s * SECOND)
         fault.begin(until_us)
         self._open[number] = fault, len(self.spans)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from crdtkv.core.rules import choose
 from crdtkv.sim.checkers import checker
 from crdtkv.sim.checkers.base import MOST
 from crdtkv.sim.checkers.no_duplicates import doubled
@@ -21,6 +22,7 @@ from crdtkv.sim.spread import Spread
 from crdtkv.sim.tracing import Trace
 from crdtkv.sim.workloads import Op, Workload, find_workload
 from crdtkv.sim.world import World
+from crdtkv.store.rulebook import known_rules
 
 __all__ = ["Progress", "Run", "run"]
 
@@ -61,8 +63,10 @@ class Run:
         until_us = int(scenario.duration_s * SECOND)
         first = next(iter(world.colos.values()))
 
+        rules = known_rules(first.store._replica)
+
         def family_of(key: str) -> str:
-            return first.store._rule_of(key).strategy.partition("?")[0]
+            return choose(rules, key).strategy.partition("?")[0]
 
         self.workloads: list[Workload] = [find_workload(s.kind)(s, family_of) for s in scenario.workloads]
         for workload in self.workloads:

@@ -53,6 +53,8 @@ class World:
         """What is noted beside each store."""
         self.lost_disks: dict[str, list[int]] = {}
         """colo -> when its disk lost what had been acknowledged."""
+        self.joined: dict[str, list[int]] = {}
+        """colo -> when it took all that there is from another, under a new name."""
         self._disks = 0
         self.on_arrival: list[Arrived] = []
         """Told of each transaction that a colo has from now on: of its own, by a record, or by a catch-up (of whom)."""
@@ -95,6 +97,7 @@ class World:
         """The namespace: the first colo begins it, and is the sponsor of all others, as it is when they join."""
         replicas = [colo.begin(self.new_disk(colo.name)) for colo in self.colos.values()]
         first, others = replicas[0], replicas[1:]
+        self.namespace = first.state.namespace
         colos = list(self.colos.values())
         colos[0].open(first, self.others(colos[0].name))
         for rule in self.scenario.keys:

@@ -16,7 +16,7 @@ _NAME = "nothing-returns"
 def returned(evidence: Evidence) -> Iterator[tuple[str, Any, Fate]]:
     """The entries that are there and should not be: (key, entry, whose)."""
     for key, entry, fate in evidence.fates():
-        there = fate.stands() is False and entry in evidence.entries(key)
+        there = fate.stands(evidence.vector) is False and entry in evidence.entries(key)
         if there and not all(evidence.excused(op) for op in fate.removes):
             yield key, entry, fate
 

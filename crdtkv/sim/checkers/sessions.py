@@ -16,7 +16,7 @@ _NAME = "sessions"
 
 
 def sessions(evidence: Evidence) -> Iterator[Finding]:
-    """By client and colo; a client that goes elsewhere begins anew there, as one whose disk lost something does."""
+    """By client and colo. One that goes elsewhere begins anew there, as does one whose colo lost something, or joined."""
     seen: dict[tuple[int, str], Mapping[str, int]] = {}
     wrote: dict[tuple[int, str], list[Op]] = {}
     when: dict[tuple[int, str], int] = {}
@@ -24,8 +24,8 @@ def sessions(evidence: Evidence) -> Iterator[Finding]:
         at = op.client, op.colo
         if op.status != "ok" or op.kind == "put":
             continue  # (a PUT goes by what was read some time before)
-        lost = any(when.get(at, 0) <= t <= op.ended_us for t in evidence.lost_disks.get(op.colo, ()))
-        if lost or at not in seen:
+        anew = (*evidence.lost_disks.get(op.colo, ()), *evidence.world.joined.get(op.colo, ()))
+        if any(when.get(at, 0) <= t for t in anew if t <= op.ended_us) or at not in seen:
             seen[at], wrote[at] = {}, []
         when[at] = op.ended_us
         behind = [(r, n) for r, n in seen[at].items() if not covers(op.saw, (r, n))]

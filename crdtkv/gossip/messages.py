@@ -75,7 +75,7 @@ class Ask(NamedTuple):
     """Send me what one at `since` lacks: of pass `turn`, through what changed beyond `base`, from `after` on.
 
     `number` names the whole catch-up. `full`: as a full join. `whole`: as cells, no records. `head`: also if it is
-    nothing but announcements.
+    nothing but announcements. `ahead`: so many pages behind that one may be under way besides; 0: begin there again.
     """
 
     number: int
@@ -86,6 +86,7 @@ class Ask(NamedTuple):
     full: bool
     whole: bool
     head: bool
+    ahead: int = 0
 
 
 class Page(NamedTuple):
@@ -338,10 +339,10 @@ def _after_in(value: Any) -> str | None:
 
 
 def _ask_in(body: list[Any]) -> Ask:
-    of, since, turn, base, after, full, whole, head = fields_in(body, 8, ())
+    of, since, turn, base, after, full, whole, head, ahead = fields_in(body, 8, (0,))
     return Ask(
         number(of), vector_in(since), number(turn), vector_in(base), _after_in(after), expect(full, bool),
-        expect(whole, bool), expect(head, bool),
+        expect(whole, bool), expect(head, bool), number(ahead),
     )  # fmt: skip
 
 

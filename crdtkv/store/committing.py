@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StorageFailed, StoreClosed
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, StorageFailed, StoreClosed
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
@@ -69,7 +69,7 @@ class Committing(Operations, Membership):
         meanwhile, and then read what was committed; in this one only the transaction itself
         reads and writes. O(what is done in it), and one commit.
 
-        Raises NotAMember, ClockAhead, StoreClosed at its begin, QuotaExceeded, StorageFailed at its end.
+        Raises NotAMember, NotBackYet, ClockAhead, StoreClosed at its begin, QuotaExceeded, StorageFailed at its end.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(colo="lhr")
@@ -143,7 +143,7 @@ class Committing(Operations, Membership):
         life.mend(self._replica)
         state = self._replica.state
         if state.copied and not by_copy:
-            raise NotAMember(
+            raise NotBackYet(
                 f"{state.id} was restored from a copy; sync with a member before it writes, for a new id, "
                 "or evict all others if they are lost"
             )

@@ -12,7 +12,7 @@ from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.hearing import Hearing
 from crdtkv.gossip.machine import Gossip
 from crdtkv.gossip.meeting import Meeting
-from crdtkv.gossip.messages import Hello, Message, Push, decode
+from crdtkv.gossip.messages import Hello, Message, Page, Push, decode
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.gossip.pushing import Pushing
 from crdtkv.gossip.repair import Repairing
@@ -48,7 +48,8 @@ def apart(settings: Settings, names: str = "ab") -> Net:
     return net
 
 
-SMALL = Settings(page_bytes=100, max_records=0)
+SMALL = Settings(page_bytes=100, max_records=0, pages_ahead=0)
+AHEAD = Settings(page_bytes=100, max_records=0)
 
 
 @guards(
@@ -191,8 +192,33 @@ def a_page_that_comes_twice_is_taken_once() -> None:
 
 
 @guards(
+    "What comes behind the first page is cut when that is known to be taken: it must not be older.",
+    Line(Serving._pages, "1 if ask.after is None else _AT_ONCE", "_AT_ONCE"),
+)
+def nothing_goes_ahead_of_the_first_page() -> None:
+    """It is lost; what was cut with it is older than the one that comes in its place."""
+    net = apart(AHEAD)
+    sent, send = [], net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        message = decode(data).message
+        if isinstance(message, Page):
+            sent.append(message.after)
+        if not (isinstance(message, Page) and message.after is None and message.more and sent.count(None) == 1):
+            send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.cut = set()
+    while sent.count(None) < 2:
+        net.run(50)
+    assert sent == [None, None]
+    net.until_one()
+    net.check()
+
+
+@guards(
     "It all has to be of one replica under one id, whose vector never goes back",
-    Line(Pulling.on_page, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
+    Line(Pulling._stage, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
 )
 def a_sender_that_comes_back_as_somebody_else_begins_anew() -> None:
     """b has half of what a wrote when a, whom c had evicted, comes back through c, where nothing of that is known."""

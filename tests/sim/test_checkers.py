@@ -23,6 +23,7 @@ from tests.sim.small import outcome
 
 PARTITION = '[[fault]]\nkind = "partition"\nat = "2s"\nfor = "5s"\ngroups = [["LHR"], ["SIN", "GRU"]]'
 LISTS = {"kind": '"list-append"', "keys": '"todo/{uniform(3)}"', "rate": "30"}
+LOSSY = {**LISTS, "loss": "0.2"}
 SETS = {"kind": '"set"', "keys": '"todo/{uniform(3)}"', "rate": "30", "strategy": '"set"'}
 COUNTERS = {"kind": '"counter"', "keys": '"todo/{uniform(3)}"', "rate": "30", "strategy": '"counter"'}
 GROUPS = {"kind": '"transactions"', "keys": '"todo/{uniform(3)}"', "rate": "30", "strategy": '"lww"'}
@@ -87,7 +88,7 @@ BUGS = [
     ), GROUPS),
     Bug("causal", "a record taken in before what its writer had seen", (
         Line(exchange._ready, "m <= vector.get(r, 0)", "True"),
-    ), LISTS),
+    ), LOSSY),
     Bug("sessions", "a reader is told again what is not true any more", (
         Line(Memos.changed, "self.touched(key)", "pass"),
         Setting(Memos, "touched", lambda self, key: None),
@@ -119,7 +120,10 @@ def test_a_seeded_bug_is_caught(bug: Bug) -> None:
     assert found.checks[bug.checker] == "invalid", f"{bug.words}: {found.checks}"
 
 
-@pytest.mark.parametrize("scenario", [LISTS, SETS, COUNTERS, GROUPS, REGISTERS, CHURN], ids=lambda s: s["kind"])
+SCENARIOS = [LISTS, LOSSY, SETS, COUNTERS, GROUPS, REGISTERS, CHURN]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s["kind"] + s.get("loss", ""))
 def test_without_it_the_same_run_is_valid(scenario: dict[str, str]) -> None:
     found = outcome(PARTITION, 3, **scenario)
     assert found.verdict == "valid", found.findings

@@ -16,7 +16,7 @@ _NAME = "sessions"
 
 
 def sessions(evidence: Evidence) -> Iterator[Finding]:
-    """By client and colo. One that goes elsewhere begins anew there, as does one whose colo lost something, or joined."""
+    """By client and colo. One that goes elsewhere begins anew there, as at a colo that lost something, or joined."""
     seen: dict[tuple[int, str], Mapping[str, int]] = {}
     wrote: dict[tuple[int, str], list[Op]] = {}
     when: dict[tuple[int, str], int] = {}

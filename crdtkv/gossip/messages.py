@@ -39,6 +39,7 @@ __all__ = [
     "Welcome",
     "decode",
     "encode",
+    "kind_of",
     "together",
 ]
 
@@ -204,6 +205,12 @@ def encode(frame: Frame, version: int = VERSION) -> bytes:
     """The bytes of a frame. O(size). TooLarge above MAX_MESSAGE."""
     kind, out, _ = _KINDS[type(frame.message)]
     return seal(kind, [*frame[:3], *out(frame.message)], version)
+
+
+def kind_of(data: bytes) -> str:
+    """What kind of message that is, by its first bytes; "" if none. O(1)."""
+    found = _BY_KIND.get(data[1:2])
+    return found[0].__name__.lower() if found is not None else ""
 
 
 def decode(data: bytes, most: int = MAX_MESSAGE) -> Frame:

@@ -54,6 +54,7 @@ def run(
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
     to_stderr(settings.log)
+    alone = not settings.data.exists() and not settings.join
     if not settings.data.exists():
         open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
     with (
@@ -63,6 +64,7 @@ def run(
         open_to_others(settings, node.guarded)
         app = create_app(node, replace(limits, session_wait=settings.session_wait_s))
         server = _Server(_config(app, settings, limits), app, settings, bound, said, again)
+        server.alone = alone
         sys.setswitchinterval(_SWITCH)
         gc.collect()
         gc.freeze()
@@ -77,6 +79,8 @@ class _Server(uvicorn.Server):
     ) -> None:  # fmt: skip
         super().__init__(config)
         self._app, self._settings, self._bound, self._said, self._again = app, settings, bound, said, again
+        self.alone = False
+        """It has just been made, and was told of no other to join."""
         self._transport: Transport | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -108,6 +112,9 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, transport, self._again)
         for line in _welcome(node, url):
             self._said(line)
+        if self.alone:
+            self._said("  A new colo, which begins a cluster of its own. One that is to belong to others,")
+            self._said("  or did and lost its disk, is started with --join and the address of one of them.")
         self._telling = asyncio.create_task(self._tell(Chronicle()))
 
     async def _tell(self, chronicle: Chronicle) -> None:

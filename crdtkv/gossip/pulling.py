@@ -11,7 +11,7 @@ from collections.abc import Callable
 from crdtkv.core.clocks import covers_all
 from crdtkv.core.wire import CatchUp, decode, unpack_key
 from crdtkv.errors import MessageInvalid, TooLarge
-from crdtkv.gossip.desk import Desk, Peer, vector_hash
+from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Probe
 from crdtkv.gossip.staging import Staged, Transfer
 from crdtkv.replica import exchange
@@ -23,7 +23,7 @@ def probe(desk: Desk, answer: bool, pull: bool = False, sent_ms: int | None = No
     """What is here, in a few bytes."""
     state = desk.replica.state
     sent = desk.now_ms if sent_ms is None else sent_ms
-    return Probe(vector_hash(state.vector), state.floor, state.digest, answer, pull, sent)
+    return Probe(desk.vector_hash(), state.floor, state.digest, answer, pull, sent, desk.lately())
 
 
 class Pulling:
@@ -184,13 +184,13 @@ class Pulling:
                     self.drop(peer)
                 else:
                     self._ask(peer, t)
-        if not desk.replica.waiting:
-            return
-        for peer in desk.met():
-            late = peer.waits_ms is not None and desk.now_ms - peer.waits_ms >= desk.settings.gap_ms
-            if late and self.free(peer):
-                peer.waits_ms = None
-                self.pull(peer)
+        for peer in desk.met() if desk.replica.waiting else ():
+            if peer.waits is not None and desk.late(peer, peer.waits[0]):
+                if peer.waits[1] not in desk.replica.waiting:
+                    peer.waits = None
+                elif self.free(peer):
+                    peer.waits = None
+                    self.pull(peer)
 
 
 def _last_key(keys: tuple[bytes, ...]) -> str:

@@ -142,7 +142,7 @@ def test_more_is_never_staged_than_may_be() -> None:
 
 def test_few_transactions_come_as_records() -> None:
     """So that every version in between is kept."""
-    net = apart(Settings())
+    net = apart(Settings(), delay_ms=0)
     sent = pages(net)
     net.cut = set()
     net.until_one()

@@ -10,9 +10,9 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.gossip import Settings, hearing, staging
 from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.hearing import Hearing
-from crdtkv.gossip.machine import Gossip
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.gossip.messages import Hello, Message, Page, Push, decode
+from crdtkv.gossip.probing import Probing
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.gossip.pushing import Pushing
 from crdtkv.gossip.repair import Repairing
@@ -148,7 +148,7 @@ def who_is_sent_what_it_knows_is_spared() -> None:
 
 @guards(
     "A record that waits for what it builds on for 50 ms: its sender is asked for all that is lacking.",
-    Line(Pushing.on_push, "peer.waits_ms = desk.now_ms", "pass"),
+    Line(Pushing.on_push, "peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot", "pass"),
 )
 def a_gap_is_asked_for_soon() -> None:
     net = Net("ab", settings=Settings(probe_ms=60_000, heard_ms=60_000))
@@ -165,7 +165,7 @@ def a_gap_is_asked_for_soon() -> None:
 
 @guards(
     "Who has another asks for what it lacks: records where they are few and at hand, else a catch-up.",
-    Line(Gossip._on_probe, "if theirs.vector != vector_hash(state.vector):", "if False:"),
+    Line(Probing.on_probe, "if theirs.vector != desk.vector_hash():", "if False:"),
     Line(Serving._records, "desk.send(peer, Push(tuple(batch)))\n    return", "pass\n    return"),
 )
 def what_was_lost_without_a_trace_comes_within_seconds() -> None:
@@ -178,6 +178,28 @@ def what_was_lost_without_a_trace_comes_within_seconds() -> None:
     net.cut = set()
     net.run(4_000)
     assert dict(net["b"]) == {"k": 2} and len(net["b"].history("k")) == 2
+
+
+@guards(
+    "where that explains the difference, it is waited for, as long as it may take, and then asked for",
+    Line(Probing.on_tick, "if covers_all(desk.replica.state.vector, lacking):", "if True:"),
+)
+def what_was_lost_is_asked_for_though_others_write_on() -> None:
+    """Each probe finds another vector: c writes all the time."""
+    net = Net("abc", 2, settings=Settings(heard_ms=10**9))
+    net.until_one()
+    net.run(3_000)
+    asked = sum(node.gossip.counts["sent ask"] for node in net.nodes.values())
+    net.cut = {("a", "b")}
+    net["a"].put("lost", 1)
+    net.committed("a")
+    net.cut = set()
+    for n in range(60):
+        net["c"].put("k", n)
+        net.committed("c")
+        net.run(50)
+    assert net["b"]["lost"] == 1
+    assert sum(node.gossip.counts["sent ask"] for node in net.nodes.values()) == asked + 1
 
 
 @guards(
@@ -264,7 +286,7 @@ def what_was_forgotten_between_two_passes_is_not_sent() -> None:
 
 @guards(
     "Who has absorbed just what the teller has, and knows the same of who belongs, takes it",
-    Line(Hearing.on_heard, "if heard.vector != vector_hash(state.vector):", "if False:"),
+    Line(Hearing.on_heard, "if heard.vector != desk.vector_hash():", "if False:"),
     Line(hearing._lag, "stamp_ms(stamp) // 1000", "-(-stamp_ms(stamp) // 1000)"),
     Line(Hearing._told, "if (said[0], said[2]) == (total, facts) else 0", ""),
 )
@@ -305,7 +327,7 @@ def what_is_told_of_others_is_no_more_than_they_said() -> None:
         Line(Repairing.on_repair, "if mine.sound and not theirs.sound:", "if False:"),
         Line(Repairing.on_repair, "theirs.sound and not mine.sound", "True"),
     ),
-    Line(Gossip._compare, "self._repairing.begin(peer)", "pass"),
+    Line(Probing._compare, "self._repairing.begin(peer)", "pass"),
     Line(Repairing.on_ranges, "if self._digest(keys) == digest:", "if True:"),
 )
 def a_key_that_rotted_at_one_is_mended_from_the_other() -> None:

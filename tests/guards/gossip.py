@@ -218,7 +218,9 @@ def nothing_goes_ahead_of_the_first_page() -> None:
 
 @guards(
     "It all has to be of one replica under one id, whose vector never goes back",
-    Line(Pulling._stage, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
+    Line(
+        Pulling._stage, "(page.full, frame.sender, frame.namespace) != (t.full, t.sender, t.namespace)", "page.full != t.full"
+    ),
 )
 def a_sender_that_comes_back_as_somebody_else_begins_anew() -> None:
     """b has half of what a wrote when a, whom c had evicted, comes back through c, where nothing of that is known."""

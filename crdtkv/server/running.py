@@ -25,6 +25,7 @@ from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
 from crdtkv.server.chronicle import Chronicle, to_stderr
+from crdtkv.server.connection import Connection
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.operating import named_stores
 from crdtkv.transport.transport import Transport
@@ -155,7 +156,7 @@ class _Server(uvicorn.Server):
 
 def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_level="warning", access_log=False,
+        app, loop="uvloop", http=Connection, ws="none", lifespan="on", log_level="warning", access_log=False,
         server_header=False, date_header=True, proxy_headers=False, limit_concurrency=limits.connections,
         backlog=_BACKLOG, timeout_keep_alive=75, timeout_graceful_shutdown=int(limits.grace),
         ssl_certfile=settings.tls_cert, ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),

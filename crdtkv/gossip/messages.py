@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgpack
@@ -54,7 +55,8 @@ class Hello(NamedTuple):
 class Probe(NamedTuple):
     """A hash of my vector, my floor and digest. `answer`: say yours; `pull`: ask me for what I know, whatever they say.
 
-    `sent_ms`: of the sender's clock, given back in the answer.
+    `sent_ms`: of the sender's clock, given back in the answer. `lately`: entries of the vector that changed of late:
+    of what the other lacks these may be under way.
     """
 
     vector: int
@@ -63,6 +65,7 @@ class Probe(NamedTuple):
     answer: bool
     pull: bool
     sent_ms: int
+    lately: Vector = MappingProxyType({})
 
 
 class Push(NamedTuple):
@@ -281,16 +284,17 @@ def _hello_in(body: list[Any]) -> Hello:
 
 
 def _probe_out(p: Probe) -> list[Any]:
-    return [p.vector, p.floor, p.digest.to_bytes(16, "big"), p.answer, p.pull, p.sent_ms]
+    told = [p.vector, p.floor, p.digest.to_bytes(16, "big"), p.answer, p.pull, p.sent_ms]
+    return [*told, p.lately] if p.lately else told
 
 
 def _probe_in(body: list[Any]) -> Probe:
-    vector, floor, digest, answer, pull, sent_ms = fields_in(body, 6, ())
+    vector, floor, digest, answer, pull, sent_ms, lately = fields_in(body, 6, ({},))
     if len(expect(digest, bytes)) != 16:
         raise MessageInvalid(f"message has a digest of {len(digest)} bytes; 16 belong there")
     return Probe(
         number(vector), number(floor), int.from_bytes(digest, "big"), expect(answer, bool), expect(pull, bool),
-        number(sent_ms),
+        number(sent_ms), vector_in(lately),
     )  # fmt: skip
 
 

@@ -45,7 +45,8 @@ class Settings:
     heard_ms: int = 5_000
     """Every so often it is told how far everybody was heard."""
     gap_ms: int = 50
-    """A record waits so long for what it builds on before its sender is asked."""
+    """So much longer than a message takes a record waits for what it builds on before its sender is asked; so does
+    what a probe told of."""
     answer_ms: int = 2_000
     """What was not answered by then is asked again, twice as late each time."""
     others_ms: int = 500

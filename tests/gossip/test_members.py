@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crdtkv.errors import BadRequest, ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotBackYet
 from crdtkv.gossip import Settings
 from crdtkv.gossip.messages import Page, Welcome, decode
 from tests.gossip.net import Net
@@ -101,7 +101,7 @@ def test_an_old_copy_takes_a_new_name(net: Net, noted: bool) -> None:
     net.run(2_000)
     old = net["b"].id
     node.restore(elsewhere=False, noted=noted)
-    with pytest.raises(NotAMember):
+    with pytest.raises(NotBackYet):
         net["b"].counter("n").add(100)
     net.until_one()
     net["b"].counter("n").add(100)

@@ -17,9 +17,9 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import ChecksumFailed, Corrupt, NotAMember
-from crdtkv.storage import checkpoint, sqlite, witness
+from crdtkv.storage import checkpoint, witness
 from tests.power.disk import Disk
-from tests.power.vfs import Connection, Mounted, Unheld
+from tests.power.vfs import Connection, Mounted
 from tests.power.wishes import Twin, draw
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -43,8 +43,7 @@ class Killed:
         self.twins = [Twin()]
         mounted = Mounted(Disk(self.path, Random(1)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "connect", mounted.connect)
-            patch.setattr(sqlite, "Hold", Unheld)
+            mounted.lie_under(patch)
             patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
             patch.setattr(Connection, "checkpoint_pages", 60)
             kv = crdtkv.open(self.path, colo="lhr")

@@ -20,7 +20,7 @@ JOURNAL_BYTES = 8 << 20
 """Where the journal is longer each commit makes a step."""
 
 STEP_ROWS = 200
-"""How many keys a step writes: some 5 ms."""
+"""How much a step writes, as many keys of one cell: some 5 ms."""
 
 _Unit = tuple[str, str]
 
@@ -28,18 +28,20 @@ _Unit = tuple[str, str]
 class Checkpoint:
     """What the tables do not have yet, and how far the running checkpoint is.
 
-    `lacking` are the units that the tables lack, by kind; `begin` begins a transaction; `write` puts
+    `lacking` are the units that the tables lack, by kind; `weigh` says how many keys of one cell a unit is
+    as much as; `begin` begins a transaction; `write` puts
     units into the tables, and gives what is to be called once that is committed: they lack them no
     more. `say` writes where the journal begins. `undone` is called when it is not committed.
     """
 
     def __init__(
         self, db: sqlite3.Connection, journal: Journal, lacking: Mapping[str, Collection[str]],
-        begin: Callable[[], None], write: Callable[[list[_Unit]], Callable[[], None]],
+        weigh: Callable[[_Unit], int], begin: Callable[[], None],
+        write: Callable[[list[_Unit]], Callable[[], None]],
         say: Callable[[Any], None], undone: Callable[[], None],
     ) -> None:  # fmt: skip
         self._db, self._journal, self._begin, self._write_units, self._undone = db, journal, begin, write, undone
-        self._say = say
+        self._weigh, self._say = weigh, say
         self._lacking = lacking
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
@@ -71,9 +73,15 @@ class Checkpoint:
         if not self._left:
             self._left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
             self._keeps = self._journal.turn()
-        units = [(kind, name) for kind, name in self._left[-STEP_ROWS:] if name in self._lacking[kind]]
-        self._write(units, len(self._left) <= STEP_ROWS)
-        del self._left[-STEP_ROWS:]
+        units, weight, at = [], 0, len(self._left)
+        while at and weight < STEP_ROWS:
+            at -= 1
+            kind, name = self._left[at]
+            if name in self._lacking[kind]:
+                units.append((kind, name))
+                weight += self._weigh((kind, name))
+        self._write(units, not at)
+        del self._left[at:]
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""
@@ -86,7 +94,7 @@ class Checkpoint:
     def _write(self, units: list[_Unit], last: bool) -> None:
         self._begin()
         try:
-            wrote = self._write_units(list(reversed(units)))
+            wrote = self._write_units(units)
             if last:
                 self._say(self._journal.begin_at(self._keeps))
             self._journal.sync()

@@ -115,8 +115,9 @@ class SqliteStorage(Layers):
         self._page_kb = cache_mb << 8
         self._journal = Journal(self._db, files_of(real))
         self._checkpoint = Checkpoint(
-            self._db, self._journal, self._lacking, self._begin_write, self._write, self._say_begin, self._tables.begin
-        )
+            self._db, self._journal, self._lacking, self._weigh, self._begin_write, self._write, self._say_begin,
+            self._tables.begin,
+        )  # fmt: skip
         try:
             self._open()
         except BaseException as error:

@@ -42,7 +42,7 @@ BROKEN = {  # what: (durability, seed, the line)
     "a file turned to before it is free": ("full", 0, Journal.turn, "len(self._before) == 1 and self._end", "self._end"),
     "records left behind what was lost": ("normal", 0, Journal.secure, "current.truncate(self._end)", "pass"),
     "a file left that is not known": ("normal", 0, Journal.secure, "other.truncate(0)", "pass"),
-    "a journal trimmed too early": ("full", 0, Checkpoint.step, "len(self._left) <= STEP_ROWS", "True"),
+    "a journal trimmed too early": ("full", 0, Checkpoint.step, "self._write(units, not at)", "self._write(units, True)"),
     "a word that is not synced": ("normal", 7, Replica.speak, "self.storage.sync()", "pass"),
     "the same name after a loss": ("normal", 7, life.begin, "elif storage.uncertain()", "elif False"),
 }

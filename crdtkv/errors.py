@@ -47,6 +47,7 @@ CrdtkvError
         Forbidden
     Unavailable               try again
         BaseNotHere
+        NotBackYet
         Overloaded
         StorageFailed
     Corrupt                   never should be
@@ -63,7 +64,8 @@ __all__ = [
     "BadRequest", "BaseNotHere", "BaseRequired", "BaseTooOld", "ChainBroken", "ChecksumFailed", "ClockAhead",
     "Corrupt", "CrdtkvError", "CursorInvalid", "DigestMismatch", "Forbidden", "FormatTooNew", "Happened",
     "KeyInvalid", "MembershipConflict", "MergeFunctionInvalid", "MessageInvalid", "NamespaceElsewhere",
-    "NamespaceExists", "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "Overflow", "Overloaded",
+    "NamespaceExists", "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "NotBackYet", "Overflow",
+    "Overloaded",
     "PatchInvalid", "PatternInvalid", "PreconditionFailed", "QuotaExceeded", "Refused", "RuleInvalid",
     "StorageFailed", "StoreClosed", "StoreLocked", "StrategyMismatch", "TokenUnknown", "TooLarge", "TooManySiblings",
     "Unauthorized", "Unavailable", "UnknownStrategy", "ValueInvalid", "VersionInvalid", "WrongOperation", "WrongType",
@@ -448,6 +450,16 @@ class BaseNotHere(Unavailable):
 
     code = "base-not-here"
     next_step = "try again shortly, or at the colo that gave you the version"
+
+
+class NotBackYet(Unavailable):
+    """A copy that was put back in the place of a store: it writes once a member has taken it back.
+
+    A colo that is served meets one by itself, as a rule within seconds.
+    """
+
+    code = "not-back-yet"
+    next_step = "sync with a member, to return; then try again"
 
 
 class Overloaded(Unavailable):

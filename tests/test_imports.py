@@ -232,7 +232,8 @@ def test_the_command_line_loads_no_store() -> None:
     code = (
         "import sys\nfrom crdtkv import cli\nsys.argv = ['crdtkv', '--help']\n"
         "try: cli.main()\nexcept SystemExit: pass\n"
-        "heavy = ('sqlite3', 'sqlite_utils', 're2', 'crdtkv.store', 'crdtkv.demo', 'crdtkv.bulk', 'crdtkv.trial')\n"
+        "heavy = ('sqlite3', 'sqlite_utils', 're2', 'crdtkv.store', 'crdtkv.demo', 'crdtkv.bulk', 'crdtkv.trial',\n"
+        "         'crdtkv.sim', 'airportsdata')\n"
         "print('LOADED', *[m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

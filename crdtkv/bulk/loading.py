@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from crdtkv.bulk.items import Item
 from crdtkv.bulk.sources import Found
 from crdtkv.core import values
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, Refused, StoreClosed
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, Refused, StoreClosed
 
 if TYPE_CHECKING:
     from crdtkv.store.results import Entry, Receipt
@@ -23,7 +23,7 @@ __all__ = ["BATCH", "BATCH_BYTES", "Into", "Loaded", "Putting", "load"]
 
 BATCH = 256
 BATCH_BYTES = 4 << 20
-_NO_LINE_IS_TO_BLAME = (StoreClosed, NotAMember, ClockAhead)
+_NO_LINE_IS_TO_BLAME = (StoreClosed, NotAMember, NotBackYet, ClockAhead)
 """No write at all would be taken."""
 
 
@@ -116,7 +116,7 @@ def load(
     """Import what a source gives, from line `start` on; what became of it.
 
     `problem(line, words)` is told of each line that was not taken, `advance(so far, bytes read)` after
-    each transaction: what it counts is durable. Raises StorageFailed, StoreClosed, NotAMember, ClockAhead,
+    each transaction: what it counts is durable. Raises StorageFailed, StoreClosed, NotAMember, NotBackYet, ClockAhead,
     and what the source raises; what was counted by then is kept.
     """
     loading = _Loading(store, clock, absent_only, problem)

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from crdtkv.cli import care, cluster, colos, deciding, moving, reading, served, serving, tokens, trying, writing
+from crdtkv.cli import (
+    care,
+    cluster,
+    colos,
+    deciding,
+    moving,
+    reading,
+    served,
+    serving,
+    simulating,
+    tokens,
+    trying,
+    writing,
+)
 from crdtkv.cli.door import SETTINGS, Command, example, in_words
 from crdtkv.cli.options import At, Colo, Durability, Output, StoreFile
 
@@ -66,7 +79,7 @@ def _options(
     ctx.obj = {"store": store, "at": at, "colo": colo, "output": output}
 
 
-for room in (writing, reading, deciding, trying, colos, care, moving, serving, served, tokens, cluster):
+for room in (writing, reading, deciding, trying, colos, care, moving, serving, served, tokens, cluster, simulating):
     room.add_to(app)
 
 

@@ -284,7 +284,7 @@ class Client(Handles, MutableMapping[str, Any]):
     def clear(self) -> None:
         """Delete every key that is shown there, in one transaction; what is written concurrently stands.
 
-        Raises TooLarge for more than a transaction over HTTP may hold, 1,000: nothing deleted.
+        Raises TooLarge for more than a transaction over HTTP may hold, 10,000: nothing deleted.
         """
         with self.transaction() as t:
             for key in self.keys():
@@ -302,7 +302,7 @@ class Client(Handles, MutableMapping[str, Any]):
                 continue  # another made it meanwhile
 
     def update(self, other: Any = (), /, **more: Any) -> None:
-        """Put every key of a mapping, or of pairs, and those given by name, in one transaction of at most 1,000."""
+        """Put every key of a mapping, or of pairs, and those given by name, in one transaction of at most 10,000."""
         with self.transaction() as t:
             for key, value in {**dict(other), **more}.items():
                 t.put(key, value)

@@ -1,7 +1,7 @@
 """What a program may count on, whether the store is open in it or served elsewhere.
 
 `crdtkv.open` gives a Store, `crdtkv.connect` a Client; both are a KeyValue, so what takes one takes the other. A Store
-can do more: `sync`, `submit` and `backup` are of a file that is here. (mypy checks that both are one, where
+can do more: `sync`, `submit`, `asubmit` and `backup` are of a file that is here. (mypy checks that both are one, where
 `stores` is defined; a test compares each signature.)
 """
 

@@ -132,7 +132,7 @@ def join_contexts(mine: Context, my_vector: Vector, theirs: Context, their_vecto
     if not mine:
         return {r: n for r, n in theirs.items() if n > my_vector.get(r, 0)}
     out: dict[str, int] = {}
-    for replica in mine.keys() | theirs.keys():
+    for replica in {**mine, **theirs}:  # (in an order of theirs, not of this process)
         m, t = mine.get(replica, 0), theirs.get(replica, 0)
         if m and t:
             out[replica] = max(m, t)

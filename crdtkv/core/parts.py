@@ -17,7 +17,7 @@ from crdtkv.core.clocks import MAX_N, Dot
 from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
-from crdtkv.core.usual import usual_dots, usual_path, usual_payload
+from crdtkv.core.usual import keep_path, usual_dots, usual_path, usual_payload
 from crdtkv.errors import MessageInvalid
 
 __all__ = [
@@ -127,7 +127,7 @@ def path_in(value: Any) -> bytes:
     for tag, data in split(path):
         if tag in (STRATEGY, MEMBER):
             data.decode("utf-8")
-    return path
+    return keep_path(path)
 
 
 def fields_in(value: Any, least: int, defaults: tuple[Any, ...]) -> list[Any]:

@@ -16,19 +16,23 @@ from crdtkv.core.clocks import MAX_N, Dot, Vector
 from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MAX_PATH
 
-__all__ = ["succeeds", "usual_dots", "usual_key", "usual_path", "usual_payload", "usual_sibling", "usual_write"]
+__all__ = [
+    "keep_path", "succeeds", "usual_dots", "usual_key", "usual_path", "usual_payload", "usual_sibling", "usual_write",
+]  # fmt: skip
 
 _MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
 _new = tuple.__new__
 
 _paths: dict[bytes, bytes] = {}
-"""Usual paths that have come before: they are few, and one object each is less to keep."""
+"""Paths that have come before, and were in order: roots and members of documents are few, and one object each is less
+to keep."""
 
 _PATHS = 1024
+_SHORT = 64
 
 
 def usual_key(value: Any) -> tuple[str, dict[str, int], tuple[tuple[bytes, Cell], ...]] | None:
-    """Key, context and cells in `[key, context, [[path, sibling], ...]]`: each at the root of a strategy, of one."""
+    """Key, context and cells in `[key, context, [[path, sibling], ...]]`: each at a usual path, of one."""
     if type(value) is not list or len(value) != 3:
         return None
     key, context, cells = value
@@ -41,7 +45,7 @@ def usual_key(value: Any) -> tuple[str, dict[str, int], tuple[tuple[bytes, Cell]
     for cell in cells:
         if type(cell) is not list or len(cell) != 2 or type(cell[0]) is not bytes:
             return None
-        path, sibling = _usual_root(cell[0]), usual_sibling(cell[1])
+        path, sibling = _usual_place(cell[0]), usual_sibling(cell[1])
         if path is None or sibling is None or path <= before:
             return None
         found.append((path, (sibling,)))
@@ -49,14 +53,17 @@ def usual_key(value: Any) -> tuple[str, dict[str, int], tuple[tuple[bytes, Cell]
     return key, context, tuple(found)
 
 
-def _usual_root(path: bytes) -> bytes | None:
-    """`path`, if it is a usual one: the same object for all that are equal."""
+def _usual_place(path: bytes) -> bytes | None:
+    """`path`, if it is the root of a strategy or has come before: the same object for all that are equal."""
     found = _paths.get(path)
-    if found is None and usual_path(path):
-        if len(_paths) < _PATHS:
-            _paths[path] = path
-        return path
-    return found
+    return keep_path(path) if found is None and usual_path(path) else found
+
+
+def keep_path(path: bytes) -> bytes:
+    """`path`, which is in order, is known at a glance from now on, if there is room: the same object as at first."""
+    if len(path) > _SHORT or len(_paths) >= _PATHS:
+        return _paths.get(path, path)
+    return _paths.setdefault(path, path)
 
 
 def usual_sibling(value: Any) -> Sibling | None:
@@ -80,15 +87,15 @@ def usual_sibling(value: Any) -> Sibling | None:
 
 
 def usual_write(value: Any) -> tuple[bytes, bytes, tuple[Dot, ...]] | None:
-    """Path, payload and parents in `[path, payload]`, or with one parent behind: at the root of a strategy."""
+    """Path, payload and parents in `[path, payload]`, or with one parent behind: at a usual path."""
     if type(value) is not list or not 2 <= len(value) <= 3:
         return None
     path, payload, *named = value
     parents = usual_dots(named[0]) if named else ()
     if parents is None or type(path) is not bytes or not usual_payload(payload):
         return None
-    root = _usual_root(path)
-    return None if root is None else (root, payload, parents)
+    place = _usual_place(path)
+    return None if place is None else (place, payload, parents)
 
 
 def usual_dots(value: Any) -> tuple[Dot, ...] | None:

@@ -98,6 +98,12 @@ class Gossip:
         """Exchange with a peer, under the name that `Send.peer` will have. Who sends a message is one, too."""
         self._desk.peer(name)
 
+    def acquaint(self, name: str, id: str, delay_ms: int | None = None) -> None:
+        """As if the two had met, and agreed who belongs: for a simulator that begins where all know each other."""
+        peer = self._desk.peer(name)
+        if peer is not None:
+            peer.id, peer.met, peer.delay_ms = id, self._desk.replica.state.id, delay_ms
+
     def drop_peer(self, name: str) -> None:
         """Say nothing more to a peer, until it speaks."""
         peer = self._desk.peers.pop(name, None)

@@ -342,6 +342,9 @@ class Meeting:
                 self._give_up()
             else:
                 self._ask()
+        for peer in desk.peers.values():
+            if peer.leaving and desk.now_ms - (peer.heard_ms or 0) >= desk.settings.answer_ms:
+                peer.leaving, peer.met = False, ""  # it has gone: it may be back, and not reach us
         strangers = [p for p in desk.peers.values() if p.met != desk.replica.state.id and not p.leaving]
         for peer in [p for p in strangers if self._may_greet(p)][:_GREETED_AT_ONCE]:
             self.greet(peer)

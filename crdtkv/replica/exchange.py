@@ -70,37 +70,51 @@ def receive(replica: Replica, record: Record, data: bytes) -> Outcome:
 
 
 def receive_all(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
-    """As `receive` of each in turn, but what is absorbed in a run is absorbed in one transaction."""
-    outcomes: list[Outcome] = []
-    while (at := len(outcomes)) < len(arrived):
-        # Where some wait, each that comes may have to be followed by them.
-        outcomes += _receive_run(replica, arrived[at : at + 1] if replica.waiting else arrived[at:])
-    return outcomes
-
-
-def _receive_run(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
-    """What became of the first of `arrived`, up to the first that has to wait."""
+    """As `receive` of each in turn, but all that can be absorbed, and what waited for it, is in one transaction."""
     try:
-        outcomes = _absorb_records(replica, arrived)
+        return _absorb_records(replica, arrived)
     except _Unwelcome:
         return [Outcome.refused] if len(arrived) == 1 else [receive(replica, *each) for each in arrived]
-    if replica.waiting and Outcome.absorbed in outcomes:
-        release(replica)
-    return outcomes
 
 
 def release(replica: Replica) -> None:
     """Absorb the waiting records whose time has come, drop those that are known."""
+    if any(_ready(replica, record) for record, _ in replica.waiting.values()):
+        with replica.transaction():
+            absorbed = _absorb_waiting(replica)
+        replica.recent.extend(absorbed)
+    _drop_known(replica)
+
+
+def _drop_known(replica: Replica) -> None:
+    for dot in [dot for dot in replica.waiting if covers(replica.state.vector, dot)]:
+        replica.waiting.pop(dot)
+
+
+def _absorb_waiting(replica: Replica) -> list[tuple[Record, bytes]]:
+    """Inside a transaction: of what waits, all that may be absorbed now, each undone by itself where it is refused."""
+    absorbed: list[tuple[Record, bytes]] = []
     moved = True
     while moved:
         moved = False
-        for dot, (record, data) in sorted(replica.waiting.items()):
-            if covers(replica.state.vector, dot):
-                replica.waiting.pop(dot)
-            elif _ready(replica, record):
-                replica.waiting.pop(dot)
-                with suppress(_Unwelcome):
-                    moved = Outcome.absorbed in _absorb_records(replica, [(record, data)]) or moved
+        for record, data in sorted(replica.waiting.values(), key=_dot_of):
+            if not _ready(replica, record):
+                continue
+            outcome = Outcome.refused
+            with suppress(_Unwelcome), replica.step():
+                replica.reach()
+                if _may_absorb(replica, record):
+                    outcome = _absorb_record(replica, record, data)
+            if outcome is Outcome.absorbed:
+                absorbed.append((record, data))
+                moved = True
+            else:
+                replica.waiting.pop(record.dot)
+    return absorbed
+
+
+def _dot_of(waiting: tuple[Record, bytes]) -> Dot:
+    return waiting[0].dot
 
 
 def _ready(replica: Replica, record: Record) -> bool:
@@ -110,7 +124,7 @@ def _ready(replica: Replica, record: Record) -> bool:
 
 
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
-    """What becomes of each in turn. The transaction begins with the first that changes anything."""
+    """What becomes of each. The transaction begins with the first that changes anything."""
     outcomes, absorbed, begun = [], [], False
     with ExitStack() as transaction:
         for record, data in arrived:
@@ -122,10 +136,17 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
                 outcome = _absorb_record(replica, record, data)
             if outcome is Outcome.absorbed:
                 absorbed.append((record, data))
+                if record.dot in replica.waiting.wanted:
+                    absorbed += _absorb_waiting(replica)
             outcomes.append(outcome)
-            if outcome is Outcome.waiting:
-                break
     replica.recent.extend(absorbed)
+    if begun and replica.waiting:
+        _drop_known(replica)
+        vector, late = replica.state.vector, Outcome.waiting
+        outcomes = [
+            Outcome.absorbed if outcome is late and covers(vector, record.dot) else outcome
+            for outcome, (record, _) in zip(outcomes, arrived, strict=True)
+        ]
     return outcomes
 
 
@@ -136,9 +157,11 @@ def _judge(replica: Replica, record: Record, data: bytes) -> Outcome:
     if not _ready(replica, record):
         replica.waiting.admit(record, data)
         return Outcome.waiting
-    if record.dot[0] in replica.state.quarantined or not members.may_write(replica, record):
-        return Outcome.refused
-    return Outcome.absorbed
+    return Outcome.absorbed if _may_absorb(replica, record) else Outcome.refused
+
+
+def _may_absorb(replica: Replica, record: Record) -> bool:
+    return record.dot[0] not in replica.state.quarantined and members.may_write(replica, record)
 
 
 def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:

@@ -7,8 +7,8 @@ here any more gets a catch-up.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from crdtkv.core.clocks import Dot
@@ -52,11 +52,15 @@ class Recent(deque[tuple[Record, bytes]]):
 
 
 class Waiting(dict[Dot, tuple[Record, bytes]]):
-    """Records that wait for what they build on, each with its bytes. What is too much is not kept: a catch-up heals."""
+    """Records that wait for what they build on, each with its bytes. What is too much is not kept: a catch-up heals.
+
+    `wanted`: the dots after which one of them may be ready, and how many.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._bytes = 0
+        self.wanted: Counter[Dot] = Counter()
 
     def admit(self, record: Record, data: bytes) -> None:
         """One more, if there is room, and it does not wait already. O(1)."""
@@ -64,14 +68,27 @@ class Waiting(dict[Dot, tuple[Record, bytes]]):
         if fits and record.dot not in self:
             self[record.dot] = (record, data)
             self._bytes += len(data)
+            self.wanted.update(_wanted(record))
 
     def pop(self, dot: Dot, *_: Any) -> tuple[Record, bytes]:
         """It waits no more."""
         made = dict.pop(self, dot)
         self._bytes -= len(made[1])
+        for each in _wanted(made[0]):
+            self.wanted[each] -= 1
+            if not self.wanted[each]:
+                del self.wanted[each]
         return made
 
     def clear(self) -> None:
         """None waits."""
         dict.clear(self)
         self._bytes = 0
+        self.wanted.clear()
+
+
+def _wanted(record: Record) -> Iterator[Dot]:
+    """What is absorbed one by one is at what it builds on when the last of these comes."""
+    origin, n = record.dot
+    yield origin, n - 1
+    yield from ((r, m) for r, m in record.needs.items() if r != origin)

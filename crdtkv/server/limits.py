@@ -25,8 +25,8 @@ class Limits:
     """Keys of a page; without a limit it is a thousand."""
     keys: int = 1_000
     """Keys that one POST gets."""
-    writes: int = 1_000
-    """Writes of one transaction, operations of one POST."""
+    writes: int = 10_000
+    """Writes of one transaction, operations of one POST: others wait some half a second for so many. Beyond: 413."""
     connections: int = 10_000
     """Open at once. Beyond: 503."""
     subscriptions: int = 2_000

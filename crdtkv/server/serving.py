@@ -12,7 +12,6 @@ from crdtkv.errors import Overloaded
 from crdtkv.http.refusals import Stopping
 from crdtkv.node.node import Node
 from crdtkv.replica import members
-from crdtkv.server.bridge import Bridge
 from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.warm import Warm
@@ -35,7 +34,6 @@ class Serving:
         self.stopping = threading.Event()
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="crdtkv-slow")
         self._slow = 0
-        self._bridge: Bridge | None = None
         self.warm = Warm(self)
         self._hubs: dict[str, Hub] = {}
         self.subscriptions = 0
@@ -62,12 +60,9 @@ class Serving:
     async def write(self, store: Store, act: Callable[[Transaction], _T]) -> _T:
         """What `act` gave in a transaction of its own, which is durable; it shares its commit with others' writes.
 
-        Raises as Store.submit and `act`.
+        Raises as Store.asubmit and `act`.
         """
-        bridge = self._bridge
-        if bridge is None or not bridge.here():
-            bridge = self._bridge = Bridge(asyncio.get_running_loop())
-        return await bridge.write(store, act)
+        return await store.asubmit(act)
 
     def check_joined(self) -> None:
         """Raises Stopping while this colo is to join others and a namespace of it has met nobody. O(namespaces) then.

@@ -16,7 +16,7 @@ measured round trips between half the regions of a cloud, and good to 6.5 % (med
 import csv
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from io import StringIO
@@ -27,7 +27,7 @@ from crdtkv.core.show import show
 from crdtkv.errors import BadRequest
 from crdtkv.sim.places import code_of, place
 
-__all__ = ["MODELS", "NEAR_MS", "Latency", "great_circle_km", "named", "rtt_ms"]
+__all__ = ["MODELS", "NEAR_MS", "Latency", "great_circle_km", "model", "named", "rtt_ms"]
 
 NEAR_MS = 0.5
 """A round trip between two colos at one place."""
@@ -66,6 +66,18 @@ def rtt_ms(a: str, b: str, model: str = "cables") -> float:
     50.0
     """
     return named(model).rtt_ms(a, b)
+
+
+def model(spec: str, colos: Sequence[str], folder: Path | None = None) -> Callable[[str, str], float]:
+    """The round trips between these colos, as `named` says. Raises BadRequest where one of them is not known.
+
+    >>> model("constant:50ms", ["LHR", "SIN"])("SIN", "LHR")
+    50.0
+    """
+    between = named(spec, folder).rtt_ms
+    for colo in colos:
+        between(colos[0], colo)
+    return between
 
 
 def named(spec: str, folder: Path | None = None) -> Latency:

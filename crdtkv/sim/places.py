@@ -56,11 +56,12 @@ PRESETS: dict[str, tuple[str, ...]] = {
 
 
 class Place(NamedTuple):
-    """A colo on the map: its code, city and country (ISO 3166, two letters), degrees north and east."""
+    """A colo on the map: its code, city and country (ISO 3166, two letters), time zone, degrees north and east."""
 
     code: str
     city: str
     country: str
+    zone: str
     lat: float
     lon: float
 
@@ -96,7 +97,7 @@ def place(colo: str) -> Place:
     row = _airports().get(code)
     if row is None:
         raise BadRequest(f"no airport {show(colo)}; a colo is named by an IATA code, as in 'LHR', or 'LHR-2'")
-    return Place(code, row["city"], row["country"], row["lat"], row["lon"])
+    return Place(code, row["city"], row["country"], row["tz"], row["lat"], row["lon"])
 
 
 @cache

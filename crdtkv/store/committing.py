@@ -13,21 +13,26 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from copy import copy
 from statistics import median
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
-from crdtkv.errors import BadRequest, ClockAhead, NotAMember, StorageFailed, StoreClosed
+from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, StorageFailed, StoreClosed
 from crdtkv.replica import life, members
 from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.store.group import Group, Turn
+from crdtkv.store.group import Asked, Group
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
 from crdtkv.store.quota import Minted, Quota
 from crdtkv.store.results import Fate
 from crdtkv.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from crdtkv.store.bridge import Bridge
 
 __all__ = ["Committing"]
 
@@ -50,6 +55,7 @@ class Committing(Operations, Membership):
         self._draft: Draft | None = None
         self._fate = Fate()
         self._group = Group(self._commit, self._run_alone)
+        self._bridge: Bridge | None = None  # of the event loop that asked last
         self._closed = False
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         self._on_change: list[Callable[[], None]] = []
@@ -63,7 +69,7 @@ class Committing(Operations, Membership):
         meanwhile, and then read what was committed; in this one only the transaction itself
         reads and writes. O(what is done in it), and one commit.
 
-        Raises NotAMember, ClockAhead, StoreClosed at its begin, QuotaExceeded, StorageFailed at its end.
+        Raises NotAMember, NotBackYet, ClockAhead, StoreClosed at its begin, QuotaExceeded, StorageFailed at its end.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(colo="lhr")
@@ -80,19 +86,45 @@ class Committing(Operations, Membership):
         """`act(t)` is done soon, as a transaction of its own that shares its commit with what else waits; at once.
 
         The future has what `act` gave once that is durable, or what it raised. O(1) here. For who may not
-        wait, as an event loop: `await asyncio.wrap_future(kv.submit(lambda t: t.put("a", 1)))`. One that is
-        cancelled in time is not done. Raises Overloaded beyond 10,000 that wait, StoreClosed.
+        wait; in an event loop `asubmit` is quicker. One that is cancelled in time is not done. Raises
+        Overloaded beyond 10,000 that wait, StoreClosed.
 
         >>> import crdtkv; kv = crdtkv.open(colo="lhr")
         >>> done = [kv.submit(lambda t: t.counter("n").add(1)) for _ in range(100)]
         >>> done[-1].result().value, kv["n"]
         (100, 100)
         """
+        return self._group.submit(self._act_of(act))
+
+    def asubmit(self, act: Callable[[Transaction], _T]) -> asyncio.Future[_T]:
+        """As `submit`, in an event loop: `await kv.asubmit(lambda t: t.put("a", 1))`.
+
+        What is asked for in one turn of the loop shares a commit, and the loop waits for no disk meanwhile: other
+        coroutines run. O(1) here. Who stops waiting does not stop what is done. Raises as `submit`; Overloaded when
+        awaited.
+
+        >>> import asyncio, crdtkv; kv = crdtkv.open(colo="lhr")
+        >>> async def main():
+        ...     return await asyncio.gather(*(kv.asubmit(lambda t: t.counter("n").add(1)) for _ in range(100)))
+        >>> len(asyncio.run(main())), kv["n"]
+        (100, 100)
+        """
+        ready = self._act_of(act)
+        bridge = self._bridge
+        if bridge is None or not bridge.here():
+            from crdtkv.store.bridge import Bridge
+
+            bridge = self._bridge = Bridge(self._group.post)
+        return bridge.ask(ready)
+
+    def _act_of(self, act: Callable[[Transaction], _T]) -> Callable[[Draft], _T]:
+        """What is asked for, as a group takes it. Raises StoreLocked, StoreClosed, BadRequest."""
         self._lock.is_mine()  # (in a forked child it says what is wrong)
-        self._check_open()
+        if self._closed:
+            self._check_open()
         if not callable(act):
             raise BadRequest(f"{act!r:.80} cannot be called; submit takes a function of a transaction")
-        return self._group.submit(lambda draft: act(Transaction(self, draft, self._fate)))
+        return lambda draft: act(Transaction(self, draft, self._fate))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -111,7 +143,7 @@ class Committing(Operations, Membership):
         life.mend(self._replica)
         state = self._replica.state
         if state.copied and not by_copy:
-            raise NotAMember(
+            raise NotBackYet(
                 f"{state.id} was restored from a copy; sync with a member before it writes, for a new id, "
                 "or evict all others if they are lost"
             )
@@ -152,7 +184,7 @@ class Committing(Operations, Membership):
         with _Open(self) as draft:
             return act(draft)
 
-    def _commit(self, take: Callable[[], list[Turn[Any]]]) -> None:
+    def _commit(self, take: Callable[[], list[Asked[Any]]]) -> None:
         """What a group of threads asks for, each as a transaction of its own, in one commit."""
         with self._lock:
             turns = take()
@@ -184,7 +216,7 @@ class Committing(Operations, Membership):
                 self._replica.minted(each)
             self._tell()
 
-    def _take_turn(self, turn: Turn[Any], before: Iterable[Minted | None]) -> Minted | None:
+    def _take_turn(self, turn: Asked[Any], before: Iterable[Minted | None]) -> Minted | None:
         """Inside a transaction: what was asked for is done, or undone by itself. `before`: what others of it did."""
         self._fate = Fate()
         try:

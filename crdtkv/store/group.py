@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 from crdtkv.errors import Overloaded
 from crdtkv.replica.draft import Draft
 
-__all__ = ["MAX_GROUP", "MAX_WAITING", "Group", "Turn"]
+__all__ = ["MAX_GROUP", "MAX_WAITING", "Asked", "Group", "Turn"]
 
 MAX_GROUP = 256
 """How many share a commit at the most: nobody waits for more than that."""
@@ -32,10 +32,10 @@ MAX_WAITING = 10_000
 _T = TypeVar("_T")
 
 
-class Turn(Generic[_T]):
-    """What one thread asks for, and what became of it."""
+class Asked(Generic[_T]):
+    """What is asked for, and what became of it."""
 
-    __slots__ = ("_gate", "act", "behind", "done", "error", "gone", "leads", "value")
+    __slots__ = ("act", "behind", "done", "error", "gone", "leads", "value")
 
     def __init__(self, act: Callable[[Draft], _T]) -> None:
         self.act = act
@@ -43,24 +43,17 @@ class Turn(Generic[_T]):
         self.error: BaseException | None = None
         self.done = False
         self.leads = False
-        self.gone = False
+        self.gone = True
         """Nobody waits for it, or not any more: what lies behind is woken with it."""
-        self.behind: Turn[Any] | None = None
-        self._gate = threading.Lock()
-        self._gate.acquire()
-
-    def wait(self) -> None:
-        """Until it is done, or leads."""
-        self._gate.acquire()
+        self.behind: Asked[Any] | None = None
 
     def wake(self) -> None:
-        """Its thread goes on. Idempotent."""
-        with suppress(RuntimeError):  # it was woken already
-            self._gate.release()
+        """Whoever asked goes on. Idempotent, waits for nothing."""
+        raise NotImplementedError
 
     def pass_on(self) -> None:
         """The next of those behind it whose thread waits goes on."""
-        turn: Turn[Any] | None = self
+        turn: Asked[Any] | None = self
         while (turn := turn.behind if turn else None) is not None:
             turn.wake()
             if not turn.gone:
@@ -77,28 +70,45 @@ class Turn(Generic[_T]):
         return self.value  # type: ignore[return-value]
 
 
-class _Submitted(Turn[_T]):
-    """One that no thread waits for."""
+class Turn(Asked[_T]):
+    """What one thread asks for, which waits."""
 
-    __slots__ = ("_leaders", "future")
+    __slots__ = ("_gate",)
 
-    def __init__(self, act: Callable[[Draft], _T], leaders: SimpleQueue[_Submitted[Any] | None]) -> None:
+    def __init__(self, act: Callable[[Draft], _T]) -> None:
         super().__init__(act)
-        self.gone = True
-        self._leaders = leaders
+        self.gone = False
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def wait(self) -> None:
+        """Until it is done, or leads."""
+        self._gate.acquire()
+
+    def wake(self) -> None:
+        with suppress(RuntimeError):  # it was woken already
+            self._gate.release()
+
+
+class _Submitted(Asked[_T]):
+    """One that is told to a future, which may be cancelled before it begins."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, act: Callable[[Draft], _T]) -> None:
+        super().__init__(act)
         self.future: Future[_T] = Future()
 
     def begins(self) -> bool:
         return self.future.set_running_or_notify_cancel()
 
     def wake(self) -> None:
-        if not self.done:
-            self._leaders.put(self)
-        elif not self.future.done():
-            if self.error is not None:
-                self.future.set_exception(self.error)
-            else:
-                self.future.set_result(self.value)  # type: ignore[arg-type]
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.value)  # type: ignore[arg-type]
 
 
 class Group:
@@ -108,16 +118,17 @@ class Group:
     """
 
     def __init__(
-        self, commit: Callable[[Callable[[], list[Turn[Any]]]], None],
+        self, commit: Callable[[Callable[[], list[Asked[Any]]]], None],
         commit_alone: Callable[[Callable[[Draft], Any]], Any],
     ) -> None:  # fmt: skip
         self._commit = commit
         self._commit_alone = commit_alone
         self._mutex = threading.Lock()
-        self._waiting: deque[Turn[Any]] = deque()
+        self._waiting: deque[Asked[Any]] = deque()
         self._led = False
-        self._leaders: SimpleQueue[_Submitted[Any] | None] = SimpleQueue()
+        self._leaders: SimpleQueue[Asked[Any] | None] = SimpleQueue()
         self._worker: threading.Thread | None = None
+        self._closed = False
 
     def run(self, act: Callable[[Draft], _T]) -> _T:
         """What `act` gives, committed. Raises what it raises, or what the commit does."""
@@ -157,21 +168,32 @@ class Group:
     def submit(self, act: Callable[[Draft], _T]) -> Future[_T]:
         """What `act` will have given once it is committed; a thread of the group's own leads. Raises Overloaded."""
         if len(self._waiting) >= MAX_WAITING:
-            raise Overloaded(f"{len(self._waiting):,} writes wait for a commit already; at most {MAX_WAITING:,}")
-        turn = _Submitted(act, self._leaders)
+            raise _overloaded(len(self._waiting))
+        turn = _Submitted(act)
+        self.post([turn])
+        return turn.future
+
+    def post(self, turns: Sequence[Asked[Any]]) -> None:
+        """All of these are asked for, in this order, for whom no thread waits. Those beyond MAX_WAITING are refused."""
         with self._mutex:
+            room = MAX_WAITING - len(self._waiting)
+            self._waiting.extend(turns if len(turns) <= room else turns[: max(0, room)])
             if self._worker is None:
                 self._worker = threading.Thread(target=self._work, name="crdtkv-commits", daemon=True)
                 self._worker.start()
-        self._ask(turn)
-        if turn.leads:
-            turn.wake()
-        return turn.future
+            if not self._led:
+                self._hand_on()
+            if self._closed:
+                self._leaders.put(None)
+        for refused in turns[max(0, room) :]:
+            refused.error, refused.done = _overloaded(MAX_WAITING), True
+            refused.wake()
 
     def close(self) -> None:
         """Each of what was submitted is done, or told that it is not; the thread then ends by itself. Idempotent."""
         with self._mutex:
             worker, self._worker = self._worker, None
+            self._closed = True
         if worker is not None:
             self._leaders.put(None)
 
@@ -194,10 +216,10 @@ class Group:
             if not self._led:
                 self._led = turn.leads = True
 
-    def _lead(self, turn: Turn[Any]) -> None:
-        taken: list[Turn[Any]] = []
+    def _lead(self, turn: Asked[Any]) -> None:
+        taken: list[Asked[Any]] = []
 
-        def take() -> list[Turn[Any]]:
+        def take() -> list[Asked[Any]]:
             with self._mutex:
                 while self._waiting and len(taken) < MAX_GROUP:
                     first = self._waiting.popleft()
@@ -217,7 +239,7 @@ class Group:
                     last.behind = last = other
             turn.pass_on()
 
-    def _leave(self, turn: Turn[Any]) -> None:
+    def _leave(self, turn: Asked[Any]) -> None:
         """It waits no more, and who leads hands that on. Idempotent."""
         with self._mutex:
             if not turn.done and turn in self._waiting:
@@ -230,5 +252,13 @@ class Group:
         """With the mutex: who waits longest leads from now on, or nobody does."""
         self._led = bool(self._waiting)
         if self._waiting:
-            self._waiting[0].leads = True
-            self._waiting[0].wake()
+            first = self._waiting[0]
+            first.leads = True
+            if isinstance(first, Turn):
+                first.wake()
+            else:
+                self._leaders.put(first)
+
+
+def _overloaded(waiting: int) -> Overloaded:
+    return Overloaded(f"{waiting:,} writes wait for a commit already; at most {MAX_WAITING:,}")

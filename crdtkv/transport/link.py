@@ -35,6 +35,8 @@ MAX_FLYING = 4
 """Letters under way at a time: beyond the first where one takes long, as between continents."""
 
 FLY_AFTER_S = 0.005
+"""Or a `MAX_FLYING`th of the time that one takes, if that is more: where the other is busy, letters hold more."""
+
 BACKOFF_S = 0.05
 BACKOFF_MOST_S = 2.0
 
@@ -61,6 +63,8 @@ class Link:
         """In a row; 0: it is up, as far as is known."""
         self.words = ""
         """Of the last failure."""
+        self._took = 0.0
+        """Seconds that a letter and its answer take, smoothed."""
         self._carrier = asyncio.create_task(self._carry())
 
     # the queue
@@ -123,7 +127,8 @@ class Link:
             flight = asyncio.create_task(self._fly())
             self._flying.add(flight)
             flight.add_done_callback(self._landed)
-            await asyncio.wait({flight}, timeout=None if self.failures else FLY_AFTER_S)
+            wait = max(FLY_AFTER_S, self._took / MAX_FLYING)
+            await asyncio.wait({flight}, timeout=None if self.failures else wait)
             while len(self._flying) >= MAX_FLYING or (self.failures and self._flying):
                 await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
 
@@ -133,11 +138,14 @@ class Link:
             self._work.clear()
         if not messages:
             return  # an answer under way took them
+        now = asyncio.get_running_loop().time
+        began = now()
         try:
             letter = await self.wire.exchange(messages)
         except Unreached as error:
             self._failed(messages, error)
             return
+        self._took += (now() - began - self._took) / 8
         self.failures = 0
         await self._answered(letter)
 

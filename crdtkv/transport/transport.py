@@ -17,7 +17,7 @@ from ipaddress import ip_address
 from itertools import count
 from random import Random, SystemRandom
 from ssl import SSLContext
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from crdtkv.core.views import colo_of
@@ -29,18 +29,16 @@ from crdtkv.node.node import Node, is_new
 from crdtkv.store.opening import is_colo
 from crdtkv.store.store import Store
 from crdtkv.transport.actor import Act, Actor, now_ms
+from crdtkv.transport.calls import Calls
 from crdtkv.transport.door import Door
 from crdtkv.transport.letters import Letter, Message
 from crdtkv.transport.link import Link, backoff
 from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
 
-if TYPE_CHECKING:
-    import aiohttp
-
 __all__ = [
-    "ANSWER_S", "CONNECT_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS",
-    "SILENT_S", "TEND_S", "THREADS", "TICK_S", "Transport",
+    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "TEND_S", "THREADS",
+    "TICK_S", "Transport",
 ]  # fmt: skip
 
 PEERS = "peer/"
@@ -55,10 +53,6 @@ IDLE_TICKS = 10
 FOUNDER_MS = 5_000
 """A new store of a namespace that another colo began waits so long for that one."""
 
-CONNECT_S = 3.0
-SILENT_S = 5.0
-"""A connection on which nothing came for so long is given up."""
-
 FORGET_S = 10.0
 """A step of the purge floor."""
 
@@ -70,9 +64,6 @@ PULLS = 3
 
 ANSWER_S = 1.0
 """What a machine answers later than that goes as a letter of its own."""
-
-_UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""Headers that would be longer than what is said, and tell a colo nothing."""
 
 _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
@@ -96,7 +87,8 @@ class Transport:
         self.office = Office(node.colo, secrets, _reachable(url))
         self.door = Door(self.office, self._deliver)
         self._join = tuple(dict.fromkeys(join))
-        self._tls, self._source, self._forget_s = tls, source, forget_s
+        self._source, self._forget_s = source, forget_s
+        self._calls = Calls(tls, source)
         self._dice = dice or SystemRandom()
         self._settings = settings
         self._actors: dict[str, Actor] = {}
@@ -110,7 +102,6 @@ class Transport:
         """It speaks and listens. Once."""
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
-        self._session = self._new_session()
         self.node.waiting.pull = self._pull
         self.node.listeners.append(self._on_namespace)
         for store in [self.node.system, *self.node.stores().values()]:
@@ -139,18 +130,8 @@ class Transport:
         for actor in self._actors.values():
             actor.close()
         await asyncio.gather(*(link.close() for link in self._links.values()))
-        await self._session.close()
+        self._calls.close()
         await asyncio.to_thread(self._pool.shutdown)
-
-    def _new_session(self) -> aiohttp.ClientSession:
-        import aiohttp
-
-        source = (self._source, 0) if self._source else None
-        connector = aiohttp.TCPConnector(limit=0, ssl=self._tls or True, local_addr=source)
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENT_S)
-        return aiohttp.ClientSession(
-            connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=_UNASKED
-        )
 
     async def _farewell(self, actor: Actor) -> None:
         self._post(actor.id, await actor.ask(lambda machine, now, dice: machine.goodbye(now)))
@@ -161,9 +142,8 @@ class Transport:
 
     def set_tls(self, tls: SSLContext | None) -> None:
         """Whose certificates others must show from now on, where a connection is opened."""
-        self._tls = tls
-        old, self._session = self._session, self._new_session()
-        self._spawn(_close_later(old))
+        old, self._calls = self._calls, Calls(tls, self._source)
+        old.retire()
 
     def status(self) -> dict[str, Any]:
         """How it stands with other colos, as plain data. O(peers of each namespace); waits for locks: in a thread."""
@@ -241,7 +221,7 @@ class Transport:
 
     async def _scout(self, url: str) -> None:
         """Ask until somebody answers there; then it is known who."""
-        wire, failures = Wire(self.office, lambda: self._session, [url]), 0
+        wire, failures = Wire(self.office, lambda: self._calls, [url]), 0
         while True:
             try:
                 letter = await wire.exchange([])
@@ -262,7 +242,7 @@ class Transport:
             for url in reversed(given):
                 link.learn(url)
         elif len(self._links) < MAX_PEERS:
-            wire = Wire(self.office, lambda: self._session, given, colo)
+            wire = Wire(self.office, lambda: self._calls, given, colo)
             self._links[colo] = Link(self.office, wire, self._answered, self._dice)
             for actor in self._actors.values():
                 self._introduce(actor, colo)
@@ -416,14 +396,6 @@ def _reachable(url: str) -> str:
     if everywhere:
         _log.warning("other colos cannot call %s: set advertise to the URL at which they reach this one", url)
     return "" if everywhere else url
-
-
-async def _close_later(session: aiohttp.ClientSession) -> None:
-    """Once what is under way in it has had its time."""
-    try:
-        await asyncio.sleep(SILENT_S)
-    finally:
-        await session.close()
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
-from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Letter, Message, Unwelcome, Why
+from crdtkv.transport.calls import Broken, Calls
+from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Head, Letter, Message, Unwelcome, Why
 from crdtkv.transport.office import Office
-
-if TYPE_CHECKING:
-    import aiohttp
 
 __all__ = ["LARGE", "MAX_URLS", "PATH", "Unreached", "Wire", "aside"]
 
@@ -42,16 +40,14 @@ class Unreached(Exception):
 
 
 class Wire:
-    """To the colo at `urls`, the likeliest first. `colo`: who should answer there; "": whoever does. `session`: the
-    one to use now.
+    """To the colo at `urls`, the likeliest first. `colo`: who should answer there; "": whoever does. `calls`: by
+    which it is called now.
     """
 
-    def __init__(
-        self, office: Office, session: Callable[[], aiohttp.ClientSession], urls: Iterable[str], colo: str = ""
-    ) -> None:  # fmt: skip
+    def __init__(self, office: Office, calls: Callable[[], Calls], urls: Iterable[str], colo: str = "") -> None:
         self._colo = colo
         self._office = office
-        self._session = session
+        self._calls = calls
         self._life = NOBODY
         self._told = (NOBODY, "")
         """Of which of its lives it is known that it knows where we are reached, and where."""
@@ -80,42 +76,48 @@ class Wire:
 
     async def _once(self, messages: Sequence[Message]) -> Letter | None:
         """The answer; None where it is for another life than the other's now, which is known from then on."""
-        import aiohttp
-
         url, office = self.urls[0], self._office
         size = sum(len(data) for _, data in messages)
         life, told = self._life, office.url
         tell = self._told != (life, told)
         request = partial(office.request, messages, life, small=not _is_near(url), tell=tell)
         number, data = await aside(size, request)
+
+        heads: list[Head] = []
+
+        def size_of(first: bytes) -> int:
+            heads.append(self._expected(first, number))
+            return HEAD_SIZE + heads[0].packed
+
         try:
-            async with self._session().post(url.rstrip("/") + PATH, data=data) as response:
-                if response.status not in (200, 409):
-                    words = (await response.content.read(200)).decode(errors="replace")
-                    raise Unreached(f"{url} answers {response.status}: {words}")
-                if response.headers.get("content-type", "").startswith("text/"):
-                    raise Unreached(f"{url} answers: {(await response.content.read(200)).decode(errors='replace')}")
-                head = office.open(await response.content.readexactly(HEAD_SIZE))
-                office.expect(head, number)
-                self._life = head.sender
-                payload = await response.content.readexactly(head.packed)
-                letter = await aside(head.plain, lambda: office.read(head, payload))
+            answer = await self._calls().post(url.rstrip("/") + PATH, data, HEAD_SIZE, size_of)
+            if answer.words:
+                words = answer.body.decode(errors="replace")
+                raise Unreached(f"{url} answers {answer.status}: {words}")
+            head = heads[0] if heads else self._expected(answer.body, number)
+            self._life = head.sender
+            letter = await aside(head.plain, lambda: office.read(head, answer.body[HEAD_SIZE:]))
         except Unwelcome as error:
             office.refuse(error)
             raise Unreached(f"{url} answers what is not taken: {error}") from None
-        except asyncio.IncompleteReadError:
-            office.refuse(Unwelcome(Why.truncated, ""))
-            raise Unreached(f"{url} answers half a letter") from None
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError) as error:
+            if isinstance(error, Broken) and error.begun:
+                office.refuse(Unwelcome(Why.truncated, ""))
             slow = isinstance(error, TimeoutError)
             raise Unreached(f"{url} is not reached: {type(error).__name__} {error}", slow) from None
         if self._colo and letter.colo != self._colo:
             self.urls = [other for other in self.urls if other != url] or [url]
             raise Unreached(f"at {url} {letter.colo!r} answers, not {self._colo!r}")
-        if response.status != 200:
+        if answer.status != 200:
             return None
         self._told = (life, told)
         return letter
+
+    def _expected(self, first: bytes, number: int) -> Head:
+        """The head of the answer to our letter of that number. Raises Unwelcome."""
+        head = self._office.open(first)
+        self._office.expect(head, number)
+        return head
 
 
 async def aside(size: int, work: Callable[[], _T]) -> _T:

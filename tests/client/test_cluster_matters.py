@@ -148,14 +148,15 @@ def test_namespaces(kv: crdtkv.Client, connected: Connected) -> None:
 
 
 def test_more_than_a_request_may_hold(kv: crdtkv.Client) -> None:
-    for i in range(3):
-        kv.update({f"k{n:04}": n for n in range(i * 700, i * 700 + 700)})
+    kv.update({f"k{n:04}": n for n in range(2100)})
     assert len(kv) == len(list(kv)) == len(kv.scan()) == 2100
     found = kv.get_many(f"k{n:04}" for n in range(2101))
     assert [entry and entry.value for entry in found.values()] == [*range(2100), None]
-    with pytest.raises(TooLarge) as caught:
-        kv.clear()
+    with pytest.raises(TooLarge, match="10,001 writes; at most 10,000") as caught:
+        kv.update({f"x{n}": n for n in range(10_001)})
     assert caught.value.happened == "no" and len(kv) == 2100
+    kv.clear()
+    assert len(kv) == 0
 
 
 def test_what_a_colo_says_of_itself(kv: crdtkv.Client, node: Node) -> None:

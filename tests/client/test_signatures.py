@@ -18,7 +18,7 @@ from crdtkv.client.waiting import AsyncFeed, AsyncTransaction
 from crdtkv.store.rulebook import Rulebook
 from crdtkv.store.watching import Feed
 
-OWN = {"sync", "submit", "backup", "on_commit"}
+OWN = {"sync", "submit", "asubmit", "backup", "on_commit"}
 """What only a store does that is open here."""
 
 ASKED = ("put", "delete", "patch", "expire", "operate", "get", "get_many", "scan", "history", "diff", "blame", "revert",

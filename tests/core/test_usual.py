@@ -122,6 +122,19 @@ def test_what_comes_mostly_is_of_the_usual_shape() -> None:
     assert usual_path(b"sjson\0") and usual_dots([]) == () and usual.__all__
 
 
+def test_a_place_in_a_document_is_usual_once_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As often as there is room; what is not in order never is."""
+    monkeypatch.setattr(usual, "_paths", {})
+    monkeypatch.setattr(usual, "_PATHS", 1)
+    for path in (b"sjson\0ma\0", b"sjson\0mb\0"):
+        assert usual_write([path, b"\x01"]) is None
+        assert parts.path_in(path) == path
+    with pytest.raises(UnicodeDecodeError):
+        parts.path_in(b"sjson\0m\xff\0")
+    assert usual_write([b"sjson\0ma\0", b"\x01"]) == (b"sjson\0ma\0", b"\x01", ())
+    assert usual_write([b"sjson\0mb\0", b"\x01"]) is None and len(usual._paths) == 1
+
+
 CELLS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3)), max_size=2, unique=True).map(
     lambda dots: make_cell(Sibling(dot, 1, b"\x01") for dot in dots)
 )

@@ -151,6 +151,23 @@ def test_halves_that_evict_each_other_wait_for_an_operator() -> None:
     assert dict(net["d"]) == dict.fromkeys("abcd", 1)
 
 
+def test_who_said_goodbye_is_left_alone_at_first_and_then_looked_for(net: Net) -> None:
+    """It may be back, and not reach us."""
+    a, b = net.nodes["a"].gossip, net.nodes["b"]
+    for to, data in b.gossip.goodbye(net.now_ms):
+        net.send("b", to, data)
+    b.stop()
+    greeted = a.counts["sent hello"]
+    net.run(1_000)
+    assert a.counts["sent hello"] == greeted
+    net.run(30_000)
+    assert greeted < a.counts["sent hello"] < greeted + 8
+    pushed = a.counts["sent push"]
+    net["a"].put("k", 1)
+    net.committed("a")
+    assert a.counts["sent push"] == pushed + 1  # to c
+
+
 def test_what_all_know_to_be_deleted_is_forgotten(net: Net) -> None:
     """By the announcements that travel in rounds of `heard`, and the floors in probes: nobody writes meanwhile."""
     net["a"].put("k", 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 import crdtkv
 from crdtkv.gossip import Gossip
 from crdtkv.gossip.messages import Frame, Prune, Push, together
@@ -65,3 +67,17 @@ def test_what_comes_together_shares_a_commit() -> None:
     assert calls(lambda: machine.on_messages("b", came, 10_001, dice)) < one_by_one * 0.8
 
 
+
+
+def test_what_overtook_another_shares_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two letters that came in the wrong order: the second's records wait for the first's, all in one transaction."""
+    a, machine, came = two()
+    pushed = [came[i] for i in range(10) if came[i] != b"nonsense"]
+    dice = random.Random(2)
+    machine.on_messages("b", pushed[5:], 10_001, dice)
+    assert len(a._replica.waiting) == len(pushed) - 5
+    commits, commit = [], a._replica.storage.commit
+    monkeypatch.setattr(a._replica.storage, "commit", lambda: commits.append(commit()))
+    machine.on_messages("b", pushed[:5], 10_001, dice)
+    assert len(commits) == 1 and not a._replica.waiting and not a._replica.waiting.wanted
+    assert [a[f"k{i}"] for i in range(9)] == list(range(9))

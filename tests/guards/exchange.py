@@ -23,7 +23,8 @@ from tests.guards.mutation import Line, guards
 @guards(
     "Absorbed when the origin's previous dot and those entries are here",
     Line(exchange._ready, "n == vector.get(origin, 0) + 1 and", ""),
-    Line(exchange._receive_run, "release(replica)", "pass"),
+    Line(exchange._absorb_records, "absorbed += _absorb_waiting(replica)", "pass"),
+    Line(recent._wanted, "yield origin, n - 1", "yield origin, n - 2"),
     Line(exchange._judge, "replica.waiting.admit(record, data)", "pass"),
     Line(exchange._judge, "if not _ready(replica, record):", "if False:"),
 )
@@ -40,7 +41,7 @@ def a_record_waits_for_the_one_before_it() -> None:
 
 @guards(
     "Absorb the waiting records whose time has come, drop those that are known.",
-    Line(exchange.release, "[(record, data)]) or moved", "[(record, data)]) and False"),
+    Line(exchange._absorb_waiting, "moved = True\n            else", "moved = False\n            else"),
     Line(exchange.absorb, "release(replica)", "pass"),
 )
 def what_waits_is_absorbed_as_soon_as_it_can_be() -> None:
@@ -56,6 +57,26 @@ def what_waits_is_absorbed_as_soon_as_it_can_be() -> None:
         assert arrive(c, told) == "waiting"
     assert arrive(c, first) == "absorbed"
     assert shows(c, "x") == 3 and c._replica.waiting == {}
+
+
+@guards(
+    "What is absorbed one by one is at what it builds on when the last of these comes",
+    Line(recent._wanted, "if r != origin", "if False"),
+    Line(exchange._absorb_waiting, "replica.waiting.pop(record.dot)", "pass"),
+)
+def what_waits_for_another_origin_is_absorbed_when_that_comes() -> None:
+    """And one that continues another chain waits no more, once it is its turn."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    first = record(b, lambda kv: kv.put("x", 1))
+    arrive(a, first)
+    second = record(a, lambda kv: kv.put("x", 2))
+    strange = decode(record(a, lambda kv: kv.put("x", 3)))
+    assert isinstance(strange, Record)
+    assert arrive(c, encode(strange._replace(previous=strange.previous ^ 1))) == "waiting"
+    assert arrive(c, second) == "waiting"
+    assert arrive(c, first) == "absorbed"
+    assert shows(c, "x") == 2 and c._replica.waiting == {} and a.id in c._replica.state.quarantined
 
 
 @guards(
@@ -173,7 +194,7 @@ def a_record_is_absorbed_after_what_its_writer_had_purged() -> None:
     Line(
         exchange._absorb_record, "if origin in state.chains and state.chains[origin] != record.previous:", "if False:"
     ),
-    Line(exchange._judge, "if record.dot[0] in replica.state.quarantined or not", "if not"),
+    Line(exchange._may_absorb, "record.dot[0] not in replica.state.quarantined and", ""),
 )
 def a_record_out_of_another_chain_is_refused_and_so_is_all_that_follows() -> None:
     """Two processes wrote one dot (a copied disk): nothing of that origin is believed until somebody looks."""

@@ -114,7 +114,7 @@ def what_was_committed_is_there_after_acrash() -> None:
 
 
 @guards(
-    "rows leave the journal only when a table holds each of them",
+    "a file is written anew only when a table holds each of its rows",
     Line(Tables.write_key, "self._rows.append(", "("),
     *(Line(Layers._write, "[((name,), row)]", f"[((name,), row)] if table != '{t}' else []") for t in ("inbox", "meta")),
     Line(Layers._write_past, 'self._tables.write("past",', '("past",'),
@@ -354,7 +354,7 @@ def a_store_that_could_not_be_opened_locks_nothing() -> None:
 
 
 @guards(
-    "rows leave the journal only when a table holds each of them",
+    "a file is written anew only when a table holds each of its rows",
     *(Line(Checkpoint.step, "for kind in self._lacking", f"for kind in self._lacking if kind != '{kind}'") for kind in _UNITS),
 )
 def what_was_committed_since_it_was_opened_is_in_the_tables_after_a_close() -> None:
@@ -393,7 +393,7 @@ def what_was_not_synced_but_closed_keeps_its_name() -> None:
 
 @guards(
     "What is changed while a checkpoint runs belongs to the next one.",
-    Line(Checkpoint._write, "self._journal.trim(self._upto)", "self._journal.trim(self._journal.last)"),
+    Line(Checkpoint.step, "self._keeps = self._journal.turn()", "self._keeps = self._journal.turn() + 1"),
     Line(Checkpoint._write, "if last:", "if True:"),
 )
 def acrash_in_mid_checkpoint_loses_nothing() -> None:
@@ -500,7 +500,7 @@ class _Synced:
 
 @guards(
     "SQLite takes it back here, but who opens the file after a crash may find it whole.",
-    Line(SqliteStorage._save, "committing and refusals.in_writing(error)", "False"),
+    Line(SqliteStorage._save, "self._journal.last != mark[0] and refusals.in_writing(error)", "False"),
 )
 def acommit_that_failed_in_its_sync_may_have_happened() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:
@@ -514,10 +514,8 @@ def acommit_that_failed_in_its_sync_may_have_happened() -> None:
 
 @guards(
     "it has to be written once more.",
-    Both(
-        Line(SqliteStorage._open, "self._log.check(db)", "pass"),  # which writes it too, but leaves the log as it is
-        Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
-    ),
+    Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
+    Line(Journal.secure, "file.write(0, data)", "pass"),
 )
 def what_is_written_behind_what_was_not_synced_is_kept() -> None:
     """Killed after a sync that failed, opened again, and cut from its power."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import crdtkv
 from crdtkv.core.wire import decode
-from crdtkv.errors import BadRequest, ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotAMember, NotBackYet
 from crdtkv.gossip import meeting
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
@@ -176,7 +176,7 @@ def a_restored_copy_writes_under_a_new_name() -> None:
     colos["b"].counter("n").add(10)
     colos.meet()
     b = colos.put_back("b", copy, elsewhere=True)
-    assert refuses(NotAMember, lambda: b.counter("n").add(100))
+    assert refuses(NotBackYet, lambda: b.counter("n").add(100))
     colos.meet()
     b.counter("n").add(100)
     colos.meet()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import InvalidStateError
 from contextlib import suppress
-from queue import SimpleQueue
 
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
@@ -12,7 +11,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing, _Open
-from crdtkv.store.group import Group, Turn
+from crdtkv.store.group import Asked, Group, Turn
 from crdtkv.store.quota import Quota
 from tests.colos import Colos, refuses
 from tests.guards.mutation import Line, guards
@@ -39,14 +38,14 @@ def a_refused_write_leaves_nothing() -> None:
 
 @guards(
     "Nobody waits for it, or not any more: what lies behind is woken with it.",
-    Line(Turn.pass_on, "if not turn.gone:", "if True:"),
-    Line(group._Submitted.__init__, "self.gone = True", "pass"),
-    Line(group._Submitted.wake, "elif not self.future.done():", "else:"),
+    Line(Asked.pass_on, "if not turn.gone:", "if True:"),
+    Line(Asked.__init__, "self.gone = True", "self.gone = False"),
+    Line(group._Submitted.wake, "if self.future.done():", "if False:"),
 )
 def who_has_left_is_passed_over() -> None:
     """Also one that was submitted, for which no thread waits."""
     first, left, last = Turn(Draft.record), Turn(Draft.record), Turn(Draft.record)
-    submitted: group._Submitted[object] = group._Submitted(Draft.record, SimpleQueue())
+    submitted: group._Submitted[object] = group._Submitted(Draft.record)
     first.behind, left.behind, submitted.behind = left, submitted, last
     left.gone = submitted.done = True
     for _ in range(2):

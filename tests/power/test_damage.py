@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import ChecksumFailed, Corrupt, NotAMember
+from crdtkv.errors import ChecksumFailed, Corrupt, NotBackYet
 from crdtkv.storage import checkpoint, witness
 from tests.power.disk import Disk
 from tests.power.vfs import Connection, Mounted
@@ -114,7 +114,7 @@ def test_with_a_peer(peered: Killed, alter: Any, seed: int) -> None:
         return
     assert kv.check() == [] and dict(kv.items()) in peered.twins
     if dict(kv.items()) != peered.twins[-1]:
-        with pytest.raises(NotAMember, match="copy"):
+        with pytest.raises(NotBackYet, match="copy"):
             kv.put("a", 1)
     report = kv.sync(peered.peer)
     assert report.equal and not report.refused and not report.quarantined

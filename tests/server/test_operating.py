@@ -56,6 +56,16 @@ def test_lost_writes_are_dismissed(client: Client, node: Node) -> None:
     assert kv.conflicts() == [] and kv["owner"] == "bob"
 
 
+def test_a_copy_that_was_put_back_says_try_again(client: Client, node: Node) -> None:
+    """Until a member has taken it back it is read; a write is told to come again, not that it is forbidden."""
+    node.store("default").put("k", 1)
+    node.store("default")._replica.state.copied = True
+    done = client.put(f"{V1}/keys/k", json=2)
+    problem(done, 503, "not-back-yet")
+    assert done.headers["retry-after"] == "1" and done.json()["happened"] == "no"
+    assert client.get(f"{V1}/keys/k").json() == 1
+
+
 # rules
 
 
@@ -329,7 +339,7 @@ def test_transactions_are_whole(client: Client, node: Node) -> None:
         ([{"key": "doc", "op": "delete", "if_version": None}], [], 412, "precondition-failed"),
         ([{"key": "doc", "op": "delete"}], [{"key": "hits"}], 400, "bad-request"),
         ([{"key": "doc", "op": "delete", "ttl": 3}], [], 400, "bad-request"), ([], [], 400, "bad-request"),
-        ([{"key": "doc", "op": "delete"}] * 1001, [], 413, "too-large"),
+        ([{"key": "doc", "op": "delete"}] * 10_001, [], 413, "too-large"),
     ]  # fmt: skip
     for given, conditions, status, code in bad:
         problem(client.post(f"{V1}/transactions", json={"writes": given, "if": conditions}), status, code)

@@ -97,6 +97,8 @@ def test_a_colo_that_is_nowhere_is_refused() -> None:
     for model in ("cables", "great-circle"):
         with pytest.raises(BadRequest, match="no airport 'QQQ'"):
             latency.rtt_ms("LHR", "QQQ", model)
+    with pytest.raises(BadRequest, match="no airport 'QQQ'"):
+        latency.model("cables", ["LHR", "SIN", "QQQ"])
     with pytest.raises(BadRequest, match="no airport 'London'"):
         places.place("London")
     with pytest.raises(BadRequest, match="no preset 'world-13'; there are aws-33"):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotAMember, NotBackYet
 from crdtkv.storage import journal
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.witness import TOLERANCE_NS, Witness
@@ -61,7 +61,7 @@ class Place:
         """Whether it knows that it is a copy: it writes nothing before it has met a member."""
         try:
             self.open().counter("n").add(1_000)
-        except NotAMember as error:
+        except NotBackYet as error:
             assert "copy" in str(error) and error.happened == "no"
             return True
         return False
@@ -190,7 +190,7 @@ def test_a_copy_that_is_all_that_is_left(place: Place) -> None:
     with pytest.raises(NotAMember, match="no member of what"):
         kv.sync(stranger)
     kv.evict("sin")
-    with pytest.raises(NotAMember, match="evict all others"):
+    with pytest.raises(NotBackYet, match="evict all others"):
         kv.counter("n").add(1_000)
     kv.evict("gru")
     assert kv.id != name and kv.members == [kv.id]

@@ -16,8 +16,8 @@ import crdtkv
 from crdtkv.errors import (
     BadRequest,
     FormatTooNew,
-    NotAMember,
     NotAStore,
+    NotBackYet,
     StorageFailed,
     StoreLocked,
 )  # fmt: skip
@@ -119,7 +119,7 @@ def test_a_backup(path: Path) -> None:
     assert sorted(p.name for p in path.parent.glob("monday*")) == ["monday.db"]
     with crdtkv.open(copy, colo="lhr") as kv:
         assert kv.digest() == before[2] and "since" not in kv and kv.check() == []
-        with pytest.raises(NotAMember, match="copy"):
+        with pytest.raises(NotBackYet, match="copy"):
             kv.put("a", 1)
 
 

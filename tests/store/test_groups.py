@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from copy import copy
 from typing import Any
@@ -176,15 +177,64 @@ def test_what_is_submitted_shares_a_commit(kv: crdtkv.Store, commits: Commits) -
     assert commits.count == 2
 
 
-def test_an_event_loop_does_not_wait_for_the_disk(kv: crdtkv.Store, commits: Commits) -> None:
-    async def main() -> list[int]:
-        async def add() -> int:
-            return await asyncio.wrap_future(kv.submit(lambda t: t.counter("n").add(1).value))
+def test_a_turn_of_an_event_loop_is_one_commit(kv: crdtkv.Store, commits: Commits) -> None:
+    """Each is told of its own, in the order they were asked for."""
+    told: list[int] = []
 
-        return await asyncio.gather(*(add() for _ in range(100)))
+    async def add() -> int:
+        receipt = await kv.asubmit(lambda t: t.counter("n").add(1))
+        told.append(receipt.value)
+        return told[-1]
 
-    assert sorted(asyncio.run(main())) == list(range(1, 101))
-    assert kv["n"] == 100 and commits.count < 100
+    async def main(count: int) -> list[int | BaseException]:
+        wrong = kv.asubmit(lambda t: t.put("wrong", object()))
+        return await asyncio.gather(*(add() for _ in range(count)), wrong, return_exceptions=True)
+
+    *added, wrong = asyncio.run(main(50))
+    assert added == told == list(range(1, 51)) and isinstance(wrong, BadRequest)
+    assert kv["n"] == 50 and commits.count == 1
+    *added, _ = asyncio.run(main(1))  # another event loop
+    assert added == [51] and commits.count == 2
+
+
+def test_who_stops_waiting_in_an_event_loop_does_not_stop_what_is_done(kv: crdtkv.Store) -> None:
+    async def main() -> int:
+        given_up = kv.asubmit(lambda t: t.put("a", 1))
+        given_up.cancel()
+        receipt = await kv.asubmit(lambda t: t.put("b", 2))
+        assert given_up.cancelled()
+        return int(receipt.value)
+
+    assert asyncio.run(main()) == 2 and dict(kv) == {"a": 1, "b": 2}
+
+
+def test_an_event_loop_that_asks_for_too_much_is_told_of_what_is_refused(
+    kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crdtkv.store.group.MAX_WAITING", 3)
+
+    async def main() -> list[Any]:
+        writes = (kv.asubmit(lambda t, i=i: t.put(f"k{i}", i).value) for i in range(5))
+        return await asyncio.gather(*writes, return_exceptions=True)
+
+    *done, fourth, fifth = asyncio.run(main())
+    assert done == [0, 1, 2] and sorted(kv) == ["k0", "k1", "k2"]
+    assert all(isinstance(e, Overloaded) and e.happened == "no" for e in (fourth, fifth)) and fourth is not fifth
+
+
+def test_what_an_event_loop_asked_for_before_the_store_was_closed_is_told(kv: crdtkv.Store) -> None:
+    async def main() -> None:
+        written = kv.asubmit(lambda t: t.put("a", 1))
+        kv.close()
+        with pytest.raises(StoreClosed):
+            await written
+        with pytest.raises(StoreClosed):
+            kv.asubmit(lambda t: t.put("a", 1))
+
+    asyncio.run(main())
+    for thread in [each for each in threading.enumerate() if each.name == "crdtkv-commits"]:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def test_what_is_cancelled_in_time_is_not_done(kv: crdtkv.Store) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-import aiohttp
+import httpx
 import pytest
 
 from crdtkv.transport import door as door_room
@@ -22,11 +22,11 @@ def at_the_door(story: Callable[[Colo, Office, Post], Coroutine[Any, Any, None]]
     """The story's colo, an office that knows the secret, and a way to post bytes."""
 
     async def run() -> None:
-        async with colos("lhr") as (lhr,), aiohttp.ClientSession() as session:
+        async with colos("lhr") as (lhr,), httpx.AsyncClient() as session:
 
             async def post(data: bytes) -> tuple[int, bytes]:
-                async with session.post(f"{lhr.url}/gossip/v1", data=data) as response:
-                    return response.status, await response.read()
+                response = await session.post(f"{lhr.url}/gossip/v1", content=data)
+                return response.status_code, response.content
 
             await story(lhr, Office("sin", SECRET, "http://127.0.0.1:1"), post)
 
@@ -183,8 +183,8 @@ def test_a_closed_door_and_too_many_letters_are_told_to_come_back(monkeypatch: p
 
 def test_another_method_is_none() -> None:
     async def run() -> None:
-        async with colos("lhr") as (lhr,), aiohttp.ClientSession() as session:
-            assert (await session.get(f"{lhr.url}/gossip/v1")).status == 405
+        async with colos("lhr") as (lhr,), httpx.AsyncClient() as session:
+            assert (await session.get(f"{lhr.url}/gossip/v1")).status_code == 405
 
     asyncio.run(run())
 

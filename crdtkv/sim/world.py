@@ -1,0 +1,190 @@
+"""The world: a heap of events in virtual time, colos, and a network between them.
+
+Law of this room: no wall clock, no randomness but streams of the seed, no threads; nothing of
+the replication is modelled. Two events of one instant happen in the order in which they were
+asked for, so that one seed is one run, bit for bit.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from crdtkv.core.clocks import Dot
+from crdtkv.core.wire import decode, encode
+from crdtkv.errors import CrdtkvError
+from crdtkv.gossip.settings import Settings
+from crdtkv.replica import life
+from crdtkv.replica.cutting import catch_up
+from crdtkv.sim import latency
+from crdtkv.sim.chance import distribution, stream
+from crdtkv.sim.clock import SECOND, Clock
+from crdtkv.sim.colo import Colo
+from crdtkv.sim.disk import Disk
+from crdtkv.sim.network import Network, Trouble
+from crdtkv.sim.scenario import Scenario
+
+__all__ = ["Arrived", "FORGET_US", "TICK_US", "World"]
+
+TICK_US = 50_000
+"""A machine ticks so often, as the transport has it tick; one to which nothing happens, each `_IDLE_TICKS` only."""
+_IDLE_US = 2 * SECOND
+_IDLE_TICKS = 10
+FORGET_US = 10 * SECOND
+
+Arrived = Callable[[Colo, Dot, str], None]
+
+
+class World:
+    """Colos that are members of one namespace, each knowing all others, and nothing happening yet."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario, self.seed = scenario, seed
+        self.now_us = 0
+        self.events = 0
+        self.messages = 0
+        self.refusals: Counter[str] = Counter()
+        self.notes: dict[str, str] = {}
+        """What is noted beside each store."""
+        self.on_arrival: list[Arrived] = []
+        """Told of each transaction that a colo has from now on: of its own, by a record, or by a catch-up (of whom)."""
+        self.on_message: list[Callable[[str, str, bytes, str], None]] = []
+        """Told of each message: from, to, bytes, and "send", "lost" or "arrive"."""
+        self.hash = xxhash.xxh3_128()
+        self._heap: list[tuple[int, int, Callable[..., Any], tuple[Any, ...]]] = []
+        self._asked = 0
+        given = scenario.gossip
+        self.settings = Settings(probe_ms=int(given.interval_s * 1_000), fan=given.fanout, all_peers=given.all_peers)
+        net = scenario.network
+        rtt_ms = latency.model(net.model, scenario.colos.set, Path(scenario.folder))
+        self.network = Network(
+            seed, lambda a, b: rtt_ms(a.upper(), b.upper()),
+            None if net.jitter is None else distribution(net.jitter),
+            Trouble(net.loss, net.duplicate, net.reorder), net.bandwidth,
+        )  # fmt: skip
+        names = [name.lower() for name in scenario.colos.set]
+        self.colos: dict[str, Colo] = {name: self._colo(at, name) for at, name in enumerate(names)}
+        self._found()
+
+    def _colo(self, index: int, name: str) -> Colo:
+        given, dice = self.scenario.colos, stream(self.seed, "colo", name)
+        clock = Clock(distribution(given.skew_ms)(dice), distribution(given.drift_ppm)(dice))
+        fsync = distribution(given.fsync_ms) if given.fsync_ms else None
+        return Colo(self, index, name, clock, dice, fsync)
+
+    def new_disk(self, name: str, number: int) -> Disk:
+        """An empty disk for that colo."""
+        return Disk(f"{name}/{number}", self.notes, self.scenario.colos.durability)
+
+    def _found(self) -> None:
+        """The namespace: the first colo begins it, and is the sponsor of all others, as it is when they join."""
+        replicas = [colo.begin(self.new_disk(colo.name, 0)) for colo in self.colos.values()]
+        first, others = replicas[0], replicas[1:]
+        colos = list(self.colos.values())
+        colos[0].open(first, self.others(colos[0].name))
+        for rule in self.scenario.keys:
+            colos[0].store.rules.set(rule.match, rule.strategy)
+        ancestry = [
+            life.admit(first, f"{colo.name}~{colo.token()}", [replica.state.id])
+            for colo, replica in zip(colos[1:], others, strict=True)
+        ]
+        snapshot = encode(catch_up(first, {}, full=True))
+        for colo, replica, sponsors in zip(colos[1:], others, ancestry, strict=True):
+            life.return_to(replica, sponsors, first.state.namespace, decode(snapshot))  # type: ignore[arg-type]
+            colo.open(replica, self.others(colo.name))
+        for one in colos:
+            for other in colos:
+                if one is not other:
+                    delay_ms = int(2 * self.network.link(one.name, other.name).delay_us / 1_000)
+                    one.gossip.acquaint(other.name, other.store.id, delay_ms)
+            self.begin_ticks(one)
+
+    # time
+
+    def at(self, when_us: int, act: Callable[..., Any], *args: Any) -> None:
+        """`act` happens then."""
+        self._asked += 1
+        heapq.heappush(self._heap, (when_us, self._asked, act, args))
+
+    def after(self, seconds: float, act: Callable[..., Any], *args: Any) -> None:
+        """`act` happens so many seconds from now."""
+        self.at(self.now_us + int(seconds * SECOND), act, *args)
+
+    def run(self, until_us: int) -> None:
+        """All that happens up to then."""
+        heap, pop = self._heap, heapq.heappop
+        while heap and heap[0][0] <= until_us:
+            self.now_us, _, act, args = pop(heap)
+            self.events += 1
+            act(*args)
+        self.now_us = max(self.now_us, until_us)
+
+    @property
+    def now_s(self) -> float:
+        """Virtual time in seconds."""
+        return self.now_us / SECOND
+
+    # colos
+
+    def others(self, name: str) -> list[str]:
+        """The names of all colos but that one."""
+        return [each for each in self.colos if each != name]
+
+    def begin_ticks(self, colo: Colo) -> None:
+        """Its clock ticks, as long as its process lives."""
+        self.at(self.now_us + colo.dice.randrange(TICK_US), self._tick, colo, colo.lives, 0)
+        self.at(self.now_us + colo.dice.randrange(FORGET_US), self._forget, colo, colo.lives)
+
+    def _tick(self, colo: Colo, life: int, turn: int) -> None:
+        if colo.lives == life and colo.up:
+            if turn % _IDLE_TICKS == 0 or self.now_us - colo.active_us < _IDLE_US:
+                colo.tick()
+            self.at(self.now_us + TICK_US, self._tick, colo, life, turn + 1)
+
+    def _forget(self, colo: Colo, life: int) -> None:
+        if colo.lives == life and colo.up:
+            colo.forget()
+            self.at(self.now_us + FORGET_US, self._forget, colo, life)
+
+    # messages
+
+    def send(self, sender: str, to: str, data: bytes) -> None:
+        """A message goes from one colo to another, or nowhere."""
+        fates = self.network.fates(sender, to, data, self.now_us)
+        self.hash.update(b"%d %b %b %d" % (self.now_us, sender.encode(), to.encode(), len(data)))
+        self.hash.update(data)
+        for told in self.on_message:
+            told(sender, to, data, "send" if fates else "lost")
+        for at, came in fates:
+            self.at(at, self._deliver, sender, to, came)
+
+    def _deliver(self, sender: str, to: str, data: bytes) -> None:
+        self.messages += 1
+        for told in self.on_message:
+            told(sender, to, data, "arrive")
+        self.colos[to].on_message(sender, data)
+
+    # what is told
+
+    def arrived(self, colo: Colo, dot: Dot, sender: str) -> None:
+        """A colo has that transaction."""
+        for told in self.on_arrival:
+            told(colo, dot, sender)
+
+    def refused(self, colo: Colo, error: CrdtkvError) -> None:
+        """A machine could not do what it was asked."""
+        self.refusals[error.code] += 1
+
+    def one(self, colos: Iterable[Colo] | None = None) -> bool:
+        """Whether all that run count each other and have the same vector, and nothing waits to be minted anew."""
+        stores = [colo.store for colo in colos or self.colos.values() if colo.up]
+        first = stores[0]._replica.state.vector
+        return all(s._replica.state.vector == first and not s._replica.state.pending for s in stores) and all(
+            len(s.members) == len(self.colos) for s in stores
+        )
+

@@ -1,0 +1,87 @@
+"""From an event loop to the thread that commits, and back: all of a turn of the loop at once, each way.
+
+(A future of `concurrent.futures` for each write, and a wake-up of the loop, cost more than the write.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from crdtkv.replica.draft import Draft
+from crdtkv.store.group import Asked
+
+__all__ = ["Bridge"]
+
+_T = TypeVar("_T")
+
+
+class Bridge:
+    """Of one event loop; `post` takes what is asked for: `await bridge.ask(act)` is what `act` gave, committed."""
+
+    def __init__(self, post: Callable[[Sequence[Asked[Any]]], None]) -> None:
+        self._post = post
+        self._loop = asyncio.get_running_loop()
+        self._asked: list[_Awaited[Any]] = []
+        self._done: deque[_Awaited[Any]] = deque()
+        self._woken = False
+
+    def here(self) -> bool:
+        """Whether its event loop is the one that runs."""
+        return self._loop is asyncio.get_running_loop()
+
+    def ask(self, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
+        """What `act` will have given. Who stops waiting does not stop what is done."""
+        asked = self._asked
+        if not asked:
+            self._loop.call_soon(self._post_all)
+        waiter: asyncio.Future[_T] = self._loop.create_future()
+        asked.append(_Awaited(act, waiter, self))
+        return waiter
+
+    def _post_all(self) -> None:
+        """All that was asked for in this turn of the loop: a commit that began with the first would sync for it
+        alone."""
+        asked, self._asked = self._asked, []
+        self._post(asked)
+
+    def arrived(self, turn: _Awaited[Any]) -> None:
+        """It is done. From any thread."""
+        self._done.append(turn)
+        # Who finds it woken leaves it at that: `_deliver` says that it sleeps before it looks.
+        if not self._woken:
+            self._woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._deliver)
+            except RuntimeError:  # the loop is closed: nobody waits
+                self._done.clear()
+
+    def _deliver(self) -> None:
+        self._woken = False
+        while self._done:
+            turn = self._done.popleft()
+            waiter = turn.waiter
+            if waiter.done():
+                continue
+            if turn.error is not None:
+                waiter.set_exception(turn.error)
+            else:
+                waiter.set_result(turn.value)
+
+
+class _Awaited(Asked[_T]):
+    """What a coroutine awaits."""
+
+    __slots__ = ("_bridge", "waiter")
+
+    def __init__(self, act: Callable[[Draft], _T], waiter: asyncio.Future[_T], bridge: Bridge) -> None:
+        super().__init__(act)
+        self.waiter = waiter
+        self._bridge: Bridge | None = bridge
+
+    def wake(self) -> None:
+        bridge, self._bridge = self._bridge, None
+        if bridge is not None:
+            bridge.arrived(self)

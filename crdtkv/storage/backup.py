@@ -69,7 +69,10 @@ def _take(copy: str, records: Iterable[tuple[int, bytes]]) -> None:
 
 
 def journal_of(db: sqlite3.Connection, path: str) -> list[tuple[int, bytes]]:
-    """The records that lie beside the file at `path`, which `db` has open. O(journal). Raises RowInvalid, sqlite3.Error."""
+    """The records that lie beside the file at `path`, which `db` has open. O(journal).
+
+    Raises RowInvalid, sqlite3.Error.
+    """
     started = Tables(db).one("meta", BEGIN)
     journal = Journal(db, files_of(path))
     return [(n, record) for n, record in journal.records(started) if started is not None and n > started[2]]

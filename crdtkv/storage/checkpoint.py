@@ -22,6 +22,9 @@ JOURNAL_BYTES = 8 << 20
 STEP_ROWS = 200
 """How much a step writes, as many keys of one cell: some 5 ms."""
 
+_TIDY_STEPS = 16
+"""After so many SQLite's own log goes into the file, some 4 MB."""
+
 _Unit = tuple[str, str]
 
 
@@ -47,6 +50,7 @@ class Checkpoint:
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
         self._keeps = 0
         """The generation of the journal that is needed still when it is done."""
+        self._steps = 0
         self.torn = False
         """An interrupt came where a step may be committed, and not all of it is let go of."""
 
@@ -111,3 +115,7 @@ class Checkpoint:
         if last:
             self._journal.drop(self._keeps)
         self.torn = False
+        self._steps += 1
+        if self._steps % _TIDY_STEPS == 0:
+            # Not by itself in the middle of a commit: what is in the file is not in its log any more.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -123,9 +123,9 @@ class Journal:
             self._synced = True
 
     def turn(self) -> int:
-        """What comes next goes to the other file, if that is free; the generation that it goes to. Raises sqlite3.Error.
+        """What comes next goes to the other file, if that is free; the generation that it goes to.
 
-        Once the tables have all that was appended until now, no generation before that is needed.
+        Once the tables have all that was appended until now, no generation before that is needed. Raises sqlite3.Error.
         """
         if len(self._before) == 1 and self._end:
             self.sync()
@@ -200,8 +200,8 @@ class Journal:
             while at >= 0:
                 if (n := _number_at(data, at)) > self.last and _record_at(data, at, mark, n) is not None:
                     raise RowInvalid(
-                        f"record {self.last + 1} of the journal has changed, and record {n} of {file.path.name} follows; "
-                        f"put a backup in its place, or remove {file.path.name} to go on without what it holds"
+                        f"record {self.last + 1} of the journal has changed, and {n} of {file.path.name} follows; put "
+                        f"a backup in its place, or remove {file.path.name} to go on without what it holds"
                     )
                 at = data.find(mark, at + 1)
 

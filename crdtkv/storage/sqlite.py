@@ -137,6 +137,7 @@ class SqliteStorage(Layers):
         db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=0")
         db.execute(f"PRAGMA cache_size=-{self._page_kb}")
         if new:
             self._create()
@@ -263,9 +264,7 @@ class SqliteStorage(Layers):
             if not self._normal:
                 self._journal.sync()
         except sqlite3.Error as error:
-            # What was written and could not be synced may be found there after a crash.
-            may_stand = self._journal.last != mark[0] and refusals.in_writing(error)
-            raise self._unwritten(error, may_stand, mark) from error
+            raise self._unwritten(error, mark) from error
         except BaseException:
             self.doubtful = not self._undo_commit(mark)
             raise
@@ -295,9 +294,9 @@ class SqliteStorage(Layers):
             self.doubtful = True  # it was committed, and whoever interrupts here will think that it was not
             raise
 
-    def _unwritten(self, error: sqlite3.Error, may_stand: bool, mark: Mark | None = None) -> StorageFailed:
-        """What was begun is undone; what is said of it then. `may_stand`: some of it may be there for all that."""
-        undone = self._undo_commit(mark) and not may_stand
+    def _unwritten(self, error: sqlite3.Error, mark: Mark | None = None) -> StorageFailed:
+        """What was begun is undone; what is said of it then."""
+        undone = self._undo_commit(mark)
         # What follows would be written over something that this process does not show.
         self.doubtful = self.doubtful or not undone
         return refusals.unwritten(self.path, error, undone)
@@ -357,7 +356,7 @@ class SqliteStorage(Layers):
         try:
             self._journal.sync()
         except sqlite3.Error as error:
-            raise self._unwritten(error, False) from error
+            raise self._unwritten(error) from error
         self._unsynced = False
 
     def settle(self) -> None:

@@ -22,6 +22,7 @@ from crdtkv.replica import life
 from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
+from crdtkv.storage.journal import SUFFIXES, Journal
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.rows import grown
@@ -30,10 +31,10 @@ from crdtkv.storage.tables import SCHEMA, Tables
 from crdtkv.storage.witness import Witness
 from crdtkv.store import maintenance, opening
 from tests.colos import Colos, crash, limited, refuses
-from tests.guards.mutation import Both, Line, guards
+from tests.guards.mutation import Line, guards
 from tests.power.disk import Disk, Inode
 from tests.power.faults import Failing
-from tests.power.vfs import Mounted, Unheld
+from tests.power.vfs import Mounted
 
 
 def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
     *(Line(Layers._rows, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
-    Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
+    Line(SqliteStorage._save, "self._journal.append(rows)", "pass"),
     Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
     Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),
     Line(Layers._take, "cell_in(row or ())", "cell_in(row or [[['x~x', 1], 1, None, [], []]])"),
@@ -393,8 +394,8 @@ def what_was_not_synced_but_closed_keeps_its_name() -> None:
 
 @guards(
     "What is changed while a checkpoint runs belongs to the next one.",
-    Line(Checkpoint.step, "self._keeps = self._journal.turn()", "self._keeps = self._journal.turn() + 1"),
-    Line(Checkpoint._write, "if last:", "if True:"),
+    Line(Journal.begin_at, "self._before[generation]", "self.last"),
+    Line(Checkpoint.step, "(units, not at)", "(units, True)"),
 )
 def acrash_in_mid_checkpoint_loses_nothing() -> None:
     """At each step of a checkpoint, with a write between any two of its steps."""
@@ -458,8 +459,9 @@ def the_first_words_of_awitness_are_synced() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder, pytest.MonkeyPatch.context() as patch:
         synced: list[int] = []
         patch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
-        crdtkv.open(Path(folder) / "a.db", colo="a").close()
-        assert {os.stat(Path(folder) / "a.db-witness").st_ino, os.stat(folder).st_ino} <= set(synced)
+        with crdtkv.open(Path(folder) / "a.db", colo="a", durability="normal") as kv:
+            kv.put("k", 1)
+            assert {os.stat(Path(folder) / "a.db-witness").st_ino, os.stat(folder).st_ino} <= set(synced)
 
 
 class _Synced:
@@ -473,15 +475,16 @@ class _Synced:
 
     def open(self) -> crdtkv.Store:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "connect", self.mounted.connect)
-            patch.setattr(sqlite, "Hold", Unheld)
+            self.mounted.lie_under(patch)
             self.kv = crdtkv.open(self.path, colo="a")
         return self.kv
 
-    def fail_to_write(self) -> StorageFailed:
-        """A put of `k` whose sync fails."""
+    def fail_to_write(self, for_ever: bool = False, killed: bool = False) -> StorageFailed:
+        """A put of `k` whose sync fails, and all that come then, or the process is killed at once."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.disk, "may", Failing("sync", 1, apsw.SQLITE_IOERR_FSYNC, False))
+            patch.setattr(self.disk, "may", Failing("sync", 1, apsw.SQLITE_IOERR_FSYNC, for_ever))
+            if killed:
+                patch.setattr(SqliteStorage, "_undo_commit", lambda self, mark: False)
             patch.setattr(Inode, "after", lambda inode, dice: bytes(inode.durable))
             try:
                 self.kv.put("k", 1)
@@ -499,17 +502,29 @@ class _Synced:
 
 
 @guards(
-    "SQLite takes it back here, but who opens the file after a crash may find it whole.",
-    Line(SqliteStorage._save, "self._journal.last != mark[0] and refusals.in_writing(error)", "False"),
+    "What was appended since is not there: not after a crash either.",
+    Line(Journal.back_to, "if self.last != mark[0]:", "if False:"),
+    Line(SqliteStorage._undo_commit, "if mark is not None:", "if False:"),
 )
-def acommit_that_failed_in_its_sync_may_have_happened() -> None:
+def acommit_that_failed_in_its_sync_is_taken_back() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
         error = colo.fail_to_write()
-        assert refuses(StorageFailed, lambda: colo.kv.put("l", 1)) and "k" not in colo.kv
         colo.kill()
         with colo.open() as kv:
-            assert error.happened == "unknown" and dict(kv) == {"k": 1}
+            assert error.happened == "no" and dict(kv) == {}
+
+
+@guards(
+    "Whether what was begun is undone for certain.",
+    Line(Journal.back_to, "self._files[self._generation & 1].sync()", "pass"),
+)
+def acommit_that_cannot_be_taken_back_may_have_happened() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        assert colo.fail_to_write(for_ever=True).happened == "unknown"
+        assert refuses(StorageFailed, lambda: colo.kv.put("l", 1)) and "k" not in colo.kv
+        colo.kill()
 
 
 @guards(
@@ -521,7 +536,7 @@ def what_is_written_behind_what_was_not_synced_is_kept() -> None:
     """Killed after a sync that failed, opened again, and cut from its power."""
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
-        colo.fail_to_write()
+        colo.fail_to_write(killed=True)
         colo.kill()
         colo.open().put("l", 2)
         colo.cut()
@@ -535,16 +550,38 @@ def what_is_written_behind_what_was_not_synced_is_kept() -> None:
     Line(SqliteStorage._let_go, "self._locked and not self._loaded", "False"),
 )
 def a_log_whose_bits_changed_is_told_and_left_as_it_is() -> None:
-    """A frame of the first of four commits: SQLite would show none of them, and remove the log."""
+    """A frame of the first of four steps of checkpoints: SQLite would show none of them, and remove the log."""
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
         log = Path(f"{colo.path}-wal")
         at = log.stat().st_size + 100
         for n in range(4):
             colo.kv.put("k", n)
+            colo.kv._replica.storage.freshen()  # type: ignore[attr-defined]
         colo.kill()
         altered = bytearray(log.read_bytes())
         altered[at] ^= 1
+        log.write_bytes(altered)
+        for _ in range(2):
+            assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
+        assert log.exists() and log.read_bytes() == altered
+
+
+@guards(
+    "What was committed behind a record that has changed is not passed over.",
+    Line(SqliteStorage._load_rows, "self._journal.check()", "pass"),
+    Line(Journal.check, "> self.last and", "< 0 and"),
+)
+def a_record_that_changed_is_told_and_left_as_it_is() -> None:
+    """The first of four commits: none of them would be shown, and the next would be written over them."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        for n in range(4):
+            colo.kv.put("k", n)
+        colo.kill()
+        log = Path(f"{colo.path}{SUFFIXES[0]}")
+        altered = bytearray(log.read_bytes())
+        altered[60] ^= 1
         log.write_bytes(altered)
         for _ in range(2):
             assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())

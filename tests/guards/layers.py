@@ -404,7 +404,7 @@ def a_range_is_passed_through() -> None:
 
         wanted = [("b", A, 1), ("bb", 1), ("c", A, 2), ("d", 1), ("e", 41), ("g", A, 6), ("gg", 1)]
         assert (passed(False), passed(True)) == (wanted, wanted[::-1])
-        assert len(asked) == 4 and not storage._keys._clean  # a range, and what is in parts, twice
+        assert len([words for words in asked if "sqlite_master" not in words]) == 4 and not storage._keys._clean  # a range, and what is in parts, twice
         storage._db.execute("UPDATE cell SET stamp = stamp + 1 WHERE key = 'c'")
         assert refuses(ChecksumFailed, lambda: passed(False))
 

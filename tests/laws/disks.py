@@ -11,8 +11,8 @@ from typing import Any
 from crdtkv.core.wire import Record
 from crdtkv.errors import StorageFailed
 from crdtkv.replica.core import Replica
-from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.journal import SUFFIXES
+from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
 from tests.laws.shadow import Shadow

@@ -16,7 +16,7 @@ from crdtkv.errors import CrdtkvError, StorageFailed
 from crdtkv.storage import checkpoint
 from tests.power.disk import Disk, Inode, may_all
 from tests.power.faults import Failing, run
-from tests.power.vfs import Connection, Mounted
+from tests.power.vfs import Mounted
 from tests.store.filling import everything, fill
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -26,7 +26,6 @@ LONG = os.environ.get("CRDTKV_LAWS") == "long"
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
     monkeypatch.setattr(checkpoint, "STEP_ROWS", 20)
-    monkeypatch.setattr(Connection, "checkpoint_pages", 30)
 
 
 class Place:
@@ -178,20 +177,21 @@ def test_what_lies_on_the_disk_cannot_be_read(place: Place) -> None:
     assert refused
 
 
-@pytest.mark.parametrize("kind", ["write", "sync"])
-def test_a_failed_commit_is_told_to_nobody(place: Place, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "for_ever"), [("write", False), ("sync", False), ("sync", True)])
+def test_a_failed_commit_is_told_to_nobody(place: Place, kind: str, for_ever: bool) -> None:
     """No listener, no feed, no peer hears of what may not be there."""
     kv, peer, heard = place.open(), crdtkv.open(colo="sin"), []
     kv.sync(peer)
     kv.on_commit.append(lambda record, data: heard.append(record))
     feed = kv.watch(timeout=0)
-    place.disk.may = Failing(kind, 1, apsw.SQLITE_IOERR, False)
-    with pytest.raises(StorageFailed):
+    place.disk.may = Failing(kind, 1, apsw.SQLITE_IOERR, for_ever)
+    with pytest.raises(StorageFailed) as caught:
         kv.put("a", 1)
+    assert caught.value.happened == ("unknown" if for_ever else "no")
     place.disk.may = may_all
     assert heard == [] and list(feed) == []
     peer.put("b", 1)
-    if kind == "sync":
+    if for_ever:
         with pytest.raises(StorageFailed, match="it is not known"):
             peer.sync(kv)
     else:

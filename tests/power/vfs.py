@@ -275,23 +275,16 @@ class _Rows:
 class Connection:
     """As sqlite3.Connection with isolation_level=None."""
 
-    checkpoint_pages = 1000
-    """SQLite's own checkpoint of its log, in pages: small, so that a test sees one."""
-
     def __init__(self, path: str, mounted: Mounted) -> None:
         self._disk = mounted.disk
         self._db = apsw.Connection(path, vfs=mounted.name)
-        self._db.set_wal_hook(self._committed)
-        self._pages = 0
 
     @property
     def in_transaction(self) -> bool:
         return self._db.in_transaction
 
     def execute(self, statement: str, values: Iterable[Any] = ()) -> _Rows:
-        rows = self._run(lambda: self._db.execute(statement, tuple(values)).fetchall())
-        self._checkpoint()
-        return _Rows(rows)
+        return _Rows(self._run(lambda: self._db.execute(statement, tuple(values)).fetchall()))
 
     def executemany(self, statement: str, rows: Iterable[Any]) -> _Rows:
         return _Rows(self._run(lambda: self._db.executemany(statement, rows).fetchall()))
@@ -304,18 +297,6 @@ class Connection:
             except apsw.Error:
                 self._db.close(True)
         self._check_power()
-
-    def _committed(self, db: apsw.Connection, name: str, pages: int) -> int:
-        self._pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        """As SQLite does it after a commit, of which it does not tell if it fails. (By itself it would do it inside of
-        the commit, which apsw then takes for one that failed.)"""
-        if self._pages >= self.checkpoint_pages and not self._db.in_transaction:
-            self._pages = 0
-            with suppress(sqlite3.Error):
-                self._run(self._db.wal_checkpoint)
 
     def _check_power(self) -> None:
         if self._disk.dead:

@@ -28,7 +28,7 @@ from crdtkv.storage import checkpoint, sqlite, witness
 from crdtkv.store import following
 from tests.power.disk import Disk, PowerCut, Step
 from tests.power.moments import NOTHING, Moment, Watch
-from tests.power.vfs import Connection, Mounted, Unheld
+from tests.power.vfs import Mounted, Unheld
 from tests.power.wishes import Twin, draw
 
 __all__ = ["Figures", "World", "run"]
@@ -41,7 +41,6 @@ def _small_checkpoints() -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(following, "FRESH_S", None)
         patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
         patch.setattr(checkpoint, "STEP_ROWS", 20)
-        patch.setattr(Connection, "checkpoint_pages", 30)
         yield patch
 
 
@@ -67,7 +66,7 @@ class _Cut:
 
 
 _OFTEN = (Step("write", "-commits0"), Step("sync", "-commits0"), Step("write", "-commits1"), Step("sync", "-commits1"))
-_RARE = (Step("write", "-wal"), Step("sync", "-wal"), Step("write", ""), Step("sync", ""), Step("truncate", "-commits0"))
+_RARE = (Step("write", "-wal"), Step("sync", "-wal"), Step("write", ""), Step("sync", ""), Step("truncate", ""))
 _WHERE = (*_OFTEN, *_RARE)
 
 

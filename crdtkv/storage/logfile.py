@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["LogFile"]
+__all__ = ["LogFile", "sync_folder"]
 
 _CODES = {
     errno.ENOSPC: (sqlite3.SQLITE_FULL, "database or disk is full"),

@@ -7,7 +7,7 @@ PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check laws soak bench docs clean
+.PHONY: help run test check laws soak sim swarm bench docs clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,12 @@ laws: .venv/ready ## the long property runs: a million operations
 
 soak: .venv/ready ## three and ten real colos under all faults, for half an hour (MINUTES=30)
 	@$(PY) -m tests.cluster --minutes $(or $(MINUTES),30)
+
+sim: .venv/ready ## a few seeds of each scenario of simulations/
+	@$(PY) -m simulations sim
+
+swarm: .venv/ready ## random faults, one seed after the other, until Ctrl-C
+	@$(PY) -m simulations swarm
 
 bench: .venv/ready ## measure, against the limits we set ourselves
 	@$(PY) -m bench

@@ -112,7 +112,9 @@ def _run(
         else:
             outcomes = [_outcome(scenario, seed, watch, any(_wanted(scenario, files))) for scenario in scenarios]
             _tell(out, outcomes, compare is not None, _again(file, colos, strategy))
-            _write(scenarios[0], outcomes, files, _again(file, colos, strategy))
+            again, first = _again(file, colos, strategy), outcomes[0].seed
+            again = f"{again} --compare {compare} --seed {first}" if compare else f"replay {first} {again}"
+            _write(scenarios[0], outcomes, files, f"crdtkv simulate {again}")
             code = max(_EXIT[outcome.verdict] for outcome in outcomes)
     raise typer.Exit(code)
 
@@ -135,7 +137,7 @@ def _replay(
         for outcome in outcomes:
             _tell_all(out, outcome)
         _tell(out, outcomes, False, _again(file, colos, strategy))
-        _write(scenarios[0], outcomes, files, _again(file, colos, strategy))
+        _write(scenarios[0], outcomes, files, f"crdtkv simulate replay {seed} {_again(file, colos, strategy)}")
     raise typer.Exit(max(_EXIT[outcome.verdict] for outcome in outcomes))
 
 
@@ -310,7 +312,7 @@ def _write(
     for form, file in files.items():
         path = file or (Path(scenario.report[form]) if form in scenario.report else None)
         if path is not None:
-            size = report.write(outcomes, form, path, f"crdtkv simulate replay {outcomes[0].seed} {again}")
+            size = report.write(outcomes, form, path, again)
             warn(f"{form}: {path}, {size:,} bytes")
 
 

@@ -7,8 +7,7 @@ from crdtkv.sim.outcome import Event
 __all__ = ["row"]
 
 _WORDS = {
-    "write": "written", "send": "sent to", "arrive": "came from", "absorb": "taken in from",
-    "catch-up": "caught up from", "purge": "forgotten", "read": "read",
+    "write": "written", "send": "sent to", "arrive": "came from", "absorb": "taken in", "catch-up": "caught up from",
 }  # fmt: skip
 
 

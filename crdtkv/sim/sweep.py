@@ -3,6 +3,7 @@
 Rule: a seed is judged by itself, and what comes back is the same wherever it ran; they come back as they end.
 """
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -107,7 +108,9 @@ def _pool(jobs: int, executor: str | None) -> Iterator[_Pool]:
 
 
 def _processes(stack: ExitStack, jobs: int) -> _Pool:
-    pool = stack.enter_context(ProcessPoolExecutor(jobs, get_context("spawn")))
+    # Ctrl-C goes to all processes of a terminal: it is this one's to say that the others stop.
+    quiet = (signal.SIGINT, signal.SIG_IGN)
+    pool = stack.enter_context(ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, quiet))
     stack.callback(pool.shutdown, wait=False, cancel_futures=True)
 
     def done(waiting: set[Future[Judged]]) -> Iterable[Future[Judged]]:

@@ -45,8 +45,9 @@ def page(outcomes: Sequence[Outcome], again: str = "") -> str:
 
 
 def _head(first: Outcome, worst: str, again: str) -> str:
-    faults = f", {amount(len(first.faults))} faults" if first.faults else ", no faults"
-    run = f"{amount(len(first.colos))} colos, {took(first.duration_s)} of virtual time{faults}, seed {first.seed}"
+    count = len(first.faults)
+    faults = "no faults" if not count else "1 fault" if count == 1 else f"{amount(count)} faults"
+    run = f"{amount(len(first.colos))} colos, {took(first.duration_s)} of virtual time, {faults}, seed {first.seed}"
     return (
         f"<header><h1>{escape(first.scenario)}</h1><p class='verdict {worst}'>{_SIGNS[worst]} {worst}</p>"  # type: ignore[index]
         f"<p>{run}</p><p>Again: <code>{escape(again or replay_line(first))}</code></p></header>"

@@ -53,7 +53,7 @@ def space_time(outcome: Outcome, key: str) -> str:
     """The diagram of a key that was watched; the colos where most happened, and the first events of them."""
     events = sorted((e for e in outcome.trace if e.key == key), key=lambda e: e.at)
     lanes = _lanes(outcome, events)
-    events = [e for e in events if e.colo in lanes][:MOST_EVENTS]
+    events = _window(outcome, [e for e in events if e.colo in lanes])
     first, last = (events[0].at, events[-1].at) if events else (0.0, 1.0)
     margin = (last - first) * 0.03 or 0.05
     x = Scale(first - margin, last + margin, 84, _WIDTH - 24)
@@ -66,10 +66,17 @@ def space_time(outcome: Outcome, key: str) -> str:
     parts += [_dot(event, x, y, hue) for event in events if event.kind != "send"]
     parts += _names(events, x, y)
     left_out = len({e.colo for e in outcome.trace if e.key == key}) - len(lanes)
-    said = f"{key}: a square is a write, a dot an absorb, a line a message" + (
+    said = f"{key}: a square is a write, a dot an absorb, a ring a read, a line a message" + (
         f"; {left_out} colos where less happened are left out" if left_out > 0 else ""
     )
     return picture("spacetime", _WIDTH, bottom + 50, f"{key} in space and time", words(84, 18, said, "tick"), *parts)
+
+
+def _window(outcome: Outcome, events: list[Event]) -> list[Event]:
+    """From a little before the first fault on, where there is enough to see; else from the beginning."""
+    begin = min((span.begin for span in outcome.faults), default=0.0) - 1.0
+    late = [event for event in events if event.at >= begin]
+    return (late if len(late) >= MOST_EVENTS else events)[:MOST_EVENTS]
 
 
 def _lanes(outcome: Outcome, events: Sequence[Event]) -> list[str]:
@@ -108,6 +115,8 @@ def _dot(event: Event, x: Scale, y: dict[str, float], hue: dict[str, str]) -> st
     said = f"{event.at:.3f} s, {event.colo}: {event.kind} {event.dot}" + (f" from {event.peer}" if event.peer else "")
     title = note(f"{said}; {event.words}" if event.words else said)
     at, height, class_ = x(event.at), y[event.colo], f"event {hue.get(event.dot, '')}"
+    if event.kind == "read":
+        return tag("circle", title, cx=at, cy=height, r=3.5, class_="event read")
     if event.kind == "write":
         return tag("rect", title, x=at - 6, y=height - 6, width=12, height=12, rx=2, class_=class_)
     small = event.kind == "arrive"

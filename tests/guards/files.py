@@ -22,12 +22,12 @@ from crdtkv.replica import life
 from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
-from crdtkv.storage.journal import SUFFIXES, Journal
+from crdtkv.storage.journal import NUMBERS, SUFFIXES, Journal, begin, files_of
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
-from crdtkv.storage.tables import SCHEMA, Tables
+from crdtkv.storage.tables import JOURNAL, SCHEMA, Tables
 from crdtkv.storage.witness import Witness
 from crdtkv.store import maintenance, opening
 from tests.colos import Colos, crash, limited, refuses
@@ -589,6 +589,77 @@ def a_record_that_changed_is_told_and_left_as_it_is() -> None:
         for _ in range(2):
             assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
         assert log.read_bytes() == altered
+
+
+class _Written:
+    """A journal on files, and what it gives when it is opened anew."""
+
+    def __init__(self, folder: str) -> None:
+        self.path, self.begin = f"{folder}/a.db", begin()
+        self.db = sqlite3.connect(":memory:")
+        self.db.execute(JOURNAL)
+        self.numbers = self.open()
+
+    def open(self) -> list[int]:
+        """The rows that were written, as numbers."""
+        self.journal = Journal(self.db, files_of(self.path))
+        return [row for _, _, row in self.journal.open(self.begin)]
+
+    def write(self, *numbers: int) -> None:
+        for n in numbers:
+            self.journal.append([(NUMBERS["meta"], ("m",), n)])
+
+    def spoil(self, suffix: str, n: int) -> None:
+        """Record `n` of a file, all of one length, is lost."""
+        path = Path(self.path + suffix)
+        data = bytearray(path.read_bytes())
+        size = len(data) // data.count(data[:8])
+        data[size * n + 30] ^= 1
+        path.write_bytes(data)
+
+
+@guards(
+    "while a checkpoint brings what the one holds into the tables, the other takes what is committed meanwhile.",
+    Line(Journal.turn, "len(self._before) == 1 and", ""),
+    Line(Journal.drop, "del self._before[old]", "pass"),
+)
+def a_file_is_not_turned_to_before_it_is_free() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        written = _Written(folder)
+        written.write(1, 2)
+        assert written.journal.turn() == 1
+        written.write(3)
+        assert written.journal.turn() == 1
+        written.write(4)
+        assert written.open() == [1, 2, 3, 4]
+        written.begin = written.journal.begin_at(1)
+        written.journal.drop(1)
+        assert written.journal.turn() == 2
+        written.write(5)
+        assert written.open() == [3, 4, 5]
+
+
+@guards(
+    "behind what was lost there may be records whose numbers are given again.",
+    Line(Journal.secure, "current.truncate(self._end)", "pass"),
+    Line(Journal.secure, "other.truncate(0)", "pass"),
+)
+def what_lies_behind_what_was_lost_does_not_come_back() -> None:
+    """With the power the second record was lost, and one of the other file, not what came after it."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        written = _Written(folder)
+        written.write(1, 2, 3)
+        written.journal.turn()
+        written.write(4, 5)
+        written.spoil(SUFFIXES[0], 1)
+        assert written.open() == [1]
+        written.journal.secure()
+        written.write(6)
+        assert written.open() == [1, 6]
+        written.write(7)
+        written.journal.turn()
+        written.write(8)
+        assert written.open() == [1, 6, 7, 8]
 
 
 @guards(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import httpx
 import pytest
@@ -262,6 +263,32 @@ def test_what_is_told_again_is_what_would_be_made_anew(client: Client, node: Nod
     node.tokens.set_settings([])
     kv.delete("a")
     assert read()[0] == 404
+
+
+def test_what_is_at_hand_does_not_wait_for_who_writes(client: Client, node: Node) -> None:
+    """Nor does it tell of what is not committed; what the writer has changed waits for him, in a thread."""
+    kv = node.store("default")
+    kv.put("a", 1), kv.put("b", 1)
+    warm, serving = client.app.serving.warm, client.app.serving
+    for key in "ab" * 3:
+        assert client.get(f"{KEYS}/{key}").json() == 1
+    writes, goes_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with kv.transaction() as t:
+            t.put("b", 2)
+            writes.set()
+            goes_on.wait(30)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert writes.wait(30)
+    paths = [f"{KEYS}/{key}".encode() for key in "ab"]
+    assert client.get(f"{KEYS}/a").json() == 1 and serving.at_work == 0
+    assert warm.again(paths[0], []) is not None and warm.again(paths[1], []) is None
+    goes_on.set()
+    assert client.get(f"{KEYS}/b").json() == 2
+    writer.join()
 
 
 def test_a_name_that_stands_for_another_namespace_reads_that(client: Client, node: Node) -> None:

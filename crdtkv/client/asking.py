@@ -189,19 +189,36 @@ class Asking:
 
     def transact(self, writes: list[Write], conditions: Mapping[str, str | None]) -> Steps[list[Receipt]]:
         """Several writes, all or nothing, if each key of `conditions` is at its version. One request."""
-        based: list[Write] = []
-        for write in writes:  # (the base that the client read is that of the first write of a key)
-            based.append(write if any(b.key == write.key for b in based) else self._based(write))
-        body: dict[str, Any] = {"writes": [bodies.plain_write(write) for write in based]}
-        if conditions:
-            body["if"] = [{"key": key, "version": version} for key, version in conditions.items()]
+        based = self._all_based(writes)
+        body = _transaction(based, conditions)
         once = {"idempotency-key": self.talk.once()} if conditions else self._once_header(based)
         headers = self._prefer(False) | once
         reply = yield from self.talk.ask("POST", "transactions", body=body, headers=headers)
         told = self.talk.body(reply)["receipts"]
         return [self._made(plain, write) for plain, write in zip(told, based, strict=True)]
 
+    def tried(
+        self, writes: list[Write], conditions: Mapping[str, str | None], key: str, **part: Any
+    ) -> Steps[tuple[Any, str | None]]:
+        """What `key` would show after these writes, and the version that it has before: nothing is written.
+
+        One request. Its entry, None if it is absent; or the part of it that is asked for.
+        """
+        body = _transaction(self._all_based(writes), conditions) | {"read": [{"key": key, **part}]}
+        reply = yield from self.talk.ask("POST", "transactions", query={"dry_run": True}, body=body, again=True)
+        [found] = self.talk.body(reply)["read"]
+        entry = found.get("entry")
+        return (bodies.entry_of(entry) if entry else found.get("value")), found["before"]
+
     # what goes with a write, and what is kept of its reply
+
+    def _all_based(self, writes: list[Write]) -> list[Write]:
+        seen: set[str] = set()
+        based: list[Write] = []
+        for write in writes:  # (the base that the client read is that of the first write of a key)
+            based.append(write if write.key in seen else self._based(write))
+            seen.add(write.key)
+        return based
 
     def _based(self, write: Write) -> Write:
         """The write, with the version that was read last for its base if it names none and is of what was read."""
@@ -254,6 +271,13 @@ class Asking:
 
 _SMALL = ("counter", "flag")
 """Families whose values are sent with every receipt: they are no longer than it."""
+
+
+def _transaction(writes: list[Write], conditions: Mapping[str, str | None]) -> dict[str, Any]:
+    body: dict[str, Any] = {"writes": [bodies.plain_write(write) for write in writes]}
+    if conditions:
+        body["if"] = [{"key": key, "version": version} for key, version in conditions.items()]
+    return body
 
 
 def write_for(

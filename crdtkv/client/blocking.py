@@ -110,7 +110,8 @@ class Client(Handles, MutableMapping[str, Any]):
         """All that is written in the block is sent at its end, as one transaction; nothing if it raises.
 
         What is read in it is read at once, and must still be so at the end: else PreconditionFailed, and nothing
-        is written. What the block itself has written cannot be read in it. Receipts have versions once it is sent.
+        is written. What the block itself has written is read as it will be, without a version yet; receipts have
+        versions once it is sent.
         """
         t = RemoteTransaction(self)
         try:

@@ -1,7 +1,8 @@
 """A transaction of a client: writes are kept until its end, and sent as one request.
 
 The colo does not hold its breath meanwhile. So that it is as if nobody else had written, what was read
-in the transaction goes with it as a condition: if one of these keys has changed, nothing is written.
+in the transaction goes with it as a condition: if one of these keys has changed, nothing is written. What it
+has written itself it reads by having the colo try it: all its writes are done, read in, and undone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from crdtkv.client.asking import write_for
 from crdtkv.client.caring import Caring
+from crdtkv.client.shown import Shown
 from crdtkv.client.steps import Steps
 from crdtkv.core.keys import check_key
 from crdtkv.core.values import Blob
@@ -19,6 +21,8 @@ from crdtkv.http.bodies import UNSET, Write
 from crdtkv.store.handles import Handles
 from crdtkv.store.owner import Readings
 from crdtkv.store.results import Entry, Fate, Receipt
+from crdtkv.store.selection import Selection
+from crdtkv.strategies.document_parts import pointer
 
 if TYPE_CHECKING:
     from crdtkv.client.blocking import Client
@@ -111,15 +115,30 @@ class Collected(Handles):
         if not self._open:
             raise BadRequest("this transaction has ended; begin another")
 
-    def _reads(self, key: str) -> str:
-        """The key, which may be read now. Raises BadRequest for one that the transaction has written itself."""
+    def getting(self, key: str) -> Steps[Entry | None]:
+        """How a key reads in the transaction; it must be at the end as it was there before what was written here."""
         self._check()
-        if any(write.key == check_key(key) for write in self._writes):
-            raise BadRequest(
-                f"{key!r} was written in this transaction, which is sent at its end: it cannot be read before",
-                next_step="read first and write then, or keep what you wrote",
-            )
-        return key
+        if self._wrote(key):
+            return (yield from self._trying(key))  # type: ignore[no-any-return]
+        entry = yield from self._calls.get(key)
+        self._read(key, entry.version if entry else None)
+        return entry
+
+    def parting(self, key: str, path: tuple[str, ...] | None, family: str, **more: Any) -> Steps[Any]:
+        """As `getting`, of what a handle shows."""
+        if not self._wrote(key):
+            yield from self.getting(key)
+            return (yield from self._calls.part(key, path, family, **more))
+        place = {} if path is None else {"path": pointer(path)}
+        return (yield from self._trying(key, family=family, **place, **more))
+
+    def _wrote(self, key: str) -> bool:
+        return any(write.key == check_key(key) for write in self._writes)
+
+    def _trying(self, key: str, **part: Any) -> Steps[Any]:
+        found, before = yield from self._calls.tried(self._writes, self._conditions, key, **part)
+        self._read(key, before)
+        return found
 
     def _read(self, key: str, version: str | None) -> None:
         """`key` was read; it must be so at the end, too."""
@@ -162,16 +181,16 @@ class RemoteTransaction(Collected):
         """As Store.get. What it reads now must still be so at the end of the transaction."""
         if at is not None:
             return self._client.get(key, at=at)
-        entry = self._client.get(self._reads(key))
-        self._read(key, entry.version if entry else None)
-        return entry
+        return self._client._drive(self.getting(key))
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Entry | None]:
         """As Store.get_many. What it reads must still be so at the end of the transaction."""
-        found = self._client.get_many([self._reads(key) for key in keys])
+        self._check()
+        asked = list(keys)
+        found = self._client.get_many([key for key in asked if not self._wrote(key)])
         for key, entry in found.items():
             self._read(key, entry.version if entry else None)
-        return found
+        return {key: found[key] if key in found else self.get(key) for key in asked}
 
     def __getitem__(self, key: str) -> Any:
         entry = self.get(key)
@@ -194,20 +213,14 @@ class RemoteTransaction(Collected):
         raise BadRequest("a transaction of a client reads keys by name; list them before it begins")
 
     def _reading(self) -> Readings:
-        return cast(Readings, _Conditional(self))
+        return Shown(cast(Caring, _Within(self)), self._client._drive)
 
 
-class _Conditional:
+class _Within:
     """What handles read in a transaction: the whole key is a condition then."""
 
     def __init__(self, t: RemoteTransaction) -> None:
-        self._t = t
+        self.get, self.part = t.getting, t.parting
 
-    def __getattr__(self, name: str) -> Any:
-        read = getattr(self._t._client._reading(), name)
-
-        def call(key: str, *given: Any) -> Any:
-            self._t.get(key)
-            return read(key, *given)
-
-        return call
+    def keys_of(self, selection: Selection) -> Steps[list[str]]:
+        raise BadRequest("a transaction of a client reads keys by name; list them before it begins")

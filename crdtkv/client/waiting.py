@@ -214,9 +214,7 @@ class AsyncTransaction(Collected):
         """As Store.get. What it reads now must still be so at the end of the transaction."""
         if at is not None:
             return await self._client.get(key, at=at)
-        entry = await self._client.get(self._reads(key))
-        self._read(key, entry.version if entry else None)
-        return entry
+        return await self._client._drive(self.getting(key))
 
 
 class AsyncFeed:

@@ -9,17 +9,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgpack
 import xxhash
 
-from crdtkv.core.clocks import Vector
+from crdtkv.core.clocks import Dot
 from crdtkv.core.rules import Rule
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.messages import Frame, Message, encode
 from crdtkv.gossip.settings import Dice, Send, Settings
 from crdtkv.replica.core import Replica
 
-__all__ = ["Desk", "Peer", "vector_hash"]
+__all__ = ["Desk", "Peer", "entry_hash"]
 
 
 @dataclass(eq=False)
@@ -47,8 +46,8 @@ class Peer:
     """When our digests were last found equal."""
     delay_ms: int | None = None
     """How long it took to answer last."""
-    waits_ms: int | None = None
-    """Since when a record that it sent waits for what it builds on."""
+    waits: tuple[int, Dot] | None = None
+    """Since when a record that it sent waits for what it builds on, and which."""
     known: int = 0
     """Records that it sent in a row and that were known."""
     spared_ms: int = 0
@@ -64,9 +63,13 @@ class Peer:
     """What was wrong with its last message, or with the two of us."""
 
 
-def vector_hash(vector: Vector) -> int:
-    """63 bits that are equal where vectors are. O(n log n)."""
-    return int(xxhash.xxh3_64_intdigest(msgpack.packb(sorted(vector.items())))) >> 1
+def entry_hash(replica: str, n: int) -> int:
+    """63 bits of one entry of a vector; of none, if n is 0."""
+    return int(xxhash.xxh3_64_intdigest(f"{replica} {n}".encode())) >> 1 if n else 0
+
+
+_LATELY = 1_024
+"""Of more entries that changed lately nothing is said."""
 
 
 class Desk:
@@ -85,6 +88,8 @@ class Desk:
         self.now_ms = 0
         self._random: Dice | None = None
         self._outbox: list[Send] = []
+        self._hash, self._hashed = 0, dict[str, tuple[int, int]]()
+        self._looks = dict[str, int](), dict[str, int]()
 
     def peer(self, name: str) -> Peer | None:
         """The peer with that name, new if it is; None if there are too many."""
@@ -114,6 +119,28 @@ class Desk:
         self.counts["sent bytes"] += len(data)
         self._outbox.append(Send(peer.name, data))
 
+    def vector_hash(self) -> int:
+        """63 bits that are equal where vectors are: the sum of those of its entries. O(replicas), little of each."""
+        vector, hashed = self.replica.state.vector, self._hashed
+        if not hashed.keys() <= vector.keys():
+            self._hash, self._hashed = 0, (hashed := {})
+        for replica, n in vector.items():
+            known = hashed.get(replica, (0, 0))
+            if known[0] != n:
+                hashed[replica] = n, entry_hash(replica, n)
+                self._hash = (self._hash + hashed[replica][1] - known[1]) % (1 << 63)
+        return self._hash
+
+    def look(self) -> None:
+        """From now on what changes has changed lately, for as long as until the next look but one."""
+        self._looks = self._looks[1], dict(self.replica.state.vector)
+
+    def lately(self) -> dict[str, int]:
+        """The entries of the vector that have changed lately. O(replicas)."""
+        before = self._looks[0]
+        found = {r: n for r, n in self.replica.state.vector.items() if n != before.get(r)}
+        return found if before and len(found) <= _LATELY else {}
+
     def taken(self) -> list[Send]:
         """What is to be sent; the event is over."""
         out, self._outbox = self._outbox, []
@@ -129,6 +156,10 @@ class Desk:
         """The peers that exchange with us. O(peers)."""
         id = self.replica.state.id
         return [peer for peer in self.peers.values() if peer.met == id]
+
+    def late(self, peer: Peer, since_ms: int) -> bool:
+        """Whether what was under way from a peer then would be here by now, and some time ago."""
+        return self.now_ms - since_ms >= self.settings.gap_ms + (peer.delay_ms or 0)
 
     def exchanges(self, peer: Peer, frame: Frame) -> bool:
         """Whether what a frame brings may be taken: of one that we met as who we both are now."""

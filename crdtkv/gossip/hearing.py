@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from crdtkv.core.clocks import make_stamp, stamp_ms
 from crdtkv.errors import MessageInvalid
-from crdtkv.gossip.desk import Desk, Peer, vector_hash
+from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Frame, Heard
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import members
@@ -28,6 +28,7 @@ class Hearing:
         self._desk = desk
         self._pulling = pulling
         self._told_ms: int | None = None
+        self._asked_ms: int | None = None
         self._last: dict[str, tuple[int, int]] = {}  # member -> how far it was heard, and since when no further, ms
 
     def on_tick(self) -> None:
@@ -67,14 +68,17 @@ class Hearing:
             said = state.announced.get(member, (0, 0, 0))
             low = said[1] if (said[0], said[2]) == (total, facts) else 0
             lags += (_lag(second, state.heard.get(member, 0)), _lag(second, low))
-        return Heard(vector_hash(state.vector), facts, second, b"".join(map(_varint, lags)))
+        return Heard(self._desk.vector_hash(), facts, second, b"".join(map(_varint, lags)))
 
     def on_heard(self, peer: Peer, frame: Frame, heard: Heard) -> None:
         """Take it, if all that it was told under is here, and nothing else. Raises MessageInvalid."""
         desk, replica = self._desk, self._desk.replica
         state = replica.state
-        if heard.vector != vector_hash(state.vector):
-            self._pulling.pull(peer, head=True)
+        if heard.vector != desk.vector_hash():
+            # One round says what all know: while many write, most who tell have absorbed something else.
+            if self._asked_ms is None or desk.now_ms - self._asked_ms >= desk.settings.heard_ms // 2:
+                self._asked_ms = desk.now_ms
+                self._pulling.pull(peer, head=True)
             return
         here = sorted(members.members(replica))
         lags = list(_numbers(heard.lags))

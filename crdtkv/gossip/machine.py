@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from crdtkv.core.envelope import VERSION
 from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.errors import BadRequest, Corrupt, CrdtkvError, MessageInvalid, Refused
-from crdtkv.gossip.desk import Desk, Peer, vector_hash
+from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.hearing import Hearing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.gossip.messages import (
@@ -35,7 +35,8 @@ from crdtkv.gossip.messages import (
     decode,
     together,
 )
-from crdtkv.gossip.pulling import Pulling, probe
+from crdtkv.gossip.probing import Probing
+from crdtkv.gossip.pulling import Pulling
 from crdtkv.gossip.pushing import Pushing
 from crdtkv.gossip.repair import Repairing
 from crdtkv.gossip.serving import Serving
@@ -77,8 +78,8 @@ class Gossip:
         self._pushing = Pushing(self._desk)
         self._hearing = Hearing(self._desk, self._pulling)
         self._repairing = Repairing(self._desk)
+        self._probing = Probing(self._desk, self._pulling, self._repairing)
         self._id = replica.state.id
-        self._probed_ms: int | None = None
         self._takes: dict[type[Any], Callable[[Peer, Frame, Any], None]] = {
             Hello: self._meeting.on_hello, Join: self._meeting.on_join, Welcome: self._meeting.on_welcome,
             Later: self._meeting.on_later,
@@ -87,7 +88,7 @@ class Gossip:
             Heard: self._between_met(self._hearing.on_heard),
             Ranges: self._between_met(self._repairing.on_ranges),
             Repair: self._between_met(self._repairing.on_repair),
-            Probe: self._between_met(self._on_probe), Goodbye: self._on_goodbye,
+            Probe: self._between_met(self._probing.on_probe), Goodbye: self._on_goodbye,
         }  # fmt: skip
         for peer in peers:
             self.add_peer(peer)
@@ -109,6 +110,7 @@ class Gossip:
         peer = self._desk.peers.pop(name, None)
         if peer is not None:
             self._pulling.drop(peer)
+            self._probing.drop(peer)
 
     @property
     def counts(self) -> Counter[str]:
@@ -146,7 +148,7 @@ class Gossip:
         self._pulling.on_tick()
         self._pushing.on_tick()
         self._hearing.on_tick()
-        self._probe()
+        self._probing.on_tick()
         return self._end()
 
     def on_message(self, peer: str, data: bytes, now_ms: int, random: Dice) -> list[Send]:
@@ -219,44 +221,6 @@ class Gossip:
                 self._meeting.renamed()
         self._pushing.fresh()
         return desk.taken()
-
-    # probes
-
-    def _probe(self) -> None:
-        desk = self._desk
-        if self._probed_ms is not None and desk.now_ms - self._probed_ms < desk.settings.probe_ms:
-            return
-        self._probed_ms = desk.now_ms
-        met = [peer for peer in desk.met() if not peer.leaving]
-        if met:
-            desk.send(desk.random.choice(met), probe(desk, answer=True))
-
-    def _on_probe(self, peer: Peer, frame: Frame, theirs: Probe) -> None:
-        desk, state = self._desk, self._desk.replica.state
-        if theirs.pull:
-            self._pulling.pull(peer, head=True)
-            return
-        if not theirs.answer:
-            peer.delay_ms = max(0, desk.now_ms - theirs.sent_ms)
-        if theirs.vector != vector_hash(state.vector):
-            self._pulling.pull(peer)
-        elif theirs.floor > state.floor:
-            self._pulling.pull(peer, head=True)
-        elif theirs.floor == state.floor:
-            self._compare(peer, theirs.digest)
-        if theirs.answer:
-            desk.send(peer, probe(desk, answer=False, sent_ms=theirs.sent_ms))
-
-    def _compare(self, peer: Peer, digest: int) -> None:
-        desk = self._desk
-        state = desk.replica.state
-        if digest == state.digest:
-            peer.compared_ms = desk.now_ms
-            if state.quarantined.get(peer.id, "").startswith("digest"):
-                del state.quarantined[peer.id]
-        else:
-            desk.counts["digests differ"] += 1
-            self._repairing.begin(peer)
 
     def _on_goodbye(self, peer: Peer, frame: Frame, goodbye: Goodbye) -> None:
         peer.leaving = frame.sender == peer.id

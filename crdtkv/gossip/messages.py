@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgpack
@@ -38,6 +39,7 @@ __all__ = [
     "Welcome",
     "decode",
     "encode",
+    "kind_of",
     "together",
 ]
 
@@ -53,7 +55,8 @@ class Hello(NamedTuple):
 class Probe(NamedTuple):
     """A hash of my vector, my floor and digest. `answer`: say yours; `pull`: ask me for what I know, whatever they say.
 
-    `sent_ms`: of the sender's clock, given back in the answer.
+    `sent_ms`: of the sender's clock, given back in the answer. `lately`: entries of the vector that changed of late:
+    of what the other lacks these may be under way.
     """
 
     vector: int
@@ -62,6 +65,7 @@ class Probe(NamedTuple):
     answer: bool
     pull: bool
     sent_ms: int
+    lately: Vector = MappingProxyType({})
 
 
 class Push(NamedTuple):
@@ -74,7 +78,7 @@ class Ask(NamedTuple):
     """Send me what one at `since` lacks: of pass `turn`, through what changed beyond `base`, from `after` on.
 
     `number` names the whole catch-up. `full`: as a full join. `whole`: as cells, no records. `head`: also if it is
-    nothing but announcements.
+    nothing but announcements. `ahead`: so many pages behind that one may be under way besides; 0: begin there again.
     """
 
     number: int
@@ -85,6 +89,7 @@ class Ask(NamedTuple):
     full: bool
     whole: bool
     head: bool
+    ahead: int = 0
 
 
 class Page(NamedTuple):
@@ -202,6 +207,12 @@ def encode(frame: Frame, version: int = VERSION) -> bytes:
     return seal(kind, [*frame[:3], *out(frame.message)], version)
 
 
+def kind_of(data: bytes) -> str:
+    """What kind of message that is, by its first bytes; "" if none. O(1)."""
+    found = _BY_KIND.get(data[1:2])
+    return found[0].__name__.lower() if found is not None else ""
+
+
 def decode(data: bytes, most: int = MAX_MESSAGE) -> Frame:
     """The frame in `data`, of `most` bytes. O(size). Raises MessageInvalid, FormatTooNew."""
     kind, body = unseal(data, most)
@@ -273,16 +284,17 @@ def _hello_in(body: list[Any]) -> Hello:
 
 
 def _probe_out(p: Probe) -> list[Any]:
-    return [p.vector, p.floor, p.digest.to_bytes(16, "big"), p.answer, p.pull, p.sent_ms]
+    told = [p.vector, p.floor, p.digest.to_bytes(16, "big"), p.answer, p.pull, p.sent_ms]
+    return [*told, p.lately] if p.lately else told
 
 
 def _probe_in(body: list[Any]) -> Probe:
-    vector, floor, digest, answer, pull, sent_ms = fields_in(body, 6, ())
+    vector, floor, digest, answer, pull, sent_ms, lately = fields_in(body, 6, ({},))
     if len(expect(digest, bytes)) != 16:
         raise MessageInvalid(f"message has a digest of {len(digest)} bytes; 16 belong there")
     return Probe(
         number(vector), number(floor), int.from_bytes(digest, "big"), expect(answer, bool), expect(pull, bool),
-        number(sent_ms),
+        number(sent_ms), vector_in(lately),
     )  # fmt: skip
 
 
@@ -331,10 +343,10 @@ def _after_in(value: Any) -> str | None:
 
 
 def _ask_in(body: list[Any]) -> Ask:
-    of, since, turn, base, after, full, whole, head = fields_in(body, 8, ())
+    of, since, turn, base, after, full, whole, head, ahead = fields_in(body, 8, (0,))
     return Ask(
         number(of), vector_in(since), number(turn), vector_in(base), _after_in(after), expect(full, bool),
-        expect(whole, bool), expect(head, bool),
+        expect(whole, bool), expect(head, bool), number(ahead),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from crdtkv.core.clocks import covers_all
 from crdtkv.core.wire import CatchUp, decode, unpack_key
 from crdtkv.errors import MessageInvalid, TooLarge
-from crdtkv.gossip.desk import Desk, Peer, vector_hash
+from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Probe
 from crdtkv.gossip.staging import Staged, Transfer
 from crdtkv.replica import exchange
@@ -23,7 +23,7 @@ def probe(desk: Desk, answer: bool, pull: bool = False, sent_ms: int | None = No
     """What is here, in a few bytes."""
     state = desk.replica.state
     sent = desk.now_ms if sent_ms is None else sent_ms
-    return Probe(vector_hash(state.vector), state.floor, state.digest, answer, pull, sent)
+    return Probe(desk.vector_hash(), state.floor, state.digest, answer, pull, sent, desk.lately())
 
 
 class Pulling:
@@ -44,10 +44,11 @@ class Pulling:
         """Ask a peer for all that is lacking here. `head`: also if that is nothing but announcements. `tell`: and then
         to ask us. `finish` takes it in, if it is special.
 
-        Nothing is asked while something is under way from that peer, unless it is special, nor beyond `max_pulls`.
+        Nothing is asked while something is under way from that peer, unless it is special, nor beyond `max_pulls`, nor
+        while another is about to answer.
         """
         desk = self._desk
-        if finish is None and (peer in self._under_way or len(self._under_way) >= desk.settings.max_pulls):
+        if finish is None and not self.free(peer):
             desk.counts["not pulled"] += 1
             return
         since = {} if full else dict(desk.replica.state.vector)
@@ -58,19 +59,42 @@ class Pulling:
         self._under_way[peer] = made
         self._ask(peer, made)
 
+    def free(self, peer: Peer) -> bool:
+        """Whether that peer may be asked something now. O(`max_pulls`)."""
+        desk = self._desk
+        if peer in self._under_way or len(self._under_way) >= desk.settings.max_pulls:
+            return False
+        return all(desk.now_ms - t.asked_ms >= desk.settings.others_ms for t in self._under_way.values())
+
     def _ask(self, peer: Peer, t: Transfer) -> None:
         t.asked_ms = self._desk.now_ms
-        self._desk.send(peer, Ask(t.number, t.since, t.turn, t.base, t.after, t.full, t.whole, t.head))
+        ahead = self._desk.settings.pages_ahead if t.times == 1 else 0
+        self._desk.send(peer, Ask(t.number, t.since, t.turn, t.base, t.after, t.full, t.whole, t.head, ahead))
 
     def on_page(self, peer: Peer, frame: Frame, page: Page) -> None:
         """Stage it, and ask for the next; or take all of it. Raises what `exchange.absorb` does."""
         t, desk = self._under_way.get(peer), self._desk
+        if t is not None and self._is_early(t, page):
+            t.early[page.after] = frame, page
+            return
         if (
             t is None or (page.number, page.turn, page.after) != (t.number, t.turn, t.after)
             or (t.full and not page.full and not t.begun)
         ):  # fmt: skip
             desk.counts["late page"] += 1
             return
+        self._stage(peer, frame, page, t)
+        if t.after in t.early and self._under_way.get(peer) is t:
+            self.on_page(peer, *t.early.pop(t.after))
+
+    def _is_early(self, t: Transfer, page: Page) -> bool:
+        """Whether it overtook another."""
+        if t.after is None or page.after is None or (page.number, page.turn) != (t.number, t.turn):
+            return False
+        return page.after > t.after and len(t.early) < self._desk.settings.pages_ahead
+
+    def _stage(self, peer: Peer, frame: Frame, page: Page, t: Transfer) -> None:
+        desk = self._desk
         if t.finish is None and not desk.exchanges(peer, frame):
             self.drop(peer)
             return
@@ -79,6 +103,8 @@ class Pulling:
             return
         if page.full and not t.full:
             t.full, t.since = True, {}
+        if not t.begun and page.more:
+            self._leave_others(t)
         t.begun, t.times, t.sender = True, 1, frame.sender
         t.began = t.began or dict(page.began)
         t.take(page.keys)
@@ -93,6 +119,13 @@ class Pulling:
         else:
             t.next_pass()
             self._ask(peer, t)
+
+    def _leave_others(self, t: Transfer) -> None:
+        """Much comes: what others were asked, and have not begun to answer, is mostly the same."""
+        for other, its in list(self._under_way.items()):
+            if its is not t and its.finish is None and not its.begun:
+                self._desk.counts["left to another"] += 1
+                self.drop(other)
 
     def on_even(self, peer: Peer, frame: Frame, even: Even) -> None:
         """Nothing is lacking here."""
@@ -151,12 +184,13 @@ class Pulling:
                     self.drop(peer)
                 else:
                     self._ask(peer, t)
-        if not desk.replica.waiting:
-            return
-        for peer in desk.met():
-            if peer.waits_ms is not None and desk.now_ms - peer.waits_ms >= desk.settings.gap_ms:
-                peer.waits_ms = None
-                self.pull(peer)
+        for peer in desk.met() if desk.replica.waiting else ():
+            if peer.waits is not None and desk.late(peer, peer.waits[0]):
+                if peer.waits[1] not in desk.replica.waiting:
+                    peer.waits = None
+                elif self.free(peer):
+                    peer.waits = None
+                    self.pull(peer)
 
 
 def _last_key(keys: tuple[bytes, ...]) -> str:

@@ -94,8 +94,8 @@ class Pushing:
         for outcome in outcomes:
             desk.counts[f"record {outcome.value}"] += 1
         new = [data for (_, data), outcome in zip(found, outcomes, strict=True) if outcome is Outcome.absorbed]
-        if Outcome.waiting in outcomes and peer.waits_ms is None:
-            peer.waits_ms = desk.now_ms
+        if Outcome.waiting in outcomes and peer.waits is None:
+            peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot
         self._judge(peer, outcomes)
         if new and len(desk.met()) > desk.settings.all_peers:
             self._push(new, [other for other in self.targets() if other is not peer])

@@ -13,7 +13,7 @@ from __future__ import annotations
 from crdtkv.core.cells import Cell, Context, make_cell
 from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.wire import KeyCells, pack_key, unpack_key
-from crdtkv.gossip.desk import Desk, Peer, vector_hash
+from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Frame, Ranges, Repair
 from crdtkv.replica import past
 
@@ -41,8 +41,7 @@ class Repairing:
             desk.send(peer, self._ranges("", None))
 
     def _here(self) -> tuple[int, int]:
-        state = self._desk.replica.state
-        return vector_hash(state.vector), state.floor
+        return self._desk.vector_hash(), self._desk.replica.state.floor
 
     def _keys(self, low: str, high: str | None) -> list[str]:
         return list(self._desk.replica.storage.keys(low, high))

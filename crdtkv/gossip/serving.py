@@ -5,7 +5,11 @@ Law of this room: who asks says from where on; nothing is kept of it but what wo
 
 from __future__ import annotations
 
-from crdtkv.core.clocks import covers_all
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from crdtkv.core.clocks import Dot, covers_all
 from crdtkv.core.wire import encode, pack_key
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Push
@@ -14,7 +18,21 @@ from crdtkv.replica import cutting
 
 __all__ = ["Serving", "lacking_records"]
 
-_PLANS = 4
+_PASSES = 4
+_AT_ONCE = 2
+"""Pages that one question is answered with at the most: the lock is held meanwhile."""
+
+
+@dataclass(eq=False)
+class _Pass:
+    """A pass that somebody goes through, found at `vector`. `flying`: behind which keys the pages are that may be under
+    way to him; the last of them ends at `end`, behind which there is more, or not."""
+
+    plan: cutting.Plan
+    vector: dict[str, int]
+    flying: deque[str | None] = field(default_factory=deque)
+    end: str | None = None
+    more: bool = True
 
 
 class Serving:
@@ -23,11 +41,11 @@ class Serving:
     def __init__(self, desk: Desk, pulling: Pulling) -> None:
         self._desk = desk
         self._pulling = pulling
-        self._plans: dict[tuple[str, int, int], cutting.Plan] = {}
-        """What passes of late go through, by peer, number and turn: found once, not for each page."""
+        self._passes: dict[tuple[str, int, int], _Pass] = {}
+        """Those of late, by peer, number and turn: what they go through is found once, not for each page."""
 
     def on_ask(self, peer: Peer, frame: Frame, ask: Ask) -> None:
-        """Send the page that was asked for, and ask in turn for what is lacking here."""
+        """Send the page that was asked for, and some behind it, and ask in turn for what is lacking here."""
         desk, state = self._desk, self._desk.replica.state
         joins = peer.welcomed != 0 and peer.welcomed == ask.number
         if state.copied or not (joins or desk.exchanges(peer, frame)):
@@ -42,7 +60,8 @@ class Serving:
         if not (ask.head or full or ask.turn) and covers_all(since, state.vector) and ask.since == since:
             desk.send(peer, Even(ask.number))
             return
-        desk.send(peer, self._page(peer, ask, since, full))
+        for page in self._pages(peer, ask, since, full):
+            desk.send(peer, page)
 
     def _records(self, peer: Peer, since: dict[str, int]) -> dict[str, int]:
         """Send the records that are lacking, if they are few and at hand: where the peer is with them."""
@@ -60,42 +79,60 @@ class Serving:
             desk.send(peer, Push(tuple(batch)))
         return dict(desk.replica.state.vector)
 
-    def _page(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> Page:
-        replica = self._desk.replica
+    def _pages(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> Iterator[Page]:
+        """From the one that was asked for on, unless it is on its way: up to `ahead` behind it."""
         if full != ask.full and (ask.turn or ask.after is not None):
-            return Page(ask.number, ask.turn, ask.after, full, True, {}, (), b"")  # it has to begin anew
-        plan = self._plan(peer, ask, since, full)
-        began = dict(replica.state.vector) if ask.after is None else {}
-        keys, more = self._cut(plan, ask.after)
+            yield Page(ask.number, ask.turn, ask.after, full, True, {}, (), b"")  # it has to begin anew
+            return
+        p = self._pass(peer, ask, since, full)
+        if ask.ahead and p.flying and ask.after is not None and ask.after < (p.flying[0] or ""):
+            return  # he has that by now
+        while p.flying and (p.flying[0] != ask.after or not ask.ahead or ask.after is None):
+            p.flying.popleft()
+        if not p.flying and (ask.after is None or ask.after != p.end):
+            p.end, p.more = ask.after, True
+        # (What comes behind the first page is cut when that is known to be taken: it must not be older.)
+        for _ in range(1 if ask.after is None else _AT_ONCE):
+            if not p.more or len(p.flying) > ask.ahead:
+                return
+            yield self._page(p, ask, since, full)
+
+    def _page(self, p: _Pass, ask: Ask, since: dict[str, int], full: bool) -> Page:
+        replica, after = self._desk.replica, p.end
+        began = dict(replica.state.vector) if after is None else {}
+        keys, p.end, p.more = self._cut(p.plan, after)
+        p.flying.append(after)
         head = b""
-        if ask.after is None and not more:  # a pass of one page: cut at this one instant
+        if after is None and not p.more:  # a pass of one page: cut at this one instant
             replica.speak()
             head = encode(cutting.head(replica, since, full, ()))
-        return Page(ask.number, ask.turn, ask.after, full, more, began, tuple(keys), head)
+        return Page(ask.number, ask.turn, after, full, p.more, began, tuple(keys), head)
 
-    def _plan(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> cutting.Plan:
-        if ask.turn == 0 and full:
-            return cutting.everything()
+    def _pass(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> _Pass:
         at = (peer.name, ask.number, ask.turn)
-        if ask.after is not None and at in self._plans:
-            return self._plans[at]
-        plan = cutting.changed(self._desk.replica, ask.base if ask.turn else since)
-        while len(self._plans) >= _PLANS:
-            del self._plans[next(iter(self._plans))]
-        self._plans[at] = plan
-        return plan
+        known, vector = self._passes.get(at), self._desk.replica.state.vector
+        if known is not None and (ask.after is not None or known.vector == vector):
+            return known
+        whole = ask.turn == 0 and full
+        plan = cutting.everything() if whole else cutting.changed(self._desk.replica, ask.base if ask.turn else since)
+        self._passes.pop(at, None)
+        while len(self._passes) >= _PASSES:
+            del self._passes[next(iter(self._passes))]
+        self._passes[at] = made = _Pass(plan, dict(vector), end=ask.after)
+        return made
 
-    def _cut(self, plan: cutting.Plan, after: str | None) -> tuple[list[bytes], bool]:
-        """Packed keys up to the size of a page, and whether there are more."""
+    def _cut(self, plan: cutting.Plan, after: str | None) -> tuple[list[bytes], str | None, bool]:
+        """Packed keys up to the size of a page, the last of them, and whether there are more."""
         keys: list[bytes] = []
-        size = 0
+        size, last = 0, after
         for found in cutting.cut(self._desk.replica, plan, after):
             if size >= self._desk.settings.page_bytes:
-                return keys, True
+                return keys, last, True
             keys.append(pack_key(found))
             self._desk.counts["sent cells"] += len(found.cells)
             size += len(keys[-1])
-        return keys, False
+            last = found.key
+        return keys, last, False
 
 
 def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:
@@ -104,10 +141,11 @@ def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:
     lacking = sum(n - since.get(r, 0) for r, n in state.vector.items() if n > since.get(r, 0))
     if not 0 < lacking <= given.max_records:
         return []
-    at, found = dict(since), []
-    for record, data in desk.replica.recent:
+    found: dict[Dot, bytes] = {}
+    for record, data in reversed(desk.replica.recent):
         origin, n = record.dot
-        if n == at.get(origin, 0) + 1 and n <= state.vector.get(origin, 0):
-            at[origin] = n
-            found.append(data)
-    return found if len(found) == lacking else []
+        if since.get(origin, 0) < n <= state.vector.get(origin, 0):
+            found[record.dot] = data
+            if len(found) == lacking:
+                return list(found.values())[::-1]
+    return []

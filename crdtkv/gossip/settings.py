@@ -45,9 +45,12 @@ class Settings:
     heard_ms: int = 5_000
     """Every so often it is told how far everybody was heard."""
     gap_ms: int = 50
-    """A record waits so long for what it builds on before its sender is asked."""
+    """So much longer than a message takes a record waits for what it builds on before its sender is asked; so does
+    what a probe told of."""
     answer_ms: int = 2_000
     """What was not answered by then is asked again, twice as late each time."""
+    others_ms: int = 500
+    """While one is so about to answer, nothing is asked of others: mostly they would say the same."""
     tries: int = 5
     """So often; then it is given up, and begun anew when the two meet again."""
     greet_ms: int = 1_000
@@ -65,6 +68,8 @@ class Settings:
     prune_ms: int = 60_000
     page_bytes: int = 1 << 20
     """A page of a catch-up ends with the key that reaches this; so does a message of records."""
+    pages_ahead: int = 3
+    """So many more pages may be under way, so that one is cut while another travels."""
     max_records: int = 256
     """Who lacks more transactions than this gets a catch-up instead."""
     max_staged: int = MAX_MESSAGE

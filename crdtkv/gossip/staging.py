@@ -17,6 +17,7 @@ from crdtkv.core.cells import due
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.wire import CatchUp, KeyCells, unpack_key
 from crdtkv.errors import MessageInvalid
+from crdtkv.gossip.messages import Frame, Page
 from crdtkv.replica.cutting import along
 from crdtkv.strategies.forgetting import dead_paths
 
@@ -46,6 +47,8 @@ class Transfer:
     """Whether a page has come."""
     sender: str = ""
     """Who sent it: it all has to be of one replica, whose vector never goes back."""
+    early: dict[str | None, tuple[Frame, Page]] = field(default_factory=dict)
+    """Pages that overtook another, by the key that they come behind."""
 
     def take(self, keys: tuple[bytes, ...]) -> None:
         """Keys of the pass, behind those that were here."""
@@ -55,6 +58,7 @@ class Transfer:
     def next_pass(self) -> None:
         """Next comes what has changed since the first page of the pass that is over."""
         self.turn += 1
+        self.early.clear()
         self.base, self.began, self.after = self.began, {}, None
         self.passes.append([])
 

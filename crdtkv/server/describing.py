@@ -7,6 +7,7 @@ from typing import Any
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.http.names import JSON
 from crdtkv.http.refusals import all_refusals
+from crdtkv.server.limits import LIMITS
 
 __all__ = ["SCHEMAS", "body", "complete", "parameter", "replies"]
 
@@ -83,16 +84,17 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Operation": _object({"op": _TEXT}, _WRITE, closed=True),
     "Operations": {"oneOf": [
         _object({"op": _TEXT}, {**_WRITE, "binary": _BINARY}, closed=True),
-        {"type": "array", "items": _ref("Operation"), "minItems": 1, "maxItems": 1000},
-        _object({"operations": {"type": "array", "items": _ref("Operation"), "minItems": 1, "maxItems": 1000}},
+        {"type": "array", "items": _ref("Operation"), "minItems": 1, "maxItems": LIMITS.writes},
+        _object({"operations": {"type": "array", "items": _ref("Operation"), "minItems": 1, "maxItems": LIMITS.writes}},
                 {"binary": _BINARY}, closed=True),
     ]},
     "Differ": _object({"key": _TEXT, "old": _TEXT, "new": _TEXT}),
     # bodies
     "GetKeys": _object({"keys": {"type": "array", "items": _TEXT, "maxItems": 1000}}, closed=True),
     "Transaction": _object(
-        {"writes": {"type": "array", "items": _ref("Write"), "minItems": 1, "maxItems": 1000}},
+        {"writes": {"type": "array", "items": _ref("Write"), "minItems": 1, "maxItems": LIMITS.writes}},
         {"if": {"type": "array", "items": _object({"key": _TEXT, "version": _OR_NULL}, closed=True)},
+         "read": {"type": "array", "items": _object({"key": _TEXT}, {"family": _TEXT, "path": _TEXT})},
          "binary": _BINARY}, closed=True,
     ),
     "RuleBody": _object({}, _RULE, closed=True),
@@ -119,7 +121,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
                                            "count": _INTEGER, "binary": _BINARY}),
     "Entries": _object({"entries": {"type": "object", "additionalProperties": {
         "anyOf": [_ref("Entry"), {"type": "null"}]}}}, {"binary": _BINARY}),
+    "Transacted": {"anyOf": [_ref("Receipts"), _ref("Tried")]},
     "Receipts": _object({"receipts": _array("Receipt")}, {"binary": _BINARY}),
+    "Tried": _object({"read": {"type": "array", "items": _object({"before": _OR_NULL})}}, {"binary": _BINARY}),
     "Revisions": _object({"revisions": _array("Revision")}, {"binary": _BINARY}),
     "Patch": _object({"patch": {"type": "array", "items": {"type": "object"}}}, {"binary": _BINARY}),
     "Blames": _object({"blame": _array("Blame")}, {"binary": _BINARY}),

@@ -58,11 +58,11 @@ class Front:
             await self._app(scope, receive, send)
             return
         if scope["method"] == "GET":
-            told = self.serving.warm.again(scope)
+            told = None if scope["query_string"] else self.serving.warm.again(scope["raw_path"], scope["headers"])
             if told is not None:
                 self.serving.count("GET", 200)
-                await send(told.start)
-                await send(told.body)
+                await send({"type": "http.response.start", "status": 200, "headers": told.headers})
+                await send({"type": "http.response.body", "body": told.body})
                 return
         raw = scope["raw_path"]
         head, keys, _ = raw.partition(b"/keys/")
@@ -70,13 +70,16 @@ class Front:
             app = self.gossip if raw == GOSSIP and self.gossip is not None else self._app
             await app(scope, receive, send)
             return
+        reply = await self.reply(scope, receive)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": reply.body if scope["method"] != "HEAD" else b""})
+
+    async def reply(self, scope: Scope, receive: Receive) -> Reply:
+        """The reply to a request for a key path, errors too: all that is sent, but that HEAD has no body."""
         reply = await answer_whole(self.serving, scope, receive)
-        body = reply.body
-        headers = reply.headers
         if reply.status != 304 and reply.status != 204:
-            headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""})
+            reply.headers.append((b"content-length", b"%d" % len(reply.body)))
+        return reply
 
 
 async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:

@@ -15,9 +15,10 @@ from crdtkv.store.handles import JsonHandle
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
+    from crdtkv.store.operations import Operations
     from crdtkv.store.store import Store
 
-__all__ = ["blame", "diff", "history", "part", "revert"]
+__all__ = ["blame", "diff", "history", "part", "part_of", "revert"]
 
 
 async def history(serving: Serving, store: Store, ask: Ask) -> Reply:
@@ -50,7 +51,14 @@ async def revert(serving: Serving, store: Store, ask: Ask) -> Reply:
 
 async def part(serving: Serving, store: Store, ask: Ask) -> Reply:
     """What stands there of a strategy: the whole key, or at a path of its document; an element, a stretch of a log."""
-    asked = ask.object()
+    return json_reply({"value": await serving.slow(part_of, store, ask.key, ask.object())})
+
+
+_PART = {"element", "family", "path", "since", "until"}
+
+
+def part_of(store: Operations, key: str, asked: dict[str, Any]) -> Any:
+    """The part of a key that is asked for. Raises BadRequest for what asks for none, and as the reading."""
     unknown = asked.keys() - _PART
     if unknown or not isinstance(asked.get("family"), str):
         raise BadRequest(f"a part has a family, and of {', '.join(sorted(_PART))} what it needs; not {asked!r:.200}")
@@ -58,14 +66,7 @@ async def part(serving: Serving, store: Store, ask: Ask) -> Reply:
         if not isinstance(asked.get(name), int | None) or isinstance(asked.get(name), bool):
             raise ValueInvalid(f"{name} is {asked[name]!r:.80}; milliseconds since 1970 are wanted")
     path = asked.get("path")
-    tokens = None if path is None else JsonHandle(store, ask.key)._at(path)
-    return json_reply({"value": await serving.slow(_part, store, ask.key, tokens, asked)})
-
-
-_PART = {"element", "family", "path", "since", "until"}
-
-
-def _part(store: Store, key: str, tokens: tuple[str, ...] | None, asked: dict[str, Any]) -> Any:
+    tokens = None if path is None else JsonHandle(store, key)._at(path)
     reading = store._reading()
     if "element" in asked:
         return reading.has(key, tokens, component(VALUE, values.pack_canonical(asked["element"])))

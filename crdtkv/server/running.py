@@ -25,6 +25,7 @@ from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
 from crdtkv.server.chronicle import Chronicle, to_stderr
+from crdtkv.server.connection import Connection
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.operating import named_stores
 from crdtkv.transport.transport import Transport
@@ -54,6 +55,7 @@ def run(
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
     to_stderr(settings.log)
+    alone = not settings.data.exists() and not settings.join
     if not settings.data.exists():
         open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
     with (
@@ -63,6 +65,7 @@ def run(
         open_to_others(settings, node.guarded)
         app = create_app(node, replace(limits, session_wait=settings.session_wait_s))
         server = _Server(_config(app, settings, limits), app, settings, bound, said, again)
+        server.alone = alone
         sys.setswitchinterval(_SWITCH)
         gc.collect()
         gc.freeze()
@@ -77,6 +80,8 @@ class _Server(uvicorn.Server):
     ) -> None:  # fmt: skip
         super().__init__(config)
         self._app, self._settings, self._bound, self._said, self._again = app, settings, bound, said, again
+        self.alone = False
+        """It has just been made, and was told of no other to join."""
         self._transport: Transport | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -108,6 +113,9 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, transport, self._again)
         for line in _welcome(node, url):
             self._said(line)
+        if self.alone:
+            self._said("  A new colo, which begins a cluster of its own. One that is to belong to others,")
+            self._said("  or did and lost its disk, is started with --join and the address of one of them.")
         self._telling = asyncio.create_task(self._tell(Chronicle()))
 
     async def _tell(self, chronicle: Chronicle) -> None:
@@ -148,7 +156,7 @@ class _Server(uvicorn.Server):
 
 def _config(app: Any, settings: Settings, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
-        app, loop="uvloop", http="httptools", ws="none", lifespan="on", log_level="warning", access_log=False,
+        app, loop="uvloop", http=Connection, ws="none", lifespan="on", log_level="warning", access_log=False,
         server_header=False, date_header=True, proxy_headers=False, limit_concurrency=limits.connections,
         backlog=_BACKLOG, timeout_keep_alive=75, timeout_graceful_shutdown=int(limits.grace),
         ssl_certfile=settings.tls_cert, ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),

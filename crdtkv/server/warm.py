@@ -6,10 +6,11 @@ GETs only, that nothing in the query or the headers makes another of, where nobo
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.errors import CrdtkvError
-from crdtkv.server.asking import Reply, Scope
+from crdtkv.server.asking import Header, Reply, Scope
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -21,18 +22,17 @@ _MOST = 8192
 _LARGEST = 8192
 """Bytes of a body that is kept."""
 _OF_OTHERS = frozenset((b"accept", b"if-match", b"if-none-match", b"crdtkv-session", b"prefer", b"range"))
-_ANY = (b"accept", b"*/*")
 
 
 class Told(NamedTuple):
-    """A reply as ASGI messages; `known` is what the store tells of the key, another object once that changes."""
+    """A reply with status 200; `known` is what the store tells of the key, another object once that changes."""
 
     namespace: str
     store: Store
     key: str
     known: Any
-    start: dict[str, Any]
-    body: dict[str, Any]
+    headers: list[Header]
+    body: bytes
 
 
 class Warm:
@@ -42,10 +42,10 @@ class Warm:
         self._serving = serving
         self._told: dict[bytes, Told] = {}
 
-    def again(self, scope: Scope) -> Told | None:
-        """What was answered to the same GET, if that is still so. O(headers). Waits for nobody."""
-        told = self._told.get(scope["raw_path"])
-        if told is None or not _plain(scope):
+    def again(self, path: bytes, headers: Iterable[Header]) -> Told | None:
+        """What was answered to the same GET without a query, if that is still so. O(headers). Waits for nobody."""
+        told = self._told.get(path)
+        if told is None or not _plain(headers):
             return None
         serving, store = self._serving, told.store
         if serving.node.guarded or serving.joining or not self._stands(told):
@@ -59,7 +59,7 @@ class Warm:
             lock.release()
         if same:
             return told
-        del self._told[scope["raw_path"]]
+        del self._told[path]
         return None
 
     def _stands(self, told: Told) -> bool:
@@ -73,21 +73,15 @@ class Warm:
         """The reply was made of `known`, which the store kept to tell again (None: it did not)."""
         if known is None or known.until is not None or reply.status != 200 or len(reply.body) > _LARGEST:
             return
-        if scope["method"] != "GET" or not _plain(scope):
+        if scope["method"] != "GET" or scope["query_string"] or not _plain(scope["headers"]):
             return
         if len(self._told) >= _MOST:
             self._told.clear()
         length = (b"content-length", b"%d" % len(reply.body))
-        start = {"type": "http.response.start", "status": 200, "headers": [*reply.headers, length]}
-        body = {"type": "http.response.body", "body": reply.body}
-        self._told[scope["raw_path"]] = Told(namespace, store, key, known, start, body)
+        self._told[scope["raw_path"]] = Told(namespace, store, key, known, [*reply.headers, length], reply.body)
 
 
-def _plain(scope: Scope) -> bool:
+def _plain(headers: Iterable[Header]) -> bool:
     """Whether nothing but the path says what is answered."""
-    if scope["query_string"]:
-        return False
-    headers = scope["headers"]
-    if len(headers) > 32:
-        return False
-    return _OF_OTHERS.isdisjoint([header[0] for header in headers if tuple(header) != _ANY])
+    names = [name for name, value in headers if name != b"accept" or value != b"*/*"]
+    return len(names) <= 32 and _OF_OTHERS.isdisjoint(names)

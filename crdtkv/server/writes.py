@@ -13,6 +13,7 @@ from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.conditions import condition_of
 from crdtkv.server.doors import admit
 from crdtkv.server.once import once
+from crdtkv.server.trying import tried
 from crdtkv.server.values import Wrote, merged, receipt_reply
 from crdtkv.store.handles import JsonHandle
 from crdtkv.strategies import registry
@@ -48,12 +49,13 @@ async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
     return await serving.slow(receipt_reply, ask, wrote)
 
 
-async def transact(serving: Serving, store: Store, ask: Ask) -> Reply:
-    """All of the writes, or, where one is refused or a condition does not hold, none."""
+async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = False) -> Reply:
+    """All of the writes, or, where one is refused or a condition does not hold, none. `trying`: none in any case."""
     body = ask.object()
-    unknown = body.keys() - {"writes", "if"}
+    unknown = body.keys() - {"writes", "if", *(("read",) if trying else ())}
     if unknown or "writes" not in body:
-        raise BadRequest(f"a transaction has 'writes', and perhaps 'if'; it has {sorted(body)!r:.80}")
+        words = "a transaction has 'writes', and perhaps 'if'; in a dry run 'read', too"
+        raise BadRequest(f"{words}; it has {sorted(body)!r:.80}")
     _check_number(body["writes"], "writes", serving)
     asked = [write_of(each) for each in body["writes"]]
     wanted = [_wanted(each) for each in _listed(body.get("if", []), "if")]
@@ -66,6 +68,8 @@ async def transact(serving: Serving, store: Store, ask: Ask) -> Reply:
             _check_version(t, key, version)
         return [_wrote(t, write) for write in asked]
 
+    if trying:
+        return await tried(serving, store, ask, act, _listed(body.get("read", []), "read"))
     wrote = await serving.write(store, once(ask, act))
     value = ask.returns_value()
     plain = await serving.slow(lambda: [bodies.plain_receipt(w.receipt, value=value, merged=w.merged) for w in wrote])

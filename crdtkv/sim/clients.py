@@ -13,7 +13,8 @@ from crdtkv.sim.chance import stream
 from crdtkv.sim.colo import Colo
 from crdtkv.sim.scenario import WorkloadSpec
 from crdtkv.sim.spread import Spread
-from crdtkv.sim.workloads.base import Ask, Done, Op, Steps, Wait, Workload
+from crdtkv.sim.tracing import Trace
+from crdtkv.sim.workloads.base import PER_WORKLOAD, Ask, Done, Op, Steps, Wait, Workload
 from crdtkv.sim.world import World
 from crdtkv.store.store import Store
 
@@ -27,9 +28,11 @@ class Clients:
     """All clients of one workload."""
 
     def __init__(
-        self, world: World, workload: Workload, number: int, ops: list[Op], spread: Spread, until_us: int
+        self, world: World, workload: Workload, number: int, ops: list[Op], spread: Spread, trace: Trace,
+        until_us: int,
     ) -> None:  # fmt: skip
-        self.world, self.workload, self.ops, self._spread, self._until_us = world, workload, ops, spread, until_us
+        self.world, self.workload, self.ops, self.spread, self.trace = world, workload, ops, spread, trace
+        self._until_us = until_us
         self.staleness: list[float] = []
         self._spec: WorkloadSpec = workload.spec
         self._left = self._spec.most
@@ -38,7 +41,7 @@ class Clients:
         count = len(homes) * self._spec.clients_per_colo
         self._pace_s = count / self._spec.rate
         for each in range(count):
-            client = number * 100_000 + each
+            client = number * PER_WORKLOAD + each
             dice = stream(world.seed, "client", number, each)
             world.after(dice.expovariate(1 / self._pace_s), self._next, client, homes[each % len(homes)], dice)
 
@@ -54,6 +57,8 @@ class Clients:
 
     def _go_on(self, turn: _Turn, told: Done | None) -> None:
         """The client does its next step, or its next turn begins some time later."""
+        if self.world.now_us >= self._until_us:
+            return
         try:
             step = turn.steps.send(told) if told is not None else next(turn.steps)
         except StopIteration:
@@ -79,13 +84,11 @@ class Clients:
         op.ended_us = now
         if not carried.ran:
             op.status, op.error = "no", "down"
-        elif op.error:
-            op.status = "no"
-        else:
+        elif not op.error:
             op.status = "ok" if durable else "unknown"
         ok = op.status == "ok"
         if ok and op.dot is not None:
-            self._spread.written(op)
+            self.spread.written(op)
         value = op.value if not op.writes or ok else None
         self.world.hash.update(f"{op.n} {op.kind} {op.key} {op.status} {now}".encode())
         # (Not from within the colo's turn: what a client does next is an event of its own.)
@@ -119,11 +122,12 @@ class _Carried:
         try:
             op.value = self.ask.act(store)
         except CrdtkvError as error:
-            op.error = error.code
+            op.error, op.status = error.code, "no" if error.happened == "no" else "unknown"
             return
         if op.writes:
             op.dot = colo.minted
             if op.dot is not None:
-                self.clients._spread.minted(op.dot)
+                self.clients.spread.minted(op.dot)
         else:
-            self.clients.staleness.append(self.clients._spread.behind_s(colo, op.key))
+            self.clients.staleness.append(self.clients.spread.behind_s(colo, op.key))
+        self.clients.trace.did(op)

@@ -13,6 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.clocks import Dot
+from crdtkv.core.envelope import VERSION
 from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip
@@ -58,7 +59,10 @@ class Colo:
         self.world, self.index, self.name, self.clock, self.dice = world, index, name, clock, dice
         self._fsync = fsync
         self.slow = 1.0
-        """How many times as long a sync takes."""
+        """How many times as long a sync takes, and how long at least."""
+        self.least_ms = 0.0
+        self.version = VERSION
+        """Of the wire, that it speaks."""
         self.disk: Disk
         self.store: Store
         self.gossip: Gossip
@@ -74,7 +78,7 @@ class Colo:
         self._waiting: deque[Work] = deque()
         self._fresh: list[Send] = []
         self._saw: dict[str, int] | None = None
-        self._pages = 0
+        self._pages = self._joined = 0
         self._counted: Counter[str] = Counter()
         self._token = Random(f"{dice.random()}/token")
 
@@ -90,11 +94,12 @@ class Colo:
         world = self.world
         self.disk.begun()
         self.store = Store(replica, history=world.scenario.colos.history)
-        self.gossip = Gossip(replica, self.store._rule_of, settings=world.settings, peers=peers)
+        self.gossip = Gossip(replica, self.store._rule_of, settings=world.settings, peers=peers, version=self.version)
         replica.recent = Watched(replica.recent, self._came)
         self.store.on_commit.append(self._on_commit)
         self.lives += 1
-        self.up, self.free_us, self._pages = True, world.now_us, 0
+        self.up, self.free_us = True, world.now_us
+        self._pages = self._joined = 0
         self._waiting.clear()
         self._fresh.clear()
         self.known = {}
@@ -143,6 +148,9 @@ class Colo:
         if pages != self._pages:
             self._pages = pages
             self.look(sender)
+            if self.gossip.counts["joined"] != self._joined:
+                self._joined = self.gossip.counts["joined"]
+                self.world.joined.setdefault(self.name, []).append(self.world.now_us)
         return sends
 
     def tick(self) -> None:
@@ -162,8 +170,8 @@ class Colo:
 
     def call(self, act: Callable[[Store], Any], done: Callable[[bool], None]) -> None:
         """A client asks something of the store."""
-        if not self.up:
-            done(False)
+        if not self.up or self.store._replica.state.namespace != self.world.namespace:
+            done(False)  # (a server waits until it has met one of those that it belongs to)
             return
 
         def ask() -> list[Send]:
@@ -205,9 +213,10 @@ class Colo:
 
     def _cost_us(self) -> int:
         syncs, draw = self.disk.syncs, self._fsync
-        if not syncs or draw is None:
+        if not syncs or (draw is None and not self.least_ms):
             return 0
-        return sum(max(0, int(draw(self.dice) * self.slow * 1_000)) for _ in range(syncs))
+        times = [draw(self.dice) * self.slow if draw is not None else 0.0 for _ in range(syncs)]
+        return sum(int(max(self.least_ms, ms) * 1_000) for ms in times)
 
     def _settle_disk(self) -> None:
         if self.disk.syncs:

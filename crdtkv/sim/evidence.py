@@ -13,10 +13,12 @@ from crdtkv.core.clocks import Dot, covers
 from crdtkv.core.keys import SYSTEM
 from crdtkv.sim.outcome import Span
 from crdtkv.sim.scenario import Scenario
-from crdtkv.sim.workloads.base import Op, Workload, entries_of
+from crdtkv.sim.workloads.base import PER_WORKLOAD, Op, Workload, entries_of
 from crdtkv.sim.world import World
 
 __all__ = ["Evidence", "Fate", "dot_words"]
+
+_RENEW = ("wipe", "restore", "evict")
 
 
 @dataclass
@@ -26,10 +28,17 @@ class Fate:
     adds: list[Op] = field(default_factory=list)
     removes: list[Op] = field(default_factory=list)
 
-    def stands(self) -> bool | None:
-        """Whether it has to be there: some add is acknowledged that no remover had seen. None: either is right."""
-        maybe = any(op.status != "ok" for op in (*self.adds, *self.removes))
+    def stands(self, vector: Mapping[str, int]) -> bool | None:
+        """Whether it has to be there: some add is acknowledged that no remover had seen. None: either is right.
+
+        `vector`: what is absorbed in the end. An add that is not among it was minted anew, under another dot, or lost:
+        whether a remover had seen it is not known.
+        """
+        anew = any(op.dot is not None and not covers(vector, op.dot) for op in (*self.adds, *self.removes))
+        maybe = anew or any(op.status != "ok" for op in (*self.adds, *self.removes))
         left = [a for a in self.adds if a.status == "ok" and not any(_saw(r, a) for r in self.removes)]
+        if anew and self.removes:
+            return None
         if left:
             return True
         gone = self.removes and all(any(r.status == "ok" and _saw(r, a) for r in self.removes) for a in self.adds)
@@ -51,8 +60,15 @@ class Evidence:
         self.healed_us, self.converged_us = healed_us, converged_us
         self.lost_disks: dict[str, list[int]] = {}
         """colo -> when its disk lost something that had been acknowledged."""
+        self.gaps: list[tuple[str, str, int]] = []
+        """Where a colo took in what it was not ready for: in words, the key, and when."""
         self.quiet: dict[str, int] = {}
         """What the machines counted while nothing was left to be told."""
+
+    @cached_property
+    def renewed(self) -> bool:
+        """Whether a colo had to come back, and to mint anew, under another dot, what it had written."""
+        return any(span.kind in _RENEW for span in self.spans)
 
     @cached_property
     def values(self) -> dict[str, dict[str, Any]]:
@@ -109,7 +125,25 @@ class Evidence:
 
     def entries(self, key: str) -> list[Any]:
         """What stands in a key in the end."""
-        return entries_of(self.there.get(key))
+        return self.entries_at(key, self.there)
+
+    def entries_at(self, key: str, values: Mapping[str, Any]) -> list[Any]:
+        """What stands in a key, by the values that a colo shows."""
+        workload = self._workload_of.get(key)
+        return entries_of(values.get(key)) if workload is None else workload.entries(values.get(key))
+
+    def shown(self, op: Op) -> list[Any]:
+        """The entries that a read gave."""
+        return self.workloads[op.client // PER_WORKLOAD].shown(op)
+
+    @cached_property
+    def _workload_of(self) -> dict[str, Workload]:
+        return {op.key: self.workloads[op.client // PER_WORKLOAD] for op in self.ops}
+
+    def removed(self, key: str, entry: Any) -> bool:
+        """Whether anybody tried to take that entry away, or wrote the whole key over."""
+        fate = self._fates.get((key, entry))
+        return bool(fate and fate.removes)
 
     def keys(self) -> list[str]:
         """All keys of users that any colo shows."""

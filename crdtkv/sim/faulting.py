@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
+
+from crdtkv.errors import CrdtkvError
+from crdtkv.replica import members
 from crdtkv.sim.chance import stream
 from crdtkv.sim.clock import SECOND
 from crdtkv.sim.faults import FAULTS, Fault
 from crdtkv.sim.outcome import Span
 from crdtkv.sim.scenario import FaultSpec, Scenario
 from crdtkv.sim.world import World
+from crdtkv.store.store import Store
 
 __all__ = ["Faulting", "drawn"]
 
@@ -33,22 +39,18 @@ class Faulting:
     def __init__(self, world: World, scenario: Scenario) -> None:
         self.world = world
         self.spans: list[Span] = []
-        self.lost_disks: dict[str, list[int]] = {}
         self._open: dict[int, tuple[Fault, int]] = {}
         for number, spec in enumerate([*scenario.faults, *drawn(scenario, world.seed)]):
             world.after(spec.at_s, self._begin, number, spec)
 
     def _begin(self, number: int, spec: FaultSpec) -> None:
         world = self.world
-        fault = FAULTS[spec.kind](world, spec.options, stream(world.seed, "fault", number))
+        fault = FAULTS[spec.kind](world, spec.options, stream(world.seed, "fault", spec.kind, spec.at_s))
         until_us = world.now_us + int(spec.for_s * SECOND)
         fault.begin(until_us)
         self._open[number] = fault, len(self.spans)
         begin = world.now_s
         self.spans.append(Span(spec.kind, begin, begin + spec.for_s, fault.where, fault.words))
-        if fault.LOSES:
-            for name in fault.where:
-                self.lost_disks.setdefault(name.lower(), []).append(world.now_us)
         world.hash.update(f"{spec.kind} {fault.where} {fault.words}".encode())
         world.at(until_us, self._end, number)
 
@@ -64,4 +66,16 @@ class Faulting:
             self._end(number)
 
     def decide(self) -> None:
-        """What is an operator's to decide."""
+        """What is an operator's to decide: of two sides that evicted each other, the one that is asked first holds."""
+        for colo in self.world.colos.values():
+            if colo.up and colo.store.forks:
+                known = {link.id for link in members.chain_links(colo.store._replica)}
+                for fork in colo.store.forks:
+                    if fork[0] in known and colo.store.id in colo.store.members:
+                        colo.call(partial(_resolve, fork[0]), lambda durable: None)
+                        return
+
+
+def _resolve(link: str, store: Store) -> None:
+    with suppress(CrdtkvError):  # it was resolved meanwhile
+        store.resolve(link)

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from crdtkv.core.rules import choose
 from crdtkv.sim.checkers import checker
 from crdtkv.sim.checkers.base import MOST
+from crdtkv.sim.checkers.no_duplicates import doubled
 from crdtkv.sim.checkers.nothing_lost import lost
+from crdtkv.sim.checkers.nothing_returns import returned
 from crdtkv.sim.clients import Clients
 from crdtkv.sim.clock import SECOND
 from crdtkv.sim.evidence import Evidence
@@ -19,6 +22,7 @@ from crdtkv.sim.spread import Spread
 from crdtkv.sim.tracing import Trace
 from crdtkv.sim.workloads import Op, Workload, find_workload
 from crdtkv.sim.world import World
+from crdtkv.store.rulebook import known_rules
 
 __all__ = ["Progress", "Run", "run"]
 
@@ -59,18 +63,27 @@ class Run:
         until_us = int(scenario.duration_s * SECOND)
         first = next(iter(world.colos.values()))
 
+        rules = known_rules(first.store._replica)
+
         def family_of(key: str) -> str:
-            return first.store._rule_of(key).strategy.partition("?")[0]
+            return choose(rules, key).strategy.partition("?")[0]
 
         self.workloads: list[Workload] = [find_workload(s.kind)(s, family_of) for s in scenario.workloads]
         for workload in self.workloads:
             workload.setup(first.store)
         self.clients = [
-            Clients(world, workload, number, self.ops, self.spread, until_us)
+            Clients(world, workload, number, self.ops, self.spread, self.trace, until_us)
             for number, workload in enumerate(self.workloads)
         ]
         self.faulting = Faulting(world, scenario)
         self._weigh_often()
+        self._look_often(until_us)
+
+    def _look_often(self, until_us: int) -> None:
+        stated = [workload.conditions for workload in self.workloads if workload.conditions]
+        for at_us in range(SECOND, until_us if stated else 0, SECOND):
+            for conditions in stated:
+                self.world.at(at_us, conditions.look, self.world)
 
     def _weigh_often(self) -> None:
         whole_s = self.scenario.duration_s + self.scenario.settle_s
@@ -94,7 +107,8 @@ class Run:
         evidence = Evidence(
             world, scenario, self.workloads, self.ops, self.faulting.spans, healed_us, converged_us
         )
-        evidence.lost_disks = self.faulting.lost_disks
+        evidence.lost_disks = world.lost_disks
+        evidence.gaps = self.spread.gaps
         evidence.quiet = self._rest(converged_us)
         self._weigh()
         return evidence
@@ -162,14 +176,15 @@ class Run:
             converged_s=None if converged_us is None else (converged_us - healed_us) / SECOND,
             acknowledged=len(acknowledged), refused=sum(op.status == "no" for op in writes),
             unknown=sum(op.status == "unknown" for op in writes), reads=sum(not op.writes for op in ops),
-            lost=sum(1 for _ in lost(evidence)), conflicts=sum(map(len, evidence.told.values())),
+            lost=sum(1 for _ in lost(evidence)), resurrected=sum(1 for _ in returned(evidence)),
+            duplicated=sum(1 for _ in doubled(evidence)), conflicts=sum(map(len, evidence.told.values())),
             writes=self.spread.writes(), read_staleness=[s for c in self.clients for s in c.staleness],
             staleness=self.spread.lags(),
             links={
                 (a.upper(), b.upper()): Carried(link.messages, link.bytes, link.lost)
                 for (a, b), link in sorted(links.items()) if link.messages
             },
-            bytes_by_kind=dict(self.trace.bytes_by_kind),
+            bytes_by_kind=self.trace.bytes_by_kind(),
             write_bytes=sum(link.bytes for link in links.values()) / max(1, len(acknowledged)),
             copies=(absorbed + known) / max(1, absorbed), memory=self.memory, faults=self.faulting.spans,
             trace=self.trace.events, trace_hash=self.trace.hash(), counts=dict(sorted(counts.items())),

@@ -5,7 +5,7 @@ Law of this room: all that a run does follows from its scenario and one seed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from crdtkv.core.rules import parse_pattern
 from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.sim import latency, places
-from crdtkv.sim.checkers import CHECKERS
+from crdtkv.sim.checkers import CHECKERS, USUAL
 from crdtkv.sim.faults import FAULTS
 from crdtkv.sim.reading import (
     Table,
@@ -184,6 +184,7 @@ def parse(words: str, file: str = "scenario", name: str = "", folder: str = "") 
     """
     top = Table.parsed(words, file)
     head = top.table("scenario")
+    workloads = tuple(map(_workload, top.tables("workload")))
     made = Scenario(
         name=head.take("name", text, name or Path(file).stem),
         words=head.take("words", text),
@@ -194,9 +195,9 @@ def parse(words: str, file: str = "scenario", name: str = "", folder: str = "") 
         network=_network(top.table("network")),
         gossip=_gossip(top.table("gossip")),
         keys=tuple(map(_key_rule, top.tables("keys"))),
-        workloads=tuple(map(_workload, top.tables("workload"))),
+        workloads=workloads,
         swarm=_swarm(top.table("swarm")) if "swarm" in top else None,
-        check=_check(top.table("check")),
+        check=_check(top.table("check"), workloads),
         report=_report(top.table("report")),
         folder=folder,
     )
@@ -317,9 +318,11 @@ def _swarm(table: Table) -> SwarmSpec:
     return made
 
 
-def _check(table: Table) -> CheckSpec:
+def _check(table: Table, workloads: Sequence[WorkloadSpec]) -> CheckSpec:
+    asked = {name for spec in workloads for name in find_workload(spec.kind).CHECKS}
+    usual = [name for name in CHECKERS if name in USUAL or name in asked]
     made = CheckSpec(
-        table.take("checkers", names, list(CHECKERS)), table.take("converge_within", seconds, "30s"),
+        table.take("checkers", names, usual), table.take("converge_within", seconds, "30s"),
         table.take("expect", mapping(one_of("may-lose", "may-return", "may-double")), {}),
         table.take("watch", names, []),
     )  # fmt: skip

@@ -12,10 +12,14 @@ from crdtkv.sim.outcome import Lag, Written
 from crdtkv.sim.workloads.base import Op
 from crdtkv.sim.world import World
 
-__all__ = ["FOLLOWED", "Spread"]
+__all__ = ["FOLLOWED", "LOOKED_AT", "Spread"]
 
 FOLLOWED = 200
 """Of so many writes it is remembered when they came to each colo."""
+
+
+LOOKED_AT = 64
+"""Among so many colos each arrival is looked at for what it lacks; among more, some are."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,8 @@ class Spread:
         self._open: dict[str, dict[Dot, _Way]] = defaultdict(dict)
         """key -> its writes that are not at all colos yet."""
         self.arrived = 0
+        self.gaps: list[tuple[str, str, int]] = []
+        """Where a colo took in a write, and lacked what its writer had seen: in words, the key, and when."""
         world.on_arrival.append(self._on_arrival)
 
     def written(self, op: Op, dots: tuple[Dot, ...] = ()) -> None:
@@ -66,6 +72,7 @@ class Spread:
         if way.at & bit:
             return
         way.at |= bit
+        self._look_back(colo, dot, way.op)
         lag = (self._world.now_us - way.op.ended_us) / SECOND
         if len(self._ways) <= FOLLOWED or way.op.key in self._watch:
             way.arrivals[colo.name.upper()] = lag
@@ -75,6 +82,15 @@ class Spread:
         row[2] = max(row[2], lag)
         if way.at == self._all:
             self._done(dot, way)
+
+    def _look_back(self, colo: Colo, dot: Dot, op: Op) -> None:
+        """(O(colos): of many, each time at another few.)"""
+        if len(op.saw) <= LOOKED_AT or self.arrived % len(op.saw) == 0:
+            known = colo.store._replica.state.vector
+            gap = next((f"{r}.{n}" for r, n in op.saw.items() if n > known.get(r, 0)), None)
+            if gap is not None:
+                words = f"{colo.name.upper()} took in {dot[0]}.{dot[1]}, and lacks {gap}, which its writer had seen"
+                self.gaps.append((words, op.key, self._world.now_us))
 
     def _done(self, dot: Dot, way: _Way) -> None:
         way.all_us = self._world.now_us

@@ -51,10 +51,17 @@ class World:
         self.refusals: Counter[str] = Counter()
         self.notes: dict[str, str] = {}
         """What is noted beside each store."""
+        self.lost_disks: dict[str, list[int]] = {}
+        """colo -> when its disk lost what had been acknowledged."""
+        self.joined: dict[str, list[int]] = {}
+        """colo -> when it took all that there is from another, under a new name."""
+        self._disks = 0
         self.on_arrival: list[Arrived] = []
         """Told of each transaction that a colo has from now on: of its own, by a record, or by a catch-up (of whom)."""
         self.on_message: list[Callable[[str, str, bytes, str], None]] = []
         """Told of each message: from, to, bytes, and "send", "lost" or "arrive"."""
+        self.bytes_by_kind = [0] * 256
+        """By the byte that names a kind of message."""
         self.hash = xxhash.xxh3_128()
         self._heap: list[tuple[int, int, Callable[..., Any], tuple[Any, ...]]] = []
         self._asked = 0
@@ -77,14 +84,20 @@ class World:
         fsync = distribution(given.fsync_ms) if given.fsync_ms else None
         return Colo(self, index, name, clock, dice, fsync)
 
-    def new_disk(self, name: str, number: int) -> Disk:
+    def new_disk(self, name: str) -> Disk:
         """An empty disk for that colo."""
-        return Disk(f"{name}/{number}", self.notes, self.scenario.colos.durability)
+        self._disks += 1
+        return Disk(f"{name}/{self._disks}", self.notes, self.scenario.colos.durability)
+
+    def disk_lost(self, colo: Colo) -> None:
+        """Some of what was acknowledged there may be gone with its disk."""
+        self.lost_disks.setdefault(colo.name, []).append(self.now_us)
 
     def _found(self) -> None:
         """The namespace: the first colo begins it, and is the sponsor of all others, as it is when they join."""
-        replicas = [colo.begin(self.new_disk(colo.name, 0)) for colo in self.colos.values()]
+        replicas = [colo.begin(self.new_disk(colo.name)) for colo in self.colos.values()]
         first, others = replicas[0], replicas[1:]
+        self.namespace = first.state.namespace
         colos = list(self.colos.values())
         colos[0].open(first, self.others(colos[0].name))
         for rule in self.scenario.keys:
@@ -158,6 +171,7 @@ class World:
         fates = self.network.fates(sender, to, data, self.now_us)
         self.hash.update(b"%d %b %b %d" % (self.now_us, sender.encode(), to.encode(), len(data)))
         self.hash.update(data)
+        self.bytes_by_kind[data[1]] += len(data)
         for told in self.on_message:
             told(sender, to, data, "send" if fates else "lost")
         for at, came in fates:

@@ -13,13 +13,17 @@ from collections.abc import Callable, Collection, Mapping
 
 from crdtkv.storage.journal import Journal
 
-__all__ = ["JOURNAL_BYTES", "STEP_ROWS", "Checkpoint"]
+__all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "Checkpoint"]
 
 JOURNAL_BYTES = 8 << 20
 """Where the journal is longer each commit makes a step."""
 
 STEP_ROWS = 200
 """How many keys a step writes: some 5 ms."""
+
+AT_ONCE = 100
+"""Steps behind one commit, unless the journal is 64 times as long as it should be: who takes in a million rows at once
+leaves most of them to those who commit next, and to who keeps the tables fresh."""
 
 _Unit = tuple[str, str]
 
@@ -49,8 +53,8 @@ class Checkpoint:
 
         (What was begun for those who read the tables goes on at their pace.)
         """
-        for _ in range(1 + count // STEP_ROWS):
-            if self._journal.size > JOURNAL_BYTES:
+        for done in range(1 + count // STEP_ROWS):
+            if self._journal.size > (JOURNAL_BYTES if done < AT_ONCE else 64 * JOURNAL_BYTES):
                 self.step()
 
     def catch_up(self) -> bool:

@@ -74,6 +74,19 @@ def test_handles(play: Play) -> None:
     play(story)
 
 
+def test_a_transaction_reads_what_it_wrote(play: Play) -> None:
+    async def story(kv: AsyncClient) -> None:
+        async with kv.transaction() as t:
+            t.put("a", 1)
+            t.counter("n").add(2)
+            found = [await t.get("a"), await t.get("n"), await t.get("nowhere")]
+            assert [entry and entry.value for entry in found] == [1, 2, None]
+            assert await kv.get("a") is None
+        assert (await kv.get("n")).value == 2  # type: ignore[union-attr]
+
+    play(story)
+
+
 def test_a_transaction_is_sent_at_its_end(play: Play) -> None:
     async def story(kv: AsyncClient) -> None:
         await kv.put("n", 1)

@@ -6,6 +6,7 @@ import msgpack
 import pytest
 
 from crdtkv.core.envelope import VERSION, seal
+from crdtkv.gossip import Settings
 from tests.gossip.net import Net
 
 
@@ -64,3 +65,37 @@ def test_what_was_lost_is_asked_for() -> None:
     assert "k" not in net["a"]
     net.run(150)
     assert net["a"]["k"] == 5 and net["a"].vector == net["b"].vector
+
+
+def test_what_is_under_way_is_not_asked_for() -> None:
+    """All write all the time; nothing is lost: nobody asks for anything but what was announced, now and then."""
+    net = Net("abc", 1, delay_ms=120)
+    net.until_one()
+    net.run(2_000)
+    before = {name: node.gossip.counts["sent ask"] for name, node in net.nodes.items()}
+    for n in range(400):
+        for name in "abc":
+            net[name].put(f"k{n % 7}", n)
+            net.committed(name)
+        net.run(50)
+    asked = {name: node.gossip.counts["sent ask"] - before[name] for name, node in net.nodes.items()}
+    assert max(asked.values()) <= 12
+    assert sum(node.gossip.counts["record known"] for node in net.nodes.values()) < 120 < 2_400 / 10
+    net.until_one()
+    net.check()
+
+
+def test_what_was_lost_is_asked_for_while_others_write_on() -> None:
+    """The last record of one who then says nothing: the others' writes do not hide that it is lacking."""
+    net = Net("abc", 2, settings=Settings(heard_ms=10**9))
+    net.until_one()
+    net.run(3_000)
+    net.cut = {("a", "b")}
+    net["a"].put("lost", 1)
+    net.committed("a")
+    net.cut = set()
+    for n in range(60):
+        net["c"].put("k", n)
+        net.committed("c")
+        net.run(50)
+    assert net["b"]["lost"] == 1

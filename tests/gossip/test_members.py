@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crdtkv.errors import BadRequest, ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, NotBackYet
 from crdtkv.gossip import Settings
 from crdtkv.gossip.messages import Page, Welcome, decode
 from tests.gossip.net import Net
@@ -42,7 +42,7 @@ def test_replies_to_who_joins_are_lost(kind: type) -> None:
 
 
 def test_who_joins_dies_half_way() -> None:
-    net = Net("ab", settings=Settings(page_bytes=50), delay_ms=100)
+    net = Net("ab", settings=Settings(page_bytes=50, pages_ahead=0), delay_ms=100)
     for n in range(20):
         net["a"].put(f"k{n}", n)
     net.run(1_500)
@@ -101,7 +101,7 @@ def test_an_old_copy_takes_a_new_name(net: Net, noted: bool) -> None:
     net.run(2_000)
     old = net["b"].id
     node.restore(elsewhere=False, noted=noted)
-    with pytest.raises(NotAMember):
+    with pytest.raises(NotBackYet):
         net["b"].counter("n").add(100)
     net.until_one()
     net["b"].counter("n").add(100)

@@ -14,7 +14,8 @@ from crdtkv.gossip.messages import decode as unframe
 from crdtkv.gossip.staging import Staged
 from tests.gossip.net import Net
 
-SMALL = Settings(page_bytes=100, max_records=0)
+SMALL = Settings(page_bytes=100, max_records=0, pages_ahead=0)
+AHEAD = Settings(page_bytes=100, max_records=0)
 
 
 def pages(net: Net) -> list[Page]:
@@ -44,8 +45,9 @@ def apart(settings: Settings = SMALL, delay_ms: int = 100) -> Net:
     return net
 
 
-def test_pages_are_small_and_many() -> None:
-    net = apart()
+@pytest.mark.parametrize("settings", [SMALL, AHEAD])
+def test_pages_are_small_and_many(settings: Settings) -> None:
+    net = apart(settings)
     sent = pages(net)
     net.cut = set()
     net.until_one()
@@ -54,11 +56,13 @@ def test_pages_are_small_and_many() -> None:
     assert len({page.number for page in sent}) == 1
 
 
+@pytest.mark.parametrize("settings", [SMALL, AHEAD])
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_written_meanwhile_is_in_it_whole(seed: int) -> None:
+def test_what_is_written_meanwhile_is_in_it_whole(seed: int, settings: Settings) -> None:
     """Transactions over keys at both ends of the order: at b either all of one or nothing."""
-    net = apart()
+    net = apart(settings)
     net.dice.seed(seed)
+    net.double = 0.2 * (seed % 2)
     with net["a"].transaction() as t:
         t.put("k00", -1)
         t.put("z", -1)
@@ -78,6 +82,32 @@ def test_what_is_written_meanwhile_is_in_it_whole(seed: int) -> None:
     net.check()
     assert all(one == other or (other is None and isinstance(one, dict)) for one, other in seen)
     assert net["b"]["z"] == 25
+
+
+def test_several_pages_are_under_way_at_a_time() -> None:
+    """A question and its answer take 200 ms: the second of two colos that ask is there in half the time."""
+
+    def took(settings: Settings) -> int:
+        net = apart(settings, delay_ms=0)
+        send = net.send
+        net.send = lambda sender, to, data, late_ms=0: send(sender, to, data, 100)  # type: ignore[method-assign]
+        net.cut = set()
+        return net.until_one(20_000)
+
+    assert took(AHEAD) < took(SMALL) / 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pages_that_are_lost_doubled_or_overtake_each_other(seed: int) -> None:
+    net = apart(AHEAD, delay_ms=300)
+    net.dice.seed(seed)
+    net.cut, net.loss, net.double = set(), 0.1, 0.2
+    for n in range(200):
+        net.run(50)
+        net["a"].put(f"k{n % 40:02}", n)
+    net.loss = net.double = 0
+    net.until_one()
+    net.check()
 
 
 def test_the_sender_dies_half_way() -> None:
@@ -112,7 +142,7 @@ def test_more_is_never_staged_than_may_be() -> None:
 
 def test_few_transactions_come_as_records() -> None:
     """So that every version in between is kept."""
-    net = apart(Settings())
+    net = apart(Settings(), delay_ms=0)
     sent = pages(net)
     net.cut = set()
     net.until_one()

@@ -49,6 +49,7 @@ def test_three_hundred_that_agree() -> None:
         sent.setdefault(type(decode(data).message), []).append(len(data))
         send(sender, to, data, late_ms)
 
+    net.run(3_000)  # until nothing has changed of late
     net.send = spy  # type: ignore[method-assign]
     net.run(6_000)
     assert set(sent) == {Probe, Heard}

@@ -10,9 +10,9 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.gossip import Settings, hearing, staging
 from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.hearing import Hearing
-from crdtkv.gossip.machine import Gossip
 from crdtkv.gossip.meeting import Meeting
-from crdtkv.gossip.messages import Hello, Message, Push, decode
+from crdtkv.gossip.messages import Hello, Message, Page, Push, decode
+from crdtkv.gossip.probing import Probing
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.gossip.pushing import Pushing
 from crdtkv.gossip.repair import Repairing
@@ -48,7 +48,8 @@ def apart(settings: Settings, names: str = "ab") -> Net:
     return net
 
 
-SMALL = Settings(page_bytes=100, max_records=0)
+SMALL = Settings(page_bytes=100, max_records=0, pages_ahead=0)
+AHEAD = Settings(page_bytes=100, max_records=0)
 
 
 @guards(
@@ -147,7 +148,7 @@ def who_is_sent_what_it_knows_is_spared() -> None:
 
 @guards(
     "A record that waits for what it builds on for 50 ms: its sender is asked for all that is lacking.",
-    Line(Pushing.on_push, "peer.waits_ms = desk.now_ms", "pass"),
+    Line(Pushing.on_push, "peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot", "pass"),
 )
 def a_gap_is_asked_for_soon() -> None:
     net = Net("ab", settings=Settings(probe_ms=60_000, heard_ms=60_000))
@@ -164,7 +165,7 @@ def a_gap_is_asked_for_soon() -> None:
 
 @guards(
     "Who has another asks for what it lacks: records where they are few and at hand, else a catch-up.",
-    Line(Gossip._on_probe, "if theirs.vector != vector_hash(state.vector):", "if False:"),
+    Line(Probing.on_probe, "if theirs.vector != desk.vector_hash():", "if False:"),
     Line(Serving._records, "desk.send(peer, Push(tuple(batch)))\n    return", "pass\n    return"),
 )
 def what_was_lost_without_a_trace_comes_within_seconds() -> None:
@@ -180,6 +181,28 @@ def what_was_lost_without_a_trace_comes_within_seconds() -> None:
 
 
 @guards(
+    "where that explains the difference, it is waited for, as long as it may take, and then asked for",
+    Line(Probing.on_tick, "if covers_all(desk.replica.state.vector, lacking):", "if True:"),
+)
+def what_was_lost_is_asked_for_though_others_write_on() -> None:
+    """Each probe finds another vector: c writes all the time."""
+    net = Net("abc", 2, settings=Settings(heard_ms=10**9))
+    net.until_one()
+    net.run(3_000)
+    asked = sum(node.gossip.counts["sent ask"] for node in net.nodes.values())
+    net.cut = {("a", "b")}
+    net["a"].put("lost", 1)
+    net.committed("a")
+    net.cut = set()
+    for n in range(60):
+        net["c"].put("k", n)
+        net.committed("c")
+        net.run(50)
+    assert net["b"]["lost"] == 1
+    assert sum(node.gossip.counts["sent ask"] for node in net.nodes.values()) == asked + 1
+
+
+@guards(
     "a page that was not asked for is passed over",
     Line(Pulling.on_page, "(page.number, page.turn, page.after) != (t.number, t.turn, t.after)", "False"),
 )
@@ -191,8 +214,33 @@ def a_page_that_comes_twice_is_taken_once() -> None:
 
 
 @guards(
+    "What comes behind the first page is cut when that is known to be taken: it must not be older.",
+    Line(Serving._pages, "1 if ask.after is None else _AT_ONCE", "_AT_ONCE"),
+)
+def nothing_goes_ahead_of_the_first_page() -> None:
+    """It is lost; what was cut with it is older than the one that comes in its place."""
+    net = apart(AHEAD)
+    sent, send = [], net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        message = decode(data).message
+        if isinstance(message, Page):
+            sent.append(message.after)
+        if not (isinstance(message, Page) and message.after is None and message.more and sent.count(None) == 1):
+            send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.cut = set()
+    while sent.count(None) < 2:
+        net.run(50)
+    assert sent == [None, None]
+    net.until_one()
+    net.check()
+
+
+@guards(
     "It all has to be of one replica under one id, whose vector never goes back",
-    Line(Pulling.on_page, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
+    Line(Pulling._stage, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
 )
 def a_sender_that_comes_back_as_somebody_else_begins_anew() -> None:
     """b has half of what a wrote when a, whom c had evicted, comes back through c, where nothing of that is known."""
@@ -238,7 +286,7 @@ def what_was_forgotten_between_two_passes_is_not_sent() -> None:
 
 @guards(
     "Who has absorbed just what the teller has, and knows the same of who belongs, takes it",
-    Line(Hearing.on_heard, "if heard.vector != vector_hash(state.vector):", "if False:"),
+    Line(Hearing.on_heard, "if heard.vector != desk.vector_hash():", "if False:"),
     Line(hearing._lag, "stamp_ms(stamp) // 1000", "-(-stamp_ms(stamp) // 1000)"),
     Line(Hearing._told, "if (said[0], said[2]) == (total, facts) else 0", ""),
 )
@@ -279,7 +327,7 @@ def what_is_told_of_others_is_no_more_than_they_said() -> None:
         Line(Repairing.on_repair, "if mine.sound and not theirs.sound:", "if False:"),
         Line(Repairing.on_repair, "theirs.sound and not mine.sound", "True"),
     ),
-    Line(Gossip._compare, "self._repairing.begin(peer)", "pass"),
+    Line(Probing._compare, "self._repairing.begin(peer)", "pass"),
     Line(Repairing.on_ranges, "if self._digest(keys) == digest:", "if True:"),
 )
 def a_key_that_rotted_at_one_is_mended_from_the_other() -> None:

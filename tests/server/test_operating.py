@@ -14,6 +14,7 @@ from crdtkv.errors import all_errors
 from crdtkv.http import bodies
 from crdtkv.http.refusals import Stopping, all_refusals
 from crdtkv.node.node import Node
+from crdtkv.node.tokens import Scope
 from crdtkv.server.app import create_app
 from crdtkv.server.serving import Serving
 from tests.server.asgi import Client
@@ -64,6 +65,36 @@ def test_a_copy_that_was_put_back_says_try_again(client: Client, node: Node) -> 
     problem(done, 503, "not-back-yet")
     assert done.headers["retry-after"] == "1" and done.json()["happened"] == "no"
     assert client.get(f"{V1}/keys/k").json() == 1
+
+
+def test_a_transaction_is_tried(client: Client, node: Node) -> None:
+    """Nothing is written, and each key that is asked for is told as it would read, and at which version it is."""
+    kv = node.store("default")
+    version = kv.put("a", [1]).version
+    before = kv.vector, kv.digest()
+    writes = [{"key": "a", "op": "append", "value": 2}, {"key": "n", "op": "increment"}]
+    read = [{"key": "a"}, {"key": "n", "family": "counter"}, {"key": "none"}]
+    asked = {"writes": writes, "read": read}
+    found = client.post(f"{V1}/transactions?dry_run=true", json=asked).json()["read"]
+    assert found[0]["entry"]["value"] == [1, 2] and found[0]["before"] == version
+    assert found[1:] == [{"value": 1, "before": None}, {"entry": None, "before": None}]
+    assert (kv.vector, kv.digest()) == before
+    problem(client.post(f"{V1}/transactions", json=asked), 400, "bad-request")
+    for wrong in (["a"], [{}], "a", [{"key": "a", "family": 1}], [{"key": "a", "spin": 1, "family": "set"}]):
+        asked = {"writes": writes, "read": wrong}
+        told = client.post(f"{V1}/transactions?dry_run=true", json=asked)
+        assert told.status_code == 400 and told.json()["happened"] == "no", wrong
+    refused = {"writes": writes, "if": [{"key": "a", "version": None}]}
+    problem(client.post(f"{V1}/transactions?dry_run=true", json=refused), 412, "precondition-failed")
+
+
+def test_who_may_not_read_a_key_does_not_try_it(client: Client, node: Node) -> None:
+    node.tokens.create("root", [Scope("*", "", ("admin",))])
+    _, token = node.tokens.create("writer", [Scope("*", "", ("write",)), Scope("*", "mine/", ("read",))])
+    known = {"authorization": f"Bearer {token}"}
+    for key, status in (("theirs/1", 403), ("mine/1", 200)):
+        asked = {"writes": [{"key": key, "op": "put", "value": 1}], "read": [{"key": key}]}
+        assert client.post(f"{V1}/transactions?dry_run=true", json=asked, headers=known).status_code == status
 
 
 # rules

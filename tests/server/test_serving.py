@@ -20,12 +20,16 @@ def test_it_says_where_it_is_and_stops_when_it_is_told_to(start: Start, tmp_path
     server = start()
     assert server.http.put("/v1/default/keys/todo", json=[1]).status_code == 201
     assert server.process.stdout is not None
-    lines = [server.process.stdout.readline() for _ in range(3)]
+    lines = [server.process.stdout.readline() for _ in range(5)]
     assert "curl -X PUT" in lines[0] and "/docs" in lines[2]
+    assert "a cluster of its own" in lines[3] and "--join" in lines[4], "who lost his disk is told so at once"
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(20) == 0
     with crdtkv.open(tmp_path / "lhr" / "namespace-default.db") as kv:
         assert kv["todo"] == [1]
+    again = start()
+    again.process.send_signal(signal.SIGTERM)
+    assert "--join" not in again.process.communicate(timeout=20)[0], "it is what it was"
 
 
 def test_what_was_answered_survives_a_kill(start: Start) -> None:

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from crdtkv.sim.checkers.base import Checker
 
-__all__ = ["CHECKERS", "checker"]
+__all__ = ["CHECKERS", "USUAL", "checker"]
 
-CHECKERS: dict[str, str] = {
-    "converged": "converged", "nothing-lost": "nothing_lost",
-}  # fmt: skip
-"""Name -> the module, and the function in it."""
+CHECKERS: tuple[str, ...] = (
+    "converged", "nothing-lost", "nothing-returns", "nothing-unasked", "no-duplicates", "transactions-whole", "causal",
+    "sessions", "counters", "registers", "metadata-bounded", "quiet", "conditions",
+)  # fmt: skip
+"""Each in the module of its name."""
+
+USUAL = ("converged", "quiet", "conditions")
+"""Those that go for any run; the others go with what clients do."""
 
 
 def checker(name: str) -> Checker:
     """The checker of that name."""
     from importlib import import_module
 
-    module = import_module(f"crdtkv.sim.checkers.{CHECKERS[name]}")
-    found: Checker = getattr(module, CHECKERS[name])
+    module = name.replace("-", "_")
+    found: Checker = getattr(import_module(f"crdtkv.sim.checkers.{module}"), module)
     return found

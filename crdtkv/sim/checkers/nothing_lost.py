@@ -16,7 +16,7 @@ _NAME = "nothing-lost"
 def lost(evidence: Evidence) -> Iterator[tuple[str, Any, Fate]]:
     """The entries that should be there and are not, told of or not: (key, entry, whose)."""
     for key, entry, fate in evidence.fates():
-        gone = fate.stands() and entry not in evidence.entries(key)
+        gone = fate.stands(evidence.vector) and entry not in evidence.entries(key)
         if gone and not all(evidence.excused(op) for op in fate.adds):
             yield key, entry, fate
 

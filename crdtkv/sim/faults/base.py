@@ -22,8 +22,6 @@ class Fault:
     """One fault. `options`: as the scenario says, each parsed, or None where it says nothing."""
 
     OPTIONS: ClassVar[Mapping[str, tuple[Parser, Any]]] = {}
-    LOSES: ClassVar[bool] = False
-    """Whether a disk may lose by it what had been acknowledged."""
 
     def __init__(self, world: World, options: Mapping[str, Any], dice: Random) -> None:
         self.world, self.options, self.dice = world, options, dice

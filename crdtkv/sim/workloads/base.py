@@ -6,19 +6,24 @@ that, on its own chance, and on no strategy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from crdtkv.sim.chance import key_of
 from crdtkv.sim.reading import Parser
+from crdtkv.sim.workloads.conditions import Conditions
 from crdtkv.store.store import Store
 
 if TYPE_CHECKING:
     from crdtkv.sim.scenario import WorkloadSpec
 
-__all__ = ["Ask", "Done", "Op", "Step", "Steps", "Wait", "Workload", "entries_of"]
+__all__ = ["PER_WORKLOAD", "Ask", "Done", "Op", "Step", "Steps", "Wait", "Workload", "entries_of"]
+
+
+PER_WORKLOAD = 100_000
+"""The clients of the n-th workload have numbers from n times that on."""
 
 
 class Ask(NamedTuple):
@@ -91,6 +96,7 @@ class Workload:
         """key -> the family of the strategy that it is made under."""
         self._kinds, self._weights = zip(*spec.mix.items(), strict=True)
         self._made = 0
+        self.conditions = Conditions()
 
     def setup(self, store: Store) -> None:
         """What is there before the run, at all colos."""
@@ -98,6 +104,18 @@ class Workload:
     def steps(self, client: int, dice: Random) -> Steps:
         """What a client does next."""
         raise NotImplementedError
+
+    def check(self, values: Mapping[str, Any]) -> Iterator[str]:
+        """What is wrong with what is read in the end, in words: of a user's own workload."""
+        yield from ()
+
+    def entries(self, value: Any) -> list[Any]:
+        """The entries in a value as it is read in the end."""
+        return entries_of(value)
+
+    def shown(self, op: Op) -> list[Any]:
+        """The entries that a client was shown by a read."""
+        return entries_of(op.value)
 
     def kind(self, dice: Random) -> str:
         """What is done next, drawn from the mix."""

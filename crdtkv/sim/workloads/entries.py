@@ -40,11 +40,13 @@ def remove(store: Store, key: str, entry: Any, family: str) -> Any:
     there = shown(store, key)
     if entry not in there:
         return None
-    match family:
-        case "list":
-            return store.list(key).remove(there.index(entry))
-        case "set":
-            return store.set(key).remove(entry)
-        case "json":
-            return store.json(key).list("").remove(there.index(entry))
+    if family == "set":
+        return store.set(key).remove(entry)
+    if family in ("list", "json"):
+        with store.transaction() as t:
+            shown_list = t.list(key) if family == "list" else t.json(key).list("")
+            for at in reversed(range(len(there))):  # (two may have added it)
+                if there[at] == entry:
+                    shown_list.remove(at)
+        return True
     return put_entries(store, key, [each for each in there if each != entry])

@@ -7,11 +7,23 @@ from pathlib import Path
 
 from crdtkv.errors import BadRequest
 from crdtkv.sim.workloads.base import Workload
+from crdtkv.sim.workloads.cart import Cart
+from crdtkv.sim.workloads.churn import Churn
+from crdtkv.sim.workloads.counting import Counting
+from crdtkv.sim.workloads.documents import Documents
+from crdtkv.sim.workloads.lines import Lines
 from crdtkv.sim.workloads.list_append import ListAppend
+from crdtkv.sim.workloads.members import Members
+from crdtkv.sim.workloads.put_list import PutList
+from crdtkv.sim.workloads.registers import Registers
+from crdtkv.sim.workloads.transactions import Transactions
 
 __all__ = ["WORKLOADS", "find_workload"]
 
-WORKLOADS: dict[str, type[Workload]] = {"list-append": ListAppend}
+WORKLOADS: dict[str, type[Workload]] = {
+    "list-append": ListAppend, "put-list": PutList, "cart": Cart, "set": Members, "counter": Counting,
+    "json-doc": Documents, "register": Registers, "log-lines": Lines, "transactions": Transactions, "churn": Churn,
+}  # fmt: skip
 
 
 def find_workload(kind: str) -> type[Workload]:

@@ -1,0 +1,107 @@
+"""Whether a peer has what is here, asked now and then, in a few bytes; and what is done where it has not.
+
+What is under way differs all the time while somebody writes: a record that one has and the other
+has not yet. So a probe says what changed lately, and where that explains the difference, it is
+waited for, as long as it may take, and then asked for. What is not explained is looked at
+once more before all of it is asked for.
+
+Law of this room: what is asked for was lacking for longer than it takes to come by itself.
+"""
+
+from __future__ import annotations
+
+from crdtkv.core.clocks import covers_all
+from crdtkv.gossip.desk import Desk, Peer, entry_hash
+from crdtkv.gossip.messages import Frame, Probe
+from crdtkv.gossip.pulling import Pulling, probe
+from crdtkv.gossip.repair import Repairing
+
+__all__ = ["Probing"]
+
+
+class Probing:
+    """Probes, and the peers that are known to differ."""
+
+    def __init__(self, desk: Desk, pulling: Pulling, repairing: Repairing) -> None:
+        self._desk, self._pulling, self._repairing = desk, pulling, repairing
+        self._probed_ms: int | None = None
+        self._lacking: dict[Peer, tuple[int, dict[str, int]]] = {}
+        """What is under way, and since when it is waited for."""
+        self._unlike: dict[Peer, tuple[int, bool]] = {}
+        """Since when it is known that they differ, and whether they were asked again."""
+
+    def on_tick(self) -> None:
+        """Ask a peer at random, when it is time; ask for what did not come by itself."""
+        desk = self._desk
+        for peer, (since_ms, lacking) in list(self._lacking.items()):
+            if desk.late(peer, since_ms):
+                if covers_all(desk.replica.state.vector, lacking):
+                    del self._lacking[peer]
+                elif self._pulling.free(peer):
+                    del self._lacking[peer]
+                    self._pulling.pull(peer)
+        for peer, (since_ms, again) in list(self._unlike.items()):
+            if not again and desk.late(peer, since_ms):
+                self._unlike[peer] = since_ms, True
+                desk.send(peer, probe(desk, answer=True))
+        if self._probed_ms is not None and desk.now_ms - self._probed_ms < desk.settings.probe_ms:
+            return
+        self._probed_ms = desk.now_ms
+        desk.look()
+        met = [peer for peer in desk.met() if not peer.leaving]
+        if met:
+            desk.send(desk.random.choice(met), probe(desk, answer=True))
+
+    def on_probe(self, peer: Peer, frame: Frame, theirs: Probe) -> None:
+        """Compare; answer it."""
+        desk, state = self._desk, self._desk.replica.state
+        if theirs.pull:
+            self._pulling.pull(peer, head=True)
+            return
+        if not theirs.answer:
+            peer.delay_ms = max(0, desk.now_ms - theirs.sent_ms)
+        if theirs.vector != desk.vector_hash():
+            self._differ(peer, theirs)
+        else:
+            self.drop(peer)
+            if theirs.floor > state.floor:
+                self._pulling.pull(peer, head=True)
+            elif theirs.floor == state.floor:
+                self._compare(peer, theirs.digest)
+        if theirs.answer:
+            desk.send(peer, probe(desk, answer=False, sent_ms=theirs.sent_ms))
+
+    def drop(self, peer: Peer) -> None:
+        """Nothing is known to differ."""
+        self._lacking.pop(peer, None)
+        self._unlike.pop(peer, None)
+
+    def _differ(self, peer: Peer, theirs: Probe) -> None:
+        desk, vector = self._desk, self._desk.replica.state.vector
+        if self._explains(theirs):
+            self._unlike.pop(peer, None)
+            lacking = {r: n for r, n in theirs.lately.items() if n > vector.get(r, 0)}
+            if lacking:
+                self._lacking.setdefault(peer, (desk.now_ms, lacking))
+        elif peer not in self._unlike:
+            self._unlike[peer] = desk.now_ms, False
+        elif self._desk.late(peer, self._unlike[peer][0]):
+            del self._unlike[peer]
+            self._pulling.pull(peer)
+
+    def _explains(self, theirs: Probe) -> bool:
+        """Whether the vectors are equal but for what changed there lately."""
+        vector = self._desk.replica.state.vector
+        change = sum(entry_hash(r, n) - entry_hash(r, vector.get(r, 0)) for r, n in theirs.lately.items())
+        return (self._desk.vector_hash() + change - theirs.vector) % (1 << 63) == 0
+
+    def _compare(self, peer: Peer, digest: int) -> None:
+        desk = self._desk
+        state = desk.replica.state
+        if digest == state.digest:
+            peer.compared_ms = desk.now_ms
+            if state.quarantined.get(peer.id, "").startswith("digest"):
+                del state.quarantined[peer.id]
+        else:
+            desk.counts["digests differ"] += 1
+            self._repairing.begin(peer)

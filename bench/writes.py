@@ -1,14 +1,16 @@
 """What a write costs: puts one by one, by many threads, a hundred a transaction; adds to counters, sets and lists.
 
 Values of 100 bytes, a file in the folder for temporary files, the best of some rounds. Processor time,
-but for the threads, who wait for the disk together. Beside each stands what SQLite alone takes in the
-same run: a row of as many bytes in a table, a commit each, or one a hundred rows.
+but for the threads, who wait for the disk together, and for one another: how often they can do that stands
+below. Beside each stands what SQLite alone takes in the same run: a row of as many bytes in a table, a
+commit each, or one a hundred rows.
 """
 
 import sqlite3
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -56,6 +58,7 @@ def measure() -> list[Figure]:
             ]
         with crdtkv.open(at / "full.db", colo="lhr") as kv:
             figures.append(Figure(f"put, {THREADS} threads, durability full", _threads(kv), 60_000))
+        figures.append(Figure(f"{THREADS} threads that wait, and no write", _waiting(), None))
         return figures
 
 
@@ -109,6 +112,37 @@ def _threads(kv: crdtkv.Store) -> float:
     for thread in threads:
         thread.join()
     return THREADS * (PUTS // 10) / (time.perf_counter() - began)
+
+
+def _waiting() -> float:
+    """How often a second threads can ask another for something, and be woken by it: what bounds those that write."""
+    asked: deque[threading.Lock] = deque()
+    somebody = threading.Semaphore(0)
+    each = PUTS // 10
+
+    def lead() -> None:
+        left = THREADS * each
+        while left:
+            somebody.acquire()
+            while asked:
+                asked.popleft().release()
+                left -= 1
+
+    def work() -> None:
+        gate = threading.Lock()
+        gate.acquire()
+        for _ in range(each):
+            asked.append(gate)
+            somebody.release()
+            gate.acquire()
+
+    threads = [threading.Thread(target=act) for act in (lead, *[work] * THREADS)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return THREADS * each / (time.perf_counter() - began)
 
 
 _GROWING: dict[str, tuple[str, Callable[[crdtkv.Store, int], object]]] = {

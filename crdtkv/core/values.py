@@ -280,8 +280,9 @@ def parse_json(text: str | bytes) -> Any:
     except ValueError:
         # The parser says nothing of where, so parse again and mark each long integer.
         value = json.loads(words, object_pairs_hook=_object, parse_constant=_constant, parse_int=_parse_int)
-    _check(value)
-    if _SURROGATE_ESCAPE.search(words) or not _is_unicode(words):
+    if type(value) not in _PLAIN:
+        _check(value)
+    if ("\\u" in words and _SURROGATE_ESCAPE.search(words)) or (words is text and not _is_unicode(words)):
         _raise_problem(value)
     return value
 

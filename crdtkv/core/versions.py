@@ -27,6 +27,9 @@ def format_version(key: str, context: Context) -> str:
     >>> format_version("todo", {"lhr~k3f9": 41})
     '5af9_lhr~k3f9.41'
     """
+    if len(context) == 1:
+        for replica, n in context.items():
+            return f"{_check(key)}_{replica}.{n}"
     return "_".join([_check(key), *(f"{r}.{n}" for r, n in sorted(context.items()))])
 
 

@@ -297,7 +297,9 @@ class Meeting:
             self._desk.counts["late welcome"] += 1
             return
         joining.ancestry, joining.record = list(welcome.ancestry), welcome.record
-        self._pulling.pull(peer, full=not joining.adopt, number=joining.number, finish=self._finish)
+        self._pulling.pull(
+            peer, full=not joining.adopt, number=joining.number, finish=self._finish, namespace=joining.namespace
+        )
 
     def _finish(self, message: CatchUp) -> bool:
         """The whole of it is here, under what the sponsor knew: whole or not at all."""

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crdtkv.core.clocks import covers_all
-from crdtkv.core.wire import CatchUp, decode, unpack_key
+from crdtkv.core.wire import CatchUp, decode
 from crdtkv.errors import MessageInvalid, TooLarge
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Probe
-from crdtkv.gossip.staging import Staged, Transfer
+from crdtkv.gossip.staging import Staged, Transfer, go_on, pile_up
 from crdtkv.replica import exchange
 
 __all__ = ["Pulling", "probe"]
@@ -39,10 +39,10 @@ class Pulling:
 
     def pull(
         self, peer: Peer, *, full: bool = False, whole: bool = False, head: bool = False, tell: bool = False,
-        number: int = 0, finish: Callable[[CatchUp], bool] | None = None,
+        number: int = 0, finish: Callable[[CatchUp], bool] | None = None, namespace: str = "",
     ) -> None:  # fmt: skip
         """Ask a peer for all that is lacking here. `head`: also if that is nothing but announcements. `tell`: and then
-        to ask us. `finish` takes it in, if it is special.
+        to ask us. `finish` takes it in, if it is special: the cells of that `namespace`, if it is a full join.
 
         Nothing is asked while something is under way from that peer, unless it is special, nor beyond `max_pulls`, nor
         while another is about to answer.
@@ -56,6 +56,9 @@ class Pulling:
             number or desk.random.getrandbits(62), since, full, whole or finish is not None,
             head or tell or finish is not None, tell, finish, desk.now_ms,
         )  # fmt: skip
+        if full and namespace:
+            go_on(desk.replica.storage.pile, made, peer.id, namespace)
+            desk.counts["joins gone on with"] += made.begun
         self._under_way[peer] = made
         self._ask(peer, made)
 
@@ -98,27 +101,24 @@ class Pulling:
         if t.finish is None and not desk.exchanges(peer, frame):
             self.drop(peer)
             return
-        if t.begun and (page.full, frame.sender) != (t.full, t.sender):
+        if t.begun and (page.full, frame.sender, frame.namespace) != (t.full, t.sender, t.namespace):
             self._again(peer, t, full=page.full)  # what was sent so far starts from what is no more
             return
         if page.full and not t.full:
             t.full, t.since = True, {}
         if not t.begun and page.more:
             self._leave_others(t)
-        t.begun, t.times, t.sender = True, 1, frame.sender
-        t.began = t.began or dict(page.began)
-        t.take(page.keys)
+        t.begun, t.times, t.sender, t.namespace = True, 1, frame.sender, frame.namespace
+        t.take(page)
         if t.staged > desk.settings.max_staged:
             self.drop(peer)
             raise TooLarge(f"a catch-up of more than {desk.settings.max_staged} bytes was not staged")
         if page.head:
             self._take(peer, t, page.head)
-        elif page.more and page.keys:
-            t.after = _last_key(page.keys)
-            self._ask(peer, t)
-        else:
-            t.next_pass()
-            self._ask(peer, t)
+            return
+        if t.full and t.finish is not None and page.keys:
+            pile_up(desk.replica.storage.pile, t, page)
+        self._ask(peer, t)
 
     def _leave_others(self, t: Transfer) -> None:
         """Much comes: what others were asked, and have not begun to answer, is mostly the same."""
@@ -135,9 +135,11 @@ class Pulling:
 
     def _again(self, peer: Peer, t: Transfer, full: bool = False, whole: bool = False) -> None:
         self.drop(peer)
+        if t.finish is not None:
+            self._desk.replica.storage.pile.clear()
         self.pull(
             peer, full=full or t.full, whole=whole, head=t.head, tell=t.tell,
-            number=t.number if t.finish is not None else 0, finish=t.finish,
+            number=t.number if t.finish is not None else 0, finish=t.finish, namespace=t.namespace,
         )  # fmt: skip
 
     def _take(self, peer: Peer, t: Transfer, packed: bytes) -> None:
@@ -149,8 +151,11 @@ class Pulling:
         message = head._replace(keys=Staged(t.passes, head.floor.stamp, t.full))
         cells = sum(map(len, t.passes))
         if t.finish is not None:
-            if t.finish(message):
-                desk.counts["absorbed keys"] += cells
+            try:
+                if t.finish(message):
+                    desk.counts["absorbed keys"] += cells
+            finally:
+                replica.storage.pile.clear()  # also what cannot be taken: it must not come back
             return
         outcome = exchange.absorb(replica, message)
         desk.counts[f"catch-up {outcome.value}"] += 1
@@ -191,7 +196,3 @@ class Pulling:
                 elif self.free(peer):
                     peer.waits = None
                     self.pull(peer)
-
-
-def _last_key(keys: tuple[bytes, ...]) -> str:
-    return unpack_key(keys[-1]).key

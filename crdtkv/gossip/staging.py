@@ -1,7 +1,9 @@
 """The pages of a catch-up while they come, and what they are when all are here.
 
 Law of this room: nothing of it is looked into before the last page is here; then it is one
-catch-up, taken whole or not at all. Later passes are laid over earlier ones.
+catch-up, taken whole or not at all. Later passes are laid over earlier ones. What came of a
+full join goes on a pile beside the store as well: who dies half-way goes on where he was, if it is
+the same replica that sends the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby
 
+import msgpack
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import due
@@ -19,9 +22,10 @@ from crdtkv.core.wire import CatchUp, KeyCells, unpack_key
 from crdtkv.errors import MessageInvalid
 from crdtkv.gossip.messages import Frame, Page
 from crdtkv.replica.cutting import along
+from crdtkv.storage.pile import Pile
 from crdtkv.strategies.forgetting import dead_paths
 
-__all__ = ["Staged", "Transfer", "laid_over"]
+__all__ = ["Staged", "Transfer", "go_on", "laid_over", "pile_up"]
 
 
 @dataclass(eq=False)
@@ -47,13 +51,20 @@ class Transfer:
     """Whether a page has come."""
     sender: str = ""
     """Who sent it: it all has to be of one replica, whose vector never goes back."""
+    namespace: str = ""
     early: dict[str | None, tuple[Frame, Page]] = field(default_factory=dict)
     """Pages that overtook another, by the key that they come behind."""
 
-    def take(self, keys: tuple[bytes, ...]) -> None:
-        """Keys of the pass, behind those that were here."""
-        self.passes[-1] += keys
-        self.staged += sum(map(len, keys))
+    def take(self, page: Page) -> None:
+        """Keys of the pass, behind those that were here. Raises MessageInvalid, and then it is not taken."""
+        after = unpack_key(page.keys[-1]).key if page.more and page.keys else None
+        self.began = self.began or dict(page.began)
+        self.passes[-1] += page.keys
+        self.staged += sum(map(len, page.keys))
+        if after is not None:
+            self.after = after
+        elif not page.head:
+            self.next_pass()
 
     def next_pass(self) -> None:
         """Next comes what has changed since the first page of the pass that is over."""
@@ -61,6 +72,29 @@ class Transfer:
         self.early.clear()
         self.base, self.began, self.after = self.began, {}, None
         self.passes.append([])
+
+
+def pile_up(pile: Pile, t: Transfer, page: Page) -> None:
+    """A page of a full join that was taken is kept; the first one begins the pile."""
+    if page.after is None and page.turn == 0:
+        pile.begin(msgpack.packb([t.sender, t.namespace]))
+    pile.put(msgpack.packb([page.turn, page.after, page.more, page.began, page.keys]))
+
+
+def go_on(pile: Pile, t: Transfer, sender: str, namespace: str) -> None:
+    """What lies there of a full join from that sender is taken as if it had come now; else nothing is."""
+    pieces = pile.read()
+    if next(pieces, b"") != msgpack.packb([sender, namespace]):
+        return
+    for piece in pieces:
+        turn, after, more, began, keys = msgpack.unpackb(piece, use_list=False)
+        if (turn, after) != (t.turn, t.after):
+            return
+        try:
+            t.take(Page(t.number, turn, after, True, more, began, keys, b""))
+        except MessageInvalid:
+            return
+        t.begun, t.sender, t.namespace = True, sender, namespace
 
 
 class Staged:

@@ -39,6 +39,7 @@ _MAX_PLAIN = 1 << 16
 _MAX_N = 1 << 63
 _REPLICA = re.compile(r"[a-z0-9-]{1,32}~[a-z0-9]{1,32}")
 _PLAIN, _PACKED = "a", "z"
+_pack = msgpack.Packer().pack
 
 
 class Session:
@@ -166,8 +167,8 @@ def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:
 
 
 def _text(seen: Mapping[str, Mapping[str, int]]) -> str:
-    rows = [[namespace, [[r, n] for r, n in context.items()]] for namespace, context in seen.items()]
-    data: bytes = msgpack.packb(rows)
+    rows = [(namespace, list(context.items())) for namespace, context in seen.items()]
+    data: bytes = _pack(rows)
     packed = zlib.compress(data, 6) if len(data) > 64 else data
     mark, data = (_PACKED, packed) if len(packed) < len(data) else (_PLAIN, data)
     return mark + base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -142,22 +142,9 @@ class Replica:
         self.reserved = (self.state.ceiling, kept.low_ceiling)
         self._note()
 
-    @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self) -> _Step:
         """Inside a transaction: a part of it that is undone by itself, whole, if anything raises."""
-        before, mark, whole = (self.state.tip(), self.spoken), self.storage.mark(), self._whole
-        self.changed = {}
-        self._whole = None
-        try:
-            yield
-        except BaseException:
-            self._put_back(before)
-            self.storage.rollback(mark)
-            self.changed = {}
-            self.memos.clear()
-            raise
-        finally:
-            self._whole = whole or self._whole
+        return _Step(self)
 
     def _note(self) -> None:
         """What was minted last is noted beside the storage: an old copy put back in its place lacks it."""
@@ -364,6 +351,34 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
+
+
+class _Step:
+    """A part of a transaction, in a `with` block."""
+
+    # By hand: a generator takes several times as long, and each write of a group is one.
+    __slots__ = ("_before", "_mark", "_replica", "_whole")
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def __enter__(self) -> None:
+        replica = self._replica
+        self._before = replica.state.tip(), replica.spoken
+        self._mark, self._whole = replica.storage.mark(), replica._whole
+        replica.changed = {}
+        replica._whole = None
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        replica = self._replica
+        try:
+            if kind is not None:
+                replica._put_back(self._before)
+                replica.storage.rollback(self._mark)
+                replica.changed = {}
+                replica.memos.clear()
+        finally:
+            replica._whole = self._whole or replica._whole
 
 
 def _gone(old: Cell, cell: Cell, by: Dot | None) -> Sequence[Sibling]:

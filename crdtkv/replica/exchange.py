@@ -7,7 +7,7 @@ from. Either is absorbed in one transaction: seen whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from enum import Enum
 from itertools import islice
@@ -279,15 +279,28 @@ def _tells_nothing(state: State, message: CatchUp) -> bool:
 def _join(replica: Replica, message: CatchUp, before: Vector) -> None:
     keys: Iterable[KeyCells] = message.keys
     if message.full:
-        sent = {k.key: k for k in keys}
-        held = replica.storage.keys("", None)
-        keys = [sent.get(key) or KeyCells(key, {}, ()) for key in sorted({*sent, *held})]
+        keys = _with_held(keys, list(replica.storage.keys("", None)))
     left = iter(keys)
     while some := list(islice(left, _AT_ONCE)):
         unknown = replica.storage.unknown([theirs.key for theirs in some])
         for theirs in some:
             if theirs.key not in unknown or not _begin_key(replica, theirs, message, before):
                 _join_key(replica, theirs, message, before)
+
+
+def _with_held(sent: Iterable[KeyCells], held: Sequence[str]) -> Iterator[KeyCells]:
+    """What was sent, in order, and every key that is held and was not sent, empty."""
+    left = iter(held)
+    next_held = next(left, None)
+    for key in sent:
+        while next_held is not None and next_held <= key.key:
+            if next_held < key.key:
+                yield KeyCells(next_held, {}, ())
+            next_held = next(left, None)
+        yield key
+    if next_held is not None:
+        yield KeyCells(next_held, {}, ())
+    yield from (KeyCells(key, {}, ()) for key in left)
 
 
 def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> bool:

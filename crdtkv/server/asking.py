@@ -24,6 +24,8 @@ Send = Callable[[MutableMapping[str, Any]], Any]
 Header = tuple[bytes, bytes]
 
 _JSON: Header = (b"content-type", b"application/json")
+_KINDS = {b"": "", JSON.encode(): JSON}
+"""What most say of their body."""
 
 
 Pump = Callable[[Callable[[bytes], Awaitable[None]]], Awaitable[None]]
@@ -117,7 +119,8 @@ class Ask:
     @property
     def content_type(self) -> str:
         """The media type of the body, without parameters, in lower case; empty if it is not said. Raises BadRequest."""
-        return (self.header("content-type") or "").partition(";")[0].strip().lower()
+        known = _KINDS.get(self.headers.get(b"content-type", b""))
+        return (self.header("content-type") or "").partition(";")[0].strip().lower() if known is None else known
 
     def wants(self, kind: str) -> bool:
         """Whether `Accept` names that type."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from json.encoder import encode_basestring as _text
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core import values
@@ -110,8 +111,8 @@ def ask_put(ask: Ask) -> Act:
     def act(t: Transaction) -> Wrote:
         if condition is not None:
             condition(t)
-        others = merged(t, key, given.get("base"))
-        return Wrote(t._inside().present(key), t.put(key, value, **given), others)
+        others = merged(t, key, given["base"]) if "base" in given else None
+        return Wrote(t._there(key), t.put(key, value, **given), others)
 
     return act
 
@@ -148,7 +149,7 @@ def ask_patch(ask: Ask) -> Act:
         if condition is not None:
             condition(t)
         others = merged(t, key, base)
-        return Wrote(t._inside().present(key), t.patch(key, changes, base=base), others)
+        return Wrote(t._there(key), t.patch(key, changes, base=base), others)
 
     return act
 
@@ -184,6 +185,5 @@ def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
         told = bodies.dump(bodies.plain_receipt(receipt, value=value, merged=wrote.merged))
     else:
         # As `dump` of `plain_receipt`, at a quarter of its price: versions and strategies need no escapes.
-        key, strategy = values.to_json(receipt.key), values.to_json(receipt.strategy)
-        told = f'{{"key":{key},"version":"{version}","strategy":{strategy}}}'.encode()
+        told = f'{{"key":{_text(receipt.key)},"version":"{version}","strategy":{_text(receipt.strategy)}}}'.encode()
     return Reply(200 if wrote.there else 201, headers, told, seen=dict(context))

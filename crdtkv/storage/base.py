@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
+from crdtkv.storage.pile import Pile
 
 __all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Plain", "Said", "Storage", "Superseded", "Whole"]
 
@@ -89,6 +90,9 @@ class Storage(Protocol):
 
     committed: bool
     """Whether what was written since the last `begin` is committed."""
+
+    pile: Pile
+    """What came of a catch-up that is under way."""
 
     def cells(self, key: str) -> Cells:
         """The cells of `key`, empty if it has none. Valid until the next write."""

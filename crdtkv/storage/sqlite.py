@@ -31,6 +31,7 @@ from crdtkv.storage.journal import Journal
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
+from crdtkv.storage.pile import Pile
 from crdtkv.storage.refusals import APPLICATION_ID
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import SCHEMA, TABLES
@@ -110,6 +111,7 @@ class SqliteStorage(Layers):
         # A quarter of the memory is SQLite's own, for pages: the upper ones of each tree.
         super().__init__(self._db, (cache_mb << 20) * 3 // 4)
         self._page_kb = cache_mb << 8
+        self.pile = Pile(Path(f"{real}-staged"))
         self._journal = Journal(self._db)
         self._checkpoint = Checkpoint(
             self._db, self._journal, self._lacking, self._begin_write, self._write, self._tables.begin

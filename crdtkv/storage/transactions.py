@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from crdtkv.errors import StorageFailed
+from crdtkv.storage.pile import Pile
 
 __all__ = ["FEW", "Changed", "Transactions"]
 
@@ -26,6 +27,7 @@ class Transactions:
 
     def __init__(self) -> None:
         self._undo: list[Changed] = []
+        self.pile = Pile()
         self.committed = False
         self.doubtful = False
         """What is shown may not be what is kept: nothing is written before it was opened again."""

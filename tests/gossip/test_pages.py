@@ -177,3 +177,66 @@ def test_keys_out_of_order_are_refused() -> None:
     packed = [pack_key(KeyCells(key, {}, ())) for key in "ba"]
     with pytest.raises(MessageInvalid):
         list(Staged([packed], 0, False))
+
+
+def half_joined(names: str = "ab", page_bytes: int = 100) -> tuple[Net, list[Page]]:
+    """b is about to join through a, has half of what is there, and dies; the pages sent from then on."""
+    net = Net(names, settings=Settings(page_bytes=page_bytes, max_records=0, pages_ahead=0))
+    send = net.send
+    net.send = lambda sender, to, data, late_ms=0: send(sender, to, data, 20)  # type: ignore[method-assign]
+    net.nodes["b"].stop()
+    for n in range(40):
+        net["a"].put(f"k{n:02}", {"n": n, "text": "x" * 20})
+    net.until_one()
+    net.nodes["b"].start()
+    sent = pages(net)
+    while len(sent) < 2_000 / page_bytes:
+        net.run(50)
+    assert net.nodes["b"].gossip.joining
+    net.nodes["b"].stop()
+    net.run(1_000)
+    sent.clear()
+    return net, sent
+
+
+def test_who_joins_and_dies_half_way_goes_on_where_it_was() -> None:
+    """What was written and deleted meanwhile comes in a pass of its own."""
+    net, sent = half_joined()
+    net["a"].put("k01", "changed")
+    net["a"].delete("k02")
+    net.committed("a")
+    net.nodes["b"].start()
+    net.until_one()
+    net.check()
+    b = net.nodes["b"]
+    assert b.gossip.counts["joins gone on with"] == 1 and list(b.store._replica.storage.pile.read()) == []
+    first, *_ = sent
+    assert first.turn == 0 and first.after is not None and first.after >= "k10"
+    assert net["b"]["k01"] == "changed" and "k02" not in net["b"] and net["b"]["k00"] == {"n": 0, "text": "x" * 20}
+
+
+def test_who_joins_through_another_begins_anew() -> None:
+    net, sent = half_joined("abc")
+    net.nodes["a"].stop()
+    net.nodes["b"].start()
+    net.run(10_000)
+    net.nodes["a"].start()
+    net.until_one()
+    net.check()
+    assert net.nodes["b"].gossip.counts["joins gone on with"] == 0 and sent[0].after is None
+
+
+@pytest.mark.parametrize("page_bytes", [100, 600])
+def test_what_cannot_be_taken_does_not_come_back(page_bytes: int) -> None:
+    """Pages that lie there were altered: that is found out now or in the end, and it is asked for again."""
+    net, _ = half_joined(page_bytes=page_bytes)
+    pile = net.nodes["b"].disk.pile
+    first, *others = pile.read()
+    pile.begin(first)
+    for piece in others:
+        pile.put(piece.replace(b"text", b"\xc1\xc1\xc1\xc1", 1))
+    net.nodes["b"].start()
+    net.until_one()
+    net.check()
+    counts = net.nodes["b"].gossip.counts
+    assert counts["refused message-invalid"] == (page_bytes > 100)

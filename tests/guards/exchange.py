@@ -438,7 +438,7 @@ def two_that_should_be_equal_and_are_not_say_so() -> None:
         "{} if full or not covers_all(vector, replica.state.dropped) else dict(vector)",
         "dict(vector)",
     ),
-    Line(exchange._join, "sorted({*sent, *held})", "sorted(sent)"),
+    Line(exchange._join, "if message.full:", "if False:"),
     Line(exchange._join_key, "mine if message.full else along(cells, mine)", "along(cells, mine)"),
     Line(
         exchange._advance,

@@ -181,28 +181,6 @@ def what_was_lost_without_a_trace_comes_within_seconds() -> None:
 
 
 @guards(
-    "where that explains the difference, it is waited for, as long as it may take, and then asked for",
-    Line(Probing.on_tick, "if covers_all(desk.replica.state.vector, lacking):", "if True:"),
-)
-def what_was_lost_is_asked_for_though_others_write_on() -> None:
-    """Each probe finds another vector: c writes all the time."""
-    net = Net("abc", 2, settings=Settings(heard_ms=10**9))
-    net.until_one()
-    net.run(3_000)
-    asked = sum(node.gossip.counts["sent ask"] for node in net.nodes.values())
-    net.cut = {("a", "b")}
-    net["a"].put("lost", 1)
-    net.committed("a")
-    net.cut = set()
-    for n in range(60):
-        net["c"].put("k", n)
-        net.committed("c")
-        net.run(50)
-    assert net["b"]["lost"] == 1
-    assert sum(node.gossip.counts["sent ask"] for node in net.nodes.values()) == asked + 1
-
-
-@guards(
     "a page that was not asked for is passed over",
     Line(Pulling.on_page, "(page.number, page.turn, page.after) != (t.number, t.turn, t.after)", "False"),
 )
@@ -240,7 +218,9 @@ def nothing_goes_ahead_of_the_first_page() -> None:
 
 @guards(
     "It all has to be of one replica under one id, whose vector never goes back",
-    Line(Pulling._stage, "(page.full, frame.sender) != (t.full, t.sender)", "page.full != t.full"),
+    Line(
+        Pulling._stage, "(page.full, frame.sender, frame.namespace) != (t.full, t.sender, t.namespace)", "page.full != t.full"
+    ),
 )
 def a_sender_that_comes_back_as_somebody_else_begins_anew() -> None:
     """b has half of what a wrote when a, whom c had evicted, comes back through c, where nothing of that is known."""

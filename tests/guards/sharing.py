@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
-from crdtkv.replica.core import Replica
+from crdtkv.replica.core import Replica, _Step
 from crdtkv.replica.draft import Draft
 from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing, _Open
@@ -20,8 +20,8 @@ from tests.threads import at_once
 
 @guards(
     "What one has asked for wrongly is undone alone",
-    Line(Replica.step, "self.storage.rollback(mark)", "pass"),
-    Line(Replica.step, "self._put_back(before)", "pass"),
+    Line(_Step.__exit__, "replica.storage.rollback(self._mark)", "pass"),
+    Line(_Step.__exit__, "replica._put_back(self._before)", "pass"),
     Line(Committing._take_turn, "turn.error = error", "pass"),
 )
 def a_refused_write_leaves_nothing() -> None:
@@ -58,8 +58,8 @@ def who_has_left_is_passed_over() -> None:
 
 @guards(
     "Who changes more of the state in it than its tip calls `reach` first.",
-    Line(Replica.step, "self._whole = None", "pass"),
-    Line(Replica.step, "self._whole = whole or self._whole", "pass"),
+    Line(_Step.__enter__, "replica._whole = None", "pass"),
+    Line(_Step.__exit__, "replica._whole = self._whole or replica._whole", "pass"),
     Line(Replica._put_back, "self.state, self._whole = self._whole, None", "self._whole = None"),
     Line(Replica.transaction, "self.reach()", "pass"),
     Line(Draft._write, "self.replica.reach()", "pass"),

@@ -21,7 +21,7 @@ from crdtkv.replica.core import Replica
 __all__ = ["Desk", "Peer", "entry_hash"]
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Peer:
     """One that messages are exchanged with, by the name that the transport knows it by: its colo's, as a rule."""
 

@@ -250,10 +250,12 @@ class Colo:
 
     def _came(self, record: Record) -> None:
         origin, n = record.dot
-        if n > self.known.get(origin, 0):
+        known = self.known.get(origin, 0)
+        if n > known:
             self.known[origin] = n
             self._saw = None
-            self.world.arrived(self, record.dot, "")
+            for each in range(known + 1, n + 1):  # (one that waited follows a catch-up at once)
+                self.world.arrived(self, (origin, each), "")
 
     def look(self, sender: str = "") -> None:
         """All that is here and was not told of yet came just now, in a catch-up."""

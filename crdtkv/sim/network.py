@@ -1,8 +1,8 @@
 """The network: each message takes its time, or is lost, doubled, spoiled or held up on its way.
 
 Law of this room: a message is bytes from one colo to another, and what becomes of it is drawn
-when it is sent, from the stream of its link: what happens on one link leaves all others as they
-were. No order is kept between two messages, but for what bandwidth makes of it.
+when it is sent, from the stream of its sender. No order is kept between two messages, but for
+what bandwidth makes of it.
 """
 
 from __future__ import annotations
@@ -52,13 +52,17 @@ class Network:
         self._usual = usual if usual != Trouble() else None
         self._us_per_byte = 1e6 / bytes_per_s if bytes_per_s else 0.0
         self.links: dict[tuple[str, str], Link] = {}
+        self._dice: dict[str, Random] = {}
 
     def link(self, sender: str, to: str) -> Link:
         """The link from one to the other, made when it is first asked for."""
         found = self.links.get((sender, to))
         if found is None:
             delay_us = self._rtt_ms(sender, to) * 500
-            found = self.links[sender, to] = Link(delay_us, stream(self._seed, "link", sender, to))
+            dice = self._dice.get(sender)
+            if dice is None:
+                dice = self._dice[sender] = stream(self._seed, "links from", sender)
+            found = self.links[sender, to] = Link(delay_us, dice)
         return found
 
     def fates(self, sender: str, to: str, data: bytes, now_us: int) -> list[tuple[int, bytes]]:

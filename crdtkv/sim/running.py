@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from crdtkv.core.rules import choose
@@ -47,7 +49,19 @@ def run(
     """
     if watch:
         scenario = replace(scenario, check=replace(scenario.check, watch=(*scenario.check.watch, *watch)))
-    return Run(scenario, scenario.seed if seed is None else seed, progress).outcome()
+    with _seldom_collected():
+        return Run(scenario, scenario.seed if seed is None else seed, progress).outcome()
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Of the many objects of a world hardly any is garbage: to look through them all takes a tenth of the time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Run:

@@ -82,6 +82,8 @@ class GossipSpec:
     interval_s: float = 1.0
     fanout: int = 8
     all_peers: int = 40
+    tick_s: float = 0.05
+    """A machine is told so often that time has passed."""
 
 
 @dataclass(frozen=True)
@@ -254,8 +256,11 @@ def _check_latency(table: Table, made: Scenario) -> None:
 
 def _gossip(table: Table) -> GossipSpec:
     made = GossipSpec(
-        table.take("interval", seconds, "1s"), table.take("fanout", whole, 8), table.take("all_peers", whole, 40)
-    )
+        table.take("interval", seconds, "1s"), table.take("fanout", whole, 8), table.take("all_peers", whole, 40),
+        table.take("tick", seconds, "50ms"),
+    )  # fmt: skip
+    if not made.tick_s or not made.interval_s:
+        raise table.wrong("tick and interval are above 0", "tick" if not made.tick_s else "interval")
     table.end()
     return made
 

@@ -29,12 +29,11 @@ from crdtkv.sim.disk import Disk
 from crdtkv.sim.network import Network, Trouble
 from crdtkv.sim.scenario import Scenario
 
-__all__ = ["Arrived", "FORGET_US", "TICK_US", "World"]
+__all__ = ["Arrived", "FORGET_US", "World"]
 
-TICK_US = 50_000
-"""A machine ticks so often, as the transport has it tick; one to which nothing happens, each `_IDLE_TICKS` only."""
 _IDLE_US = 2 * SECOND
 _IDLE_TICKS = 10
+"""Where nothing happens for so long, only each tenth tick is one, as the transport has it."""
 FORGET_US = 10 * SECOND
 
 Arrived = Callable[[Colo, Dot, str], None]
@@ -67,6 +66,7 @@ class World:
         self._asked = 0
         given = scenario.gossip
         self.settings = Settings(probe_ms=int(given.interval_s * 1_000), fan=given.fanout, all_peers=given.all_peers)
+        self.tick_us = int(given.tick_s * SECOND)
         net = scenario.network
         rtt_ms = latency.model(net.model, scenario.colos.set, Path(scenario.folder))
         self.network = Network(
@@ -150,14 +150,14 @@ class World:
 
     def begin_ticks(self, colo: Colo) -> None:
         """Its clock ticks, as long as its process lives."""
-        self.at(self.now_us + colo.dice.randrange(TICK_US), self._tick, colo, colo.lives, 0)
+        self.at(self.now_us + colo.dice.randrange(self.tick_us), self._tick, colo, colo.lives, 0)
         self.at(self.now_us + colo.dice.randrange(FORGET_US), self._forget, colo, colo.lives)
 
     def _tick(self, colo: Colo, life: int, turn: int) -> None:
         if colo.lives == life and colo.up:
             if turn % _IDLE_TICKS == 0 or self.now_us - colo.active_us < _IDLE_US:
                 colo.tick()
-            self.at(self.now_us + TICK_US, self._tick, colo, life, turn + 1)
+            self.at(self.now_us + self.tick_us, self._tick, colo, life, turn + 1)
 
     def _forget(self, colo: Colo, life: int) -> None:
         if colo.lives == life and colo.up:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from crdtkv.gossip.machine import Gossip
+from crdtkv.gossip.probing import Probing
 from crdtkv.replica import exchange
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
@@ -68,11 +68,11 @@ class Bug(NamedTuple):
 BUGS = [
     Bug("converged", "who takes a write in keeps what it should drop", (
         Line(exchange._write_one, "make_cell([*cell, *left]) if left else cell", "make_cell([*cell, *old])"),
-        Line(Gossip._compare, "self._repairing.begin(peer)", "pass"),
+        Line(Probing._compare, "self._repairing.begin(peer)", "pass"),
     ), REGISTERS),
     Bug("nothing-lost", "a delta lost: a vector says that it is here", (
         Setting(exchange, "_write", _some_are_forgotten(exchange._write)),
-        Line(Gossip._compare, "self._repairing.begin(peer)", "pass"),
+        Line(Probing._compare, "self._repairing.begin(peer)", "pass"),
     ), LISTS),
     Bug("nothing-returns", "a write that leaves what it replaced", (
         Line(exchange._write_one, "left = [s for s in old if s.dot not in gone]", "left = list(old)"),
@@ -106,7 +106,7 @@ BUGS = [
         Setting(maintenance, "purge", lambda replica, step_ms: 0),
     ), CHURN),
     Bug("quiet", "each probe is followed by a pull", (
-        Line(Gossip._on_probe, "theirs.vector != vector_hash(state.vector)", "True"),
+        Line(Probing.on_probe, "self._compare(peer, theirs.digest)", "self._pulling.pull(peer, head=True)"),
     ), LISTS),
 ]  # fmt: skip
 

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import pytest
 
 from crdtkv.errors import BadRequest
 from crdtkv.sim import parse
-from tests.sim.small import SMALL, made
+from crdtkv.sim.checkers import CHECKERS
+from crdtkv.sim.faults import FAULTS
+from crdtkv.sim.scenario import (
+    CheckSpec,
+    ColosSpec,
+    FaultSpec,
+    GossipSpec,
+    KeyRule,
+    NetworkSpec,
+    SwarmSpec,
+    WorkloadSpec,
+)
+from crdtkv.sim.workloads import WORKLOADS
+from tests.sim.small import SMALL, made, outcome
 
 
 @pytest.mark.parametrize(
@@ -45,3 +62,31 @@ def test_what_is_no_toml_is_told_with_its_line() -> None:
 
 def test_all_keys_under_another_strategy() -> None:
     assert [rule.strategy for rule in made().under("lww").keys] == ["lww"]
+
+
+def test_every_name_of_a_scenario_is_in_its_page() -> None:
+    """Workloads, faults, checkers, and each of their options and fields."""
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    names = {*WORKLOADS, *FAULTS, *CHECKERS}
+    for kind in (*WORKLOADS.values(), *FAULTS.values()):
+        names |= kind.OPTIONS.keys()
+    for kind in WORKLOADS.values():
+        assert all(word in page for word in kind.MIX), kind
+    for spec in (ColosSpec, NetworkSpec, GossipSpec, KeyRule, SwarmSpec, CheckSpec, WorkloadSpec, FaultSpec):
+        names |= {f.name.removesuffix("_s") for f in fields(spec)} - {"options"}
+    missing = {name for name in names if f"`{name}`" not in page and f".{name}`" not in page}
+    assert not missing
+
+
+def test_a_workload_of_ones_own_is_found_and_its_conditions_judged() -> None:
+    """The class that the page shows; and one whose condition does not hold."""
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
+    words = page.split("## Your own clients")[1].split("```python\n")[1].split("```")[0]
+    for bad, verdict in (("", "valid"), ("<= 1000", "invalid")):
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "mine.py"
+            path.write_text(words.replace(bad, "<= 0") if bad else words)
+            found = outcome(kind=f'"{path}:Mine"', strategy='"set"', keys='"tickets"', match='"tickets"')
+        assert found.checks["conditions"] == verdict, found.findings
+    with pytest.raises(BadRequest, match="cannot be loaded"):
+        made(kind='"/nowhere/mine.py:Mine"')

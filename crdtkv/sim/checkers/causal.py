@@ -38,7 +38,7 @@ def _read(op: Op, shown: set[Any], fates: dict[Any, Fate], renewed: bool) -> Ite
         known = [add for add in fate.adds if add.dot is not None and covers(op.saw, add.dot)]
         words = ""
         if known and entry not in shown:
-            if not any(r.dot is None or covers(op.saw, r.dot) for r in fate.removes):
+            if not (renewed and fate.removes) and not any(r.dot is None or covers(op.saw, r.dot) for r in fate.removes):
                 words = f"did not show {entry!r}, though {dot_words(known[0].dot)} was absorbed there"
         elif entry in shown and not known and not renewed and all(add.dot is not None for add in fate.adds):
             words = f"showed {entry!r}, though none that added it was absorbed there"

@@ -29,6 +29,7 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 
 __all__ = [
+    "SOME_BYTES",
     "Outcome",
     "absorb",
     "receive",
@@ -39,7 +40,7 @@ __all__ = [
 
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
-_SOME_BYTES = 64
+SOME_BYTES = 64
 """What a key is in a message, at least."""
 
 
@@ -238,7 +239,7 @@ def absorb(replica: Replica, message: CatchUp) -> Outcome:
         _advance(replica, message, sender)
         return Outcome.known
     try:
-        with uncollected(len(message.keys) * _SOME_BYTES), replica.transaction():
+        with uncollected(len(message.keys) * SOME_BYTES), replica.transaction():
             take(replica, message)
             _check_standing(replica)
     except _Unwelcome:

@@ -171,6 +171,7 @@ async def _bootstrap(folder: Path) -> list[Figure]:
         starting = asyncio.create_task(new.start())
         await _until_async(lambda: _given(cluster, new.name, took_bytes / 2), PATIENCE)
         starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
         new.kill()
         await new.start()
         await _until_async(lambda: _near(cluster, names[0], new.name, LOAD), PATIENCE)

@@ -141,12 +141,12 @@ def running(number: int, data: Path | None, port: int) -> Iterator[list[Colo]]:
 def _begin(name: str, folder: Path, port: int, others: list[Colo], secret: str) -> Colo:
     """Start a colo; it joins by one of the others. Raises Exit if it does not come up."""
     command = [
-        sys.executable, "-m", "crdtkv.cli", "serve", "--colo", name, "--data", str(folder),
+        sys.executable, "-m", "crdtkv.cli.held", "serve", "--colo", name, "--data", str(folder),
         "--listen", f"127.0.0.1:{port}", *(f"--join={other.url}" for other in others),
     ]  # fmt: skip
     world = {key: value for key, value in os.environ.items() if not key.startswith("CRDTKV_")}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         env={**world, "CRDTKV_CLUSTER_SECRET": secret, "CRDTKV_LOG": os.environ.get("CRDTKV_LOG", "warning")},
     )  # fmt: skip
     assert process.stdout is not None
@@ -187,5 +187,6 @@ def _stop(colos: list[Colo]) -> None:
         except subprocess.TimeoutExpired:
             colo.process.kill()
             colo.process.wait()
-        assert colo.process.stdout is not None
+        assert colo.process.stdin is not None and colo.process.stdout is not None
+        colo.process.stdin.close()
         colo.process.stdout.close()

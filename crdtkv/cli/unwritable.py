@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from crdtkv.storage.journal import BEGIN, SUFFIXES
+
 __all__ = ["copied", "is_writable"]
+
+_TRIES = 5
 
 
 def is_writable(path: Path) -> bool:
@@ -26,9 +30,9 @@ def copied(path: Path) -> Iterator[Path]:
         made = Path(folder) / path.name
         log = Path(f"{path}-wal")
         if not log.exists() or not _backed_up(path, made):
-            for name, copy in ((path, made), (log, f"{made}-wal")):
-                if name.exists():
-                    shutil.copyfile(name, copy)
+            for suffix in ("", "-wal", *SUFFIXES):
+                if Path(f"{path}{suffix}").exists():
+                    shutil.copyfile(f"{path}{suffix}", f"{made}{suffix}")
         yield made
 
 
@@ -38,12 +42,21 @@ def _backed_up(path: Path, made: Path) -> bool:
     If nobody has, SQLite cannot read a log that was left, where it may not make what it reads one by.
     """
     try:
-        with (
-            closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as there,
-            closing(sqlite3.connect(made)) as here,
-        ):
-            there.backup(here)
-        return True
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as there:
+            for _ in range(_TRIES):
+                made.unlink(missing_ok=True)
+                with closing(sqlite3.connect(made)) as here:
+                    there.backup(here)
+                    for suffix in SUFFIXES:
+                        if Path(f"{path}{suffix}").exists():
+                            shutil.copyfile(f"{path}{suffix}", f"{made}{suffix}")
+                    if _begins(here) == _begins(there):  # else the journal began anew meanwhile
+                        return True
     except sqlite3.Error:
-        made.unlink(missing_ok=True)
-        return False
+        pass
+    made.unlink(missing_ok=True)
+    return False
+
+
+def _begins(db: sqlite3.Connection) -> object:
+    return db.execute("SELECT value FROM meta WHERE name = ?", (BEGIN,)).fetchone()

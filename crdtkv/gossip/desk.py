@@ -54,6 +54,8 @@ class Peer:
     """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0
     """The number of its catch-up that goes with its joining through us."""
+    differs_ms: int | None = None
+    """Since when what it sends is not what it says that it has."""
     doubted: str = ""
     """The id under which it said that we are in conflict, though another of its colo is counted here."""
     refused: bool = False

@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from crdtkv.core.clocks import covers
+from crdtkv.core.uncollected import uncollected
 from crdtkv.core.views import Ancestor, Portrait, accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Frame, Hello, Join, Later, Welcome
 from crdtkv.gossip.pulling import Pulling
+from crdtkv.gossip.staging import sender_of
 from crdtkv.replica import life, members
 from crdtkv.replica.core import Replica
+from crdtkv.replica.exchange import SOME_BYTES
 
 __all__ = ["Meeting", "Step", "check_lives", "comes_in", "first_to_join", "step"]
 
@@ -117,6 +120,9 @@ class Meeting:
         self._desk = desk
         self._pulling = pulling
         self._joining: _Joining | None = None
+        self._began_ms: int | None = None
+        self._half_from = sender_of(desk.replica.storage.pile)
+        """Who sent what is here of a full join that was cut off: the rest can come from it alone."""
         self._tried: list[str] = []  # ids that a sponsor may have admitted and that we never took
 
     # hellos
@@ -176,13 +182,19 @@ class Meeting:
         if found is Step.exchange:
             self._exchange(peer, last)
         elif found is Step.join:
-            self._join(peer, theirs)
+            if self._half_from in ("", theirs.id) or self._has_waited():
+                self._join(peer, theirs)
         elif found is Step.renew:
             self._renew(peer, theirs)
         elif found is Step.fork:
             self._fork(peer, theirs)
         if found in (Step.exchange, Step.wait):
             self._end(peer)
+
+    def _has_waited(self) -> bool:
+        """Whether there was time enough for the one that may send the rest to be met."""
+        desk = self._desk
+        return self._began_ms is not None and desk.now_ms - self._began_ms >= desk.settings.answer_ms * 2
 
     def _exchange(self, peer: Peer, last: bool) -> None:
         members.forget_forks(self._desk.replica, peer.id)
@@ -309,10 +321,11 @@ class Meeting:
             or not covers(message.to, joining.ancestry[0][1])
         ):  # fmt: skip
             return False
-        if joining.adopt:
-            life.adopt(replica, joining.ancestry, message)
-        else:
-            life.return_to(replica, joining.ancestry, joining.namespace, message, joining.shared)
+        with uncollected(len(message.keys) * SOME_BYTES):
+            if joining.adopt:
+                life.adopt(replica, joining.ancestry, message)
+            else:
+                life.return_to(replica, joining.ancestry, joining.namespace, message, joining.shared)
         self._joining, self._tried = None, []
         self._desk.counts["joined"] += 1
         if joining.record:
@@ -335,6 +348,7 @@ class Meeting:
     def on_tick(self) -> None:
         """Ask again what was not answered; greet who was not met."""
         desk, joining = self._desk, self._joining
+        self._began_ms = desk.now_ms if self._began_ms is None else self._began_ms
         if joining is not None and joining.ancestry:
             if not self._pulling.busy(joining.peer):
                 self._give_up()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from crdtkv.core.clocks import covers_all
 from crdtkv.core.wire import CatchUp, decode
-from crdtkv.errors import MessageInvalid, TooLarge
+from crdtkv.errors import DigestMismatch, MessageInvalid, TooLarge
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Probe
 from crdtkv.gossip.staging import Staged, Transfer, go_on, pile_up
@@ -157,7 +157,7 @@ class Pulling:
             finally:
                 replica.storage.pile.clear()  # also what cannot be taken: it must not come back
             return
-        outcome = exchange.absorb(replica, message)
+        outcome = self._absorb(peer, message)
         desk.counts[f"catch-up {outcome.value}"] += 1
         if outcome is exchange.Outcome.unfit and not t.whole:
             self._again(peer, t, whole=True)  # the records that came with it were not taken
@@ -169,10 +169,28 @@ class Pulling:
         if outcome is exchange.Outcome.absorbed:
             desk.counts["absorbed keys"] += cells
         state = replica.state
-        if state.vector == message.to and state.floor == head.floor.stamp and state.digest == head.digest:
-            peer.compared_ms = desk.now_ms
+        if state.vector == message.to and state.floor == head.floor.stamp:
+            if state.digest == head.digest:
+                peer.compared_ms, peer.differs_ms = desk.now_ms, None
+            elif not t.tell:
+                desk.send(peer, probe(desk, answer=True))  # its answer begins the repair
         if t.tell or not covers_all(head.to, state.vector):
             desk.send(peer, probe(desk, answer=not t.tell, pull=t.tell))
+
+    def _absorb(self, peer: Peer, message: CatchUp) -> exchange.Outcome:
+        """Raises DigestMismatch where it is not what its sender has. Then others are asked, who may have all of it; who
+        had no better for `repair_ms` takes it as it is, and the two find the keys that differ.
+        """
+        desk, since_ms = self._desk, peer.differs_ms
+        believed = since_ms is None or desk.now_ms - since_ms < desk.settings.repair_ms
+        try:
+            return exchange.absorb(desk.replica, message, believed)
+        except DigestMismatch:
+            peer.differs_ms = desk.now_ms if since_ms is None else since_ms
+            for other in desk.met():
+                if other is not peer and other.differs_ms is None:
+                    self.pull(other)
+            raise
 
     def drop(self, peer: Peer) -> None:
         """What is under way from a peer is given up."""

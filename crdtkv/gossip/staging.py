@@ -25,7 +25,7 @@ from crdtkv.replica.cutting import along
 from crdtkv.storage.pile import Pile
 from crdtkv.strategies.forgetting import dead_paths
 
-__all__ = ["Staged", "Transfer", "go_on", "laid_over", "pile_up"]
+__all__ = ["Staged", "Transfer", "go_on", "laid_over", "pile_up", "sender_of"]
 
 
 @dataclass(eq=False)
@@ -79,6 +79,12 @@ def pile_up(pile: Pile, t: Transfer, page: Page) -> None:
     if page.after is None and page.turn == 0:
         pile.begin(msgpack.packb([t.sender, t.namespace]))
     pile.put(msgpack.packb([page.turn, page.after, page.more, page.began, page.keys]))
+
+
+def sender_of(pile: Pile) -> str:
+    """Who sent what lies there; "": nothing does."""
+    first = next(pile.read(), b"")
+    return str(msgpack.unpackb(first)[0]) if first else ""
 
 
 def go_on(pile: Pile, t: Transfer, sender: str, namespace: str) -> None:

@@ -29,6 +29,7 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 
 __all__ = [
+    "SOME_BYTES",
     "Outcome",
     "absorb",
     "receive",
@@ -39,7 +40,7 @@ __all__ = [
 
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
-_SOME_BYTES = 64
+SOME_BYTES = 64
 """What a key is in a message, at least."""
 
 
@@ -223,9 +224,11 @@ def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> No
 # catch-ups
 
 
-def absorb(replica: Replica, message: CatchUp) -> Outcome:
+def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome:
     """Join a catch-up in one transaction. `unfit` if it starts beyond what is here, `refused` from whom it is not
-    taken, and where it would leave us out. Raises DigestMismatch where something is missing in it."""
+    taken, and where it would leave us out. Raises DigestMismatch where something is missing in it; unless it is not
+    `believed`, by who mends it after.
+    """
     state = replica.state
     if not members.may_speak(replica, message):
         return Outcome.refused
@@ -238,8 +241,8 @@ def absorb(replica: Replica, message: CatchUp) -> Outcome:
         _advance(replica, message, sender)
         return Outcome.known
     try:
-        with uncollected(len(message.keys) * _SOME_BYTES), replica.transaction():
-            take(replica, message)
+        with uncollected(len(message.keys) * SOME_BYTES), replica.transaction():
+            take(replica, message, believed)
             _check_standing(replica)
     except _Unwelcome:
         return Outcome.refused
@@ -247,7 +250,7 @@ def absorb(replica: Replica, message: CatchUp) -> Outcome:
     return Outcome.absorbed
 
 
-def take(replica: Replica, message: CatchUp) -> None:
+def take(replica: Replica, message: CatchUp, believed: bool = True) -> None:
     """Inside a transaction: join, advance, take announcements, and only then purge."""
     before, sender = dict(replica.state.vector), message.lineage[-1]
     _join(replica, message, before)
@@ -255,7 +258,7 @@ def take(replica: Replica, message: CatchUp) -> None:
     inbox.note(replica)
     # After the join and the announcements: purging first makes replicas diverge (case 41).
     purge_to(replica, message.floor.stamp)
-    _compare(replica, message, sender)
+    _compare(replica, message, sender, believed)
 
 
 class _Unwelcome(Exception):
@@ -394,7 +397,7 @@ def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
     members.announce(replica)
 
 
-def _compare(replica: Replica, message: CatchUp, sender: str) -> None:
+def _compare(replica: Replica, message: CatchUp, sender: str, believed: bool) -> None:
     """Equal vectors and floors mean equal cells: if not, the sender is named."""
     state = replica.state
     if state.vector != message.to or state.floor != message.floor.stamp:
@@ -404,7 +407,7 @@ def _compare(replica: Replica, message: CatchUp, sender: str) -> None:
             del state.quarantined[sender]
         return
     words = f"digest {message.digest:032x} there, {state.digest:032x} here, at an equal vector"
-    if message.keys and _is_sound(replica):
+    if believed and message.keys and _is_sound(replica):
         # What lacks there would never come from elsewhere: it would lie below the vector here.
         raise DigestMismatch(f"what {sender} sent is not what it says that it has ({words}); nothing of it was taken")
     state.quarantined[sender] = words

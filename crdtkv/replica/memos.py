@@ -113,6 +113,14 @@ class Memos:
             self._told.move_to_end(key)
         return found
 
+    def stands(self, key: str, what: Any) -> bool:
+        """Whether `what` is what a reader of `key` was told, and true still. O(1).
+
+        Changes nothing, so it may be asked without the lock that all else is done under. What a transaction that is
+        open has changed is not true any more: whether it will be, nobody knows yet.
+        """
+        return self._told.get(key) is what and self._learnt == learnt()
+
     def met(self, key: str) -> bool:
         """Whether a key is read again that was read lately: only then it is worth it to keep what is made at a glance,
         for most keys of a large store are read once. O(1)."""

@@ -135,7 +135,7 @@ async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
     try:
         entry, known = serving.glance(store, ask.key)
     except BlockingIOError:
-        return values.read(ask, await serving.slow(store.get, ask.key))
+        entry, known = await serving.read(store, ask.key)
     reply = values.read(ask, entry)
     return reply if known is None else reply._replace(known=known)
 

@@ -50,14 +50,8 @@ class Warm:
         serving, store = self._serving, told.store
         if serving.node.guarded or serving.joining or not self._stands(told):
             return None
-        lock = store._lock.inner
-        if not lock.acquire(blocking=False):
-            return None
-        try:
-            same = store._replica.memos.told(told.key) is told.known and not store._closed
-        finally:
-            lock.release()
-        if same:
+        # No lock: who writes holds it while the disk works, and what it has changed does not stand from then on.
+        if store._replica.memos.stands(told.key, told.known) and not store._closed:
             return told
         del self._told[path]
         return None

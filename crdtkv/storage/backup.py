@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from crdtkv.errors import BadRequest, StorageFailed
+from crdtkv.storage.journal import BEGIN, SUFFIXES, Journal, begin, files_of, keep
+from crdtkv.storage.logfile import sync_folder
+from crdtkv.storage.tables import Tables
 
-__all__ = ["backup", "restore"]
+__all__ = ["backup", "journal_of", "restore"]
 
 
-def backup(db: sqlite3.Connection, path: Path) -> None:
-    """What `db` holds is in a new file at `path`. O(file). Raises BadRequest where there is one, StorageFailed."""
-    for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal"))):
+def backup(db: sqlite3.Connection, source: str, path: Path) -> None:
+    """What `db` holds, the file `source`, and its journal is in a new file at `path`, alone. O(file).
+
+    Raises BadRequest where there is one, StorageFailed.
+    """
+    for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal", *SUFFIXES))):
         if at.exists():
             raise BadRequest(f"there is a file {str(at)!r} already; name one that is not there yet")
     part = None
@@ -22,9 +30,10 @@ def backup(db: sqlite3.Connection, path: Path) -> None:
         handle, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         os.close(handle)
         db.execute("VACUUM INTO ?", (part,))
+        _take(part, journal_of(db, source))
         _sync(Path(part))
         os.link(part, path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except (sqlite3.Error, OSError) as error:
         next_step = "check the path and who may read and write it"
         raise StorageFailed(f"cannot make {str(path)!r}: {error}", happened="no", next_step=next_step) from error
@@ -44,13 +53,33 @@ def restore(copy: Path, path: Path) -> None:
         next_step = "name a file that `backup` made, and that may be read"
         raise StorageFailed(f"cannot read {str(copy)!r}: {error}", happened="no", next_step=next_step) from error
     try:
-        backup(db, path)
+        backup(db, os.path.realpath(copy), path)
     finally:
         db.close()
 
 
+def _take(copy: str, records: Iterable[tuple[int, bytes]]) -> None:
+    """The journal goes into the table that a copy has for it; one of its own begins behind that."""
+    with closing(sqlite3.connect(copy, isolation_level=None)) as db:
+        db.execute("BEGIN")
+        keep(db, records)
+        last = db.execute("SELECT coalesce(max(n), 0) FROM journal").fetchone()[0]
+        Tables(db).write("meta", [((BEGIN,), begin(last))])
+        db.execute("COMMIT")
+
+
+def journal_of(db: sqlite3.Connection, path: str) -> list[tuple[int, bytes]]:
+    """The records that lie beside the file at `path`, which `db` has open. O(journal).
+
+    Raises RowInvalid, sqlite3.Error.
+    """
+    started = Tables(db).one("meta", BEGIN)
+    journal = Journal(db, files_of(path))
+    return [(n, record) for n, record in journal.records(started) if started is not None and n > started[2]]
+
+
 def _sync(path: Path) -> None:
-    """A file's bytes, or a folder's names, are on the disk."""
+    """A file's bytes are on the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

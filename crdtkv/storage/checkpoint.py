@@ -1,15 +1,16 @@
 """The checkpoint: what was changed since the last one goes into the tables, sorted and in bulk, a step at a time.
 
 Law of this room: a step is a transaction of its own, and small; it writes what is
-committed now. What is changed while a checkpoint runs belongs to the next one. The journal
-is trimmed of what was in it when the checkpoint began. What a step wrote is let go of when
-it is committed, and not before.
+committed now, once the journal is synced. What is changed while a checkpoint runs belongs to
+the next one. The journal begins anew where it was when the checkpoint began. What a step wrote
+is let go of when it is committed, and not before.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from crdtkv.storage.journal import Journal
 
@@ -19,7 +20,10 @@ JOURNAL_BYTES = 8 << 20
 """Where the journal is longer each commit makes a step."""
 
 STEP_ROWS = 200
-"""How many keys a step writes: some 5 ms."""
+"""How much a step writes, as many keys of one cell: some 5 ms."""
+
+_TIDY_STEPS = 16
+"""After so many SQLite's own log goes into the file, some 4 MB."""
 
 AT_ONCE = 100
 """Steps behind one commit, unless the journal is 64 times as long as it should be: who takes in a million rows at once
@@ -31,20 +35,26 @@ _Unit = tuple[str, str]
 class Checkpoint:
     """What the tables do not have yet, and how far the running checkpoint is.
 
-    `lacking` are the units that the tables lack, by kind; `begin` begins a transaction; `write` puts
+    `lacking` are the units that the tables lack, by kind; `weigh` says how many keys of one cell a unit is
+    as much as; `begin` begins a transaction; `write` puts
     units into the tables, and gives what is to be called once that is committed: they lack them no
-    more. `undone` is called when it is not.
+    more. `say` writes where the journal begins. `undone` is called when it is not committed.
     """
 
     def __init__(
         self, db: sqlite3.Connection, journal: Journal, lacking: Mapping[str, Collection[str]],
-        begin: Callable[[], None], write: Callable[[list[_Unit]], Callable[[], None]], undone: Callable[[], None],
+        weigh: Callable[[_Unit], int], begin: Callable[[], None],
+        write: Callable[[list[_Unit]], Callable[[], None]],
+        say: Callable[[Any], None], undone: Callable[[], None],
     ) -> None:  # fmt: skip
         self._db, self._journal, self._begin, self._write_units, self._undone = db, journal, begin, write, undone
+        self._weigh, self._say = weigh, say
         self._lacking = lacking
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
-        self._upto = 0
+        self._keeps = 0
+        """The generation of the journal that is needed still when it is done."""
+        self._steps = 0
         self.torn = False
         """An interrupt came where a step may be committed, and not all of it is let go of."""
 
@@ -70,10 +80,16 @@ class Checkpoint:
         """Write a few. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
         if not self._left:
             self._left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
-            self._upto = self._journal.last
-        units = [(kind, name) for kind, name in self._left[-STEP_ROWS:] if name in self._lacking[kind]]
-        self._write(units, len(self._left) <= STEP_ROWS)
-        del self._left[-STEP_ROWS:]
+            self._keeps = self._journal.turn()
+        units, weight, at = [], 0, len(self._left)
+        while at and weight < STEP_ROWS:
+            at -= 1
+            kind, name = self._left[at]
+            if name in self._lacking[kind]:
+                units.append((kind, name))
+                weight += self._weigh((kind, name))
+        self._write(units, not at)
+        del self._left[at:]
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""
@@ -86,9 +102,10 @@ class Checkpoint:
     def _write(self, units: list[_Unit], last: bool) -> None:
         self._begin()
         try:
-            wrote = self._write_units(list(reversed(units)))
+            wrote = self._write_units(units)
             if last:
-                self._journal.trim(self._upto)
+                self._say(self._journal.begin_at(self._keeps))
+            self._journal.sync()
             self.torn = True
             self._db.execute("COMMIT")
         except BaseException as error:
@@ -99,4 +116,10 @@ class Checkpoint:
             self._undone()
             raise
         wrote()
+        if last:
+            self._journal.drop(self._keeps)
         self.torn = False
+        self._steps += 1
+        if self._steps % _TIDY_STEPS == 0:
+            # Not by itself in the middle of a commit: what is in the file is not in its log any more.
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -1,23 +1,37 @@
-"""The journal: what each commit changed, one row a commit, until the tables have it.
+"""The journal: what each commit changed, one record a commit, until the tables have it.
+
+It lies in two files beside the store's, `<file>-commits0` and `-commits1`, written by turns: while a
+checkpoint brings what the one holds into the tables, the other takes what is committed meanwhile. A
+record costs one write and, synced, one sync; in a table it would cost SQLite whole pages.
 
 Law of this room: the journal replayed over the tables, as any step of a checkpoint left
 them, gives what was committed last. So a record holds whole rows, or what came to a row
 and what went by its name (GROWTH), and may be replayed over what it has done already; and
-rows leave the journal only when a table holds each of them, or one that is newer.
+a file is written anew only when a table holds each of its rows, or one that is newer, for
+certain: a step of a checkpoint is committed once the journal is synced.
+
+What the tables say, in the row `journal` of meta, is where it begins: a number drawn once, which
+generation of records is the oldest that is needed, and the number of the last record before. Each
+record bears its generation's mark, so that what is left in a file from before is none.
 """
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import msgpack
 import xxhash
 
+from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.rows import RowInvalid
 
-__all__ = ["GROWTH", "NUMBERS", "Journal", "Row"]
+__all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "begin", "files_of", "keep"]
 
 Row = tuple[int, tuple[Any, ...], Any]
 """Number of the table, where, and the row as plain data; None: there is none any more."""
@@ -25,53 +39,223 @@ Row = tuple[int, tuple[Any, ...], Any]
 GROWTH = "growth"
 """In the place of a table: of a row of `past`, see `rows.growth_of`."""
 
+BEGIN = "journal"
+"""The row of meta that says where the journal begins."""
+
+SUFFIXES = ("-commits0", "-commits1")
+
 _LARGE = 1 << 20
+
+_KEPT_BYTES = 32 << 20
+"""A file that is done with and longer gives its room back."""
+
+_HEAD = struct.Struct("<8sQIQ")
+"""Mark of the generation, number, length, checksum; then the record."""
 
 _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
 NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 
+Mark = tuple[int, int, int]
+"""Where the journal ends: see `Journal.mark`."""
+
+_Begin = tuple[bytes, int, int]
+
+
+def files_of(path: str) -> tuple[LogFile, LogFile]:
+    """Those beside the file at `path`: the one way to them, so that a test may put a disk that fails in their place."""
+    return LogFile(Path(path + SUFFIXES[0])), LogFile(Path(path + SUFFIXES[1]))
+
+
+def begin(last: int = 0) -> _Begin:
+    """Where a journal begins that goes on after record `last`, and of which nothing was written yet."""
+    return os.urandom(8), 0, last
+
 
 class Journal:
-    """The table `journal` of a store's file. Whoever calls holds the transaction."""
+    """The journal of a store's file: the table `journal` of `db`, where one that was copied is, and `files`."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def __init__(self, db: sqlite3.Connection, files: tuple[LogFile, LogFile]) -> None:
+        self._db, self._files = db, files
         self._pack: Callable[[Any], bytes] = msgpack.Packer().pack
         self.last = 0
         """The number of the last record."""
         self.size = 0
-        """Bytes of the records that are in it."""
+        """Bytes of the records that the tables may not have."""
+        self._salt = b""
+        self._generation = 0
+        self._mark = b""
+        self._end = 0
+        """Where the next record is written, in the file of the generation."""
+        self._before: dict[int, int] = {}
+        """Of each generation that is needed, the oldest first: the number of the last record before it."""
+        self._synced = True
 
-    @staticmethod
-    def create(db: sqlite3.Connection) -> None:
-        """Make the table."""
-        db.execute("CREATE TABLE journal (n INTEGER PRIMARY KEY, record BLOB NOT NULL, checksum INTEGER NOT NULL)")
+    # writing
 
     def append(self, rows: list[Row]) -> None:
-        """One more record. O(rows), some 10 us and the disk."""
+        """One more record, unsynced. O(rows), some 5 us. Raises sqlite3.Error: then there is none."""
         record = self._pack(rows)
         if len(record) > _LARGE:
             self._pack = msgpack.Packer().pack  # (it keeps as much room as it once needed)
-        n = self.last + 1
-        self._db.execute("INSERT INTO journal VALUES (?, ?, ?)", (n, record, _checksum(n, record)))
-        self.last = n
-        self.size += len(record)
+        n, at = self.last + 1, self._end
+        data = _HEAD.pack(self._mark, n, len(record), _checksum(n, record)) + record
+        self._synced = False
+        self._files[self._generation & 1].write(at, data)
+        end, size = at + len(data), self.size + len(data)
+        # (No call between these: an interrupt comes at one.)
+        self.last, self._end, self.size = n, end, size
 
-    def replay(self) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
-        """Table, where and row of all changes, in the order they were committed. Raises RowInvalid."""
+    def mark(self) -> Mark:
+        """For `back_to`."""
+        return self.last, self._end, self.size
+
+    def back_to(self, mark: Mark) -> None:
+        """What was appended since is not there: not after a crash either. Raises sqlite3.Error: then it may be."""
+        if self.last != mark[0]:
+            self._files[self._generation & 1].truncate(mark[1])
+            self._files[self._generation & 1].sync()
+        self.last, self._end, self.size = mark
+
+    def sync(self) -> None:
+        """All that was appended is on the disk. Raises sqlite3.Error."""
+        if not self._synced:
+            self._files[self._generation & 1].sync()
+            self._synced = True
+
+    def turn(self) -> int:
+        """What comes next goes to the other file, if that is free; the generation that it goes to.
+
+        Once the tables have all that was appended until now, no generation before that is needed. Raises sqlite3.Error.
+        """
+        if len(self._before) == 1 and self._end:
+            self.sync()
+            self._go_to(self._generation + 1)
+        return self._generation
+
+    def begin_at(self, generation: int) -> _Begin:
+        """What the row of meta says once the tables have what is before `generation`; their own copy goes with it."""
+        self._db.execute("DELETE FROM journal")
+        return self._salt, generation, self._before[generation]
+
+    def drop(self, generation: int) -> None:
+        """That is committed: what is before `generation` may be written over."""
+        for old in [g for g in self._before if g < generation]:
+            del self._before[old]
+            if self.size > _KEPT_BYTES:
+                with suppress(sqlite3.Error):
+                    self._files[old & 1].truncate(0)
+        self.size = self._end
+
+    # reading
+
+    def open(self, begin: _Begin | None) -> Iterator[tuple[str, tuple[Any, ...], Any]]:
+        """Table, where and row of all changes, in the order they were committed; then it can be written.
+
+        `begin`: the row of meta. Raises RowInvalid, sqlite3.Error.
+        """
+        for _, record in self.records(begin):
+            for number, where, row in msgpack.unpackb(record, strict_map_key=False):
+                yield _NAMES[number], tuple(where), row
+
+    def records(self, begin: _Begin | None) -> Iterator[tuple[int, bytes]]:
+        """The records by their numbers. As `open`."""
         for n, record, checksum in self._db.execute("SELECT n, record, checksum FROM journal ORDER BY n"):
             if type(record) is not bytes or _checksum(n, record) != checksum:
                 raise RowInvalid(f"the checksum of journal {n} does not fit")
             self.last = n
             self.size += len(record)
-            for number, where, row in msgpack.unpackb(record, strict_map_key=False):
-                yield _NAMES[number], tuple(where), row
+            yield n, record
+        if begin is not None:
+            self._salt, generation, self.last = begin
+            yield from self._in_file(generation)
+            if self._end:
+                yield from self._in_next()
 
-    def trim(self, to: int) -> None:
-        """The tables have all that the records up to `to` changed."""
-        self._db.execute("DELETE FROM journal WHERE n <= ?", (to,))
-        found = self._db.execute("SELECT coalesce(sum(length(record)), 0) FROM journal").fetchone()
-        self.size = found[0]
+    def _in_file(self, generation: int) -> Iterator[tuple[int, bytes]]:
+        self._go_to(generation)
+        data = self._files[generation & 1].read()
+        while (record := _record_at(data, self._end, self._mark, self.last + 1)) is not None:
+            self.last += 1
+            self._end += _HEAD.size + len(record)
+            self.size += _HEAD.size + len(record)
+            yield self.last, record
+
+    def _in_next(self) -> Iterator[tuple[int, bytes]]:
+        """What was committed while a checkpoint ran."""
+        generation, end = self._generation, self._end
+        found = False
+        for found_record in self._in_file(generation + 1):
+            found = True
+            yield found_record
+        if not found:
+            del self._before[generation + 1]
+            self._generation, self._mark, self._end = generation, self._mark_of(generation), end
+
+    def check(self) -> None:
+        """What was committed behind a record that has changed is not passed over. O(journal). Raises RowInvalid."""
+        for generation in (self._generation, self._generation + 1):
+            file, mark = self._files[generation & 1], self._mark_of(generation)
+            data = file.read()
+            at = data.find(mark, self._end if generation == self._generation else 0)
+            while at >= 0:
+                if (n := _number_at(data, at)) > self.last and _record_at(data, at, mark, n) is not None:
+                    raise RowInvalid(
+                        f"record {self.last + 1} of the journal has changed, and {n} of {file.path.name} follows; put "
+                        f"a backup in its place, or remove {file.path.name} to go on without what it holds"
+                    )
+                at = data.find(mark, at + 1)
+
+    def secure(self) -> None:
+        """What was found in the files is on the disk, whatever the system said of it, and nothing behind it.
+
+        Where a sync failed before a crash, what is shown as written may not be, and no later sync tells; and
+        behind what was lost there may be records whose numbers are given again. Raises sqlite3.Error.
+        """
+        current, other = (self._files[generation & 1] for generation in (self._generation, self._generation + 1))
+        current.truncate(self._end)
+        if len(self._before) == 1:
+            other.truncate(0)
+        for file in (current, other):
+            if data := file.read():
+                file.write(0, data)
+            file.sync()
+
+    def close(self) -> None:
+        """The files are let go of; what nobody needs any more is removed. Idempotent."""
+        for file in self._files:
+            file.close()
+
+    def remove(self) -> None:
+        """The tables have all of it: there are no files beside the store's. Idempotent."""
+        for file in self._files:
+            file.remove()
+
+    def _go_to(self, generation: int) -> None:
+        self._before[generation] = self.last
+        self._generation, self._mark, self._end = generation, self._mark_of(generation), 0
+
+    def _mark_of(self, generation: int) -> bytes:
+        return xxhash.xxh3_64_digest(self._salt, seed=generation)
+
+
+def keep(db: sqlite3.Connection, records: Iterable[tuple[int, bytes]]) -> None:
+    """In a copy of a store's file: what its journal held goes along."""
+    db.executemany("INSERT INTO journal VALUES (?, ?, ?)", ((n, r, _checksum(n, r)) for n, r in records))
+
+
+def _number_at(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at + 8 : at + 16], "little")
+
+
+def _record_at(data: bytes, at: int, mark: bytes, n: int) -> bytes | None:
+    """The record that begins there, if it is record `n` of that generation, whole."""
+    begin = at + _HEAD.size
+    if begin > len(data):
+        return None
+    found, number, length, checksum = _HEAD.unpack_from(data, at)
+    record = data[begin : begin + length]
+    whole = found == mark and number == n and len(record) == length
+    return record if whole and _checksum(n, record) == checksum else None
 
 
 def _checksum(n: int, record: bytes) -> int:

@@ -409,6 +409,14 @@ class Layers(Transactions):
     def _read_inbox(self) -> None:
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
 
+    def _weigh(self, unit: Unit) -> int:
+        """As how many keys of one cell it is written: of a past all rows of a cell are, if any is new."""
+        kind, name = unit
+        if kind == "past":
+            old = self._pasts.dirty[name]
+            return 1 + sum(len(old.rows.get(path, ())) for path in old.changed or ()) // 4
+        return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
+
     def _write(self, units: list[Unit]) -> Callable[[], None]:
         """The tables have these units as they are now. What returns is to be called once that is committed."""
         keys: list[tuple[str, Held, int, tuple[Dot, ...]]] = []

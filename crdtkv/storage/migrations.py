@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
+from crdtkv.storage.journal import BEGIN, begin
 from crdtkv.storage.keyrows import Held
 from crdtkv.storage.rows import cell_in, unpack_row
 from crdtkv.storage.tables import PLACED, SCHEMA, Tables
@@ -62,4 +63,10 @@ def _rows(db: sqlite3.Connection, table: str, primary: str) -> Iterator[tuple[tu
         yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1}
+def _from_2(db: sqlite3.Connection) -> None:
+    """The journal goes on in files of its own."""
+    last = db.execute("SELECT coalesce(max(n), 0) FROM journal").fetchone()[0]
+    Tables(db).write("meta", [((BEGIN,), begin(last))])
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2}

@@ -13,7 +13,7 @@ from pathlib import Path
 from crdtkv.errors import ChecksumFailed, CrdtkvError, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.rows import RowInvalid
 
-__all__ = ["APPLICATION_ID", "CHECK", "MALFORMED", "in_writing", "taken", "unopened", "unread", "unwritten"]
+__all__ = ["APPLICATION_ID", "CHECK", "MALFORMED", "taken", "unopened", "unread", "unwritten"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
@@ -66,12 +66,6 @@ def unwritten(path: Path, error: sqlite3.Error, undone: bool) -> StorageFailed:
     }
     next_step = ways.get(_code(error), "see to the disk, then write again")
     return StorageFailed(f"{words}; nothing was written", happened="no", next_step=next_step)
-
-
-def in_writing(error: sqlite3.Error) -> bool:
-    """Whether a commit failed where its last bytes are written and synced: SQLite takes it back here, but who opens
-    the file after a crash may find it whole."""
-    return _code(error) & 0xFF == sqlite3.SQLITE_IOERR
 
 
 def _damaged(path: Path, error: Exception) -> ChecksumFailed:

@@ -2,7 +2,7 @@
 
 Law: what a transaction changed is in the file before `commit` returns, synced unless
 `normal` durability was asked for. The file is the user's: documented tables
-(docs/formats.md), which the journal is ahead of while it is open. One process at a time:
+(docs/formats.md), which the journal beside it is ahead of while it is open. One process at a time:
 the file is locked while it is open, and others may read it. Only a file that bears our
 number is a store; only one that holds nothing becomes one.
 """
@@ -27,21 +27,21 @@ from crdtkv.storage.base import Said
 from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
-from crdtkv.storage.journal import Journal
+from crdtkv.storage.journal import BEGIN, Journal, Mark, begin, files_of
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
 from crdtkv.storage.pile import Pile
 from crdtkv.storage.refusals import APPLICATION_ID
 from crdtkv.storage.rows import RowInvalid
-from crdtkv.storage.tables import SCHEMA, TABLES
+from crdtkv.storage.tables import JOURNAL, SCHEMA, TABLES
 from crdtkv.storage.transactions import Changed
 from crdtkv.storage.views import Showing
 from crdtkv.storage.witness import Witness
 
 __all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
-FORMAT = 2
+FORMAT = 3
 
 CACHE_MB = 256
 
@@ -87,12 +87,15 @@ class SqliteStorage(Layers):
         self._normal = durability == "normal"
         self._witness: Witness | None = None
         self._loaded = False
-        self._uncertain = self._unsynced = self._found_log = self._locked = False
+        self._uncertain = self._unsynced = self._locked = False
+        self._found_log = True
+        """Of what the logs held when it was opened, not all is on the disk for certain."""
         self._reading: Any = None
         self._reads = 0
         self.stale = threading.Event()
         """Set by a commit, and by the close: the tables may lag behind."""
         real = os.path.realpath(self.path)  # as SQLite names its log: one file, by whatever name it is opened
+        self._real = real
         self._log = Log(Path(f"{real}-wal"))
         self._was_there = self.path.exists()
         self._noted_path = Path(f"{real}-witness")
@@ -112,10 +115,11 @@ class SqliteStorage(Layers):
         super().__init__(self._db, (cache_mb << 20) * 3 // 4)
         self._page_kb = cache_mb << 8
         self.pile = Pile(Path(f"{real}-staged"))
-        self._journal = Journal(self._db)
+        self._journal = Journal(self._db, files_of(real))
         self._checkpoint = Checkpoint(
-            self._db, self._journal, self._lacking, self._begin_write, self._write, self._tables.begin
-        )
+            self._db, self._journal, self._lacking, self._weigh, self._begin_write, self._write, self._say_begin,
+            self._tables.begin,
+        )  # fmt: skip
         try:
             self._open()
         except BaseException as error:
@@ -135,28 +139,28 @@ class SqliteStorage(Layers):
         db.execute("ROLLBACK")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
+        db.execute("PRAGMA wal_autocheckpoint=0")
         db.execute(f"PRAGMA cache_size=-{self._page_kb}")
         if new:
             self._create()
-        self._found_log = not new and self._log.size() > 0
-        with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
-            if self._found_log and not self._is_unsynced():  # (of what was not synced any part may be missing)
+        if not new and self._log.size() > 0 and not self._is_unsynced():
+            with suppress(sqlite3.Error):
                 self._log.check(db)
-            self._secure()
         migrate(db, FORMAT)
         self._load()
+        with suppress(sqlite3.Error):  # on a full disk it can be read; it is tried again before a write
+            self._secure()
         if self._normal:
             self._mark(True)
-            db.execute("PRAGMA synchronous=NORMAL")
         self._witness = Witness(self._noted_path)
         self._hold.say()
         self._loaded = True
 
     def _create(self) -> None:
         self._db.execute("BEGIN EXCLUSIVE")
-        for statement in SCHEMA:
+        for statement in (*SCHEMA, JOURNAL):
             self._db.execute(statement)
-        Journal.create(self._db)
+        self._say_begin(begin())
         self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         self._db.execute(f"PRAGMA user_version={FORMAT}")
         self._db.execute("COMMIT")
@@ -212,8 +216,14 @@ class SqliteStorage(Layers):
         for name in ("state", "tip"):
             self._tables.one("meta", name)  # what is wrong with it is said now
         self._read_inbox()
-        for table, where, row in self._journal.replay():
+        started = self._tables.one("meta", BEGIN)
+        for table, where, row in self._journal.open(started and (started[0], started[1], started[2])):
             self._take(table, where, row)
+        if not self._uncertain:  # of what was not synced any part may be missing
+            self._journal.check()
+
+    def _say_begin(self, where: Any) -> None:
+        self._tables.write("meta", [((BEGIN,), where)])
 
     def _read(self, ask: Callable[..., Any], *of: Any) -> Any:
         try:
@@ -246,35 +256,33 @@ class SqliteStorage(Layers):
         self._db.execute("BEGIN IMMEDIATE")
 
     def _save(self, changes: Iterable[Changed]) -> None:
-        rows = self._rows(changes)
-        committing = False
+        rows, mark = self._rows(changes), self._journal.mark()
         if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
             self._hold.check()
         try:
-            self._secure()
-            self._begin_write()
+            if self._found_log:
+                self._secure()
             self._journal.append(rows)
-            committing = True
-            self._db.execute("COMMIT")
+            if not self._normal:
+                self._journal.sync()
         except sqlite3.Error as error:
-            raise self._unwritten(error, committing and refusals.in_writing(error)) from error
+            raise self._unwritten(error, mark) from error
         except BaseException:
-            # An interrupt while it was committed: if there is nothing left to undo, it is in the file.
-            in_file = committing and not self._db.in_transaction
-            self.doubtful = not self._undo_commit() or in_file
+            self.doubtful = not self._undo_commit(mark)
             raise
         self._unsynced = self._normal
         self._after_commit(len(rows))
 
     def _secure(self) -> None:
-        """What was found in SQLite's log goes into the file, before it is told and before more is written behind it.
+        """What was found in the logs is on the disk, before it is told and before more is written behind it.
 
         Where a sync failed before a crash, the system shows as written what the disk may
         not have, and no later sync tells: it has to be written once more.
         """
-        self._stop_reading()
         if self._found_log:
+            self._stop_reading()
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._journal.secure()
             self._found_log = False
 
     def _after_commit(self, count: int) -> None:
@@ -288,18 +296,20 @@ class SqliteStorage(Layers):
             self.doubtful = True  # it was committed, and whoever interrupts here will think that it was not
             raise
 
-    def _unwritten(self, error: sqlite3.Error, may_stand: bool) -> StorageFailed:
-        """What was begun is undone; what is said of it then. `may_stand`: some of it may be there for all that."""
-        undone = self._undo_commit() and not may_stand
+    def _unwritten(self, error: sqlite3.Error, mark: Mark | None = None) -> StorageFailed:
+        """What was begun is undone; what is said of it then."""
+        undone = self._undo_commit(mark)
         # What follows would be written over something that this process does not show.
         self.doubtful = self.doubtful or not undone
         return refusals.unwritten(self.path, error, undone)
 
-    def _undo_commit(self) -> bool:
-        """Whether what was begun is undone for certain."""
+    def _undo_commit(self, mark: Mark | None = None) -> bool:
+        """Whether what was begun is undone for certain. `mark`: where the journal was."""
         try:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+            if mark is not None:
+                self._journal.back_to(mark)
         except sqlite3.Error:
             return False
         return True
@@ -308,11 +318,11 @@ class SqliteStorage(Layers):
         pages, free, each = (
             self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
         )
-        return int((pages - free) * each)
+        return int((pages - free) * each) + self._journal.size
 
     def backup(self, path: Path) -> None:
         self._stop_reading()
-        backup(self._db, path)
+        backup(self._db, self._real, path)
 
     def home(self) -> str:
         """Device, inode and machine."""
@@ -346,10 +356,9 @@ class SqliteStorage(Layers):
         if not self._unsynced:
             return
         try:
-            self._mark(True)  # one commit that is synced syncs those before it
-            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._journal.sync()
         except sqlite3.Error as error:
-            raise self._unwritten(error, False) from error
+            raise self._unwritten(error) from error
         self._unsynced = False
 
     def settle(self) -> None:
@@ -384,11 +393,8 @@ class SqliteStorage(Layers):
     def _mark(self, unsynced: bool) -> None:
         """Say in the file, synced, that what is committed from now on may be lost; or that nothing was."""
         self._secure()
-        self._db.execute("PRAGMA synchronous=FULL")
-        if unsynced:
-            self._tables.write("meta", [((_UNSYNCED,), True)])
-        else:
-            self._tables.write("meta", [((_UNSYNCED,), None)])
+        self._stop_reading()
+        self._tables.write("meta", [((_UNSYNCED,), True if unsynced else None)])
 
     def attend(self, showing: Showing) -> None:
         """From now on the views tell what `showing` says; of what a migration left untold, at once: O(that)."""
@@ -433,6 +439,7 @@ class SqliteStorage(Layers):
                     self._checkpoint.finish()
                     if self._normal and not self._uncertain:
                         self._mark(False)
+                    self._journal.remove()
         finally:
             self._let_go()
             self._loaded = self._locked = False
@@ -444,6 +451,7 @@ class SqliteStorage(Layers):
             self._stop_reading()
             self._hold.hush()
             self._db.close()
+        self._journal.close()
         self._hold.close()
         if self._witness is not None:
             self._witness.close()

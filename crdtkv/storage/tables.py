@@ -31,7 +31,7 @@ from crdtkv.storage.keyrows import (
 from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
-__all__ = ["COLUMNS", "PLACED", "SCHEMA", "TABLES", "Tables"]
+__all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
 
 PLACED = {
     "part": ("key TEXT, path BLOB, siblings BLOB NOT NULL, due INTEGER", "key, path"),
@@ -63,6 +63,9 @@ SCHEMA = [
     *(f"CREATE VIEW {view} AS {statement}" for view, statement in VIEWS.items()),
 ]
 """All but the journal."""
+
+JOURNAL = "CREATE TABLE journal (n INTEGER PRIMARY KEY, record BLOB NOT NULL, checksum INTEGER NOT NULL)"
+"""Of a copy: what lay beside the file that it was made of. Of format 2: all of it."""
 
 TABLES = {"cell", "dot", "name", *PLACED, *TOLD}
 

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,19 @@ def test_a_port_that_is_taken_is_said(world: dict[str, str], tmp_path: Path) -> 
         done = subprocess.run(command, env=world, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "address already in use" in done.stderr and "--port 0" in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_its_colos_end_with_it_though_it_was_killed(world: dict[str, str], tmp_path: Path) -> None:
+    """Their files stay: nobody was left to remove them."""
+    process = subprocess.Popen([*COMMAND], env=world, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = until(process.stdout.readline, "Ctrl-C stops them.")
+    process.kill()
+    process.wait()
+    pids = [int(pid) for pid in re.findall(r"pid (\d+)", said)]
+    assert len(pids) == 2
+    deadline = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline, "a colo outlived the command that began it"
+        time.sleep(0.05)
+    process.stdout.close()

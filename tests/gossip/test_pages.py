@@ -240,3 +240,18 @@ def test_what_cannot_be_taken_does_not_come_back(page_bytes: int) -> None:
     net.check()
     counts = net.nodes["b"].gossip.counts
     assert counts["refused message-invalid"] == (page_bytes > 100)
+
+
+def test_who_has_half_of_it_waits_a_moment_for_who_sent_that() -> None:
+    """c answers sooner."""
+    net, sent = half_joined("abc")
+    send = net.send
+
+    def slow(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        send(sender, to, data, 500 if "a" in (sender, to) else 0)
+
+    net.send = slow  # type: ignore[method-assign]
+    net.nodes["b"].start()
+    net.until_one()
+    net.check()
+    assert net.nodes["b"].gossip.counts["joins gone on with"] == 1 and sent[0].after is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from crdtkv.gossip import Settings
 from crdtkv.gossip.messages import Repair, decode
 from crdtkv.gossip.repair import joined
 from tests.gossip.net import Net
@@ -79,3 +80,44 @@ def test_of_two_that_add_up_both_keep_what_neither_replaced() -> None:
     net["a"].put("k0000", "later", strategy="lww")
     later = net["a"]._replica.storage.cells("k0000")[b"slww\0"]
     assert joined(cell, ()) == joined((), cell) == cell and joined(cell, later) == joined(later, cell) == later
+
+
+@pytest.mark.parametrize("told", [False, True])
+@pytest.mark.parametrize("at", ["a", "b"])
+def test_a_catch_up_that_does_not_add_up_is_taken_in_the_end_and_mended(told: bool, at: str) -> None:
+    """b lacks much of a, and one of them has lost an old key, with nobody else to ask."""
+    net = filled(20)
+    net.settings = Settings(max_records=0)
+    for name in "ab":
+        net.nodes[name].stop()
+        net.nodes[name].start()
+    net.until_one()
+    net.cut = {("a", "b"), ("b", "a")}
+    lose(net, at, "k0003", told)
+    net["a"].put("new", 1)
+    net.committed("a")
+    net.cut = set()
+    net.run(10_000)
+    refused = net.nodes["b"].gossip.counts["refused digest-mismatch"]
+    assert ("new" in net["b"]) == (not refused)
+    net.run(200_000)
+    net.check()
+    assert net["b"]["new"] == 1 and net["a"]["k0003"] == net["b"]["k0003"] == 3
+
+
+def test_a_catch_up_that_does_not_add_up_comes_from_another() -> None:
+    net = Net("abc", settings=Settings(max_records=0))
+    net.until_one()
+    net["a"].put("old", 1)
+    net.until_one()
+    net.cut = {(x, "b") for x in "ac"} | {("b", x) for x in "ac"}
+    net["a"].put("new", 1)
+    net.run(5_000)
+    net.look = lambda node: None  # type: ignore[method-assign]
+    lose(net, "a", "old", told=False)
+    net.cut = {("c", "b"), ("b", "c"), ("a", "c"), ("c", "a")}
+    net.run(4_000)
+    assert "new" not in net["b"] and net.nodes["b"].gossip.counts["refused digest-mismatch"]
+    net.cut = set()
+    net.run(6_000)
+    assert (net["b"]["old"], net["b"]["new"]) == (1, 1)

@@ -412,7 +412,7 @@ def a_catch_up_is_joined_before_it_is_purged() -> None:
 
 @guards(
     "Equal vectors and floors mean equal cells: if not, the sender is named.",
-    Line(exchange.take, "_compare(replica, message, sender)", "pass"),
+    Line(exchange.take, "_compare(replica, message, sender, believed)", "pass"),
     Line(exchange._tells_nothing, "and not (alike and strange)", ""),
     Line(syncing._quarantines, "in sorted(state.quarantined.items())", "in ()"),
 )
@@ -468,7 +468,7 @@ def who_lacks_what_was_purged_is_sent_all_there_is() -> None:
 
 @guards(
     "Where they differ, and his own cells add up to his, nothing of it is taken",
-    Line(exchange._compare, "if message.keys and _is_sound(replica):", "if False:"),
+    Line(exchange._compare, "if believed and message.keys and _is_sound(replica):", "if False:"),
 )
 def what_a_colo_has_lost_is_not_taken_for_what_it_has() -> None:
     """A cell is gone from a disk. Who joins, and who had seen less, takes nothing, and then all from another."""

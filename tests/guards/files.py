@@ -22,18 +22,19 @@ from crdtkv.replica import life
 from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
+from crdtkv.storage.journal import NUMBERS, SUFFIXES, Journal, begin, files_of
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
-from crdtkv.storage.tables import SCHEMA, Tables
+from crdtkv.storage.tables import JOURNAL, SCHEMA, Tables
 from crdtkv.storage.witness import Witness
 from crdtkv.store import maintenance, opening
 from tests.colos import Colos, crash, limited, refuses
 from tests.guards.mutation import Both, Line, guards
 from tests.power.disk import Disk, Inode
 from tests.power.faults import Failing
-from tests.power.vfs import Mounted, Unheld
+from tests.power.vfs import Mounted
 
 
 def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
     *(Line(Layers._rows, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
-    Line(SqliteStorage._save, 'self._db.execute("COMMIT")', "self._db.execute('ROLLBACK')"),
+    Line(SqliteStorage._save, "self._journal.append(rows)", "pass"),
     Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
     Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),
     Line(Layers._take, "cell_in(row or ())", "cell_in(row or [[['x~x', 1], 1, None, [], []]])"),
@@ -114,7 +115,7 @@ def what_was_committed_is_there_after_acrash() -> None:
 
 
 @guards(
-    "rows leave the journal only when a table holds each of them",
+    "a file is written anew only when a table holds each of its rows",
     Line(Tables.write_key, "self._rows.append(", "("),
     *(Line(Layers._write, "[((name,), row)]", f"[((name,), row)] if table != '{t}' else []") for t in ("inbox", "meta")),
     Line(Layers._write_past, 'self._tables.write("past",', '("past",'),
@@ -354,7 +355,7 @@ def a_store_that_could_not_be_opened_locks_nothing() -> None:
 
 
 @guards(
-    "rows leave the journal only when a table holds each of them",
+    "a file is written anew only when a table holds each of its rows",
     *(Line(Checkpoint.step, "for kind in self._lacking", f"for kind in self._lacking if kind != '{kind}'") for kind in _UNITS),
 )
 def what_was_committed_since_it_was_opened_is_in_the_tables_after_a_close() -> None:
@@ -393,8 +394,8 @@ def what_was_not_synced_but_closed_keeps_its_name() -> None:
 
 @guards(
     "What is changed while a checkpoint runs belongs to the next one.",
-    Line(Checkpoint._write, "self._journal.trim(self._upto)", "self._journal.trim(self._journal.last)"),
-    Line(Checkpoint._write, "if last:", "if True:"),
+    Line(Journal.begin_at, "self._before[generation]", "self.last"),
+    Line(Checkpoint.step, "(units, not at)", "(units, True)"),
 )
 def acrash_in_mid_checkpoint_loses_nothing() -> None:
     """At each step of a checkpoint, with a write between any two of its steps."""
@@ -458,8 +459,9 @@ def the_first_words_of_awitness_are_synced() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder, pytest.MonkeyPatch.context() as patch:
         synced: list[int] = []
         patch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
-        crdtkv.open(Path(folder) / "a.db", colo="a").close()
-        assert {os.stat(Path(folder) / "a.db-witness").st_ino, os.stat(folder).st_ino} <= set(synced)
+        with crdtkv.open(Path(folder) / "a.db", colo="a", durability="normal") as kv:
+            kv.put("k", 1)
+            assert {os.stat(Path(folder) / "a.db-witness").st_ino, os.stat(folder).st_ino} <= set(synced)
 
 
 class _Synced:
@@ -473,15 +475,16 @@ class _Synced:
 
     def open(self) -> crdtkv.Store:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "connect", self.mounted.connect)
-            patch.setattr(sqlite, "Hold", Unheld)
+            self.mounted.lie_under(patch)
             self.kv = crdtkv.open(self.path, colo="a")
         return self.kv
 
-    def fail_to_write(self) -> StorageFailed:
-        """A put of `k` whose sync fails."""
+    def fail_to_write(self, for_ever: bool = False, killed: bool = False) -> StorageFailed:
+        """A put of `k` whose sync fails, and all that come then, or the process is killed at once."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(self.disk, "may", Failing("sync", 1, apsw.SQLITE_IOERR_FSYNC, False))
+            patch.setattr(self.disk, "may", Failing("sync", 1, apsw.SQLITE_IOERR_FSYNC, for_ever))
+            if killed:
+                patch.setattr(SqliteStorage, "_undo_commit", lambda self, mark: False)
             patch.setattr(Inode, "after", lambda inode, dice: bytes(inode.durable))
             try:
                 self.kv.put("k", 1)
@@ -499,31 +502,41 @@ class _Synced:
 
 
 @guards(
-    "SQLite takes it back here, but who opens the file after a crash may find it whole.",
-    Line(SqliteStorage._save, "committing and refusals.in_writing(error)", "False"),
+    "What was appended since is not there: not after a crash either.",
+    Line(Journal.back_to, "if self.last != mark[0]:", "if False:"),
+    Line(SqliteStorage._undo_commit, "if mark is not None:", "if False:"),
 )
-def acommit_that_failed_in_its_sync_may_have_happened() -> None:
+def acommit_that_failed_in_its_sync_is_taken_back() -> None:
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
         error = colo.fail_to_write()
-        assert refuses(StorageFailed, lambda: colo.kv.put("l", 1)) and "k" not in colo.kv
         colo.kill()
         with colo.open() as kv:
-            assert error.happened == "unknown" and dict(kv) == {"k": 1}
+            assert error.happened == "no" and dict(kv) == {}
+
+
+@guards(
+    "Whether what was begun is undone for certain.",
+    Line(Journal.back_to, "self._files[self._generation & 1].sync()", "pass"),
+)
+def acommit_that_cannot_be_taken_back_may_have_happened() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        assert colo.fail_to_write(for_ever=True).happened == "unknown"
+        assert refuses(StorageFailed, lambda: colo.kv.put("l", 1)) and "k" not in colo.kv
+        colo.kill()
 
 
 @guards(
     "it has to be written once more.",
-    Both(
-        Line(SqliteStorage._open, "self._log.check(db)", "pass"),  # which writes it too, but leaves the log as it is
-        Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
-    ),
+    Line(SqliteStorage._open, "self._secure()", "self._found_log = False"),
+    Line(Journal.secure, "file.write(0, data)", "pass"),
 )
 def what_is_written_behind_what_was_not_synced_is_kept() -> None:
     """Killed after a sync that failed, opened again, and cut from its power."""
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
-        colo.fail_to_write()
+        colo.fail_to_write(killed=True)
         colo.kill()
         colo.open().put("l", 2)
         colo.cut()
@@ -533,24 +546,120 @@ def what_is_written_behind_what_was_not_synced_is_kept() -> None:
 
 @guards(
     "What was committed behind a frame that has changed is not passed over.",
-    Line(Log.check, "if broken is not None:", "if False:"),
+    Both(
+        Line(Log.check, "if broken is not None:", "if False:"),
+        Line(SqliteStorage._load_rows, "self._journal.check()", "pass"),  # which what was written over may tell, too
+    ),
     Line(SqliteStorage._let_go, "self._locked and not self._loaded", "False"),
 )
 def a_log_whose_bits_changed_is_told_and_left_as_it_is() -> None:
-    """A frame of the first of four commits: SQLite would show none of them, and remove the log."""
+    """A frame of the first of four steps of checkpoints: SQLite would show none of them, and remove the log."""
     with TemporaryDirectory(prefix="crdtkv-") as folder:
         colo = _Synced(folder)
         log = Path(f"{colo.path}-wal")
         at = log.stat().st_size + 100
         for n in range(4):
             colo.kv.put("k", n)
+            colo.kv._replica.storage.freshen()  # type: ignore[attr-defined]
         colo.kill()
         altered = bytearray(log.read_bytes())
         altered[at] ^= 1
         log.write_bytes(altered)
         for _ in range(2):
             assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
+        assert log.exists() and log.read_bytes() == altered
+
+
+@guards(
+    "What was committed behind a record that has changed is not passed over.",
+    Line(SqliteStorage._load_rows, "self._journal.check()", "pass"),
+    Line(Journal.check, "> self.last and", "< 0 and"),
+)
+def a_record_that_changed_is_told_and_left_as_it_is() -> None:
+    """The first of four commits: none of them would be shown, and the next would be written over them."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        colo = _Synced(folder)
+        for n in range(4):
+            colo.kv.put("k", n)
+        colo.kill()
+        log = Path(f"{colo.path}{SUFFIXES[0]}")
+        altered = bytearray(log.read_bytes())
+        altered[60] ^= 1
+        log.write_bytes(altered)
+        for _ in range(2):
+            assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
         assert log.read_bytes() == altered
+
+
+class _Written:
+    """A journal on files, and what it gives when it is opened anew."""
+
+    def __init__(self, folder: str) -> None:
+        self.path, self.begin = f"{folder}/a.db", begin()
+        self.db = sqlite3.connect(":memory:")
+        self.db.execute(JOURNAL)
+        self.numbers = self.open()
+
+    def open(self) -> list[int]:
+        """The rows that were written, as numbers."""
+        self.journal = Journal(self.db, files_of(self.path))
+        return [row for _, _, row in self.journal.open(self.begin)]
+
+    def write(self, *numbers: int) -> None:
+        for n in numbers:
+            self.journal.append([(NUMBERS["meta"], ("m",), n)])
+
+    def spoil(self, suffix: str, n: int) -> None:
+        """Record `n` of a file, all of one length, is lost."""
+        path = Path(self.path + suffix)
+        data = bytearray(path.read_bytes())
+        size = len(data) // data.count(data[:8])
+        data[size * n + 30] ^= 1
+        path.write_bytes(data)
+
+
+@guards(
+    "while a checkpoint brings what the one holds into the tables, the other takes what is committed meanwhile.",
+    Line(Journal.turn, "len(self._before) == 1 and", ""),
+    Line(Journal.drop, "del self._before[old]", "pass"),
+)
+def a_file_is_not_turned_to_before_it_is_free() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        written = _Written(folder)
+        written.write(1, 2)
+        assert written.journal.turn() == 1
+        written.write(3)
+        assert written.journal.turn() == 1
+        written.write(4)
+        assert written.open() == [1, 2, 3, 4]
+        written.begin = written.journal.begin_at(1)
+        written.journal.drop(1)
+        assert written.journal.turn() == 2
+        written.write(5)
+        assert written.open() == [3, 4, 5]
+
+
+@guards(
+    "behind what was lost there may be records whose numbers are given again.",
+    Line(Journal.secure, "current.truncate(self._end)", "pass"),
+    Line(Journal.secure, "other.truncate(0)", "pass"),
+)
+def what_lies_behind_what_was_lost_does_not_come_back() -> None:
+    """With the power the second record was lost, and one of the other file, not what came after it."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        written = _Written(folder)
+        written.write(1, 2, 3)
+        written.journal.turn()
+        written.write(4, 5)
+        written.spoil(SUFFIXES[0], 1)
+        assert written.open() == [1]
+        written.journal.secure()
+        written.write(6)
+        assert written.open() == [1, 6]
+        written.write(7)
+        written.journal.turn()
+        written.write(8)
+        assert written.open() == [1, 6, 7, 8]
 
 
 @guards(

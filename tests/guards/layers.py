@@ -231,8 +231,8 @@ def what_may_be_dropped_is_found_in_the_tables_and_beside_them() -> None:
     "What a step wrote is let go of when it is committed, and not before.",
     Line(
         Checkpoint._write,
-        "wrote = self._write_units(list(reversed(units)))",
-        "wrote = self._write_units(list(reversed(units))); wrote()",
+        "wrote = self._write_units(units)",
+        "wrote = self._write_units(units); wrote()",
     ),
     Line(Checkpoint._write, "self._undone()", "pass"),
 )
@@ -242,10 +242,10 @@ def a_step_that_fails_lets_go_of_nothing() -> None:
         made.put("k", sibling(1, replica=B))
         with pytest.MonkeyPatch.context() as patch:
 
-            def failing(journal: Journal, to: int) -> None:
+            def failing(journal: Journal, generation: int) -> None:
                 raise sqlite3.OperationalError("disk I/O error")
 
-            patch.setattr(Journal, "trim", failing)
+            patch.setattr(Journal, "begin_at", failing)
             with suppress(Exception):
                 made.storage.settle()
         assert [dict(made.storage.cells(key)) for key in ("x", "y", "k")] == [{}, {}, {ROOT: (sibling(1, replica=B),)}]
@@ -404,7 +404,7 @@ def a_range_is_passed_through() -> None:
 
         wanted = [("b", A, 1), ("bb", 1), ("c", A, 2), ("d", 1), ("e", 41), ("g", A, 6), ("gg", 1)]
         assert (passed(False), passed(True)) == (wanted, wanted[::-1])
-        assert len(asked) == 4 and not storage._keys._clean  # a range, and what is in parts, twice
+        assert len([words for words in asked if "sqlite_master" not in words]) == 4 and not storage._keys._clean  # a range, and what is in parts, twice
         storage._db.execute("UPDATE cell SET stamp = stamp + 1 WHERE key = 'c'")
         assert refuses(ChecksumFailed, lambda: passed(False))
 
@@ -439,7 +439,7 @@ def an_interrupt_while_a_step_is_let_go_of() -> None:
         return False
 
     assert interrupted(Layers, "_wrote_key"), "the tables have it, and nobody knows it here"
-    assert not interrupted(Checkpoint, "finish") and not interrupted(Journal, "trim"), "all is undone"
+    assert not interrupted(Checkpoint, "finish") and not interrupted(Journal, "begin_at"), "all is undone"
 
 
 @guards(

@@ -381,6 +381,8 @@ def who_changes_what_he_was_told_changes_nothing_else() -> None:
     Line(Memos.clear, "self._told.clear()", "pass"),
     Line(Memos.told, "if self._learnt != learnt():", "if False:"),
     Line(Reading._entry, "self._now(now) < known.until", "True"),
+    Line(Memos.stands, "self._told.get(key) is what and", ""),
+    Line(Memos.stands, "and self._learnt == learnt()", ""),
 )
 def what_was_told_once_is_told_while_it_stands() -> None:
     """Another value, another version, a write that was undone, a date that passed, a function that came."""
@@ -407,5 +409,14 @@ def what_was_told_once_is_told_while_it_stands() -> None:
     b.put("sum", 2, strategy="merge:later")
     colos.meet()
     assert shows(a, "sum") == 2
+    told = a._replica.memos.told("sum")
+    assert a._replica.memos.stands("sum", told)
     merge.install("later", lambda base, mine, theirs: mine + theirs)
+    assert not a._replica.memos.stands("sum", told)
     assert shows(a, "sum") == 3
+    told = a._replica.memos.told("sum")
+    with pytest.raises(InterruptedError), a.transaction() as t:
+        assert a._replica.memos.stands("sum", told) and told is not None
+        t.put("sum", 4)
+        assert not a._replica.memos.stands("sum", told), "nobody knows yet whether it will be"
+        raise InterruptedError

@@ -11,6 +11,7 @@ from typing import Any
 from crdtkv.core.wire import Record
 from crdtkv.errors import StorageFailed
 from crdtkv.replica.core import Replica
+from crdtkv.storage.journal import SUFFIXES
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
@@ -92,13 +93,13 @@ class FileDisk(_Watched, SqliteStorage):
 
     def files(self) -> dict[str, bytes]:
         """What is on the disk now, by suffix, without the words noted beside it."""
-        found = {suffix: Path(f"{self.path}{suffix}") for suffix in ("", "-wal")}
+        found = {suffix: Path(f"{self.path}{suffix}") for suffix in ("", "-wal", *SUFFIXES)}
         return {suffix: path.read_bytes() for suffix, path in found.items() if path.exists()}
 
 
 def lay(path: Path, files: dict[str, bytes]) -> None:
     """Write `files` over those at `path`, which stay the files they are."""
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", *SUFFIXES):
         at = Path(f"{path}{suffix}")
         if suffix in files:
             at.write_bytes(files[suffix])

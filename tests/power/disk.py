@@ -21,7 +21,7 @@ __all__ = ["SECTOR", "Disk", "Inode", "PowerCut", "Step", "may_all"]
 
 SECTOR = 512
 
-SUFFIXES = ("", "-wal", "-journal")
+SUFFIXES = ("", "-wal", "-journal", "-commits0", "-commits1")
 
 
 class PowerCut(BaseException):

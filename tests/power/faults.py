@@ -22,9 +22,8 @@ import crdtkv
 from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError, StorageFailed
 from crdtkv.replica import exchange
-from crdtkv.storage import sqlite
 from tests.power.disk import Disk, Step, may_all
-from tests.power.vfs import Mounted, Unheld, failure
+from tests.power.vfs import Mounted, failure
 from tests.power.wishes import Twin, Wish, draw
 
 __all__ = ["Faulty", "Failing", "run"]
@@ -83,8 +82,7 @@ class Faulty:
 
     def open(self) -> crdtkv.Store:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "connect", self.mounted.connect)
-            patch.setattr(sqlite, "Hold", Unheld)
+            self.mounted.lie_under(patch)
             kv = crdtkv.open(self.path, colo="lhr", random=self.dice, durability=self.durability)
         kv.on_commit.append(self._push)
         return kv

@@ -16,14 +16,16 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import ChecksumFailed, Corrupt, NotBackYet
-from crdtkv.storage import checkpoint, sqlite, witness
+from crdtkv.errors import ChecksumFailed, Corrupt, NotAMember, NotBackYet
+from crdtkv.storage import checkpoint, journal, witness
+from crdtkv.store import following
 from tests.power.disk import Disk
-from tests.power.vfs import Connection, Mounted, Unheld
+from tests.power.vfs import Mounted
 from tests.power.wishes import Twin, draw
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
-SUFFIXES = ("", "-wal", "-witness")
+LOGS = ("-wal", *journal.SUFFIXES)
+SUFFIXES = ("", *LOGS, "-witness")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -43,10 +45,10 @@ class Killed:
         self.twins = [Twin()]
         mounted = Mounted(Disk(self.path, Random(1)))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "connect", mounted.connect)
-            patch.setattr(sqlite, "Hold", Unheld)
+            mounted.lie_under(patch)
             patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
-            patch.setattr(Connection, "checkpoint_pages", 60)
+            patch.setattr(checkpoint, "STEP_ROWS", 3)
+            patch.setattr(following, "FRESH_S", None)
             kv = crdtkv.open(self.path, colo="lhr")
             if peered:
                 kv.sync(self.peer)
@@ -56,14 +58,26 @@ class Killed:
                 wish.act(kv)
                 self.twins.append(dict(self.twins[-1]))
                 wish.expect(self.twins[-1])
+                if n == 55:
+                    self._begin_checkpoint(kv)
             if peered:
                 kv.sync(self.peer)
             mounted.let_go()
         self.files = {suffix: Path(f"{self.path}{suffix}").read_bytes() for suffix in SUFFIXES}
 
-    def lay(self, **altered: bytes) -> None:
-        for suffix, content in self.files.items():
-            Path(f"{self.path}{suffix}").write_bytes(altered.get(suffix.removeprefix("-"), content))
+    def _begin_checkpoint(self, kv: crdtkv.Store) -> None:
+        """Some steps of one: there is something in each of the logs."""
+        storage: Any = kv._replica.storage
+        storage.settle()
+        for n in range(60):
+            kv.put(f"filling/{n}", n)
+            self.twins[-1][f"filling/{n}"] = n
+        for _ in range(5):
+            storage._checkpoint.step()
+
+    def lay(self, altered: dict[str, bytes] | None = None) -> None:
+        for suffix, content in {**self.files, **(altered or {})}.items():
+            Path(f"{self.path}{suffix}").write_bytes(content)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +94,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Killed:
 def alter(request: pytest.FixtureRequest) -> Callable[[bytes, Random], bytes]:
     """What becomes of a log."""
 
-    def alter(log: bytes, dice: Random) -> bytes:
+    def alter(log: bytes, dice: Random, frame: int) -> bytes:
         data, at = bytearray(log), dice.randrange(len(log))
-        one, other = (32 + 4120 * dice.randrange((len(log) - 32) // 4120) for _ in range(2))
+        one, other = (32 + frame * dice.randrange((len(log) - 32) // frame) for _ in range(2))
         match request.param:
             case "a bit":
                 data[at] ^= 1 << dice.randrange(8)
@@ -91,7 +105,8 @@ def alter(request: pytest.FixtureRequest) -> Callable[[bytes, Random], bytes]:
             case "cut short":
                 del data[at:]
             case "two frames exchanged":
-                data[one : one + 4120], data[other : other + 4120] = log[other : other + 4120], log[one : one + 4120]
+                here, there = log[one : one + frame], log[other : other + frame]
+                data[one : one + frame], data[other : other + frame] = there, here
             case "empty":
                 data.clear()
         return bytes(data)
@@ -102,16 +117,21 @@ def alter(request: pytest.FixtureRequest) -> Callable[[bytes, Random], bytes]:
 SEEDS = range(100 if LONG else 6)
 
 
+def frame_of(suffix: str) -> int:
+    return 4_120 if suffix == "-wal" else 64
+
+
+@pytest.mark.parametrize("suffix", LOGS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_with_a_peer(peered: Killed, alter: Any, seed: int) -> None:
+def test_with_a_peer(peered: Killed, alter: Any, seed: int, suffix: str) -> None:
     """Told, and left as it is; or an earlier state that writes nothing before the peer gave the rest back."""
-    log, theirs = alter(peered.files["-wal"], Random(seed)), dict(peered.peer.items())
-    peered.lay(wal=log)
+    log, theirs = alter(peered.files[suffix], Random(seed), frame_of(suffix)), dict(peered.peer.items())
+    peered.lay({suffix: log})
     try:
         kv = crdtkv.open(peered.path, colo="lhr")
     except Corrupt as error:
         assert str(peered.path) in str(error) and error.happened == "no"
-        assert Path(f"{peered.path}-wal").read_bytes() == log
+        assert Path(f"{peered.path}{suffix}").read_bytes() == log
         return
     assert kv.check() == [] and dict(kv.items()) in peered.twins
     if dict(kv.items()) != peered.twins[-1]:
@@ -124,17 +144,18 @@ def test_with_a_peer(peered: Killed, alter: Any, seed: int) -> None:
     kv.close()
 
 
+@pytest.mark.parametrize("suffix", LOGS)
 @pytest.mark.parametrize("seed", SEEDS)
-def test_alone(alone: Killed, alter: Any, seed: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_alone(alone: Killed, alter: Any, seed: int, suffix: str, caplog: pytest.LogCaptureFixture) -> None:
     """Told, and left as it is; or an earlier state, and the log of this process says so."""
-    log = alter(alone.files["-wal"], Random(seed))
-    alone.lay(wal=log)
+    log = alter(alone.files[suffix], Random(seed), frame_of(suffix))
+    alone.lay({suffix: log})
     with caplog.at_level(logging.WARNING, "crdtkv"):
         try:
             kv = crdtkv.open(alone.path, colo="lhr")
         except Corrupt as error:
             assert str(alone.path) in str(error) and error.happened == "no"
-            assert Path(f"{alone.path}-wal").read_bytes() == log
+            assert Path(f"{alone.path}{suffix}").read_bytes() == log
             return
     shown = dict(kv.items())
     assert kv.check() == [] and shown in alone.twins
@@ -159,7 +180,7 @@ def test_a_bit_in_any_frame_but_of_the_last_commits(alone: Killed) -> None:
             break
         altered = bytearray(log)
         altered[at + 100] ^= 1
-        alone.lay(wal=bytes(altered))
+        alone.lay({"-wal": bytes(altered)})
         for _ in range(2):
             with pytest.raises(ChecksumFailed) as caught:
                 crdtkv.open(alone.path, colo="lhr")
@@ -168,6 +189,29 @@ def test_a_bit_in_any_frame_but_of_the_last_commits(alone: Killed) -> None:
     alone.lay()
     with crdtkv.open(alone.path, colo="lhr") as kv:
         assert dict(kv.items()) == alone.twins[-1]
+
+
+def records(log: bytes) -> dict[int, int]:
+    """Where each begins, by its number."""
+    starts = [at for at in range(len(log)) if log.startswith(log[:8], at)]
+    return {int.from_bytes(log[at + 8 : at + 16], "little"): at for at in starts}
+
+
+@pytest.mark.parametrize("suffix", journal.SUFFIXES)
+def test_a_bit_in_any_record_but_the_last(alone: Killed, suffix: str) -> None:
+    """Acknowledged commits follow it: it is not opened, and the journal is left as it is."""
+    log, last = alone.files[suffix], max(max(records(alone.files[s])) for s in journal.SUFFIXES)
+    found = records(log)
+    assert len(found) > 2
+    for n, at in found.items():
+        if n == last:
+            continue
+        altered = bytearray(log)
+        altered[at + 30] ^= 1
+        alone.lay({suffix: bytes(altered)})
+        with pytest.raises(ChecksumFailed, match="of the journal has changed"):
+            crdtkv.open(alone.path, colo="lhr")
+        assert Path(f"{alone.path}{suffix}").read_bytes() == altered
 
 
 @pytest.mark.parametrize("seed", range(60 if LONG else 8))
@@ -205,7 +249,7 @@ def test_a_page_that_is_read_later(tmp_path: Path, seed: int) -> None:
     assert lost < 200 and bool(lost) <= bool(kv.check())
     try:
         kv.sync(peer)
-    except Corrupt as error:
+    except (Corrupt, NotAMember) as error:
         assert str(path) in str(error) or kv.id in str(error)
     assert peer.check() == [] and all(before[key] == value for key, value in peer.items())
     kv.close()
@@ -218,7 +262,7 @@ def test_a_frame_torn_over_what_failed_is_no_damage(alone: Killed) -> None:
     before, end = next((a, b) for a, b in zip(ends[::-1][1:], ends[::-1], strict=False) if b - a > 3 * 4120)
     del log[end:]
     log[before + 4120 : before + 4128] = b"\0\0\0\1\0\0\0\1"
-    alone.lay(wal=bytes(log))
+    alone.lay({"-wal": bytes(log)})
     with crdtkv.open(alone.path, colo="lhr") as kv:
         assert kv.check() == [] and dict(kv.items()) in alone.twins
 
@@ -226,6 +270,6 @@ def test_a_frame_torn_over_what_failed_is_no_damage(alone: Killed) -> None:
 def test_a_log_that_was_being_begun_anew_is_no_damage(alone: Killed) -> None:
     """Half of its new header is there, over the frames of before, which the file has."""
     log = alone.files["-wal"]
-    alone.lay(wal=log[:12] + b"\0\0\0\x63" + log[16:])
+    alone.lay({"-wal": log[:12] + b"\0\0\0\x63" + log[16:]})
     with crdtkv.open(alone.path, colo="lhr") as kv:
         assert kv.check() == [] and dict(kv.items()) in alone.twins

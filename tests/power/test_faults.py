@@ -13,10 +13,10 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import CrdtkvError, StorageFailed
-from crdtkv.storage import checkpoint, sqlite
+from crdtkv.storage import checkpoint
 from tests.power.disk import Disk, Inode, may_all
 from tests.power.faults import Failing, run
-from tests.power.vfs import Connection, Mounted, Unheld
+from tests.power.vfs import Mounted
 from tests.store.filling import everything, fill
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -26,7 +26,6 @@ LONG = os.environ.get("CRDTKV_LAWS") == "long"
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
     monkeypatch.setattr(checkpoint, "STEP_ROWS", 20)
-    monkeypatch.setattr(Connection, "checkpoint_pages", 30)
 
 
 class Place:
@@ -36,8 +35,7 @@ class Place:
         self.path = folder / "lhr.db"
         self.disk = Disk(self.path, Random(1))
         self.mounted = Mounted(self.disk)
-        patch.setattr(sqlite, "connect", self.mounted.connect)
-        patch.setattr(sqlite, "Hold", Unheld)
+        self.mounted.lie_under(patch)
 
     def open(self, **options: Any) -> crdtkv.Store:
         return crdtkv.open(self.path, colo="lhr", **options)
@@ -129,7 +127,7 @@ def test_a_disk_that_turned_read_only(place: Place) -> None:
     kv.close()
 
 
-@pytest.mark.parametrize("suffix", ["-wal", "-journal", "-witness"])
+@pytest.mark.parametrize("suffix", ["-wal", "-journal", "-witness", "-commits0"])
 def test_a_file_beside_it_that_cannot_be_made(tmp_path: Path, suffix: str) -> None:
     """A folder stands in its place: told with the path, for a new store and for one that was there."""
     for path in (tmp_path / "new.db", tmp_path / "old.db"):
@@ -179,21 +177,25 @@ def test_what_lies_on_the_disk_cannot_be_read(place: Place) -> None:
     assert refused
 
 
-@pytest.mark.parametrize("kind", ["write", "sync"])
-def test_a_failed_commit_is_told_to_nobody(place: Place, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "for_ever"), [("write", False), ("sync", False), ("sync", True)])
+def test_a_failed_commit_is_told_to_nobody(place: Place, kind: str, for_ever: bool) -> None:
     """No listener, no feed, no peer hears of what may not be there."""
     kv, peer, heard = place.open(), crdtkv.open(colo="sin"), []
     kv.sync(peer)
     kv.on_commit.append(lambda record, data: heard.append(record))
     feed = kv.watch(timeout=0)
-    place.disk.may = Failing(kind, 1, apsw.SQLITE_IOERR, False)
-    with pytest.raises(StorageFailed):
+    place.disk.may = Failing(kind, 1, apsw.SQLITE_IOERR, for_ever)
+    with pytest.raises(StorageFailed) as caught:
         kv.put("a", 1)
+    assert caught.value.happened == ("unknown" if for_ever else "no")
     place.disk.may = may_all
     assert heard == [] and list(feed) == []
     peer.put("b", 1)
-    with pytest.raises(StorageFailed, match="it is not known"):
-        peer.sync(kv)
+    if for_ever:
+        with pytest.raises(StorageFailed, match="it is not known"):
+            peer.sync(kv)
+    else:
+        assert peer.sync(kv).equal
     assert "a" not in peer and peer.check() == []
     kv.close()
     with place.open() as kv:

@@ -16,8 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
+import pytest
 
+from crdtkv.storage import sqlite
 from crdtkv.storage.holding import Hold
+from crdtkv.storage.journal import SUFFIXES
+from crdtkv.storage.logfile import LogFile
 from tests.power.disk import Disk, Inode, PowerCut
 
 __all__ = ["Connection", "Mounted", "Unheld", "failure"]
@@ -58,6 +62,16 @@ class Mounted(apsw.VFS):
         """In the place of crdtkv.storage.sqlite.connect."""
         self.open.append(_told(lambda: Connection(str(path), self)))
         return self.open[-1]
+
+    def files_of(self, path: str) -> tuple[LogFile, LogFile]:
+        """In the place of crdtkv.storage.sqlite.files_of."""
+        return Beside(self, Path(path + SUFFIXES[0])), Beside(self, Path(path + SUFFIXES[1]))
+
+    def lie_under(self, patch: pytest.MonkeyPatch) -> None:
+        """What is opened from now on lies on this disk."""
+        patch.setattr(sqlite, "connect", self.connect)
+        patch.setattr(sqlite, "files_of", self.files_of)
+        patch.setattr(sqlite, "Hold", Unheld)
 
     def let_go(self) -> None:
         """Whoever had something open is no more; what it would still write does not get to the disk."""
@@ -134,6 +148,75 @@ class _File(apsw.VFSFile):
             self._syncs_folder = False
 
 
+class Beside(LogFile):
+    """A file that the store itself writes beside its own: as `_File`, with the errors that it then raises."""
+
+    def __init__(self, mounted: Mounted, path: Path) -> None:
+        super().__init__(path)
+        self._disk = mounted.disk
+        self._inode: Any = None
+
+    def read(self) -> bytes:
+        return self._on("read", super().read) or b""
+
+    def write(self, at: int, data: bytes) -> None:
+        if self._inode is None:
+            self._on("open", self._made)
+        try:
+            self._on("write", lambda: self._put(at, data))
+        except sqlite3.Error:
+            self._put(at, data[: len(data) // 2])  # as far as there was room
+            raise
+
+    def sync(self) -> None:
+        try:
+            self._on("sync", self._synced)
+        except sqlite3.Error:
+            if self._inode is not None:
+                self._inode.fail_to_sync(self._disk.dice)
+            raise
+
+    def truncate(self, size: int) -> None:
+        if self.path.exists():
+            self._made()
+            self._on("truncate", lambda: self._cut(size))
+
+    def remove(self) -> None:
+        with suppress(sqlite3.Error):
+            self._on("delete", self._removed)
+
+    def _on(self, kind: str, act: Callable[[], _T]) -> _T | None:
+        found = None
+        if not self._disk.dead:
+            _told(lambda: self._disk.step(kind, self.path.name))
+        if not self._disk.dead:
+            found = act()
+        if self._disk.dead:
+            raise PowerCut
+        return found
+
+    def _made(self) -> None:
+        self._inode = self._disk.create(self.path.name)
+
+    def _put(self, at: int, data: bytes) -> None:
+        super().write(at, data)
+        self._inode.write(at, data)
+
+    def _synced(self) -> None:
+        if self._inode is not None:
+            self._inode.sync()
+            self._disk.sync_folder()
+
+    def _cut(self, size: int) -> None:
+        super().truncate(size)
+        self._inode.truncate(size)
+
+    def _removed(self) -> None:
+        super().remove()
+        self._disk.delete(self.path.name)
+        self._inode = None
+
+
 # Python's sqlite3, where it is used
 
 
@@ -192,23 +275,16 @@ class _Rows:
 class Connection:
     """As sqlite3.Connection with isolation_level=None."""
 
-    checkpoint_pages = 1000
-    """SQLite's own checkpoint of its log, in pages: small, so that a test sees one."""
-
     def __init__(self, path: str, mounted: Mounted) -> None:
         self._disk = mounted.disk
         self._db = apsw.Connection(path, vfs=mounted.name)
-        self._db.set_wal_hook(self._committed)
-        self._pages = 0
 
     @property
     def in_transaction(self) -> bool:
         return self._db.in_transaction
 
     def execute(self, statement: str, values: Iterable[Any] = ()) -> _Rows:
-        rows = self._run(lambda: self._db.execute(statement, tuple(values)).fetchall())
-        self._checkpoint()
-        return _Rows(rows)
+        return _Rows(self._run(lambda: self._db.execute(statement, tuple(values)).fetchall()))
 
     def executemany(self, statement: str, rows: Iterable[Any]) -> _Rows:
         return _Rows(self._run(lambda: self._db.executemany(statement, rows).fetchall()))
@@ -221,18 +297,6 @@ class Connection:
             except apsw.Error:
                 self._db.close(True)
         self._check_power()
-
-    def _committed(self, db: apsw.Connection, name: str, pages: int) -> int:
-        self._pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        """As SQLite does it after a commit, of which it does not tell if it fails. (By itself it would do it inside of
-        the commit, which apsw then takes for one that failed.)"""
-        if self._pages >= self.checkpoint_pages and not self._db.in_transaction:
-            self._pages = 0
-            with suppress(sqlite3.Error):
-                self._run(self._db.wal_checkpoint)
 
     def _check_power(self) -> None:
         if self._disk.dead:

@@ -28,7 +28,7 @@ from crdtkv.storage import checkpoint, sqlite, witness
 from crdtkv.store import following
 from tests.power.disk import Disk, PowerCut, Step
 from tests.power.moments import NOTHING, Moment, Watch
-from tests.power.vfs import Connection, Mounted, Unheld
+from tests.power.vfs import Mounted, Unheld
 from tests.power.wishes import Twin, draw
 
 __all__ = ["Figures", "World", "run"]
@@ -41,7 +41,6 @@ def _small_checkpoints() -> Iterator[pytest.MonkeyPatch]:
         patch.setattr(following, "FRESH_S", None)
         patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
         patch.setattr(checkpoint, "STEP_ROWS", 20)
-        patch.setattr(Connection, "checkpoint_pages", 30)
         yield patch
 
 
@@ -66,8 +65,9 @@ class _Cut:
             raise PowerCut
 
 
-_WHERE = (Step("write", "-wal"), Step("sync", "-wal"), Step("write", ""), Step("sync", ""), Step("truncate", ""))
-_RARE = _WHERE[2:]
+_OFTEN = (Step("write", "-commits0"), Step("sync", "-commits0"), Step("write", "-commits1"), Step("sync", "-commits1"))
+_RARE = (Step("write", "-wal"), Step("sync", "-wal"), Step("write", ""), Step("sync", ""), Step("truncate", ""))
+_WHERE = (*_OFTEN, *_RARE)
 
 
 class World:
@@ -110,7 +110,7 @@ class World:
         self.disk.may = cut = _Cut(self.dice)
         with suppress(PowerCut):
             if self.kv is None:
-                self.open(self.mounted.connect)
+                self.open(self.mounted.lie_under)
             for _ in range(self.dice.randrange(1, 120)):
                 self._do_something()
         self._cut(cut.fell)
@@ -125,15 +125,14 @@ class World:
 
     def survive(self) -> None:
         """Opened by Python's own sqlite3, and shown to the peer: all is well. And closed."""
-        self.open(sqlite.connect)
+        self.open(lambda patch: patch.setattr(sqlite, "Hold", Unheld))
         self._sync()
         self._close()
         self.disk.mount()
 
-    def open(self, connect: Callable[[Path], Any]) -> None:
+    def open(self, on: Callable[[pytest.MonkeyPatch], None]) -> None:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sqlite, "connect", connect)
-            patch.setattr(sqlite, "Hold", Unheld)
+            on(patch)
             self.kv = crdtkv.open(
                 self.path, colo="lhr", clock=self.clock, random=self.dice, purge_step_ms=1, durability=self.durability
             )
@@ -148,7 +147,7 @@ class World:
                 self._sync()
             case 2:
                 self._close()
-                self.open(self.mounted.connect)
+                self.open(self.mounted.lie_under)
             case _:
                 self._wish()
         self.kept = len(self.moments) - 1

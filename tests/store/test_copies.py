@@ -11,6 +11,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember, NotBackYet
+from crdtkv.storage import journal
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.witness import TOLERANCE_NS, Witness
 from tests.colos import crash
@@ -50,7 +51,7 @@ class Place:
         self.kv.close()
         inode = self.path.stat().st_ino
         _pass(self.path.with_name("probe"))
-        for suffix in ("-wal", *suffixes):
+        for suffix in ("-wal", *journal.SUFFIXES, *suffixes):
             for folder in (self.backup, self.path.parent):
                 if (folder / f"lhr.db{suffix}").exists() and folder == self.backup:
                     shutil.copy2(folder / f"lhr.db{suffix}", self.path.with_name(f"lhr.db{suffix}"))

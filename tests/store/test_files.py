@@ -22,6 +22,7 @@ from crdtkv.errors import (
     StoreLocked,
 )  # fmt: skip
 from crdtkv.storage.journal import Journal, Row
+from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
 from tests.colos import crash
 from tests.store.filling import everything, fill
@@ -224,15 +225,31 @@ def test_a_disk_with_no_room_for_a_new_store(path: Path, monkeypatch: pytest.Mon
     assert caught.value.happened == "no" and "make room" in caught.value.next_step
 
 
-def test_a_full_disk(path: Path) -> None:
+def little_room(patch: pytest.MonkeyPatch, most: int = 8_192) -> None:
+    """What is longer does not fit on the disk, and half of it is there."""
+    whole = LogFile.write
+
+    def write(file: LogFile, at: int, data: bytes) -> None:
+        whole(file, at, data if len(data) <= most else data[: len(data) // 2])
+        if len(data) > most:
+            raise failure(sqlite3.SQLITE_FULL, "database or disk is full")
+
+    patch.setattr(LogFile, "write", write)
+
+
+def failure(code: int, words: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(words)
+    error.sqlite_errorcode = code
+    return error
+
+
+def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that does not fit: StorageFailed, nothing of it here or in the file; the next that fits is fine."""
     kv = crdtkv.open(path, colo="lhr", random=random.Random(1))
     kv.put("a", 1)
-    db = kv._replica.storage._db  # type: ignore[attr-defined]
-    pages = db.execute("PRAGMA page_count").fetchone()[0]
-    db.execute(f"PRAGMA max_page_count={pages + 2}")
     before = everything(kv), kv.put("b", 1)
     state = everything(kv)
+    little_room(monkeypatch)
     feed = kv.watch(timeout=0)
     for act in (
         lambda: kv.put("large", "x" * 100_000),
@@ -247,7 +264,7 @@ def test_a_full_disk(path: Path) -> None:
         assert everything(kv) == state
     assert list(feed) == []
     assert kv.check() == []
-    db.execute("PRAGMA max_page_count=1000000")
+    monkeypatch.undo()
     assert kv.put("large", "x" * 100_000).value == "x" * 100_000
     kv.close()
     with crdtkv.open(path, colo="lhr") as again:
@@ -260,22 +277,28 @@ def _two(kv: crdtkv.Store) -> None:
         t.put("large", "x" * 100_000)
 
 
-def test_a_commit_that_says_nothing_was_written_says_that_it_did_not_happen(path: Path) -> None:
+def test_a_commit_that_says_nothing_was_written_says_that_it_did_not_happen(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`happened` and the words agree."""
     kv = crdtkv.open(path, colo="lhr")
-    db = kv._replica.storage._db  # type: ignore[attr-defined]
-    db.execute(f"PRAGMA max_page_count={db.execute('PRAGMA page_count').fetchone()[0]}")
+    little_room(monkeypatch)
     with pytest.raises(StorageFailed) as caught:
         kv.put("large", "x" * 100_000)
     assert ("nothing was written" in str(caught.value)) == (caught.value.happened == "no")
     kv.close()
 
 
-def test_a_disk_that_turns_read_only(path: Path) -> None:
+def test_a_disk_that_turns_read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kv = crdtkv.open(path, colo="lhr")
     kv.put("a", 1)
     state = everything(kv)
     kv._replica.storage._db.execute("PRAGMA query_only=1")  # type: ignore[attr-defined]
+
+    def refuse(file: LogFile, at: int, data: bytes) -> None:
+        raise failure(sqlite3.SQLITE_READONLY, "attempt to write a readonly database")
+
+    monkeypatch.setattr(LogFile, "write", refuse)
     other = crdtkv.open(colo="sin")
     other.sync(other2 := crdtkv.open(colo="gru"))
     for act in (lambda: kv.put("a", 2), lambda: kv.compact(), lambda: kv.expire("a", 10), lambda: kv.sync(other2)):
@@ -284,6 +307,7 @@ def test_a_disk_that_turns_read_only(path: Path) -> None:
         assert everything(kv) == state
     assert kv["a"] == 1
     kv._replica.storage._db.execute("PRAGMA query_only=0")  # type: ignore[attr-defined]
+    monkeypatch.undo()
     assert kv.put("a", 2).value == 2
     kv.close()
 
@@ -329,13 +353,19 @@ def test_a_commit_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch, error:
 
 
 def test_a_crash_in_mid_commit_leaves_nothing_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process dies with the record written and not committed: on opening, the transaction has not happened."""
+    """The process dies with half of the record written: on opening, the transaction has not happened."""
     kv = crdtkv.open(path, colo="lhr")
     fill(kv)
     state = everything(kv)
+    whole = LogFile.write
+
+    def half(file: LogFile, at: int, data: bytes) -> None:
+        whole(file, at, data[: len(data) // 2])
+        raise SystemExit
+
     with monkeypatch.context() as patch:
-        Failing(patch, SystemExit(), after=True)
-        patch.setattr(SqliteStorage, "_undo_commit", lambda self: crash(kv))
+        patch.setattr(LogFile, "write", half)
+        patch.setattr(SqliteStorage, "_undo_commit", lambda self, mark: crash(kv))
         with pytest.raises(SystemExit):
             kv.put("doc", {"tags": ["z"], "l": [], "x": 1})
     with crdtkv.open(path, colo="lhr") as again:
@@ -349,7 +379,7 @@ def test_a_commit_of_which_nobody_knows(path: Path, monkeypatch: pytest.MonkeyPa
     kv.put("a", 1)
     with monkeypatch.context() as patch:
         Failing(patch, sqlite3.OperationalError("disk I/O error"), after=True)
-        patch.setattr(SqliteStorage, "_undo_commit", lambda self: bool(self._db.execute("COMMIT")) and False)
+        patch.setattr(SqliteStorage, "_undo_commit", lambda self, mark: False)
         with pytest.raises(StorageFailed) as caught:
             kv.put("a", 2)
         assert caught.value.happened == "unknown"

@@ -104,9 +104,11 @@ class Pair:
 
     def everything(self) -> Any:
         storage: Any = self.here._replica.storage
-        tables = (storage._cells, storage._contexts, storage._past, storage._horizons, storage._inbox, storage._meta)
+        tables = (storage._cells, storage._contexts, storage._past, storage._horizons, storage._inbox)
         return (
             self.said, self.bytes, self.here.digest(), self.here.vector, self.here.check(),
+            # (How much of the state is written, and how much is its tip, hangs on the way.)
+            self.here._replica.state.to_plain(), {name for name in storage._meta if name != "state"},
             [{key: _ordered(row) for key, row in table.items()} for table in tables],
             sorted(storage.beyond({})), storage.due(1 << 62), [repr(e) for e in self.here.scan()],
             [repr(self.here.history(key)) for key in (*KEYS, *KINDS)],

@@ -48,8 +48,9 @@ class Peer:
     """How long it took to answer last."""
     waits: tuple[int, Dot] | None = None
     """Since when a record that it sent waits for what it builds on, and which."""
-    known: int = 0
-    """Records that it sent in a row and that were known."""
+    news: float = 1.0
+    """Which part of the records that it pushed was new, of late."""
+    pushed_ms: int = 0
     spared_ms: int = 0
     """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0

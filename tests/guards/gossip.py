@@ -130,10 +130,11 @@ def a_conflict_with_who_was_about_to_come_back_is_over() -> None:
 
 @guards(
     "not to one that has asked to be spared",
-    Line(Pushing.targets, "and peer.spared_ms <= desk.now_ms]", "]"),
+    Line(Pushing.targets, "return [p for p in found if spared or p.spared_ms <= now_ms]", "return found"),
+    Line(Pushing._judge, "if len(self._sources) > given.sources:", "if False:"),
 )
 def who_is_sent_what_it_knows_is_spared() -> None:
-    net = Net("abcdef", settings=Settings(all_peers=2, fan=5, prune_after=2, shuffle_ms=100_000))
+    net = Net("abcdef", settings=Settings(all_peers=2, fan=5, prune_after=2, sources=1, shuffle_ms=100_000))
     net.until_one()
     net.run(1_000)
     for n in range(20):

@@ -16,7 +16,7 @@ from crdtkv.replica.exchange import Outcome, receive_all
 
 __all__ = ["Pushing"]
 
-_NEWS = 0.3
+_NEWS = 0.15
 """A peer of whose records a smaller part is new, of late, is not needed."""
 _CAME, _SMALL = 4_096, 4_096
 """Records remembered, and their bytes at the most."""
@@ -32,9 +32,10 @@ class Pushing:
         self._chosen: list[str] = []
         self._chosen_ms: int | None = None
         self._sources: dict[str, Peer] = {}
-        """Who pushes to us, and was not asked to spare us."""
-        self._came: dict[bytes, None] = {}
-        """Records that were absorbed of late, as they came: whoever brings them again need not be understood."""
+        """Who passes records on to us, and was not asked to spare us."""
+        self._came: dict[bytes, str] = {}
+        """Records that were absorbed of late, as they came, and who minted them: whoever brings them again need not be
+        understood."""
 
     def fresh(self) -> None:
         """Send what was minted here since this was last asked. O(1) if nothing was."""
@@ -107,33 +108,38 @@ class Pushing:
     def on_push(self, peer: Peer, frame: Frame, push: Push) -> None:
         """Take records in; pass on what is new, where not all are sent to all. Raises MessageInvalid."""
         desk, came = self._desk, self._came
-        again = [data for data in push.records if data in came]
+        again = [came[data] for data in push.records if data in came]
         found = [(_record(data), data) for data in push.records if data not in came]
         outcomes = receive_all(desk.replica, found)
         desk.counts["record known"] += len(again)
         for outcome in outcomes:
             desk.counts[f"record {outcome.value}"] += 1
-        new = [data for (_, data), outcome in zip(found, outcomes, strict=True) if outcome is Outcome.absorbed]
+        new = [each for each, outcome in zip(found, outcomes, strict=True) if outcome is Outcome.absorbed]
         if Outcome.waiting in outcomes and peer.waits is None:
             peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot
         if not self._many():
             return
         self._remember(new)
-        self._judge(peer, [Outcome.known] * len(again) + outcomes)
+        passed_on = [(origin, False) for origin in again]
+        passed_on += [(r.dot[0], o is not Outcome.known) for (r, _), o in zip(found, outcomes, strict=True)]
+        self._judge(peer, [is_new for origin, is_new in passed_on if origin != peer.id])
         if new:
-            self._push(new, [other for other in self.targets() if other is not peer])
+            self._push([data for _, data in new], [other for other in self.targets() if other is not peer])
 
-    def _remember(self, new: list[bytes]) -> None:
+    def _remember(self, new: list[tuple[Record, bytes]]) -> None:
         came = self._came
-        came.update((data, None) for data in new if len(data) <= _SMALL)
+        came.update((data, record.dot[0]) for record, data in new if len(data) <= _SMALL)
         while len(came) > _CAME:
             del came[next(iter(came))]
 
-    def _judge(self, peer: Peer, outcomes: list[Outcome]) -> None:
-        """Where many push to each, a peer that brings little that is new is asked to spare it; the last few are not."""
+    def _judge(self, peer: Peer, news: list[bool]) -> None:
+        """Of what a peer passed on, what is new here. Where many push to each, one that brings little of that is asked
+        to spare it; the last few are not."""
         desk, given = self._desk, self._desk.settings
-        for outcome in outcomes:
-            peer.news += ((outcome is not Outcome.known) - peer.news) / given.prune_after
+        if not news or peer.asked_ms > desk.now_ms:
+            return
+        for is_new in news:
+            peer.news += (is_new - peer.news) / given.prune_after
         peer.pushed_ms = desk.now_ms
         self._sources[peer.name] = peer
         if peer.news >= _NEWS:
@@ -143,7 +149,7 @@ class Pushing:
             del self._sources[name]
         if len(self._sources) > given.sources:
             del self._sources[peer.name]
-            peer.news = 1.0
+            peer.news, peer.asked_ms = 1.0, desk.now_ms + given.prune_ms
             desk.send(peer, Prune(given.prune_ms))
 
     def on_prune(self, peer: Peer, frame: Frame, prune: Prune) -> None:

@@ -135,17 +135,14 @@ async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
     try:
         entry, known = serving.glance(store, ask.key)
     except BlockingIOError:
-        return values.read(ask, await serving.slow(store.get, ask.key))
+        entry, known = await serving.read(store, ask.key)
     reply = values.read(ask, entry)
     return reply if known is None else reply._replace(known=known)
 
 
 def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
     async def handle(serving: Serving, store: Store, ask: Ask) -> Reply:
-        wrote = await serving.write(store, asked(ask))
-        if ask.returns_value():
-            return await serving.slow(values.receipt_reply, ask, wrote)
-        return values.receipt_reply(ask, wrote)
+        return await values.replied(serving, ask, await serving.write(store, asked(ask)))
 
     return handle
 

@@ -14,8 +14,8 @@ from crdtkv.node.node import Node
 from crdtkv.replica import members
 from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.server.reading import Glance, Reads
 from crdtkv.server.warm import Warm
-from crdtkv.store.results import Entry
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
 
@@ -36,6 +36,7 @@ class Serving:
         self._slow = 0
         self.warm = Warm(self)
         self._hubs: dict[str, Hub] = {}
+        self._reads: dict[str, Reads] = {}
         self.subscriptions = 0
         self.counts: dict[tuple[str, int], int] = {}
         """(method, status) -> requests answered."""
@@ -98,10 +99,10 @@ class Serving:
         finally:
             self._slow -= 1
 
-    def glance(self, store: Store, key: str) -> tuple[Entry | None, Any]:
+    def glance(self, store: Store, key: str) -> Glance:
         """`store.get(key)`, and what it keeps of that to tell it again, None if nothing.
 
-        Raises BlockingIOError if somebody writes at this moment: read it by `slow`.
+        Raises BlockingIOError if somebody writes at this moment: then `read` waits for him.
         """
         lock = store._lock.inner
         if not lock.acquire(blocking=False):
@@ -110,6 +111,13 @@ class Serving:
             return store.get(key), store._replica.memos.told(key)
         finally:
             lock.release()
+
+    async def read(self, store: Store, key: str) -> Glance:
+        """As `glance`, once nobody writes. Raises Overloaded if too many wait for that."""
+        found = self._reads.get(store.namespace)
+        if found is None or found.store is not store or not found.here():
+            found = self._reads[store.namespace] = Reads(self, store)
+        return await found.ask(key)
 
     def close(self) -> None:
         """The threads end; what they do is waited for."""

@@ -87,6 +87,8 @@ class Clients:
         elif not op.error:
             op.status = "ok" if durable else "unknown"
         ok = op.status == "ok"
+        if not ok:
+            op.dot = None  # what a crash took back may be another's by now
         if ok and op.dot is not None:
             self.spread.written(op)
         value = op.value if not op.writes or ok else None
@@ -117,8 +119,8 @@ class _Carried:
         """It is done. What the store raises is what the client is told."""
         colo, op = self.colo, self.op
         self.ran, colo.minted = True, None
-        if not op.saw:
-            op.saw = colo.saw
+        op.here = colo.saw
+        op.saw = op.saw or op.here
         try:
             op.value = self.ask.act(store)
         except CrdtkvError as error:

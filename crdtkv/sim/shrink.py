@@ -2,7 +2,8 @@
 
 Delta debugging (Zeller and Hildebrandt, 2002): halves are left out, then quarters, and so on down to single ones, as
 long as the same checker still finds something. In this order: the end of the run, faults, workloads, colos, clients,
-operations, the length of each fault; and again from the front until a round takes nothing away.
+operations, the length of each fault; and again from the front until a round takes nothing away. Where other colos or
+clients make all of the run another one, a few seeds are tried, and the small scenario has the one that fails.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ _T = TypeVar("_T")
 Fails = Callable[[Scenario], bool]
 _LEAST_S = 1.0
 """No run is made shorter."""
+_SEEDS = 5
 
 
 def failing(outcome: Outcome) -> str:
@@ -60,7 +62,7 @@ class Shrinking:
         self, scenario: Scenario, seed: int, tries: int = 300, tell: Callable[[Scenario], None] = lambda smaller: None,
         tick: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
-        self.seed, self.left, self._tell, self._tick = seed, tries, tell, tick
+        self.left, self._tell, self._tick = tries, tell, tick
         self.checker = failing(run(scenario, seed))
         """What has to find something; "" where nothing failed: then there is nothing to shrink."""
         self.small = scenario if scenario.seed == seed else replace(scenario, seed=seed)
@@ -75,25 +77,26 @@ class Shrinking:
                 break
         return self.small
 
-    def _try(self, scenario: Scenario) -> bool:
-        """Whether that fails in the same way; it is the smallest, then."""
+    def _try(self, scenario: Scenario, seeds: int = 1) -> bool:
+        """Whether that fails in the same way under one of so many seeds; it is the smallest, then."""
         if scenario == self.small:
             return True
-        if self.left <= 0:
-            return False
-        self.left -= 1
-        self._tick()
-        if failing(run(_only(scenario, self.checker), self.seed)) != self.checker:
-            return False
-        self.small = scenario
-        self._tell(scenario)
-        return True
+        for seed in range(scenario.seed, scenario.seed + seeds):
+            if self.left <= 0:
+                return False
+            self.left -= 1
+            self._tick()
+            if failing(run(_only(scenario, self.checker), seed)) == self.checker:
+                self.small = replace(scenario, seed=seed)
+                self._tell(self.small)
+                return True
+        return False
 
     def _swarm(self) -> None:
         """Faults that were drawn become faults that are written, which can be left out one by one."""
         if self.small.swarm is not None:
             self._try(replace(self.small, swarm=None)) or self._try(
-                replace(self.small, swarm=None, faults=(*self.small.faults, *drawn(self.small, self.seed)))
+                replace(self.small, swarm=None, faults=(*self.small.faults, *drawn(self.small, self.small.seed)))
             )
 
     def _end(self) -> None:
@@ -107,17 +110,21 @@ class Shrinking:
         fewer(self.small.faults, lambda some: self._try(replace(self.small, faults=some)))
 
     def _workloads(self) -> None:
-        fewer(self.small.workloads, lambda some: self._try(replace(self.small, workloads=some)), least=1)
+        fewer(self.small.workloads, lambda some: self._try(replace(self.small, workloads=some), _SEEDS), least=1)
 
     def _colos(self) -> None:
         whole = self.small
-        fewer(whole.colos.set, lambda some: self._try(at_colos(whole, some)), least=2)
+
+        def fails(some: tuple[str, ...]) -> bool:
+            return self._try(replace(at_colos(whole, some), seed=self.small.seed), _SEEDS)
+
+        fewer(whole.colos.set, fails, least=2)
 
     def _work(self) -> None:
         """One client a colo, then half the rate, again and again."""
         for turn in range(len(self.small.workloads)):
             for smaller in self._slower(turn):
-                if not self._try(smaller):
+                if not self._try(smaller, _SEEDS):
                     break
 
     def _slower(self, turn: int) -> Iterator[Scenario]:

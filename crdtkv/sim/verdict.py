@@ -25,8 +25,9 @@ def line(outcome: Outcome) -> str:
 
 def _told(outcome: Outcome) -> str:
     part = f" ({share(outcome.lost / outcome.acknowledged)})" if outcome.lost and outcome.acknowledged else ""
+    refused = f", {amount(outcome.refused)} refused" if outcome.refused else ""
     said = [
-        f"{amount(outcome.acknowledged)} writes acknowledged, lost {amount(outcome.lost)}{part}, "
+        f"{amount(outcome.acknowledged)} writes acknowledged{refused}, lost {amount(outcome.lost)}{part}, "
         f"resurrected {amount(outcome.resurrected)}"
     ]
     if outcome.writes:

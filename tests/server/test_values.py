@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 
@@ -289,6 +290,37 @@ def test_what_is_at_hand_does_not_wait_for_who_writes(client: Client, node: Node
     goes_on.set()
     assert client.get(f"{KEYS}/b").json() == 2
     writer.join()
+
+
+def test_reads_that_find_a_writer_at_work_wait_in_one_thread(client: Client, node: Node) -> None:
+    """More of them than there are threads, and room to wait for one: each is told what was written, or why not."""
+    kv, serving = node.store("default"), client.app.serving
+    kv.put("there", 1)
+    most = serving.limits.threads + serving.limits.waiting + 50
+    writes, goes_on = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with kv.transaction() as t:
+            t.put("there", 2)
+            writes.set()
+            goes_on.wait(30)
+
+    async def ask() -> list[httpx.Response]:
+        asked = [asyncio.create_task(client._http.get(f"{KEYS}/{key}")) for key in ("there", "gone") * most]
+        while not serving.at_work or len(serving._reads["~default"]._asked) < 2 * most:
+            await asyncio.sleep(0)
+        assert serving.at_work == 1
+        asked[0].cancel()
+        goes_on.set()
+        return [await each for each in asked[1:]]
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert writes.wait(30)
+    replies = client._runner.run(ask())
+    writer.join()
+    assert [reply.status_code for reply in replies] == [404, *(200, 404) * (most - 1)]
+    assert {reply.text for reply in replies if reply.status_code == 200} == {"2"} and serving.at_work == 0
 
 
 def test_a_name_that_stands_for_another_namespace_reads_that(client: Client, node: Node) -> None:

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from crdtkv.sim import report
+from crdtkv.sim import report, run
 from crdtkv.sim.compare import COLUMNS, figures, metadata, table
 from crdtkv.sim.outcome import Outcome
+from crdtkv.sim.report.atlas import told
 from crdtkv.sim.report.files import as_csv, as_json, as_shiviz
 from crdtkv.sim.report.page import page
+from crdtkv.sim.report.spacetime import arrows
 from crdtkv.sim.report.svg import Scale
 from tests.sim.browser import CHROMIUM, measured, picture
 from tests.sim.outcomes import made
+from tests.sim.small import made as small
 
 FIGURES = ["spread", "reads", "timeline", "staleness", "links", "memory", "kinds", "map", "spacetime"]
 MOST_BYTES = 5_000_000
@@ -32,6 +35,19 @@ def test_the_page_has_every_figure_and_needs_nothing_else(preset: str) -> None:
     assert names_of(text) == FIGURES
     assert len(text.encode()) <= MOST_BYTES
     assert not re.search(r"https?:|<script|<link|<img|@import|url\(|\ssrc=", text)
+
+
+def test_a_real_run_fills_every_figure() -> None:
+    """A scenario's own outcome, with a partition and a key that is watched: no figure is left bare."""
+    fault = '[[fault]]\nkind = "partition"\nat = "3s"\nfor = "4s"\ngroups = [["LHR"], ["SIN", "GRU"]]'
+    outcome = run(small(fault), 1, watch=["todo/1"])
+    text = page([outcome])
+    assert names_of(text) == FIGURES
+    assert told(outcome) is not None and len(arrows(outcome.trace)) > 10
+    for class_ in ("curve series-0", "bar series-0", "span", "mark", "message", "event", "origin", "way"):
+        assert f'class="{class_}' in text.partition("</style>")[2], class_
+    events = [clock for _, clock, _ in parsed(as_shiviz([outcome]))]
+    assert len(events) > 20 and max(map(len, events)) == 3
 
 
 def test_several_strategies_stand_in_one_table() -> None:

@@ -90,3 +90,15 @@ def test_fewer_leaves_nothing_that_could_go() -> None:
 def test_what_is_unknown_is_no_failure() -> None:
     outcome = Outcome("x", 1, [], {}, 1.0, findings=[Finding("a", "w", unknown=True), Finding("b", "w")])
     assert failing(outcome) == "b"
+
+
+def test_other_colos_are_tried_under_other_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a colo less all is drawn anew: the small scenario says under which seed it fails."""
+
+    def run(scenario: Scenario, seed: int) -> Outcome:
+        fails = len(scenario.colos.set) == 3 or seed == 9
+        return Outcome("x", seed, [], {}, 1.0, findings=[Finding("lost", "words")] * fails)
+
+    monkeypatch.setattr(shrink, "run", run)
+    small = Shrinking(made(), seed=7).shrunk()
+    assert (len(small.colos.set), small.seed) == (2, 9)

@@ -117,8 +117,8 @@ class _Carried:
         """It is done. What the store raises is what the client is told."""
         colo, op = self.colo, self.op
         self.ran, colo.minted = True, None
-        if not op.saw:
-            op.saw = colo.saw
+        op.here = colo.saw
+        op.saw = op.saw or op.here
         try:
             op.value = self.ask.act(store)
         except CrdtkvError as error:

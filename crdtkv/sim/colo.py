@@ -28,6 +28,7 @@ from crdtkv.store import maintenance
 from crdtkv.store.store import Store
 
 if TYPE_CHECKING:
+    from crdtkv.sim.files import FileDisk
     from crdtkv.sim.world import World
 
 __all__ = ["Colo", "Watched", "Work"]
@@ -63,7 +64,7 @@ class Colo:
         self.least_ms = 0.0
         self.version = VERSION
         """Of the wire, that it speaks."""
-        self.disk: Disk
+        self.disk: Disk | FileDisk
         self.store: Store
         self.gossip: Gossip
         self.up = self.paused = False
@@ -84,7 +85,7 @@ class Colo:
 
     # its process
 
-    def begin(self, disk: Disk) -> Replica:
+    def begin(self, disk: Disk | FileDisk) -> Replica:
         """A replica on that disk."""
         self.disk = disk
         return life.begin(disk, self.name, self.wall_ms, self.token)
@@ -108,7 +109,7 @@ class Colo:
 
     def start(self) -> None:
         """Its process begins anew, on the disk as it is."""
-        self.open(self.begin(self.disk), self.world.others(self.name))
+        self.open(self.begin(self.disk.reopened()), self.world.others(self.name))
         self.world.begin_ticks(self)
 
     def stop(self) -> None:

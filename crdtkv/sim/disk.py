@@ -12,10 +12,11 @@ from random import Random
 from typing import Any
 
 from crdtkv.errors import StorageFailed
+from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.transactions import Changed
 
-__all__ = ["Disk"]
+__all__ = ["Disk", "weight_of"]
 
 
 class Disk(MemoryStorage):
@@ -94,19 +95,30 @@ class Disk(MemoryStorage):
         other._meta.update((name, _deep(row)) for name, row in self._meta.items())
         return other
 
+    def reopened(self) -> Disk:
+        """What another process finds."""
+        self.rollback()
+        return self
+
     def weight(self) -> tuple[int, int, int, int, int]:
         """Keys, cells, siblings, bytes that are kept, and those of the payloads alone, history left out. O(cells)."""
-        cells = siblings = size = values = 0
-        for key, found in self._cells.items():
-            size += len(key) + 16 * len(self._contexts.get(key, ()))
-            cells += len(found)
-            for path, cell in found.items():
-                size += len(path)
-                siblings += len(cell)
-                for sibling in cell:
-                    values += len(sibling.payload or b"")
-                    size += 24 + 16 * len(sibling.parents)
-        return len(self._cells), cells, siblings, size + values, values
+        return weight_of(self)
+
+
+def weight_of(storage: Storage) -> tuple[int, int, int, int, int]:
+    """Keys, cells, siblings, bytes, and bytes of payloads."""
+    keys = cells = siblings = size = values = 0
+    for key, found, context in storage.passing("", None, False, None, lambda *each: each):
+        keys += 1
+        size += len(key) + 16 * len(context)
+        cells += len(found)
+        for path, cell in found.items():
+            size += len(path)
+            siblings += len(cell)
+            for sibling in cell:
+                values += len(sibling.payload or b"")
+                size += 24 + 16 * len(sibling.parents)
+    return keys, cells, siblings, size + values, values
 
 
 def _deep(value: Any) -> Any:

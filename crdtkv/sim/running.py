@@ -50,7 +50,11 @@ def run(
     if watch:
         scenario = replace(scenario, check=replace(scenario.check, watch=(*scenario.check.watch, *watch)))
     with _seldom_collected():
-        return Run(scenario, scenario.seed if seed is None else seed, progress).outcome()
+        played = Run(scenario, scenario.seed if seed is None else seed, progress)
+        try:
+            return played.outcome()
+        finally:
+            played.world.close()
 
 
 @contextmanager

@@ -85,9 +85,9 @@ class Spread:
 
     def _look_back(self, colo: Colo, dot: Dot, op: Op) -> None:
         """(O(colos): of many, each time at another few.)"""
-        if len(op.saw) <= LOOKED_AT or self.arrived % len(op.saw) == 0:
+        if len(op.here) <= LOOKED_AT or self.arrived % len(op.here) == 0:
             known = colo.store._replica.state.vector
-            gap = next((f"{r}.{n}" for r, n in op.saw.items() if n > known.get(r, 0)), None)
+            gap = next((f"{r}.{n}" for r, n in op.here.items() if n > known.get(r, 0)), None)
             if gap is not None:
                 words = f"{colo.name.upper()} took in {dot[0]}.{dot[1]}, and lacks {gap}, which its writer had seen"
                 self.gaps.append((words, op.key, self._world.now_us))

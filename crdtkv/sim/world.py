@@ -11,7 +11,8 @@ import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import xxhash
 
@@ -28,6 +29,9 @@ from crdtkv.sim.colo import Colo
 from crdtkv.sim.disk import Disk
 from crdtkv.sim.network import Network, Trouble
 from crdtkv.sim.scenario import Scenario
+
+if TYPE_CHECKING:
+    from crdtkv.sim.files import FileDisk
 
 __all__ = ["Arrived", "FORGET_US", "World"]
 
@@ -55,6 +59,7 @@ class World:
         self.joined: dict[str, list[int]] = {}
         """colo -> when it took all that there is from another, under a new name."""
         self._disks = 0
+        self._folder: TemporaryDirectory[str] | None = None
         self.on_arrival: list[Arrived] = []
         """Told of each transaction that a colo has from now on: of its own, by a record, or by a catch-up (of whom)."""
         self.on_message: list[Callable[[str, str, bytes, str], None]] = []
@@ -84,10 +89,24 @@ class World:
         fsync = distribution(given.fsync_ms) if given.fsync_ms else None
         return Colo(self, index, name, clock, dice, fsync)
 
-    def new_disk(self, name: str) -> Disk:
+    def new_disk(self, name: str) -> Disk | FileDisk:
         """An empty disk for that colo."""
         self._disks += 1
-        return Disk(f"{name}/{self._disks}", self.notes, self.scenario.colos.durability)
+        given = self.scenario.colos
+        if given.storage == "memory":
+            return Disk(f"{name}/{self._disks}", self.notes, given.durability)
+        from crdtkv.sim.files import FileDisk
+
+        if self._folder is None:
+            self._folder = TemporaryDirectory(prefix="crdtkv-sim-")
+        return FileDisk(Path(self._folder.name) / f"{name}-{self._disks}.db", given.durability)
+
+    def close(self) -> None:
+        """Let go of files."""
+        if self._folder is not None:
+            for colo in self.colos.values():
+                colo.disk.close()
+            self._folder.cleanup()
 
     def disk_lost(self, colo: Colo) -> None:
         """Some of what was acknowledged there may be gone with its disk."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from crdtkv.sim import parse
+from crdtkv.sim import parse, run
 from crdtkv.sim.faulting import drawn
 from crdtkv.sim.faults import FAULTS
 from crdtkv.sim.running import Run
@@ -19,11 +19,22 @@ def test_after_each_fault_all_is_well(kind: str) -> None:
     more = f'{DISK}\n[network]\nloss = 0.01\n[swarm]\nkinds = ["{kind}"]\nmean_interval = "3s"\nmean_length = "3s"'
     words = SMALL.replace("[network]", more).replace('jitter = "lognormal(0, 0.1)"\nloss = 0.01\n', "")
     words = words.replace('settle = "40s"', 'settle = "80s"')
-    run = Run(parse(words), 3)
-    found = run.outcome()
+    found = run(parse(words), 3)
     assert {span.kind for span in found.faults} == {kind}
     assert found.verdict == "valid", found.findings
     assert found.acknowledged > 20
+
+
+@pytest.mark.parametrize("durability", ["full", "normal"])
+@pytest.mark.parametrize("kind", ["crash", "restart", "restore", "wipe"])
+def test_real_files_come_through_as_well(kind: str, durability: str) -> None:
+    """SQLite opens what the crash left; and one seed is one run there too."""
+    disk = f'storage = "sqlite"\ndisk = {{ fsync_ms = 1, durability = "{durability}" }}'
+    swarm = f'[swarm]\nkinds = ["{kind}"]\nmean_interval = "3s"\nmean_length = "2s"'
+    scenario = parse(SMALL.replace("[network]", f"{disk}\n[network]") + swarm)
+    first, second = run(scenario, 3), run(scenario, 3)
+    assert first.verdict == "valid", first.findings
+    assert first.trace_hash == second.trace_hash and first.faults
 
 
 def test_a_swarm_is_drawn_from_the_seed() -> None:
@@ -40,11 +51,11 @@ def test_a_crash_loses_what_was_not_synced() -> None:
     for durability in ("full", "normal"):
         disk = f'{{ fsync_ms = 5, durability = "{durability}" }}'
         scenario = parse(SMALL.replace("[network]", f"disk = {disk}\n[network]") + crash)
-        run = Run(scenario, 4)
-        first = run.world.colos["lhr"].store.id
-        found = run.outcome()
+        played = Run(scenario, 4)
+        first = played.world.colos["lhr"].store.id
+        found = played.outcome()
         assert found.verdict == "valid", found.findings
-        lost[durability] = (found.lost, run.world.colos["lhr"].store.id != first, found.faults[0].words)
+        lost[durability] = (found.lost, played.world.colos["lhr"].store.id != first, found.faults[0].words)
     assert lost["full"] == (0, False, "")
     assert lost["normal"][1] and "LHR lost" in lost["normal"][2]
 

@@ -6,6 +6,7 @@ from crdtkv.core.envelope import VERSION
 from crdtkv.errors import CrdtkvError
 from crdtkv.sim.colo import Colo
 from crdtkv.sim.faults.base import Fault
+from crdtkv.sim.files import Laid
 from crdtkv.sim.reading import colos
 from crdtkv.store.store import Store
 
@@ -75,6 +76,7 @@ class Wipe(OfColos):
     def one(self, colo: Colo) -> None:
         colo.stop()
         self.world.disk_lost(colo)
+        colo.disk.close()
         colo.disk = self.world.new_disk(colo.name)
 
     def end(self) -> None:
@@ -99,7 +101,7 @@ class Restore(OfColos):
             if backup.place == colo.disk.place:  # else that disk is gone meanwhile
                 colo.stop()
                 self.world.disk_lost(colo)
-                colo.disk = backup
+                colo.disk = backup.reopened(colo.disk) if isinstance(backup, Laid) else backup
                 colo.start()
 
 

@@ -48,7 +48,8 @@ class Wait(NamedTuple):
 class Op:
     """An operation, as the world remembers it. Times are microseconds of virtual time.
 
-    `status`: "ok"; "no": it did not happen; "unknown": nobody knows. `saw`: the vector that its client went by.
+    `status`: "ok"; "no": it did not happen; "unknown": nobody knows. `saw`: the vector that its client went by;
+    `here`: that of the colo, when it was carried out.
     """
 
     n: int
@@ -64,6 +65,7 @@ class Op:
     value: Any = None
     dot: tuple[str, int] | None = None
     saw: Mapping[str, int] = field(default_factory=dict)
+    here: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
 
 

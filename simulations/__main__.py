@@ -8,6 +8,7 @@ A scenario says in comments how it is run: `# $ crdtkv simulate ...`, a line for
 RESULTS.md; `# seeds: 1..3`, those of `sim`, or `none`.
 """
 
+import os
 import platform
 import re
 import shlex
@@ -74,11 +75,11 @@ def section(path: Path) -> str:
     """What a scenario shows, and what its commands print, with the processor time they took."""
     scenario = load(path)
     blocks = []
-    began = time.process_time()
+    began = sum(os.times()[:4])  # of its children, too
     for command in commands(path):
         said = CliRunner().invoke(app, shlex.split(command)[1:], prog_name="crdtkv").output.rstrip()
         blocks.append(f"$ {command}\n{said}\n")
-    took = time.process_time() - began
+    took = sum(os.times()[:4]) - began
     text = "\n".join(blocks)
     where = f"{took:.0f} s of a core (Python {platform.python_version()}, {platform.machine()})"
     return f"## {path.stem}\n\n{scenario.words}\n\n```text\n{text}```\n\n[{path.name}]({path.name}): {where}.\n"

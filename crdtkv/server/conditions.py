@@ -40,8 +40,7 @@ def condition_of(ask: Ask) -> Condition | None:
 
 def check(t: Operations, key: str, ins: list[str] | None, outs: list[str] | None) -> None:
     """Raises PreconditionFailed, with the version that is here, unless it is among `ins` and not among `outs`."""
-    entry = t.get(key)
-    version = None if entry is None else entry.version
+    version = t._version(key)
     if ins is not None and (version is None or (ins != ["*"] and version not in ins)):
         raise _failed(key, version, "any version" if ins == ["*"] else f"{ins!r:.200}")
     if outs is not None and version is not None and (outs == ["*"] or version in outs):

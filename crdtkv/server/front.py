@@ -142,10 +142,7 @@ async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
 
 def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
     async def handle(serving: Serving, store: Store, ask: Ask) -> Reply:
-        wrote = await serving.write(store, asked(ask))
-        if ask.returns_value():
-            return await serving.slow(values.receipt_reply, ask, wrote)
-        return values.receipt_reply(ask, wrote)
+        return await values.replied(serving, ask, await serving.write(store, asked(ask)))
 
     return handle
 

@@ -10,7 +10,7 @@ from crdtkv.errors import BadRequest, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.once import once_of
-from crdtkv.server.values import Wrote, receipt_reply
+from crdtkv.server.values import Wrote, replied
 from crdtkv.store.handles import JsonHandle
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ async def revert(serving: Serving, store: Store, ask: Ask) -> Reply:
     if version is None:
         raise BadRequest("there is no query parameter 'to'; it names the version to go back to")
     wrote = await serving.write(store, once_of(ask, lambda t: Wrote(True, t.revert(ask.key, version))))
-    return await serving.slow(receipt_reply, ask, wrote)
+    return await replied(serving, ask, wrote)
 
 
 async def part(serving: Serving, store: Store, ask: Ask) -> Reply:

@@ -41,8 +41,7 @@ async def tried(
         admit(serving, ask.scope, "read", ask.namespace, each["key"])
 
     def acted(t: Transaction) -> None:
-        before = [t.get(each["key"]) for each in asked]
-        versions = [None if entry is None else entry.version for entry in before]
+        versions = [t._version(each["key"]) for each in asked]
         act(t)
         shown = [_shown(t, **each) for each in asked]
         raise _Undone([{**found, "before": version} for found, version in zip(shown, versions, strict=True)])

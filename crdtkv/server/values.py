@@ -17,10 +17,11 @@ from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.conditions import condition_of, only_version, tags_of
 
 if TYPE_CHECKING:
+    from crdtkv.server.serving import Serving
     from crdtkv.store.results import Entry, Receipt
     from crdtkv.store.transaction import Transaction
 
-__all__ = ["Act", "Wrote", "ask_delete", "ask_patch", "ask_put", "merged", "read", "receipt_reply", "said"]
+__all__ = ["Act", "Wrote", "ask_delete", "ask_patch", "ask_put", "merged", "read", "receipt_reply", "replied", "said"]
 
 class Wrote(NamedTuple):
     """What a write did. `there`: whether the key was there before; `merged`: had it been written beyond the base."""
@@ -170,6 +171,11 @@ def ask_delete(ask: Ask) -> Act:
 def merged(t: Transaction, key: str, base: str | None) -> bool | None:
     """Whether the key was written beyond `base`, so that others' writes will stand in it; None without a base. O(1)."""
     return None if base is None else t._replica.storage.context(key) != parse_version(key, base)
+
+
+async def replied(serving: Serving, ask: Ask, wrote: Wrote) -> Reply:
+    """As `receipt_reply`; in a thread if it reads the store."""
+    return await serving.slow(receipt_reply, ask, wrote) if ask.returns_value() else receipt_reply(ask, wrote)
 
 
 def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:

@@ -14,7 +14,7 @@ from crdtkv.server.conditions import condition_of
 from crdtkv.server.doors import admit
 from crdtkv.server.once import once
 from crdtkv.server.trying import tried
-from crdtkv.server.values import Wrote, merged, receipt_reply
+from crdtkv.server.values import Wrote, merged, replied
 from crdtkv.store.handles import JsonHandle
 from crdtkv.strategies import registry
 from crdtkv.strategies.base import Operation
@@ -46,7 +46,7 @@ async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
         return [_wrote(t, write) for write in asked]
 
     wrote = (await serving.write(store, once(ask, act)))[-1]
-    return await serving.slow(receipt_reply, ask, wrote)
+    return await replied(serving, ask, wrote)
 
 
 async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = False) -> Reply:
@@ -72,7 +72,11 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
         return await tried(serving, store, ask, act, _listed(body.get("read", []), "read"))
     wrote = await serving.write(store, once(ask, act))
     value = ask.returns_value()
-    plain = await serving.slow(lambda: [bodies.plain_receipt(w.receipt, value=value, merged=w.merged) for w in wrote])
+
+    def receipts() -> list[dict[str, Any]]:
+        return [bodies.plain_receipt(w.receipt, value=value, merged=w.merged) for w in wrote]
+
+    plain = await serving.slow(receipts) if value else receipts()
     contexts = [parse_version(each["key"], each["version"]) for each in plain]
     return json_reply({"receipts": plain}, seen=merge(contexts))
 
@@ -135,9 +139,9 @@ def _operated(t: Transaction, write: Write) -> Receipt:
 
 def _family(t: Transaction, key: str, op: str) -> str | None:
     """The strategy that an operation is of, where that was not said: that of the key, or of its rule, if it has it."""
-    entry = t.get(key)
-    kind = (t._rule_of(key).strategy if entry is None else entry.strategy).partition("?")[0]
-    if entry is not None and kind == "json":
+    shown = t._replica.shown(key)  # (no entry: that would read all of it)
+    kind = (t._rule_of(key).strategy if shown is None else shown[0].spec).partition("?")[0]
+    if shown is not None and kind == "json":
         return kind
     return kind if op in registry.find(kind).operations else _USUAL.get(op)
 
@@ -157,8 +161,7 @@ def _said(write: Write, *names: str) -> dict[str, Any]:
 
 
 def _check_version(t: Transaction, key: str, wanted: str | None) -> None:
-    entry = t.get(key)
-    found = None if entry is None else entry.version
+    found = t._version(key)
     if found != wanted:
         raise PreconditionFailed(f"{key!r} is at version {found!r}, not {wanted!r}; read it again", version=found or "")
 

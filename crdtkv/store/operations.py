@@ -16,7 +16,7 @@ from crdtkv.core.cells import Context
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
-from crdtkv.core.versions import parse_version
+from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
 from crdtkv.replica import leaf
 from crdtkv.replica.core import Replica
@@ -228,11 +228,14 @@ class Operations(Handles, PlainMapping):
     def _context(self, key: str, version: str | None) -> Context | None:
         return None if version is None else parse_version(key, version)
 
+    def _version(self, key: str) -> str | None:
+        """The version of `key`, None if it is absent; its value is not read. O(1) for most. In a transaction."""
+        return format_version(key, self._replica.storage.context(key)) if self._inside().present(key) else None
+
     def _check_version(self, key: str, wanted: str | None) -> None:
         if wanted is _UNSET:
             return
-        entry = self._inside().entry(key)
-        found = entry.version if entry is not None else None
+        found = self._version(key)
         if found != wanted:
             words = (
                 f"there is a {key!r} already, at version {found!r}, not None"

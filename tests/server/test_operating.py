@@ -17,6 +17,7 @@ from crdtkv.node.node import Node
 from crdtkv.node.tokens import Scope
 from crdtkv.server.app import create_app
 from crdtkv.server.serving import Serving
+from crdtkv.store.reading import Reading
 from tests.server.asgi import Client
 from tests.server.test_values import problem
 
@@ -65,6 +66,31 @@ def test_a_copy_that_was_put_back_says_try_again(client: Client, node: Node) -> 
     problem(done, 503, "not-back-yet")
     assert done.headers["retry-after"] == "1" and done.json()["happened"] == "no"
     assert client.get(f"{V1}/keys/k").json() == 1
+
+
+def test_what_does_not_need_the_value_does_not_read_it(
+    client: Client, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An add to a large set costs an add, whatever it is conditioned on."""
+    kv = node.store("default")
+    kv.put("tags", ["a"], strategy="set")
+    version = kv.get("tags").version  # type: ignore[union-attr]
+
+    def reads(*given: Any) -> Any:
+        raise AssertionError("the whole key is read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reading, "_entry", reads)
+        path = f"{V1}/keys/tags"
+        add = {"op": "add", "value": "b"}
+        done = client.post(f"{path}/operations", json=add, headers={"if-match": f'"{version}"'})
+        assert done.status_code == 200
+        again = client.post(f"{path}/operations", json=add, headers={"if-match": f'"{version}"'})
+        problem(again, 412, "precondition-failed")
+        conditions = [{"key": "tags", "version": done.json()["version"]}, {"key": "none", "version": None}]
+        writes = [{"key": "tags", "op": "add", "value": "c"}, {"key": "hits", "op": "increment"}]
+        assert client.post(f"{V1}/transactions", json={"writes": writes, "if": conditions}).status_code == 200
+    assert kv["tags"] == ["a", "b", "c"] and kv["hits"] == 1
 
 
 def test_a_transaction_is_tried(client: Client, node: Node) -> None:

@@ -63,7 +63,8 @@ def space_time(outcome: Outcome, key: str) -> str:
     bottom = 52 + _LANE * len(lanes)
     parts = [*_lines(y, x), *_ticks(x, bottom)]
     parts += [_arrow(a, b, x, y, hue) for a, b in arrows(events) if a.colo in y and b.colo in y]
-    parts += [_dot(event, x, y, hue) for event in events if event.kind != "send"]
+    shown = sorted((e for e in events if e.kind != "send"), key=lambda e: e.kind != "read")  # what is small lies below
+    parts += [_dot(event, x, y, hue) for event in shown]
     parts += _names(events, x, y)
     left_out = len({e.colo for e in outcome.trace if e.key == key}) - len(lanes)
     said = f"{key}: a square is a write, a dot an absorb, a ring a read, a line a message" + (

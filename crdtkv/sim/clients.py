@@ -87,6 +87,8 @@ class Clients:
         elif not op.error:
             op.status = "ok" if durable else "unknown"
         ok = op.status == "ok"
+        if not ok:
+            op.dot = None  # what a crash took back may be another's by now
         if ok and op.dot is not None:
             self.spread.written(op)
         value = op.value if not op.writes or ok else None

@@ -25,8 +25,8 @@ def counters(evidence: Evidence) -> Iterator[Finding]:
             continue
         sure = sum(op.what for op in ops if op.status == "ok" and not evidence.excused(op))
         maybe = [op.what for op in ops if op.status != "ok" or evidence.excused(op)]
-        if evidence.renewed:  # what was given up of a counter is told of
-            maybe += [value for value in evidence.told.get(key, ()) if isinstance(value, int)]
+        if evidence.renewed:  # what a colo that came back gave up of its share is told of
+            maybe += [-value for value in evidence.told.get(key, ()) if isinstance(value, int)]
         low = sure + sum(min(0, n) for n in maybe)
         high = sure + sum(max(0, n) for n in maybe)
         found = evidence.there.get(key, 0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import xxhash
 
@@ -48,8 +49,12 @@ class Peer:
     """How long it took to answer last."""
     waits: tuple[int, Dot] | None = None
     """Since when a record that it sent waits for what it builds on, and which."""
-    known: int = 0
-    """Records that it sent in a row and that were known."""
+    news: float = 1.0
+    """Which part of the records that it passed on was new, of late."""
+    pushed_ms: int = 0
+    """When it last passed one on."""
+    asked_ms: int = 0
+    """Until then it was asked to pass on nothing."""
     spared_ms: int = 0
     """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0
@@ -65,6 +70,7 @@ class Peer:
     """What was wrong with its last message, or with the two of us."""
 
 
+@lru_cache(1 << 16)
 def entry_hash(replica: str, n: int) -> int:
     """63 bits of one entry of a vector; of none, if n is 0."""
     return int(xxhash.xxh3_64_intdigest(f"{replica} {n}".encode())) >> 1 if n else 0
@@ -141,7 +147,11 @@ class Desk:
         """The entries of the vector that have changed lately. O(replicas)."""
         before = self._looks[0]
         found = {r: n for r, n in self.replica.state.vector.items() if n != before.get(r)}
-        return found if before and len(found) <= _LATELY else {}
+        return found if len(found) <= _LATELY else {}
+
+    def before(self, replica: str) -> int:
+        """What the entry of that replica was before it changed lately."""
+        return self._looks[0].get(replica, 0)
 
     def taken(self) -> list[Send]:
         """What is to be sent; the event is over."""

@@ -68,7 +68,7 @@ def report() -> bool:
 
 
 async def _propagation(folder: Path) -> list[Figure]:
-    async with Cluster(3, folder) as cluster:
+    async with Cluster(3, folder, proxied=False) as cluster:
         await _agreed(cluster, 30)
         lhr, *others = cluster.colos.values()
         answered: dict[int, float] = {}

@@ -143,9 +143,9 @@ class Colo:
 class Cluster:
     """`colos`, and the `proxy` between them. The first begins; the others join through it."""
 
-    def __init__(self, number: int, folder: Path, patience: float = 60) -> None:
-        """`patience`: seconds that a colo may take until it serves."""
-        self._patience = patience
+    def __init__(self, number: int, folder: Path, patience: float = 60, proxied: bool = True) -> None:
+        """`patience`: seconds that a colo may take until it serves. Not `proxied`: they reach each other directly."""
+        self._patience, self._proxied = patience, proxied
         self.names = NAMES[:number]
         self.folder = folder
         self.colos: dict[str, Colo] = {}
@@ -154,7 +154,7 @@ class Cluster:
     async def add(self, name: str) -> Colo:
         """One more colo, not started."""
         port = free_port()
-        advertised = await self.proxy.add(name, port)
+        advertised = await self.proxy.add(name, port) if self._proxied else port
         url = f"http://127.0.0.1:{advertised}"
         new = Colo(name, self.folder / name, url, [colo.url for colo in self.colos.values()][:2], port)
         new.patience = self._patience

@@ -15,7 +15,7 @@ import xxhash
 from crdtkv.core.clocks import Dot
 from crdtkv.core.rules import Rule
 from crdtkv.errors import CrdtkvError
-from crdtkv.gossip.messages import Frame, Message, encode
+from crdtkv.gossip.messages import Frame, Hello, Message, encode
 from crdtkv.gossip.settings import Dice, Send, Settings
 from crdtkv.replica.core import Replica
 
@@ -29,6 +29,8 @@ class Peer:
     name: str
     id: str = ""
     """Who it last said it was."""
+    version: int = 0
+    """Of the protocol, that its last hello was in; 0: not known."""
     met: str = ""
     """Our own id when we two agreed to exchange; else nothing is."""
     nonce: int = 0
@@ -119,9 +121,11 @@ class Desk:
         return self._random
 
     def send(self, peer: Peer, message: Message) -> None:
-        """It goes out when the event is over."""
+        """It goes out when the event is over, in the older of the versions that the two of us speak."""
         state = self.replica.state
-        data = encode(Frame(self.name, state.namespace, state.id, message), self.version)
+        # (A hello is in our own: who has it knows what we speak; else two that both came to a later one would not.)
+        version = self.version if isinstance(message, Hello) else min(self.version, peer.version or self.version)
+        data = encode(Frame(self.name, state.namespace, state.id, message), version)
         kind = type(message).__name__.lower()
         self.counts[f"sent {kind}"] += 1
         self.counts["sent bytes"] += len(data)

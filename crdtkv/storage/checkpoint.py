@@ -79,8 +79,9 @@ class Checkpoint:
     def step(self) -> None:
         """Write a few. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
         if not self._left:
-            self._left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
+            left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
             self._keeps = self._journal.turn()
+            self._left = left
         units, weight, at = [], 0, len(self._left)
         while at and weight < STEP_ROWS:
             at -= 1

@@ -89,6 +89,10 @@ class Journal:
         self._before: dict[int, int] = {}
         """Of each generation that is needed, the oldest first: the number of the last record before it."""
         self._synced = True
+        self._failed = False
+        """A sync has failed since: what it should have brought to the disk may not be there; no sync tells."""
+        self._torn = False
+        """An interrupt came where a record may be in the file, and is not counted."""
 
     # writing
 
@@ -99,11 +103,15 @@ class Journal:
             self._pack = msgpack.Packer().pack  # (it keeps as much room as it once needed)
         n, at = self.last + 1, self._end
         data = _HEAD.pack(self._mark, n, len(record), _checksum(n, record)) + record
-        self._synced = False
-        self._files[self._generation & 1].write(at, data)
         end, size = at + len(data), self.size + len(data)
+        self._synced, self._torn = False, True
+        try:
+            self._files[self._generation & 1].write(at, data)
+        except sqlite3.Error:
+            self._torn = False  # some of it is there, never all
+            raise
         # (No call between these: an interrupt comes at one.)
-        self.last, self._end, self.size = n, end, size
+        self.last, self._end, self.size, self._torn = n, end, size, False
 
     def mark(self) -> Mark:
         """For `back_to`."""
@@ -111,16 +119,21 @@ class Journal:
 
     def back_to(self, mark: Mark) -> None:
         """What was appended since is not there: not after a crash either. Raises sqlite3.Error: then it may be."""
-        if self.last != mark[0]:
+        if self._torn or self.last != mark[0]:
             self._files[self._generation & 1].truncate(mark[1])
             self._files[self._generation & 1].sync()
         self.last, self._end, self.size = mark
+        self._torn = False
 
     def sync(self) -> None:
         """All that was appended is on the disk. Raises sqlite3.Error."""
-        if not self._synced:
+        if self._failed:
+            self.secure()
+        elif not self._synced:
+            self._failed = True
             self._files[self._generation & 1].sync()
-            self._synced = True
+            self._failed = False
+        self._synced = True
 
     def turn(self) -> int:
         """What comes next goes to the other file, if that is free; the generation that it goes to.
@@ -208,17 +221,18 @@ class Journal:
     def secure(self) -> None:
         """What was found in the files is on the disk, whatever the system said of it, and nothing behind it.
 
-        Where a sync failed before a crash, what is shown as written may not be, and no later sync tells; and
-        behind what was lost there may be records whose numbers are given again. Raises sqlite3.Error.
+        Where a sync failed, before a crash too, what is shown as written may not be, and no later sync tells; and
+        behind what was lost there may be records whose numbers are given again. It is written beside it, not over
+        it: the power may go meanwhile. O(journal). Raises sqlite3.Error.
         """
         current, other = (self._files[generation & 1] for generation in (self._generation, self._generation + 1))
-        current.truncate(self._end)
-        if len(self._before) == 1:
-            other.truncate(0)
-        for file in (current, other):
-            if data := file.read():
-                file.write(0, data)
-            file.sync()
+        for file, end in ((current, self._end), (other, None if len(self._before) > 1 else 0)):
+            if data := file.read()[:end]:
+                file.replace(data)
+            else:
+                file.truncate(0)
+                file.sync()
+        self._failed = False
 
     def close(self) -> None:
         """The files are let go of; what nobody needs any more is removed. Idempotent."""

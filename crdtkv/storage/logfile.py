@@ -1,7 +1,8 @@
 """A file beside a store's, written at a place and synced.
 
 Law of this room: it fails as SQLite does, with SQLite's errors: who keeps a store's files has one
-kind of failure to answer. A file that is new is there under its name once it was synced.
+kind of failure to answer. A file is there under its name once it was synced: also one that
+somebody made who was killed before he could.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = -1
-        self._new = False
+        self._new = True
 
     def read(self) -> bytes:
         """All of it; nothing of one that is not there."""
@@ -61,6 +62,26 @@ class LogFile:
         except OSError as error:
             raise _failure(error, sqlite3.SQLITE_IOERR_FSYNC) from error
 
+    def replace(self, data: bytes) -> None:
+        """It holds `data`, on the disk, and nothing else. What fails, or a crash, leaves all that it held before.
+
+        (A sector that is written while the power goes may hold anything then, also if the same was written.)
+        """
+        try:
+            self.close()
+            file = os.open(self._next, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            try:
+                wrote = 0
+                while wrote < len(data):
+                    wrote += os.write(file, data[wrote:])
+                os.fsync(file)
+            finally:
+                os.close(file)
+            os.replace(self._next, self.path)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise _failure(error, sqlite3.SQLITE_IOERR_WRITE) from error
+
     def truncate(self, size: int) -> None:
         """What was behind `size` is not there any more, unsynced. Nothing for a file that is not there."""
         try:
@@ -74,8 +95,9 @@ class LogFile:
     def remove(self) -> None:
         """It is not there any more. Idempotent."""
         self.close()
-        with suppress(OSError):
-            self.path.unlink()
+        for path in (self.path, self._next):
+            with suppress(OSError):
+                path.unlink()
 
     def close(self) -> None:
         """Idempotent."""
@@ -83,9 +105,14 @@ class LogFile:
             os.close(self._file)
             self._file = -1
 
+    @property
+    def _next(self) -> Path:
+        """Where what takes its place is written."""
+        return self.path.with_name(f"{self.path.name}-next")
+
     def _open(self) -> None:
         try:
-            self._new = not self.path.exists()
+            self._new = True
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
             raise _failure(error, sqlite3.SQLITE_CANTOPEN) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from crdtkv.errors import ChecksumFailed, CrdtkvError, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.rows import RowInvalid
 
-__all__ = ["APPLICATION_ID", "CHECK", "MALFORMED", "taken", "unopened", "unread", "unwritten"]
+__all__ = ["APPLICATION_ID", "CHECK", "MALFORMED", "taken", "unopened", "unread", "unsynced", "unwritten"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
@@ -66,6 +66,12 @@ def unwritten(path: Path, error: sqlite3.Error, undone: bool) -> StorageFailed:
     }
     next_step = ways.get(_code(error), "see to the disk, then write again")
     return StorageFailed(f"{words}; nothing was written", happened="no", next_step=next_step)
+
+
+def unsynced(path: Path, error: sqlite3.Error) -> StorageFailed:
+    """What was committed under `normal` durability could not be brought to the disk."""
+    words = f"{str(path)!r} could not be synced: {error}; what was committed is in it, and a power cut may take it back"
+    return StorageFailed(words, happened="yes", next_step="see to the disk, then try again")
 
 
 def _damaged(path: Path, error: Exception) -> ChecksumFailed:

@@ -217,7 +217,9 @@ class SqliteStorage(Layers):
             self._tables.one("meta", name)  # what is wrong with it is said now
         self._read_inbox()
         started = self._tables.one("meta", BEGIN)
-        for table, where, row in self._journal.open(started and (started[0], started[1], started[2])):
+        if started is None:
+            raise RowInvalid("nothing says where its journal begins")
+        for table, where, row in self._journal.open((started[0], started[1], started[2])):
             self._take(table, where, row)
         if not self._uncertain:  # of what was not synced any part may be missing
             self._journal.check()
@@ -252,6 +254,7 @@ class SqliteStorage(Layers):
             self._reading = None
 
     def _begin_write(self) -> None:
+        self._secure()
         self._stop_reading()
         self._db.execute("BEGIN IMMEDIATE")
 
@@ -259,19 +262,25 @@ class SqliteStorage(Layers):
         rows, mark = self._rows(changes), self._journal.mark()
         if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
             self._hold.check()
+        doubtful, count = self.doubtful, len(rows)
         try:
             if self._found_log:
                 self._secure()
             self._journal.append(rows)
             if not self._normal:
                 self._journal.sync()
-        except sqlite3.Error as error:
-            raise self._unwritten(error, mark) from error
-        except BaseException:
-            self.doubtful = not self._undo_commit(mark)
-            raise
+            # It is committed: whoever interrupts from here on will think that it was not.
+            self.doubtful = True
+        except BaseException as error:
+            self.doubtful = True  # until it is undone: who interrupts may do it twice
+            undone = self._undo_commit(mark)
+            self.doubtful = doubtful or not undone
+            if not isinstance(error, sqlite3.Error):
+                raise
+            raise refusals.unwritten(self.path, error, undone) from error
         self._unsynced = self._normal
-        self._after_commit(len(rows))
+        self._after_commit(count)
+        self.doubtful = doubtful
 
     def _secure(self) -> None:
         """What was found in the logs is on the disk, before it is told and before more is written behind it.
@@ -292,16 +301,6 @@ class SqliteStorage(Layers):
                 self.stale.set()
         except sqlite3.Error:
             pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
-        except BaseException:
-            self.doubtful = True  # it was committed, and whoever interrupts here will think that it was not
-            raise
-
-    def _unwritten(self, error: sqlite3.Error, mark: Mark | None = None) -> StorageFailed:
-        """What was begun is undone; what is said of it then."""
-        undone = self._undo_commit(mark)
-        # What follows would be written over something that this process does not show.
-        self.doubtful = self.doubtful or not undone
-        return refusals.unwritten(self.path, error, undone)
 
     def _undo_commit(self, mark: Mark | None = None) -> bool:
         """Whether what was begun is undone for certain. `mark`: where the journal was."""
@@ -358,7 +357,7 @@ class SqliteStorage(Layers):
         try:
             self._journal.sync()
         except sqlite3.Error as error:
-            raise self._unwritten(error) from error
+            raise refusals.unsynced(self.path, error) from error
         self._unsynced = False
 
     def settle(self) -> None:

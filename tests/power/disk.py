@@ -177,6 +177,12 @@ class Disk:
         if self.names.pop(name, None) is not None:
             self._renamings.append((name, None))
 
+    def replace(self, name: str, content: bytes) -> Inode:
+        """A file that was synced takes the place of the one of that name."""
+        self.names[name] = Inode(content)
+        self._renamings.append((name, self.names[name]))
+        return self.names[name]
+
     def sync_folder(self) -> None:
         """Which names there are is durable."""
         self._durable_names = dict(self.names)

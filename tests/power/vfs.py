@@ -176,6 +176,11 @@ class Beside(LogFile):
                 self._inode.fail_to_sync(self._disk.dice)
             raise
 
+    def replace(self, data: bytes) -> None:
+        self._on("write", lambda: None)  # beside it
+        self._on("sync", lambda: self._replaced(data))
+        self._on("sync", self._disk.sync_folder)
+
     def truncate(self, size: int) -> None:
         if self.path.exists():
             self._made()
@@ -205,7 +210,13 @@ class Beside(LogFile):
     def _synced(self) -> None:
         if self._inode is not None:
             self._inode.sync()
-            self._disk.sync_folder()
+            if self._new:
+                self._disk.sync_folder()
+            self._new = False
+
+    def _replaced(self, data: bytes) -> None:
+        super().replace(data)
+        self._inode = self._disk.replace(self.path.name, data)
 
     def _cut(self, size: int) -> None:
         super().truncate(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from crdtkv.storage.index import Index
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.layers import Layers
+from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from tests.colos import crash
@@ -174,6 +176,47 @@ def test_killed(path: Path, durability: str) -> None:
             assert kv[f"k{last % 50}"] == last
             assert (entry.value if entry else []) == list(range(last - last % 40 + 1, last + 1))
             assert kv.check() == []
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_file_that_cannot_be_replaced_is_as_it_was(path: Path, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is left beside it once it was removed."""
+    file = LogFile(path)
+    file.write(0, b"before")
+    file.sync()
+
+    def failing(*args: Any) -> None:
+        raise OSError(errno.EIO, "disk I/O error")
+
+    with monkeypatch.context() as patch, pytest.raises(sqlite3.OperationalError, match="I/O"):
+        patch.setattr(os, step, failing)
+        file.replace(b"after")
+    assert file.read() == b"before"
+    file.write(6, b" and since")
+    assert file.read() == b"before and since"
+    file.replace(b"after")
+    file.write(5, b"wards")
+    assert path.read_bytes() == b"afterwards"
+    file.remove()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_sync_that_fails_says_what_is_known(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under `normal` durability: what was committed is there, and can be synced once the disk is sound."""
+    kv = crdtkv.open(path, colo="lhr", durability="normal")
+    kv.put("a", 1)
+
+    def failing(file: LogFile) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LogFile, "sync", failing)
+        with pytest.raises(StorageFailed, match="power cut may take it back") as caught:
+            storage_of(kv).sync()
+    assert caught.value.happened == "yes" and caught.value.next_step and kv["a"] == 1
+    storage_of(kv).sync()
+    kv.put("a", 2)
+    kv.close()
 
 
 def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 import crdtkv
 from crdtkv.cli import unwritable
+from crdtkv.storage import checkpoint
+from crdtkv.store import following
 from tests.cli.conftest import Run
 
 NOTE = "note: 'lhr.db' may not be written here; what is read is a copy of it, as it is now\n"
@@ -54,6 +56,8 @@ def test_also_while_its_own_process_writes_to_it(made: Run) -> None:
 def test_also_where_its_journal_goes_on_in_the_other_file_meanwhile(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between any two of the copies: what is read is of one instant."""
     copied = unwritable.shutil.copyfile
+    monkeypatch.setattr(checkpoint, "STEP_ROWS", 1)
+    monkeypatch.setattr(following, "FRESH_S", None)
     with crdtkv.open("lhr.db") as kv:
         storage: Any = kv._replica.storage
         for n in range(2):

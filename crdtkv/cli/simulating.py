@@ -23,6 +23,8 @@ __all__ = ["add_to"]
 
 _LAST = Path(".crdtkv_simulate")
 """Which scenario was run last in this folder, so that `replay` and `explain` need not be told."""
+_NAMED = 6
+"""So many colos of a fault are named."""
 _EXIT = {"valid": 0, "invalid": 1, "unknown": 2}
 
 _File = Annotated[
@@ -291,7 +293,9 @@ def _tell_all(out: "Printer", outcome: "Outcome") -> None:
     from crdtkv.sim.words import took
 
     for span in outcome.faults:
-        out.say(f"{took(span.begin)} to {took(span.end)}: {span.kind} {span.words or ', '.join(span.where)}")
+        where = ", ".join(span.where) if len(span.where) <= _NAMED else many(len(span.where), "colo")
+        said = f": {span.words.strip()}" if span.words else ""
+        out.say(f"{took(span.begin)} to {took(span.end)}: {span.kind} at {where}{said}")
     for name, verdict in outcome.checks.items():
         out.say(f"{name}: {verdict}")
     for finding in outcome.findings:

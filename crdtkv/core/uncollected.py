@@ -1,8 +1,8 @@
-"""No garbage collection while a large message becomes cells.
+"""No garbage collection while a large message becomes cells, or many keys become entries.
 
 All of it is made at once and none of it is garbage, yet Python's collector goes through
 everything again for each quarter that is added: half of the time. Nothing here makes
-cycles, so nothing waits for it meanwhile. For the whole process, hence for large messages only.
+cycles, so nothing waits for it meanwhile. For the whole process, hence only where it is much.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 __all__ = ["LARGE", "uncollected"]
 
 LARGE = 1 << 16
-"""Bytes of a message from which on it is worth it."""
+"""Bytes from which on it is worth it."""
 
 
 @contextmanager

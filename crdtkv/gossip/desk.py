@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import xxhash
 
 from crdtkv.core.clocks import Dot
 from crdtkv.core.rules import Rule
 from crdtkv.errors import CrdtkvError
-from crdtkv.gossip.messages import Frame, Message, encode
+from crdtkv.gossip.messages import Frame, Hello, Message, encode
 from crdtkv.gossip.settings import Dice, Send, Settings
 from crdtkv.replica.core import Replica
 
@@ -28,6 +29,8 @@ class Peer:
     name: str
     id: str = ""
     """Who it last said it was."""
+    version: int = 0
+    """Of the protocol, that its last hello was in; 0: not known."""
     met: str = ""
     """Our own id when we two agreed to exchange; else nothing is."""
     nonce: int = 0
@@ -48,8 +51,12 @@ class Peer:
     """How long it took to answer last."""
     waits: tuple[int, Dot] | None = None
     """Since when a record that it sent waits for what it builds on, and which."""
-    known: int = 0
-    """Records that it sent in a row and that were known."""
+    news: float = 1.0
+    """Which part of the records that it passed on was new, of late."""
+    pushed_ms: int = 0
+    """When it last passed one on."""
+    asked_ms: int = 0
+    """Until then it was asked to pass on nothing."""
     spared_ms: int = 0
     """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0
@@ -65,6 +72,7 @@ class Peer:
     """What was wrong with its last message, or with the two of us."""
 
 
+@lru_cache(1 << 16)
 def entry_hash(replica: str, n: int) -> int:
     """63 bits of one entry of a vector; of none, if n is 0."""
     return int(xxhash.xxh3_64_intdigest(f"{replica} {n}".encode())) >> 1 if n else 0
@@ -113,9 +121,11 @@ class Desk:
         return self._random
 
     def send(self, peer: Peer, message: Message) -> None:
-        """It goes out when the event is over."""
+        """It goes out when the event is over, in the older of the versions that the two of us speak."""
         state = self.replica.state
-        data = encode(Frame(self.name, state.namespace, state.id, message), self.version)
+        # (A hello is in our own: who has it knows what we speak; else two that both came to a later one would not.)
+        version = self.version if isinstance(message, Hello) else min(self.version, peer.version or self.version)
+        data = encode(Frame(self.name, state.namespace, state.id, message), version)
         kind = type(message).__name__.lower()
         self.counts[f"sent {kind}"] += 1
         self.counts["sent bytes"] += len(data)
@@ -141,7 +151,11 @@ class Desk:
         """The entries of the vector that have changed lately. O(replicas)."""
         before = self._looks[0]
         found = {r: n for r, n in self.replica.state.vector.items() if n != before.get(r)}
-        return found if before and len(found) <= _LATELY else {}
+        return found if len(found) <= _LATELY else {}
+
+    def before(self, replica: str) -> int:
+        """What the entry of that replica was before it changed lately."""
+        return self._looks[0].get(replica, 0)
 
     def taken(self) -> list[Send]:
         """What is to be sent; the event is over."""

@@ -162,8 +162,8 @@ class Gossip:
         """As `on_message` of each in turn; but records that follow on each other share a commit."""
         desk = self._desk
         desk.begin(now_ms, random)
-        for frame in together(self._frames(desk.peers.get(peer), came)):
-            known = desk.peer(peer)
+        known = desk.peer(peer)
+        for frame in together(self._frames(known, came)):
             if known is None:
                 desk.counts["too many peers"] += 1
                 break
@@ -185,6 +185,8 @@ class Gossip:
                 desk.refuse(peer, error)
                 continue
             desk.counts[f"got {type(frame.message).__name__.lower()}"] += 1
+            if peer is not None and isinstance(frame.message, Hello):
+                peer.version = data[0]
             yield frame
 
     def goodbye(self, now_ms: int) -> list[Send]:

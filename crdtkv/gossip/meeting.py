@@ -121,6 +121,7 @@ class Meeting:
         self._pulling = pulling
         self._joining: _Joining | None = None
         self._began_ms: int | None = None
+        self._looked_ms = -(1 << 62)
         self._half_from = sender_of(desk.replica.storage.pile)
         """Who sent what is here of a full join that was cut off: the rest can come from it alone."""
         self._tried: list[str] = []  # ids that a sponsor may have admitted and that we never took
@@ -358,6 +359,9 @@ class Meeting:
                 self._give_up()
             else:
                 self._ask()
+        if desk.now_ms - self._looked_ms < desk.settings.greet_ms // 4:
+            return
+        self._looked_ms = desk.now_ms
         for peer in desk.peers.values():
             if peer.leaving and desk.now_ms - (peer.heard_ms or 0) >= desk.settings.answer_ms:
                 peer.leaving, peer.met = False, ""  # it has gone: it may be back, and not reach us

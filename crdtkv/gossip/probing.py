@@ -90,10 +90,16 @@ class Probing:
             self._pulling.pull(peer)
 
     def _explains(self, theirs: Probe) -> bool:
-        """Whether the vectors are equal but for what changed there lately."""
-        vector = self._desk.replica.state.vector
-        change = sum(entry_hash(r, n) - entry_hash(r, vector.get(r, 0)) for r, n in theirs.lately.items())
-        return (self._desk.vector_hash() + change - theirs.vector) % (1 << 63) == 0
+        """Whether the vectors are equal but for what changed lately, here or there: what did so here alone is taken to
+        be there as it was here before."""
+        desk, vector = self._desk, self._desk.replica.state.vector
+        there = sum(entry_hash(r, n) - entry_hash(r, vector.get(r, 0)) for r, n in theirs.lately.items())
+        apart = desk.vector_hash() + there - theirs.vector
+        if apart % (1 << 63) == 0:
+            return True
+        alone = ((r, n) for r, n in desk.lately().items() if r not in theirs.lately)
+        here = sum(entry_hash(r, desk.before(r)) - entry_hash(r, n) for r, n in alone)
+        return (apart + here) % (1 << 63) == 0
 
     def _compare(self, peer: Peer, digest: int) -> None:
         desk = self._desk

@@ -112,6 +112,12 @@ class Storage(Protocol):
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         """The keys with cells, low <= key < high, in order."""
 
+    def said(self, key: str) -> Said | None:
+        """What a row of a key says that is kept as one text or whole number, and has not changed since; else None.
+
+        O(1), and of what is not at hand a read.
+        """
+
     def passing(
         self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],
         wanted: Callable[[str], bool] | None = None,

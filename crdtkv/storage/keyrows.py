@@ -40,6 +40,7 @@ __all__ = [
     "kind_of",
     "read_key",
     "read_row",
+    "weight_of",
 ]
 
 ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
@@ -62,12 +63,20 @@ Row = tuple[Any, ...]
 
 
 class Held:
-    """The cells and context of a key, and what the tables have of it."""
+    """The cells and context of a key, and what the tables have of it.
 
-    __slots__ = ("cells", "changed", "context", "dots", "kind", "used", "weight")
+    Of a plain key they are made when they are asked for, of what its row said: most are only read, and what it
+    said is nothing that Python's collector has to go through.
+    """
+
+    __slots__ = ("cells", "changed", "context", "dots", "kind", "said", "used", "weight")
+    cells: Cells
+    context: Context
 
     def __init__(self, cells: Cells, context: Context, kind: int = ABSENT, dots: tuple[Dot, ...] = ()) -> None:
         self.cells, self.context = cells, context
+        self.said: Said | None = None
+        """What the row of a plain key says, as long as that is all there is of it."""
         self.kind = kind
         """How the tables have it."""
         self.dots = dots
@@ -76,6 +85,43 @@ class Held:
         """The paths that the tables do not have as they are; None if they have all, and the context."""
         self.used = False
         self.weight = 0
+
+    @classmethod
+    def of_row(cls, said: Said) -> Held:
+        """A plain key, as its row has it."""
+        held = _new_held(cls)
+        held.said, held.kind, held.dots, held.changed, held.used, held.weight = said, PLAIN, (), None, False, 0
+        return held
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("cells", "context") or self.said is None:
+            raise AttributeError(name)
+        _, replica, n, stamp, spec, value, rest, _ = self.said
+        sibling = _new(Sibling, ((replica, n), stamp, _pack(value), ((replica, rest),) if rest is not None else (), ()))
+        self.cells, self.context = {_root(spec): (sibling,)}, {replica: n}
+        return getattr(self, name)
+
+    def begin_to_change(self) -> None:
+        """What its row said is not all there is of it any more. Idempotent."""
+        if self.said is not None:
+            self.cells  # noqa: B018  (it is made of that)
+            self.said = None
+
+
+_new_held = object.__new__
+
+
+def weight_of(held: Held) -> int:
+    """Some bytes: of a key of one cell what was measured, of others what that says."""
+    if held.said is not None:
+        value = held.said[5]
+        return 1_250 + (len(value) if type(value) is str else 8)
+    weight = 900
+    for cell in held.cells.values():
+        weight += 350
+        for sibling in cell:
+            weight += len(sibling[2] or b"")
+    return weight
 
 
 def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Callable[[str], int]) -> Row:
@@ -178,12 +224,9 @@ def read_row(row: Row, name: Mapping[int | None, str | None]) -> Said:
 
 def read_key(said: Said, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
     """What stands in a key, of what its row says. `parts` gives the cells of a key in parts. Raises RowInvalid."""
-    key, replica, n, stamp, spec, value, rest, _ = said
+    key, *_, spec, _, rest, _ = said
     if spec is not None:
-        parents = ((replica, rest),) if rest is not None else ()
-        dot = (replica, n)
-        sibling = _new(Sibling, (dot, stamp, _pack(value), parents, ()))
-        return Held({_root(spec): (sibling,)}, {replica: n}, PLAIN)
+        return Held.of_row(said)
     context, listed, packed = msgpack.unpackb(rest, strict_map_key=False)
     dots = tuple((r, m) for r, m in listed)
     if packed is None:

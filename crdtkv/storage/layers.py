@@ -21,7 +21,7 @@ from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.journal import GROWTH, NUMBERS, Row
-from crdtkv.storage.keyrows import ALONE, PLAIN, Held, read_key
+from crdtkv.storage.keyrows import ALONE, PLAIN, Held, read_key, weight_of
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
@@ -59,7 +59,7 @@ class Layers(Transactions):
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__()
         self._tables = Tables(db)
-        self._keys: Layer[Held] = Layer(self._read_key, _weight_of_key, cache_bytes * 5 // 6)
+        self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6)
         self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
         self._dirty_keys = self._keys.dirty
         self._index = Index(self._cell_lacking)
@@ -88,6 +88,9 @@ class Layers(Transactions):
         held = self._keys.of(key)
         return held.cells, held.context
 
+    def said(self, key: str) -> Said | None:
+        return self._keys.of(key).said
+
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         held = self._dirty_keys.get(key)
         old = (self._keys.of(key) if held is None else held).cells.get(path, ())
@@ -113,6 +116,7 @@ class Layers(Transactions):
         held = self._dirty_keys.get(key)
         if held is None:
             held = self._keys.change(key)
+            held.begin_to_change()
         if held.changed is None:
             held.changed = set()
         return held
@@ -481,16 +485,6 @@ def _made_of(
         found = whole(key, held.cells, held.context) if held.cells else None
         if found is not None:
             yield found
-
-
-def _weight_of_key(held: Held) -> int:
-    """Some bytes: of a key of one cell what was measured, of others what that says."""
-    weight = 900
-    for cell in held.cells.values():
-        weight += 350
-        for sibling in cell:
-            weight += len(sibling[2] or b"")
-    return weight
 
 
 def _weight_of_past(old: Old) -> int:

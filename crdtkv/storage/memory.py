@@ -12,7 +12,7 @@ from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
-from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Superseded, Whole
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.transactions import Transactions
 
@@ -87,6 +87,9 @@ class MemoryStorage(Transactions):
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
+
+    def said(self, key: str) -> Said | None:
+        return None
 
     def passing(
         self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],

@@ -13,10 +13,12 @@ from crdtkv.core.cells import Context, expiry_of
 from crdtkv.core.clocks import Dot, Stamp, stamp_ms
 from crdtkv.core.paths import element_index
 from crdtkv.core.tree import Cells
+from crdtkv.core.uncollected import LARGE, uncollected
 from crdtkv.core.versions import format_version
 from crdtkv.errors import StrategyMismatch, WrongOperation, WrongType
 from crdtkv.replica import past
 from crdtkv.replica.core import Replica
+from crdtkv.replica.exchange import SOME_BYTES
 from crdtkv.storage.base import Plain, Said, Whole
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
@@ -81,7 +83,13 @@ class Reading:
         known: Again | None = memos.told(key)
         if known is not None and (known.until is None or self._now(now) < known.until):
             return known.told()
-        cells, context = self.replica.storage.standing(key)
+        storage = self.replica.storage
+        said = storage.said(key)
+        if said is not None and not memos.met(key):
+            entry = of_plain(said)
+            if entry is not None:
+                return entry
+        cells, context = storage.standing(key)
         if not cells:
             return None
         found = lone(cells)
@@ -231,7 +239,8 @@ class Reading:
         check_limit(limit)
         now = self.replica.now()
         entries = self._passing(selection.checked().behind(cursor), of_plain, self.passed(now))
-        page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
+        with uncollected(LARGE if limit is None else limit * SOME_BYTES):
+            page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = encode_cursor(page[-1].key)
         return page

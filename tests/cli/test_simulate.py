@@ -76,7 +76,7 @@ def test_an_invalid_run_leaves_with_1_and_says_how_to_see_it_again(scenario: Run
     assert again == "again: crdtkv simulate replay 2 todo.toml --colos LHR,SIN"
     replayed = scenario(*again.removeprefix("again: crdtkv ").split())
     assert replayed.code == 1 and replayed.out.endswith(done.out)
-    assert "1 s to 3 s: partition LHR | SIN\n" in replayed.out
+    assert "1 s to 3 s: partition at LHR, SIN: LHR | SIN\n" in replayed.out
     assert "nothing-lost: 'y' is nowhere\n" in replayed.out
     assert scenario("simulate", "replay", "2").out == replayed.out, "the scenario that was run last here"
 

@@ -134,3 +134,13 @@ def test_a_shell_gets_what_it_asks_for(made: Run) -> None:
     command = [sys.executable, "-c", "from crdtkv.cli import main; main()"]
     done = subprocess.run(command, env=world, capture_output=True, text=True)
     assert done.stdout.split() == ["short"], done.stderr
+
+
+def test_a_simulation_shows_how_far_it_is(here: Path) -> None:
+    """And leaves the verdict alone on the screen."""
+    (here / "far.toml").write_text(
+        '[scenario]\nduration = "3s"\nsettle = "5s"\n[colos]\nset = ["LHR", "SIN"]\n[[workload]]\nkind = "set"\n'
+    )
+    said = terminal("simulate", "far.toml")
+    assert "far " in said and "%" in said and "\x1b[" in said
+    assert bare(said).splitlines()[-1].startswith("valid: far under json, seed 1, 2 colos, 3 s: ")

@@ -7,6 +7,7 @@ import pytest
 
 from crdtkv.core.envelope import VERSION, seal
 from crdtkv.gossip import Settings
+from crdtkv.gossip.messages import Hello, decode
 from tests.gossip.net import Net
 
 
@@ -48,6 +49,30 @@ def test_a_colo_of_the_next_release_is_one_of_them() -> None:
     net["a"].put("k", 2)
     net.committed("a")
     net.until_one()
+    net.check()
+
+
+def test_who_speaks_a_later_version_speaks_the_older_one_to_who_does() -> None:
+    """And its own with those that speak it, too."""
+    net = Net("abc", 1)
+    for name in "bc":
+        net.nodes[name].gossip._desk.version = VERSION + 1
+    spoken: dict[tuple[str, str], int] = {}
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        if not isinstance(decode(data).message, Hello):
+            spoken[sender, to] = data[0]
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.until_one()
+    net.run(5_000)
+    for name in "abc":
+        net[name].put(name, 1)
+        net.committed(name)
+    older = dict.fromkeys([("a", "b"), ("a", "c"), ("b", "a"), ("c", "a")], VERSION)
+    assert spoken == {**older, ("b", "c"): VERSION + 1, ("c", "b"): VERSION + 1}
     net.check()
 
 

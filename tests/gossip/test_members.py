@@ -154,6 +154,7 @@ def test_halves_that_evict_each_other_wait_for_an_operator() -> None:
 def test_who_said_goodbye_is_left_alone_at_first_and_then_looked_for(net: Net) -> None:
     """It may be back, and not reach us."""
     a, b = net.nodes["a"].gossip, net.nodes["b"]
+    net.run(3_000)
     for to, data in b.gossip.goodbye(net.now_ms):
         net.send("b", to, data)
     b.stop()

@@ -79,7 +79,7 @@ def test_who_is_not_heard_of_is_suspect() -> None:
 
 
 def test_of_many_peers_some_are_sent_what_is_fresh_and_pass_it_on() -> None:
-    settings = Settings(all_peers=3, fan=2, prune_after=3, shuffle_ms=2_000)
+    settings = Settings(all_peers=3, fan=2, prune_after=3, sources=1, shuffle_ms=2_000)
     net = Net("abcdefgh", settings=settings)
     net.until_one()
     net.run(3_000)

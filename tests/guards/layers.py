@@ -209,6 +209,29 @@ def a_catch_up_of_what_the_tables_have_and_of_what_they_lack() -> None:
 
 
 @guards(
+    "What a row of a key says that is kept as one text or whole number, and has not changed since; else None.",
+    Line(keyrows.Held.begin_to_change, "self.said = None", "pass"),
+    Line(keyrows.Held.begin_to_change, "self.cells  #", "self.cells, self.context = {}, {}  #"),
+    Line(Layers._changed_key, "held.begin_to_change()", "pass"),
+    Line(keyrows.Held.__getattr__, "{replica: n}", "{replica: n + 1}"),
+)
+def what_a_row_said_is_true_until_the_key_changes() -> None:
+    """It is made into cells when these are asked for, before the key is changed or not."""
+    with file(cache_mb=1) as made:
+        made.put("k", sibling(1, b"\xa1x"))
+        found = made.again()
+        assert found.said("k") is not None and found.said("k")[5] == "x"
+        made.put("k", sibling(1, b"\xa1x"), sibling(2, b"\xa1y"))
+        assert found.said("k") is None and len(found.cells("k")[ROOT]) == 2 and found.context("k") == {A: 2}
+        found.settle()
+        assert found.said("k") is None and len(found.cells("k")[ROOT]) == 2
+        made.put("k", sibling(3, b"\xa1z"))
+        found = made.again()
+        made.write(lambda s: s.put_cell("k", ROOT + b"m", (sibling(4),)))
+        assert found.context("k") == {A: 3} and list(found.cells("k")) == [ROOT, ROOT + b"m"]
+
+
+@guards(
     "The cells that `core.cells.due` puts at or below `floor`.",
     Line(Layers.due, "found = set(self._index.due(floor))", "found = set()"),
     Line(Tables.due, "(floor, floor)", "(floor, 0)"),

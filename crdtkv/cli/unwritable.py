@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from crdtkv.storage.journal import BEGIN, SUFFIXES
+from crdtkv.storage.backup import where_it_begins
+from crdtkv.storage.journal import SUFFIXES
+from crdtkv.storage.rows import RowInvalid
 
 __all__ = ["copied", "is_writable"]
 
@@ -47,16 +49,18 @@ def _backed_up(path: Path, made: Path) -> bool:
                 made.unlink(missing_ok=True)
                 with closing(sqlite3.connect(made)) as here:
                     there.backup(here)
-                    for suffix in SUFFIXES:
+                    for suffix in _newest_first(here):
                         if Path(f"{path}{suffix}").exists():
                             shutil.copyfile(f"{path}{suffix}", f"{made}{suffix}")
-                    if _begins(here) == _begins(there):  # else the journal began anew meanwhile
+                    if where_it_begins(here) == where_it_begins(there):  # else the journal began anew meanwhile
                         return True
-    except sqlite3.Error:
+    except (sqlite3.Error, RowInvalid):
         pass
     made.unlink(missing_ok=True)
     return False
 
 
-def _begins(db: sqlite3.Connection) -> object:
-    return db.execute("SELECT value FROM meta WHERE name = ?", (BEGIN,)).fetchone()
+def _newest_first(db: sqlite3.Connection) -> tuple[str, ...]:
+    """So what is copied ends somewhere, and has no gap: while the newer file is written to, the other is complete."""
+    began = where_it_begins(db)
+    return SUFFIXES[::-1] if began is None or began[1] % 2 == 0 else SUFFIXES

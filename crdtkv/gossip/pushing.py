@@ -8,6 +8,8 @@ minted himself he sends also to who said so. What is lost comes by a catch-up.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from crdtkv.core.wire import Record, decode
 from crdtkv.errors import MessageInvalid
 from crdtkv.gossip.desk import Desk, Peer
@@ -109,7 +111,7 @@ class Pushing:
         """Take records in; pass on what is new, where not all are sent to all. Raises MessageInvalid."""
         desk, came = self._desk, self._came
         again = [came[data] for data in push.records if data in came]
-        found = [(_record(data), data) for data in push.records if data not in came]
+        found = [_decoded(data) for data in push.records if data not in came]
         outcomes = receive_all(desk.replica, found)
         desk.counts["record known"] += len(again)
         for outcome in outcomes:
@@ -157,8 +159,14 @@ class Pushing:
         peer.spared_ms = self._desk.now_ms + min(prune.for_ms, self._desk.settings.prune_ms)
 
 
-def _record(data: bytes) -> Record:
+def _decoded(data: bytes) -> tuple[Record, bytes]:
+    """A record, and its bytes. (Many replicas of one process, as a simulator has them, keep one of each.)"""
+    return _record(data) if len(data) <= _SMALL else _record.__wrapped__(data)
+
+
+@lru_cache(maxsize=1_024)
+def _record(data: bytes) -> tuple[Record, bytes]:
     message = decode(data)
     if not isinstance(message, Record):
         raise MessageInvalid("a catch-up was pushed where records belong")
-    return message
+    return message, data

@@ -8,13 +8,17 @@ import tempfile
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from crdtkv.errors import BadRequest, StorageFailed
 from crdtkv.storage.journal import BEGIN, SUFFIXES, Journal, begin, files_of, keep
 from crdtkv.storage.logfile import sync_folder
+from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import Tables
 
-__all__ = ["backup", "journal_of", "restore"]
+__all__ = ["backup", "journal_of", "restore", "where_it_begins"]
+
+_TRIES = 5
 
 
 def backup(db: sqlite3.Connection, source: str, path: Path) -> None:
@@ -29,12 +33,11 @@ def backup(db: sqlite3.Connection, source: str, path: Path) -> None:
     try:
         handle, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
         os.close(handle)
-        db.execute("VACUUM INTO ?", (part,))
-        _take(part, journal_of(db, source))
+        _copy(db, source, part)
         _sync(Path(part))
         os.link(part, path)
         sync_folder(path.parent)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, RowInvalid) as error:
         next_step = "check the path and who may read and write it"
         raise StorageFailed(f"cannot make {str(path)!r}: {error}", happened="no", next_step=next_step) from error
     finally:
@@ -58,24 +61,49 @@ def restore(copy: Path, path: Path) -> None:
         db.close()
 
 
-def _take(copy: str, records: Iterable[tuple[int, bytes]]) -> None:
+def _copy(db: sqlite3.Connection, source: str, part: str) -> None:
+    """Another process may have the file open: then its journal may begin anew between the two looks at it."""
+    for _ in range(_TRIES):
+        os.truncate(part, 0)
+        db.execute("VACUUM INTO ?", (part,))
+        with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+            records, wrong = [], None
+            try:
+                records = journal_of(copy, source)
+            except RowInvalid as error:
+                wrong = error
+            if where_it_begins(db) != where_it_begins(copy):
+                continue
+            if wrong is not None:
+                raise wrong
+            _take(copy, records)
+            return
+    raise sqlite3.OperationalError("it is being written to all the time; close it where it is open, or copy it there")
+
+
+def _take(copy: sqlite3.Connection, records: Iterable[tuple[int, bytes]]) -> None:
     """The journal goes into the table that a copy has for it; one of its own begins behind that."""
-    with closing(sqlite3.connect(copy, isolation_level=None)) as db:
-        db.execute("BEGIN")
-        keep(db, records)
-        last = db.execute("SELECT coalesce(max(n), 0) FROM journal").fetchone()[0]
-        Tables(db).write("meta", [((BEGIN,), begin(last))])
-        db.execute("COMMIT")
+    copy.execute("BEGIN")
+    keep(copy, records)
+    last = copy.execute("SELECT coalesce(max(n), 0) FROM journal").fetchone()[0]
+    Tables(copy).write("meta", [((BEGIN,), begin(last))])
+    copy.execute("COMMIT")
 
 
 def journal_of(db: sqlite3.Connection, path: str) -> list[tuple[int, bytes]]:
-    """The records that lie beside the file at `path`, which `db` has open. O(journal).
+    """The records that lie beside the file at `path`, of which `db` is a copy, or has it open. O(journal).
 
     Raises RowInvalid, sqlite3.Error.
     """
     started = Tables(db).one("meta", BEGIN)
     journal = Journal(db, files_of(path))
     return [(n, record) for n, record in journal.records(started) if started is not None and n > started[2]]
+
+
+def where_it_begins(db: sqlite3.Connection) -> Any:
+    """Salt, oldest generation and the record before; None of a file of an earlier format. As `journal_of`."""
+    row = Tables(db).one("meta", BEGIN)
+    return row and row[:3]
 
 
 def _sync(path: Path) -> None:

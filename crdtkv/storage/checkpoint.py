@@ -104,8 +104,7 @@ class Checkpoint:
         self._begin()
         try:
             wrote = self._write_units(units)
-            if last:
-                self._say(self._journal.begin_at(self._keeps))
+            self._say(self._journal.begin_at(self._keeps) if last else self._journal.begin_still())
             self._journal.sync()
             self.torn = True
             self._db.execute("COMMIT")

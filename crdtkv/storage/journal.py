@@ -11,7 +11,8 @@ a file is written anew only when a table holds each of its rows, or one that is 
 certain: a step of a checkpoint is committed once the journal is synced.
 
 What the tables say, in the row `journal` of meta, is where it begins: a number drawn once, which
-generation of records is the oldest that is needed, and the number of the last record before. Each
+generation of records is the oldest that is needed, the number of the last record before, and of the
+last of which they may have something: a journal that ends before that is not all there. Each
 record bears its generation's mark, so that what is left in a file from before is none.
 """
 
@@ -58,7 +59,7 @@ NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 Mark = tuple[int, int, int]
 """Where the journal ends: see `Journal.mark`."""
 
-_Begin = tuple[bytes, int, int]
+_Begin = tuple[bytes, int, int, int]
 
 
 def files_of(path: str) -> tuple[LogFile, LogFile]:
@@ -68,7 +69,7 @@ def files_of(path: str) -> tuple[LogFile, LogFile]:
 
 def begin(last: int = 0) -> _Begin:
     """Where a journal begins that goes on after record `last`, and of which nothing was written yet."""
-    return os.urandom(8), 0, last
+    return os.urandom(8), 0, last, last
 
 
 class Journal:
@@ -148,7 +149,12 @@ class Journal:
     def begin_at(self, generation: int) -> _Begin:
         """What the row of meta says once the tables have what is before `generation`; their own copy goes with it."""
         self._db.execute("DELETE FROM journal")
-        return self._salt, generation, self._before[generation]
+        return self._salt, generation, self._before[generation], self.last
+
+    def begin_still(self) -> _Begin:
+        """What the row of meta says once the tables have more, and not all that they lacked."""
+        generation, before = next(iter(self._before.items()))
+        return self._salt, generation, before, self.last
 
     def drop(self, generation: int) -> None:
         """That is committed: what is before `generation` may be written over."""
@@ -179,10 +185,16 @@ class Journal:
             self.size += len(record)
             yield n, record
         if begin is not None:
-            self._salt, generation, self.last = begin
+            self._salt, generation, self.last, had = (*begin, begin[2])[:4]
             yield from self._in_file(generation)
             if self._end:
                 yield from self._in_next()
+            if self.last < had:
+                one, other = (file.path.name for file in self._files)
+                raise RowInvalid(
+                    f"its journal, in {one} and {other}, ends at record {self.last}, and its tables have some of what "
+                    f"record {had} says; put those two back as they were, or a backup in its place"
+                )
 
     def _in_file(self, generation: int) -> Iterator[tuple[int, bytes]]:
         self._go_to(generation)

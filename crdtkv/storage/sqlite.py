@@ -219,7 +219,7 @@ class SqliteStorage(Layers):
         started = self._tables.one("meta", BEGIN)
         if started is None:
             raise RowInvalid("nothing says where its journal begins")
-        for table, where, row in self._journal.open((started[0], started[1], started[2])):
+        for table, where, row in self._journal.open(started):
             self._take(table, where, row)
         if not self._uncertain:  # of what was not synced any part may be missing
             self._journal.check()

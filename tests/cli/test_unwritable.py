@@ -10,6 +10,8 @@ import pytest
 
 import crdtkv
 from crdtkv.cli import unwritable
+from crdtkv.storage import checkpoint
+from crdtkv.store import following
 from tests.cli.conftest import Run
 
 NOTE = "note: 'lhr.db' may not be written here; what is read is a copy of it, as it is now\n"
@@ -49,6 +51,29 @@ def test_also_while_its_own_process_writes_to_it(made: Run) -> None:
     with crdtkv.open("lhr.db") as kv:
         kv["todo"] = [4]
         assert made("get", "todo").out == "[4]\n"
+
+
+def test_also_where_its_journal_goes_on_in_the_other_file_meanwhile(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between any two of the copies: what is read is of one instant."""
+    copied = unwritable.shutil.copyfile
+    monkeypatch.setattr(checkpoint, "STEP_ROWS", 1)
+    monkeypatch.setattr(following, "FRESH_S", None)
+    with crdtkv.open("lhr.db") as kv:
+        storage: Any = kv._replica.storage
+        for n in range(2):
+            kv["todo"] = [n]
+            written = iter(range(10 * n + 1, 10 * n + 3))
+
+            def copy(source: str, target: str, written: Any = written) -> None:
+                copied(source, target)
+                for more in written:
+                    kv["todo"] = [more]
+                    storage._checkpoint.step()
+
+            monkeypatch.setattr(unwritable.shutil, "copyfile", copy)
+            done = made("get", "todo")
+            assert (done.code, done.out[0]) == (0, "["), done
+            monkeypatch.setattr(unwritable.shutil, "copyfile", copied)
 
 
 def test_also_where_sqlite_cannot_read_its_log(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:

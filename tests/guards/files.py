@@ -19,7 +19,7 @@ import pytest
 import crdtkv
 from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.replica import life
-from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
+from crdtkv.storage import backup, checkpoint, faults, keyrows, rows, sqlite
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
 from crdtkv.storage.journal import NUMBERS, SUFFIXES, Journal, begin, files_of
@@ -778,6 +778,58 @@ def a_record_that_changed_is_told_and_left_as_it_is() -> None:
         for _ in range(2):
             assert refuses(ChecksumFailed, lambda: crdtkv.open(colo.path, colo="a").close())
         assert log.read_bytes() == altered
+
+
+@guards(
+    "a journal that ends before that is not all there.",
+    Line(Journal.records, "if self.last < had:", "if False:"),
+    Line(Journal.begin_still, "before, self.last", "before, before"),
+)
+def tables_that_are_ahead_of_what_is_left_of_their_journal_are_not_shown() -> None:
+    """The last record is lost, or its files are: the tables have a row of it, and not the rest."""
+    for lost in ("a bit", "both files"):
+        with TemporaryDirectory(prefix="crdtkv-") as folder, limited(checkpoint, "STEP_ROWS", 4):
+            path = Path(folder) / "a.db"
+            kv = crdtkv.open(path, colo="a")
+            for n in range(20):
+                kv.put(f"k{n:02}", n)
+            kv._replica.storage.freshen()  # type: ignore[attr-defined]
+            kv.put("k19", "last")
+            for _ in range(4):
+                kv._replica.storage.freshen()  # type: ignore[attr-defined]
+            crash(kv)
+            if lost == "a bit":
+                log = Path(f"{path}{SUFFIXES[1]}")
+                data = bytearray(log.read_bytes())
+                data[-1] ^= 1
+                log.write_bytes(data)
+            else:
+                for suffix in SUFFIXES:
+                    Path(f"{path}{suffix}").unlink()
+            assert refuses(ChecksumFailed, lambda path=path: crdtkv.open(path, colo="a").close())
+
+
+@guards(
+    "Another process may have the file open: then its journal may begin anew between the two looks at it.",
+    Line(backup._copy, "if where_it_begins(db) != where_it_begins(copy):", "if False:"),
+)
+def a_copy_of_what_is_written_to_meanwhile_lacks_nothing() -> None:
+    with TemporaryDirectory(prefix="crdtkv-") as folder, pytest.MonkeyPatch.context() as patch:
+        kv, looked = crdtkv.open(Path(folder) / "a.db", colo="a"), backup.journal_of
+        kv.put("k", 1)
+        meanwhile = iter([kv.compact, kv.compact])
+
+        def look(*args: Any) -> Any:
+            for act in meanwhile:
+                act()
+                kv.put("l", 2)
+            return looked(*args)
+
+        patch.setattr(backup, "journal_of", look)
+        backup.restore(Path(folder) / "a.db", Path(folder) / "copy.db")
+        with crdtkv.open(Path(folder) / "copy.db", colo="a") as copy:
+            assert "k" in copy and copy.check() == []
+        kv.close()
 
 
 class _Written:

@@ -15,7 +15,7 @@ from crdtkv.core.clocks import covers
 from crdtkv.core.uncollected import uncollected
 from crdtkv.core.views import Ancestor, Portrait, accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode
-from crdtkv.errors import BadRequest, ChainBroken, NotAMember
+from crdtkv.errors import BadRequest, ChainBroken, DigestMismatch, NotAMember
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.messages import Frame, Hello, Join, Later, Welcome
 from crdtkv.gossip.pulling import Pulling
@@ -124,6 +124,8 @@ class Meeting:
         self._looked_ms = -(1 << 62)
         self._half_from = sender_of(desk.replica.storage.pile)
         """Who sent what is here of a full join that was cut off: the rest can come from it alone."""
+        self._mistaken: set[str] = set()
+        """Sponsors who did not send what they said that they have."""
         self._tried: list[str] = []  # ids that a sponsor may have admitted and that we never took
 
     # hellos
@@ -322,11 +324,16 @@ class Meeting:
             or not covers(message.to, joining.ancestry[0][1])
         ):  # fmt: skip
             return False
-        with uncollected(len(message.keys) * SOME_BYTES):
-            if joining.adopt:
-                life.adopt(replica, joining.ancestry, message)
-            else:
-                life.return_to(replica, joining.ancestry, joining.namespace, message, joining.shared)
+        believed = joining.sponsor not in self._mistaken
+        try:
+            with uncollected(len(message.keys) * SOME_BYTES):
+                if joining.adopt:
+                    life.adopt(replica, joining.ancestry, message, believed)
+                else:
+                    life.return_to(replica, joining.ancestry, joining.namespace, message, joining.shared, believed)
+        except DigestMismatch:
+            self._mistaken.add(joining.sponsor)  # the next time it is taken as it is: the two then find what differs
+            raise
         self._joining, self._tried = None, []
         self._desk.counts["joined"] += 1
         if joining.record:

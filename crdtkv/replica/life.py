@@ -135,7 +135,7 @@ def _hash_of(replica: Replica, n: int) -> int | None:
     return next((chain(data) for record, data in replica.recent if record.dot == (replica.state.id, n)), None)
 
 
-def adopt(replica: Replica, ancestry: list[Ancestor], message: CatchUp) -> None:
+def adopt(replica: Replica, ancestry: list[Ancestor], message: CatchUp, believed: bool = True) -> None:
     """A restored copy that is a member still takes all that its sponsor has, and the new name that this one gave it.
 
     (Not one that it takes by itself: what it announced before it was copied, or since,
@@ -144,7 +144,7 @@ def adopt(replica: Replica, ancestry: list[Ancestor], message: CatchUp) -> None:
     """
     with replica.transaction():
         give_up(replica, "it waited in a copy that was restored")
-        take(replica, message)
+        take(replica, message, believed)
         state = replica.state
         state.id, state.copied = ancestry[0][0], False
         state.lineage = [*state.lineage, state.id]
@@ -224,9 +224,10 @@ def _admit_new(replica: Replica, new: str, old: Iterable[str]) -> Dot:
 
 
 def return_to(
-    replica: Replica, ancestry: list[Ancestor], namespace: str, snapshot: CatchUp, shared: int | None = None
+    replica: Replica, ancestry: list[Ancestor], namespace: str, snapshot: CatchUp, shared: int | None = None,
+    believed: bool = True,
 ) -> None:  # fmt: skip
-    """Take a full join under a new incarnation, whole or not at all.
+    """Take a full join under a new incarnation, whole or not at all. `believed`: as `exchange.absorb` has it.
 
     What we wrote and the snapshot lacks waits to be minted anew. `shared`: we are a
     copy that has written, and our numbers above this one are others' for something else.
@@ -242,7 +243,7 @@ def return_to(
         )  # fmt: skip
         if old.copied:
             give_up(replica, "a copy that was restored held it, and its members had moved on")
-        take(replica, snapshot)
+        take(replica, snapshot, believed)
         replica.state.clock = max(replica.state.clock, _above(snapshot))
         members.announce(replica)
     replica.spoken = {}

@@ -121,3 +121,19 @@ def test_a_catch_up_that_does_not_add_up_comes_from_another() -> None:
     net.cut = set()
     net.run(6_000)
     assert (net["b"]["old"], net["b"]["new"]) == (1, 1)
+
+
+def test_who_can_join_through_nobody_else_joins_through_one_that_is_mistaken() -> None:
+    """The second time; then the two find what differs: here it is a sum."""
+    net = Net("ab")
+    net.look = lambda node: None  # type: ignore[method-assign]
+    net.nodes["b"].stop()
+    for n in range(20):
+        net["a"].put(f"k{n}", n)
+    net["a"]._replica.state.digest ^= 1
+    net.nodes["b"].start()
+    net.until_one(120_000)
+    assert net.nodes["b"].gossip.counts["refused digest-mismatch"] == 1
+    net.run(70_000)
+    net.check()
+    assert net["a"].digest() == net["b"].digest() and net["b"]["k7"] == 7

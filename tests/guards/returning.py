@@ -318,8 +318,8 @@ def a_restored_copy_goes_on_above_the_member_it_met() -> None:
     "and takes a new name, which the member has admitted as a sponsor does",
     Line(
         Meeting._finish,
-        "life.adopt(replica, joining.ancestry, message)",
-        "life.adopt(replica, [*members.view(replica).ancestry], message)",
+        "life.adopt(replica, joining.ancestry, message, believed)",
+        "life.adopt(replica, [*members.view(replica).ancestry], message, believed)",
     ),
 )
 def a_restored_copy_may_know_less_than_it_announced() -> None:

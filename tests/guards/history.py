@@ -435,6 +435,29 @@ def a_past_that_is_begun_anew_in_a_purge_holds_nothing_of_what_goes_with_it() ->
     "Some of what stood in the key was purged here at `floor`, which may be later than all that it hung on.",
     Line(past.note_purge, "if floor > horizon.deleted and storage.past(key):", "if False:"),
 )
-def what_went_with_a_swept_container_is_gone_for_who_had_purged_it() -> None:
-    """A run in which edits below a swept container go long after its sweep: a later writer had purged them."""
-    world.run(255, "inbox", 400)
+def what_went_with_a_deleted_container_is_gone_for_who_had_purged_it() -> None:
+    """b edits in what a deletes, and deletes win; b purges twice, once before all of that is old, and writes each time."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.put("doc", {"c": {"x": 1}, "w": 0, "z": 0}, strategy="json?wins=delete")
+    colos.meet()
+    deleted = [
+        record(a, lambda kv: kv.json("doc").at("/c").delete()),
+        record(a, lambda kv: kv.json("doc").at("/w").delete()),
+        record(a, lambda kv: kv.json("doc").at("/w").put(1)),
+    ]
+    arrive(a, record(b, lambda kv: kv.put("other", 1)))
+    a.compact()
+    colos.clock.wait(50)
+    b.json("doc").at("/c/x").put(2)
+    for data in deleted:
+        arrive(b, data)
+    arrive(b, cut(a, b))
+    b.compact()
+    assert b.floor
+    b.json("doc").at("/z").put(1)
+    colos.purge()
+    b.json("doc").at("/c").put({"y": 1})
+    entry = b.get("doc")
+    b.json("doc").at("/z").put(5)
+    assert entry is not None and then(b, "doc", entry.version) == entry.value == {"c": {"y": 1}, "w": 1, "z": 1}

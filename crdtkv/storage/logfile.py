@@ -80,6 +80,8 @@ class LogFile:
             os.replace(self._next, self.path)
             sync_folder(self.path.parent)
         except OSError as error:
+            with suppress(OSError):  # it would take room on a disk that is full
+                self._next.unlink()
             raise _failure(error, sqlite3.SQLITE_IOERR_WRITE) from error
 
     def truncate(self, size: int) -> None:

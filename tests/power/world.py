@@ -94,6 +94,9 @@ class World:
         """Which moment was there when a call returned last: none before it may be lost under `full`."""
         self.returns: Twin | None = None
         """What the peer gives back of what was lost; None: nothing was, or it was written over."""
+        self.giving_back = range(0)
+        """Moments of a sync that gave something back, and before it, with the same number of wishes: what is shown then
+        is between two twins."""
         self.unsettled = False
         """It may show less than it has, or more, until it has met the peer."""
         patch.setattr(life, "begin", self._beginning(life.begin))
@@ -169,10 +172,14 @@ class World:
         self.peer.set("both").add(self.wishes)
         if "both" in self.kv:
             self.kv.set("both").remove(self.kv["both"][0])
+        came = self.returns is not None
+        first = next((i for i, m in enumerate(self.moments) if m.wishes == self.wishes), len(self.moments) - 1)
         report = self.kv.sync(self.peer)
         assert report.equal and not report.refused and not report.quarantined, report
         assert dict(self.kv.items()) == dict(self.peer.items())
         self._settle()
+        if came:
+            self.giving_back = range(first, len(self.moments) - 1)
         self.figures["syncs"] += 1
 
     def _settle(self) -> None:
@@ -232,6 +239,9 @@ class World:
         self.figures["lost"] += max(0, self.acknowledged - moment.wishes)
         if seen > moment.wishes:
             self.returns, self.acknowledged_at_loss = self.twins[seen], self.wishes
+        if at in self.giving_back:
+            self.unsettled, self.returns, self.acknowledged_at_loss = True, self.twins[moment.wishes], -1
+        self.giving_back = range(0)
         self.ours = self.twins[moment.wishes]
         self.acknowledged = self.wishes
         self.moments = [found]

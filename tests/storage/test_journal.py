@@ -191,7 +191,7 @@ def test_a_file_that_cannot_be_replaced_is_as_it_was(path: Path, step: str, monk
     with monkeypatch.context() as patch, pytest.raises(sqlite3.OperationalError, match="I/O"):
         patch.setattr(os, step, failing)
         file.replace(b"after")
-    assert file.read() == b"before"
+    assert file.read() == b"before" and list(path.parent.iterdir()) == [path]
     file.write(6, b" and since")
     assert file.read() == b"before and since"
     file.replace(b"after")

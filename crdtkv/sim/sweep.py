@@ -111,7 +111,7 @@ def _processes(stack: ExitStack, jobs: int) -> _Pool:
     # Ctrl-C goes to all processes of a terminal: it is this one's to say that the others stop.
     quiet = (signal.SIGINT, signal.SIG_IGN)
     pool = stack.enter_context(ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, quiet))
-    stack.callback(pool.shutdown, wait=False, cancel_futures=True)
+    stack.callback(pool.shutdown, cancel_futures=True)
 
     def done(waiting: set[Future[Judged]]) -> Iterable[Future[Judged]]:
         return wait(waiting, return_when=FIRST_COMPLETED).done

@@ -16,7 +16,7 @@ def took(seconds: float | None) -> str:
     """
     if seconds is None or seconds == math.inf:
         return "never"
-    for limit, unit, said in ((0.9995, 1e-3, "ms"), (120, 1.0, "s"), (7200, 60.0, "min"), (172800, 3600.0, "h")):
+    for limit, unit, said in ((0.9995, 1e-3, "ms"), (600, 1.0, "s"), (7200, 60.0, "min"), (172800, 3600.0, "h")):
         if abs(seconds) < limit:
             return f"{_three(seconds / unit)} {said}"
     return f"{_three(seconds / 3600)} h" if seconds < 172800 else f"{_three(seconds / 86400)} d"

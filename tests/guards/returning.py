@@ -318,8 +318,8 @@ def a_restored_copy_goes_on_above_the_member_it_met() -> None:
     "and takes a new name, which the member has admitted as a sponsor does",
     Line(
         Meeting._finish,
-        "life.adopt(replica, joining.ancestry, message)",
-        "life.adopt(replica, [*members.view(replica).ancestry], message)",
+        "life.adopt(replica, joining.ancestry, message, believed)",
+        "life.adopt(replica, [*members.view(replica).ancestry], message, believed)",
     ),
 )
 def a_restored_copy_may_know_less_than_it_announced() -> None:
@@ -384,8 +384,7 @@ def what_was_announced_survives_a_power_cut() -> None:
     assert cells(a, "k") == 0
     c = power_cut(colos, "c", synced)
     c.set("k").add("e")
-    c.sync(b)
-    c.sync(a)
+    assert [c.sync(other).repairs for other in (b, a)] == [0, 0]
     colos.purge()
     colos.check()
 

@@ -1,0 +1,71 @@
+"""What a write to all colos costs the simulator, by how many there are.
+
+python -m simulations.growth world-12 world-50 edge-330 [--writes 300]
+
+Set adds at random colos, 50 a second, no faults, history off, `cables`. Processor time of one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+
+from crdtkv.sim import Outcome, parse, run
+from crdtkv.sim.running import Run
+
+SCENARIO = """
+[scenario]
+duration = "{seconds}s"
+settle = "15s"
+[colos]
+preset = "{preset}"
+history = false
+[network]
+model = "cables"
+jitter = "lognormal(0, 0.04)"
+[[keys]]
+match = "*"
+strategy = "set"
+[[workload]]
+kind = "set"
+keys = "tags/{{zipf(1000, 0.99)}}"
+rate = 50
+most = {writes}
+mix = {{ add = 1.0 }}
+members = 100000
+"""
+
+
+def measured(preset: str, writes: int) -> tuple[Outcome, float, float]:
+    """What came of it, and how long it took to open the colos, and in all."""
+    scenario = parse(SCENARIO.format(preset=preset, writes=writes, seconds=writes // 50 + 1))
+    began = time.process_time()
+    Run(scenario, 1).world.close()
+    opened = time.process_time() - began
+    began = time.process_time()
+    return run(scenario, 1), opened, time.process_time() - began
+
+
+def main() -> None:
+    """Print a row for each preset."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("presets", nargs="*", default=["world-12", "world-50", "edge-330"])
+    parser.add_argument("--writes", type=int, default=300)
+    given = parser.parse_args()
+    print("| colos | verdict | open | in all | absorbed | each | copies | at all: p50, max | bytes a write | memory |")
+    print("|" + " --- |" * 10)
+    for preset in given.presets:
+        found, opened, took = measured(preset, given.writes)
+        each = 1e6 * (took - opened) / max(1, found.absorbed)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        spread = ", ".join("never" if s is None else f"{s:.2f} s" for s in (found.spread(0.5), found.spread(1.0)))
+        print(
+            f"| {len(found.colos)} | {found.verdict} | {opened:.1f} s | {took:.1f} s | {found.absorbed:,} "
+            f"| {each:.0f} us | {found.copies:.2f} | {spread} | {found.write_bytes:,.0f} | {memory} MB |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

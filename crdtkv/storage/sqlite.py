@@ -86,7 +86,7 @@ class SqliteStorage(Layers):
             raise BadRequest(f"path is {show(path)}; a file's path, or ':memory:', is wanted") from None
         self._normal = durability == "normal"
         self._witness: Witness | None = None
-        self._loaded = False
+        self._loaded = self._told = False
         self._uncertain = self._unsynced = self._locked = False
         self._found_log = True
         """Of what the logs held when it was opened, not all is on the disk for certain."""
@@ -216,6 +216,7 @@ class SqliteStorage(Layers):
         for name in ("state", "tip"):
             self._tables.one("meta", name)  # what is wrong with it is said now
         self._read_inbox()
+        self._told = self._tables.one("meta", _TOLD) is not None
         started = self._tables.one("meta", BEGIN)
         if started is None:
             raise RowInvalid("nothing says where its journal begins")
@@ -296,7 +297,8 @@ class SqliteStorage(Layers):
 
     def _after_commit(self, count: int) -> None:
         try:
-            self._checkpoint.follow(count)
+            if self._tells():
+                self._checkpoint.follow(count)
             if not self.stale.is_set():
                 self.stale.set()
         except sqlite3.Error:
@@ -403,6 +405,10 @@ class SqliteStorage(Layers):
         except sqlite3.Error:  # it can be read and written all the same, and tells when it is opened next
             self.doubtful = not self._undo_commit()
 
+    def _tells(self) -> bool:
+        """Whether the tables may follow: not before it is known what is shown, where the views have told of it."""
+        return self._showing is not None or not self._told
+
     def _tell_untold(self, showing: Showing, after: str | None) -> None:
         while after is not None:
             self._begin_write()
@@ -435,14 +441,21 @@ class SqliteStorage(Layers):
             # What could not be opened is not ours to tidy up; what is not in the tables is in the journal.
             if self._loaded and not self.doubtful:
                 with suppress(sqlite3.Error):
-                    self._checkpoint.finish()
+                    self._finish()
                     if self._normal and not self._uncertain:
                         self._mark(False)
-                    self._journal.remove()
+                    if not self._journal.size:
+                        self._journal.remove()
         finally:
             self._let_go()
             self._loaded = self._locked = False
             self.stale.set()
+
+    def _finish(self) -> None:
+        """Nothing is in the journal that is not on the disk; and nothing at all, if the tables may have it."""
+        if self._tells():
+            self._checkpoint.finish()
+        self._journal.sync()
 
     def _let_go(self) -> None:
         # (Only what is ours: in the log of one that is open elsewhere there is being written.)

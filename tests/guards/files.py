@@ -810,6 +810,29 @@ def tables_that_are_ahead_of_what_is_left_of_their_journal_are_not_shown() -> No
 
 
 @guards(
+    "not before it is known what is shown, where the views have told of it.",
+    Line(SqliteStorage._finish, "if self._tells():", "if True:"),
+    Line(SqliteStorage._after_commit, "if self._tells():", "if True:"),
+)
+def what_was_shown_and_then_deleted_is_not_told_of_any_more() -> None:
+    """Not closed, then opened as another colo's, which fails; or under a new name, which is a commit of its own."""
+    for durability in ("full", "normal"):
+        with TemporaryDirectory(prefix="crdtkv-") as folder:
+            path = Path(folder) / "a.db"
+            kv = crdtkv.open(path, colo="a", durability=durability)
+            kv.put("k", [1])
+            kv.compact()
+            kv.delete("k")
+            crash(kv)
+            if durability == "full":
+                assert refuses(BadRequest, lambda path=path: crdtkv.open(path, colo="b").close())
+            with limited(checkpoint, "JOURNAL_BYTES", 1), crdtkv.open(path, colo="a", durability=durability) as again:
+                assert again.check() == [] and "k" not in again
+            with closing(sqlite3.connect(path)) as db:
+                assert db.execute("SELECT key FROM kv").fetchall() == []
+
+
+@guards(
     "Another process may have the file open: then its journal may begin anew between the two looks at it.",
     Line(backup._copy, "if where_it_begins(db) != where_it_begins(copy):", "if False:"),
 )

@@ -87,6 +87,12 @@ class Draft:
         if shown is not None and family in shown[0].also:
             operation, family = Operation("at", ((), family, operation)), shown[0].name
         chosen = self._choose(key, shown, spec, family, operation)
+        if shown is None and base and operation.name == "put":
+            was = self._shown_then(key, base, chosen)
+            new = operation.args[0] if was is None else chosen.since(was, operation.args[0])
+            if operation.args[0] and not new:
+                return chosen  # what it puts was deleted, all of it, by who had seen it
+            operation = Operation("put", (new,))
         base = None if operation.name in chosen.baseless else base
         if base is not None:
             # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
@@ -234,6 +240,15 @@ class Draft:
         if was is not None and was[0].spec != chosen.spec:
             raise self.replica.too_old(key, base, f"shows a {was[0].spec}, and the key is a {chosen.spec} now")
         return cells
+
+    def _shown_then(self, key: str, base: Context, chosen: Strategy) -> Tree | None:
+        """What the base showed of a key that is not shown any more, if that can be told here."""
+        storage = self.replica.storage
+        if not (past.known(storage, key, base) and past.rebuildable(storage.horizon(key), base)):
+            return None
+        cells = past.cells_at(storage, key, base)
+        was = pick(list(roots_in(cells, expired_then(cells))))
+        return was[1] if was is not None and was[0].spec == chosen.spec else None
 
     def _base(
         self, key: str, base: Context | None, then: Cells | None, tree: Tree

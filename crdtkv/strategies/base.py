@@ -180,6 +180,13 @@ class Strategy(ABC):
         """
         return None
 
+    def since(self, then: Tree, value: Any) -> Any:
+        """Of a value that is put where nothing is shown any more: what is new to who had read `then`.
+
+        All of it, but where a concurrent delete takes what it had seen and leaves the rest (list, set).
+        """
+        return value
+
     def present(self, tree: Tree) -> bool:
         """Whether there is a value to read. Override where this is cheaper than reading it."""
         return self.read(tree) is not ABSENT

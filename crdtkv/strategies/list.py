@@ -62,6 +62,10 @@ class List(Strategy):
             raise WrongType(f"a list is put as a list; not {value!r}")
         return values.unpack(values.pack(list(value)))
 
+    def since(self, then: Tree, value: Any) -> Any:
+        items = self.norm(value)
+        return [items[j] for j in make_plan([_payload(row) for row in _shown(then)], values.pack_list(items)).inserted]
+
     def gone(self, cell: Cell) -> bool:
         return not cell or not any(is_live(s.payload) for s in cell)
 

@@ -76,6 +76,10 @@ class Set(Strategy):
     def norm(self, value: Any) -> Any:
         return _in_order([_element(path) for path in _paths(_checked(value))])
 
+    def since(self, then: Tree, value: Any) -> Any:
+        seen = set(self._elements(then))
+        return [_element(path) for path in _paths(_checked(value)) if path not in seen]
+
     def says(self, path: bytes, sibling: Sibling) -> Any:
         return _element(path)
 

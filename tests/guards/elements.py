@@ -7,11 +7,14 @@ from collections.abc import Callable
 import crdtkv
 from crdtkv.core import positions
 from crdtkv.replica import cutting
+from crdtkv.replica.draft import Draft
 from crdtkv.replica.memos import Memos
 from crdtkv.strategies import document, forgetting, json, sequence
 from crdtkv.strategies import list as lists
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.document_edit import Edit
+from crdtkv.strategies.list import List
+from crdtkv.strategies.set import Set
 from tests.colos import Colos, arrive, calls, cells, cut, record, shows
 from tests.guards.mutation import Both, Line, guards
 
@@ -515,3 +518,30 @@ def _apart(
     a.compact()
     assert a.floor > 0
     return b, colos
+
+
+@guards(
+    "Of a put of a list or a set of which nothing is shown any more, what its base showed is not put again, if that can be told where it is put",
+    Line(Draft.operate, "chosen.since(was, operation.args[0])", "operation.args[0]"),
+    Line(Draft.operate, "if operation.args[0] and not new:", "if False:"),
+    Line(List.since, ").inserted]", ").inserted[:0]]"),
+    Line(Set.since, "if path not in seen]", "if path in seen]"),
+)
+def a_slow_put_brings_back_nothing_of_what_others_deleted() -> None:
+    """Two clients each remove the entry that the other keeps; a third has read both, and adds one."""
+    for spec in ("list", "set"):
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        a.rules.set("*", spec)
+        read = a.put("todo", [1, 5]).version
+        colos.meet()
+        a.put("todo", [5], base=read)
+        b.put("todo", [1], base=read)
+        colos.meet()
+        assert shows(a, "todo") is None
+        a.put("todo", [1, 5], base=read)
+        assert shows(a, "todo") is None
+        b.put("todo", [1, 5, 8], base=read)
+        colos.meet()
+        assert shows(a, "todo") == shows(b, "todo") == [8]
+        assert a.put("todo", [1, 5, 8]).value == [1, 5, 8]

@@ -91,7 +91,10 @@ class Clients(Ground):
         life.mend(replica)
         entry = store.get(key)
         before = dict(replica.state.vector)
-        current = base is None or entry is None or covers_all(parse_version(key, base), replica.storage.context(key))
+        current = base is None or covers_all(parse_version(key, base), replica.storage.context(key))
+        if entry is None and base is not None and wish.name == "put":
+            current = False  # of a list or set only what is new to who had read the base
+            self.untold.add(key)
         dated = TTL_PATH in replica.storage.cells(key)
         self.expected = (key,)
         self.counts["operations"] += 1

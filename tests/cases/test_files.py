@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv.errors import NotBackYet
 from crdtkv.storage.sqlite import SqliteStorage
 from tests.colos import Colos, crash
 
@@ -27,7 +28,7 @@ def test_case_05_a_copy_that_writes_before_it_meets_anyone(tmp_path: Path) -> No
     b = colos.open("b")
     try:
         b.counter("hits").add(100)
-    except crdtkv.Refused as error:
+    except NotBackYet as error:
         assert error.happened == "no" and "copy" in str(error)
         colos.meet()
         b.counter("hits").add(100)
@@ -56,7 +57,7 @@ def test_case_06_two_live_replicas_with_one_id(tmp_path: Path) -> None:
     colos["b"].put("x", "original")
     try:
         twin.put("x", "twin")
-    except crdtkv.Refused as error:
+    except NotBackYet as error:
         assert error.happened == "no" and twin.id in str(error)
         twin.close()
         return

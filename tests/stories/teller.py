@@ -200,7 +200,7 @@ class World:
         for colo in colos:
             self.stores[colo] = self.open(colo)
         for other in colos[1:]:
-            self.stores[colos[0]].sync(self.stores[other])
+            self._exchange(colos[0], other)
         if len(colos) > 1:
             self.do_sync()
         for colo in colos:
@@ -265,13 +265,19 @@ class World:
         """These two exchange both ways; of more, or all, each with each until nobody lacks anything."""
         given = colos or tuple(self.stores)
         if len(given) == 2:
-            report = self.stores[given[0]].sync(self.stores[given[1]])
-            return list(report.refused)
+            return self._exchange(*given)
         refused: list[str] = []
         for _ in range(3):
             for a, b in zip(given, (*given[1:], given[0]), strict=True):
-                refused += self.stores[a].sync(self.stores[b]).refused
+                refused += self._exchange(a, b)
         return sorted(set(refused))
+
+    def _exchange(self, one: str, other: str) -> list[str]:
+        """Who is refused. What had to be mended in an exchange would hide what the story is about."""
+        report = self.stores[one].sync(self.stores[other])
+        if report.repairs:
+            raise StoryError(f"{one} and {other} differed where they must not, and an exchange mended it")
+        return list(report.refused)
 
     def do_push(self, source: str, target: str, *which: str) -> str:
         """The records that `source` has minted reach `target`, in this order (1 2 2 ..., or all)."""

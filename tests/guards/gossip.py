@@ -148,7 +148,8 @@ def who_is_sent_what_it_knows_is_spared() -> None:
 
 
 @guards(
-    "A record that waits for what it builds on for 50 ms more than the way to its sender and back takes: that one is asked for all that is lacking.",
+    "A record that waits for what it builds on for 50 ms more than the way to its sender and back takes: "
+    "that one is asked for all that is lacking.",
     Line(Pushing.on_push, "peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot", "pass"),
 )
 def a_gap_is_asked_for_soon() -> None:

@@ -41,7 +41,7 @@ def test_both_hold_data(opened: Opened) -> None:
 
 
 def test_who_is_in_quarantine_is_told(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
-    """A bit of a digest rots at one: both say so in the report, look through what they hold, and have it right again."""
+    """A bit of a digest rots at one: both say so in the report, look through what they hold, and are right again."""
     lhr, sin = pair
     held = dict(sin.items())
     sin._replica.state.digest ^= 1

@@ -303,9 +303,8 @@ def _ended(row: Superseded, version: Context) -> bool:
 
 def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context) -> None:
     """Before these rows go: versions that would show them can't be rebuilt any more. `now`: the key's context."""
-    for row in rows:
-        known = row.until if row.until is not None else merge(dict([dot]) for dot in row.by)
-        raise_horizon(storage, key, known or now)
+    known = [row.until if row.until is not None else merge(dict([dot]) for dot in row.by) for row in rows]
+    raise_horizon(storage, key, merge(each or now for each in known))
 
 
 def is_due(storage: Storage, key: str, limit: Keep, wall_ms: int) -> bool:

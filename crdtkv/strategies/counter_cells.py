@@ -82,6 +82,9 @@ class Share(NamedTuple):
         return spent(payload) if dead else payload
 
 
+_NO_SHARE = Share()
+
+
 class Once(NamedTuple):
     """One keyed add."""
 
@@ -106,6 +109,7 @@ class Once(NamedTuple):
         return spent(payload) if dead else payload
 
 
+@lru_cache(maxsize=1024)
 def share_path(replica: str) -> bytes:
     return paths.component(paths.REPLICA, replica.encode())
 
@@ -121,10 +125,12 @@ def is_share(path: bytes) -> bool:
 
 def share(cell: Cell) -> Share:
     """The max of each part over the siblings, dead ones too."""
+    if len(cell) == 1:
+        return _share(cell[0].payload) or _NO_SHARE
     said = [found for s in cell if (found := _share(s.payload)) is not None]
     if len(said) == 1:
         return said[0]
-    return Share(*map(max, zip(*said, strict=True))) if said else Share()
+    return Share(*map(max, zip(*said, strict=True))) if said else _NO_SHARE
 
 
 def once(cell: Cell) -> Once | None:

@@ -20,8 +20,8 @@ DAY = 25 * 3600
     "siblings read as the max of each",
     Line(
         counter_cells.share,
-        "Share(*map(max, zip(*said, strict=True))) if said else Share()",
-        "said[-1] if said else Share()",
+        "Share(*map(max, zip(*said, strict=True))) if said else _NO_SHARE",
+        "said[-1] if said else _NO_SHARE",
     ),
     Line(counter_cells.share, "map(max,", "map(min,"),
 )

@@ -79,8 +79,13 @@ class Committing(Operations, Membership):
         >>> kv["a"], kv["n"]
         (1, 2)
         """
-        with _Open(self) as draft:
-            yield Transaction(self, draft, self._fate)
+        opened = _Open(self)
+        try:
+            with opened as draft:
+                yield Transaction(self, draft, self._fate)
+        except BaseException:
+            opened.abandon()
+            raise
 
     def submit(self, act: Callable[[Transaction], _T]) -> Future[_T]:
         """`act(t)` is done soon, as a transaction of its own that shares its commit with what else waits; at once.
@@ -181,8 +186,13 @@ class Committing(Operations, Membership):
         return self._run_alone(act) if self._lock.is_mine() else self._group.run(act)
 
     def _run_alone(self, act: Callable[[Draft], _T]) -> _T:
-        with _Open(self) as draft:
-            return act(draft)
+        opened = _Open(self)
+        try:
+            with opened as draft:
+                return act(draft)
+        except BaseException:
+            opened.abandon()
+            raise
 
     def _commit(self, take: Callable[[], list[Asked[Any]]]) -> None:
         """What a group of threads asks for, each as a transaction of its own, in one commit."""
@@ -237,10 +247,11 @@ class _Open:
     """A transaction of its own: committed where its block ends, undone if that raises; the lock is held meanwhile."""
 
     # By hand: a generator takes several times as long, and each write enters one.
-    __slots__ = ("_before", "_draft", "_fate", "_store")
+    __slots__ = ("_before", "_draft", "_fate", "_held", "_store")
 
     def __init__(self, store: Committing) -> None:
         self._store = store
+        self._held = False
 
     def __enter__(self) -> Draft:
         store = self._store
@@ -257,6 +268,7 @@ class _Open:
         except BaseException:
             store._lock.__exit__()
             raise
+        self._held = True
         return self._draft
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
@@ -278,7 +290,13 @@ class _Open:
             if made is not None:
                 store._tell()
         finally:
+            self._held = False
             store._lock.__exit__()
+
+    def abandon(self) -> None:
+        """Undone, and the lock let go of, if an interrupt came as its block ended and kept it from that. Idempotent."""
+        if self._held:
+            self.__exit__(KeyboardInterrupt, None, None)
 
     def _give_up(self) -> None:
         self._store._draft = None

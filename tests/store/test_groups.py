@@ -14,6 +14,7 @@ import pytest
 import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, Overloaded, PreconditionFailed, StorageFailed, StoreClosed, WrongOperation
+from crdtkv.store.committing import _Open
 from crdtkv.store.group import MAX_GROUP, Turn
 from crdtkv.strategies.base import Operation
 from tests.threads import at_once
@@ -162,6 +163,33 @@ def test_who_waits_is_interrupted(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPa
     assert isinstance(found[1], KeyboardInterrupt)
     assert sorted(kv) == ["k0", "k1", "k2"]
     assert not kv._group._led and not kv._group._waiting
+
+
+@pytest.mark.parametrize("how", ["put", "transaction"])
+def test_an_interrupt_as_a_write_ends_holds_up_nobody(
+    kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It comes before the first line of what ends a `with` block: nothing is written, and others go on."""
+
+    def act() -> None:
+        if how == "put":
+            kv.put("a", 1)
+        else:
+            with kv.transaction() as t:
+                t.put("a", 1)
+
+    def interrupt(opened: Any, *given: Any) -> None:
+        monkeypatch.setattr(_Open, "__exit__", whole)
+        raise KeyboardInterrupt
+
+    whole = _Open.__exit__
+    monkeypatch.setattr(_Open, "__exit__", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        act()
+    other = threading.Thread(target=lambda: kv.put("b", 2), daemon=True)
+    other.start()
+    other.join(10)
+    assert dict(kv) == {"b": 2} and kv.put("c", 3)
 
 
 # what no thread waits for

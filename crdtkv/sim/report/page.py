@@ -95,7 +95,7 @@ def _run(outcome: Outcome) -> str:
     parts = [
         _figure(
             "From the first write to the last", timeline(outcome),
-            "Shaded: while a fault lasted. Below, a lane for each kind of fault.", "wide",
+            "Shaded: while a fault lasted. Below, lanes for each kind of fault.", "wide",
         ),
         *_pairs(outcome),
         _figure("What a colo keeps", memory(outcome), "Bytes of keys, values and what the merge needs; faults behind."),

@@ -13,22 +13,24 @@ _WIDTH = 1140.0
 _LEFT, _RIGHT = 110.0, _WIDTH - 24
 _UPPER, _LOWER, _LANE = 130.0, 150.0, 24.0
 _COLUMNS = 160
+_MOST_LANES = 4
+"""Of one kind of fault."""
 
 
 def timeline(outcome: Outcome) -> str:
-    """Two curves over the same time, faults shaded through both, and below them a lane for each kind of fault."""
+    """Two curves over the same time, faults shaded through both, and below them lanes for each kind of fault."""
     last = max([outcome.duration_s, *(w.at for w in outcome.writes), *(s.end for s in outcome.faults)])
-    kinds = list(dict.fromkeys(span.kind for span in outcome.faults))
+    lanes = _lanes(outcome)
     x = Scale(0, last or 1.0, _LEFT, _RIGHT)
     middle, bottom = 30 + _UPPER, 30 + _UPPER + 34 + _LOWER
     parts = [
         *shades(outcome, Frame(x, Scale(0, 1, bottom, 30))),
         *_rate(outcome, x, 30, middle), *_delay(outcome, x, middle + 34, bottom),
-        *_healed(outcome, x, 30, bottom + 10 + _LANE * len(kinds)),
+        *_healed(outcome, x, 30, bottom + 10 + _LANE * len(lanes)),
     ]  # fmt: skip
-    for turn, kind in enumerate(kinds):
-        parts += _lane([s for s in outcome.faults if s.kind == kind], kind, x, bottom + 10 + turn * _LANE)
-    foot = bottom + 14 + _LANE * len(kinds)
+    for turn, (kind, spans) in enumerate(lanes):
+        parts += _lane(spans, kind, x, bottom + 10 + turn * _LANE)
+    foot = bottom + 14 + _LANE * len(lanes)
     for value in x.ticks(10):
         parts.append(tag("line", x1=x(value), x2=x(value), y1=foot, y2=foot + 5, class_="axis"))
         parts.append(words(x(value), foot + 19, took(value) if value else "0", "tick", "middle"))
@@ -99,12 +101,27 @@ def _healed(outcome: Outcome, x: Scale, top: float, bottom: float) -> list[str]:
     return found
 
 
+def _lanes(outcome: Outcome) -> list[tuple[str, list[Span]]]:
+    """A kind of fault, or "" below its first lane, and what lies there: none over another, if there is room."""
+    lanes: list[tuple[str, list[Span]]] = []
+    for kind in dict.fromkeys(span.kind for span in outcome.faults):
+        mine: list[list[Span]] = []
+        for span in sorted((s for s in outcome.faults if s.kind == kind), key=lambda s: s.begin):
+            free = next((lane for lane in mine if lane[-1].end <= span.begin), None)
+            if free is None and len(mine) < _MOST_LANES:
+                mine.append([span])
+            else:
+                (free or mine[-1]).append(span)
+        lanes += [("" if turn else kind, spans) for turn, spans in enumerate(mine)]
+    return lanes
+
+
 def _lane(spans: list[Span], kind: str, x: Scale, top: float) -> list[str]:
     found = [words(_LEFT - 8, top + 15, kind, "tick", "end")]
     for span in spans:
         begin, end = x(span.begin), x(span.end)
         where = ", ".join(span.where)
-        title = note(f"{kind}, {took(span.begin)} to {took(span.end)}: {span.words or where}")
+        title = note(f"{span.kind}, {took(span.begin)} to {took(span.end)}: {span.words or where}")
         wide = max(3.0, end - begin)
         found.append(tag("rect", title, x=begin, y=top + 2, width=wide, height=18, rx=3, class_="span"))
         if where and len(where) * 6.2 < end - begin - 8:

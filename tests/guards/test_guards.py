@@ -18,7 +18,7 @@ from tests.guards.mutation import GUARDS, Guard
 
 AREAS = (
     "cells", "deleting", "absent", "elements", "counters", "expiry", "exchange", "clocks", "forgetting", "belonging",
-    "returning", "history", "telling", "texts", "values", "serving", "clients", "files", "layers", "keeping",
+    "returning", "history", "telling", "texts", "values", "serving", "clients", "files", "journal", "layers", "keeping",
     "using", "sharing", "cluster", "gossip",
 )  # fmt: skip
 for area in AREAS:

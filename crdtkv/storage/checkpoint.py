@@ -17,7 +17,7 @@ from crdtkv.storage.journal import Journal
 __all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "Checkpoint"]
 
 JOURNAL_BYTES = 8 << 20
-"""Where the journal is longer each commit makes a step."""
+"""Where the journal is longer a checkpoint begins; it is done where the journal is as long again."""
 
 STEP_ROWS = 200
 """How much a step writes, as many keys of one cell: some 5 ms."""
@@ -52,6 +52,8 @@ class Checkpoint:
         self._lacking = lacking
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
+        self._began = 0, 0
+        """How many that were, and how long the journal was then."""
         self._keeps = 0
         """The generation of the journal that is needed still when it is done."""
         self._steps = 0
@@ -64,8 +66,14 @@ class Checkpoint:
         (What was begun for those who read the tables goes on at their pace.)
         """
         for done in range(1 + count // STEP_ROWS):
-            if self._journal.size > (JOURNAL_BYTES if done < AT_ONCE else 64 * JOURNAL_BYTES):
+            if self._journal.size > (JOURNAL_BYTES if done < AT_ONCE else 64 * JOURNAL_BYTES) and not self._ahead():
                 self.step()
+
+    def _ahead(self) -> bool:
+        """Whether a checkpoint runs that is further than it has to be: made at once, it would hold up all who write."""
+        units, size = self._began
+        grown = self._journal.size - size
+        return bool(self._left) and len(self._left) * JOURNAL_BYTES < units * (JOURNAL_BYTES - grown)
 
     def catch_up(self) -> bool:
         """A step, if there is anything the tables do not have; whether there still is."""
@@ -81,7 +89,7 @@ class Checkpoint:
         if not self._left:
             left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
             self._keeps = self._journal.turn()
-            self._left = left
+            self._left, self._began = left, (len(left), self._journal.size)
         units, weight, at = [], 0, len(self._left)
         while at and weight < STEP_ROWS:
             at -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import random
 import signal
@@ -25,6 +26,7 @@ from crdtkv.storage.layers import Layers
 from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
+from crdtkv.store import following
 from tests.colos import crash
 
 ROOT = Path(__file__).parents[2]
@@ -263,3 +265,29 @@ def test_an_interrupt_in_mid_write(path: Path, where: type, name: str, after: bo
     with crdtkv.open(path, colo="lhr") as again:
         assert again.check() == [] and again["a"] in (last - 1, last) and ("b" in again) is wrote
         again.put("c", 1)
+
+
+def test_a_checkpoint_takes_its_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the journal takes to be as long again: made at once, it would hold up all who write meanwhile."""
+    monkeypatch.setattr(following, "FRESH_S", None)
+    monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 20_000)
+    monkeypatch.setattr(checkpoint, "STEP_ROWS", 5)
+    steps: list[int] = []
+    sizes: list[int] = []
+    step = checkpoint.Checkpoint.step
+
+    def counted(self: checkpoint.Checkpoint) -> None:
+        steps[-1] += 1
+        step(self)
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "step", counted)
+    steps.append(0)
+    with crdtkv.open(path, colo="lhr") as kv:
+        for n in range(600):
+            steps.append(0)
+            kv.put(f"k{n}", "x" * 20)
+            sizes.append(storage_of(kv)._journal.size)
+        steps.append(0)
+    busy = "".join("x" if count else " " for count in steps[1:-1])
+    assert "x" in busy and "xxxx" not in busy and max(steps[:-1]) <= 2
+    assert max(sizes) < 50_000 and any(later < earlier / 2 for earlier, later in itertools.pairwise(sizes))

@@ -18,7 +18,6 @@ from crdtkv.core.versions import format_version
 from crdtkv.errors import StrategyMismatch, WrongOperation, WrongType
 from crdtkv.replica import past
 from crdtkv.replica.core import Replica
-from crdtkv.replica.exchange import SOME_BYTES
 from crdtkv.storage.base import Plain, Said, Whole
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
@@ -32,6 +31,9 @@ from crdtkv.strategies.roots import TTL_PATH, Root, expired_then, pick, roots_in
 __all__ = ["Reading"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_ENTRY_BYTES = 500
+"""Some, of an entry and what it was made of."""
+
 _T = TypeVar("_T")
 
 
@@ -239,7 +241,7 @@ class Reading:
         check_limit(limit)
         now = self.replica.now()
         entries = self._passing(selection.checked().behind(cursor), of_plain, self.passed(now))
-        with uncollected(LARGE if limit is None else limit * SOME_BYTES):
+        with uncollected(LARGE if limit is None else limit * _ENTRY_BYTES):
             page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:
             page.cursor = encode_cursor(page[-1].key)

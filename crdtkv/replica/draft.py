@@ -88,11 +88,9 @@ class Draft:
             operation, family = Operation("at", ((), family, operation)), shown[0].name
         chosen = self._choose(key, shown, spec, family, operation)
         if shown is None and base and operation.name == "put":
-            was = self._shown_then(key, base, chosen)
-            new = operation.args[0] if was is None else chosen.since(was, operation.args[0])
-            if operation.args[0] and not new:
+            operation = self._unseen(key, base, chosen, operation)
+            if not operation.args:
                 return chosen  # what it puts was deleted, all of it, by who had seen it
-            operation = Operation("put", (new,))
         base = None if operation.name in chosen.baseless else base
         if base is not None:
             # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
@@ -241,14 +239,20 @@ class Draft:
             raise self.replica.too_old(key, base, f"shows a {was[0].spec}, and the key is a {chosen.spec} now")
         return cells
 
-    def _shown_then(self, key: str, base: Context, chosen: Strategy) -> Tree | None:
-        """What the base showed of a key that is not shown any more, if that can be told here."""
-        storage = self.replica.storage
+    def _unseen(self, key: str, base: Context, chosen: Strategy, put: Operation) -> Operation:
+        """A put of a key that is not shown any more, of what is new to who had read the base; of nothing: no args.
+
+        All of it is, where what the base showed cannot be told here, or was of another strategy.
+        """
+        storage, value = self.replica.storage, put.args[0]
         if not (past.known(storage, key, base) and past.rebuildable(storage.horizon(key), base)):
-            return None
+            return put
         cells = past.cells_at(storage, key, base)
         was = pick(list(roots_in(cells, expired_then(cells))))
-        return was[1] if was is not None and was[0].spec == chosen.spec else None
+        if was is None or was[0].spec != chosen.spec:
+            return put
+        new = chosen.since(was[1], value)
+        return Operation("put", () if value and not new else (new,))
 
     def _base(
         self, key: str, base: Context | None, then: Cells | None, tree: Tree

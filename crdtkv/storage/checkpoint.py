@@ -35,10 +35,10 @@ _Unit = tuple[str, str]
 class Checkpoint:
     """What the tables do not have yet, and how far the running checkpoint is.
 
-    `lacking` are the units that the tables lack, by kind; `weigh` says how many keys of one cell a unit is
-    as much as; `begin` begins a transaction; `write` puts
-    units into the tables, and gives what is to be called once that is committed: they lack them no
-    more. `say` writes where the journal begins. `undone` is called when it is not committed.
+    `lacking` are the units that the tables lack, by kind; `weigh` says how many keys of one cell a unit is as
+    much as; `begin` begins a transaction; `write` puts units into the tables, and gives what is to be called
+    once that is committed: they lack them no more. `say` writes where the journal begins. `undone` is called
+    when it is not committed.
     """
 
     def __init__(

@@ -522,8 +522,8 @@ def _apart(
 
 @guards(
     "Of a put of a list or a set of which nothing is shown any more, what its base showed is not put again, if that can be told where it is put",
-    Line(Draft.operate, "chosen.since(was, operation.args[0])", "operation.args[0]"),
-    Line(Draft.operate, "if operation.args[0] and not new:", "if False:"),
+    Line(Draft._unseen, "chosen.since(was[1], value)", "value"),
+    Line(Draft._unseen, "() if value and not new else (new,)", "(new,)"),
     Line(List.since, ").inserted]", ").inserted[:0]]"),
     Line(Set.since, "if path not in seen]", "if path in seen]"),
 )

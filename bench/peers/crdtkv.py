@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import crdtkv
+from bench.peers import serving
+from crdtkv.core.wire import encode
+from crdtkv.replica import cutting
 
-__all__ = ["Replica", "fork", "meet", "replica"]
+__all__ = ["Replica", "durable", "fork", "meet", "replica"]
 
 _COLOS = ("lhr", "sin", "gru", "jnb")
 
@@ -39,6 +42,51 @@ class Replica:
 
     def read(self) -> Any:
         return self.kv["document"]
+
+    def add(self, element: Any) -> None:
+        self._set.add(element)
+
+    def add_all(self, elements: Iterable[Any]) -> None:
+        self._set.add(*elements)
+
+    def discard(self, element: Any) -> None:
+        self._set.remove(element)
+
+    def elements(self) -> list[Any]:
+        return list(self._set)
+
+    def increment(self, n: int) -> None:
+        self._counter.add(n)
+
+    def count(self) -> int:
+        return int(self._counter)
+
+    def put(self, key: str, value: Any) -> None:
+        self.kv.put(key, value)
+
+    def put_all(self, values: Mapping[str, Any]) -> None:
+        """In transactions of a thousand."""
+        items = list(values.items())
+        for first in range(0, len(items), 1_000):
+            with self.kv.transaction() as t:
+                for key, value in items[first : first + 1_000]:
+                    t.put(key, value)
+
+    def get(self, key: str) -> Any:
+        found = self.kv[key]
+        return found.data if isinstance(found, crdtkv.Blob) else found
+
+    def purge(self) -> None:
+        self.kv.compact()
+
+    def save(self) -> bytes:
+        """A catch-up from nothing, as it goes over the wire."""
+        return encode(cutting.catch_up(self.kv._replica, {}))
+
+
+def durable() -> Replica:
+    """In a file; a power cut may take the last writes back, as with those it stands beside."""
+    return Replica(1, serving.folder("crdtkv") / "lhr.db", durability="normal")
 
 
 def replica(n: int) -> Replica:

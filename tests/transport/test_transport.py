@@ -128,10 +128,10 @@ def test_where_the_founder_is_away_the_others_meet_without_it(monkeypatch: pytes
     async def story() -> None:
         async with apart("lhr", "sin", "fra") as (made, proxy):
             lhr, sin, fra = made
+            proxy.partition(["lhr"], ["sin", "fra"])  # first: else one may have joined it before
             id = (await asyncio.to_thread(lhr.node.create, "shop")).id
             await asyncio.to_thread(lhr.store("shop").put, "a", 1)
-            sin.node.system.sync(lhr.node.system)
-            proxy.partition(["lhr"], ["sin", "fra"])
+            await asyncio.to_thread(sin.node.system.sync, lhr.node.system)
             await asyncio.to_thread(sin.node.refresh)
             await eventually(lambda: id in fra.node.stores())
             await eventually(lambda: same([sin, fra], "shop", 2))

@@ -410,6 +410,7 @@ def test_two_clusters_become_one_with_all_that_either_has(tmp_path: Path) -> Non
             await sin.start(join=[lhr.url])
             await eventually(lambda: same([lhr, sin], "~system", 2) and same([lhr, sin], "default", 2))
             await eventually(lambda: all({*shops.values()} <= colo.node.stores().keys() for colo in (lhr, sin)))
+            await eventually(lambda: not lhr.node.withheld and not sin.node.withheld)
             whole = {f"lhr{i}": i for i in range(3)} | {f"sin{i}": i for i in range(5)}
             own = {shops[c]: {k: v for k, v in whole.items() if k.startswith(c)} for c in ("lhr", "sin")}
             both = (lhr, sin)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
     from crdtkv.store.store import Store
 
-__all__ = ["Alone", "At", "Wait", "key_of"]
+__all__ = ["Alone", "At", "Wait", "date_of", "key_of"]
 
 
 class Alone(Exception):

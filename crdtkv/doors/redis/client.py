@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -83,3 +84,27 @@ class Client:
         self.bases[key] = context
         if len(self.bases) > MAX_BASES:
             del self.bases[next(iter(self.bases))]
+
+    def reset(self) -> None:
+        """As it was when it came, but for who it is known to be no more."""
+        self.door.board.leave(self)
+        self.queued = None
+        self.watched.clear()
+        self.bases.clear()
+        self.protocol, self.name, self.token, self.replies = 2, b"", None, "on"
+        self.place, self.database = self.door.place("default"), 0
+        self.connection.limit()
+
+    def line(self) -> str:
+        """What CLIENT LIST says of it."""
+        now = time.time()
+        flags = "P" if self.listens else "x" if self.queued is not None else "N"
+        queued = -1 if self.queued is None else len(self.queued.commands)
+        name, (library, version) = self.name.decode("latin-1"), self.library
+        return (
+            f"id={self.id} addr={self.address} laddr={self.connection.local} fd=0 name={name} "
+            f"age={int(now - self.since)} idle={int(now - self.active)} flags={flags} db={self.database} "
+            f"sub={len(self.channels)} psub={len(self.patterns)} ssub={len(self.shards)} multi={queued} "
+            f"cmd={self.last or 'NULL'} user=default resp={self.protocol} "
+            f"lib-name={library.decode('latin-1')} lib-ver={version.decode('latin-1')}"
+        )

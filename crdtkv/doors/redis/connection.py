@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from crdtkv.doors.redis.protocol import Parser
-from crdtkv.doors.redis.replies import Failed, encode
+from crdtkv.doors.redis.replies import SILENT, Failed, encode
 from crdtkv.doors.redis.table import Command, find
-from crdtkv.doors.redis.turn import Asked
+from crdtkv.doors.redis.turn import Asked, failed
 
 if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
     from crdtkv.doors.redis.door import Door
 
-__all__ = ["MAX_OUTPUT", "Connection"]
+__all__ = ["MAX_OUTPUT", "Connection", "Each"]
 
 MAX_OUTPUT = 64 * 1024 * 1024
 """Bytes that wait for who does not read them. Beyond, the connection is closed."""
@@ -78,6 +79,12 @@ class Connection(asyncio.Protocol):
             self.transport.pause_reading()
 
     # commands, in order
+
+    @property
+    def local(self) -> str:
+        """The address at which it came in."""
+        host, port = (self.transport.get_extra_info("sockname") or ("?", 0))[:2]
+        return f"{host}:{port}"
 
     def limit(self) -> None:
         """How much one command may be, after the client has said who he is, or before."""
@@ -150,9 +157,14 @@ class Connection(asyncio.Protocol):
 
     def done(self, asked: Asked) -> None:
         """What was asked for is done, and durable."""
-        if asked.wait is not None:
-            self._door.park(asked)
+        parking = self.client.place.parking
+        if self.transport.is_closing():
+            parking.leave(self.client)
+        elif asked.wait is not None:
+            parking.park(asked)
             return
+        else:
+            parking.done(self.client)
         self.told(asked.said)
 
     def told(self, said: bytes) -> None:
@@ -173,8 +185,18 @@ class Connection(asyncio.Protocol):
         """A command of the connection alone."""
         self.client.last = command.name
         reply = self._door.run_own(self.client, command, args)
-        if reply is not None:
+        if isinstance(reply, Coroutine):
+            self._busy = True
+            asyncio.get_running_loop().create_task(self._wait_for(reply))
+        elif reply is not SILENT:
             self._reply(out, reply, self.client)
+
+    async def _wait_for(self, reply: Coroutine[Any, Any, Any]) -> None:
+        try:
+            said = await reply
+        except Exception as error:
+            said = failed(error)
+        self.told(encode(said, self.client.protocol))
 
     def _reply(self, out: list[bytes], reply: Any, client: Client) -> None:
         self._said(out, encode(reply, client.protocol))
@@ -186,6 +208,10 @@ class Connection(asyncio.Protocol):
             self.client.replies = "on"
 
     # bytes out
+
+    def push(self, message: bytes) -> None:
+        """A message that was not asked for: after all that was said, before all that will be."""
+        self.send(message)
 
     def send(self, data: bytes) -> None:
         """Sent, if the client reads at all."""
@@ -208,7 +234,7 @@ class Connection(asyncio.Protocol):
         """What was asked for is answered, and no more."""
         self.client.closing = True
         self._queue.clear()
-        if not self._busy:
+        if self.client.place.parking.leave(self.client) or not self._busy:
             self.transport.close()
 
     def refuse(self, words: str) -> None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import os
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.doors.redis import commands
-from crdtkv.doors.redis.at import At, Wait
+from crdtkv.doors.redis.at import At
+from crdtkv.doors.redis.board import Board
 from crdtkv.doors.redis.client import Client
 from crdtkv.doors.redis.connection import Connection
 from crdtkv.doors.redis.place import Place
 from crdtkv.doors.redis.protocol import LIMITS, STRANGER, Limits
-from crdtkv.doors.redis.refusals import Refusal, told, wrong_number
+from crdtkv.doors.redis.refusals import NOT_INT, Refusal, told, wrong_number
 from crdtkv.doors.redis.replies import QUEUED, Failed, encode
 from crdtkv.doors.redis.table import Command
 from crdtkv.doors.redis.turn import Asked, Turn, failed, run_one
@@ -48,27 +47,24 @@ class Door:
         self.node = serving.node
         self.refuses_unsound = refuses_unsound
         self.clients: dict[int, Client] = {}
+        self.board = Board()
         self.began = time.time()
         self.commands_run = 0
         self.connections_made = 0
+        self._left = asyncio.Event()
         self._ids = itertools.count(1)
         self._places: dict[str, Place] = {}
-        self._server: asyncio.Server | None = None
 
-    # begin and end
-
-    async def start(self, bound: socket.socket) -> None:
-        """It listens."""
-        self._server = await asyncio.get_running_loop().create_server(lambda: Connection(self), sock=bound, backlog=2048)
-
-    async def stop(self) -> None:
-        """Nobody new comes in, and who is here is sent away once what he asked for is done."""
-        if self._server is not None:
-            self._server.close()
+    def end(self) -> None:
+        """Whoever is here is sent away, once what he asked for is done."""
         for client in list(self.clients.values()):
             client.connection.close()
-        if self._server is not None:
-            await self._server.wait_closed()
+
+    async def gone(self) -> None:
+        """Everybody has gone."""
+        while self.clients:
+            self._left.clear()
+            await self._left.wait()
 
     # connections
 
@@ -92,6 +88,9 @@ class Door:
     def leave(self, client: Client) -> None:
         """It has gone."""
         self.clients.pop(client.id, None)
+        self.board.leave(client)
+        client.place.parking.leave(client)
+        self._left.set()
 
     def place(self, name: str) -> Place:
         """The namespace of that name or id. Raises NamespaceUnknown, NamespaceElsewhere."""
@@ -167,7 +166,7 @@ class Door:
     # commands
 
     def run_own(self, client: Client, command: Command, args: list[bytes]) -> Any:
-        """The reply to a command of the connection alone; None: it has replied itself."""
+        """The reply to a command of the connection alone, which may have to be awaited."""
         try:
             return command.run(client, args)
         except Refusal as refused:
@@ -214,6 +213,12 @@ class Door:
         """A client that does not read what it is told is sent away."""
         _log.warning("redis client %s does not read; its connection is closed", client.address)
 
-    def park(self, asked: Asked) -> None:
-        """A blocking command waits."""
-        raise NotImplementedError
+    def unblock(self, args: list[bytes]) -> Any:
+        """CLIENT UNBLOCK."""
+        how = args[3].lower() if len(args) == 4 else b"timeout"
+        if how not in (b"timeout", b"error"):
+            raise Refusal("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+        if not args[2].isdigit():
+            raise Refusal(NOT_INT)
+        client = self.clients.get(int(args[2]))
+        return int(client is not None and client.place.parking.unblock(client, how == b"error"))

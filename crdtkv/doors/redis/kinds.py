@@ -17,7 +17,7 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.roots import Root
 
-__all__ = ["is_string", "of_rule", "string_of", "type_of", "value_of"]
+__all__ = ["is_string", "of_rule", "said", "string_of", "type_of", "value_of"]
 
 _TYPES = {"set": "set", "list": "list", "log": "stream"}
 

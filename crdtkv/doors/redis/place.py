@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from crdtkv.doors.redis.parking import Parking
 from crdtkv.doors.redis.replies import encode
 from crdtkv.doors.redis.turn import Asked, Turn, failed
 from crdtkv.errors import CrdtkvError
@@ -26,6 +27,7 @@ class Place:
     def __init__(self, store: Store, done: Callable[[Turn], None]) -> None:
         self.store = store
         self._done = done
+        self.parking = Parking(self)
         self._turn: Turn | None = None
         self._known: dict[bytes, tuple[str, Any, bytes]] = {}
 

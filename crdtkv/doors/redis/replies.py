@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "EMPTY", "NIL_ARRAY", "OK", "PONG", "QUEUED", "Failed", "Pairs", "Push", "Raw", "Simple", "Text", "Verbatim",
-    "encode", "number",
+    "EMPTY", "NIL_ARRAY", "OK", "PONG", "QUEUED", "SILENT", "Failed", "Pairs", "Push", "Raw", "Simple", "Text",
+    "Verbatim", "encode", "number",
 ]  # fmt: skip
 
 
@@ -53,6 +53,13 @@ EMPTY = Raw(b"*0\r\n")
 class _NilArray:
     pass
 
+
+class _Silent:
+    pass
+
+
+SILENT = _Silent()
+"""Of a command of the connection: nothing is said, or it was said already."""
 
 NIL_ARRAY = _NilArray()
 """In RESP2 `*-1`, in RESP3 null as any."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["COMMANDS", "Command", "command", "find"]
+__all__ = ["COMMANDS", "Command", "Run", "command", "find"]
 
 Run = Callable[[Any, list[bytes]], Any]
 """Takes where it runs (`At`, or for what is of the connection alone its `Client`) and the command, name first."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from crdtkv.doors.redis.table import Command
     from crdtkv.store.store import Store
 
-__all__ = ["Asked", "Turn", "answer", "run_one"]
+__all__ = ["Asked", "Turn", "answer", "ask", "failed", "run_one"]
 
 _log = logging.getLogger("crdtkv")
 

@@ -417,7 +417,8 @@ class Edit:
                 return [order_write(path, elements[found].component, position)]
             case Operation("clear", ()):
                 return [w for e in elements for w in self.delete_element(path, now, base, e.component)]
-        takes = "append, prepend, insert(index, value, ...), remove(index[, n]), set(index, value), move(index, to), clear"
+        takes = "append, prepend, insert(index, value, ...), remove(index[, n]), set(index, value), move(index, to), "
+        takes += "clear"
         raise WrongOperation(f"a list in json takes {takes}; not {operation.name}{operation.args!r:.200}")
 
     def _between(self, elements: list[Element], index: int, now: Node, count: int) -> list[bytes]:

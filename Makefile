@@ -4,10 +4,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
+CLIENTS := tests/doors/npm
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check laws soak sim swarm bench docs clean
+.PHONY: help run test clients check laws soak sim swarm bench docs clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +19,8 @@ run: .venv/ready ## set up, and see three colos write at once, exchange and end 
 
 test: .venv/ready ## set up, and run the tests on two cores
 	@$(PY) -m pytest -q -n 2
+
+clients: $(CLIENTS)/node_modules/ready ## the npm clients that tests of the doors run; without them these tests are skipped
 
 check: .venv/ready ## ruff, mypy --strict, and which room may import which
 	@$(PY) -m ruff check .
@@ -36,14 +39,14 @@ sim: .venv/ready ## a few seeds of each scenario of simulations/
 swarm: .venv/ready ## random faults, one seed after the other, until Ctrl-C
 	@$(PY) -m simulations swarm
 
-bench: .venv/ready ## measure, against the limits we set ourselves
-	@$(PY) -m bench
+bench: .venv/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; `python -m bench limits`: our own
+	@$(PY) -m bench all
 
 docs: .venv/ready ## print the pages that come from the registries
 	@$(PY) -m docs.build
 
 clean: ## remove what these targets made, .venv included
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .bench $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The venv is kept beside a file that is newer than pyproject.toml only if the install went well.
@@ -57,4 +60,12 @@ clean: ## remove what these targets made, .venv included
 	@echo "setting up .venv (once, about a minute)" >&2
 	@"$(PYTHON)" -m venv .venv
 	@$(PY) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# As .venv: kept beside a file that is newer than package.json only if the install went well. Nothing of it is compiled.
+$(CLIENTS)/node_modules/ready: $(CLIENTS)/package.json
+	@command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { \
+	  echo "error: no 'npm' of Node.js 20 or later here; install it" >&2; exit 1; }
+	@echo "setting up $(CLIENTS)/node_modules (once, about half a minute)" >&2
+	@cd $(CLIENTS) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@

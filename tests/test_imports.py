@@ -25,6 +25,7 @@ NODE = STORE | {"gossip", "node"}
 TRANSPORT = NODE | {"transport"}
 HTTP = STORE | {"http"}
 SERVER = TRANSPORT | {"http", "bulk", "server"}
+DOORS = SERVER | {"doors"}
 CLIENT = {"errors", "http", "client"} | STORE
 
 MAY_IMPORT = {
@@ -42,12 +43,13 @@ MAY_IMPORT = {
     "http": HTTP,
     "client": CLIENT,
     "server": SERVER,
+    "doors": DOORS,
     "sim": TRANSPORT | {"sim"},
     "demo": {"", "errors", "demo"},  # the demo is a user: the public API only
     "bulk": STORE | {"bulk"},
     "trial": STRATEGIES | {"trial"},
     "maelstrom": STORE | {"gossip", "maelstrom"},
-    "cli": SERVER | {"", "sim", "demo", "bulk", "trial", "maelstrom", "client", "cli"},
+    "cli": DOORS | {"", "sim", "demo", "bulk", "trial", "maelstrom", "client", "cli"},
 }
 
 PURE = ("core", "strategies", "gossip")

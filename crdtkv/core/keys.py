@@ -17,11 +17,16 @@ from typing import Any, Literal
 from crdtkv.core.show import show
 from crdtkv.errors import KeyInvalid, PatternInvalid
 
-__all__ = ["MAX_KEY", "MAX_PATTERN", "SYSTEM", "Pattern", "check_key", "exact", "glob", "prefix", "regex"]
+__all__ = [
+    "MAX_KEY", "MAX_PATTERN", "METADATA", "SYSTEM", "Pattern", "check_key", "exact", "glob", "prefix", "regex",
+]  # fmt: skip
 
 MAX_KEY = 512  # bytes of UTF-8, as Workers KV
 SYSTEM = "\x00"
 """System keys begin with NUL, which no user's key may hold."""
+
+METADATA = SYSTEM + "metadata/"
+"""Beside a user's key stands its metadata, under this and the key itself."""
 
 MAX_PATTERN = 1000
 _REGEX_MEMORY = 1 << 20  # RE2 refuses to compile what needs more

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from crdtkv.core.cells import check_payload
 from crdtkv.core.clocks import MAX_N, Dot
-from crdtkv.core.keys import MAX_KEY
+from crdtkv.core.keys import MAX_KEY, METADATA
 from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
 from crdtkv.core.usual import keep_path, usual_dots, usual_path, usual_payload
@@ -93,7 +93,7 @@ def dot_in(replica: Any, n: Any) -> Dot:
 
 def name_in(key: Any) -> str:
     """A key."""
-    if not 1 <= len(expect(key, str)) <= MAX_KEY // 4 and not 1 <= len(key.encode()) <= MAX_KEY:
+    if not 1 <= len(expect(key, str)) <= MAX_KEY // 4 and not 1 <= len(key.removeprefix(METADATA).encode()) <= MAX_KEY:
         raise MessageInvalid(
             f"message has a key of {len(key)} characters, {show(key)}; 1 to {MAX_KEY} bytes belong there"
         )

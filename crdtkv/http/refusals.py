@@ -8,7 +8,7 @@ from __future__ import annotations
 from crdtkv.errors import BadRequest, Happened, Overloaded, Unavailable
 
 __all__ = [
-    "ContentTypeUnknown", "HeadersTooLarge", "KeyAbsent", "MethodUnknown", "RouteUnknown", "Stopping",
+    "ContentTypeUnknown", "HeadersTooLarge", "KeyAbsent", "KeyTooLong", "MethodUnknown", "RouteUnknown", "Stopping",
     "TooManyRequests", "all_refusals",
 ]  # fmt: skip
 
@@ -19,6 +19,14 @@ class KeyAbsent(BadRequest):
     code = "key-absent"
     status = 404
     next_step = "put it first, or ask a colo that has it"
+
+
+class KeyTooLong(BadRequest):
+    """The key has more bytes than a key may have; told by the doors of Workers KV, whose status that is."""
+
+    code = "key-too-long"
+    status = 414
+    next_step = "use a key of 1 to 512 bytes of UTF-8"
 
 
 class RouteUnknown(BadRequest):
@@ -81,9 +89,10 @@ def all_refusals() -> list[type[BadRequest] | type[Unavailable]]:
     """Every one of them, by code.
 
     >>> [kind.status for kind in all_refusals()]
-    [415, 431, 404, 405, 404, 503, 429]
+    [415, 431, 404, 414, 405, 404, 503, 429]
     """
     found: list[type[BadRequest] | type[Unavailable]] = [
-        KeyAbsent, RouteUnknown, MethodUnknown, ContentTypeUnknown, HeadersTooLarge, TooManyRequests, Stopping,
+        KeyAbsent, KeyTooLong, RouteUnknown, MethodUnknown, ContentTypeUnknown, HeadersTooLarge, TooManyRequests,
+        Stopping,
     ]  # fmt: skip
     return sorted(found, key=lambda kind: kind.code)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -28,6 +28,9 @@ from crdtkv.store.opening import is_colo
 __all__ = ["MIN_CLUSTER_SECRET", "Settings", "address", "is_loopback", "load", "open_to_others"]
 
 MIN_CLUSTER_SECRET = 16
+
+_DOORS = ("listen", "redis")
+"""Settings that are an address at which clients are let in."""
 
 _Words = Annotated[tuple[str, ...], NoDecode]
 _Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
@@ -69,6 +72,10 @@ class Settings(BaseSettings):
     """How large the file of each namespace may grow by what is written here, in 10^6 bytes."""
     cache_mb: Annotated[int, Field(ge=1)] = 256
     """How much of each namespace's file is kept in memory, in 2^20 bytes."""
+    redis: str = ""
+    """Address and port for clients of Redis; "": there is no such door."""
+    redis_unsound: Literal["allow", "refuse"] = "allow"
+    """Commands of Redis that hold at one colo only: they are allowed, or refused with the reason."""
     session_wait_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long a request waits for what its session token names."""
 
@@ -92,10 +99,11 @@ class Settings(BaseSettings):
             raise ValueError("1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
         return colo
 
-    @field_validator("listen")
+    @field_validator(*_DOORS)
     @classmethod
-    def _is_address(cls, listen: str) -> str:
-        address(listen)
+    def _is_address(cls, listen: str, info: ValidationInfo) -> str:
+        if listen or info.field_name == "listen":
+            address(listen)
         return listen
 
     @field_validator("join", "advertise")
@@ -124,6 +132,11 @@ class Settings(BaseSettings):
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`."""
         return address(self.listen)
+
+    @property
+    def doors(self) -> dict[str, str]:
+        """Setting -> address and port, of all at which clients are let in."""
+        return {name: listen for name in _DOORS if (listen := getattr(self, name))}
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -214,16 +227,16 @@ def open_to_others(settings: Settings, guarded: bool) -> bool:
 
     `guarded`: whether there is a token, of the settings or in the system namespace.
     """
-    if is_loopback(settings.address[0]):
-        return False
+    opened = {name: listen for name, listen in settings.doors.items() if not is_loopback(address(listen)[0])}
     missing = []
-    if not guarded:
+    if opened and not guarded:
         missing.append("clients need no token: set CRDTKV_ADMIN_TOKEN (or admin_token) to one of 16 characters or more")
-    if not settings.cluster_secret:
+    if "listen" in opened and not settings.cluster_secret:
         missing.append("colos need no secret: set CRDTKV_CLUSTER_SECRET (or cluster_secret) to the same at every colo")
     if missing:
+        where = " and ".join(map(repr, opened.values()))
         raise BadRequest(
-            f"listening on {settings.listen!r} lets others in, and {'; and '.join(missing)}; or listen on 127.0.0.1",
+            f"listening on {where} lets others in, and {'; and '.join(missing)}; or listen on 127.0.0.1",
             next_step="set them, or listen on 127.0.0.1",
         )
-    return True
+    return bool(opened)

@@ -15,7 +15,7 @@ from collections import OrderedDict
 from typing import Any
 
 from crdtkv.core.cells import Cell
-from crdtkv.core.keys import SYSTEM
+from crdtkv.core.keys import METADATA, SYSTEM
 from crdtkv.core.paths import ELEMENT, ENTRY, VALUE, last_at
 from crdtkv.core.tree import Cells
 from crdtkv.strategies.base import learnt
@@ -81,7 +81,7 @@ class Memos:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
         self.derived: dict[str, Any] = {}
-        """What was made of the system's keys, until one of them changes."""
+        """What was made of the system's keys, until one of them changes (metadata apart: nothing is made of it)."""
         self._told: OrderedDict[str, Any] = OrderedDict()
         self._met: set[str] = set()
         """Keys of one value that were read lately."""
@@ -152,7 +152,7 @@ class Memos:
     def touched(self, key: str) -> None:
         """The context of `key` is another from now on."""
         self._told.pop(key, None)
-        if key[0] == SYSTEM:
+        if key[0] == SYSTEM and not key.startswith(METADATA):
             self.derived.clear()
 
     def clear(self) -> None:

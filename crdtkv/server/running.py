@@ -12,14 +12,14 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from crdtkv.errors import BadRequest, CrdtkvError
+from crdtkv.errors import CrdtkvError
 from crdtkv.http.refusals import Stopping
 from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
@@ -28,6 +28,7 @@ from crdtkv.server.chronicle import Chronicle, to_stderr
 from crdtkv.server.connection import Connection
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.operating import named_stores
+from crdtkv.server.ports import MakePort, Port, bound, shown
 from crdtkv.transport.transport import Transport
 
 if TYPE_CHECKING:
@@ -45,12 +46,12 @@ _SWITCH = 0.0005
 
 def run(
     settings: Settings, said: Callable[[str], None] = print, limits: Limits = LIMITS,
-    again: Callable[[], Settings] | None = None,
+    again: Callable[[], Settings] | None = None, ports: Iterable[MakePort] = (),
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT. `said` is told the address once it is open, and what to do next.
 
     `again` gives the settings as they are now; asked at SIGHUP. Tokens, secrets and certificates hold from then on;
-    nothing else of them does.
+    nothing else of them does. `ports`: how to make what serves the node at other addresses.
 
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
@@ -59,29 +60,36 @@ def run(
     if not settings.data.exists():
         open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
     with (
-        _bound(settings) as bound,
+        bound("listen", settings.listen) as at,
         Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node,
+        ExitStack() as stack,
     ):
         open_to_others(settings, node.guarded)
         app = create_app(node, replace(limits, session_wait=settings.session_wait_s))
-        server = _Server(_config(app, settings, limits), app, settings, bound, said, again)
+        server = _Server(_config(app, settings, limits), app, settings, at, said, again)
+        for make in ports:
+            port = make(app.serving, settings)
+            if port is not None:
+                stack.callback(port.close)
+                server.ports.append(port)
         server.alone = alone
         sys.setswitchinterval(_SWITCH)
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
-        server.run(sockets=[bound])
+        server.run(sockets=[at])
 
 
 class _Server(uvicorn.Server):
     def __init__(
-        self, config: uvicorn.Config, app: Front, settings: Settings, bound: socket.socket, said: Callable[[str], None],
+        self, config: uvicorn.Config, app: Front, settings: Settings, at: socket.socket, said: Callable[[str], None],
         again: Callable[[], Settings] | None,
     ) -> None:  # fmt: skip
         super().__init__(config)
-        self._app, self._settings, self._bound, self._said, self._again = app, settings, bound, said, again
+        self._app, self._settings, self._at, self._said, self._again = app, settings, at, said, again
         self.alone = False
         """It has just been made, and was told of no other to join."""
+        self.ports: list[Port] = []
         self._transport: Transport | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -99,9 +107,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started:
             return
-        host, port = self._bound.getsockname()[:2]
-        scheme = "https" if self.config.is_ssl else "http"
-        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        url = f"{'https' if self.config.is_ssl else 'http'}://{shown(self._at)}"
         node = self._app.serving.node
         self._transport = transport = _transport(node, self._settings, url)
         self._app.gossip, self._app.serving.peers = transport.door, transport.status
@@ -113,6 +119,9 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._renew, transport, self._again)
         for line in _welcome(node, url):
             self._said(line)
+        for port in self.ports:
+            for line in await port.start():
+                self._said(line)
         if self.alone:
             self._said("  A new colo, which begins a cluster of its own. One that is to belong to others,")
             self._said("  or did and lost its disk, is started with --join and the address of one of them.")
@@ -131,7 +140,7 @@ class _Server(uvicorn.Server):
         """At SIGHUP: what the settings say of tokens, secrets and certificates, or all as it was."""
         try:
             settings = again()
-            open_to_others(settings.model_copy(update={"listen": self._settings.listen}), bool(settings.tokens))
+            open_to_others(settings.model_copy(update=self._settings.doors), bool(settings.tokens))
             tls = _tls(settings)
             if self.config.ssl is not None and settings.tls_cert is not None:
                 self.config.ssl.load_cert_chain(settings.tls_cert, settings.tls_key)
@@ -148,6 +157,9 @@ class _Server(uvicorn.Server):
         if self._telling is not None:
             self._telling.cancel()
         self._app.stop()  # first: feeds and long polls end, so that they are not waited for
+        for port in self.ports:
+            port.stop()
+        await asyncio.gather(*(port.ended() for port in self.ports))  # before the threads end that they lean on
         await super().shutdown(sockets)
         if self._transport is not None:
             await self._transport.stop()
@@ -176,22 +188,6 @@ def _transport(node: Node, settings: Settings, url: str) -> Transport:
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     """Whose certificates other colos must show; None: those that the system trusts."""
     return None if settings.tls_ca is None else ssl.create_default_context(cafile=settings.tls_ca)
-
-
-def _bound(settings: Settings) -> socket.socket:
-    host, port = settings.address
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    found = socket.socket(family, socket.SOCK_STREAM)
-    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        found.bind((host, port))
-    except OSError as error:
-        found.close()
-        raise BadRequest(
-            f"listening on {settings.listen!r}: {(error.strerror or str(error)).lower()}",
-            next_step="stop what listens there, or listen on another port, as --listen 127.0.0.1:0",
-        ) from None
-    return found
 
 
 def _welcome(node: Node, url: str) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from crdtkv.core.cells import is_live
-from crdtkv.core.keys import SYSTEM
+from crdtkv.core.keys import METADATA, SYSTEM
 from crdtkv.core.wire import Record
 from crdtkv.errors import QuotaExceeded
 from crdtkv.storage.base import Storage
@@ -44,4 +44,8 @@ class Quota:
 
 
 def _adds(record: Record) -> bool:
-    return any(is_live(write.payload) and not write.key.startswith(SYSTEM) for write in record.writes)
+    return any(is_live(write.payload) and _is_a_users(write.key) for write in record.writes)
+
+
+def _is_a_users(key: str) -> bool:
+    return key[0] != SYSTEM or key.startswith(METADATA)

@@ -158,7 +158,7 @@ def a_message_that_was_altered_on_its_way_is_refused() -> None:
     Line(parts.in_order, "if not all(map(lt, places, places[1:])):", "if False:"),
     Line(parts.dot_in, "if not _count(n):", "if False:"),
     Line(parts._count, "if number(value) > MAX_N:", "if False:"),
-    Line(parts.name_in, "and not 1 <= len(key.encode()) <= MAX_KEY", "and False"),
+    Line(parts.name_in, "and not 1 <= len(key.removeprefix(METADATA).encode()) <= MAX_KEY", "and False"),
     Line(parts.payload_in, "check_payload(payload)", "pass"),
     Line(parts.path_in, 'data.decode("utf-8")', "pass"),
 )

@@ -1,0 +1,205 @@
+"""Items in a store: put, deleted, read and listed, each in one transaction or at one instant.
+
+Law of this room: metadata is that of the key's last write. It is a value of its own, merged as lww, under a system
+key beside the key, written in the key's transaction; and it is shown only while nothing that shows in the key was
+written later. So a write or a delete by whoever knows nothing of metadata leaves none that is not true any more: to
+the key it is a put without metadata.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from crdtkv.core.clocks import Stamp, make_stamp
+from crdtkv.core.keys import METADATA
+from crdtkv.doors.items.bodies import body_of, kind_of, value_of
+from crdtkv.doors.items.limits import MAX_LIST
+from crdtkv.replica import leaf
+from crdtkv.strategies.base import ABSENT, Operation
+
+if TYPE_CHECKING:
+    from crdtkv.replica.core import Replica
+    from crdtkv.replica.draft import Draft
+    from crdtkv.store.operations import Operations
+    from crdtkv.store.results import Entry, Receipt
+    from crdtkv.store.store import Store
+    from crdtkv.store.transaction import Transaction
+
+__all__ = ["Item", "Listed", "Named", "Put", "delete", "get", "get_many", "listing", "metadata_of", "put", "spec_of"]
+
+
+class Put(NamedTuple):
+    """What a put asks for. `kind`: the body's content type, if it was said; `metadata`: a JSON value, None for none.
+
+    `expires`: seconds since 1970, None: it stays. `base`: the version that it was made from; None: what is here.
+    """
+
+    key: str
+    body: bytes
+    kind: str = ""
+    metadata: Any = None
+    expires: int | None = None
+    base: str | None = None
+
+
+class Item(NamedTuple):
+    """A key as it reads. `expires`: seconds since 1970, or None; `metadata`: None for none."""
+
+    entry: Entry
+    metadata: Any
+
+    @property
+    def body(self) -> bytes:
+        """Its bytes."""
+        return body_of(self.entry.value)
+
+    @property
+    def kind(self) -> str:
+        """Their content type."""
+        return kind_of(self.entry.value)
+
+    @property
+    def expires(self) -> int | None:
+        """When it will be gone."""
+        return None if self.entry.expires is None else self.entry.expires // 1000
+
+
+class Named(NamedTuple):
+    """A key as it is listed."""
+
+    name: str
+    expires: int | None
+    metadata: Any
+
+
+class Listed(NamedTuple):
+    """A page. `cursor` goes on behind it, None if that was all. `seen`: the version of each."""
+
+    keys: list[Named]
+    cursor: str | None
+
+
+# writing
+
+
+def put(t: Transaction, wish: Put) -> Receipt:
+    """`wish.key` shows `wish.body`, merged with what others did since its base, with that metadata and date.
+
+    Raises BadRequest for a body that does not fit the key's strategy, and as `Operations.put`: then the
+    transaction is to be given up. O(n) for json, list and set, else O(body).
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+    >>> with kv.transaction() as t: receipt = put(t, Put("a", b"hello", metadata={"by": "ann"}))
+    >>> get(kv, "a").body, get(kv, "a").metadata
+    (b'hello', {'by': 'ann'})
+    """
+    key, draft = wish.key, t._open
+    receipt = t.put(key, value_of(spec_of(t, key), wish.body, wish.kind), base=wish.base)
+    date = None if wish.expires is None else make_stamp(wish.expires * 1000)
+    if date is not None:
+        draft.expire(key, date, t._context(key, wish.base))
+        receipt = t._receipt(key)
+    _put_metadata(draft, key, wish.metadata, date)
+    return receipt
+
+
+def _put_metadata(draft: Draft, key: str, metadata: Any, date: Stamp | None) -> None:
+    """In the key's own transaction, after it was put."""
+    beside = METADATA + key
+    if metadata is None:
+        _drop_metadata(draft, key)
+        return
+    if leaf.put(draft, beside, metadata, "lww") is None:
+        draft.operate(beside, Operation("put", (metadata,)), None, "lww")
+        draft.expire(beside, None)
+    if date is not None:
+        draft.expire(beside, date)
+
+
+def _drop_metadata(draft: Draft, key: str) -> None:
+    beside = METADATA + key
+    if draft.replica.storage.cells(beside):
+        draft.operate(beside, Operation("delete"))
+
+
+def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
+    """What `base` (None: what is here) showed of `key` is gone, and its metadata. Nothing if there is no such key.
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+    >>> with kv.transaction() as t: receipt = put(t, Put("a", b"hello"))
+    >>> with kv.transaction() as t: receipt = delete(t, "a")
+    >>> print(get(kv, "a"))
+    None
+    """
+    receipt = t.delete(key, base=base)
+    _drop_metadata(t._open, key)
+    return receipt
+
+
+def spec_of(t: Operations, key: str) -> str:
+    """The strategy that `key` has, or is made under. In a transaction, or with the store's lock. O(1) for most."""
+    shown = t._replica.shown(key)
+    return t._rule_of(key).strategy if shown is None else shown[0].spec
+
+
+# reading
+
+
+def get(store: Store, key: str) -> Item | None:
+    """How `key` reads, None if it is absent. Waits for who writes. O(n). Raises KeyInvalid."""
+    with store._lock:
+        entry = store.get(key)
+        return None if entry is None else Item(entry, metadata_of(store._replica, key))
+
+
+def get_many(store: Store, keys: Iterable[str]) -> dict[str, Item | None]:
+    """`get` of several, at one instant. Raises KeyInvalid.
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+    >>> get_many(kv, ["a"])
+    {'a': None}
+    """
+    with store._lock:
+        return {
+            key: None if entry is None else Item(entry, metadata_of(store._replica, key))
+            for key, entry in store.get_many(keys).items()
+        }
+
+
+def listing(store: Store, prefix: str = "", limit: int = MAX_LIST, cursor: str | None = None) -> Listed:
+    """The keys with `prefix`, in order, from `cursor` on. O(keys passed + page). Raises CursorInvalid.
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+    >>> kv.update({"a/1": 1, "a/2": 2, "b": 3})
+    >>> page = listing(kv, "a/", limit=1)
+    >>> [named.name for named in page.keys], [named.name for named in listing(kv, "a/", cursor=page.cursor).keys]
+    (['a/1'], ['a/2'])
+    """
+    with store._lock:
+        page, replica = store.scan(prefix, limit=limit, cursor=cursor), store._replica
+        beside: set[str] = set()
+        if page:
+            beside = set(replica.storage.keys(METADATA + page[0].key, METADATA + page[-1].key + "\0"))
+        named = [
+            Named(e.key, None if e.expires is None else e.expires // 1000,
+                  metadata_of(replica, e.key) if METADATA + e.key in beside else None)
+            for e in page
+        ]  # fmt: skip
+    return Listed(named, page.cursor)
+
+
+def metadata_of(replica: Replica, key: str) -> Any:
+    """The metadata of `key`; None for none. With the store's lock. O(n), O(1) if none was put."""
+    if not replica.storage.cells(METADATA + key):
+        return None
+    shown, beside = replica.shown(key), replica.shown(METADATA + key)
+    if shown is None or beside is None or _newest(beside) < _newest(shown):
+        return None
+    value = beside[0].read(beside[1])
+    return None if value is ABSENT else value
+
+
+def _newest(root: Any) -> Stamp:
+    found, tree = root
+    return max((s.stamp for s in found.standing(tree)), default=0)

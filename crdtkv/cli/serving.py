@@ -50,6 +50,7 @@ def _serve(
     What no flag says is looked for in CRDTKV_* of the environment, then in the file.
     """
     with in_words():
+        from crdtkv.doors.cloudflare.door import Cloudflare
         from crdtkv.node.settings import load
         from crdtkv.server.running import run
 
@@ -57,7 +58,7 @@ def _serve(
             load, config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
             durability=None if durability is None else durability.value,
         )  # fmt: skip
-        run(settings(), _said, again=settings)
+        run(settings(), _said, again=settings, doors=[Cloudflare])
 
 
 def _said(line: str) -> None:

@@ -39,14 +39,14 @@ sim: .venv/ready ## a few seeds of each scenario of simulations/
 swarm: .venv/ready ## random faults, one seed after the other, until Ctrl-C
 	@$(PY) -m simulations swarm
 
-bench: .venv/ready ## measure, against the limits we set ourselves
-	@$(PY) -m bench
+bench: .venv/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; `python -m bench limits`: our own
+	@$(PY) -m bench all
 
 docs: .venv/ready ## print the pages that come from the registries
 	@$(PY) -m docs.build
 
 clean: ## remove what these targets made, .venv included
-	@rm -rf .venv $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .bench $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The venv is kept beside a file that is newer than pyproject.toml only if the install went well.

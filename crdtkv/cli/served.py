@@ -1,10 +1,11 @@
-"""Commands that are of a colo that is served, and of no file: status, namespaces."""
+"""Commands that are of a colo that is served, and of no file: status, namespaces, leave."""
 
+import time
 from typing import Annotated, Any
 
 import typer
 
-from crdtkv.cli.door import Command, Group, connected, example, in_words, served
+from crdtkv.cli.door import Command, Group, connected, example, fail, in_words, served
 from crdtkv.cli.options import At, Output
 
 __all__ = ["DEFAULT", "add_to", "client_of", "printer_of"]
@@ -12,6 +13,7 @@ __all__ = ["DEFAULT", "add_to", "client_of", "printer_of"]
 DEFAULT = "http://127.0.0.1:8801"
 """Where a colo is served that was not told where to listen."""
 
+_LOOK = 0.2
 _Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False, help="The namespace's name, or its id.")]
 
 
@@ -28,9 +30,12 @@ def add_to(app: typer.Typer) -> None:
         ("create", _create, "crdtkv namespaces create shop\ncrdtkv namespaces create eu --colo lhr --colo fra"),
         ("rename", _rename, "crdtkv namespaces rename shop store"),
         ("delete", _delete, "crdtkv namespaces delete shop"),
+        ("host", _host, "crdtkv namespaces host shop sin"),
+        ("unhost", _unhost, "crdtkv namespaces unhost shop lhr"),
     ):
         group.command(name, cls=Command, epilog=example(shown))(act)
     app.add_typer(group, name="namespaces")
+    app.command("leave", cls=Command, epilog=example("crdtkv leave --at http://127.0.0.1:8802"))(_leave)
 
 
 def client_of(ctx: typer.Context, at: str | None) -> Any:
@@ -62,7 +67,8 @@ def _status(ctx: typer.Context, at: At = None, output: Output = None) -> None:
         if out.form not in (None, Form.table):
             out.one(status, ["colo"])
             return
-        print(f"{status['colo']} at {kv.url}\n")
+        going = ", which has left" if status["left"] else ", which is leaving" if status["leaving"] else ""
+        print(f"{status['colo']} at {kv.url}{going}\n")
         names = ("name", "replica", "digest", "bytes", "lost_writes", "purged_to_s_ago", "held_back_by")
         out.rows(names, map(_namespace_row, status["namespaces"]))
         print()
@@ -92,7 +98,8 @@ def _seconds(ms: int | None) -> float | None:
     return None if ms is None else round(ms / 1000, 1)
 
 
-_COLUMNS = ("name", "id", "colos", "hosted", "created")
+_COLUMNS = ("name", "id", "colos", "without", "leaving", "hosted", "created")
+_Colo = Annotated[str, typer.Argument(metavar="COLO", show_default=False, help="The colo's name.")]
 
 
 def _list(ctx: typer.Context, at: At = None, output: Output = None) -> None:
@@ -133,3 +140,53 @@ def _delete(ctx: typer.Context, name: _Name, at: At = None, output: Output = Non
     with in_words(), client_of(ctx, at) as kv:
         kv.delete_namespace(name)
         out.say(f"deleted {name!r}")
+
+
+def _host(ctx: typer.Context, name: _Name, colo: _Colo, at: At = None, output: Output = None) -> None:
+    """Put a namespace on a colo, too.
+
+    It takes all of it from those that hold it, and serves it then.
+    """
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
+        out.record(_COLUMNS, kv.host_namespace(name, colo), ["id"])
+
+
+def _unhost(ctx: typer.Context, name: _Name, colo: _Colo, at: At = None, output: Output = None) -> None:
+    """Take a namespace off a colo.
+
+    It serves it no more from now on. Its file goes when the others have all that is in it; until then the list shows it
+    as leaving.
+    """
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
+        out.record(_COLUMNS, kv.unhost_namespace(name, colo), ["id"])
+
+
+def _leave(
+    ctx: typer.Context,
+    timeout: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=0, help="Wait so long until it has; 0: do not.")
+    ] = 60,
+    at: At = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Take a colo out of its cluster for good.
+
+    It serves nothing from now on; the others take all that it has first. Its process is stopped afterwards.
+    """
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
+        kv.leave_cluster()
+        end, status = time.monotonic() + timeout, kv.status()
+        while not status["left"] and time.monotonic() < end:
+            time.sleep(_LOOK)
+            status = kv.status()
+        colo = status["colo"]
+        if status["left"]:
+            out.say(f"{colo} has left; stop its process, its folder is of no more use")
+            return
+    lacking = sorted({each for n in status.get("transport", {}).get("namespaces", ()) for each in n["lacking"]})
+    words = f"; it waits for {', '.join(lacking)}" if lacking else ""
+    if timeout:
+        raise fail(f"{colo} has not left yet{words}", "it goes on by itself: look again with crdtkv status")
+    out.say(f"{colo} is leaving{words}")

@@ -2,12 +2,18 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crdtkv.cli.door import Command, example, in_words
 from crdtkv.cli.options import Durability
+from crdtkv.errors import BadRequest
+
+if TYPE_CHECKING:
+    from crdtkv.node.settings import Settings
+    from crdtkv.server.ports import Port
+    from crdtkv.server.serving import Serving
 
 __all__ = ["add_to"]
 
@@ -38,6 +44,9 @@ def _serve(
     advertise: Annotated[
         str | None, typer.Option("--advertise", metavar="URL", help="Where other colos reach it, if not as it listens.")
     ] = None,
+    redis: Annotated[
+        str | None, typer.Option("--redis", metavar="HOST:PORT", help="Where clients of Redis come in; else nowhere.")
+    ] = None,
     durability: Annotated[
         Durability | None, typer.Option("--durability", help="full: what was answered survives a power cut.")
     ] = None,
@@ -56,9 +65,21 @@ def _serve(
 
         settings = partial(
             load, config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
-            durability=None if durability is None else durability.value,
+            redis=redis, durability=None if durability is None else durability.value,
         )  # fmt: skip
-        run(settings(), _said, again=settings, doors=[Cloudflare])
+        run(settings(), _said, again=settings, ports=(_redis,), doors=(Cloudflare,))
+
+
+def _redis(serving: "Serving", settings: "Settings") -> "Port | None":
+    if not settings.redis:
+        return None
+    try:
+        import hiredis  # noqa: F401
+    except ImportError:
+        raise BadRequest("clients of Redis want hiredis, which is not installed: pip install 'crdtkv[redis]'") from None
+    from crdtkv.doors.redis.port import RedisPort
+
+    return RedisPort(serving, settings)
 
 
 def _said(line: str) -> None:

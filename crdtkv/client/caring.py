@@ -130,7 +130,9 @@ class Caring(Asking):
         raise BadRequest(f"{plain['colo']} serves no namespace {self.talk.namespace!r}")
 
     def namespaces(self) -> Steps[list[dict[str, Any]]]:
-        """The namespaces that there are: name, id, created (ms since 1970), colos (None: all), hosted."""
+        """The namespaces that there are: name, id, created (ms since 1970), colos (None: all but `without`), hosted
+        (by that colo), leaving (the colos that it is being taken off).
+        """
         reply = yield from self.talk.ask_at("GET", "/v1/namespaces")
         return list(self.talk.body(reply)["namespaces"])
 
@@ -148,6 +150,22 @@ class Caring(Asking):
     def delete_namespace(self, name: str) -> Steps[None]:
         """The namespace is deleted with its keys, at every colo, for ever. Raises NamespaceUnknown."""
         yield from self.talk.ask_at("DELETE", f"/v1/namespaces/{_segment(name)}", again=False)
+
+    def host_namespace(self, name: str, colo: str) -> Steps[dict[str, Any]]:
+        """That colo holds the namespace from now on, too. Raises NamespaceUnknown."""
+        reply = yield from self.talk.ask_at("PUT", f"/v1/namespaces/{_segment(name)}/colos/{_segment(colo)}")
+        return dict(self.talk.body(reply))
+
+    def unhost_namespace(self, name: str, colo: str) -> Steps[dict[str, Any]]:
+        """The namespace is to be taken off that colo, when the others have all that it has. Raises NamespaceUnknown,
+        Refused where no other holds it.
+        """
+        reply = yield from self.talk.ask_at("DELETE", f"/v1/namespaces/{_segment(name)}/colos/{_segment(colo)}")
+        return dict(self.talk.body(reply))
+
+    def leave_cluster(self) -> Steps[None]:
+        """The colo is to leave its cluster, when the others have all that it has; `left` in its status: it has."""
+        yield from self.talk.ask_at("POST", "/v1/leave")
 
     def tokens(self) -> Steps[list[dict[str, Any]]]:
         """The tokens that are good: id, label, scopes, created and expires (ms since 1970), without their secrets."""

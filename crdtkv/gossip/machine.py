@@ -14,6 +14,7 @@ from crdtkv.core.envelope import VERSION
 from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.errors import BadRequest, Corrupt, CrdtkvError, MessageInvalid, Refused
 from crdtkv.gossip.desk import Desk, Peer
+from crdtkv.gossip.draining import Draining
 from crdtkv.gossip.hearing import Hearing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.gossip.messages import (
@@ -73,8 +74,10 @@ class Gossip:
     ) -> None:  # fmt: skip
         self._desk = Desk(replica, rule_of, name, settings or Settings(), version)
         self._pulling = Pulling(self._desk)
-        self._meeting = Meeting(self._desk, self._pulling)
-        self._serving = Serving(self._desk, self._pulling)
+        self.draining = Draining(self._desk)
+        """Of who is about to go."""
+        self._meeting = Meeting(self._desk, self._pulling, self.draining)
+        self._serving = Serving(self._desk, self._pulling, self.draining)
         self._pushing = Pushing(self._desk)
         self._hearing = Hearing(self._desk, self._pulling)
         self._repairing = Repairing(self._desk)
@@ -149,6 +152,7 @@ class Gossip:
         self._pushing.on_tick()
         self._hearing.on_tick()
         self._probing.on_tick()
+        self.draining.on_tick()
         return self._end()
 
     def on_message(self, peer: str, data: bytes, now_ms: int, random: Dice) -> list[Send]:

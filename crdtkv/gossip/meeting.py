@@ -17,6 +17,7 @@ from crdtkv.core.views import Ancestor, Portrait, accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode
 from crdtkv.errors import BadRequest, ChainBroken, DigestMismatch, NotAMember
 from crdtkv.gossip.desk import Desk, Peer
+from crdtkv.gossip.draining import Draining
 from crdtkv.gossip.messages import Frame, Hello, Join, Later, Welcome
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.gossip.staging import sender_of
@@ -116,9 +117,9 @@ class _Joining:
 class Meeting:
     """Hellos, and joining through a sponsor."""
 
-    def __init__(self, desk: Desk, pulling: Pulling) -> None:
+    def __init__(self, desk: Desk, pulling: Pulling, draining: Draining) -> None:
         self._desk = desk
-        self._pulling = pulling
+        self._pulling, self._draining = pulling, draining
         self._joining: _Joining | None = None
         self._began_ms: int | None = None
         self._looked_ms = -(1 << 62)
@@ -166,6 +167,7 @@ class Meeting:
         if peer.id != frame.sender:
             peer.id, peer.met = frame.sender, ""
         peer.theirs = hello.nonce
+        self._draining.note(peer, hello.portrait.vector)
         last = answer and hello.nonce == peer.answered
         if not last:
             peer.nonce = peer.nonce or _nonce(desk)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from crdtkv.core.clocks import Dot, covers_all
 from crdtkv.core.wire import encode, pack_key
 from crdtkv.gossip.desk import Desk, Peer
+from crdtkv.gossip.draining import Draining
 from crdtkv.gossip.messages import Ask, Even, Frame, Page, Push
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import cutting
@@ -38,9 +39,9 @@ class _Pass:
 class Serving:
     """Answers to who asks."""
 
-    def __init__(self, desk: Desk, pulling: Pulling) -> None:
+    def __init__(self, desk: Desk, pulling: Pulling, draining: Draining) -> None:
         self._desk = desk
-        self._pulling = pulling
+        self._pulling, self._draining = pulling, draining
         self._passes: dict[tuple[str, int, int], _Pass] = {}
         """Those of late, by peer, number and turn: what they go through is found once, not for each page."""
 
@@ -51,8 +52,10 @@ class Serving:
         if state.copied or not (joins or desk.exchanges(peer, frame)):
             desk.counts["not served"] += 1
             return
-        if not joins and not covers_all(state.vector, ask.since):
-            self._pulling.pull(peer)
+        if not joins:
+            self._draining.note(peer, ask.since)
+            if not covers_all(state.vector, ask.since):
+                self._pulling.pull(peer)
         since = cutting.since_for(desk.replica, ask.since, ask.full)
         full = ask.full or not since
         if ask.turn == 0 and ask.after is None and not full and not ask.whole:

@@ -43,8 +43,8 @@ class Namespace:
 
     `name` stands for the namespace `stands_for`, which is this one unless another of that name was
     made before. `created`: milliseconds since 1970, 0 for the default one. `colos`: those that hold
-    it, None: all. `hosted`: whether this colo does. `deleted`: it is gone for ever. `founder`: the colo that
-    created it.
+    it, None: all but those in `without`. `leaving`: those of them that it is being taken off. `hosted`: whether
+    this colo serves it. `deleted`: it is gone for ever. `founder`: the colo that created it.
 
     >>> shop = Namespace("~a1", "shop", 1, None, True)
     >>> shop.name, shop.duplicate
@@ -59,6 +59,18 @@ class Namespace:
     deleted: bool = False
     stands_for: str = ""
     founder: str = ""
+    without: tuple[str, ...] = ()
+    leaving: tuple[str, ...] = ()
+    again: bool = False
+    """Whether it was put back on this colo after it had been taken off."""
+
+    def held_by(self, colo: str) -> bool:
+        """Whether that colo has it, be it still; a colo that nobody has heard of may be told to. O(colos).
+
+        >>> Namespace("~a1", "shop", 1, None, True, without=("sin",)).held_by("sin")
+        False
+        """
+        return not self.deleted and (colo not in self.without if self.colos is None else colo in self.colos)
 
     @property
     def duplicate(self) -> bool:

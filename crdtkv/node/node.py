@@ -18,28 +18,33 @@ from typing import Any
 from crdtkv.core.keys import SYSTEM
 from crdtkv.core.show import show
 from crdtkv.errors import (
-    BadRequest,
     CrdtkvError,
     NamespaceElsewhere,
     NamespaceExists,
     NamespaceInvalid,
     NamespaceUnknown,
+    Refused,
     StoreClosed,
     TooLarge,
+    Unavailable,
 )  # fmt: skip
 from crdtkv.node.catalogue import Catalogue
+from crdtkv.node.holding import Holding, check_colos, where_is
 from crdtkv.node.naming import DEFAULT_ID, MAX_NAMESPACES, SYSTEM_ID, Namespace, check_name
 from crdtkv.node.tokens import Tokens
 from crdtkv.node.waiting import Waiting
 from crdtkv.replica import life
 from crdtkv.replica.draft import Draft
-from crdtkv.store.opening import is_colo, open_store
+from crdtkv.store.opening import open_store
 from crdtkv.store.store import Store
 from crdtkv.strategies.base import Operation
 
-__all__ = ["FOUNDER", "SYSTEM_CACHE_MB", "Listener", "Node", "is_new"]
+__all__ = ["FOUNDER", "LEFT", "SYSTEM_CACHE_MB", "Listener", "Node", "is_new"]
 
 SYSTEM_CACHE_MB = 16
+LEFT = "left"
+"""The file in a node's folder that says that the colo has left its cluster."""
+
 FOUNDER = SYSTEM + "founder"
 """A system key, of every namespace: the colo that began it."""
 
@@ -49,7 +54,7 @@ Listener = Callable[[str, Store | None], None]
 """Called with the id of a namespace and its store, just opened; None: it is about to be closed."""
 
 
-class Node:
+class Node(Holding):
     """One colo: `store(name)` is its store of a namespace. Thread-safe. A context manager that closes.
 
     >>> with Node(None, colo="lhr") as node:
@@ -66,16 +71,23 @@ class Node:
         """Opens, or begins, the node in `folder`; None: in this process's memory only.
 
         `tokens`: whole tokens that may all, of the settings. `options` are those of `crdtkv.open` for
-        each store. Raises as that does.
+        each store. Raises as that does, and Refused where the colo has left its cluster.
         """
         self._folder = None if folder is None else Path(folder)
         if self._folder is not None:
             self._folder.mkdir(parents=True, exist_ok=True)
+            if (self._folder / LEFT).exists():
+                raise Refused(
+                    f"the colo in {str(self._folder)!r} has left its cluster, which counts it no more",
+                    next_step="begin in a new folder, with --join to belong to it again; this one may be removed",
+                )
         self._options = options
         self._lock = threading.RLock()
         self._closed = False
         self.listeners: list[Listener] = []
         self.waiting = Waiting()
+        self.meets = False
+        """Whether its stores meet those of other colos; whoever carries messages sets it."""
         own = {name: value for name, value in options.items() if name != "quota_mb"}
         own["cache_mb"] = min(SYSTEM_CACHE_MB, options.get("cache_mb", SYSTEM_CACHE_MB))
         self.system = open_store(self._path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)
@@ -88,6 +100,11 @@ class Node:
         self._ids: dict[str, str] = {}
         self._stores: dict[str, Store] = {}
         self._by_name: dict[str, Store] = {}
+        self._made: set[str] = set()
+        self._withheld: frozenset[str] = frozenset()
+        self._draining: list[str] = []
+        self._going: frozenset[str] = frozenset()
+        self._departed: frozenset[str] = frozenset()
         self._seen: dict[str, int] = {}
         try:
             self._settle()
@@ -146,16 +163,19 @@ class Node:
         True
         """
         found = self._known.get(id)
-        return found is not None and not found.deleted and (found.colos is None or colo in found.colos)
+        return found is not None and found.held_by(colo)
 
     def founder(self, id: str) -> str:
-        """The colo that created the namespace of that id, if it is another than this one; else "". O(1).
+        """The colo that created the namespace of that id, if it is another than this one and has it still; else "".
+        O(colos).
 
         >>> Node(None, colo="lhr").founder("~default")
         ''
         """
         found = self._known.get(id)
-        return found.founder if found is not None and found.founder != self.colo else ""
+        if found is None or found.founder in (self.colo, *self._departed) or not found.held_by(found.founder):
+            return ""
+        return found.founder
 
     @property
     def guarded(self) -> bool:
@@ -192,7 +212,7 @@ class Node:
         False
         """
         check_name(name)
-        where = None if colos is None else _check_colos(colos)
+        where = None if colos is None else check_colos(colos)
         with self._lock:
             self.refresh()
             living = self.namespaces()
@@ -201,6 +221,7 @@ class Node:
             if len(living) >= MAX_NAMESPACES:
                 raise TooLarge(f"there are {len(living):,} namespaces; at most {MAX_NAMESPACES:,}")
             id = self._catalogue.add(name, where, self.system._replica.wall_ms())
+            self._made.add(id)
             self._settle()
             if id in self._stores:
                 _found(self._stores[id])
@@ -259,22 +280,25 @@ class Node:
             self._catalogue.delete(id)
             self._settle()
 
-    def host(self, name: str, colo: str) -> Namespace:
-        """That colo holds the namespace from now on, too. One commit. Raises NamespaceUnknown, BadRequest.
-
-        >>> node = Node(None, colo="lhr")
-        >>> _ = node.create("shop", colos=["sin"])
-        >>> node.host("shop", "lhr").colos, node.store("shop").colo
-        (('lhr', 'sin'), 'lhr')
-        """
-        (colo,) = _check_colos([colo])
+    def serve(self, id: str) -> None:
+        """The store of that namespace, which is new here, has met another, or need not wait for one any more. O(n)."""
         with self._lock:
-            self.refresh()
-            found = self.namespace(name)
-            if found.colos is not None and colo not in found.colos:
-                self._catalogue.host(found.id, colo)
-                self._settle()
-            return self._known[found.id]
+            self._withheld -= {id}
+            self._name()
+
+    def note_left(self) -> None:
+        """It has left the cluster, and others know: the folder is of no more use. Idempotent."""
+        if self._folder is not None:
+            (self._folder / LEFT).write_text(f"{self.colo} has left its cluster\n")
+
+    @property
+    def withheld(self) -> frozenset[str]:
+        """The ids of the namespaces that are not served yet: new here, and nobody was met that has them. O(1).
+
+        >>> Node(None, colo="lhr").withheld
+        frozenset()
+        """
+        return self._withheld
 
     # following the system namespace
 
@@ -298,16 +322,33 @@ class Node:
             self._seen = self.system.vector  # first: what comes meanwhile is looked at next time
             self.tokens.refresh()
             self._known = known = self._catalogue.read()
-            self._ids = names = {each.name: each.id for each in known.values() if each.stands_for == each.id}
-            for id in [id for id in self._stores if not known[id].hosted]:
+            self._going = self._catalogue.going()
+            self._departed = self._going - self._present()
+            over = {id for id in self._stores if self._is_over(known[id])}
+            for id in [id for id in self._stores if id in over or not known[id].held_by(self.colo)]:
                 self._drop(id)
             for each in known.values():
-                if each.deleted:
+                if each.deleted or self.colo in each.without or each.id in over:
                     self._remove(each.id)
-                elif each.hosted and each.id not in self._stores:
+                if each.held_by(self.colo) and each.id not in self._stores and (each.hosted or self._has(each.id)):
                     self._open(each.id)
-            stores = self._stores
-            self._by_name = {**stores, **{name: stores[id] for name, id in names.items() if id in stores}}
+            self._draining = [each.id for each in known.values() if each.held_by(self.colo) and not each.hosted]
+            self._name()
+
+    def _name(self) -> None:
+        """What is served is reached by its id, and by its name if that stands for it."""
+        known = self._known
+        self._ids = names = {each.name: each.id for each in known.values() if each.stands_for == each.id}
+        stores = {id: s for id, s in self._stores.items() if known[id].hosted and id not in self._withheld}
+        self._by_name = {**stores, **{name: stores[id] for name, id in names.items() if id in stores}}
+
+    def _is_over(self, found: Namespace) -> bool:
+        """Whether its store has left, and it was put back since: it begins anew, by what the others have."""
+        store = self._stores.get(found.id)
+        return found.hosted and found.again and store is not None and store._replica.state.left
+
+    def _has(self, id: str) -> bool:
+        return self._folder is not None and Path(self._path(id)).exists()
 
     def _open(self, id: str) -> None:
         try:
@@ -319,9 +360,18 @@ class Node:
             return
         self.troubles.pop(id, None)
         self._stores[id] = store
+        if self.meets and self._is_elsewhere(self._known[id]) and is_new(store):
+            self._withheld |= {id}
         self._tell(id, store)
 
+    def _is_elsewhere(self, found: Namespace) -> bool:
+        """Whether others have more of it than a new store here. (Of the default one nobody does, where all begin.)"""
+        begun_here = found.id in self._made or (found.id == DEFAULT_ID and not found.again)
+        return not begun_here and bool(self.staying(found.id) - {self.colo})
+
     def _drop(self, id: str) -> None:
+        self._withheld -= {id}
+        self._made.discard(id)
         self._tell(id, None)
         store = self._stores.pop(id)
         self._by_name = {name: other for name, other in self._by_name.items() if other is not store}
@@ -361,8 +411,15 @@ class Node:
         known = self.namespace(name)
         if known.id in self.troubles:
             raise self.troubles[known.id]
-        where = ", ".join(known.colos or ()) or "other colos"
-        raise NamespaceElsewhere(f"namespace {name!r} is not held by {self.colo!r}; it is at {where}")
+        if known.hosted and known.id in self._stores:
+            if not is_new(self._stores[known.id]):
+                self.serve(known.id)
+                return self._stores[known.id]
+            raise Unavailable(
+                f"namespace {name!r} is new at {self.colo!r}, which has met no other that holds it yet",
+                next_step="try again shortly, or at another colo",
+            )
+        raise NamespaceElsewhere(f"namespace {name!r} is not held by {self.colo!r}; it is at {where_is(known)}")
 
     def _unknown(self, name: str) -> NamespaceUnknown:
         names = sorted({each.name for each in self.namespaces() if each.name})
@@ -410,11 +467,3 @@ def _found(store: Store) -> None:
 
 def _sign(draft: Draft, colo: str) -> None:
     draft.operate(FOUNDER, Operation("put", (colo,)), spec="lww")
-
-
-def _check_colos(colos: Iterable[str]) -> tuple[str, ...]:
-    found = tuple(dict.fromkeys([colos] if isinstance(colos, str) else colos))
-    wrong = [colo for colo in found if not isinstance(colo, str) or not is_colo(colo)]
-    if wrong or not found:
-        raise BadRequest(f"colos are {show(found)}; names of 1 to 32 of a-z, 0-9 and '-' are wanted, at least one")
-    return found

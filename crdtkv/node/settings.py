@@ -29,7 +29,7 @@ __all__ = ["MIN_CLUSTER_SECRET", "Settings", "address", "is_loopback", "load", "
 
 MIN_CLUSTER_SECRET = 16
 
-_DOORS = ("listen",)
+_DOORS = ("listen", "redis")
 """Settings that are an address at which clients are let in."""
 
 _Words = Annotated[tuple[str, ...], NoDecode]
@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     """How large the file of each namespace may grow by what is written here, in 10^6 bytes."""
     cache_mb: Annotated[int, Field(ge=1)] = 256
     """How much of each namespace's file is kept in memory, in 2^20 bytes."""
+    redis: str = ""
+    """Address and port for clients of Redis; "": there is no such door."""
+    redis_unsound: Literal["allow", "refuse"] = "allow"
+    """Commands of Redis that hold at one colo only: they are allowed, or refused with the reason."""
     session_wait_s: Annotated[float, Field(ge=0, le=60)] = 2.0
     """How long a request waits for what its session token names."""
 

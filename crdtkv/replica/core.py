@@ -197,6 +197,17 @@ class Replica:
         self.storage.put_cell(key, path, cell)
         self.memos.changed(key, path, old, cell)
 
+    def put_sole(self, key: str, path: bytes, old: Cell, own: Sibling, before: Context) -> Context:
+        """`change_cell` and `touch` in one, where the key has `old` and a context of `before`, and no other cell."""
+        self.changed.setdefault(key, {}).setdefault(path, old)
+        (replica, n), cell, state = own[0], (own,), self.state
+        change = digest_change(key, path, old, cell) + entry_change(key, replica, before.get(replica), n)
+        state.digest = (state.digest + change) % MODULUS
+        context = {**before, replica: n}
+        self.storage.put_sole(key, path, old, cell, before, context)
+        self.memos.changed(key, path, old, cell)
+        return context
+
     def _note_share(self, path: bytes, old: Cell) -> None:
         """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""
         if path.endswith(share_path(self.state.id)):

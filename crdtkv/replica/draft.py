@@ -223,6 +223,21 @@ class Draft:
             past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
         return replica.touch(key, dot)
 
+    def put_sole(self, key: str, path: bytes, old: Cell, before: Context, payload: bytes) -> Context:
+        """`put_leaf` where that is all there is of the key, at most one sibling. `before`: its context now."""
+        replica, dot = self.replica, self.dot
+        if not old:
+            own = _new(Sibling, (dot, self.stamp, payload, (), ()))
+            self._touching(key, path, own)
+            return replica.put_sole(key, path, old, own, before)
+        ((was, *_),) = old
+        if was == dot:
+            return self.put_leaf(key, path, old, payload)
+        own = _new(Sibling, (dot, self.stamp, payload, (was,), ()))
+        self._touching(key, path, own)
+        past.keep(replica.storage, key, path, old, dot, None, replica.wall_ms(), replica.keep_of(key))
+        return replica.put_sole(key, path, old, own, before)
+
     # bases
 
     def _then(self, key: str, base: Context | None, chosen: Strategy) -> Cells | None:

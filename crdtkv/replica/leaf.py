@@ -34,16 +34,16 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
     O(value). Raises as the long way does.
     """
     storage = draft.replica.storage
-    cells, rule = storage.cells(key), draft.rule_of(key)
+    (cells, context), rule = storage.standing(key), draft.rule_of(key)
     if not cells:
-        if storage.context(key) or storage.has_past(key):
+        if context or storage.has_past(key):
             return None
         chosen = strategy(rule.strategy if spec is None else spec)
         payload = chosen.leaf(None, value)
         if payload is None:
             return None
         draft.begin_first(key)
-        return chosen.spec, payload, draft.put_leaf(key, root_path(chosen.spec), (), payload)
+        return chosen.spec, payload, draft.put_sole(key, root_path(chosen.spec), (), context, payload)
     if len(cells) > 1 or rule.require_base:
         return None
     for path, cell in cells.items():
@@ -55,8 +55,8 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
         if payload is None:
             return None
         if payload:
-            return found.spec, payload, draft.put_leaf(key, path, cell, payload)
-        return found.spec, old or b"", storage.context(key)
+            return found.spec, payload, draft.put_sole(key, path, cell, context, payload)
+        return found.spec, old or b"", context
     return None
 
 

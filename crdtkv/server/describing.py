@@ -78,7 +78,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Rule": _object({"pattern": _TEXT, **_RULE}),
     "Namespace": _object(
         {"name": _TEXT, "id": _TEXT, "created": _INTEGER, "colos": {"type": ["array", "null"], "items": _TEXT},
-         "hosted": _FLAG}
+         "hosted": _FLAG, "without": {"type": "array", "items": _TEXT},
+         "leaving": {"type": "array", "items": _TEXT}}
     ),
     "Write": _object({"key": _TEXT, "op": _TEXT}, _WRITE, closed=True),
     "Operation": _object({"op": _TEXT}, _WRITE, closed=True),
@@ -147,7 +148,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Token": _object({"id": _TEXT, "label": _TEXT, "scopes": _array("Scope"), "created": _INTEGER,
                       "expires": {"type": ["integer", "null"]}}, {"token": _TEXT}),
     "Tokens": _object({"tokens": _array("Token")}),
-    "Status": _object({"colo": _TEXT, "release": _TEXT, "namespaces": {"type": "array", "items": {"type": "object"}}}),
+    "Status": _object({"colo": _TEXT, "release": _TEXT, "leaving": _FLAG, "left": _FLAG,
+                       "namespaces": {"type": "array", "items": {"type": "object"}}}),
+    "Going": _object({"colo": _TEXT, "leaving": _FLAG}),
     "Health": _object({"status": _TEXT}),
 }
 
@@ -185,6 +188,7 @@ def parameter(
 
 _EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("path", "namespace"): {"description": "By name, or by id.", "example": "default"},
+    ("path", "colo"): {"description": "The name of a colo.", "example": "sin"},
     ("path", "pattern"): {"description": "A key, a glob, or `re:` and an expression.", "example": "cart/*"},
 }
 

@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["members_of", "plain_namespace", "router"]
 
 router = APIRouter()
-_EXAMPLE = {"name": "shop", "id": "~a1b2", "created": 1795759486026, "colos": None, "hosted": True}
+_EXAMPLE = {
+    "name": "shop", "id": "~a1b2", "created": 1795759486026, "colos": None, "hosted": True, "without": [],
+    "leaving": [],
+}  # fmt: skip
 
 
 def plain_namespace(found: Namespace) -> dict[str, Any]:
-    """name, id, created, colos, hosted."""
+    """name, id, created, colos, hosted, without, leaving."""
     colos = None if found.colos is None else list(found.colos)
-    return {"name": found.name, "id": found.id, "created": found.created, "colos": colos, "hosted": found.hosted}
+    return {
+        "name": found.name, "id": found.id, "created": found.created, "colos": colos, "hosted": found.hosted,
+        "without": list(found.without), "leaving": list(found.leaving),
+    }  # fmt: skip
 
 
 def members_of(ask: Ask, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -114,6 +120,32 @@ async def _delete(request: Request, namespace: str) -> Response:
     async def call(serving: Serving, ask: Ask) -> Reply:
         await serving.slow(serving.node.delete, namespace)
         return Reply(204, [])
+
+    return await cluster(request, "admin", call)
+
+
+@router.put(
+    "/v1/namespaces/{namespace}/colos/{colo}", summary="A colo holds the namespace, too", operation_id="host_namespace",
+    tags=["namespaces"], **replies(200, "Namespace", _EXAMPLE),
+)  # fmt: skip
+async def _host(request: Request, namespace: str, colo: str) -> Response:
+    """It takes all of it from those that hold it, and serves it then."""
+
+    async def call(serving: Serving, ask: Ask) -> Reply:
+        return json_reply(plain_namespace(await serving.slow(serving.node.host, namespace, colo)))
+
+    return await cluster(request, "admin", call)
+
+
+@router.delete(
+    "/v1/namespaces/{namespace}/colos/{colo}", summary="A colo holds the namespace no more",
+    operation_id="unhost_namespace", tags=["namespaces"], **replies(200, "Namespace", _EXAMPLE),
+)  # fmt: skip
+async def _unhost(request: Request, namespace: str, colo: str) -> Response:
+    """It serves it no more; once the others have all that it has, its file goes, and `leaving` names it no more."""
+
+    async def call(serving: Serving, ask: Ask) -> Reply:
+        return json_reply(plain_namespace(await serving.slow(serving.node.unhost, namespace, colo)))
 
     return await cluster(request, "admin", call)
 

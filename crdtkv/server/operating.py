@@ -76,7 +76,9 @@ async def _status(request: Request) -> Response:
 
     async def call(serving: Serving, ask: Ask) -> Reply:
         ask.known()
-        told: dict[str, Any] = {"colo": serving.node.colo, "release": request.app.version}
+        node = serving.node
+        told: dict[str, Any] = {"colo": node.colo, "release": request.app.version}
+        told |= {"leaving": node.leaving, "left": serving.left()}
         told["namespaces"] = await serving.slow(_system_last, serving.node)
         if serving.peers is not None:
             told["transport"] = await serving.slow(serving.peers)
@@ -106,6 +108,21 @@ async def _ready(request: Request) -> Response:
         return json_reply({"status": "ready"})
 
     return await cluster(request, "", call)
+
+
+@router.post(
+    "/v1/leave", summary="This colo leaves the cluster", operation_id="leave_cluster",
+    **replies(202, "Going", {"colo": "lhr", "leaving": True}),
+)  # fmt: skip
+async def _leave_cluster(request: Request) -> Response:
+    """It serves no namespace any more. When the others have all that it has, `left` in its status says so."""
+
+    async def call(serving: Serving, ask: Ask) -> Reply:
+        ask.known()
+        await serving.slow(serving.node.leave)
+        return json_reply({"colo": serving.node.colo, "leaving": True}, 202)
+
+    return await cluster(request, "admin", call)
 
 
 # care

@@ -42,6 +42,8 @@ class Serving:
         """(method, status) -> requests answered."""
         self.peers: Callable[[], dict[str, Any]] | None = None
         """How it stands with other colos; None: there is nothing between them and this one."""
+        self.left: Callable[[], bool] = lambda: False
+        """Whether this colo has left its cluster."""
         self.joining = False
         """It was told to join others, and nobody has seen yet that it has."""
 

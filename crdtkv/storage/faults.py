@@ -9,7 +9,8 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
-from crdtkv.storage.keyrows import PARTS, PLAIN, dots_of, due_of
+from crdtkv.storage.held import PARTS, PLAIN
+from crdtkv.storage.keyrows import dots_of, due_of
 from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, past_in, unpack_row
 from crdtkv.storage.tables import COLUMNS, PLACED, Tables
 

@@ -50,9 +50,12 @@ class Index:
         """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
         self._moved.setdefault(place, old)
 
-    def left(self, place: Place, old: Cell) -> None:
-        """What stands at `place`, `old`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
-        if self._moved.setdefault(place, old) == ():
+    def left(self, place: Place, cells: Callable[[], Cells]) -> None:
+        """What stands at `place`, one of `cells()`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
+        old = self._moved.get(place)
+        if old is None:
+            self._moved[place] = cells().get(place[1], ())
+        elif not old:
             del self._moved[place]  # nobody has asked for it in all that time
 
     def _look(self) -> None:

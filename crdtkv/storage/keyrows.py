@@ -19,19 +19,13 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Context, Sibling, due
 from crdtkv.core.clocks import Dot, Stamp
-from crdtkv.core.paths import STRATEGY, component
-from crdtkv.core.tree import Cells
+from crdtkv.core.paths import STRATEGY
 from crdtkv.storage.base import Said
+from crdtkv.storage.held import ABSENT, ALONE, PACKED, PARTS, PLAIN, Held
 from crdtkv.storage.index import SMALL
 from crdtkv.storage.rows import RowInvalid, cell_in
 
 __all__ = [
-    "ABSENT",
-    "ALONE",
-    "PACKED",
-    "PARTS",
-    "PLAIN",
-    "Held",
     "Row",
     "stamp_column",
     "dots_of",
@@ -40,11 +34,8 @@ __all__ = [
     "kind_of",
     "read_key",
     "read_row",
-    "weight_of",
+    "said_of",
 ]
-
-ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
-"""There is nothing; a context by itself; a row."""
 
 _MIN, _MAX = -(1 << 63), (1 << 63) - 1
 _TEXTS = frozenset([*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB])
@@ -54,122 +45,59 @@ _PLAIN_BYTES = _TEXTS | _INTEGERS
 _pack = msgpack.Packer().pack
 _name_hash, _row_hash = xxhash.xxh3_64_intdigest, xxhash.xxh32_intdigest
 
-_new = tuple.__new__
-"""(Half the time of the call of a named tuple: a scan reads many rows.)"""
-
 Row = tuple[Any, ...]
 """key, mark, origin, n, stamp, root, value, rest, due."""
-
-
-
-class Held:
-    """The cells and context of a key, and what the tables have of it.
-
-    Of a plain key they are made when they are asked for, of what its row said: most are only read, and what it
-    said is nothing that Python's collector has to go through.
-    """
-
-    __slots__ = ("cells", "changed", "context", "dots", "kind", "said", "used", "weight")
-    cells: Cells
-    context: Context
-
-    def __init__(self, cells: Cells, context: Context, kind: int = ABSENT, dots: tuple[Dot, ...] = ()) -> None:
-        self.cells, self.context = cells, context
-        self.said: Said | None = None
-        """What the row of a plain key says, as long as that is all there is of it."""
-        self.kind = kind
-        """How the tables have it."""
-        self.dots = dots
-        """Under which dots the tables list it: of each replica none of its own is above. (Of a plain one not said.)"""
-        self.changed: set[bytes] | None = None
-        """The paths that the tables do not have as they are; None if they have all, and the context."""
-        self.used = False
-        self.weight = 0
-
-    @classmethod
-    def of_row(cls, said: Said) -> Held:
-        """A plain key, as its row has it."""
-        held = _new_held(cls)
-        held.said, held.kind, held.dots, held.changed, held.used, held.weight = said, PLAIN, (), None, False, 0
-        return held
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("cells", "context") or self.said is None:
-            raise AttributeError(name)
-        _, replica, n, stamp, spec, value, rest, _ = self.said
-        sibling = _new(Sibling, ((replica, n), stamp, _pack(value), ((replica, rest),) if rest is not None else (), ()))
-        self.cells, self.context = {_root(spec): (sibling,)}, {replica: n}
-        return getattr(self, name)
-
-    def begin_to_change(self) -> None:
-        """What its row said is not all there is of it any more. Idempotent."""
-        if self.said is not None:
-            self.cells  # noqa: B018  (it is made of that)
-            self.said = None
-
-
-_new_held = object.__new__
-
-
-def weight_of(held: Held) -> int:
-    """Some bytes: of a key of one cell what was measured, of others what that says."""
-    if held.said is not None:
-        value = held.said[5]
-        return 1_250 + (len(value) if type(value) is str else 8)
-    weight = 900
-    for cell in held.cells.values():
-        weight += 350
-        for sibling in cell:
-            weight += len(sibling[2] or b"")
-    return weight
 
 
 def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Callable[[str], int]) -> Row:
     """The row of a key that has cells; `number` gives that of a name. O(cells), of a key in parts O(1)."""
     (replica, n), *_ = dots
-    if kind == PLAIN:
-        ((path, (sibling,)),) = held.cells.items()
-        value, root = msgpack.unpackb(sibling.payload), path[1:-1].decode()
-        rest = sibling.parents[0][1] if sibling.parents else None
-        mark = _mark((key, replica, n, sibling.stamp, root, value, rest, None))  # (a value is never due)
-        return (key, mark, number(replica), n, sibling.stamp, number(root), value, rest, None)
+    if held.said is not None:
+        _, _, _, stamp, spec, value, rest, _ = held.said  # (a value is never due)
+        return (key, _mark(held.said), number(replica), n, stamp, number(spec), value, rest, None)
     cells = None if kind == PARTS else sorted(held.cells.items())
     rest, when = _pack((held.context, dots, cells)), None if cells is None else due_of(cells)
     mark = _mark((key, replica, n, None, None, None, rest, when))
     return (key, mark, number(replica), n, None, None, None, rest, when)
 
 
-def kind_of(held: Held) -> int:
-    """How a key is written."""
+def kind_of(key: str, held: Held) -> int:
+    """How a key is written. One that is plain says so from now on."""
+    if held.said is not None:
+        return PLAIN
     count = len(held.cells)
     if count != 1:
         return PACKED if 0 < count <= SMALL else PARTS if count else ALONE if held.context else ABSENT
     ((path, cell),) = held.cells.items()
-    return PLAIN if len(cell) == 1 and _is_plain(path, cell[0], held.context) else PACKED
+    said = said_of(key, path, cell[0], held.context) if len(cell) == 1 else None
+    if said is None:
+        return PACKED
+    held.say(said)
+    return PLAIN
 
 
-def _is_plain(path: bytes, sibling: Sibling, context: Context) -> bool:
+def said_of(key: str, path: bytes, sibling: Sibling, context: Context) -> Said | None:
+    """What the row of a key says that has this one sibling; None if it is not a plain one."""
     (replica, n), stamp, payload, parents, lost = sibling
-    return (
-        payload is not None
-        and payload[:1] != b"\xc1"
-        and stamp <= _MAX
-        and context == {replica: n}
-        and not lost
-        and (not parents or (len(parents) == 1 and parents[0][0] == replica))
-        and _is_root(path)
-        and _as_column(payload) is not None
-    )
+    if payload is None or lost or len(context) > 1 or context.get(replica) != n or stamp > _MAX:
+        return None
+    if parents and (len(parents) > 1 or parents[0][0] != replica):
+        return None
+    spec, value = _spec_at(path), _as_column(payload)
+    if spec is None or value is None:
+        return None
+    return (key, replica, n, stamp, spec, value, parents[0][1] if parents else None, None)
 
 
-def _is_root(path: bytes) -> bool:
+@lru_cache
+def _spec_at(path: bytes) -> str | None:
+    """The strategy whose root that is, None of what is no root, or named by what is no text."""
     if path[:1] != STRATEGY or path.find(b"\0") != len(path) - 1:
-        return False
+        return None
     try:
-        path.decode()
+        return path[1:-1].decode()
     except UnicodeDecodeError:
-        return False
-    return True
+        return None
 
 
 def _as_column(payload: bytes) -> Any:
@@ -232,11 +160,6 @@ def read_key(said: Said, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
     if packed is None:
         return Held(SortedDict(parts(key)), context, PARTS, dots)
     return Held({path: cell_in(cell) for path, cell in packed}, context, PACKED, dots)
-
-
-@lru_cache
-def _root(spec: str) -> bytes:
-    return component(STRATEGY, spec.encode())
 
 
 def _mark(said: Said) -> int:

@@ -19,16 +19,17 @@ from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
+from crdtkv.storage.held import ALONE, PLAIN, Held, Old, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, placed
 from crdtkv.storage.journal import GROWTH, NUMBERS, Row
-from crdtkv.storage.keyrows import ALONE, PLAIN, Held, read_key, weight_of
+from crdtkv.storage.keyrows import read_key, said_of
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Changed, Transactions
 from crdtkv.storage.views import AS_IT_IS, Showing
 
-__all__ = ["Layers", "Old", "Unit"]
+__all__ = ["Layers", "Unit"]
 
 Unit = tuple[str, str]
 """What a checkpoint writes as one: a key, its past, a row of the inbox, a row of meta."""
@@ -37,18 +38,6 @@ _PAGE = 64, 1_024
 """How many keys are read at once, first and at most."""
 
 _T = TypeVar("_T")
-
-class Old:
-    """The past of a key: what stood before, and how far back it reaches."""
-
-    __slots__ = ("changed", "horizon", "rows", "used", "weight")
-
-    def __init__(self, rows: dict[bytes, tuple[Superseded, ...]], horizon: Horizon) -> None:
-        self.rows, self.horizon = rows, horizon
-        self.changed: set[bytes] | None = None
-        self.used = False
-        self.weight = 0
-
 
 _NONE = Old({}, NO_HORIZON)
 
@@ -60,7 +49,7 @@ class Layers(Transactions):
         super().__init__()
         self._tables = Tables(db)
         self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6)
-        self._pasts: Layer[Old] = Layer(self._read_past, _weight_of_past, cache_bytes // 6)
+        self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6)
         self._dirty_keys = self._keys.dirty
         self._index = Index(self._cell_lacking)
         """Of the cells that have changed since the tables have their keys."""
@@ -116,7 +105,7 @@ class Layers(Transactions):
         held = self._dirty_keys.get(key)
         if held is None:
             held = self._keys.change(key)
-            held.begin_to_change()
+        held.begin_to_change()
         if held.changed is None:
             held.changed = set()
         return held
@@ -129,10 +118,11 @@ class Layers(Transactions):
         return held.cells.get(place[1], ())
 
     def _came_or_went(self, key: str, held: Held) -> None:
-        if held.cells and held.kind <= ALONE:
-            self._came.add(key)
-        elif held.cells:
-            self._gone.discard(key)
+        if held.said is not None or held.cells:
+            if held.kind <= ALONE:
+                self._came.add(key)
+            else:
+                self._gone.discard(key)
         elif held.kind <= ALONE:
             self._discard_new(key)
         else:
@@ -161,6 +151,7 @@ class Layers(Transactions):
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         self._undo.append(("key", key, None, (cells, context)))
         held = self._keys.begin(key, Held({}, {}))
+        held.begin_to_change()
         held.changed = {*cells, *(held.changed or ())}
         for path in cells:
             self._index.moved((key, path), ())
@@ -170,6 +161,20 @@ class Layers(Transactions):
             self._undo.append(("horizon", key, NO_HORIZON, horizon))
             old = self._pasts.begin(key, Old({}, NO_HORIZON))
             old.changed, old.horizon = old.changed or set(), horizon
+
+    def put_sole(self, key: str, path: bytes, old: Cell, cell: Cell, before: Context, context: Context) -> None:
+        self._undo.append(("cell", (key, path), old, cell))
+        self._undo.append(("context", key, before, context))
+        said = None if old else said_of(key, path, cell[0], context)
+        if said is None:
+            self._place((key, path), cell)
+            self._changed_key(key).context = context
+            return
+        held = self._dirty_keys.get(key) or self._keys.change(key)
+        self._index.moved((key, path), ())
+        held.changed = {path, *(held.changed or ())}
+        held.say(said)
+        self._came_or_went(key, held)
 
     def _take_back(self, key: str) -> None:
         """The key is unknown again."""
@@ -205,17 +210,20 @@ class Layers(Transactions):
         for said in self._said(low, high, reverse):
             key = said[0]
             while new is not None and (new > key if reverse else new < key):
-                yield from _made_of(new, dirty[new], whole, wanted)
+                yield from _made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
                 new = next(lacking, None)
             held = dirty.get(key)
-            if held is None and plain is not None and said[4] is not None and (wanted is None or wanted(key)):
+            if held is not None:
+                yield from _made_of(key, held, held.said, plain, whole, wanted)
+                continue
+            if plain is not None and said[4] is not None and (wanted is None or wanted(key)):
                 found = plain(said)
                 if found is not None:
                     yield found
                     continue
-            yield from _made_of(key, held or partial(read_key, said, self._parts), whole, wanted)
+            yield from _made_of(key, partial(read_key, said, self._parts), None, plain, whole, wanted)
         while new is not None:
-            yield from _made_of(new, dirty[new], whole, wanted)
+            yield from _made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
             new = next(lacking, None)
 
     def _parts(self, key: str) -> dict[bytes, Cell]:
@@ -456,7 +464,7 @@ class Layers(Transactions):
 
     def _tell_key(self, key: str, held: Held, kind: int) -> None:
         """A key that others cannot read where it stands, or could not, is told beside it."""
-        plain = kind == PLAIN and next(iter(held.cells))[1:-1].decode() in AS_IT_IS
+        plain = held.said is not None and held.said[4] in AS_IT_IS
         if self._showing is not None and not (plain and held.kind <= PLAIN):
             self._tables.tell("shown", (key,), None if plain or kind <= ALONE else self._showing.key(key))
 
@@ -470,7 +478,7 @@ class Layers(Transactions):
 
     def _wrote_key(self, key: str, held: Held) -> None:
         for path in held.changed or ():
-            self._index.left((key, path), held.cells.get(path, ()))
+            self._index.left((key, path), lambda: held.cells)
         held.changed = None
         self._discard_new(key)
         self._gone.discard(key)
@@ -478,14 +486,14 @@ class Layers(Transactions):
 
 
 def _made_of(
-    key: str, held: Held | Callable[[], Held], whole: Whole[_T], wanted: Callable[[str], bool] | None
+    key: str, held: Held | Callable[[], Held], said: Said | None, plain: Plain[_T] | None, whole: Whole[_T],
+    wanted: Callable[[str], bool] | None,
 ) -> Iterator[_T]:  # fmt: skip
     if wanted is None or wanted(key):
+        if said is not None and plain is not None and (found := plain(said)) is not None:
+            yield found
+            return
         held = held if isinstance(held, Held) else held()
         found = whole(key, held.cells, held.context) if held.cells else None
         if found is not None:
             yield found
-
-
-def _weight_of_past(old: Old) -> int:
-    return 700 + sum(150 + sum(600 + len(row.sibling.payload or b"") for row in rows) for rows in old.rows.values())

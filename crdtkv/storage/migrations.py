@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
+from crdtkv.storage.held import Held
 from crdtkv.storage.journal import BEGIN, begin
-from crdtkv.storage.keyrows import Held
 from crdtkv.storage.rows import cell_in, unpack_row
 from crdtkv.storage.tables import PLACED, SCHEMA, Tables
 

@@ -15,19 +15,8 @@ from crdtkv.core.cells import Cell, due
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.show import show
 from crdtkv.storage.base import Said
-from crdtkv.storage.keyrows import (
-    ALONE,
-    PARTS,
-    PLAIN,
-    Held,
-    Row,
-    dots_of,
-    key_row,
-    kind_of,
-    read_key,
-    read_row,
-    stamp_column,
-)
+from crdtkv.storage.held import ALONE, PARTS, Held
+from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, read_key, read_row, stamp_column
 from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
@@ -183,13 +172,13 @@ class Tables:
 
         O(paths of a key in parts, cells of another). `held` still says what the tables had.
         """
-        kind, dots = kind_of(held), held.dots
+        kind, dots = kind_of(key, held), held.dots
         if kind == PARTS:
             dots = self._write_parts(key, held, paths)
         else:
             if held.kind == PARTS:
                 self._db.execute("DELETE FROM part WHERE key = ?", (key,))
-            dots = tuple(held.context.items()) if kind == PLAIN else dots_of(held.cells.values())
+            dots = ((held.said[1], held.said[2]),) if held.said is not None else dots_of(held.cells.values())
         self._list(key, held.dots[1:], dots[1:])
         if kind <= ALONE:
             self._db.execute("DELETE FROM cell WHERE key = ?", (key,))

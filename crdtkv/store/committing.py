@@ -114,22 +114,29 @@ class Committing(Operations, Membership):
         >>> len(asyncio.run(main())), kv["n"]
         (100, 100)
         """
-        ready = self._act_of(act)
+        return self._ask(self._act_of(act))
+
+    def _ask(self, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
+        """As `asubmit`, of a function of the draft itself. Raises StoreLocked, StoreClosed."""
+        self._check_usable()
         bridge = self._bridge
         if bridge is None or not bridge.here():
             from crdtkv.store.bridge import Bridge
 
             bridge = self._bridge = Bridge(self._group.post)
-        return bridge.ask(ready)
+        return bridge.ask(act)
 
     def _act_of(self, act: Callable[[Transaction], _T]) -> Callable[[Draft], _T]:
         """What is asked for, as a group takes it. Raises StoreLocked, StoreClosed, BadRequest."""
-        self._lock.is_mine()  # (in a forked child it says what is wrong)
-        if self._closed:
-            self._check_open()
+        self._check_usable()
         if not callable(act):
             raise BadRequest(f"{act!r:.80} cannot be called; submit takes a function of a transaction")
         return lambda draft: act(Transaction(self, draft, self._fate))
+
+    def _check_usable(self) -> None:
+        self._lock.is_mine()  # (in a forked child it says what is wrong)
+        if self._closed:
+            self._check_open()
 
     def _check_open(self) -> None:
         if self._closed:

@@ -28,7 +28,7 @@ from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit
 from crdtkv.strategies.counter_cells import LIMIT, Once, Share, is_alive, is_share, once, once_path, share, share_path
 
-__all__ = ["MAX_ONCE_KEY", "Counter"]
+__all__ = ["MAX_ONCE_KEY", "Counter", "cancel"]
 
 MAX_ONCE_KEY = 256
 
@@ -74,9 +74,9 @@ class Counter(Strategy):
                 shown = 0 if self.read(tree) is ABSENT else self.read(env.base)
                 return self._add(tree, env, self.norm(n) - (shown or 0))
             case Operation("reset", ()):
-                return [] if self.read(tree) is ABSENT else list(_cancel(tree, env, delete=False))
+                return [] if self.read(tree) is ABSENT else list(cancel(tree, env, delete=False))
             case Operation("delete", ()):
-                return list(_cancel(tree, env, delete=True))
+                return list(cancel(tree, env, delete=True))
         raise misfit(self, operation)
 
     def norm(self, value: Any) -> Any:
@@ -143,7 +143,7 @@ def _check_once_key(key: object) -> bytes:
     return data
 
 
-def _cancel(tree: Tree, env: Env, delete: bool) -> Iterator[Write]:
+def cancel(tree: Tree, env: Env, delete: bool) -> Iterator[Write]:
     """The writes that take away what the base shows, each only if it changes something.
 
     An add that the base had not seen still counts. A delete's writes are dead.

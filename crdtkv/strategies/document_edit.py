@@ -403,6 +403,10 @@ class Edit:
         match operation:
             case Operation("remove", (index,)):
                 return self.delete_element(path, now, base, elements[check_index(index, count, at)].component)
+            case Operation("remove", (index, int() as many)) if many > 0 and many is not True:
+                found = check_index(index, count, at)
+                check_index(found + many - 1, count, at)
+                return [w for e in elements[found : found + many] for w in self.delete_element(path, now, base, e[1])]
             case Operation("set", (index, value)):
                 _, part, node = elements[check_index(index, count, at)]
                 return self.put(path + part, (*at, "*"), node, base.children.get(part, EMPTY), value)
@@ -413,7 +417,8 @@ class Edit:
                 return [order_write(path, elements[found].component, position)]
             case Operation("clear", ()):
                 return [w for e in elements for w in self.delete_element(path, now, base, e.component)]
-        takes = "append, prepend, insert(index, value, ...), remove(index), set(index, value), move(index, to), clear"
+        takes = "append, prepend, insert(index, value, ...), remove(index[, n]), set(index, value), move(index, to), "
+        takes += "clear"
         raise WrongOperation(f"a list in json takes {takes}; not {operation.name}{operation.args!r:.200}")
 
     def _between(self, elements: list[Element], index: int, now: Node, count: int) -> list[bytes]:

@@ -23,6 +23,7 @@ from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit
 from crdtkv.strategies.document import Element, Reader, build, fresh
+from crdtkv.strategies.line import line
 from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of, taken_in
 
 __all__ = ["List"]
@@ -40,7 +41,7 @@ class List(Strategy):
         "append": "append(value, ...)",
         "prepend": "prepend(value, ...)",
         "insert": "insert(index, value, ...)",
-        "remove": "remove(index)",
+        "remove": "remove(index[, count])",
         "set": "set(index, value)",
         "move": "move(index, to)",
         "put": "put([value, ...]): what changed since the base",
@@ -75,7 +76,7 @@ class List(Strategy):
                 yield from (s for s in cell if is_live(s.payload))
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
-        """append and prepend cost O(log n); by index O(n)."""
+        """append and prepend cost O(log n); by index too, but the first time and where an element was moved: O(n)."""
         match operation:
             case Operation("append", (_, *_) as new):
                 return _insert(tree, env, _last(tree), None, new)
@@ -84,10 +85,12 @@ class List(Strategy):
             case Operation("insert", (index, first_value, *more)):
                 return _insert_at(tree, env, index, [first_value, *more])
             case Operation("remove", (index,)):
-                return _remove(tree, _shown(tree)[_index(index, tree)][1], env)
+                return _remove(tree, next(_paths(tree, index)), env)
+            case Operation("remove", (index, count)):
+                return [w for path in list(_paths(tree, index, count)) for w in _remove(tree, path, env)]
             case Operation("set", (index, value)):
                 values.check_items([value])
-                return [Write(_shown(tree)[_index(index, tree)][1], values.pack(value), all=True, beats=True)]
+                return [Write(next(_paths(tree, index)), values.pack(value), all=True, beats=True)]
             case Operation("move", (index, to)):
                 return _move(tree, env, index, to)
             case Operation("put", (value,)):
@@ -204,11 +207,33 @@ def _taken(tree: Tree) -> Callable[[bytes], bool]:
 
 
 def _insert_at(tree: Tree, env: Env, index: Any, new: Sequence[Any]) -> list[Write]:
-    now = _shown(tree)
-    at = _index(index, tree, end=1)
-    left = now[at - 1][0] if at else None
-    right = now[at][0] if at < len(now) else None
+    count = _count(tree)
+    at = _index(index, count, end=1)
+    left = _position_at(tree, at - 1) if at else None
+    right = _position_at(tree, at) if at < count else None
     return _insert(tree, env, left, right, new)
+
+
+def _count(tree: Tree) -> int:
+    plain = line(tree)
+    return len(_shown(tree)) if plain is None else len(plain)
+
+
+def _position_at(tree: Tree, at: int) -> bytes:
+    plain = line(tree)
+    return _shown(tree)[at][0] if plain is None else first(plain.path(at))[1]
+
+
+def _paths(tree: Tree, index: Any, count: Any = 1) -> Iterator[bytes]:
+    """Where the elements from `index` on stand, `count` of them. Raises WrongType."""
+    there = _count(tree)
+    at = _index(index, there)
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= there - at:
+        raise WrongType(f"from index {at} of a list of {there} 1 to {there - at} elements are removed; not {count!r}")
+    plain = line(tree)
+    if plain is not None:
+        return plain.paths(at, at + count)
+    return iter([e[1] for e in _shown(tree)[at : at + count]])
 
 
 def _remove(tree: Tree, path: bytes, env: Env) -> list[Write]:
@@ -220,7 +245,7 @@ def _remove(tree: Tree, path: bytes, env: Env) -> list[Write]:
 
 def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:
     now = _shown(tree)
-    at, goal = _index(index, tree), _index(to, tree)
+    at, goal = _index(index, len(now)), _index(to, len(now))
     rest = now[:at] + now[at + 1 :]
     left = rest[goal - 1][0] if goal else None
     right = rest[goal][0] if goal < len(rest) else None
@@ -257,9 +282,8 @@ def _end_orders(tree: Tree, goes: Callable[[Sibling], bool]) -> Iterator[Write]:
             yield Write(path, TOMBSTONE, all=True)
 
 
-def _index(index: Any, tree: Tree, end: int = 0) -> int:
+def _index(index: Any, count: int, end: int = 0) -> int:
     """`index` counted from the front, negatives as in Python; `end=1`: also behind the last. WrongType outside."""
-    count = len(_shown(tree))
     if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count + end:
         allowed = f"{-count} to {count + end - 1} are allowed" if count + end else "it has no element"
         raise WrongType(f"no index {index!r} in a list of {count}; {allowed}")

@@ -22,6 +22,7 @@ GROUP = "crdtkv.strategies"
 _BUILT_IN = {
     "counter": "counter:Counter",
     "flag": "flag:Flag",
+    "hash": "hash:Hash",
     "json": "json:Json",
     "latch": "latch:Latch",
     "list": "list:List",
@@ -33,6 +34,7 @@ _BUILT_IN = {
     "mv": "mv:Mv",
     "set": "set:Set",
     "words": "words:Words",
+    "zset": "zset:Zset",
 }
 _registered: dict[str, type[Strategy]] = {}
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
@@ -32,6 +32,7 @@ MAX_TOGETHER = 1_000
 """Messages of one peer that share a commit: who reads or writes waits no longer than for so many."""
 
 _log = logging.getLogger("crdtkv")
+_T = TypeVar("_T")
 
 Act = Callable[[Gossip, int, Random], list[Send]]
 """What the machine is asked, and when."""
@@ -93,6 +94,11 @@ class Actor:
         """Whether something waits for it, or is under way."""
         return self._worker is not None
 
+    @property
+    def joining(self) -> bool:
+        """Whether it is about to join others. Waits for no lock."""
+        return bool(self._machine.joining)
+
     def ask(self, act: Act) -> asyncio.Future[list[Send]]:
         """What the machine then sends. In the event loop."""
         return self._enqueue(_Turn(act, self._loop.create_future()))
@@ -134,11 +140,16 @@ class Actor:
         with self.store._lock:
             machine, now = self._machine, now_ms()
             peers, suspects, joining = machine.status(), machine.suspects(), machine.joining
-            counts = dict(machine.counts)
+            counts, lacking = dict(machine.counts), machine.draining.lacking()
         return {
             "id": self.id, "peers": [_plain(peer, now) for peer in peers], "suspects": suspects, "joining": joining,
-            "awaited": self.founder, "counts": counts,
+            "awaited": self.founder, "lacking": lacking, "counts": counts,
         }  # fmt: skip
+
+    def look(self, act: Callable[[Gossip], _T]) -> _T | None:
+        """What `act` finds of the machine, with the store's lock held; None: it has ended. In a thread."""
+        with self.store._lock:
+            return None if self.store._closed or self._ended.is_set() else act(self._machine)
 
     def forget(self) -> None:
         """The store drops what is deleted everywhere. In a thread."""

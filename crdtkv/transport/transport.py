@@ -31,14 +31,15 @@ from crdtkv.store.store import Store
 from crdtkv.transport.actor import Act, Actor, now_ms
 from crdtkv.transport.calls import Calls
 from crdtkv.transport.door import Door
+from crdtkv.transport.leaving import Leaving
 from crdtkv.transport.letters import Letter, Message
 from crdtkv.transport.link import Link, backoff
 from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
 
 __all__ = [
-    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "MAX_PEERS", "PEERS", "PULLS", "TEND_S", "THREADS",
-    "TICK_S", "Transport",
+    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PEERS", "PULLS", "TEND_S",
+    "THREADS", "TICK_S", "Transport",
 ]  # fmt: skip
 
 PEERS = "peer/"
@@ -50,6 +51,9 @@ IDLE_MS = 2_000
 """A namespace in which nothing happened for so long ticks each `IDLE_TICKS` only."""
 
 IDLE_TICKS = 10
+LEAVE_S = 0.25
+"""What is to go is looked after so often."""
+
 FOUNDER_MS = 5_000
 """A new store of a namespace that another colo began waits so long for that one."""
 
@@ -95,6 +99,7 @@ class Transport:
         self._links: dict[str, Link] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = self._refreshing = self._stale = False
+        self._leaving = Leaving(node, self._actors, self._hide)
 
     # begin and end
 
@@ -103,6 +108,7 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
         self.node.waiting.pull = self._pull
+        self.node.meets = True
         self.node.listeners.append(self._on_namespace)
         for store in [self.node.system, *self.node.stores().values()]:
             self._open(store)
@@ -112,6 +118,7 @@ class Transport:
         for url in self._join:
             self._spawn(self._scout(url))
         self._spawn(self._tick())
+        self._spawn(self._leave())
         if self._forget_s is not None:
             self._spawn(self._care(self._forget_s))
 
@@ -162,6 +169,11 @@ class Transport:
         namespaces = [actor.status() for _, actor in sorted(self._actors.items())]
         return {"peers": peers, "doubled": office.doubled, **counts, "namespaces": namespaces}
 
+    @property
+    def left(self) -> bool:
+        """Whether this colo has left the cluster, and another knows."""
+        return self._leaving.left
+
     # namespaces
 
     def _on_namespace(self, id: str, store: Store | None) -> None:
@@ -181,11 +193,21 @@ class Transport:
             self._introduce(actor, colo)
 
     def _release(self, actor: Actor) -> None:
-        """It has joined, or its founder is not to be reached: now all are met."""
-        if actor.founder and (not is_new(actor.store) or now_ms() - actor.opened_ms > FOUNDER_MS):
+        """It has joined, or its founder is not to be reached: now all are met, and it is served."""
+        withheld = actor.id in self.node.withheld
+        if not withheld and not actor.founder:
+            return
+        met = not is_new(actor.store)
+        patient = now_ms() - actor.opened_ms <= FOUNDER_MS
+        if withheld and (met or not (patient or actor.joining)):
+            self._spawn(self._serve(actor.id))
+        if actor.founder and (met or not patient):
             actor.founder = ""
             for colo in self._links:
                 self._introduce(actor, colo)
+
+    async def _serve(self, id: str) -> None:
+        await self._in_thread(partial(self.node.serve, id))
 
     def _drop(self, id: str) -> None:
         actor = self._actors.pop(id, None)
@@ -211,6 +233,7 @@ class Transport:
                 await self._in_thread(self._advertise)
                 for colo, url in (await self._in_thread(self._addresses)).items():
                     self._meet(colo, [url])
+                self._part()
                 for actor in self._actors.values():
                     for colo in self._links.keys() - actor.peers:
                         self._introduce(actor, colo)
@@ -235,7 +258,7 @@ class Transport:
 
     def _meet(self, colo: str, urls: Iterable[str]) -> None:
         """That colo is there, reached at those, the first most likely."""
-        if colo == self.node.colo or not is_colo(colo) or self._stopping:
+        if colo in (self.node.colo, *self.node.departed) or not is_colo(colo) or self._stopping:
             return
         link, given = self._links.get(colo), [url for url in urls if url]
         if link is not None:
@@ -251,18 +274,43 @@ class Transport:
         """The machine exchanges with that colo, if it holds the namespace too."""
         if actor.founder not in ("", colo):
             return
-        if actor.id == SYSTEM_ID or self.node.holds(actor.id, colo):
+        if self._shares(actor, colo):
             actor.peers.add(colo)
             self._ask(actor, partial(_greet, colo))
+
+    def _shares(self, actor: Actor, colo: str) -> bool:
+        return actor.id == SYSTEM_ID or self.node.holds(actor.id, colo)
+
+    def _part(self) -> None:
+        """Nothing more is said to colos that have left, nor of a namespace to those that hold it no more."""
+        departed = self.node.departed
+        for colo in departed & self._links.keys():
+            self._spawn(self._links.pop(colo).close())
+        for actor in self._actors.values():
+            for colo in [colo for colo in actor.peers if colo in departed or not self._shares(actor, colo)]:
+                actor.peers.discard(colo)
+                self._ask(actor, partial(_forget, colo))
 
     def _advertise(self) -> None:
         """In a thread: the system namespace says where this colo is reached, as soon as it may be written to."""
         key, url, system = PEERS + self.node.colo, self.office.url, self.node.system
         try:
-            if url and (key not in system or system[key] != url):
+            if url and not self.node.leaving and (key not in system or system[key] != url):
                 system.put(key, url, strategy="lww")
         except CrdtkvError as error:  # a restored copy, say, that has not met a member yet
             _log.warning("others are not told yet that %s is at %s: %s", self.node.colo, url, error)
+
+    def _hide(self) -> None:
+        """In a thread: the system namespace says no more where this colo is reached, which is about to leave it."""
+        key, system = PEERS + self.node.colo, self.node.system
+        if not system._replica.state.left and key in system:
+            system.delete(key)
+
+    async def _leave(self) -> None:
+        while True:
+            await asyncio.sleep(LEAVE_S)
+            if self._leaving.due and not self._leaving.left:
+                await self._in_thread(self._leaving.step)
 
     def _addresses(self) -> dict[str, str]:
         """In a thread: what the system namespace says."""
@@ -328,7 +376,7 @@ class Transport:
         if actor is None:
             return
         likely = {colo_of(replica) for replica in lacking} & actor.peers
-        up = [colo for colo in actor.peers if not self._links[colo].failures]
+        up = [colo for colo in actor.peers if colo in self._links and not self._links[colo].failures]
         for colo in [c for c in likely if c in up][:PULLS] or (self._dice.sample(up, 1) if up else ()):
             self._ask(actor, partial(_pull, colo))
 
@@ -351,6 +399,7 @@ class Transport:
         tended = self._loop.time() - self._dice.random() * TEND_S  # not all colos at once
         for turn in count():
             await asyncio.sleep(forget_s * (0.5 + self._dice.random()))
+            self._part()
             late = self._loop.time() - tended > TEND_S
             for i, actor in enumerate(list(self._actors.values())):
                 if not self._is_idle(actor) or (turn + i) % IDLE_TICKS == 0:
@@ -380,6 +429,11 @@ def _tick(machine: Gossip, now: int, dice: Random) -> list[Send]:
 def _greet(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
     machine.add_peer(colo)
     return machine.greet(colo, now, dice)
+
+
+def _forget(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:
+    machine.drop_peer(colo)
+    return []
 
 
 def _pull(colo: str, machine: Gossip, now: int, dice: Random) -> list[Send]:

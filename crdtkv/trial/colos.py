@@ -16,6 +16,7 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Sibling, is_sweep, join_cells, make_cell, unhide
 from crdtkv.core.clocks import covers, merge, tick
+from crdtkv.core.paths import is_counted
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import Env, Operation, Strategy, Write
 from crdtkv.trial.history import Event, seen_by
@@ -96,7 +97,7 @@ class Replica:
     def _sweep(self, write: Write) -> None:
         hider = unhide(write.payload or b"")
         for path in [p for p, _ in self.tree.below(write.path)]:
-            if hider.below is None or path < write.path + hider.below:
+            if not is_counted(path) and (hider.below is None or path < write.path + hider.below):
                 self._set(path, [s for s in self.cells[path] if not covers(hider.seen, s.dot)])
 
     def _set(self, path: bytes, siblings: Iterable[Sibling]) -> None:

@@ -161,6 +161,9 @@ BAD = {
     "namespaces list": [(["--at", "x"], REFUSED, "no address of a colo")],
     "namespaces create": [(["shop", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "NAME")],
     "namespaces rename": [(["shop", "--at", "x"], USAGE, "NEW"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
+    "namespaces host": [(["shop", "--at", "x"], USAGE, "COLO"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
+    "namespaces unhost": [(["shop", "--at", "x"], USAGE, "COLO"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
+    "leave": [(["--at", "x"], REFUSED, "no address of a colo"), (["--timeout", "-1", "--at", "x"], USAGE, "timeout")],
     "namespaces delete": [(["shop", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "NAME")],
 }  # fmt: skip
 

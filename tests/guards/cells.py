@@ -154,6 +154,8 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
     Line(Draft.put_leaf, "and old[0].dot != dot", ""),
     Line(Draft.put_leaf, "[s.dot for s in gone]", "[]"),
+    Line(Draft.put_sole, "payload, (was,), ()))", "payload, (), ()))"),
+    Line(Draft.put_sole, "if was == dot:", "if False:"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""
@@ -161,6 +163,7 @@ def a_record_names_all_that_its_writes_replaced() -> None:
     a, b = colos["a"], colos["b"]
     for key in ("k", "l"):
         a.put(key, 1)
+    a.set("m").add("x")
     colos.meet()
     for kv in (a, b):
         kv.set("s").add("x")
@@ -173,9 +176,10 @@ def a_record_names_all_that_its_writes_replaced() -> None:
         t.put("l", 2, base=base)
         t.put("l", 3, base=base)
         t.set("s").add("x")
+        t.set("m").add("x")
     assert arrive(b, sent[0]) == "absorbed"
     colos.check()
-    assert [len(b._replica.storage.cells(key).popitem()[1]) for key in ("k", "l", "s")] == [1, 1, 1]
+    assert [len(b._replica.storage.cells(key).popitem()[1]) for key in ("k", "l", "s", "m")] == [1, 1, 1, 1]
 
 
 @guards(

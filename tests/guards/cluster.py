@@ -15,6 +15,7 @@ import pytest
 import crdtkv
 from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
 from crdtkv.gossip import Gossip
+from crdtkv.gossip.draining import Draining
 from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID
@@ -50,8 +51,8 @@ def meet(one: Node, other: Node) -> None:
     "who joins says nothing of it, so it takes what the cluster says.",
     Line(
         Catalogue.read,
-        "found.setdefault(DEFAULT_ID, self._of(DEFAULT_ID, {}))",
-        "DEFAULT_ID in found or self.rename(DEFAULT_ID, DEFAULT_NAME) or found.update({DEFAULT_ID: self._of(DEFAULT_ID, {})})",
+        "found.setdefault(DEFAULT_ID, self._of(DEFAULT_ID, {}, present, going))",
+        "DEFAULT_ID in found or self.rename(DEFAULT_ID, DEFAULT_NAME) or found.update({DEFAULT_ID: self._of(DEFAULT_ID, {}, present, going)})",
     ),
 )
 def who_joins_takes_the_name_of_the_default_namespace() -> None:
@@ -137,8 +138,8 @@ def who_founds_a_namespace_never_joins_another_s() -> None:
 @guards(
     "who has absorbed it closes the store and removes its file, in this order, and at every start looks again for what may "
     "be left.",
-    Line(Node._settle, "if each.deleted:", "if each.deleted and each.id in self._stores:"),
-    Line(Node._settle, "for id in self._stores if not known[id].hosted", "for id in () if not known[id].hosted"),
+    Line(Node._settle, "if each.deleted or", "if (each.deleted and each.id in self._stores) or"),
+    Line(Node._settle, "for id in self._stores if id in over or", "for id in () if id in over or"),
 )
 def what_is_deleted_leaves_nothing() -> None:
     with TemporaryDirectory() as folder, nodes("a", "b", folder=Path(folder)) as (a, b):
@@ -154,6 +155,73 @@ def what_is_deleted_leaves_nothing() -> None:
         a.close()
         Node(Path(folder) / "a").close()
         assert not list((Path(folder) / "a").glob("namespace-[!d]*"))
+
+
+@guards(
+    "serves it no more, unless no other\n  colo of the cluster is to go on holding it",
+    Line(Catalogue._of, "stay = own not in leaving or not stays(found, present) - {own}", "stay = own not in leaving"),
+)
+def the_last_goes_on_serving_it() -> None:
+    with nodes("a", "b") as (a, b):
+        a.create("shop")
+        meet(a, b)
+        a.unhost("shop", "b")
+        b.unhost("shop", "a")
+        meet(a, b)
+        assert (a.namespace("shop").hosted, b.namespace("shop").hosted) == (True, True)
+
+
+@guards(
+    "or `here` where it was put back",
+    Line(Node._is_over, "found.hosted and found.again and", "False and"),
+)
+def who_has_left_and_is_put_back_begins_anew() -> None:
+    with nodes("a", "b") as (a, b):
+        id = a.create("shop").id
+        meet(a, b)
+        a.store(id).sync(b.store(id))
+        a.unhost("shop", "b")
+        meet(a, b)
+        b.stores()[id].leave()
+        a.host("shop", "b")
+        meet(a, b)
+        b.store(id)["k"] = 1
+        assert b.store(id)["k"] == 1
+
+
+@guards(
+    "It retires when all other members have all that was here when it stopped taking writes",
+    Line(Draining.note, "covers_all(has, self._goal)", "True"),
+)
+def what_a_peer_lacks_is_not_with_it() -> None:
+    a, b = (crdtkv.open(colo=colo) for colo in "ab")
+    a.sync(b)
+    a["k"] = 1
+    draining = Draining(Gossip(a._replica, peers=["b"])._desk)
+    draining.begin()
+    peer = draining._desk.peers["b"]
+    peer.id = b.id
+    draining.note(peer, b.vector)
+    assert draining.lacking() == [b.id]
+    a.sync(b)
+    draining.note(peer, b.vector)
+    assert draining.lacking() == []
+
+
+@guards(
+    "and lacking\n  nothing that it knows: so it knows that this one goes",
+    Line(Draining.note, "state.left or covers_all(state.vector, has)", "True"),
+)
+def who_knows_more_may_be_about_to_go() -> None:
+    a, b = (crdtkv.open(colo=colo) for colo in "ab")
+    a.sync(b)
+    draining = Draining(Gossip(a._replica, peers=["b"])._desk)
+    draining.begin()
+    b["k"] = 1
+    peer = draining._desk.peers["b"]
+    peer.id = b.id
+    draining.note(peer, b.vector)
+    assert draining.having() == set()
 
 
 def _fails(*_: object, **__: object) -> None:

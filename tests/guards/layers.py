@@ -15,7 +15,7 @@ import pytest
 import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.errors import ChecksumFailed, StorageFailed
-from crdtkv.storage import checkpoint, keyrows, layers
+from crdtkv.storage import checkpoint, held, keyrows, layers
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
@@ -161,7 +161,7 @@ def keys_of_many_pages() -> None:
     "Where a sibling stands whose dot `vector` does not cover. O(answer).",
     Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
     Line(Layers._place, "held.changed.add(path)", "pass"),
-    Line(Layers._wrote_key, "self._index.left((key, path), held.cells.get(path, ()))", "pass"),
+    Line(Layers._wrote_key, "self._index.left((key, path), lambda: held.cells)", "pass"),
     Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
     Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
     Line(Tables._list, "if (r, n) not in new]", "if False]"),
@@ -210,10 +210,10 @@ def a_catch_up_of_what_the_tables_have_and_of_what_they_lack() -> None:
 
 @guards(
     "What a row of a key says that is kept as one text or whole number, and has not changed since; else None.",
-    Line(keyrows.Held.begin_to_change, "self.said = None", "pass"),
-    Line(keyrows.Held.begin_to_change, "self.cells  #", "self.cells, self.context = {}, {}  #"),
+    Line(held.Held.begin_to_change, "self.said = None", "pass"),
+    Line(held.Held.begin_to_change, "self.cells  #", "self.cells, self.context = {}, {}  #"),
     Line(Layers._changed_key, "held.begin_to_change()", "pass"),
-    Line(keyrows.Held.__getattr__, "{replica: n}", "{replica: n + 1}"),
+    Line(held.Held.__getattr__, "{replica: n}", "{replica: n + 1}"),
 )
 def what_a_row_said_is_true_until_the_key_changes() -> None:
     """It is made into cells when these are asked for, before the key is changed or not."""
@@ -229,6 +229,50 @@ def what_a_row_said_is_true_until_the_key_changes() -> None:
         found = made.again()
         made.write(lambda s: s.put_cell("k", ROOT + b"m", (sibling(4),)))
         assert found.context("k") == {A: 3} and list(found.cells("k")) == [ROOT, ROOT + b"m"]
+
+
+@guards(
+    "As `put_cell` and `put_context`, where `old` is the one cell of the key, or it has none",
+    Line(Layers.put_sole, "self._came_or_went(key, held)", "pass"),
+    Line(Layers.put_sole, "self._index.moved((key, path), ())", "pass"),
+    Line(Layers.put_sole, 'self._undo.append(("context", key, before, context))', "pass"),
+    Line(Layers.put_sole, "None if old else said_of", "said_of"),
+    Line(held.Held.say, "del self.cells, self.context", "pass"),
+    Line(keyrows.said_of, "or lost or", "or"),
+    Line(keyrows.said_of, "len(context) > 1 or", ""),
+    Line(keyrows.said_of, "or parents[0][0] != replica", ""),
+)
+def a_new_key_is_held_as_its_row_will_say_it() -> None:
+    """It is found, read, listed beyond a vector, written over and undone as any other; so is one that is no plain."""
+    with file(cache_mb=1) as made:
+
+        def sole(key: str, own: Sibling, old: tuple[Sibling, ...] = (), context: dict[str, int] | None = None) -> None:
+            before = {s.dot[0]: s.dot[1] for s in old}
+            after = context or {**before, own.dot[0]: own.dot[1]}
+            made.write(lambda s: s.put_sole(key, ROOT, old, (own,), before, after))
+
+        sole("k", sibling(1, b"\xa1x"))
+        found = made.storage
+        assert found.said("k") is not None and list(found.keys("", None)) == ["k"]
+        assert found.beyond({}) == {("k", ROOT)} and found.beyond({A: 1}) == set()
+        sole("k", sibling(2, b"\xa1y"), (sibling(1, b"\xa1x"),))
+        sole("other", sibling(3, b"\xa1z", B)._replace(parents=((A, 9),)))
+        sole("lost", sibling(4, b"\xa1z")._replace(lost=((A, 1),)))
+        sole("two", sibling(5, b"\xa1z"), context={A: 5, B: 1})
+        found.begin()
+        found.put_sole("undone", ROOT, (), (sibling(6, b"\xa1x"),), {}, {A: 6})
+        found.rollback()
+        assert found.cells("k") == {ROOT: (sibling(2, b"\xa1y"),)} and found.standing("undone") == ({}, {})
+        found.settle()
+        assert not found._index.beyond({})
+        for again in (False, True, True):
+            found = made.again() if again else found
+            assert list(found.keys("", None)) == ["k", "lost", "other", "two"] and not faults(found)
+            assert found.standing("k") == ({ROOT: (sibling(2, b"\xa1y"),)}, {A: 2})
+            assert found.cells("other")[ROOT][0].parents == ((A, 9),) and found.cells("lost")[ROOT][0].lost == ((A, 1),)
+            assert found.context("two") == {A: 5, B: 1} and found.context("lost") == {A: 4}
+        with closing(sqlite3.connect(made.path)) as db:
+            assert db.execute("SELECT key FROM cell WHERE root IS NOT NULL").fetchall() == [("k",)]
 
 
 @guards(
@@ -346,7 +390,7 @@ def what_was_undone_is_let_go_of_once() -> None:
 @guards(
     "what an index gives is what stands at its places when it is asked",
     Line(Index.moved, "self._moved.setdefault(place, old)", "self._moved[place] = old"),
-    Line(Index.left, "if self._moved.setdefault(place, old) == ():", "if self._moved.setdefault(place, old) is not None:"),
+    Line(Index.left, "elif not old:", "else:"),
     Line(Index.left, "del self._moved[place]", "pass"),
     *(Line(ask, "self._look()", "pass") for ask in (Index.beyond, Index.due)),
     Line(Layers._place, "if path in held.changed else ()", ""),
@@ -373,6 +417,11 @@ def what_moved_more_than_once_between_two_readings() -> None:
         made.put("more", sibling(11))
         made.storage.settle()
         assert list(made.storage._index._moved) == []
+        made.put("k", sibling(12))
+        assert made.storage._index.beyond({}) == {("k", ROOT)}
+        made.put("k", sibling(13))
+        made.storage.settle()
+        assert not made.storage._index.beyond({})
 
 
 @guards(
@@ -490,7 +539,7 @@ def a_past_that_is_the_first_one() -> None:
 @guards(
     "SQLite's integers end at half of what stamps do",
     Line(keyrows.stamp_column, "min(when, _MAX)", "when"),
-    Line(keyrows._is_plain, "and stamp <= _MAX", ""),
+    Line(keyrows.said_of, " or stamp > _MAX", ""),
     Line(Tables.due, "floor = stamp_column(floor) or 0", "pass"),
     Line(Tables._write_parts, "when = stamp_column(due(path, cell))", "when = due(path, cell)"),
 )

@@ -19,7 +19,7 @@ __all__ = ["JSON_PATHS", "ONCE_KEYS", "SPECS", "Wish", "draw", "norm", "norm_rea
 SPECS = (
     "lww", "mv", "max", "min", "latch?order=open,paid,sent", "flag", "flag?wins=disable", "counter", "set",
     "set?wins=remove", "list", "log", "json", "json?wins=delete", "merge:folded", "words", "words?wins=delete",
-    "json?strings=words", "json?strings=words&wins=delete",
+    "json?strings=words", "json?strings=words&wins=delete", "hash", "zset",
 )  # fmt: skip
 JSON_PATHS = {
     "/tags": "set", "/out": "set?wins=remove", "/hits": "counter", "/done": "flag", "/notes": "log",
@@ -97,6 +97,17 @@ def _text(dice: Random, shown: Any) -> str:
 
 def _flag(dice: Random, family: str, shown: Any, ms: int) -> Any:
     return dice.choice([("enable",), ("disable",), ("put", True), ("put", False)])
+
+
+def _fields(dice: Random, family: str, shown: Any, ms: int) -> Any:
+    pick, name = dice.random(), dice.choice("xyz")
+    if pick < 0.3:
+        return ("set", *(part for n in dice.sample("xyz", dice.choice((1, 2))) for part in (n, dice.randrange(-2, 5))))
+    if pick < 0.6:
+        return ("add", name, dice.choice((1, 2, -3, 0.5, 0.1 if family == "hash" else 0.25)))
+    if pick < 0.8:
+        return ("remove", *dice.sample("xyz", dice.choice((1, 1, 2))))
+    return ("clear",) if pick < 0.85 else ("put", {n: dice.randrange(4) for n in "xyz" if dice.random() < 0.6})
 
 
 def _counter(dice: Random, family: str, shown: Any, ms: int) -> Any:
@@ -291,7 +302,7 @@ def _at(shown: Any, path: tuple[str, ...]) -> Any:
 
 _DRAW: dict[str, Any] = {
     "max": _number, "min": _number, "latch": _latch, "flag": _flag, "counter": _counter, "set": _set, "list": _list,
-    "log": _log, "json": _json, "merge": _merge, "words": _words,
+    "hash": _fields, "zset": _fields, "log": _log, "json": _json, "merge": _merge, "words": _words,
 }  # fmt: skip
 
 assert {strategy(s).name for s in SPECS} >= set(names()) - {"merge"}, "a strategy was registered and is not drawn here"

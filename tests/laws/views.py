@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 from crdtkv.core import values
 from crdtkv.strategies.roots import expired, pick, roots_in
 from tests.laws.disks import Colo
-from tests.specs import counter, flag, greatest, log, lww, merge, mv, words
+from tests.specs import counter, fields, flag, greatest, log, lww, merge, mv, words
 from tests.specs import set as set_spec
 from tests.specs.history import Event
 
@@ -65,6 +66,10 @@ def _folded(base: Any, mine: Any, theirs: Any) -> Any:
     return folded(base, mine, theirs)
 
 
+def _number(total: Fraction) -> int | float:
+    return int(total) if total.denominator == 1 else float(total)
+
+
 PLAIN: dict[str, Callable[[list[Event]], Any]] = {
     "lww": lww.value,
     "mv": mv.value,
@@ -76,6 +81,8 @@ PLAIN: dict[str, Callable[[list[Event]], Any]] = {
     "counter": counter.value,
     "set": lambda e: set_spec.value(e, True),
     "set?wins=remove": lambda e: set_spec.value(e, False),
+    "hash": lambda e: fields.value(e, lambda v: v, _number),
+    "zset": lambda e: fields.value(e, lambda v: v, _number),
     "log": log.value,
     "merge:folded": lambda e: merge.value(e, _folded),
     "words": words.value,

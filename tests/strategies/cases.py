@@ -5,6 +5,7 @@ Small worlds collide: two keys, a handful of values, equal stamps.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from crdtkv.core import values
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.merge import install
-from tests.specs import counter, flag, greatest, log, lww, merge, mv, words
+from tests.specs import counter, fields, flag, greatest, log, lww, merge, mv, words
 from tests.specs import set as set_spec
 from tests.specs.history import Event
 
@@ -72,6 +73,24 @@ log_operations = st.one_of(
     delete,
 )
 
+names = st.sampled_from("xy")
+some_numbers = st.sampled_from([0, 1, 2, -3, 5])
+steps_up = st.sampled_from([0, 1, 2, -3])
+objects = st.dictionaries(names, some_numbers, max_size=2)
+field_operations = st.one_of(
+    st.lists(st.tuples(names, some_numbers), min_size=1, max_size=2).map(lambda p: Operation("set", sum(p, ()))),
+    op("add", names, steps_up),
+    op("add", names, steps_up),
+    st.lists(names, min_size=1, max_size=2).map(lambda n: Operation("remove", tuple(n))),
+    op("put", objects),
+    op("clear"),
+    delete,
+)
+
+
+def whole(total: Fraction) -> Any:
+    return int(total) if total.denominator == 1 else float(total)
+
 
 def register(puts: st.SearchStrategy[Any]) -> st.SearchStrategy[Operation]:
     return st.one_of(op("put", puts), op("put", puts), delete)
@@ -95,6 +114,8 @@ CASES = {
         Case("counter", counter.value, counter_operations, numbers),
         Case("set", lambda e: set_spec.value(e, True), set_operations, element_lists),
         Case("set?wins=remove", lambda e: set_spec.value(e, False), set_operations, element_lists),
+        Case("hash", lambda e: fields.value(e, lambda v: v, whole), field_operations, objects),
+        Case("zset", lambda e: fields.value(e, lambda v: v, whole), field_operations, objects),
         Case("log", log.value, log_operations, st.lists(scalars, max_size=2), repeats=False),
         Case("words", words.value, register(st.one_of(texts, texts, scalars)), texts),
         Case("words?wins=delete", lambda e: words.value(e, True), register(texts), texts),

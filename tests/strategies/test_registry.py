@@ -21,7 +21,7 @@ from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.lww import Lww
 from crdtkv.strategies.registry import names, register, strategy
 
-ALL = "counter, flag, json, latch, list, log, lww, max, merge, min, mv, set"
+ALL = "counter, flag, hash, json, latch, list, log, lww, max, merge, min, mv, set, words, zset"
 
 
 @pytest.fixture(autouse=True)

@@ -136,7 +136,7 @@ def test_a_foreign_payload_never_breaks_a_reading(case: Case, data: st.DataObjec
 @every_case
 def test_a_reading_is_a_fresh_object(case: Case) -> None:
     """Returned values are never shared with the cells."""
-    value = {"set": ["x"], "log": ["x"], "counter": 1, "flag": True, "latch": "paid"}.get(
+    value = {"set": ["x"], "log": ["x"], "counter": 1, "flag": True, "latch": "paid", "zset": {"a": 1}}.get(
         case.spec.partition("?")[0], {"a": [1]}
     )
     laws.check_fresh(strategy(case.spec), value)

@@ -28,7 +28,7 @@ RATIO = 0.7
 P99_MS = 10.0
 SYNCS = 300
 READS = 2_000
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent.parent.parent
 _BODY = b'"' + b"v" * 98 + b'"'
 _TOLD = {"GET": _BODY, "PUT": b'{"key":"key-000","version":"5af9_lhr~k3f9.123456","strategy":"json"}'}
 _HEADERS = {
@@ -151,7 +151,7 @@ def served(folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 @contextmanager
 def _bare() -> Iterator[tuple[subprocess.Popen[str], int]]:
     code = (
-        "import socket, uvicorn; from bench.server import bare\n"
+        "import socket, uvicorn; from bench.limits.server import bare\n"
         "s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
         "c = uvicorn.Config(bare, loop='uvloop', http='httptools', ws='none', lifespan='off', access_log=False,\n"
         "    log_level='warning', server_header=False)\n"

@@ -17,7 +17,7 @@ __all__ = ["Timing", "measure", "report"]
 RUNS = 11
 IMPORT_MS = 60
 HELP_MS = 200
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent.parent.parent
 
 
 class Timing(NamedTuple):

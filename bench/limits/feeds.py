@@ -12,7 +12,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from bench.server import cpu_of, served
+from bench.limits.server import cpu_of, served
 
 __all__ = ["Figure", "measure", "report"]
 

@@ -67,7 +67,7 @@ def build(path: Path, count: int) -> float:
 
 def in_another(path: Path, what: str) -> list[float]:
     """What a process of its own measured there."""
-    command = [sys.executable, "-c", f"from bench.storage import {what}; print(*{what}({str(path)!r}))"]
+    command = [sys.executable, "-c", f"from bench.limits.storage import {what}; print(*{what}({str(path)!r}))"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [float(word) for word in done.stdout.split()]
 

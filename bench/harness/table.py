@@ -1,0 +1,129 @@
+"""PURE: results as Markdown and as JSON: what is right or wrong and the ratios first, then the figures themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from bench.harness.shapes import OURS, Case, Figure, Row, Table, Workload
+from bench.harness.statistics import ratio
+from bench.harness.words import number, times
+
+__all__ = ["Measured", "markdown", "plain"]
+
+PEAK = Figure("peak_mb", "peak memory", "MB")
+_MET = {True: "met", False: "**not met**", None: "not told"}
+_LEGEND = (
+    "Each figure is the median of processes of its own that took turns (A B C A B C), with the least and the "
+    "greatest beside it where they are more than a twentieth apart; a run of more than 4 s is not repeated. *Times "
+    "crdtkv* is the peer's figure over ours: of a time, bytes or memory, less than 1 is a peer that does better; of "
+    "a rate (`/s`), more than 1 is. Peak memory is the resident set of the process at its highest, the language's "
+    "own share included; of a server, the server's."
+)
+
+
+class Measured(NamedTuple):
+    """One workload, as it was run."""
+
+    workload: Workload
+    cases: tuple[Case, ...]
+    table: Table
+    seconds: float
+
+
+def markdown(
+    machine: Mapping[str, str], versions: Mapping[str, str], measured: Sequence[Measured], command: str
+) -> str:
+    """The whole page."""
+    lines = ["# Side by side", "", f"Written by `{command}`; edit nothing here.", ""]
+    lines += [f"- {name}: {value}" for name, value in machine.items()]
+    lines += ["- peers: " + ", ".join(f"{name} {version}" for name, version in versions.items()), "", _LEGEND, ""]
+    if any(m.workload.targets for m in measured):
+        lines += ["## Targets", "", "| | | wanted | found |", "|---|---|---|---|"]
+        for m in measured:
+            for target in m.workload.targets:
+                met, found = target.judge(m.table)
+                lines.append(f"| {m.workload.name} | {_MET[met]} | {_cell(target.words)} | {_cell(found)} |")
+        lines.append("")
+    for m in measured:
+        lines += _section(m)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def plain(machine: Mapping[str, str], versions: Mapping[str, str], measured: Sequence[Measured], command: str) -> Any:
+    """The same for a program: medians, least, greatest, verdicts, targets."""
+    return {
+        "command": command,
+        "machine": dict(machine),
+        "versions": dict(versions),
+        "workloads": {m.workload.name: _plain(m) for m in measured},
+    }
+
+
+def _plain(m: Measured) -> Any:
+    rows = {
+        case: {
+            peer: {**row._asdict(), "figures": {n: s._asdict() for n, s in row.figures.items()}}
+            for peer, row in peers.items()
+        }
+        for case, peers in m.table.items()
+    }
+    targets = [{"wanted": t.words, **t.judge(m.table)._asdict()} for t in m.workload.targets]
+    return {"title": m.workload.title, "seconds": round(m.seconds, 1), "cases": rows, "targets": targets}
+
+
+def _section(m: Measured) -> list[str]:
+    lines = [f"## {m.workload.name}: {m.workload.title}", ""]
+    if m.workload.note:
+        lines += [m.workload.note, ""]
+    for case in m.cases:
+        rows = m.table.get(case.name, {})
+        if rows:
+            lines += [f"### {case.words}", "", *_case(case, rows), ""]
+    return lines
+
+
+def _case(case: Case, rows: Mapping[str, Row]) -> list[str]:
+    known = {name for row in rows.values() for name in row.figures}
+    figures = [figure for figure in (*case.figures, PEAK) if figure.name in known and case.figures]
+    judged = any(row.verdict for row in rows.values())
+    head = [
+        "",
+        *(["result"] if judged else []),
+        *(f"{f.words}, times crdtkv" for f in figures),
+        *(f.words for f in figures),
+    ]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for peer, row in rows.items():
+        cells = [f"**{peer}**" if peer == OURS else peer]
+        if judged:
+            cells.append(_cell(row.verdict) or "-")
+        if row.failure and judged:
+            cells[-1] = _cell(row.failure)
+            cells += [""] * (2 * len(figures))
+        elif row.failure:
+            cells += [_cell(row.failure), *[""] * (2 * len(figures) - 1)]
+        else:
+            cells += [_ratio(rows, peer, f) for f in figures] + [_absolute(row, f) for f in figures]
+        lines.append("| " + " | ".join(cells) + " |")
+    notes = [f"{peer}: {row.note}." for peer, row in rows.items() if row.note]
+    return lines + (["", *notes] if notes else [])
+
+
+def _ratio(rows: Mapping[str, Row], peer: str, figure: Figure) -> str:
+    found = ratio(dict(rows), peer, figure.name)
+    return "-" if found is None else times(found)
+
+
+def _absolute(row: Row, figure: Figure) -> str:
+    found = row.figures.get(figure.name)
+    if found is None:
+        return "-"
+    told = number(found.median, figure.unit)
+    if found.count > 1 and found.high - found.low > 0.05 * abs(found.median):
+        told += f" ({number(found.low, figure.unit)} to {number(found.high, figure.unit)})"
+    return told
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())

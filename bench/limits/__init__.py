@@ -1,0 +1,1 @@
+"""Limits of our own: what crdtkv takes beside what it may take, without peers."""

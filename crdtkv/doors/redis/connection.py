@@ -1,0 +1,244 @@
+"""A connection: bytes in, commands in order, replies out, as few writes as possible.
+
+Law of this room: one command after the other, whatever comes meanwhile; who does not read is not read from, and who
+lets too much pile up is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, cast
+
+from crdtkv.doors.redis.protocol import Parser
+from crdtkv.doors.redis.replies import SILENT, Failed, encode
+from crdtkv.doors.redis.table import Command, find
+from crdtkv.doors.redis.turn import Asked, failed
+
+if TYPE_CHECKING:
+    from crdtkv.doors.redis.client import Client
+    from crdtkv.doors.redis.door import Door
+
+__all__ = ["MAX_OUTPUT", "Connection", "Each"]
+
+MAX_OUTPUT = 64 * 1024 * 1024
+"""Bytes that wait for who does not read them. Beyond, the connection is closed."""
+_MOST = 512
+"""Commands of one connection that run in one go: others wait for them."""
+_AHEAD = 4096
+"""Commands that may wait behind those that run; then it is not read from."""
+
+Each = tuple[Command, list[bytes]]
+
+
+class Connection(asyncio.Protocol):
+    """Of one client."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self._parser = Parser(door.limits())
+        self._queue: deque[list[bytes]] = deque()
+        self._busy = False
+        """What was asked for is being done."""
+        self._full = False
+        """The client does not read."""
+        self._paused = False
+        """It is not read from."""
+        self.transport: asyncio.Transport
+        self.client: Client
+
+    # asyncio's
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=1 << 20)
+        self.client = self._door.enter(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._queue.clear()
+        self._door.leave(self.client)
+
+    def eof_received(self) -> bool:
+        return False
+
+    def pause_writing(self) -> None:
+        self._full = True
+
+    def resume_writing(self) -> None:
+        self._full = False
+        self._go()
+
+    def data_received(self, data: bytes) -> None:
+        commands = self._parser.feed(data)
+        self._queue.extend(commands)
+        if not self._busy:
+            self._go()
+        if len(self._queue) > _AHEAD and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    # commands, in order
+
+    @property
+    def local(self) -> str:
+        """The address at which it came in."""
+        host, port = (self.transport.get_extra_info("sockname") or ("?", 0))[:2]
+        return f"{host}:{port}"
+
+    def limit(self) -> None:
+        """How much one command may be, after the client has said who he is, or before."""
+        self._parser.limits = self._door.limits(self.client)
+
+    def _go(self) -> None:
+        """All that can be done at once is; what writes is asked for."""
+        out: list[bytes] = []
+        while not self._busy and not self._full and self._queue and not self.client.closing:
+            self._step(out)
+        if out:
+            self.send(b"".join(out))
+        if self._paused and len(self._queue) < _AHEAD // 2 and not self.client.closing:
+            self._paused = False
+            self.transport.resume_reading()
+        if self.client.closing or (self._parser.wrong is not None and not self._queue and not self._busy):
+            self._end()
+
+    def _step(self, out: list[bytes]) -> None:
+        """The commands at the head of the queue that run together, or one of the connection's own."""
+        queue, client = self._queue, self.client
+        together: list[Each] = []
+        quick = True
+        most = _MOST if client.replies == "on" else 1
+        while queue and len(together) < most:
+            args = queue[0]
+            if not args:
+                queue.popleft()
+                continue
+            command = find(args[0])
+            if (
+                command is None or not command.store or client.special or self._door.asks
+                or (command.arity != len(args) and not command.fits(len(args)))
+            ):  # fmt: skip
+                command = self._door.admitted(client, command, args)
+            if not isinstance(command, Command):
+                if not together:
+                    queue.popleft()
+                    self._reply(out, command, client)
+                break
+            if not command.store:
+                if not together:
+                    queue.popleft()
+                    self._own(out, command, args)
+                break
+            if "blocking" in command.flags and together:
+                break
+            queue.popleft()
+            together.append((command, args))
+            quick = quick and command.quick
+            if "blocking" in command.flags:
+                quick = False
+                break
+        if together:
+            self._do(out, together, quick)
+
+    def _do(self, out: list[bytes], together: list[Each], quick: bool) -> None:
+        client = self.client
+        client.last = together[-1][0].name
+        if quick:
+            said = self._door.read(client, together)
+            if said is not None:
+                self._said(out, said)
+                return
+        self._busy = True
+        if out and "blocking" in together[0][0].flags:
+            self.send(b"".join(out))
+            out.clear()
+        self._door.ask(client.place, Asked(self, together))
+
+    def done(self, asked: Asked) -> None:
+        """What was asked for is done, and durable."""
+        parking = self.client.place.parking
+        if self.transport.is_closing():
+            parking.leave(self.client)
+        elif asked.wait is not None:
+            parking.park(asked)
+            return
+        else:
+            parking.done(self.client)
+        self.told(asked.said)
+
+    def told(self, said: bytes) -> None:
+        """The reply to what was asked for; the next commands begin."""
+        self._busy = False
+        out: list[bytes] = []
+        self._said(out, said)
+        # Together with what can be said at once to what came meanwhile.
+        if self._queue:
+            while not self._busy and not self._full and self._queue and not self.client.closing:
+                self._step(out)
+        if out:
+            self.send(b"".join(out))
+        if self._paused or self._parser.wrong is not None or self.client.closing:
+            self._go()
+
+    def _own(self, out: list[bytes], command: Command, args: list[bytes]) -> None:
+        """A command of the connection alone."""
+        self.client.last = command.name
+        reply = self._door.run_own(self.client, command, args)
+        if isinstance(reply, Coroutine):
+            self._busy = True
+            asyncio.get_running_loop().create_task(self._wait_for(reply))
+        elif reply is not SILENT:
+            self._reply(out, reply, self.client)
+
+    async def _wait_for(self, reply: Coroutine[Any, Any, Any]) -> None:
+        try:
+            said = await reply
+        except Exception as error:
+            said = failed(error)
+        self.told(encode(said, self.client.protocol))
+
+    def _reply(self, out: list[bytes], reply: Any, client: Client) -> None:
+        self._said(out, encode(reply, client.protocol))
+
+    def _said(self, out: list[bytes], said: bytes) -> None:
+        if self.client.replies == "on":
+            out.append(said)
+        elif self.client.replies == "skip":
+            self.client.replies = "on"
+
+    # bytes out
+
+    def push(self, message: bytes) -> None:
+        """A message that was not asked for: after all that was said, before all that will be."""
+        self.send(message)
+
+    def send(self, data: bytes) -> None:
+        """Sent, if the client reads at all."""
+        transport = self.transport
+        if transport.is_closing():
+            return
+        transport.write(data)
+        if self._full and transport.get_write_buffer_size() > MAX_OUTPUT:
+            self._door.note_slow(self.client)
+            transport.abort()
+
+    def _end(self) -> None:
+        if self._parser.wrong is not None and not self.client.closing:
+            self.send(encode(Failed(f"ERR Protocol error: {self._parser.wrong}"), 2))
+        self.client.closing = True
+        self._queue.clear()
+        self.transport.close()
+
+    def close(self) -> None:
+        """What was asked for is answered, and no more."""
+        self.client.closing = True
+        self._queue.clear()
+        if self.client.place.parking.leave(self.client) or not self._busy:
+            self.transport.close()
+
+    def refuse(self, words: str) -> None:
+        """It is told why, and sent away."""
+        self.send(encode(Failed(words), 2))
+        self.client.closing = True
+        self.transport.close()

@@ -1,0 +1,224 @@
+"""The door: its connections, which store each of them uses, and what a client may."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from crdtkv.doors.redis import commands
+from crdtkv.doors.redis.at import At
+from crdtkv.doors.redis.board import Board
+from crdtkv.doors.redis.client import Client
+from crdtkv.doors.redis.connection import Connection
+from crdtkv.doors.redis.place import Place
+from crdtkv.doors.redis.protocol import LIMITS, STRANGER, Limits
+from crdtkv.doors.redis.refusals import NOT_INT, Refusal, told, wrong_number
+from crdtkv.doors.redis.replies import QUEUED, Failed, encode
+from crdtkv.doors.redis.table import Command
+from crdtkv.doors.redis.turn import Asked, Turn, failed, run_one
+from crdtkv.errors import CrdtkvError
+
+if TYPE_CHECKING:
+    from crdtkv.server.serving import Serving
+
+__all__ = ["Door"]
+
+commands.load()
+
+_log = logging.getLogger("crdtkv")
+_WITHOUT = frozenset({"auth", "hello", "quit", "reset"})
+"""What one may ask without saying who he is."""
+_LISTENING = frozenset(
+    {"subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "ping", "quit", "reset"}
+)  # fmt: skip
+_AT_ONCE = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+"""What is not queued behind MULTI."""
+_MAX_QUEUED = 64 * 1024 * 1024
+
+
+class Door:
+    """Of one node that is served, in its event loop. `refuses_unsound`: what holds at one colo only is refused."""
+
+    def __init__(self, serving: Serving, refuses_unsound: bool = False) -> None:
+        self.serving = serving
+        self.node = serving.node
+        self.refuses_unsound = refuses_unsound
+        self.clients: dict[int, Client] = {}
+        self.board = Board()
+        self.began = time.time()
+        self.commands_run = 0
+        self.connections_made = 0
+        self._left = asyncio.Event()
+        self._ids = itertools.count(1)
+        self._places: dict[str, Place] = {}
+
+    def end(self) -> None:
+        """Whoever is here is sent away, once what he asked for is done."""
+        for client in list(self.clients.values()):
+            client.connection.close()
+
+    async def gone(self) -> None:
+        """Everybody has gone."""
+        while self.clients:
+            self._left.clear()
+            await self._left.wait()
+
+    # connections
+
+    def limits(self, client: Client | None = None) -> Limits:
+        """How much a command may be."""
+        return STRANGER if self.node.guarded and (client is None or client.token is None) else LIMITS
+
+    def enter(self, connection: Connection) -> Client:
+        """A client has come."""
+        peer = connection.transport.get_extra_info("peername") or ("?", 0)
+        self.connections_made += 1
+        now = time.time()
+        client = Client(
+            self, next(self._ids), f"{peer[0]}:{peer[1]}", self.place("default"), connection, since=now, active=now
+        )
+        self.clients[client.id] = client
+        if len(self.clients) > self.serving.limits.connections:
+            connection.refuse("ERR max number of clients reached")
+        return client
+
+    def leave(self, client: Client) -> None:
+        """It has gone."""
+        self.clients.pop(client.id, None)
+        self.board.leave(client)
+        client.place.parking.leave(client)
+        self._left.set()
+
+    def place(self, name: str) -> Place:
+        """The namespace of that name or id. Raises NamespaceUnknown, NamespaceElsewhere."""
+        store = self.node.store(name)
+        found = self._places.get(store.namespace)
+        if found is None or found.store is not store:
+            found = self._places[store.namespace] = Place(store, self._done)
+        return found
+
+    # who may what
+
+    @property
+    def asks(self) -> bool:
+        """Whether it has to be looked at each command whether it may run."""
+        return self.node.guarded or self.refuses_unsound or self.serving.joining
+
+    def admitted(self, client: Client, command: Command | None, args: list[bytes]) -> Command | Any:
+        """The command, if it is to run now; else what its client is told."""
+        refused = self._refused(client, command, args)
+        if refused is not None:
+            if client.queued is not None:
+                client.queued.refused = True
+            return refused
+        assert command is not None, "it is known"
+        queued = client.queued
+        if queued is None or command.name in _AT_ONCE:
+            return command
+        queued.size += sum(map(len, args)) + 100
+        if queued.size > _MAX_QUEUED:
+            queued.refused = True
+            return Failed("ERR the transaction is too large")
+        if "nomulti" in command.flags:
+            queued.refused = True
+            return Failed(f"ERR Command not allowed inside a transaction: {command.name}")
+        queued.commands.append((command, args))
+        return QUEUED
+
+    def _refused(self, client: Client, command: Command | None, args: list[bytes]) -> Failed | None:
+        if command is None:
+            words = " ".join(f"'{each.decode('utf-8', 'replace')[:128]}'" for each in args[1:20])
+            name = args[0].decode("utf-8", "replace")[:128]
+            return Failed(f"ERR unknown command '{name}', with args beginning with: {words}")
+        if not command.fits(len(args)):
+            return wrong_number(command.name)
+        if self.node.guarded and client.token is None and command.name not in _WITHOUT:
+            return Failed("NOAUTH Authentication required.")
+        if client.protocol == 2 and client.listens and command.name not in _LISTENING:
+            return Failed(
+                f"ERR Can't execute '{command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+                "are allowed in this context"
+            )
+        if command.local and self.refuses_unsound:
+            return Failed(f"UNSOUND {command.name} {command.local}; redis.unsound = \"allow\" allows it at this colo")
+        try:
+            if command.write:
+                self.serving.check_joined()
+            if self.node.guarded and command.store:
+                self._authorize(client, command, args)
+        except CrdtkvError as error:
+            return told(error)
+        return None
+
+    def _authorize(self, client: Client, command: Command, args: list[bytes]) -> None:
+        """Raises Unauthorized, Forbidden."""
+        namespace = client.store.namespace
+        action = "write" if command.write else "read"
+        names = commands.keys_in(command, args)
+        for name in names:
+            self.node.authorize(client.token, action, namespace, name.decode("utf-8", "replace"))
+        if not names and command.name not in ("exec",):
+            self.node.authorize(client.token, action, namespace)
+
+    # commands
+
+    def run_own(self, client: Client, command: Command, args: list[bytes]) -> Any:
+        """The reply to a command of the connection alone, which may have to be awaited."""
+        try:
+            return command.run(client, args)
+        except Refusal as refused:
+            return Failed(str(refused))
+        except Exception as error:
+            return failed(error)
+
+    def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> bytes | None:
+        """The replies to what only reads; None: somebody writes just now."""
+        parts = []
+        for command, args in together:
+            hot = command.hot
+            said = None if hot is None else hot(client, args)
+            if said is None:
+                break
+            parts.append(said)
+        else:
+            return b"".join(parts)
+        store = client.place.store
+        lock = store._lock.inner
+        if not lock.acquire(blocking=False):
+            return None
+        try:
+            if store._closed:
+                return encode(Failed("ERR the namespace is closed"), 2) * len(together)
+            at = At(store, client)
+            return b"".join([*parts, *[run_one(at, client, each) for each in together[len(parts) :]]])
+        finally:
+            lock.release()
+
+    def ask(self, place: Place, asked: Asked) -> None:
+        """It is done with all else that is asked for in this turn of the loop."""
+        place.ask(asked)
+
+    def _done(self, turn: Turn) -> None:
+        """All of a turn is durable."""
+        for at in turn.ats:
+            for act in at.after:
+                act()
+        for asked in turn.asked:
+            asked.connection.done(asked)
+
+    def note_slow(self, client: Client) -> None:
+        """A client that does not read what it is told is sent away."""
+        _log.warning("redis client %s does not read; its connection is closed", client.address)
+
+    def unblock(self, args: list[bytes]) -> Any:
+        """CLIENT UNBLOCK."""
+        how = args[3].lower() if len(args) == 4 else b"timeout"
+        if how not in (b"timeout", b"error"):
+            raise Refusal("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
+        if not args[2].isdigit():
+            raise Refusal(NOT_INT)
+        client = self.clients.get(int(args[2]))
+        return int(client is not None and client.place.parking.unblock(client, how == b"error"))

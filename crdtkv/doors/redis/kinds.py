@@ -1,0 +1,74 @@
+"""What Redis' types are here: which of them a key is follows from its strategy, and strings are translated.
+
+A string that no rule speaks of is an lww: text where it is UTF-8, else a blob. Under a rule of another strategy a
+string is the value as JSON text; what is no JSON is kept as a blob, and read as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from crdtkv.core import values
+from crdtkv.core.rules import DEFAULT, Rule
+from crdtkv.core.values import Blob
+from crdtkv.doors.redis.refusals import WRONG_TYPE, Refusal
+from crdtkv.errors import CrdtkvError
+from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.roots import Root
+
+__all__ = ["is_string", "of_rule", "said", "string_of", "type_of", "value_of"]
+
+_TYPES = {"set": "set", "list": "list", "log": "stream"}
+
+
+def type_of(root: Root | None) -> str:
+    """What TYPE says: none, string, list, set, zset, hash, stream. O(1)."""
+    if root is None:
+        return "none"
+    return _TYPES.get(root[0].name, "string")
+
+
+def is_string(root: Root) -> bool:
+    """Whether GET reads it."""
+    return type_of(root) == "string"
+
+
+def string_of(root: Root | None) -> bytes | None:
+    """What GET reads; None: there is no such key. O(value). Raises WRONGTYPE."""
+    if root is None:
+        return None
+    if not is_string(root):
+        raise Refusal(WRONG_TYPE)
+    value = root[0].read(root[1])
+    return None if value is ABSENT else said(value, root[0].name)
+
+
+def said(value: Any, strategy: str) -> bytes:
+    """A value as a string: text and bytes as they are where the strategy is lww, else JSON."""
+    if type(value) is str and strategy == "lww":
+        return value.encode()
+    if type(value) is Blob:
+        return value.data
+    try:
+        return values.to_json(value).encode()
+    except CrdtkvError:  # a blob is in it
+        return json.dumps(value, default=lambda blob: blob.data.decode("latin-1"), separators=(",", ":")).encode()
+
+
+def of_rule(rule: Rule) -> str:
+    """The strategy that SET makes a key by: that of its rule; lww where there is none."""
+    return "lww" if rule is DEFAULT else rule.strategy
+
+
+def value_of(data: bytes, strategy: str) -> Any:
+    """What SET puts, of the bytes it was given. `strategy`: the name of the key's. O(data)."""
+    if strategy == "lww":
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return Blob(data)
+    try:
+        return values.parse_json(data)
+    except CrdtkvError:
+        return Blob(data)

@@ -1,0 +1,156 @@
+"""What connections ask of a store in one turn of the event loop: one transaction, done in the thread that commits.
+
+Law of this room: what a command refuses it refuses before it writes, so all of a turn share a transaction. Where one
+fails after that, the transaction is undone, and each command is done again in one of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from crdtkv.doors.redis.at import Alone, At, Wait
+from crdtkv.doors.redis.refusals import Refusal, told
+from crdtkv.doors.redis.replies import Failed, encode
+from crdtkv.errors import CrdtkvError
+from crdtkv.replica.draft import Draft
+
+if TYPE_CHECKING:
+    from crdtkv.doors.redis.client import Client
+    from crdtkv.doors.redis.connection import Connection
+    from crdtkv.doors.redis.table import Command
+    from crdtkv.store.store import Store
+
+__all__ = ["Asked", "Turn", "answer", "ask", "failed", "run_one"]
+
+_log = logging.getLogger("crdtkv")
+
+
+class Asked:
+    """What one connection asks for: commands in order. Once done: the bytes of their replies, or `wait`."""
+
+    __slots__ = ("commands", "connection", "said", "wait")
+
+    def __init__(self, connection: Connection, commands: list[tuple[Command, list[bytes]]]) -> None:
+        self.connection = connection
+        self.commands = commands
+        self.said = b""
+        self.wait: Wait | None = None
+        """The last of them is a blocking one, and waits."""
+
+
+class Turn:
+    """Of one store. `post` hands it to the group commit."""
+
+    def __init__(self, store: Store, done: Callable[[Turn], None]) -> None:
+        self.store = store
+        self.asked: list[Asked] = []
+        self.size = 0
+        """Commands in it."""
+        self.ats: list[At] = []
+        self._done = done
+
+    def post(self) -> None:
+        """In the event loop: it is done soon."""
+        ask(self.store, self._run).add_done_callback(self._ended)
+
+    def _run(self, draft: Draft) -> None:
+        """In the thread that commits, with the store's lock."""
+        self.ats = []
+        for asked in self.asked:
+            at = At(self.store, asked.connection.client, draft)
+            asked.said = b"".join([_answer_shared(at, asked, each) for each in asked.commands])
+            self.ats.append(at)
+
+    def _ended(self, future: asyncio.Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is None:
+            self._done(self)
+        elif len(self.asked) == 1 and len(self.asked[0].commands) == 1 and not isinstance(error, Alone):
+            self._failed(self.asked[0], error)
+            self._done(self)
+        else:
+            asyncio.get_running_loop().create_task(self._each_alone())
+
+    async def _each_alone(self) -> None:
+        """Each command in a transaction of its own, in order; they share commits still."""
+        self.ats = []
+        waiting = []
+        for asked in self.asked:
+            for each in asked.commands:
+                at: list[At] = []
+                waiting.append((asked, at, ask(self.store, partial(self._alone, asked, each, at))))
+        said: dict[Asked, list[bytes]] = {asked: [] for asked in self.asked}
+        for asked, at, future in waiting:
+            try:
+                said[asked].append(await future)
+                self.ats += at
+            except Exception as error:
+                said[asked].append(self._failed(asked, error))
+        for asked in self.asked:
+            asked.said = b"".join(said[asked])
+        self._done(self)
+
+    def _alone(self, asked: Asked, each: tuple[Command, list[bytes]], made: list[At], draft: Draft) -> bytes:
+        at = At(self.store, asked.connection.client, draft)
+        at.alone = True
+        said = answer(at, asked, each, raises=True)
+        made.append(at)
+        return said
+
+    def _failed(self, asked: Asked, error: BaseException) -> bytes:
+        """Nothing of it is kept, nor what was read meanwhile."""
+        asked.connection.client.bases.clear()
+        asked.said = encode(failed(error), 2)
+        return asked.said
+
+
+def ask(store: Store, act: Callable[[Draft], Any]) -> asyncio.Future[Any]:
+    """As `Store.asubmit`, of a function of the draft itself."""
+    return store._ask(act)
+
+
+def failed(error: BaseException) -> Failed:
+    """What a client is told of what went wrong."""
+    if isinstance(error, CrdtkvError):
+        return told(error)
+    _log.error("a command failed", exc_info=error)
+    return Failed(f"ERR internal error: {type(error).__name__}; the log of this colo has more")
+
+
+def _answer_shared(at: At, asked: Asked, each: tuple[Command, list[bytes]]) -> bytes:
+    return answer(at, asked, each, raises=False)
+
+
+def answer(at: At, asked: Asked | None, each: tuple[Command, list[bytes]], raises: bool) -> bytes:
+    """The reply's bytes. Where a command that writes fails in the middle: raises, Alone unless `raises`."""
+    command, args = each
+    client = at.client
+    try:
+        reply = command.run(at, args)
+        if type(reply) is Wait:
+            if asked is None or not at.waits:
+                reply = reply.nil
+            else:
+                asked.wait = reply
+                return b""
+        return encode(reply, client.protocol)
+    except Refusal as refused:
+        return encode(Failed(str(refused)), 2)
+    except Alone:
+        raise
+    except Exception as error:
+        if not command.write:
+            return encode(failed(error), 2)
+        if raises:
+            raise
+        raise Alone from error
+
+
+def run_one(at: At, client: Client, each: tuple[Command, list[bytes]]) -> bytes:
+    """What only reads, at once."""
+    at.client = client
+    return answer(at, None, each, raises=True)

@@ -1,0 +1,116 @@
+"""What memory holds of a key and of its past, and what that weighs.
+
+Law of this room: what is held says what the tables have of it, until `wrote`; and a plain key, one
+text or whole number written by one dot, is held as its row says it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgpack
+
+from crdtkv.core.cells import Context, Sibling
+from crdtkv.core.clocks import Dot
+from crdtkv.core.paths import STRATEGY, component
+from crdtkv.core.tree import Cells
+from crdtkv.storage.base import Horizon, Said, Superseded
+
+__all__ = ["ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "weight_of", "weight_of_past"]
+
+ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
+"""How the tables have a key: there is nothing; a context by itself; a row."""
+
+_pack = msgpack.Packer().pack
+_new = tuple.__new__
+"""(Half the time of the call of a named tuple: a scan reads many rows.)"""
+
+
+class Held:
+    """The cells and context of a key, and what the tables have of it.
+
+    Of a plain key they are made when they are asked for, of what its row says or will say: most are only read, or
+    left as they are, and what it says is nothing that Python's collector has to go through.
+    """
+
+    __slots__ = ("cells", "changed", "context", "dots", "kind", "said", "used", "weight")
+    cells: Cells
+    context: Context
+
+    def __init__(self, cells: Cells, context: Context, kind: int = ABSENT, dots: tuple[Dot, ...] = ()) -> None:
+        self.cells, self.context = cells, context
+        self.said: Said | None = None
+        """What the row of a plain key says, or is about to say, as long as that is all there is of it."""
+        self.kind = kind
+        """How the tables have it."""
+        self.dots = dots
+        """Under which dots the tables list it: of each replica none of its own is above. (Of a plain one not said.)"""
+        self.changed: set[bytes] | None = None
+        """The paths that the tables do not have as they are; None if they have all, and the context."""
+        self.used = False
+        self.weight = 0
+
+    @classmethod
+    def of_row(cls, said: Said) -> Held:
+        """A plain key, as its row has it."""
+        held = _new_held(cls)
+        held.said, held.kind, held.dots, held.changed, held.used, held.weight = said, PLAIN, (), None, False, 0
+        return held
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("cells", "context") or self.said is None:
+            raise AttributeError(name)
+        _, replica, n, stamp, spec, value, rest, _ = self.said
+        sibling = _new(Sibling, ((replica, n), stamp, _pack(value), ((replica, rest),) if rest is not None else (), ()))
+        self.cells, self.context = {_root(spec): (sibling,)}, {replica: n}
+        return getattr(self, name)
+
+    def begin_to_change(self) -> None:
+        """What its row says is not all there is of it any more. Idempotent."""
+        if self.said is not None:
+            self.cells  # noqa: B018  (it is made of that)
+            self.said = None
+
+    def say(self, said: Said) -> None:
+        """That is all there is of it, where nothing was said yet; cells and context are made when asked for."""
+        self.said = said
+        del self.cells, self.context
+
+
+_new_held = object.__new__
+
+
+def weight_of(held: Held) -> int:
+    """Some bytes: of a key of one cell what was measured, of others what that says."""
+    if held.said is not None:
+        value = held.said[5]
+        return 1_250 + (len(value) if type(value) is str else 8)
+    weight = 900
+    for cell in held.cells.values():
+        weight += 350
+        for sibling in cell:
+            weight += len(sibling[2] or b"")
+    return weight
+
+
+class Old:
+    """The past of a key: what stood before, and how far back it reaches."""
+
+    __slots__ = ("changed", "horizon", "rows", "used", "weight")
+
+    def __init__(self, rows: dict[bytes, tuple[Superseded, ...]], horizon: Horizon) -> None:
+        self.rows, self.horizon = rows, horizon
+        self.changed: set[bytes] | None = None
+        self.used = False
+        self.weight = 0
+
+
+def weight_of_past(old: Old) -> int:
+    """As `weight_of`, of what stood before."""
+    return 700 + sum(150 + sum(600 + len(row.sibling.payload or b"") for row in rows) for rows in old.rows.values())
+
+
+@lru_cache
+def _root(spec: str) -> bytes:
+    return component(STRATEGY, spec.encode())

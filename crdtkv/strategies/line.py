@@ -1,0 +1,60 @@
+"""The elements of a long list by where they stand, kept beside its cells: for who asks for the third, or how many.
+
+Law of this room: nothing here is more than time saved. A line lies in the tree's memo and hears of each cell that
+changes (`put_cell`). There is none where an element was moved, or some have expired: `document.Reader` knows those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sortedcontainers import SortedList
+
+from crdtkv.core.cells import Cell, is_live
+from crdtkv.core.paths import ELEMENT, ORDER
+from crdtkv.core.tree import Tree
+
+__all__ = ["Line", "line"]
+
+
+class Line:
+    """The elements that are shown, in order."""
+
+    def __init__(self, tree: Tree) -> None:
+        # By the path behind the tag of elements, as `put_cell` is told it.
+        self.order: SortedList = SortedList(path[1:] for path, cell in tree.range(ELEMENT) if _shown(cell))
+
+    def put_cell(self, path: bytes, cell: Cell) -> None:
+        """`cell` stands at `path`."""
+        if _shown(cell):
+            if path not in self.order:
+                self.order.add(path)
+        else:
+            self.order.discard(path)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def path(self, index: int) -> bytes:
+        """Of the element at an index that there is. O(log n)."""
+        found: bytes = self.order[index]
+        return ELEMENT + found
+
+    def paths(self, start: int, stop: int, reverse: bool = False) -> Iterator[bytes]:
+        """Of the elements at start <= index < stop. O(log n) and O(1) each."""
+        return (ELEMENT + each for each in self.order.islice(start, stop, reverse))
+
+
+def _shown(cell: Cell) -> bool:
+    return is_live(cell[0].payload) if len(cell) == 1 else any(is_live(s.payload) for s in cell)
+
+
+def line(tree: Tree) -> Line | None:
+    """The line of a list; None where an element was moved, or some have expired: then it is not that plain."""
+    if tree.expiry or next(tree.range(ORDER), None) is not None:
+        return None
+    at = tree.prefix + ELEMENT
+    made: Line | None = tree.memo.get(at)
+    if made is None:
+        made = tree.memo[at] = Line(tree)
+    return made

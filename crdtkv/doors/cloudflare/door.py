@@ -44,6 +44,8 @@ ROUTES: dict[str, dict[str, Known]] = {
 }
 """What a path names -> method -> what answers."""
 _OF_A_KEY = ("values", "metadata")
+_OTHERS = frozenset((b"crdtkv-session",))
+"""The headers by which another reply to a GET of a value is made."""
 
 
 class Cloudflare:
@@ -95,9 +97,5 @@ class Cloudflare:
         if header is not None:
             reply.headers.append(header)
         if reply.known is not None:
-            serving.warm.keep(scope, place.namespace, store, place.key, reply.known, reply, OTHERS)
+            serving.warm.keep(scope, place.namespace, store, place.key, reply.known, reply, _OTHERS)
         return reply
-
-
-OTHERS = frozenset((b"crdtkv-session",))
-"""The headers by which another reply to a GET of a value is made."""

@@ -122,7 +122,7 @@ class _Server(uvicorn.Server):
         for line in _welcome(node, url):
             self._said(line)
         for port in self.ports:
-            for line in await port.start():
+            for line in await port.start(self.config.ssl):
                 self._said(line)
         if self.alone:
             self._said("  A new colo, which begins a cluster of its own. One that is to belong to others,")

@@ -123,7 +123,7 @@ def _cases(count: int, many: int, keys: int, repetitions: int) -> tuple[Case, ..
     puts = {"do": "puts", "count": count, "many": many}
     mixed = {"do": "mixed", "keys": keys, "count": count, "many": many}
     return (
-        Case("puts synced", f"Puts of {_VALUE} bytes, on the disk before they are answered (redis: everysec, beside it)",
+        Case("puts synced", f"Puts of {_VALUE} bytes, on the disk before they are answered (redis: everysec, beside)",
              {**puts, "durability": "full"}, (PUT, PUTS, THREADS, DISK), SYNCING, 30, repetitions),
         Case("puts", "Puts of which a power cut may take back the last",
              {**puts, "durability": "normal"}, (PUT, PUTS, THREADS, DISK), RELAXED, 30, repetitions),
@@ -146,7 +146,7 @@ WORKLOAD = Workload(
         faster("... >= 0.5 times Redis with appendfsync everysec", "puts synced", PUTS, ("redis",), 0.5),
         at_least("scan: >= 500,000 entries/s", "reads", SCAN, 500_000),
     ),
-    "crdtkv, SQLite, LMDB and diskcache are in the caller's process, Redis and etcd over loopback: see `wire` for doors. "
+    "crdtkv, SQLite, LMDB and diskcache are in the caller's process, Redis and etcd over loopback; `wire` is doors. "
     f"{CALLERS} callers: of crdtkv tasks of one event loop (`asubmit`), and beside it threads; of Redis connections of "
     "its own redis-benchmark, in C; of the others threads. One caller of Redis is redis-py with hiredis, of etcd gRPC. "
     "LMDB and etcd sync every put, in each table.",

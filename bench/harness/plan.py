@@ -7,7 +7,12 @@ from typing import NamedTuple
 
 from bench.harness.shapes import Case, Outcome, Run, Workload
 
-__all__ = ["Progress", "planned", "shortened"]
+__all__ = ["ONCE", "SAID", "Progress", "planned", "shortened"]
+
+ONCE = 4.0
+"""Seconds: a run that took longer is not repeated."""
+
+SAID = Outcome(failure="said before")
 
 
 def planned(cases: tuple[Case, ...], peers: Container[str] | None = None) -> Iterator[Run]:
@@ -34,10 +39,15 @@ class Progress(NamedTuple):
         self.outcomes.setdefault((run.case.name, run.peer), []).append(outcome)
 
     def left_out(self, run: Run, missing: Mapping[str, str]) -> Outcome | None:
-        """What is said in place of a run: its peer is not there, could not do it before, or is too slow for it."""
+        """What is said in place of a run: its peer is not there, could not do it before, or is too slow for it.
+
+        Of who took long before nothing new is said: SAID.
+        """
         before = self.outcomes.get((run.case.name, run.peer), [])
         if before and before[-1].failure:
-            return before[-1]
+            return SAID
+        if before and before[-1].seconds > ONCE:
+            return SAID
         if run.peer in missing:
             return Outcome(failure=f"not installed: {missing[run.peer]}")
         smaller = self.outcomes.get((run.case.after, run.peer), [])

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.harness import environments, processes
+from bench.harness.plan import SAID, planned
 from bench.harness.plan import Progress as Plan
-from bench.harness.plan import planned
 from bench.harness.shapes import Case, Outcome, Run, Workload
 from bench.harness.statistics import tabled
 from bench.harness.table import Measured
@@ -37,8 +37,10 @@ def run(
             for one in planned(cases, peers):
                 bar.update(task, description=f"{workload.name}: {one.case.name}: {one.peer}")
                 outcome = plan.left_out(one, missing) or _one(workload, one, extra)
-                plan.add(one, outcome)
                 bar.advance(task)
+                if outcome is SAID:
+                    continue
+                plan.add(one, outcome)
                 if not console.is_terminal:
                     _tell(console, workload, one, outcome)
             found.append(Measured(workload, cases, tabled(cases, plan.outcomes), time.monotonic() - began))
@@ -51,7 +53,10 @@ def _one(workload: Workload, run: Run, extra: Mapping[str, object]) -> Outcome:
     outcome = processes.run(environments.command(run.peer), order, run.case.seconds, folder)
     if workload.verdict is None or outcome.failure or outcome.found is None:
         return outcome
-    return outcome._replace(verdict=workload.verdict(outcome.found, order), found=None)
+    try:
+        return outcome._replace(verdict=workload.verdict(outcome.found, order), found=None)
+    except Exception as error:  # what a worker found is not what was asked of it: its row says so, the others go on
+        return Outcome(failure=f"not to be judged: {error!r}", seconds=outcome.seconds)
 
 
 def _tell(console: Console, workload: Workload, run: Run, outcome: Outcome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from automerge.core import ROOT, Document, ObjType, ScalarType, SyncState
@@ -67,6 +67,56 @@ class Replica:
 
     def read(self) -> Any:
         return [value[1] for value, _ in self.doc.values(self._child("document"))]  # type: ignore[index]
+
+    def add(self, element: str) -> None:
+        with self.doc.transaction() as tx:
+            tx.put(self.map, element, ScalarType.Boolean, True)
+
+    def add_all(self, elements: Iterable[str]) -> None:
+        with self.doc.transaction() as tx:
+            for element in elements:
+                tx.put(self.map, element, ScalarType.Boolean, True)
+
+    def discard(self, element: str) -> None:
+        with self.doc.transaction() as tx:
+            tx.delete(self.map, element)
+
+    def elements(self) -> list[str]:
+        return self.doc.keys(self.map)
+
+    def increment(self, n: int) -> None:
+        with self.doc.transaction() as tx:
+            found = tx.get(self.map, "counter")
+            tx.put(self.map, "counter", ScalarType.Int, (found[0][1] if found else 0) + n)  # type: ignore[index]
+
+    def count(self) -> int:
+        return self.doc.get(self.map, "counter")[0][1]  # type: ignore[index,return-value]
+
+    def put(self, key: str, value: bytes) -> None:
+        with self.doc.transaction() as tx:
+            tx.put(self.map, key, ScalarType.Bytes, value)
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        with self.doc.transaction() as tx:
+            for key, value in values.items():
+                tx.put(self.map, key, ScalarType.Bytes, value)
+
+    def get(self, key: str) -> bytes:
+        return bytes(self.doc.get(self.map, key)[0][1])  # type: ignore[index,arg-type]
+
+    def save(self) -> bytes:
+        return self.doc.save()
+
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        with self.doc.transaction() as tx:
+            for name, value in changed.items():
+                tx.put(self.map, name, _TYPES[type(value)], value)
+            for name in removed:
+                tx.delete(self.map, name)
+
+    def members(self) -> Any:
+        values = self.doc.values(self.map)
+        return {name: v[0][1] for name, v in zip(self.doc.keys(self.map), values, strict=True)}  # type: ignore[index]
 
 
 def replica(n: int) -> Replica:

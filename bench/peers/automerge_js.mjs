@@ -15,6 +15,25 @@ export class Replica {
   extend (values) { this.change(d => { for (const value of values) d.list.push(value) }) }
   remove (value) { this.change(d => { d.list.deleteAt(this.entries().indexOf(value)) }) }
   entries () { return A.toJS(this.doc).list }
+  add (element) { this.change(d => { d.map[element] = true }) }
+  add_all (elements) { this.change(d => { for (const element of elements) d.map[element] = true }) }
+  discard (element) { this.change(d => { delete d.map[element] }) }
+  elements () { return Object.keys(A.toJS(this.doc).map) }
+  increment (n) { this.change(d => { d.counter.increment(n) }) }
+  count () { return A.toJS(this.doc).counter.value }
+  put (key, value) { this.change(d => { d.map[key] = value }) }
+  put_all (values) { this.change(d => { for (const [key, value] of values) d.map[key] = value }) }
+  get (key) { return this.doc.map[key] }
+  save () { return A.save(this.doc) }
+  members () { return A.toJS(this.doc).map }
+
+  edit (changed, removed) {
+    this.change(d => {
+      Object.assign(d.map, changed)
+      for (const name of removed) delete d.map[name]
+    })
+  }
+
   write (value) { this.change(d => { d.document = value }) }
   read () { return A.toJS(this.doc).document }
 }

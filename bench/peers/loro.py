@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loro import ExportMode, LoroDoc
@@ -17,6 +17,7 @@ class Replica:
         self.doc = LoroDoc()
         self.doc.peer_id = n
         self.list, self.map = self.doc.get_list("list"), self.doc.get_map("map")
+        self.counter, self.string = self.doc.get_counter("counter"), self.doc.get_text("text")
 
     def append(self, value: Any) -> None:
         self.list.push(value)
@@ -40,6 +41,54 @@ class Replica:
 
     def read(self) -> Any:
         return self.map.get_deep_value()["document"]  # type: ignore[index,call-overload]
+
+    def add(self, element: str) -> None:
+        self.map.insert(element, True)
+        self.doc.commit()
+
+    def add_all(self, elements: Iterable[str]) -> None:
+        for element in elements:
+            self.map.insert(element, True)
+        self.doc.commit()
+
+    def discard(self, element: str) -> None:
+        self.map.delete(element)
+        self.doc.commit()
+
+    def elements(self) -> list[str]:
+        return list(self.map.get_deep_value())  # type: ignore[arg-type]
+
+    def increment(self, n: int) -> None:
+        self.counter.increment(n)
+        self.doc.commit()
+
+    def count(self) -> int:
+        return int(self.doc.get_deep_value()["counter"])  # type: ignore[index,call-overload,arg-type]
+
+    def put(self, key: str, value: bytes) -> None:
+        self.map.insert(key, value)
+        self.doc.commit()
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        for key, value in values.items():
+            self.map.insert(key, value)
+        self.doc.commit()
+
+    def get(self, key: str) -> bytes:
+        return bytes(self.map.get_deep_value()[key])  # type: ignore[index,call-overload,arg-type]
+
+    def save(self) -> bytes:
+        return self.doc.export(ExportMode.Snapshot())
+
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        for name, value in changed.items():
+            self.map.insert(name, value)
+        for name in removed:
+            self.map.delete(name)
+        self.doc.commit()
+
+    def members(self) -> Any:
+        return self.map.get_deep_value()
 
 
 def replica(n: int) -> Replica:

@@ -11,6 +11,7 @@ export class Replica {
     this.list = this.doc.getList('list')
     this.map = this.doc.getMap('map')
     this.string = this.doc.getText('text')
+    this.counter = this.doc.getCounter('counter')
   }
 
   append (value) {
@@ -29,6 +30,41 @@ export class Replica {
   }
 
   entries () { return this.list.toJSON() }
+
+  add (element) { this.put(element, true) }
+  add_all (elements) { this.put_all(elements.map(element => [element, true])) }
+  elements () { return this.map.keys() }
+  get (key) { return this.map.get(key) }
+  count () { return this.counter.value }
+  save () { return this.doc.export({ mode: 'snapshot' }) }
+
+  members () { return this.map.toJSON() }
+
+  edit (changed, removed) {
+    for (const name in changed) this.map.set(name, changed[name])
+    for (const name of removed) this.map.delete(name)
+    this.doc.commit()
+  }
+
+  discard (element) {
+    this.map.delete(element)
+    this.doc.commit()
+  }
+
+  increment (n) {
+    this.counter.increment(n)
+    this.doc.commit()
+  }
+
+  put (key, value) {
+    this.map.set(key, value)
+    this.doc.commit()
+  }
+
+  put_all (values) {
+    for (const [key, value] of values) this.map.set(key, value)
+    this.doc.commit()
+  }
 
   write (value) {
     this.map.set('document', value)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pycrdt import Array, Doc, Map, Text
 
-__all__ = ["Replica", "fork", "meet", "replica"]
+from bench.peers import serving
+
+__all__ = ["Replica", "durable", "fork", "meet", "replica"]
 
 
 class Replica:
@@ -36,6 +39,72 @@ class Replica:
 
     def read(self) -> Any:
         return self.map["document"].to_py()
+
+    def add(self, element: str) -> None:
+        self.map[element] = True
+
+    def add_all(self, elements: Iterable[str]) -> None:
+        with self.doc.transaction():
+            for element in elements:
+                self.map[element] = True
+
+    def discard(self, element: str) -> None:
+        del self.map[element]
+
+    def elements(self) -> list[str]:
+        return list(self.map.keys())
+
+    def increment(self, n: int) -> None:
+        with self.doc.transaction():
+            self.map["counter"] = self.map.get("counter", 0) + n
+
+    def count(self) -> int:
+        return int(self.map["counter"])
+
+    def put(self, key: str, value: bytes) -> None:
+        self.map[key] = value
+
+    def put_all(self, values: Mapping[str, bytes]) -> None:
+        self.map.update(dict(values))
+
+    def get(self, key: str) -> bytes:
+        return bytes(self.map[key])
+
+    def save(self) -> bytes:
+        return self.doc.get_update()
+
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        with self.doc.transaction():
+            self.map.update(dict(changed))
+            for name in removed:
+                del self.map[name]
+
+    def members(self) -> Any:
+        return self.map.to_py()
+
+
+class _Kept(Replica):
+    """Each transaction's update is written to an SQLiteYStore, and waited for."""
+
+    def __init__(self, n: int) -> None:
+        from pycrdt.store import SQLiteYStore
+
+        super().__init__(n)
+        updates: list[bytes] = []
+        self._updates, self._loop = updates, asyncio.new_event_loop()
+        self._told = self.doc.observe(lambda event: updates.append(event.update))
+        SQLiteYStore.db_path = str(serving.folder("pycrdt") / "store.db")
+        self._store = SQLiteYStore("document")
+        self._loop.run_until_complete(self._store.__aenter__())
+
+    def append(self, value: Any) -> None:
+        super().append(value)
+        while self._updates:
+            self._loop.run_until_complete(self._store.write(self._updates.pop(0)))
+
+
+def durable() -> Replica:
+    return _Kept(1)
 
 
 def replica(n: int) -> Replica:

@@ -17,6 +17,25 @@ export class Replica {
   extend (values) { this.list.push(values) }
   remove (value) { this.list.delete(this.entries().indexOf(value), 1) }
   entries () { return this.list.toArray() }
+  add (element) { this.map.set(element, true) }
+  add_all (elements) { this.doc.transact(() => { for (const element of elements) this.map.set(element, true) }) }
+  discard (element) { this.map.delete(element) }
+  elements () { return [...this.map.keys()] }
+  increment (n) { this.map.set('counter', (this.map.get('counter') ?? 0) + n) }
+  count () { return this.map.get('counter') }
+  put (key, value) { this.map.set(key, value) }
+  put_all (values) { this.doc.transact(() => { for (const [key, value] of values) this.map.set(key, value) }) }
+  get (key) { return this.map.get(key) }
+  save () { return Y.encodeStateAsUpdate(this.doc) }
+  members () { return this.map.toJSON() }
+
+  edit (changed, removed) {
+    this.doc.transact(() => {
+      for (const name in changed) this.map.set(name, changed[name])
+      for (const name of removed) this.map.delete(name)
+    })
+  }
+
   write (value) { this.map.set('document', Y.Array.from(value)) }
   read () { return this.map.get('document').toJSON() }
 }

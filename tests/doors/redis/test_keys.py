@@ -42,7 +42,7 @@ def test_what_has_ended_is_gone(colo: Colo) -> None:
 def test_a_scan_tells_each_key_once(r: Any) -> None:
     names = {f"key:{i}".encode() for i in range(150)}
     r.mset(dict.fromkeys(names, 1))
-    found = [name for name in r.scan_iter(match="key:*", count=7)]
+    found = list(r.scan_iter(match="key:*", count=7))
     assert set(found) == names and len(found) == len(names)
     assert sorted(r.keys("key:1?")) == [b"key:1%d" % i for i in range(10)]
     assert set(r.scan_iter(match="key:[12]")) == {b"key:1", b"key:2"}

@@ -154,7 +154,7 @@ def test_a_set_after_another_s_write_wants_a_get(colo: Colo) -> None:
     bob.set("todo", "[1,2,3]")
     ann.set("todo", "[1,2,4]")
     assert sorted(colo.store["todo"]) == [1, 2, 3, 4]
-    with pytest.raises(redis.ResponseError, match="BASEREQUIRED|GET it again"):
+    with pytest.raises(redis.ResponseError, match="GET it again"):
         ann.set("todo", "[1,2,4,5]")
     ann.get("todo")
     ann.set("todo", "[]")

@@ -62,6 +62,7 @@ def _serve(
     What no flag says is looked for in CRDTKV_* of the environment, then in the file.
     """
     with in_words():
+        from crdtkv.doors.cloudflare.door import Cloudflare
         from crdtkv.doors.workers.port import make as workers_port
         from crdtkv.node.settings import load
         from crdtkv.server.running import run
@@ -70,7 +71,7 @@ def _serve(
             load, config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
             workers=workers, redis=redis, durability=None if durability is None else durability.value,
         )  # fmt: skip
-        run(settings(), _said, again=settings, ports=(workers_port, _redis))
+        run(settings(), _said, again=settings, ports=(workers_port, _redis), doors=(Cloudflare,))
 
 
 def _redis(serving: "Serving", settings: "Settings") -> "Port | None":

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
 
-__all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of"]
+__all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of", "token_of"]
 
 _SESSION = SESSION.encode()
 _BEARER = b"bearer "
@@ -23,10 +23,11 @@ _BEARER = b"bearer "
 def admit(serving: Serving, scope: Scope, action: str, namespace: str | None = None, key: str | None = None) -> None:
     """Whoever asks may do that. Raises Unauthorized, Forbidden. O(1), nothing where no token was ever made."""
     if serving.node.guarded:
-        serving.node.authorize(_token(scope), action, namespace, key)
+        serving.node.authorize(token_of(scope), action, namespace, key)
 
 
-def _token(scope: Scope) -> str | None:
+def token_of(scope: Scope) -> str | None:
+    """The token that was sent; None: there was none."""
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == _BEARER:
             return str(value[7:].strip(), "latin-1")

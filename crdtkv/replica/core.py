@@ -198,7 +198,7 @@ class Replica:
         self.memos.changed(key, path, old, cell)
 
     def put_sole(self, key: str, path: bytes, old: Cell, own: Sibling, before: Context) -> Context:
-        """`change_cell` and `touch` in one, where that is the one cell of the key, whose context was `before`, or it is new."""
+        """`change_cell` and `touch` in one: of the one cell of a key whose context was `before`, or of a new key."""
         self.changed.setdefault(key, {}).setdefault(path, old)
         (replica, n), cell, state = own[0], (own,), self.state
         change = digest_change(key, path, old, cell) + entry_change(key, replica, before.get(replica), n)

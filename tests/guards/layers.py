@@ -260,20 +260,25 @@ def a_new_key_is_held_as_its_row_will_say_it() -> None:
         begin("other", sibling(4, b"\xa1z", B)._replace(parents=((A, 9),)))
         begin("lost", sibling(5, b"\xa1z")._replace(lost=((A, 1),)))
         begin("two", sibling(6, b"\xa1z"), context={A: 6, B: 1})
-        begin("both", sibling(7, b"\xa1z"), sibling(7, b"\xa1z", B))
+        begin("both", sibling(8, b"\xa1z"), sibling(7, b"\xa1x"), context={A: 8})
+        for n in range(20):
+            made.put("parts", sibling(20 + n), path=ROOT + b"%02d" % n)
         found.begin()
         found.put_key("undone", {ROOT: (sibling(8, b"\xa1x"),)}, {A: 8}, NO_HORIZON)
         found.rollback()
         assert found.cells("k") == {ROOT: (sibling(2, b"\xa1y"),)} and found.standing("undone") == ({}, {})
         found.settle()
         assert not found._index.beyond({})
+        for n in range(2):
+            made.put("parts", sibling(50 + n), path=ROOT + b"%02d" % n)
         for again in (False, True, True):
             found = made.again() if again else found
-            assert list(found.keys("", None)) == ["both", "k", "lost", "many", "other", "two"] and not faults(found)
+            assert list(found.keys("", None)) == ["both", "k", "lost", "many", "other", "parts", "two"]
             assert found.standing("k") == ({ROOT: (sibling(2, b"\xa1y"),)}, {A: 2})
             assert found.cells("other")[ROOT][0].parents == ((A, 9),) and found.cells("lost")[ROOT][0].lost == ((A, 1),)
             assert found.context("two") == {A: 6, B: 1} and found.context("lost") == {A: 5}
-            assert len(found.cells("both")[ROOT]) == 2 and len(found.cells("many")) == 2
+            assert len(found.cells("both")[ROOT]) == 2 and len(found.cells("many")) == 2 and not faults(found)
+            assert [found.cells("parts")[ROOT + b"%02d" % n][0].dot[1] for n in range(3)] == [50, 51, 22]
         with closing(sqlite3.connect(made.path)) as db:
             assert db.execute("SELECT key FROM cell WHERE root IS NOT NULL").fetchall() == [("k",)]
 

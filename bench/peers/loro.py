@@ -80,6 +80,26 @@ class Replica:
     def save(self) -> bytes:
         return self.doc.export(ExportMode.Snapshot())
 
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        for name, value in changed.items():
+            self.map.insert(name, value)
+        for name in removed:
+            self.map.delete(name)
+        self.doc.commit()
+
+    def members(self) -> Any:
+        return self.map.get_deep_value()
+
+    def splice(self, at: int, deleted: int, inserted: str) -> None:
+        if deleted:
+            self.string.delete(at, deleted)
+        if inserted:
+            self.string.insert(at, inserted)
+        self.doc.commit()
+
+    def text(self) -> str:
+        return str(self.doc.get_deep_value()["text"])  # type: ignore[index,call-overload]
+
 
 def replica(n: int) -> Replica:
     return Replica(n)

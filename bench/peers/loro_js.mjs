@@ -38,6 +38,22 @@ export class Replica {
   count () { return this.counter.value }
   save () { return this.doc.export({ mode: 'snapshot' }) }
 
+  members () { return this.map.toJSON() }
+
+  edit (changed, removed) {
+    for (const name in changed) this.map.set(name, changed[name])
+    for (const name of removed) this.map.delete(name)
+    this.doc.commit()
+  }
+
+  text () { return this.string.toString() }
+
+  splice (at, deleted, inserted) {
+    if (deleted) this.string.delete(at, deleted)
+    if (inserted) this.string.insert(at, inserted)
+    this.doc.commit()
+  }
+
   discard (element) {
     this.map.delete(element)
     this.doc.commit()

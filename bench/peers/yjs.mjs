@@ -27,6 +27,24 @@ export class Replica {
   put_all (values) { this.doc.transact(() => { for (const [key, value] of values) this.map.set(key, value) }) }
   get (key) { return this.map.get(key) }
   save () { return Y.encodeStateAsUpdate(this.doc) }
+  members () { return this.map.toJSON() }
+
+  edit (changed, removed) {
+    this.doc.transact(() => {
+      for (const name in changed) this.map.set(name, changed[name])
+      for (const name of removed) this.map.delete(name)
+    })
+  }
+
+  text () { return this.string.toString() }
+
+  splice (at, deleted, inserted) {
+    this.doc.transact(() => {
+      if (deleted) this.string.delete(at, deleted)
+      if (inserted) this.string.insert(at, inserted)
+    })
+  }
+
   write (value) { this.map.set('document', Y.Array.from(value)) }
   read () { return this.map.get('document').toJSON() }
 }

@@ -19,7 +19,7 @@ from crdtkv.strategies.roots import Root
 
 __all__ = ["is_string", "of_rule", "said", "string_of", "type_of", "value_of"]
 
-_TYPES = {"set": "set", "list": "list", "log": "stream"}
+_TYPES = {"hash": "hash", "list": "list", "log": "stream", "set": "set", "zset": "zset"}
 
 
 def type_of(root: Root | None) -> str:

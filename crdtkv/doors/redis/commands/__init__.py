@@ -8,7 +8,9 @@ from crdtkv.doors.redis.table import Command
 
 __all__ = ["FAMILIES", "keys_in", "load"]
 
-FAMILIES = ("connections", "keys", "strings")
+FAMILIES = (
+    "connections", "keys", "strings", "hashes", "lists", "sets", "sorted_sets", "sorted_ranges", "sorted_algebra",
+)  # fmt: skip
 """In the order in which docs/redis.md tells of them."""
 
 

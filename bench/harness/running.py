@@ -53,7 +53,10 @@ def _one(workload: Workload, run: Run, extra: Mapping[str, object]) -> Outcome:
     outcome = processes.run(environments.command(run.peer), order, run.case.seconds, folder)
     if workload.verdict is None or outcome.failure or outcome.found is None:
         return outcome
-    return outcome._replace(verdict=workload.verdict(outcome.found, order), found=None)
+    try:
+        return outcome._replace(verdict=workload.verdict(outcome.found, order), found=None)
+    except Exception as error:  # what a worker found is not what was asked of it: its row says so, the others go on
+        return Outcome(failure=f"not to be judged: {error!r}", seconds=outcome.seconds)
 
 
 def _tell(console: Console, workload: Workload, run: Run, outcome: Outcome) -> None:

@@ -107,6 +107,17 @@ class Replica:
     def save(self) -> bytes:
         return self.doc.save()
 
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        with self.doc.transaction() as tx:
+            for name, value in changed.items():
+                tx.put(self.map, name, _TYPES[type(value)], value)
+            for name in removed:
+                tx.delete(self.map, name)
+
+    def members(self) -> Any:
+        values = self.doc.values(self.map)
+        return {name: v[0][1] for name, v in zip(self.doc.keys(self.map), values, strict=True)}  # type: ignore[index]
+
 
 def replica(n: int) -> Replica:
     return Replica(n)

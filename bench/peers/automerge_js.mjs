@@ -25,6 +25,15 @@ export class Replica {
   put_all (values) { this.change(d => { for (const [key, value] of values) d.map[key] = value }) }
   get (key) { return this.doc.map[key] }
   save () { return A.save(this.doc) }
+  members () { return A.toJS(this.doc).map }
+
+  edit (changed, removed) {
+    this.change(d => {
+      Object.assign(d.map, changed)
+      for (const name of removed) delete d.map[name]
+    })
+  }
+
   write (value) { this.change(d => { d.document = value }) }
   read () { return A.toJS(this.doc).document }
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
+from random import Random
 from typing import Any
 
 import crdtkv
@@ -10,7 +13,7 @@ from bench.peers import serving
 from crdtkv.core.wire import encode
 from crdtkv.replica import cutting
 
-__all__ = ["Replica", "durable", "fork", "meet", "replica"]
+__all__ = ["KeyValue", "Replica", "durable", "fork", "keyvalue", "meet", "put_on_base", "replica", "three_way"]
 
 _COLOS = ("lhr", "sin", "gru", "jnb")
 
@@ -83,6 +86,18 @@ class Replica:
         """A catch-up from nothing, as it goes over the wire."""
         return encode(cutting.catch_up(self.kv._replica, {}))
 
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        """As a client does: it reads the document, and PUTs it whole, on the version that it read."""
+        entry = self.kv.get("document")
+        document = {} if entry is None else dict(entry.value)
+        document |= changed
+        for name in removed:
+            del document[name]
+        self.kv.put("document", document, base=None if entry is None else entry.version)
+
+    def members(self) -> Any:
+        return self.kv["document"]
+
 
 def durable() -> Replica:
     """In a file; a power cut may take the last writes back, as with those it stands beside."""
@@ -106,3 +121,74 @@ def meet(one: Replica, other: Replica) -> tuple[int, int]:
     report = one.kv.sync(other.kv)
     assert report.equal, report
     return report.bytes, report.rounds
+
+
+def three_way(base: Any, ours: Any, theirs: Any) -> Any:
+    """Base PUT at one colo; theirs, and a second later ours, PUT on it at two; exchanged, and read."""
+    now = [1_700_000_000.0]
+    with (
+        crdtkv.open(colo="a", clock=lambda: now[0], random=Random(1)) as a,
+        crdtkv.open(colo="b", clock=lambda: now[0], random=Random(2)) as b,
+    ):
+        version = a.put("file", base).version
+        a.sync(b)
+        for store, document in ((b, theirs), (a, ours)):
+            now[0] += 1
+            store.put("file", document, base=version)
+        a.sync(b)
+        return a["file"]
+
+
+def put_on_base(base: Any, ours: Any, theirs: Any) -> tuple[float, Any]:
+    """Theirs is there; how long a PUT of ours on the same base takes, and the reading of what came of it."""
+    with crdtkv.open(colo="lhr") as kv:
+        version = kv.put("list", base).version
+        kv.put("list", theirs, base=version)
+        began = time.perf_counter()
+        kv.put("list", ours, base=version)
+        merged = kv["list"]
+        return (time.perf_counter() - began) * 1e3, merged
+
+
+class KeyValue:
+    """A file."""
+
+    threads = True
+
+    def __init__(self, durability: str) -> None:
+        self.kv = crdtkv.open(serving.folder("crdtkv") / "lhr.db", colo="lhr", durability=durability, history=False)
+        self.put, self.get = self.kv.put, self.kv.get
+
+    def fill(self, values: Mapping[str, Any]) -> None:
+        items = list(values.items())
+        for first in range(0, len(items), 1_000):
+            with self.kv.transaction() as t:
+                for key, value in items[first : first + 1_000]:
+                    t.put(key, value)
+
+    def scan(self) -> int:
+        """In pages of a thousand, key and value."""
+        count, page = 0, self.kv.scan(limit=1_000)
+        while True:
+            count += sum(1 for entry in page if entry.value is not None)
+            if page.cursor is None:
+                return count
+            page = self.kv.scan(limit=1_000, cursor=page.cursor)
+
+    def callers(self, count: int, callers: int, value: bytes) -> float:
+        """Puts a second, of so many tasks that each wait for theirs."""
+
+        async def work(who: int) -> None:
+            for n in range(count // callers):
+                await self.kv.asubmit(lambda t, n=n: t.put(f"many-{who}-{n}", value))  # type: ignore[misc]
+
+        async def main() -> float:
+            began = time.perf_counter()
+            await asyncio.gather(*(work(who) for who in range(callers)))
+            return count // callers * callers / (time.perf_counter() - began)
+
+        return asyncio.run(main())
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue(durability)

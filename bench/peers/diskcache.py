@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import diskcache
 
 from bench.peers import serving
 
-__all__ = ["Replica", "replica"]
+__all__ = ["KeyValue", "Replica", "keyvalue", "replica"]
 
 
 class Replica:
@@ -41,3 +41,23 @@ class Replica:
 
 def replica(n: int) -> Replica:
     return Replica()
+
+
+class KeyValue:
+    """A Cache."""
+
+    def __init__(self) -> None:
+        self.cache = diskcache.Cache(str(serving.folder("diskcache")), eviction_policy="none", timeout=30)
+        self.put, self.get = self.cache.set, self.cache.get
+
+    def fill(self, values: Mapping[str, bytes]) -> None:
+        with self.cache.transact():
+            for key, value in values.items():
+                self.cache[key] = value
+
+    def scan(self) -> int:
+        return sum(1 for key in self.cache.iterkeys() if self.cache[key] is not None)
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import grpc
 
 from bench.peers import serving
 
-__all__ = ["Etcd", "Replica", "replica"]
+__all__ = ["Etcd", "KeyValue", "Replica", "keyvalue", "replica"]
 
 
 def _varint(n: int) -> bytes:
@@ -80,6 +81,9 @@ class Etcd:
     def put(self, key: bytes, value: bytes) -> None:
         self._put(_field(1, key) + _field(2, value), timeout=10)
 
+    def put_soon(self, key: bytes, value: bytes) -> Any:
+        return self._put.future(_field(1, key) + _field(2, value), timeout=30)
+
     def get(self, key: bytes) -> bytes | None:
         found = self.range(key)
         return found[0][1] if found else None
@@ -115,3 +119,38 @@ class Replica:
 
 def replica(n: int) -> Replica:
     return Replica()
+
+
+class KeyValue:
+    """One at a time, each synced; a scan in pages of a thousand."""
+
+    def __init__(self) -> None:
+        self.etcd = Etcd()
+        self.process = self.etcd.process
+
+    def put(self, key: str, value: bytes) -> None:
+        self.etcd.put(key.encode(), value)
+
+    def get(self, key: str) -> bytes | None:
+        return self.etcd.get(key.encode())
+
+    def fill(self, values: Mapping[str, bytes]) -> None:
+        """As many at once as it takes."""
+        waiting: deque[Any] = deque()
+        for key, value in values.items():
+            waiting.append(self.etcd.put_soon(key.encode(), value))
+            if len(waiting) > 1_000:
+                waiting.popleft().result()
+        for put in waiting:
+            put.result()
+
+    def scan(self) -> int:
+        count, after = 0, b"key-"
+        while page := self.etcd.range(after, b"key.", 1_000):
+            count += len(page)
+            after = page[-1][0] + b"\0"
+        return count
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import lmdb
 
 from bench.peers import serving
 
-__all__ = ["Replica", "opened", "replica"]
+__all__ = ["KeyValue", "Replica", "keyvalue", "opened", "replica"]
 
 
 def opened() -> lmdb.Environment:
@@ -43,3 +44,31 @@ class Replica:
 
 def replica(n: int) -> Replica:
     return Replica()
+
+
+class KeyValue:
+    """A transaction each."""
+
+    def __init__(self) -> None:
+        self.env = opened()
+
+    def put(self, key: str, value: bytes) -> None:
+        with self.env.begin(write=True) as tx:
+            tx.put(key.encode(), value)
+
+    def get(self, key: str) -> Any:
+        with self.env.begin() as tx:
+            return tx.get(key.encode())
+
+    def fill(self, values: Mapping[str, bytes]) -> None:
+        with self.env.begin(write=True) as tx:
+            for key, value in values.items():
+                tx.put(key.encode(), value)
+
+    def scan(self) -> int:
+        with self.env.begin() as tx:
+            return sum(1 for _ in tx.cursor().iternext(keys=True, values=True))
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue()

@@ -80,6 +80,16 @@ class Replica:
     def save(self) -> bytes:
         return self.doc.export(ExportMode.Snapshot())
 
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        for name, value in changed.items():
+            self.map.insert(name, value)
+        for name in removed:
+            self.map.delete(name)
+        self.doc.commit()
+
+    def members(self) -> Any:
+        return self.map.get_deep_value()
+
 
 def replica(n: int) -> Replica:
     return Replica(n)

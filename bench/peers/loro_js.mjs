@@ -38,6 +38,14 @@ export class Replica {
   count () { return this.counter.value }
   save () { return this.doc.export({ mode: 'snapshot' }) }
 
+  members () { return this.map.toJSON() }
+
+  edit (changed, removed) {
+    for (const name in changed) this.map.set(name, changed[name])
+    for (const name of removed) this.map.delete(name)
+    this.doc.commit()
+  }
+
   discard (element) {
     this.map.delete(element)
     this.doc.commit()

@@ -5,6 +5,8 @@ import { load } from './worker.mjs'
 
 const PouchDB = load('pouchdb')
 
+const text = value => Buffer.from(value).toString('base64')
+
 export class Replica {
   constructor (n, folder) {
     this.folder = folder
@@ -18,6 +20,28 @@ export class Replica {
   }
 
   async read () { return (await this.db.get('document')).value }
+
+  async edit (changed, removed) {
+    const doc = await this.db.get('members').catch(() => ({ _id: 'members', value: {} }))
+    const value = { ...doc.value, ...changed }
+    for (const name of removed) delete value[name]
+    await this.db.put({ ...doc, value })
+  }
+
+  async members () { return (await this.db.get('members')).value }
+
+  async put_all (values) {
+    for (let first = 0; first < values.length; first += 1000) {
+      await this.db.bulkDocs(values.slice(first, first + 1000).map(([key, value]) => ({ _id: key, value: text(value) })))
+    }
+  }
+
+  async put (key, value) {
+    const doc = await this.db.get(key).catch(() => ({ _id: key }))
+    await this.db.put({ ...doc, value: text(value) })
+  }
+
+  async get (key) { return Buffer.from((await this.db.get(key)).value, 'base64') }
 
   // A list is an array in a document: an operation reads it, and writes it as a whole.
   async extend (values) {

@@ -73,6 +73,15 @@ class Replica:
     def save(self) -> bytes:
         return self.doc.get_update()
 
+    def edit(self, changed: Mapping[str, Any], removed: Iterable[str]) -> None:
+        with self.doc.transaction():
+            self.map.update(dict(changed))
+            for name in removed:
+                del self.map[name]
+
+    def members(self) -> Any:
+        return self.map.to_py()
+
 
 class _Kept(Replica):
     """Each transaction's update is written to an SQLiteYStore, and waited for."""

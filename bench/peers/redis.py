@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import redis
 
 from bench.peers import serving
 
-__all__ = ["FSYNC", "Replica", "replica", "server"]
+__all__ = ["FSYNC", "KeyValue", "Replica", "keyvalue", "replica", "server"]
 
 FSYNC = "everysec"
 
@@ -51,3 +52,36 @@ class Replica:
 
 def replica(n: int) -> Replica:
     return Replica(FSYNC)
+
+
+class KeyValue:
+    """Strings under keys."""
+
+    def __init__(self, fsync: str) -> None:
+        self.redis, self.process, self.port = server(fsync)
+        self.put, self.get = self.redis.set, self.redis.get
+
+    def fill(self, values: Mapping[str, bytes]) -> None:
+        items = list(values.items())
+        for first in range(0, len(items), 1_000):
+            self.redis.mset(dict(items[first : first + 1_000]))
+
+    def scan(self) -> int:
+        """SCAN in pages of a thousand, and MGET of each."""
+        count, cursor = 0, 0
+        while True:
+            cursor, names = self.redis.scan(cursor, count=1_000)  # type: ignore[misc]
+            count += sum(value is not None for value in self.redis.mget(names)) if names else 0  # type: ignore[union-attr]
+            if not cursor:
+                return count
+
+    def callers(self, count: int, callers: int, value: bytes) -> float:
+        """Puts a second by redis-benchmark: raw connections in C."""
+        options = ["-t", "set", "-c", str(callers), "-n", str(count), "-d", str(len(value)), "-r", str(count), "--csv"]
+        command = ["redis-benchmark", "-p", str(self.port), *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return float(done.stdout.strip().splitlines()[-1].split(",")[1].strip('"'))
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue(FSYNC)

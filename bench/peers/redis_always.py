@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from bench.peers.redis import Replica
+from bench.peers.redis import KeyValue, Replica
 
-__all__ = ["FSYNC", "replica"]
+__all__ = ["FSYNC", "keyvalue", "replica"]
 
 FSYNC = "always"
 
 
 def replica(n: int) -> Replica:
     return Replica(FSYNC)
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue(FSYNC)

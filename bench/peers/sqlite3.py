@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bench.peers import serving
 
-__all__ = ["Replica", "opened", "replica"]
+__all__ = ["KeyValue", "Replica", "keyvalue", "opened", "replica"]
 
 
 def opened(path: Any, synchronous: str = "NORMAL") -> sqlite3.Connection:
@@ -50,3 +51,31 @@ class Replica:
 
 def replica(n: int) -> Replica:
     return Replica()
+
+
+class KeyValue:
+    """A table; a commit each, one at a time."""
+
+    def __init__(self, durability: str) -> None:
+        self.db = opened(serving.folder("sqlite") / "one.db", durability)
+        self.lock = threading.Lock()
+
+    def put(self, key: str, value: bytes) -> None:
+        with self.lock:
+            self.db.execute("INSERT OR REPLACE INTO kv VALUES (?, ?)", (key, value))
+
+    def get(self, key: str) -> Any:
+        with self.lock:
+            return self.db.execute("SELECT value FROM kv WHERE key = ?", (key,)).fetchone()
+
+    def fill(self, values: Mapping[str, bytes]) -> None:
+        self.db.execute("BEGIN")
+        self.db.executemany("INSERT OR REPLACE INTO kv VALUES (?, ?)", values.items())
+        self.db.execute("COMMIT")
+
+    def scan(self) -> int:
+        return sum(1 for _ in self.db.execute("SELECT key, value FROM kv ORDER BY key"))
+
+
+def keyvalue(durability: str) -> KeyValue:
+    return KeyValue(durability)

@@ -27,6 +27,15 @@ export class Replica {
   put_all (values) { this.doc.transact(() => { for (const [key, value] of values) this.map.set(key, value) }) }
   get (key) { return this.map.get(key) }
   save () { return Y.encodeStateAsUpdate(this.doc) }
+  members () { return this.map.toJSON() }
+
+  edit (changed, removed) {
+    this.doc.transact(() => {
+      for (const name in changed) this.map.set(name, changed[name])
+      for (const name of removed) this.map.delete(name)
+    })
+  }
+
   write (value) { this.map.set('document', Y.Array.from(value)) }
   read () { return this.map.get('document').toJSON() }
 }

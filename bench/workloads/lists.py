@@ -102,7 +102,7 @@ def _cases(sizes: tuple[int, ...], some: int, kept: int, repetitions: int) -> tu
 WORKLOAD = Workload(
     "lists",
     "a list that grows at its end",
-    _cases((10_000, 100_000, 260_000), 10_000, 3_000, 3),
+    _cases((10_000, 100_000, 260_000), 10_000, 2_000, 3),
     _cases((500, 2_000), 500, 200, 1),
     (
         at_most("one append, its own transaction, in memory: <= 8 µs", "append 10,000", APPEND, 8),

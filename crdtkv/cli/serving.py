@@ -44,6 +44,9 @@ def _serve(
     advertise: Annotated[
         str | None, typer.Option("--advertise", metavar="URL", help="Where other colos reach it, if not as it listens.")
     ] = None,
+    workers: Annotated[
+        str | None, typer.Option("--workers", metavar="HOST:PORT", help="Where KV bindings of Workers come in.")
+    ] = None,
     redis: Annotated[
         str | None, typer.Option("--redis", metavar="HOST:PORT", help="Where clients of Redis come in; else nowhere.")
     ] = None,
@@ -59,14 +62,16 @@ def _serve(
     What no flag says is looked for in CRDTKV_* of the environment, then in the file.
     """
     with in_words():
+        from crdtkv.doors.cloudflare.door import Cloudflare
+        from crdtkv.doors.workers.port import make as workers_port
         from crdtkv.node.settings import load
         from crdtkv.server.running import run
 
         settings = partial(
             load, config, colo=colo, data=data, listen=listen, join=tuple(join) if join else None, advertise=advertise,
-            redis=redis, durability=None if durability is None else durability.value,
+            workers=workers, redis=redis, durability=None if durability is None else durability.value,
         )  # fmt: skip
-        run(settings(), _said, again=settings, ports=(_redis,))
+        run(settings(), _said, again=settings, ports=(workers_port, _redis), doors=(Cloudflare,))
 
 
 def _redis(serving: "Serving", settings: "Settings") -> "Port | None":

@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 100
-MAX_PACKED = 25 * 1024 * 1024  # Workers KV takes values up to this size.
+MAX_PACKED = 25 * 1024 * 1024 + 1024  # Workers KV takes bodies of 25 MiB; the rest is how long one is, and its type.
 MAX_INT_DIGITS = 4300  # Python refuses to read or write longer ones (CVE-2020-10735).
 
 # Never change these two numbers: they are on disk and on the wire.

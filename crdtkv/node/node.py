@@ -29,6 +29,7 @@ from crdtkv.errors import (
     Unavailable,
 )  # fmt: skip
 from crdtkv.node.catalogue import Catalogue
+from crdtkv.node.clock import SetClock
 from crdtkv.node.holding import Holding, check_colos, where_is
 from crdtkv.node.naming import DEFAULT_ID, MAX_NAMESPACES, SYSTEM_ID, Namespace, check_name
 from crdtkv.node.tokens import Tokens
@@ -82,6 +83,9 @@ class Node(Holding):
                     next_step="begin in a new folder, with --join to belong to it again; this one may be removed",
                 )
         self._options = options
+        clock = options.get("clock")
+        self.clock = clock if isinstance(clock, SetClock) else None
+        """What says the time, if it is one that a test suite sets."""
         self._lock = threading.RLock()
         self._closed = False
         self.listeners: list[Listener] = []

@@ -6,6 +6,7 @@ to mend it. Imported by who serves only: pydantic takes its time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -23,16 +24,18 @@ from pydantic_settings import (
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest
+from crdtkv.node.clock import MAX_SECONDS, SetClock
 from crdtkv.store.opening import is_colo
 
 __all__ = ["MIN_CLUSTER_SECRET", "Settings", "address", "is_loopback", "load", "open_to_others"]
 
 MIN_CLUSTER_SECRET = 16
 
-_DOORS = ("listen", "redis")
+_DOORS = ("listen", "workers", "redis")
 """Settings that are an address at which clients are let in."""
 
 _Words = Annotated[tuple[str, ...], NoDecode]
+_BINDING = re.compile(r"[A-Za-z_$][\w$]*=\S+", re.ASCII)
 _Secrets = Annotated[tuple[SecretStr, ...], NoDecode]
 
 
@@ -60,6 +63,14 @@ class Settings(BaseSettings):
     cluster_secret: _Secrets = ()
     """What colos know each other by. The first is sent, all are taken: add the new one behind at every colo,
     then put it first at every colo, then take the old one out."""
+    workers: str = ""
+    """Address and port for what the KV binding of a Worker sends; "": none."""
+    workers_bindings: _Words = ()
+    """Which namespace miniflare's bindings are, as KV=shop; one that is not named is the namespace of its name."""
+    workers_clock: Annotated[float, Field(ge=0, lt=MAX_SECONDS)] | None = None
+    """For test suites: this colo's clock stands at so many seconds since 1970 until it is set."""
+    workers_value_limit: Annotated[int, Field(ge=0, le=25 << 20)] | None = None
+    """For test suites: bytes of the largest value that a Worker may put."""
     tls_cert: Path | None = None
     """The certificate shown to clients and colos, with its chain (PEM)."""
     tls_key: Path | None = None
@@ -87,7 +98,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
-    @field_validator("join", "admin_token", "cluster_secret", mode="before")
+    @field_validator("join", "admin_token", "cluster_secret", "workers_bindings", mode="before")
     @classmethod
     def _split(cls, given: Any) -> Any:
         return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
@@ -105,6 +116,13 @@ class Settings(BaseSettings):
         if listen or info.field_name == "listen":
             address(listen)
         return listen
+
+    @field_validator("workers_bindings")
+    @classmethod
+    def _are_bindings(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if any(_BINDING.fullmatch(each) is None for each in given):
+            raise ValueError("bindings and their namespaces are wanted, as KV=shop")
+        return given
 
     @field_validator("join", "advertise")
     @classmethod
@@ -128,6 +146,16 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key are wanted together, or neither")
         return self
 
+    @model_validator(mode="after")
+    def _tests_alone(self) -> Settings:
+        """A clock that clients set, and a limit that is not ours, are for who tests on this machine."""
+        for name in ("workers_clock", "workers_value_limit"):
+            if getattr(self, name) is not None and (
+                not self.workers or not all(is_loopback(address(each)[0]) for each in self.doors.values())
+            ):
+                raise ValueError(f"{name} is for test suites: it needs workers, and every address on loopback")
+        return self
+
     @property
     def address(self) -> tuple[str, int]:
         """Host and port of `listen`."""
@@ -137,6 +165,11 @@ class Settings(BaseSettings):
     def doors(self) -> dict[str, str]:
         """Setting -> address and port, of all at which clients are let in."""
         return {name: listen for name in _DOORS if (listen := getattr(self, name))}
+
+    @property
+    def workers_namespaces(self) -> dict[str, str]:
+        """Binding -> namespace, of those that are named otherwise."""
+        return dict(each.split("=", 1) for each in self.workers_bindings)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -151,7 +184,8 @@ class Settings(BaseSettings):
     @property
     def store_options(self) -> dict[str, Any]:
         """What `Node` opens its stores with."""
-        return {"durability": self.durability, "quota_mb": self.quota_mb, "cache_mb": self.cache_mb}
+        options = {"durability": self.durability, "quota_mb": self.quota_mb, "cache_mb": self.cache_mb}
+        return options if self.workers_clock is None else {**options, "clock": SetClock(self.workers_clock)}
 
 
 def load(file: Path | str | None = None, environment: Mapping[str, str] | None = None, **flags: Any) -> Settings:

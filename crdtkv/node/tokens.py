@@ -130,14 +130,21 @@ class Tokens:
 
         Raises Unauthorized for none that is good here, Forbidden for one that may not.
         """
-        token = self._token(text)
+        token = self.known(text)
         if not any(scope.allows(action, namespace, key) for scope in token.scopes):
             what = "the cluster" if namespace is None else f"namespace {namespace!r}"
             part = f"{key!r:.80} of " if key else ""
             raise Forbidden(f"token {token.id!r} ({token.label!r}) may not {action} {part}{what}")
         return token
 
-    def _token(self, text: str | None) -> Token:
+    def known(self, text: str | None) -> Token:
+        """The token, whatever it may. Raises Unauthorized for none that is good here.
+
+        >>> import crdtkv
+        >>> Tokens(crdtkv.open(colo="lhr"), settings=["correct horse battery staple"]).known("wrong")
+        Traceback (most recent call last):
+        crdtkv.errors.Unauthorized: the token is not known here, was revoked, or is cut short
+        """
         if not text:
             raise Unauthorized("no token was sent; send one as 'Authorization: Bearer ...'")
         hashed = _hash(text)

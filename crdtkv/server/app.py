@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,7 +29,7 @@ from crdtkv.server import (
     writing,
 )
 from crdtkv.server.describing import complete
-from crdtkv.server.front import Front, failed
+from crdtkv.server.front import Front, MakeDoor, failed
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.routing import respond
 from crdtkv.server.serving import Serving
@@ -42,13 +42,13 @@ _ROUTERS = (
 )  # fmt: skip
 
 
-def create_app(node: Node, limits: Limits = LIMITS) -> Front:
-    """An ASGI application that serves `node`, which it does not close.
+def create_app(node: Node, limits: Limits = LIMITS, doors: Iterable[MakeDoor] = ()) -> Front:
+    """An ASGI application that serves `node`, which it does not close. `doors`: others at the same address.
 
     >>> app = create_app(Node(None, colo="lhr"))
     """
     serving = Serving(node, limits)
-    return Front(serving, routed(serving))
+    return Front(serving, routed(serving), doors)
 
 
 def routed(serving: Serving) -> FastAPI:

@@ -1,7 +1,7 @@
-"""A connection: uvicorn's, but that a small request for a key is answered without what only others need.
+"""A connection: uvicorn's, but that a small request that a door answers is answered without what only others need.
 
 uvicorn makes of each request a task, an event, a timer and two writes, which is most of what it takes. Here a GET
-that was answered before is written out at once; any other small request for a key is one task, begun when all of it
+that was answered before is written out at once; any other small request of a door is one task, begun when all of it
 is here, and one write. Law of this room: what is sent is, byte for byte, what uvicorn would send, in the order in
 which it was asked for; whatever is not plain is uvicorn's.
 """
@@ -16,9 +16,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from crdtkv.errors import Overloaded
 from crdtkv.server.asking import Header, Receive, Reply, Scope, Send, problem
+from crdtkv.server.front import whole
 
 if TYPE_CHECKING:
-    from crdtkv.server.front import Front
+    from crdtkv.server.front import Door, Front
 
 __all__ = ["SMALL", "Connection"]
 
@@ -87,7 +88,8 @@ class Connection(HttpToolsProtocol):
             self._uvicorn_s(_overloaded)
             return
         path, mark, query = self.url.partition(b"?")
-        if not self._is_plain(path):
+        door = self._front.door(path)
+        if door is None or not self._is_plain(path):
             self._uvicorn_s(self._front)
             return
         method = self.parser.get_method()
@@ -105,11 +107,11 @@ class Connection(HttpToolsProtocol):
             "path": unquote(text) if "%" in text else text, "query_string": query, "headers": self.headers,
             "scheme": self.scheme, "client": self.client, "server": self.server,
         }  # fmt: skip
-        self.cycle = _Asked(self.scope)  # type: ignore[assignment]
+        self.cycle = _Asked(self.scope, door)  # type: ignore[assignment]
 
     def _is_plain(self, path: bytes) -> bool:
-        """Whether a small request for a key begins, and all that was asked for before is answered."""
-        if path[:4] != b"/v1/" or b"/keys/" not in path or b"#" in self.url or not path.isascii():
+        """Whether a small request begins, and all that was asked for before is answered."""
+        if b"#" in self.url or not path.isascii():
             return False
         if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
             return False
@@ -150,7 +152,7 @@ class Connection(HttpToolsProtocol):
 
     async def _answer(self, asked: _Asked) -> None:
         try:
-            reply = await self._front.reply(asked.scope, asked.receive)
+            reply = await whole(asked.door, asked.scope, asked.receive)
             if self.flow.write_paused:
                 await self.flow.drain()
             if not asked.keep_alive:  # the server stops
@@ -179,10 +181,11 @@ class Connection(HttpToolsProtocol):
 class _Asked:
     """A request that is plain; to uvicorn, its cycle."""
 
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "response_complete", "scope")
+    __slots__ = ("body", "disconnected", "door", "keep_alive", "message_event", "response_complete", "scope")
 
-    def __init__(self, scope: Any) -> None:
+    def __init__(self, scope: Any, door: Any) -> None:
         self.scope: Scope = scope
+        self.door: Door = door
         self.body = b""
         self.disconnected = self.response_complete = False
         self.keep_alive = True
@@ -201,7 +204,7 @@ class _Nobody:
 
 
 _NOBODY = _Nobody()
-_ANSWERED: Any = _Asked({})
+_ANSWERED: Any = _Asked({}, None)
 _ANSWERED.response_complete = True
 
 

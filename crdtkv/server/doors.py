@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.views import colo_of
 from crdtkv.http.names import HEARD, SESSION
+from crdtkv.node.everywhere import everywhere
 from crdtkv.node.session import Session
 from crdtkv.server.asking import Header, Reply, Scope
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
 
-__all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of"]
+__all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of", "token_of"]
+
+_SPARSE = 4
+"""Of so few entries all are said: it costs less than to find out which have to be."""
 
 _SESSION = SESSION.encode()
 _BEARER = b"bearer "
@@ -23,10 +27,11 @@ _BEARER = b"bearer "
 def admit(serving: Serving, scope: Scope, action: str, namespace: str | None = None, key: str | None = None) -> None:
     """Whoever asks may do that. Raises Unauthorized, Forbidden. O(1), nothing where no token was ever made."""
     if serving.node.guarded:
-        serving.node.authorize(_token(scope), action, namespace, key)
+        serving.node.authorize(token_of(scope), action, namespace, key)
 
 
-def _token(scope: Scope) -> str | None:
+def token_of(scope: Scope) -> str | None:
+    """The token that was sent; None: there was none."""
     for name, value in scope["headers"]:
         if name == b"authorization" and value[:7].lower() == _BEARER:
             return str(value[7:].strip(), "latin-1")
@@ -72,4 +77,6 @@ def session_header(store: Store | None, session: Session | None, reply: Reply) -
         if session is None:
             session = Session()
         session.note(store.namespace, reply.seen)
+        if len(session.seen[store.namespace]) > _SPARSE:
+            session.trim(store.namespace, everywhere(store))
     return None if session is None else (_SESSION, session.encode().encode())

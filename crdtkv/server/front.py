@@ -1,14 +1,15 @@
 """The door itself: paths of keys are answered here, before any router; all others by the application behind.
 
 A router, validation by models and a response class take three times what all of a read
-takes. `answer_whole` is what the router calls for them, too.
+takes. `answer_whole` is what the router calls for them, too. Other doors that share the address are asked
+in the same way (`Door`), each for paths of its own.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
 
 from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, CrdtkvError
@@ -22,7 +23,7 @@ from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
 from crdtkv.transport.wire import PATH
 
-__all__ = ["GOSSIP", "Front", "answer_whole", "failed"]
+__all__ = ["GOSSIP", "Door", "Front", "MakeDoor", "answer_whole", "failed", "whole"]
 
 GOSSIP = PATH.encode()
 _log = logging.getLogger("crdtkv")
@@ -39,18 +40,39 @@ _VIEWS: dict[bytes, dict[str, _Handler]] = {
 assert set(_VIEWS) == {word.encode() for word in RESERVED}
 
 
-class Front:
-    """An ASGI application: key paths, and `app` behind it for all others."""
+class Door(Protocol):
+    """What answers requests for paths of its own, without a router."""
 
-    def __init__(self, serving: Serving, app: Any) -> None:
+    def takes(self, path: bytes) -> bool:
+        """Whether a raw path is one of them. O(path)."""
+
+    async def answer(self, scope: Scope, receive: Receive) -> Reply:
+        """The reply, errors too, without its content-length. It counts it."""
+
+
+MakeDoor = Callable[[Serving], Door]
+
+
+class Front:
+    """An ASGI application: key paths, what `doors` take, and `app` behind it for all others."""
+
+    def __init__(self, serving: Serving, app: Any, doors: Iterable[MakeDoor] = ()) -> None:
         self.serving = serving
         self._app = app
+        self._doors: tuple[Door, ...] = (_Keys(serving), *(make(serving) for make in doors))
         self.gossip: Any = None
         """The ASGI application that takes the letters of other colos."""
 
     def stop(self) -> None:
         """Nothing new is begun, and what waits ends. Idempotent."""
         self.serving.stop()
+
+    def door(self, path: bytes) -> Door | None:
+        """What answers requests for a raw path without a router; None: nothing does."""
+        for door in self._doors:
+            if door.takes(path):
+                return door
+        return None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -65,21 +87,38 @@ class Front:
                 await send({"type": "http.response.body", "body": told.body})
                 return
         raw = scope["raw_path"]
-        head, keys, _ = raw.partition(b"/keys/")
-        if not keys or head[:4] != b"/v1/" or b"/" in head[4:]:
+        door = self.door(raw)
+        if door is None:
             app = self.gossip if raw == GOSSIP and self.gossip is not None else self._app
             await app(scope, receive, send)
             return
-        reply = await self.reply(scope, receive)
+        reply = await whole(door, scope, receive)
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": reply.body if scope["method"] != "HEAD" else b""})
 
-    async def reply(self, scope: Scope, receive: Receive) -> Reply:
-        """The reply to a request for a key path, errors too: all that is sent, but that HEAD has no body."""
-        reply = await answer_whole(self.serving, scope, receive)
-        if reply.status != 304 and reply.status != 204:
-            reply.headers.append((b"content-length", b"%d" % len(reply.body)))
-        return reply
+
+async def whole(door: Door, scope: Scope, receive: Receive) -> Reply:
+    """The reply, errors too: all that is sent, but that HEAD has no body."""
+    reply = await door.answer(scope, receive)
+    if reply.status != 304 and reply.status != 204:
+        reply.headers.append((b"content-length", b"%d" % len(reply.body)))
+    return reply
+
+
+class _Keys:
+    """Key paths."""
+
+    def __init__(self, serving: Serving) -> None:
+        self._serving = serving
+
+    def takes(self, path: bytes) -> bool:
+        if path[:4] != b"/v1/":
+            return False
+        head, keys, _ = path.partition(b"/keys/")
+        return bool(keys) and b"/" not in head[4:]
+
+    async def answer(self, scope: Scope, receive: Receive) -> Reply:
+        return await answer_whole(self._serving, scope, receive)
 
 
 async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:

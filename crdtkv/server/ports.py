@@ -7,6 +7,7 @@ before anything is served, so that an address that is taken is said at once.
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,8 +24,8 @@ __all__ = ["MakePort", "Port", "bound", "shown"]
 class Port(Protocol):
     """One of them, bound. `close` is called in any case; the others in this order, in the event loop."""
 
-    async def start(self) -> list[str]:
-        """It takes connections; what is said of that, a line each."""
+    async def start(self, tls: ssl.SSLContext | None) -> list[str]:
+        """It takes connections; what is said of that, a line each. `tls`: with what HTTP is served, None: without."""
 
     def stop(self) -> None:
         """Nothing new is begun: who is idle is told to go. Idempotent."""

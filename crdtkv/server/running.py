@@ -32,7 +32,7 @@ from crdtkv.server.ports import MakePort, Port, bound, shown
 from crdtkv.transport.transport import Transport
 
 if TYPE_CHECKING:
-    from crdtkv.server.front import Front
+    from crdtkv.server.front import Front, MakeDoor
 
 __all__ = ["run"]
 
@@ -46,12 +46,13 @@ _SWITCH = 0.0005
 
 def run(
     settings: Settings, said: Callable[[str], None] = print, limits: Limits = LIMITS,
-    again: Callable[[], Settings] | None = None, ports: Iterable[MakePort] = (),
+    again: Callable[[], Settings] | None = None, ports: Iterable[MakePort] = (), doors: Iterable[MakeDoor] = (),
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT. `said` is told the address once it is open, and what to do next.
 
     `again` gives the settings as they are now; asked at SIGHUP. Tokens, secrets and certificates hold from then on;
-    nothing else of them does. `ports`: how to make what serves the node at other addresses.
+    nothing else of them does. `ports`: how to make what serves the node at other addresses, `doors`: at
+    the same one.
 
     Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
     """
@@ -65,7 +66,7 @@ def run(
         ExitStack() as stack,
     ):
         open_to_others(settings, node.guarded)
-        app = create_app(node, replace(limits, session_wait=settings.session_wait_s))
+        app = create_app(node, replace(limits, session_wait=settings.session_wait_s), doors)
         server = _Server(_config(app, settings, limits), app, settings, at, said, again)
         for make in ports:
             port = make(app.serving, settings)
@@ -121,7 +122,7 @@ class _Server(uvicorn.Server):
         for line in _welcome(node, url):
             self._said(line)
         for port in self.ports:
-            for line in await port.start():
+            for line in await port.start(self.config.ssl):
                 self._said(line)
         if self.alone:
             self._said("  A new colo, which begins a cluster of its own. One that is to belong to others,")

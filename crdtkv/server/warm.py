@@ -22,10 +22,14 @@ _MOST = 8192
 _LARGEST = 8192
 """Bytes of a body that is kept."""
 _OF_OTHERS = frozenset((b"accept", b"if-match", b"if-none-match", b"crdtkv-session", b"prefer", b"range"))
+"""Headers by which another reply is made to a GET of `/v1`."""
 
 
 class Told(NamedTuple):
-    """A reply with status 200; `known` is what the store tells of the key, another object once that changes."""
+    """A reply with status 200; `known` is what the store tells of the key, another object once that changes.
+
+    `others`: headers by which another reply would be made.
+    """
 
     namespace: str
     store: Store
@@ -33,6 +37,7 @@ class Told(NamedTuple):
     known: Any
     headers: list[Header]
     body: bytes
+    others: frozenset[bytes]
 
 
 class Warm:
@@ -45,7 +50,7 @@ class Warm:
     def again(self, path: bytes, headers: Iterable[Header]) -> Told | None:
         """What was answered to the same GET without a query, if that is still so. O(headers). Waits for nobody."""
         told = self._told.get(path)
-        if told is None or not _plain(headers):
+        if told is None or not _plain(headers, told.others):
             return None
         serving, store = self._serving, told.store
         if serving.node.guarded or serving.joining or not self._stands(told):
@@ -63,19 +68,25 @@ class Warm:
         except CrdtkvError:
             return False
 
-    def keep(self, scope: Scope, namespace: str, store: Store, key: str, known: Any, reply: Reply) -> None:
-        """The reply was made of `known`, which the store kept to tell again (None: it did not)."""
+    def keep(
+        self, scope: Scope, namespace: str, store: Store, key: str, known: Any, reply: Reply,
+        others: frozenset[bytes] = _OF_OTHERS,
+    ) -> None:  # fmt: skip
+        """The reply was made of `known`, which the store kept to tell again (None: it did not).
+
+        `others`: headers by which another would have been made, in lower case.
+        """
         if known is None or known.until is not None or reply.status != 200 or len(reply.body) > _LARGEST:
             return
-        if scope["method"] != "GET" or scope["query_string"] or not _plain(scope["headers"]):
+        if scope["method"] != "GET" or scope["query_string"] or not _plain(scope["headers"], others):
             return
         if len(self._told) >= _MOST:
             self._told.clear()
         length = (b"content-length", b"%d" % len(reply.body))
-        self._told[scope["raw_path"]] = Told(namespace, store, key, known, [*reply.headers, length], reply.body)
+        self._told[scope["raw_path"]] = Told(namespace, store, key, known, [*reply.headers, length], reply.body, others)
 
 
-def _plain(headers: Iterable[Header]) -> bool:
+def _plain(headers: Iterable[Header], others: frozenset[bytes]) -> bool:
     """Whether nothing but the path says what is answered."""
     names = [name for name, value in headers if name != b"accept" or value != b"*/*"]
-    return len(names) <= 32 and _OF_OTHERS.isdisjoint(names)
+    return len(names) <= 32 and others.isdisjoint(names)

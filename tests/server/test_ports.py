@@ -36,7 +36,7 @@ class Stub:
         self.did = did
         self.serving = serving
 
-    async def start(self) -> list[str]:
+    async def start(self, tls: object) -> list[str]:
         self.did.append("start")
         os.kill(os.getpid(), signal.SIGTERM)
         return ["a port of ours"]

@@ -74,10 +74,11 @@ class Named(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A page. `cursor` goes on behind it, None if that was all. `seen`: the version of each."""
+    """A page. `cursor` goes on behind it, None if that was all. `entries`: the keys as the store tells them."""
 
     keys: list[Named]
     cursor: str | None
+    entries: list[Entry]
 
 
 # writing
@@ -186,7 +187,7 @@ def listing(store: Store, prefix: str = "", limit: int = MAX_LIST, cursor: str |
                   metadata_of(replica, e.key) if METADATA + e.key in beside else None)
             for e in page
         ]  # fmt: skip
-    return Listed(named, page.cursor)
+    return Listed(named, page.cursor, page)
 
 
 def metadata_of(replica: Replica, key: str) -> Any:

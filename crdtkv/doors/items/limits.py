@@ -9,13 +9,13 @@ import re
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.errors import BadRequest, TooLarge
+from crdtkv.errors import BadRequest, TooLarge, ValueInvalid
 from crdtkv.http.refusals import KeyTooLong
 from crdtkv.store.operations import MAX_TTL
 
 __all__ = [
     "MAX_BULK_GET", "MAX_KEY", "MAX_LIST", "MAX_METADATA", "MAX_VALUE", "MIN_CACHE_TTL", "MIN_TTL", "check_cache_ttl",
-    "check_key", "check_prefix", "check_size", "expires_at", "list_limit", "metadata_in",
+    "check_key", "check_metadata", "check_prefix", "check_size", "expires_at", "list_limit", "metadata_in", "value_in",
 ]  # fmt: skip
 
 MAX_KEY = 512
@@ -68,10 +68,33 @@ def metadata_in(text: str) -> Any:
     >>> metadata_in('{"owner": "ann"}')
     {'owner': 'ann'}
     """
-    size = len(text.encode("utf-8", "surrogatepass"))
+    _check_metadata_size(len(text.encode("utf-8", "surrogatepass")))
+    return values.parse_json(text)
+
+
+def check_metadata(metadata: Any) -> Any:
+    """That JSON value, if it is short enough as JSON text. Raises TooLarge, ValueInvalid."""
+    _check_metadata_size(len(values.to_json(metadata).encode("utf-8", "surrogatepass")))
+    return metadata
+
+
+def _check_metadata_size(size: int) -> None:
     if size > MAX_METADATA:
         raise TooLarge(f"Metadata length of {size} exceeds limit of {MAX_METADATA}.")
-    return values.parse_json(text)
+
+
+def value_in(body: bytes, kind: str) -> Any:
+    """A body as a bulk read tells it: `kind` text, or json. Raises BadRequest for one that is no JSON.
+
+    >>> value_in(b"[1]", "text"), value_in(b"[1]", "json"), value_in(b"\\xff", "text")
+    ('[1]', [1], '\ufffd')
+    """
+    if kind == "text":
+        return body.decode("utf-8", "replace")
+    try:
+        return values.parse_json(body)
+    except ValueInvalid:
+        raise BadRequest(f"At least one of the requested keys corresponds to a non-{kind} value") from None
 
 
 def expires_at(ttl: str | int | None, expiration: str | int | None, now: int) -> int | None:

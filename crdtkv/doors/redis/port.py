@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ class RedisPort:
         self._server: asyncio.Server | None = None
         self.door: Door
 
-    async def start(self) -> list[str]:
-        """It takes connections."""
+    async def start(self, tls: ssl.SSLContext | None = None) -> list[str]:
+        """It takes connections, in clear."""
         self.door = door = Door(self._serving, self._unsound)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(door), sock=self._at, backlog=_BACKLOG)

@@ -17,7 +17,8 @@ from crdtkv.strategies.indexes import Ranking, ranking
 from crdtkv.strategies.zset import kept, score_of
 
 __all__ = [
-    "Place", "Scores", "by_lex", "by_score", "lex_bounds", "ranked", "remove", "replace", "score_at", "score_bounds",
+    "Bound", "Place", "Scores", "by_lex", "by_score", "lex_bounds", "ranked", "remove", "replace", "score_at",
+    "score_bounds",
 ]  # fmt: skip
 
 Place = tuple[float, bytes, bytes]

@@ -112,7 +112,7 @@ def _log_in(client: Client, word: bytes) -> None:
     if not client.door.node.guarded:
         return
     try:
-        client.door.node.tokens._token(word.decode("utf-8", "replace"))
+        client.door.node.tokens.known(word.decode("utf-8", "replace"))
     except CrdtkvError:
         raise Refusal("WRONGPASS invalid username-password pair or user is disabled.") from None
     client.token = word.decode()

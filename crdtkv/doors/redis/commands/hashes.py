@@ -29,7 +29,10 @@ from crdtkv.strategies.fields import Fields
 from crdtkv.strategies.hash import amount
 from crdtkv.strategies.indexes import Names, names
 
-__all__ = ["drawn"]
+__all__ = [
+    "count_of", "drawn", "hdel", "hexists", "hget", "hgetall", "hincrby", "hincrbyfloat", "hkeys", "hlen", "hmget",
+    "hmset", "hrandfield", "hscan", "hset", "hsetnx", "hstrlen", "hvals",
+]  # fmt: skip
 
 _MOST = 2**63 - 1
 

@@ -22,7 +22,7 @@ from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.line import line
 from crdtkv.strategies.roots import Root
 
-__all__ = ["POPPED"]
+__all__ = ["POPPED", "lindex", "linsert", "llen", "lpos", "lrange", "lrem", "lset", "ltrim"]
 
 POPPED = "is popped by whoever asks first at this colo: two colos may pop the same"
 _HERE = "means the places that elements have at this colo"

@@ -29,7 +29,10 @@ from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.indexes import Members, members
 from crdtkv.strategies.set import Set
 
-__all__ = ["keys_of_count", "store_set"]
+__all__ = [
+    "keys_of_count", "limit_of", "replace", "sadd", "scard", "sintercard", "sismember", "smembers", "smismember",
+    "smove", "spop", "srandmember", "srem", "sscan", "store_set",
+]  # fmt: skip
 
 _POPPED = "is popped by whoever asks first at this colo: two colos may pop the same"
 

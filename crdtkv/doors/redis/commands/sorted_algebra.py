@@ -18,7 +18,7 @@ from crdtkv.strategies.indexes import members, ranking
 from crdtkv.strategies.roots import Root
 from crdtkv.strategies.set import Set
 
-__all__: list[str] = []
+__all__ = ["zintercard"]
 
 _AGGREGATES: dict[bytes, Callable[[float, float], float]] = {
     b"sum": lambda a, b: 0.0 if math.isnan(a + b) else a + b, b"min": min, b"max": max,

@@ -13,7 +13,7 @@ from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.table import command
 from crdtkv.strategies.indexes import Ranking
 
-__all__: list[str] = []
+__all__ = ["zcount", "zlexcount", "zrange", "zrangestore"]
 
 
 @dataclass(slots=True)

@@ -32,7 +32,7 @@ from crdtkv.doors.redis.replies import NIL_ARRAY, Pairs, number
 from crdtkv.doors.redis.table import command
 from crdtkv.strategies.zset import kept
 
-__all__ = ["pairs"]
+__all__ = ["pairs", "zadd", "zcard", "zincrby", "zmscore", "zrandmember", "zrem", "zscan", "zscore"]
 
 _FLAGS = frozenset({b"nx", b"xx", b"gt", b"lt", b"ch", b"incr"})
 _NAN = "ERR resulting score is not a number (NaN)"

@@ -1,0 +1,74 @@
+"""A request as the handlers of this door see it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from crdtkv.core import values
+from crdtkv.errors import BadRequest, ValueInvalid
+from crdtkv.server.asking import Ask, Reply
+from crdtkv.server.doors import admit
+
+if TYPE_CHECKING:
+    from crdtkv.server.serving import Serving
+    from crdtkv.store.store import Store
+
+__all__ = ["BULK", "Asked", "Handler", "Known"]
+
+BULK = 100 * 1024 * 1024
+"""Bytes of a bulk write."""
+_SMALL = 65_536
+
+
+class Asked(NamedTuple):
+    """`ask` has the namespace, the key and the body; `store`: of that namespace, where there is one in the path."""
+
+    serving: Serving
+    ask: Ask
+    store: Store
+
+    async def json(self) -> Any:
+        """The JSON value in the body; a large one is read in a thread. Raises BadRequest."""
+        body = self.ask.body
+        try:
+            if len(body) <= _SMALL:
+                return values.parse_json(body)
+            return await self.serving.slow(values.parse_json, body)
+        except ValueInvalid as error:
+            raise BadRequest(f"the body is {error}") from None
+
+    async def members(self) -> dict[str, Any]:
+        """The JSON object in the body. Raises BadRequest."""
+        found = await self.json()
+        if not isinstance(found, dict):
+            raise BadRequest(f"the body is {found!r:.80}; an object is wanted")
+        return found
+
+    async def listed(self) -> list[Any]:
+        """The JSON array in the body. Raises BadRequest."""
+        found = await self.json()
+        if not isinstance(found, list):
+            raise BadRequest(f"the body is {found!r:.80}; an array is wanted")
+        return found
+
+    def admit(self, action: str, *keys: str) -> None:
+        """Whoever asks may do that to these keys; of none, to all. Raises Unauthorized, Forbidden."""
+        if self.serving.node.guarded:
+            for key in keys or ("",):
+                admit(self.serving, self.ask.scope, action, self.ask.namespace, key)
+
+
+class Known(NamedTuple):
+    """What a route needs: `action` on its key, or all keys (`whole`), or, "", what the handler asks for itself.
+
+    `limit`: bytes of its body; 0: it has none. `cluster`: it is of no namespace's keys.
+    """
+
+    handle: Handler
+    action: str = ""
+    limit: int = 0
+    cluster: bool = False
+
+
+Handler = Callable[[Asked], Awaitable[Reply]]

@@ -1,0 +1,74 @@
+"""One key: its value, written and read as bytes, and its metadata."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crdtkv.core.versions import parse_version
+from crdtkv.doors.cloudflare.asked import Asked
+from crdtkv.doors.cloudflare.envelope import wrapped
+from crdtkv.doors.cloudflare.forms import sent_in
+from crdtkv.doors.items import holding, limits
+from crdtkv.doors.items.bodies import body_of
+from crdtkv.http.names import etag
+from crdtkv.http.refusals import KeyAbsent
+from crdtkv.server.asking import Header, Reply
+from crdtkv.store.results import Entry
+
+__all__ = ["ask_delete", "ask_get", "ask_metadata", "ask_put"]
+
+_BYTES: Header = (b"content-type", b"application/octet-stream")
+"""Whatever it is: clients that are told more turn the body into something else."""
+
+
+async def ask_get(asked: Asked) -> Reply:
+    """The bytes alone, without an envelope."""
+    serving, ask, store = asked.serving, asked.ask, asked.store
+    try:
+        entry, known = serving.glance(store, ask.key)
+    except BlockingIOError:
+        entry, known = await serving.read(store, ask.key)
+    if entry is None:
+        raise KeyAbsent("get: 'key not found'")
+    reply = _shown(entry)
+    return reply if known is None else reply._replace(known=known)
+
+
+def _shown(entry: Entry) -> Reply:
+    headers = [_BYTES, (b"etag", etag(entry.version).encode())]
+    if entry.expires is not None:
+        headers.append((b"expiration", b"%d" % (entry.expires // 1000)))
+    return Reply(200, headers, body_of(entry.value), seen=parse_version(entry.key, entry.version))
+
+
+async def ask_put(asked: Asked) -> Reply:
+    """A value, with metadata and a date."""
+    serving, ask, store = asked.serving, asked.ask, asked.store
+    query = ask.query
+    now = store._replica.wall_ms() // 1000
+    expires = limits.expires_at(query.get("expiration_ttl"), query.get("expiration"), now)
+    sent = sent_in(ask.body, ask.headers.get(b"content-type", b""))
+    limits.check_size(len(sent.body))
+    metadata = limits.metadata_in(sent.metadata) if isinstance(sent.metadata, str) else _whole(sent.metadata)
+    wish = holding.Put(ask.key, sent.body, sent.kind, metadata, expires)
+    receipt = await serving.write(store, lambda t: holding.put(t, wish))
+    return wrapped({}, seen=dict(receipt._context))
+
+
+def _whole(metadata: Any) -> Any:
+    return None if metadata is None else limits.check_metadata(metadata)
+
+
+async def ask_delete(asked: Asked) -> Reply:
+    """It is gone, if it was there."""
+    key = asked.ask.key
+    receipt = await asked.serving.write(asked.store, lambda t: holding.delete(t, key))
+    return wrapped({}, seen=dict(receipt._context))
+
+
+async def ask_metadata(asked: Asked) -> Reply:
+    """The metadata alone."""
+    found = await asked.serving.slow(holding.get, asked.store, asked.ask.key)
+    if found is None:
+        raise KeyAbsent("get: 'key not found'")
+    return wrapped(found.metadata, seen=parse_version(asked.ask.key, found.entry.version))

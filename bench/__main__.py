@@ -18,7 +18,7 @@ from bench.harness.running import run
 from bench.harness.shapes import Workload
 from bench.harness.table import markdown, plain
 
-WORKLOADS = ("thread", "lists", "sets", "counters", "reconcile", "documents", "keyvalue")
+WORKLOADS = ("thread", "lists", "sets", "counters", "reconcile", "documents", "keyvalue", "text")
 LIMITS = ("startup", "edits", "reads", "writes", "storage", "cluster", "server", "feeds")
 
 

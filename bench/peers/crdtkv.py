@@ -98,6 +98,21 @@ class Replica:
     def members(self) -> Any:
         return self.kv["document"]
 
+    def splice(self, at: int, deleted: int, inserted: str) -> None:
+        if inserted and not deleted:
+            self._text.insert(at, *inserted)
+        elif deleted == 1 and not inserted:
+            self._text.remove(at)
+        else:
+            with self.kv.transaction() as t:
+                for _ in range(deleted):
+                    t.list("text").remove(at)
+                if inserted:
+                    t.list("text").insert(at, *inserted)
+
+    def text(self) -> str:
+        return "".join(self._text)
+
 
 def durable() -> Replica:
     """In a file; a power cut may take the last writes back, as with those it stands beside."""

@@ -11,10 +11,12 @@ Law of this room: what is asked for was lacking for longer than it takes to come
 from __future__ import annotations
 
 from crdtkv.core.clocks import covers_all
+from crdtkv.errors import DigestMismatch
 from crdtkv.gossip.desk import Desk, Peer, entry_hash
 from crdtkv.gossip.messages import Frame, Probe
 from crdtkv.gossip.pulling import Pulling, probe
 from crdtkv.gossip.repair import Repairing
+from crdtkv.replica.purge import purge_to
 
 __all__ = ["Probing"]
 
@@ -65,11 +67,25 @@ class Probing:
         else:
             self.drop(peer)
             if theirs.floor > state.floor:
-                self._pulling.pull(peer, head=True)
+                self._purge_along(peer, theirs)
             elif theirs.floor == state.floor:
                 self._compare(peer, theirs.digest)
         if theirs.answer:
             desk.send(peer, probe(desk, answer=False, sent_ms=theirs.sent_ms))
+
+    def _purge_along(self, peer: Peer, theirs: Probe) -> None:
+        """All that is there is here, so what was stable there is stable here: it goes, if that leaves what is there."""
+        replica = self._desk.replica
+        try:
+            with replica.transaction():
+                purge_to(replica, theirs.floor)
+                if replica.state.digest != theirs.digest:
+                    raise DigestMismatch("it leaves something else")
+        except DigestMismatch:
+            self._pulling.pull(peer, head=True)
+        else:
+            peer.compared_ms = self._desk.now_ms
+            self._desk.counts["purged along"] += 1
 
     def drop(self, peer: Peer) -> None:
         """Nothing is known to differ."""

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import msgpack
 
-from crdtkv.core.clocks import stamp_ms
+from crdtkv.core.clocks import Vector, stamp_ms
 from crdtkv.core.show import show
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BaseNotHere, VersionInvalid
@@ -63,7 +63,8 @@ class Session:
             seen = self.seen[namespace] = self.seen.pop(namespace, {})  # last from now on
             for replica, n in context.items():
                 if n > seen.get(replica, 0):
-                    seen[replica] = n
+                    seen.pop(replica, None)
+                    seen[replica] = n  # last, too
 
     def join(self, other: Session) -> None:
         """All that the other has seen is seen. O(its entries)."""
@@ -73,7 +74,8 @@ class Session:
     def encode(self) -> str:
         """As text for a header: letters, digits, '-' and '_'; "" of nothing seen. O(entries).
 
-        Where it would be longer than 6,000 characters the namespaces seen last are kept.
+        Where it would be longer than 6,000 characters the namespaces seen last are kept; of one alone, what was seen
+        last of it.
         """
         if not self.seen:
             return ""
@@ -86,7 +88,21 @@ class Session:
             if len(_text(more)) > MAX_SESSION:
                 break
             kept = more
-        return _text(kept) if kept else ""
+        return _text(kept) if kept else self._shortened()
+
+    def _shortened(self) -> str:
+        """Of the namespace seen last, as much as can be said."""
+        namespace, context = next(reversed(self.seen.items()))
+        entries = list(context.items())
+        while len(text := _text({namespace: dict(entries)})) > MAX_SESSION:
+            del entries[: -(-len(entries) // 8)]
+        return text
+
+    def trim(self, namespace: str, known: Vector) -> None:
+        """What is `known` to be at all colos that hold that namespace need not be said. O(its entries)."""
+        seen = self.seen.get(namespace)
+        if seen:
+            self.seen[namespace] = {replica: n for replica, n in seen.items() if n > known.get(replica, 0)}
 
     @classmethod
     def decode(cls, text: str | None) -> Session:
@@ -116,8 +132,10 @@ def missing(session: Session, store: Store) -> dict[str, int]:
     {'sin~a0c2': 7}
     """
     seen = session.seen.get(store.namespace)
-    if not seen:
+    if seen is None:
         return {}
+    if store._replica.state.copied:  # what others are known to have, and is not said, may not be here
+        return dict(seen) or {store.id: 1}
     # No lock: a commit may be at the disk, and who waits here may be an event loop. Of a write that is not
     # committed yet it is known as soon as it is read: that waits for the lock.
     vector = store._replica.state.vector

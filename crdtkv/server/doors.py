@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.views import colo_of
 from crdtkv.http.names import HEARD, SESSION
+from crdtkv.node.everywhere import everywhere
 from crdtkv.node.session import Session
 from crdtkv.server.asking import Header, Reply, Scope
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
 __all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of", "token_of"]
+
+_SPARSE = 4
+"""Of so few entries all are said: it costs less than to find out which have to be."""
 
 _SESSION = SESSION.encode()
 _BEARER = b"bearer "
@@ -73,4 +77,6 @@ def session_header(store: Store | None, session: Session | None, reply: Reply) -
         if session is None:
             session = Session()
         session.note(store.namespace, reply.seen)
+        if len(session.seen[store.namespace]) > _SPARSE:
+            session.trim(store.namespace, everywhere(store))
     return None if session is None else (_SESSION, session.encode().encode())

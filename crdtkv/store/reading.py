@@ -222,8 +222,8 @@ class Reading:
     # many
 
     @_locked
-    def keys(self, selection: Selection) -> list[str]:
-        """The keys that match, in order."""
+    def keys(self, selection: Selection, limit: int | None = None) -> list[str]:
+        """The keys that match, in order; the first `limit` of them."""
         now = self.replica.now()
 
         def plain(said: Said) -> str | None:
@@ -233,7 +233,7 @@ class Reading:
             shown = plainly_shown(cells) or lone(cells) or pick(self.replica.roots_of(key, cells, now))
             return key if shown else None
 
-        return list(self._passing(selection.checked(), plain, whole))
+        return list(islice(self._passing(selection.checked(), plain, whole), limit))
 
     @_locked
     def scan(self, selection: Selection, limit: int | None, cursor: str | None) -> Page:

@@ -23,6 +23,7 @@ from crdtkv.core.wire import Record
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip, PeerStatus
 from crdtkv.gossip.settings import Send, Settings
+from crdtkv.node.everywhere import note
 from crdtkv.store import maintenance
 from crdtkv.store.store import Store
 
@@ -152,8 +153,9 @@ class Actor:
             return None if self.store._closed or self._ended.is_set() else act(self._machine)
 
     def forget(self) -> None:
-        """The store drops what is deleted everywhere. In a thread."""
+        """The store drops what is deleted everywhere, and what is everywhere is noted. In a thread."""
         self._care(lambda: maintenance.forget(self.store))
+        self._care(lambda: note(self.store))
 
     def tend(self) -> None:
         """The store forgets what of the past is too old to be kept, a little at a time; between, others have it for

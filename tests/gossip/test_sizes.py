@@ -7,8 +7,9 @@ from random import Random
 import pytest
 
 from crdtkv.gossip import Gossip, Settings
-from crdtkv.gossip.messages import Heard, Probe, Prune, Push, decode
+from crdtkv.gossip.messages import Ask, Heard, Probe, Prune, Push, decode
 from crdtkv.replica import members
+from crdtkv.replica.purge import purge_to
 from crdtkv.store.store import Store
 from tests.gossip.net import Net
 
@@ -61,6 +62,59 @@ def test_three_hundred_that_agree() -> None:
             assert 0 <= state.heard[member] - theirs.heard[member] < 1_000 << 16
             said = theirs.announced[member]
             assert said[0] == total and said[2] == facts and 0 <= state.announced[member][1] - said[1] < 1_000 << 16
+
+
+def test_a_floor_that_moves_at_one_of_three_hundred() -> None:
+    """The others purge to it by what a probe says: no vector and no catch-up is sent."""
+    net = Net("ab")
+    net.until_one()
+    net["a"].put("k", 1)
+    net["a"].put("kept", 1)
+    net["a"].delete("k")
+    crowd(net["a"], [f"colo{n:03}~aaaa" for n in range(MANY - 2)])
+    net["b"].sync(net["a"])
+    net["a"].sync(net["b"])
+    net.committed("a")
+    net.run(3_000)
+    sent: list[tuple[type, int]] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        sent.append((type(decode(data).message), len(data)))
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    one, other = net["a"]._replica, net["b"]._replica
+    with one.transaction():
+        assert purge_to(one, one.state.clock) > 0
+    assert other.storage.cells("k")
+    net.run(3_000)
+    assert one.state.floor == other.state.floor and one.state.digest == other.state.digest
+    assert not other.storage.cells("k") and net["b"]["kept"] == 1
+    assert {kind for kind, _ in sent} <= {Probe, Heard}
+    assert max(size for kind, size in sent if kind is Probe) <= 150
+
+
+def test_a_floor_is_not_taken_from_who_has_something_else() -> None:
+    """Its digest says so: it is asked what it has, and nothing is purged by its word."""
+    net = Net("ab")
+    net.until_one()
+    net["a"].put("k", 1)
+    net["a"].delete("k")
+    net["b"].sync(net["a"])
+    net.run(3_000)
+    one, other = net["a"]._replica, net["b"]._replica
+    with one.transaction():
+        purge_to(one, one.state.clock)
+        one.state.digest ^= 1
+    before = other.state.floor
+    machine = net.nodes["b"].gossip
+    peer = machine._desk.peers["a"]
+    told = Probe(machine._desk.vector_hash(), one.state.floor, one.state.digest, False, False, 0)
+    machine._desk.begin(machine._desk.now_ms, Random(0))
+    machine._probing._purge_along(peer, told)
+    assert (other.state.floor, bool(other.storage.cells("k"))) == (before, True)
+    assert [type(decode(data).message) for _, data in machine._desk.taken()] == [Ask]
 
 
 def test_who_is_not_heard_of_is_suspect() -> None:

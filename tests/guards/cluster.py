@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized
+from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized, Unavailable
 from crdtkv.gossip import Gossip
 from crdtkv.gossip.draining import Draining
 from crdtkv.node import naming, session
@@ -190,6 +190,22 @@ def who_has_left_and_is_put_back_begins_anew() -> None:
 
 
 @guards(
+    "A store that is new where others hold the namespace is not served before it has met one of them",
+    Line(Node._open, "if self.meets and self._is_elsewhere(self._known[id]) and is_new(store):", "if False:"),
+    Line(Node._missing, "if not is_new(self._stores[known.id]):", "if False:"),
+)
+def nobody_is_shown_an_empty_namespace_that_has_not_come_yet() -> None:
+    with nodes("a", "b") as (a, b):
+        b.meets = True
+        id = a.create("shop").id
+        a.store(id)["k"] = 1
+        meet(a, b)
+        assert refuses(Unavailable, lambda: b.store("shop"))
+        b.stores()[id].sync(a.store(id))
+        assert b.store("shop")["k"] == 1
+
+
+@guards(
     "It retires when all other members have all that was here when it stopped taking writes",
     Line(Draining.note, "covers_all(has, self._goal)", "True"),
 )
@@ -264,7 +280,7 @@ def a_revoked_token_opens_nothing_anywhere() -> None:
 
 @guards(
     "The secret is drawn here, shown once, and nowhere kept",
-    Line(Tokens._token, "token is None or not hmac.compare_digest(hashed, token.hash)", "token is None"),
+    Line(Tokens.known, "token is None or not hmac.compare_digest(hashed, token.hash)", "token is None"),
 )
 def the_id_of_a_token_is_not_its_secret() -> None:
     with nodes("a") as (a,):

@@ -77,7 +77,7 @@ def an_add_goes_on_from_all_that_stands_in_its_cell() -> None:
 
 @guards(
     "A reset writes, in each replica's cell its base shows, (total at base, cancelled := total at base)",
-    Line(counter._cancel, "for path, seen in env.base.below():", "for path, seen in tree.below():"),
+    Line(counter.cancel, "for path, seen in env.base.below():", "for path, seen in tree.below():"),
 )
 def a_reset_takes_away_what_its_base_saw() -> None:
     colos = Colos("a", "b")

@@ -11,13 +11,14 @@ from crdtkv.gossip import Settings, hearing, staging
 from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.hearing import Hearing
 from crdtkv.gossip.meeting import Meeting
-from crdtkv.gossip.messages import Hello, Message, Page, Push, decode
+from crdtkv.gossip.messages import Ask, Hello, Message, Page, Push, decode
 from crdtkv.gossip.probing import Probing
-from crdtkv.gossip.pulling import Pulling
+from crdtkv.gossip.pulling import Pulling, probe
 from crdtkv.gossip.pushing import Pushing
 from crdtkv.gossip.repair import Repairing
 from crdtkv.gossip.serving import Serving
 from crdtkv.replica import life
+from crdtkv.replica.purge import purge_to
 from tests.gossip.net import Net
 from tests.guards.mutation import Both, Line, guards
 
@@ -180,6 +181,36 @@ def what_was_lost_without_a_trace_comes_within_seconds() -> None:
     net.cut = set()
     net.run(4_000)
     assert dict(net["b"]) == {"k": 2} and len(net["b"].history("k")) == 2
+
+
+@guards(
+    "what is stable there is stable here: it is purged, if that leaves what the digest says.",
+    Line(Probing._purge_along, "if replica.state.digest != theirs.digest:", "if False:"),
+    Line(Probing._purge_along, "purge_to(replica, theirs.floor)", "pass"),
+)
+def a_floor_that_moved_is_followed_by_who_has_the_same() -> None:
+    net = Net("ab")
+    net.until_one()
+    net["a"].put("k", 1)
+    net["a"].delete("k")
+    net.until_one()
+    net.run(3_000)
+    one, other = net["a"]._replica, net["b"]._replica
+    asked = heard_by(net, Ask)
+    with one.transaction():
+        purge_to(one, one.state.clock)
+        one.state.digest ^= 1
+    desk, probing = net.nodes["b"].gossip._desk, net.nodes["b"].gossip._probing
+    told = probe(net.nodes["a"].gossip._desk, answer=False)
+    desk.begin(desk.now_ms, Random(0))
+    before = other.state.floor
+    probing._purge_along(desk.peers["a"], told)
+    assert other.state.floor == before
+    one.state.digest ^= 1
+    desk.taken()
+    net.nodes["b"].gossip._pulling.drop(desk.peers["a"])
+    net.run(3_000)
+    assert other.state.floor == one.state.floor and not asked
 
 
 @guards(

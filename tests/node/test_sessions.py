@@ -7,6 +7,7 @@ import base64
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -19,6 +20,7 @@ from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node import session as session_room
 from crdtkv.node import waiting as waiting_room
+from crdtkv.node.everywhere import everywhere, note
 from crdtkv.node.session import ANEW_MS, MAX_SESSION, STRANGER_MS, Session, missing
 from crdtkv.node.waiting import Waiting
 from crdtkv.store.store import Store
@@ -65,6 +67,71 @@ def test_a_session_never_grows_beyond_its_limit() -> None:
     kept = Session.decode(text).seen
     assert kept == {name: session.seen[name] for name in list(session.seen)[-len(kept) :]}
     assert kept
+
+
+@given(st.integers(1, 400), st.integers(4, 32))
+def test_one_namespace_alone_never_is_too_long_either(replicas: int, width: int) -> None:
+    """What was seen last of it is kept."""
+    session = Session()
+    for j in range(replicas):
+        session.note("~shop", {f"{j:0{width}x}~{j * 2654435761 % 2**40:08x}": 2**40 + j * 104729})
+    session.note("~shop", {"sin~last": 7})
+    text = session.encode()
+    assert len(text) <= MAX_SESSION
+    kept = list(Session.decode(text).seen["~shop"].items())
+    assert kept == list(session.seen["~shop"].items())[-len(kept) :] and kept[-1] == ("sin~last", 7)
+
+
+def test_what_all_members_have_is_not_said(tmp_path: Path) -> None:
+    """Of what 100 colos wrote nothing is left in a token, once everybody has said to have it; what is new is."""
+    clock = Clock()
+    lhr, sin = (crdtkv.open(colo=c, namespace="~shop", clock=clock.of(c)) for c in ("lhr", "sin"))
+    lhr.sync(sin)
+    for i in range(100):
+        third = crdtkv.open(colo=f"c{i:03}", namespace="~shop", clock=clock.of("lhr"))
+        third.sync(lhr)
+        third.set("all").add(i)
+        third.leave()
+        third.sync(lhr)
+    context = parse_version("all", lhr.get("all").version)
+    assert len(context) == 100
+    session = Session()
+    session.note("~shop", context)
+
+    def a_while_later() -> int:
+        clock.wait(20)
+        for store in (lhr, sin):
+            store.compact()
+            note(store)
+        session.trim("~shop", everywhere(lhr))
+        return len(session.seen["~shop"])
+
+    assert [a_while_later() for _ in range(3)] == [100] * 3, "sin has not heard of it"
+    assert len(session.encode()) > 500
+    for _ in range(4):
+        lhr.sync(sin)
+        a_while_later()
+    assert session.seen == {"~shop": {}} and len(session.encode()) < 20
+    session.note("~shop", parse_version("b", sin.put("b", 1).version))
+    session.trim("~shop", everywhere(sin))
+    assert missing(Session.decode(session.encode()), lhr) == {sin.id: sin.vector[sin.id]}
+
+
+def test_a_copy_that_was_put_back_shows_nothing_to_who_has_seen_more(tmp_path: Path) -> None:
+    """Its token may not say what all are known to have; the copy has not."""
+    lhr, sin = crdtkv.open(tmp_path / "lhr.db", colo="lhr", namespace="~shop"), shop("sin")
+    lhr.sync(sin)
+    lhr.backup(tmp_path / "old.db")
+    lhr.put("a", 1)
+    lhr.sync(sin)
+    lhr.close()
+    (tmp_path / "old.db").replace(tmp_path / "lhr.db")
+    with crdtkv.open(tmp_path / "lhr.db", namespace="~shop") as copy:
+        assert missing(Session({"~shop": {}}), copy)
+        assert missing(Session(), copy) == {}
+        copy.sync(sin)
+        assert missing(Session({"~shop": {}}), copy) == {}
+        assert copy["a"] == 1
 
 
 def _text(rows: Any) -> str:

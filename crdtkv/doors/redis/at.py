@@ -17,6 +17,7 @@ from crdtkv.doors.redis.replies import encode
 from crdtkv.errors import BaseRequired
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
+from crdtkv.store.selection import Selection
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.roots import TTL_PATH, Root
 
@@ -67,7 +68,7 @@ class At:
         self._draft = draft
         self.waits = True
         """Whether a blocking command may wait: not in a transaction."""
-        self.after: list[Callable[[], None]] = []
+        self.after: list[Callable[[], object]] = []
         """Done in the event loop once all is durable."""
         self.noted: list[tuple[str, str]] = []
         """Events of keys, for who has subscribed to them."""
@@ -91,6 +92,10 @@ class At:
         cells = self.replica.storage.cells(key)
         date = expiry_of(cells[TTL_PATH]) if TTL_PATH in cells else None
         return None if date is None else stamp_ms(date)
+
+    def keys_from(self, prefix: str = "", start: str | None = None, limit: int | None = None) -> list[str]:
+        """The keys in order: those with that prefix, from `start` on, the first `limit`. O(keys passed)."""
+        return self.store._inside().keys(Selection(prefix, start=start), limit)
 
     def context(self, key: str) -> Context:
         """What the key's version names: the base of a later put. O(1)."""

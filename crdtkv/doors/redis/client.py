@@ -48,8 +48,8 @@ class Client:
     queued: Queued | None = None
     watched: dict[tuple[str, str], Context | None] = field(default_factory=dict)
     """(namespace id, key) -> its context when it was watched; None: it was absent."""
-    bases: dict[str, Context] = field(default_factory=dict)
-    """Of keys that merge: what this connection read last."""
+    bases: dict[str, Context | None] = field(default_factory=dict)
+    """Of keys that merge: what this connection read last; None: that cannot be told any more."""
     channels: set[bytes] = field(default_factory=set)
     patterns: set[bytes] = field(default_factory=set)
     shards: set[bytes] = field(default_factory=set)
@@ -78,7 +78,7 @@ class Client:
         """Whether it has subscribed to anything."""
         return bool(self.channels or self.patterns or self.shards)
 
-    def note_base(self, key: str, context: Context) -> None:
+    def note_base(self, key: str, context: Context | None) -> None:
         """It has read the key as it was then."""
         self.bases.pop(key, None)
         self.bases[key] = context

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, cast
 
 from crdtkv.doors.redis.protocol import Parser
+from crdtkv.doors.redis.refusals import Refusal
 from crdtkv.doors.redis.replies import SILENT, Failed, encode
 from crdtkv.doors.redis.table import Command, find
 from crdtkv.doors.redis.turn import Asked, failed
@@ -39,8 +40,13 @@ class Connection(asyncio.Protocol):
         self._door = door
         self._parser = Parser(door.limits())
         self._queue: deque[list[bytes]] = deque()
+        self._out: list[bytes] = []
+        """What is said and not sent yet."""
+        self._at_work = False
         self._busy = False
         """What was asked for is being done."""
+        self._parks = False
+        """That may take long."""
         self._full = False
         """The client does not read."""
         self._paused = False
@@ -92,20 +98,22 @@ class Connection(asyncio.Protocol):
 
     def _go(self) -> None:
         """All that can be done at once is; what writes is asked for."""
-        out: list[bytes] = []
+        self._at_work = True
         while not self._busy and not self._full and self._queue and not self.client.closing:
-            self._step(out)
-        if out:
-            self.send(b"".join(out))
+            self._step()
+        self._at_work = False
+        # What is said before a command that writes goes with its reply.
+        if not self._busy or self._parks:
+            self._flush()
         if self._paused and len(self._queue) < _AHEAD // 2 and not self.client.closing:
             self._paused = False
             self.transport.resume_reading()
         if self.client.closing or (self._parser.wrong is not None and not self._queue and not self._busy):
             self._end()
 
-    def _step(self, out: list[bytes]) -> None:
+    def _step(self) -> None:
         """The commands at the head of the queue that run together, or one of the connection's own."""
-        queue, client = self._queue, self.client
+        queue, client, door = self._queue, self.client, self._door
         together: list[Each] = []
         quick = True
         most = _MOST if client.replies == "on" else 1
@@ -116,43 +124,42 @@ class Connection(asyncio.Protocol):
                 continue
             command = find(args[0])
             if (
-                command is None or not command.store or client.special or self._door.asks
+                command is None or not command.store or client.special or door.asks
                 or (command.arity != len(args) and not command.fits(len(args)))
             ):  # fmt: skip
-                command = self._door.admitted(client, command, args)
-            if not isinstance(command, Command):
-                if not together:
+                if together and (command is None or not command.store or command.alone):
+                    break
+                command = door.admitted(client, command, args)
+                if not isinstance(command, Command) or not command.store:
+                    if together:
+                        break
                     queue.popleft()
-                    self._reply(out, command, client)
-                break
-            if not command.store:
-                if not together:
-                    queue.popleft()
-                    self._own(out, command, args)
-                break
-            if "blocking" in command.flags and together:
+                    if isinstance(command, Command):
+                        self._own(command, args)
+                    else:
+                        self._reply(command)
+                    return
+            if command.alone and together:
                 break
             queue.popleft()
             together.append((command, args))
             quick = quick and command.quick
-            if "blocking" in command.flags:
-                quick = False
+            if command.alone:
                 break
         if together:
-            self._do(out, together, quick)
+            self._do(together, quick)
 
-    def _do(self, out: list[bytes], together: list[Each], quick: bool) -> None:
+    def _do(self, together: list[Each], quick: bool) -> None:
         client = self.client
-        client.last = together[-1][0].name
+        last = together[-1][0]
+        client.last = last.name
         if quick:
             said = self._door.read(client, together)
             if said is not None:
-                self._said(out, said)
+                self._said(said)
                 return
         self._busy = True
-        if out and "blocking" in together[0][0].flags:
-            self.send(b"".join(out))
-            out.clear()
+        self._parks = "blocking" in last.flags
         self._door.ask(client.place, Asked(self, together))
 
     def done(self, asked: Asked) -> None:
@@ -169,49 +176,52 @@ class Connection(asyncio.Protocol):
 
     def told(self, said: bytes) -> None:
         """The reply to what was asked for; the next commands begin."""
-        self._busy = False
-        out: list[bytes] = []
-        self._said(out, said)
-        # Together with what can be said at once to what came meanwhile.
-        if self._queue:
-            while not self._busy and not self._full and self._queue and not self.client.closing:
-                self._step(out)
-        if out:
-            self.send(b"".join(out))
-        if self._paused or self._parser.wrong is not None or self.client.closing:
-            self._go()
+        self._busy = self._parks = False
+        self._said(said)
+        self._go()
 
-    def _own(self, out: list[bytes], command: Command, args: list[bytes]) -> None:
+    def _own(self, command: Command, args: list[bytes]) -> None:
         """A command of the connection alone."""
         self.client.last = command.name
         reply = self._door.run_own(self.client, command, args)
         if isinstance(reply, Coroutine):
-            self._busy = True
+            self._busy = self._parks = True
             asyncio.get_running_loop().create_task(self._wait_for(reply))
         elif reply is not SILENT:
-            self._reply(out, reply, self.client)
+            self._reply(reply)
 
     async def _wait_for(self, reply: Coroutine[Any, Any, Any]) -> None:
         try:
             said = await reply
+        except Refusal as refused:
+            said = Failed(str(refused))
         except Exception as error:
             said = failed(error)
         self.told(encode(said, self.client.protocol))
 
-    def _reply(self, out: list[bytes], reply: Any, client: Client) -> None:
-        self._said(out, encode(reply, client.protocol))
+    def _reply(self, reply: Any) -> None:
+        self._said(encode(reply, self.client.protocol))
 
-    def _said(self, out: list[bytes], said: bytes) -> None:
+    def _said(self, said: bytes) -> None:
         if self.client.replies == "on":
-            out.append(said)
+            self._out.append(said)
         elif self.client.replies == "skip":
             self.client.replies = "on"
 
     # bytes out
 
     def push(self, message: bytes) -> None:
-        """A message that was not asked for: after all that was said, before all that will be."""
-        self.send(message)
+        """A message that was not asked for, or a reply that is none of the usual: after all that was said."""
+        self._out.append(message)
+        if not self._at_work:
+            self._flush()
+
+    def _flush(self) -> None:
+        out = self._out
+        if out:
+            said = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            self.send(said)
 
     def send(self, data: bytes) -> None:
         """Sent, if the client reads at all."""
@@ -224,6 +234,7 @@ class Connection(asyncio.Protocol):
             transport.abort()
 
     def _end(self) -> None:
+        self._flush()
         if self._parser.wrong is not None and not self.client.closing:
             self.send(encode(Failed(f"ERR Protocol error: {self._parser.wrong}"), 2))
         self.client.closing = True

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.doors.redis import commands
@@ -13,6 +14,8 @@ from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.board import Board
 from crdtkv.doors.redis.client import Client
 from crdtkv.doors.redis.connection import Connection
+from crdtkv.doors.redis.cursors import Cursors
+from crdtkv.doors.redis.events import Events
 from crdtkv.doors.redis.place import Place
 from crdtkv.doors.redis.protocol import LIMITS, STRANGER, Limits
 from crdtkv.doors.redis.refusals import NOT_INT, Refusal, told, wrong_number
@@ -48,6 +51,8 @@ class Door:
         self.refuses_unsound = refuses_unsound
         self.clients: dict[int, Client] = {}
         self.board = Board()
+        self.cursors = Cursors()
+        self.events = Events(self.board)
         self.began = time.time()
         self.commands_run = 0
         self.connections_made = 0
@@ -91,6 +96,15 @@ class Door:
         self.board.leave(client)
         client.place.parking.leave(client)
         self._left.set()
+
+    @property
+    def durable(self) -> bool:
+        """Whether what was answered survives a power cut."""
+        return bool(self.node._options.get("durability", "full") == "full")
+
+    def places(self) -> list[Place]:
+        """The namespaces that anybody has used."""
+        return list(self._places.values())
 
     def place(self, name: str) -> Place:
         """The namespace of that name or id. Raises NamespaceUnknown, NamespaceElsewhere."""
@@ -147,7 +161,7 @@ class Door:
         try:
             if command.write:
                 self.serving.check_joined()
-            if self.node.guarded and command.store:
+            if self.node.guarded and (command.store or command.keys[0] or "namespace" in command.flags):
                 self._authorize(client, command, args)
         except CrdtkvError as error:
             return told(error)
@@ -173,6 +187,22 @@ class Door:
             return Failed(str(refused))
         except Exception as error:
             return failed(error)
+
+    def in_transaction(self, at: At, command: Command, args: list[bytes]) -> Any:
+        """The reply to a command of the connection alone between MULTI and EXEC. In the thread that commits."""
+        if command.name in ("publish", "spublish"):
+            shard = command.name == "spublish"
+            at.after.append(lambda: self.publish(args[1], args[2], shard))
+            return self.board.listeners(args[1], shard)
+        reply = command.run(at.client, args)
+        if isinstance(reply, Coroutine):
+            reply.close()
+            raise Refusal(f"ERR Command not allowed inside a transaction: {command.name}")
+        return reply
+
+    def publish(self, channel: bytes, message: bytes, shard: bool = False) -> int:
+        """Who listens is told, here and at other colos; how many are here."""
+        return self.board.tell(channel, message, shard)
 
     def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> bytes | None:
         """The replies to what only reads; None: somebody writes just now."""
@@ -203,9 +233,13 @@ class Door:
 
     def _done(self, turn: Turn) -> None:
         """All of a turn is durable."""
+        self.commands_run += turn.size
         for at in turn.ats:
             for act in at.after:
                 act()
+            if self.events.flags:
+                for event, key in at.noted:
+                    self.events.tell(event, key, at.client.database)
         for asked in turn.asked:
             asked.connection.done(asked)
 

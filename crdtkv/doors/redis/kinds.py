@@ -1,25 +1,26 @@
 """What Redis' types are here: which of them a key is follows from its strategy, and strings are translated.
 
-A string that no rule speaks of is an lww: text where it is UTF-8, else a blob. Under a rule of another strategy a
-string is the value as JSON text; what is no JSON is kept as a blob, and read as it was written.
+A string that no rule speaks of is an lww: text where it is UTF-8, else a blob. Under a rule of another strategy it is
+what Workers KV's doors take it for (`doors.items.bodies`): a document where it is one as JSON, and read as JSON.
 """
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from crdtkv.core import values
 from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.core.values import Blob
+from crdtkv.doors.items import bodies
+from crdtkv.doors.items.bodies import body_of
 from crdtkv.doors.redis.refusals import WRONG_TYPE, Refusal
-from crdtkv.errors import CrdtkvError
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.roots import Root
 
-__all__ = ["is_string", "of_rule", "said", "string_of", "type_of", "value_of"]
+__all__ = ["MERGES_NOT", "is_string", "of_rule", "said", "string_of", "type_of", "value_of"]
 
-_TYPES = {"set": "set", "list": "list", "log": "stream"}
+MERGES_NOT = frozenset({"lww", "counter"})
+"""Where a put replaces whatever is here."""
+_TYPES = {"hash": "hash", "list": "list", "log": "stream", "set": "set", "zset": "zset"}
 
 
 def type_of(root: Root | None) -> str:
@@ -45,15 +46,8 @@ def string_of(root: Root | None) -> bytes | None:
 
 
 def said(value: Any, strategy: str) -> bytes:
-    """A value as a string: text and bytes as they are where the strategy is lww, else JSON."""
-    if type(value) is str and strategy == "lww":
-        return value.encode()
-    if type(value) is Blob:
-        return value.data
-    try:
-        return values.to_json(value).encode()
-    except CrdtkvError:  # a blob is in it
-        return json.dumps(value, default=lambda blob: blob.data.decode("latin-1"), separators=(",", ":")).encode()
+    """A value as a string: text and bytes as they are, else JSON."""
+    return value.encode() if type(value) is str else body_of(value)
 
 
 def of_rule(rule: Rule) -> str:
@@ -63,12 +57,9 @@ def of_rule(rule: Rule) -> str:
 
 def value_of(data: bytes, strategy: str) -> Any:
     """What SET puts, of the bytes it was given. `strategy`: the name of the key's. O(data)."""
-    if strategy == "lww":
-        try:
-            return data.decode()
-        except UnicodeDecodeError:
-            return Blob(data)
+    if strategy != "lww":
+        return bodies.value_of(strategy, data)
     try:
-        return values.parse_json(data)
-    except CrdtkvError:
+        return data.decode()
+    except UnicodeDecodeError:
         return Blob(data)

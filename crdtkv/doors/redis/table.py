@@ -37,6 +37,8 @@ class Command:
     """It runs over the store; if not, in the event loop, over its connection alone."""
     quick: bool
     """It reads little: the event loop itself may run it."""
+    alone: bool
+    """No other of its connection runs together with it."""
     hot: Callable[[Any, list[bytes]], bytes | None] | None
     """Its reply, without the lock, if that is known already."""
 
@@ -68,7 +70,7 @@ def command(
     """The function answers commands of that name. Its docstring's first line is what COMMAND DOCS says.
 
     Of `flags` those count here: "write", "readonly" (one of them makes it of the store), "slow" (it may read much),
-    "blocking". All of them are told by COMMAND.
+    "blocking", "alone" (no other of its connection runs together with it), "nomulti". The others are told by COMMAND.
     """
     said = frozenset(flags.split())
 
@@ -78,7 +80,8 @@ def command(
         assert name not in COMMANDS, f"{name} is there already"
         COMMANDS[name] = Command(
             name, run, arity, said, keys, group, summary, local, maps, write, write or reads,
-            reads and "slow" not in said and "blocking" not in said, hot,
+            reads and "slow" not in said and "blocking" not in said,
+            bool(said & {"blocking", "alone"}), hot,
         )  # fmt: skip
         return run
 

@@ -103,7 +103,10 @@ class Turn:
 
     def _failed(self, asked: Asked, error: BaseException) -> bytes:
         """Nothing of it is kept, nor what was read meanwhile."""
-        asked.connection.client.bases.clear()
+        client = asked.connection.client
+        client.bases.clear()
+        client.watched.clear()
+        client.queued = None
         asked.said = encode(failed(error), 2)
         return asked.said
 

@@ -8,7 +8,10 @@ from crdtkv.doors.redis.table import Command
 
 __all__ = ["FAMILIES", "keys_in", "load"]
 
-FAMILIES = ("connections", "keys", "strings")
+FAMILIES = (
+    "strings", "counters", "hashes", "lists", "sets", "sorted_sets", "sorted_ranges", "sorted_algebra", "keys",
+    "scanning", "transactions", "channels", "scripts", "connections", "administration", "merging",
+)
 """In the order in which docs/redis.md tells of them."""
 
 

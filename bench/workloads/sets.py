@@ -14,7 +14,7 @@ from bench.workloads.measuring import each_us, exchanged
 
 __all__ = ["WORKLOAD", "measure", "verdict"]
 
-DOCUMENTS = ("crdtkv", "pycrdt", "loro", "automerge", "yjs", "loro-js", "automerge-js")
+DOCUMENTS = ("crdtkv", "pycrdt", "loro", "automerge", "yjs", "loro-js", "automerge-js", "gun")
 ADD = Figure("add_us", "one add", "us")
 ALONE = Figure("alone_bytes", "bytes for one add, alone", "B")
 BATCH = Figure("batch_bytes", "bytes for each of 100 adds", "B")

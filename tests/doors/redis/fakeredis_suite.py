@@ -75,11 +75,15 @@ def run(port: int, files: tuple[str, ...] = FILES, more: tuple[str, ...] = ()) -
         (Path(folder) / "pyproject.toml").write_text((source / "pyproject.toml").read_text())
         report = Path(folder) / "report.xml"
         subprocess.run(
-            [str(home / "bin/python"), "-m", "pytest", "-q", "-m", "not fake", "--timeout", "60", "-p", "no:cacheprovider",
-             f"--junitxml={report}", *more, *(f"test/test_mixins/test_{name}.py" for name in files)],
-            cwd=folder, check=False, timeout=1200,
+            [str(home / "bin/python"), "-m", "pytest", "-q", "-m", "not fake", "--timeout", "60",
+             "-p", "no:cacheprovider", f"--junitxml={report}", *more, *files_of(files)], cwd=folder, check=False, timeout=1200,
         )  # fmt: skip
         return _counted(report)
+
+
+def files_of(names: tuple[str, ...]) -> list[str]:
+    """Where the tests of those names are."""
+    return [f"test/test_mixins/test_{name}.py" for name in names]
 
 
 def _counted(report: Path) -> dict[str, Counter[str]]:
@@ -100,7 +104,8 @@ def main() -> None:
     more = tuple(sys.argv[1:])
     with ExitStack() as stack:
         ours = run(Colo("lhr", stack).port, more=more)
-        theirs = run(stack.enter_context(redis_server(Path(stack.enter_context(tempfile.TemporaryDirectory())))), more=more)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        theirs = run(stack.enter_context(redis_server(folder)), more=more)
     print("| file | here | redis-server |\n|---|---|---|")
     for name in ours:
         counts = [f"{each[name]['passed']} of {each[name]['passed'] + each[name]['failed']}" for each in (ours, theirs)]

@@ -74,16 +74,10 @@ def run(port: int, files: tuple[str, ...] = FILES, more: tuple[str, ...] = ()) -
             target.write_text(path.read_text().replace(_PORT, str(port)))
         (Path(folder) / "pyproject.toml").write_text((source / "pyproject.toml").read_text())
         report = Path(folder) / "report.xml"
-        subprocess.run(
-            [str(home / "bin/python"), "-m", "pytest", "-q", "-m", "not fake", "--timeout", "60",
-             "-p", "no:cacheprovider", f"--junitxml={report}", *more, *files_of(files)], cwd=folder, check=False, timeout=1200,
-        )  # fmt: skip
+        words = ["-m", "pytest", "-q", "-m", "not fake", "--timeout", "60", "-p", "no:cacheprovider"]
+        words += [f"--junitxml={report}", *more, *(f"test/test_mixins/test_{name}.py" for name in files)]
+        subprocess.run([str(home / "bin/python"), *words], cwd=folder, check=False, timeout=1200)
         return _counted(report)
-
-
-def files_of(names: tuple[str, ...]) -> list[str]:
-    """Where the tests of those names are."""
-    return [f"test/test_mixins/test_{name}.py" for name in names]
 
 
 def _counted(report: Path) -> dict[str, Counter[str]]:

@@ -96,8 +96,8 @@ def _cases(sizes: tuple[int, ...], some: int, kept: int, repetitions: int) -> tu
     durable = f"{kept:,} appends, each on its way to the disk"
     return (
         *found,
-        Case("one transaction", f"{some:,} in one transaction", batch, (EACH,), DOCUMENTS, 8, repetitions=repetitions),
-        Case("two replicas", words, {**batch, "do": "concurrent"}, (MERGE, SENT), DOCUMENTS, 8, repetitions=repetitions),
+        Case("one transaction", f"{some:,} in one transaction", batch, (EACH,), DOCUMENTS, 8, repetitions),
+        Case("two replicas", words, {**batch, "do": "concurrent"}, (MERGE, SENT), DOCUMENTS, 8, repetitions),
         Case("on disk", durable, {"do": "durable", "length": kept}, (APPEND, DISK), KEEPING, 10, repetitions),
     )
 

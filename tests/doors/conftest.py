@@ -82,6 +82,7 @@ class Colo:
         )  # fmt: skip
         stack.callback(self._end)
         self._lines: list[str] = []
+        self._told = 0
         self.url = self.said("serves").split()[-1]
         token = {"authorization": f"Bearer {variables.get('CRDTKV_ADMIN_TOKEN', 'none')}"}
         self.http = stack.enter_context(httpx.Client(base_url=self.url, timeout=60, headers=token))
@@ -105,10 +106,12 @@ class Colo:
     def told(self, other: Colo, namespace: str = "default") -> None:
         """All that was written here is at `other`, too."""
         path = f"/v1/{namespace}/keys/told"
-        session = self.http.put(path, json=1).raise_for_status().headers["crdtkv-session"]
+        self._told += 1  # what changes nothing is not told
+        session = self.http.put(path, json=f"{self.name} {self._told}").raise_for_status().headers["crdtkv-session"]
         for _ in range(30):  # each waits for two seconds
             found = other.http.get(path, headers={"crdtkv-session": session})
             if found.status_code != 503:
+                assert found.status_code == 200, found.text
                 return
         raise AssertionError(f"{other.name} has not heard of {self.name}: {found.text}")
 

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -86,6 +87,8 @@ class Colo:
         self.url = self.said("serves").split()[-1]
         token = {"authorization": f"Bearer {variables.get('CRDTKV_ADMIN_TOKEN', 'none')}"}
         self.http = stack.enter_context(httpx.Client(base_url=self.url, timeout=60, headers=token))
+        while self.http.get("/readyz").status_code == 503:  # it has met no other yet
+            time.sleep(0.05)
 
     def said(self, word: str) -> str:
         """The first line it printed with that word, waited for."""
@@ -125,16 +128,20 @@ class Colo:
 Colos = Callable[..., list[Any]]
 
 
-@pytest.fixture
-def colos(tmp_path: Path) -> Iterator[Colos]:
-    """`colos("lhr", "sin", options=["--workers", "127.0.0.1:0"], CRDTKV_LOG="error")`: real colos that exchange."""
+@pytest.fixture(scope="module")
+def colos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colos]:
+    """`colos("lhr", "sin", options=["--workers", "127.0.0.1:0"], CRDTKV_LOG="error")`: real colos that exchange.
+
+    They live as long as the tests of the module: those that need no other may share some.
+    """
     with ExitStack() as stack:
 
         def start(*names: str, options: Sequence[str] = (), **variables: str) -> list[Colo]:
             found: list[Colo] = []
+            folder = tmp_path_factory.mktemp("colos")
             for name in names:
                 join = ["--join", found[0].url] if found else []
-                found.append(Colo(name, tmp_path, [*options, *join], stack, **variables))
+                found.append(Colo(name, folder, [*options, *join], stack, **variables))
             return found
 
         yield start

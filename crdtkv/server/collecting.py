@@ -12,22 +12,24 @@ import gc
 import time
 from collections.abc import Callable
 
-__all__ = ["LONGEST_S", "QUIET", "YOUNG", "Collector"]
+__all__ = ["LONGEST_S", "QUIET", "SHORTEST_S", "YOUNG", "Collector"]
 
-YOUNG = 5_000
-"""Objects made since the last look: two milliseconds."""
+YOUNG = 2_000
+"""Objects made since the last look: a millisecond."""
 
 QUIET = 5
-"""So few requests between two looks are nobody."""
+"""So few requests and transactions between two rests are nobody's."""
 
-LONGEST_S = 1_800.0
+SHORTEST_S, LONGEST_S = 30.0, 1_800.0
+"""All is looked at no sooner, and no later."""
+
 _NEVER = 1 << 30
 _ENOUGH = 20
 """Looks at what is young, before it is worth the while to look at all."""
 
 
 class Collector:
-    """Of this process. `asked`: how many requests there were, ever. `now`: seconds."""
+    """Of this process. `asked`: how much was done for others, ever. `now`: seconds."""
 
     def __init__(self, asked: Callable[[], int], now: Callable[[], float] = time.monotonic) -> None:
         self._asked, self._now = asked, now
@@ -44,7 +46,8 @@ class Collector:
         """Every few seconds: all is looked at, if it is time; whether it was. O(objects) then, else O(1)."""
         asked = self._asked()
         quiet, self._seen = asked - self._seen <= QUIET, asked
-        if _young_looks() - self._looks < _ENOUGH or not (quiet or self._now() - self._at >= LONGEST_S):
+        since = self._now() - self._at
+        if _young_looks() - self._looks < _ENOUGH or since < (SHORTEST_S if quiet else LONGEST_S):
             return False
         gc.collect()
         self._looks, self._at = _young_looks(), self._now()

@@ -89,7 +89,7 @@ class _Server(uvicorn.Server):
         self.alone = False
         """It has just been made, and was told of no other to join."""
         self.ports: list[Port] = []
-        self.collector = Collector(lambda: sum(app.serving.counts.values()))
+        self.collector = Collector(app.serving.done)
         self._transport: Transport | None = None
         self._telling: asyncio.Task[None] | None = None
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from crdtkv.core import values
-from crdtkv.server.collecting import LONGEST_S, QUIET, YOUNG, Collector
+from crdtkv.server.collecting import LONGEST_S, QUIET, SHORTEST_S, YOUNG, Collector
 
 
 @pytest.fixture
@@ -40,9 +40,13 @@ def test_all_is_looked_at_when_nobody_asks(before: None) -> None:
     churn()
     asked[0] += QUIET + 1
     assert old_looks() == looks
+    now[0] = SHORTEST_S
     assert not collector.rest(), "somebody asks"
     assert collector.rest() and old_looks() == looks + 1
-    assert not collector.rest(), "little was made since"
+    churn()
+    assert not collector.rest(), "that was just now"
+    now[0] = 2 * SHORTEST_S
+    assert collector.rest() and not collector.rest()
 
 
 def test_where_somebody_always_asks_it_is_looked_at_once_in_a_while(before: None) -> None:

@@ -24,9 +24,9 @@ def planned(cases: tuple[Case, ...], peers: Container[str] | None = None) -> Ite
                 yield Run(case, peer, repetition)
 
 
-def shortened(workload: Workload, quick: bool, repetitions: int | None) -> tuple[Case, ...]:
-    """Its cases; the quick ones, or with another number of repetitions."""
-    cases = workload.quick if quick else workload.cases
+def shortened(workload: Workload, quick: bool, repetitions: int | None, large: bool = False) -> tuple[Case, ...]:
+    """Its cases; the quick ones, or the large ones too; or with another number of repetitions."""
+    cases = workload.quick if quick else workload.cases + (workload.large if large else ())
     return cases if repetitions is None else tuple(case._replace(repetitions=repetitions) for case in cases)
 
 

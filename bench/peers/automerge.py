@@ -118,6 +118,16 @@ class Replica:
         values = self.doc.values(self.map)
         return {name: v[0][1] for name, v in zip(self.doc.keys(self.map), values, strict=True)}  # type: ignore[index]
 
+    def splice(self, at: int, deleted: int, inserted: str) -> None:
+        with self.doc.transaction() as tx:
+            for _ in range(deleted):
+                tx.delete(self.string, at)
+            for n, letter in enumerate(inserted):
+                tx.insert(self.string, at + n, ScalarType.Str, letter)
+
+    def text(self) -> str:
+        return self.doc.text(self.string)
+
 
 def replica(n: int) -> Replica:
     return Replica(n)

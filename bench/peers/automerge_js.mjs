@@ -34,6 +34,8 @@ export class Replica {
     })
   }
 
+  splice (at, deleted, inserted) { this.change(d => { A.splice(d, ['text'], at, deleted, inserted) }) }
+  text () { return this.doc.text }
   write (value) { this.change(d => { d.document = value }) }
   read () { return A.toJS(this.doc).document }
 }

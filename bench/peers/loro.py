@@ -90,6 +90,16 @@ class Replica:
     def members(self) -> Any:
         return self.map.get_deep_value()
 
+    def splice(self, at: int, deleted: int, inserted: str) -> None:
+        if deleted:
+            self.string.delete(at, deleted)
+        if inserted:
+            self.string.insert(at, inserted)
+        self.doc.commit()
+
+    def text(self) -> str:
+        return str(self.doc.get_deep_value()["text"])  # type: ignore[index,call-overload]
+
 
 def replica(n: int) -> Replica:
     return Replica(n)

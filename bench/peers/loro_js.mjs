@@ -46,6 +46,14 @@ export class Replica {
     this.doc.commit()
   }
 
+  text () { return this.string.toString() }
+
+  splice (at, deleted, inserted) {
+    if (deleted) this.string.delete(at, deleted)
+    if (inserted) this.string.insert(at, inserted)
+    this.doc.commit()
+  }
+
   discard (element) {
     this.map.delete(element)
     this.doc.commit()

@@ -82,6 +82,16 @@ class Replica:
     def members(self) -> Any:
         return self.map.to_py()
 
+    def splice(self, at: int, deleted: int, inserted: str) -> None:
+        with self.doc.transaction():
+            if deleted:
+                del self.string[at : at + deleted]
+            if inserted:
+                self.string.insert(at, inserted)
+
+    def text(self) -> str:
+        return str(self.string)
+
 
 class _Kept(Replica):
     """Each transaction's update is written to an SQLiteYStore, and waited for."""

@@ -36,6 +36,15 @@ export class Replica {
     })
   }
 
+  text () { return this.string.toString() }
+
+  splice (at, deleted, inserted) {
+    this.doc.transact(() => {
+      if (deleted) this.string.delete(at, deleted)
+      if (inserted) this.string.insert(at, inserted)
+    })
+  }
+
   write (value) { this.map.set('document', Y.Array.from(value)) }
   read () { return this.map.get('document').toJSON() }
 }

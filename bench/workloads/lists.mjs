@@ -1,6 +1,6 @@
 // The twin of lists.py for peers of npm.
 
-import { each, need, now } from '../peers/worker.mjs'
+import { each, need, now, peakMb } from '../peers/worker.mjs'
 import { diskBytes, exchanged } from './measuring.mjs'
 
 export async function measure (peer, order) {
@@ -15,7 +15,7 @@ async function append (peer, length, folder) {
   const values = names(length)
   const began = now()
   await each(values, value => one.append(value))
-  const figures = { append_us: (now() - began) / length }
+  const figures = { append_us: (now() - began) / length, peak_mb: peakMb() }
   if (one.save) figures.state_bytes = one.save().length
   return { figures, found: { length: (await one.entries()).length, wanted: length } }
 }

@@ -9,6 +9,7 @@ from typing import Any
 from bench.harness.shapes import RIGHT, Case, Figure, Workload
 from bench.harness.targets import at_most, both, faster, grows
 from bench.peers import need
+from bench.worker import peak_mb
 from bench.workloads.figures import DISK, MERGE, SENT, STATE
 from bench.workloads.measuring import disk_bytes, each_us, exchanged, timed_ms
 
@@ -38,7 +39,9 @@ def verdict(found: Mapping[str, Any], order: Mapping[str, Any]) -> str:
 def _append(peer: Any, length: int) -> dict[str, Any]:
     one = peer.replica(1)
     took = each_us(one.append, [f"entry-{n}" for n in range(length)], length)
-    figures = {"append_us": took} | ({"state_bytes": len(one.save())} if hasattr(one, "save") else {})
+    figures = {"append_us": took, "peak_mb": peak_mb()}  # before the state is written out
+    if hasattr(one, "save"):
+        figures["state_bytes"] = len(one.save())
     return {"figures": figures, "found": {"length": len(one.entries()), "wanted": length}}
 
 

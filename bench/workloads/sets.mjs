@@ -1,6 +1,6 @@
 // The twin of sets.py for peers of npm.
 
-import { each, need, now } from '../peers/worker.mjs'
+import { each, need, now, peakMb } from '../peers/worker.mjs'
 import { exchanged } from './measuring.mjs'
 
 const BATCHED = 100
@@ -27,7 +27,7 @@ async function adds (peer, { size, at_once: atOnce, folder }) {
     await each(batches, batch => one.add_all(batch))
     took = now() - began
   }
-  const figures = { add_us: took / size }
+  const figures = { add_us: took / size, peak_mb: peakMb() }
   if (one.save) figures.state_bytes = one.save().length
   return { figures, found: { size: (await one.elements()).length, wanted: size } }
 }

@@ -8,12 +8,13 @@ from typing import Any
 from bench.harness.shapes import RIGHT, Case, Figure, Workload
 from bench.harness.targets import at_most, right
 from bench.peers import need
+from bench.worker import peak_mb
 from bench.workloads.figures import MERGE, SENT, STATE
 from bench.workloads.measuring import each_us, exchanged
 
 __all__ = ["WORKLOAD", "measure", "verdict"]
 
-DOCUMENTS = ("crdtkv", "pycrdt", "loro", "automerge", "yjs", "loro-js", "automerge-js")
+DOCUMENTS = ("crdtkv", "pycrdt", "loro", "automerge", "yjs", "loro-js", "automerge-js", "gun")
 ADD = Figure("add_us", "one add", "us")
 ALONE = Figure("alone_bytes", "bytes for one add, alone", "B")
 BATCH = Figure("batch_bytes", "bytes for each of 100 adds", "B")
@@ -45,7 +46,9 @@ def _adds(peer: Any, order: dict[str, Any]) -> dict[str, Any]:
         need(peer, "add_all")
         batches = [[f"element-{n}" for n in range(m, min(m + at_once, size))] for m in range(0, size, at_once)]
         took = each_us(one.add_all, batches, size)
-    figures = {"add_us": took} | ({"state_bytes": len(one.save())} if hasattr(one, "save") else {})
+    figures = {"add_us": took, "peak_mb": peak_mb()}  # before the state is written out
+    if hasattr(one, "save"):
+        figures["state_bytes"] = len(one.save())
     return {"figures": figures, "found": {"size": len(one.elements()), "wanted": size}}
 
 

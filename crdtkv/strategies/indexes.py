@@ -7,8 +7,10 @@ when it is first asked for, in O(n).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+import xxhash
 from sortedcontainers import SortedList
 
 from crdtkv.core.cells import Cell
@@ -28,15 +30,35 @@ class Members:
 
     def __init__(self, found: Set, tree: Tree) -> None:
         self._has = found._has
-        self.paths: dict[bytes, None] = {path: None for path, cell in tree.below() if self._has(cell)}
+        self.order: list[bytes] = [path for path, cell in tree.below() if self._has(cell)]
+        """In any order: for who draws one."""
+        self.paths: dict[bytes, int] = {path: at for at, path in enumerate(self.order)}
+        self._hashed: list[tuple[int, bytes]] | None = None
 
     def put_cell(self, path: bytes, cell: Cell) -> None:
         """`cell` stands at `path`."""
-        if path:
-            if self._has(cell):
-                self.paths[path] = None
-            else:
-                self.paths.pop(path, None)
+        there = path in self.paths
+        if path and there != self._has(cell):
+            self._hashed = None
+            if not there:
+                self.paths[path] = len(self.order)
+                self.order.append(path)
+                return
+            last, at = self.order.pop(), self.paths.pop(path)
+            if last != path:
+                self.order[at] = last
+                self.paths[last] = at
+
+    def by_hash(self) -> list[tuple[int, bytes]]:
+        """What a scan goes through. O(n log n), O(1) until an element comes or goes."""
+        if self._hashed is None:
+            self._hashed = _hashed(self.order)
+        return self._hashed
+
+
+def _hashed(paths: Iterable[bytes]) -> list[tuple[int, bytes]]:
+    """The paths in the order of their hashes, which are 62 bits and not 0."""
+    return sorted((xxhash.xxh3_64_intdigest(path) >> 2 | 1, path) for path in paths)
 
 
 def members(found: Set, tree: Tree) -> Members:
@@ -55,6 +77,7 @@ class Names:
     def __init__(self, found: Fields, tree: Tree) -> None:
         self._found = found
         self.values: dict[bytes, Any] = {}
+        self._hashed: list[tuple[int, bytes]] | None = None
         shown = (path for path in found.shown(tree) if name_at(path) is not ABSENT)
         self._changed: dict[bytes, None] = dict.fromkeys(shown)
         self.follow(tree)
@@ -68,6 +91,8 @@ class Names:
         """All that has changed is known. O(changed log n)."""
         for path in self._changed:
             value = self._found.at(tree, path)
+            if (path in self.values) is (value is ABSENT):
+                self._hashed = None
             if value is ABSENT:
                 self.values.pop(path, None)
             else:
@@ -77,6 +102,12 @@ class Names:
 
     def _place(self, path: bytes, value: Any) -> None:
         """The value of a name is another."""
+
+    def by_hash(self) -> list[tuple[int, bytes]]:
+        """What a scan goes through. O(n log n), O(1) until a name comes or goes."""
+        if self._hashed is None:
+            self._hashed = _hashed(self.values)
+        return self._hashed
 
 
 class Ranking(Names):

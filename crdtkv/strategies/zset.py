@@ -20,7 +20,7 @@ from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields
 
-__all__ = ["Zset", "score_of"]
+__all__ = ["Zset", "kept", "score_of"]
 
 _INTEGERS = 2**53
 """Below it each whole number is a float."""
@@ -41,7 +41,7 @@ class Zset(Fields):
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise WrongType(f"a score is a number, or 'inf' or '-inf'; not {value!r:.80}")
         try:
-            return _score(float(value))
+            return kept(float(value))
         except OverflowError:
             raise ValueInvalid(f"score {value!r:.40} is beyond a float; 'inf' is one") from None
 
@@ -50,7 +50,7 @@ class Zset(Fields):
             return written
         base = Fraction(0) if written is ABSENT else _exact(score_of(written))
         try:
-            return _score(float(base + added))
+            return kept(float(base + added))
         except OverflowError:
             return "inf" if base + added > 0 else "-inf"
 
@@ -61,7 +61,7 @@ class Zset(Fields):
         if math.isnan(after):
             raise ValueInvalid(f"{shown!r} and {n!r} have no sum")
         if math.isinf(after) or math.isinf(before):
-            return _score(after)
+            return kept(after)
         return _exact(after) - _exact(before)
 
 
@@ -74,8 +74,12 @@ def score_of(value: Any) -> float:
     return float(value) if isinstance(value, int | float) or value in ("inf", "-inf") else math.nan
 
 
-def _score(score: float) -> Any:
-    """How a score is kept: whole numbers as integers."""
+def kept(score: float) -> Any:
+    """How a score is kept: whole numbers as integers. Raises ValueInvalid.
+
+    >>> kept(3.0), kept(0.5), kept(float("-inf"))
+    (3, 0.5, '-inf')
+    """
     if math.isnan(score):
         raise ValueInvalid("a score is a number; not nan")
     if math.isinf(score):

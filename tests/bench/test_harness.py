@@ -157,6 +157,20 @@ def test_every_row_of_a_table_has_as_many_cells() -> None:
     assert {line.replace("\\|", "").count("|") for line in rows} == {9}
 
 
+def test_what_is_told_of_us_alone_is_one_table_and_says_how_it_grows() -> None:
+    cases = tuple(case(f"{n} keys", ("crdtkv",), size=n) for n in (100, 10_000))
+    outcomes = {(c.name, "crdtkv"): [Outcome({"us": c.size / 10, "rate": 50.0}, "right")] for c in cases}
+    page = markdown({}, {}, [Measured(Workload("growth", "", cases, ()), cases, tabled(cases, outcomes), 1.0)], "")
+    assert "| 100 keys ones | right | 10 µs | 50/s |" in page
+    assert "| grows as size to the power of | | 1.00 | 0.00 |" in page
+
+
+def test_large_cases_are_run_where_they_are_asked_for() -> None:
+    workload = Workload("w", "", (case("small"),), (), large=(case("huge"),))
+    assert [c.name for c in shortened(workload, False, None, large=True)] == ["small", "huge"]
+    assert [c.name for c in shortened(workload, False, None)] == ["small"]
+
+
 def test_json_beside_it() -> None:
     told = json.loads(json.dumps(plain({}, {}, [measured()], "")))
     rows = told["workloads"]["lists"]["cases"]["small"]

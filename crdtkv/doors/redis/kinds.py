@@ -20,7 +20,7 @@ __all__ = ["MERGES_NOT", "is_string", "of_rule", "said", "string_of", "type_of",
 
 MERGES_NOT = frozenset({"lww", "counter"})
 """Where a put replaces whatever is here."""
-_TYPES = {"set": "set", "list": "list", "log": "stream"}
+_TYPES = {"hash": "hash", "list": "list", "log": "stream", "set": "set", "zset": "zset"}
 
 
 def type_of(root: Root | None) -> str:

@@ -1,0 +1,89 @@
+"""At one colo the commands of collections answer what redis-server answers, mistakes included."""
+
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.doors.redis.beside import answers, redis_server, same
+from tests.doors.redis.drawn import KEYS, draw
+
+_FEW = settings(max_examples=max(40, settings().max_examples // 2))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with redis_server(tmp_path_factory.mktemp("redis")) as port:
+        yield port
+
+
+def beside(ours: int, theirs: int, commands: list[tuple[Any, ...]], protocol: int = 2) -> None:
+    begun = [("DEL", *KEYS), ("SET", "str", "v"), *commands]
+    mine, others = (answers(port, begun, protocol) for port in (ours, theirs))
+    for at, (command, a, b) in enumerate(zip(begun[1:], mine[1:], others[1:], strict=True), 1):
+        assert same(command, a, b), f"{begun[: at + 1]}: {a!r}, and redis-server {b!r}"
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_any_commands(colo: Any, server: int, protocol: int) -> None:
+    @_FEW
+    @given(st.integers(0, 2**32).map(Random))
+    def compare(dice: Random) -> None:
+        beside(colo.port, server, [draw(dice) for _ in range(40)], protocol)
+
+    compare()
+
+
+_ODD = [b"a", b"1", b"-1", b"(1", b"[a", b"inf", b"2", b"", b"\r\n"]
+_BYTES = st.one_of(st.binary(max_size=5), st.sampled_from(_ODD))
+_NAMES = sorted({str(draw(Random(seed))[0]) for seed in range(3000)} - {"DEL", "HRANDFIELD"})
+
+
+def test_any_words(colo: Any, server: int) -> None:
+    """Whatever stands behind the name of a command: an answer, and as many; no connection ends."""
+
+    @_FEW
+    @given(st.lists(st.tuples(st.sampled_from(_NAMES), st.lists(_BYTES, max_size=5)), max_size=12))
+    def compare(drawn: list[tuple[str, list[bytes]]]) -> None:
+        commands = [(name, *words) for name, words in drawn if not name.startswith("B")]
+        assert len(answers(colo.port, [*commands, ("PING",)])) == len(commands) + 1
+
+    compare()
+
+
+def test_what_is_drawn_at_random_is_in_it(r: Any) -> None:
+    r.sadd("s", *range(10))
+    r.hset("h", mapping={str(n): n for n in range(10)})
+    r.zadd("z", {str(n): n for n in range(10)})
+    for draws in (r.srandmember, r.hrandfield, r.zrandmember):
+        key = draws.__name__[0]
+        assert int(draws(key)) in range(10)
+        assert len(set(draws(key, 4))) == 4 and len(draws(key, -30)) == 30 and len(draws(key, 99)) == 10
+        assert draws("none") is None and draws("none", 3) == []
+    found = r.hrandfield("h", 3, withvalues=True)
+    assert len(found) == 6 and found[::2] == found[1::2]
+    popped = {r.spop("s"), *r.spop("s", 3)}
+    assert len(popped) == 4 and r.scard("s") == 6 and not popped & r.smembers("s")
+
+
+@pytest.mark.parametrize("kind", ["s", "h", "z"])
+def test_a_scan_tells_all_that_is_there_all_the_while(r: Any, kind: str) -> None:
+    """Whatever comes and goes meanwhile; each page is about as long as it was asked for."""
+    add = {"s": r.sadd, "h": lambda k, *n: r.hset(k, mapping=dict.fromkeys(n, 1)),
+           "z": lambda k, *n: r.zadd(k, dict.fromkeys(n, 1))}[kind]  # fmt: skip
+    remove = {"s": r.srem, "h": r.hdel, "z": r.zrem}[kind]
+    scan = {"s": r.sscan, "h": r.hscan, "z": r.zscan}[kind]
+    add(kind, *(f"stays-{n}" for n in range(400)), *(f"goes-{n}" for n in range(100)))
+    cursor, seen, pages = 0, set(), 0
+    while True:
+        cursor, page = scan(kind, cursor, count=50)
+        seen |= {name[0] if kind == "z" else name for name in page}
+        remove(kind, *(f"goes-{n}" for n in range(pages * 20, pages * 20 + 20)))
+        add(kind, f"comes-{pages}")
+        pages += 1
+        if not cursor:
+            break
+    assert {f"stays-{n}".encode() for n in range(400)} <= seen
+    assert 8 <= pages <= 12

@@ -1,0 +1,115 @@
+"""Workers at two real colos, in workerd and in miniflare: put at one, read at the other."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tests.doors.conftest import Colos
+from tests.doors.workers.conftest import Run, Worker, block
+
+OPTIONS = ["--workers", "127.0.0.1:0"]
+NONE = {"undefined": True}
+
+
+def at(worker: Run, colo: Any, script: str, **given: str) -> Worker:
+    return worker(colo.door("Workers KV"), script, **given)
+
+
+def test_put_at_one_colo_and_get_at_the_other(colos: Colos, worker: Run, calls: str) -> None:
+    lhr, sin = colos("lhr", "sin", options=OPTIONS)
+    here, there = at(worker, lhr, calls), at(worker, sin, calls)
+    soon = int(time.time()) + 3600
+    assert here.calls(
+        ["put", "a/b é?#%", "hello", {"metadata": {"u": "é"}}],
+        ["put", "bytes", {"base64": "AP8="}],
+        ["put", "later", "soon gone", {"expiration": soon}],
+        ["put", "json", '{"a":[1,2]}'],
+        ["put", "gone", "1"],
+        ["delete", "gone"],
+        ["delete", "never there"],
+    ) == [NONE] * 7  # fmt: skip
+    lhr.told(sin)
+    assert there.calls(
+        ["getWithMetadata", "a/b é?#%"],
+        ["get", "bytes", "arrayBuffer"],
+        ["get", "bytes", "stream"],
+        ["get", "json", "json"],
+        ["get", "gone"],
+        ["get", ["json", "gone"]],
+        ["list"],
+    ) == [
+        {"value": "hello", "metadata": {"u": "é"}, "cacheStatus": None},
+        {"base64": "AP8="},
+        {"stream": "AP8="},
+        {"a": [1, 2]},
+        None,
+        {"map": {"json": '{"a":[1,2]}', "gone": None}},
+        {"keys": [
+            {"name": "a/b é?#%", "metadata": {"u": "é"}}, {"name": "bytes"}, {"name": "json"},
+            {"name": "later", "expiration": soon}, {"name": "told"},
+        ], "list_complete": True, "cacheStatus": None},
+    ]  # fmt: skip
+    assert there.calls(["delete", "a/b é?#%"], ["put", "bytes", "text"]) == [NONE, NONE]
+    sin.told(lhr)
+    assert here.calls(["getWithMetadata", "a/b é?#%"], ["get", "bytes"]) == [
+        {"value": None, "metadata": None, "cacheStatus": None}, "text",
+    ]  # fmt: skip
+
+
+def test_two_workers_edit_one_list_at_once(colos: Colos, worker: Run, calls: str) -> None:
+    """The thread's case: one takes 5 away, the other adds 8 and 9, each in the list that it read at its colo.
+
+    Whether the one's change has come to the other's colo before it puts, or not.
+    """
+    lhr, sin = colos("lhr", "sin", options=OPTIONS)
+    one, other = at(worker, lhr, calls), at(worker, sin, calls)
+    for key in ("at once", "heard of before"):
+        one.call("put", key, json.dumps([1, 2, 3, 4, 5, 6, 7]))
+        lhr.told(sin)
+        seen, (also,) = one.call("get", key, "json"), other.call("get", [key], "json")["map"].values()
+        assert seen == also == [1, 2, 3, 4, 5, 6, 7]
+        one.call("put", key, json.dumps([each for each in seen if each != 5]))
+        if key != "at once":
+            lhr.told(sin)
+        other.call("put", key, json.dumps([*also, 8, 9]))
+        lhr.told(sin)
+        sin.told(lhr)
+        assert one.call("get", key, "json") == other.call("get", key, "json") == [1, 2, 3, 4, 6, 7, 8, 9]
+
+
+def test_the_worker_of_our_page(colos: Colos, worker: Run) -> None:
+    lhr, sin = colos("lhr", "sin", options=OPTIONS)
+    script = block("js", "todo.push")
+    one, other = at(worker, lhr, script), at(worker, sin, script)
+    assert one.http.post("/", content="milk").json() == ["milk"]
+    lhr.told(sin)
+    one.http.post("/", content="bread")
+    other.http.post("/", content="tea")
+    lhr.told(sin)
+    sin.told(lhr)
+    found = one.http.get("/").json()
+    assert sorted(found) == ["bread", "milk", "tea"] and other.http.get("/").json() == found
+
+
+def test_namespaces_and_tokens(colos: Colos, worker: Run, calls: str) -> None:
+    token = "correct-horse-battery-staple"
+    (lhr,) = colos("lhr", options=OPTIONS, CRDTKV_ADMIN_TOKEN=token)
+    lhr.http.post("/v1/namespaces", json={"name": "shop"}).raise_for_status()
+    assert at(worker, lhr, calls, namespace="shop", token=token).calls(["put", "a", "1"], ["get", "a"]) == [NONE, "1"]
+    assert at(worker, lhr, calls, token=token).call("get", "a") is None
+    elsewhere = {"namespace": "nowhere", "token": token}
+    for given, words in ((elsewhere, "400 no namespace 'nowhere'"), ({}, "401 the token")):
+        found = at(worker, lhr, calls, **given).calls(["get", "a"], ["put", "a", "2"], ["list"], ["get", ["a"]])
+        for name, each in zip(("GET", "PUT", "GET", "GET_BULK"), found, strict=True):
+            assert each["error"].startswith(f"KV {name} failed: {words}")
+    assert lhr.http.get("/v1/shop/keys/a").json() == 1
+
+
+@pytest.mark.parametrize("kind", ["text", "json", "arrayBuffer", "stream"])
+def test_what_is_not_there(colos: Colos, workerd: Run, calls: str, kind: str) -> None:
+    (lhr,) = colos("lhr", options=OPTIONS)
+    assert at(workerd, lhr, calls).call("get", "a", kind) is None

@@ -22,14 +22,26 @@ MAX_MESSAGE = 1 << 30
 """A message is at most 1 GiB."""
 
 _CHECK = 4
+_LARGE = 1 << 20
+
+_packer = msgpack.Packer(use_bin_type=True)
 
 
 def seal(kind: bytes, body: Any, version: int = VERSION) -> bytes:
     """The bytes of a message. O(size). TooLarge above MAX_MESSAGE."""
-    data: bytes = bytes((version,)) + kind + msgpack.packb(body, use_bin_type=True)
+    data = bytes((version,)) + kind + _packed(body)
     if len(data) + _CHECK > MAX_MESSAGE:
         raise TooLarge(f"message is {len(data)} bytes; at most {MAX_MESSAGE}")
     return data + xxhash.xxh32_digest(data)
+
+
+def _packed(body: Any) -> bytes:
+    """As MessagePack. By one packer for all: another for each takes longer than most messages."""
+    global _packer
+    data: bytes = _packer.pack(body)
+    if len(data) > _LARGE:
+        _packer = msgpack.Packer(use_bin_type=True)  # (it keeps as much room as it once needed)
+    return data
 
 
 def unseal(data: bytes, most: int = MAX_MESSAGE) -> tuple[bytes, bytes]:

@@ -14,14 +14,17 @@ from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
 from crdtkv.server.limits import Limits
 
 __all__ = [
-    "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers", "check_length", "json_reply",
-    "problem", "read_body",
+    "CONNECTION", "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers", "check_length",
+    "json_reply", "problem", "read_body",
 ]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Any]
 Send = Callable[[MutableMapping[str, Any]], Any]
 Header = tuple[bytes, bytes]
+
+CONNECTION = "crdtkv.connection"
+"""In an ASGI scope: a dictionary of the connection's own, for what a door remembers of it; not of every server."""
 
 _JSON: Header = (b"content-type", b"application/json")
 _KINDS = {b"": "", JSON.encode(): JSON}

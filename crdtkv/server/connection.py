@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from crdtkv.errors import Overloaded
-from crdtkv.server.asking import Header, Receive, Reply, Scope, Send, problem
+from crdtkv.server.asking import CONNECTION, Header, Receive, Reply, Scope, Send, problem
 from crdtkv.server.front import whole
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Connection(HttpToolsProtocol):
         super().__init__(*given, **named)
         self._front = cast("Front", self.app)
         self._limit, self.limit_concurrency = self.limit_concurrency, None
+        self._remembered: dict[Any, Any] = {}
+        """By a door, of whoever it is."""
         self._idle_since: float | None = None
         """When the last of what was asked for had been answered; None: something is asked for."""
 
@@ -96,18 +98,21 @@ class Connection(HttpToolsProtocol):
         if method == b"GET" and not mark:
             told = self._front.serving.warm.again(path, self.headers)
             if told is not None:
+                if told.noted is not None:
+                    told.noted(self.headers, self._remembered)
                 self.cycle = _ANSWERED
                 self._front.serving.count("GET", 200)
                 self.transport.write(self._said(200, told.headers, told.body))
                 self.on_response_complete()
                 return
         text = path.decode("ascii")
-        self.scope = {  # type: ignore[typeddict-item]
+        scope: Scope = {
             "type": "http", "http_version": "1.1", "method": method.decode("ascii"), "raw_path": path,
             "path": unquote(text) if "%" in text else text, "query_string": query, "headers": self.headers,
-            "scheme": self.scheme, "client": self.client, "server": self.server,
+            "scheme": self.scheme, "client": self.client, "server": self.server, CONNECTION: self._remembered,
         }  # fmt: skip
-        self.cycle = _Asked(self.scope, door)  # type: ignore[assignment]
+        self.scope = scope  # type: ignore[assignment]
+        self.cycle = _Asked(scope, door)  # type: ignore[assignment]
 
     def _is_plain(self, path: bytes) -> bool:
         """Whether a small request begins, and all that was asked for before is answered."""
@@ -131,6 +136,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.url, self.headers, self.expect_100_continue = url, headers, expects
         self.scope["headers"], self.app = headers, app
+        self.scope[CONNECTION] = self._remembered  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -16,7 +16,7 @@ from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
 from crdtkv.server import past, values, writes
-from crdtkv.server.asking import Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
+from crdtkv.server.asking import CONNECTION, Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
 from crdtkv.server.doors import admit, caught_up, heard_header, session_header, session_of
 from crdtkv.server.once import once_of
 from crdtkv.server.serving import Serving
@@ -82,6 +82,8 @@ class Front:
         if scope["method"] == "GET":
             told = None if scope["query_string"] else self.serving.warm.again(scope["raw_path"], scope["headers"])
             if told is not None:
+                if told.noted is not None:
+                    told.noted(scope["headers"], scope.get(CONNECTION))
                 self.serving.count("GET", 200)
                 await send({"type": "http.response.start", "status": 200, "headers": told.headers})
                 await send({"type": "http.response.body", "body": told.body})

@@ -6,7 +6,7 @@ GETs only, that nothing in the query or the headers makes another of, where nobo
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.errors import CrdtkvError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
 
-__all__ = ["Told", "Warm"]
+__all__ = ["Noted", "Told", "Warm"]
 
 _MOST = 8192
 _LARGEST = 8192
@@ -25,10 +25,14 @@ _OF_OTHERS = frozenset((b"accept", b"if-match", b"if-none-match", b"crdtkv-sessi
 """Headers by which another reply is made to a GET of `/v1`."""
 
 
+Noted = Callable[[Iterable[Header], dict[Any, Any] | None], None]
+"""What is told of a read: its headers, and what a door remembers of its connection."""
+
+
 class Told(NamedTuple):
     """A reply with status 200; `known` is what the store tells of the key, another object once that changes.
 
-    `others`: headers by which another reply would be made.
+    `others`: headers by which another reply would be made. `noted` is told of whoever is told it again.
     """
 
     namespace: str
@@ -38,6 +42,7 @@ class Told(NamedTuple):
     headers: list[Header]
     body: bytes
     others: frozenset[bytes]
+    noted: Noted | None
 
 
 class Warm:
@@ -70,7 +75,7 @@ class Warm:
 
     def keep(
         self, scope: Scope, namespace: str, store: Store, key: str, known: Any, reply: Reply,
-        others: frozenset[bytes] = _OF_OTHERS,
+        others: frozenset[bytes] = _OF_OTHERS, noted: Noted | None = None,
     ) -> None:  # fmt: skip
         """The reply was made of `known`, which the store kept to tell again (None: it did not).
 
@@ -82,8 +87,8 @@ class Warm:
             return
         if len(self._told) >= _MOST:
             self._told.clear()
-        length = (b"content-length", b"%d" % len(reply.body))
-        self._told[scope["raw_path"]] = Told(namespace, store, key, known, [*reply.headers, length], reply.body, others)
+        headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+        self._told[scope["raw_path"]] = Told(namespace, store, key, known, headers, reply.body, others, noted)
 
 
 def _plain(headers: Iterable[Header], others: frozenset[bytes]) -> bool:

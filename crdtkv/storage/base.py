@@ -109,10 +109,6 @@ class Storage(Protocol):
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         """All of a key that was `unknown`. What is given is the storage's own from now on."""
 
-    def put_sole(self, key: str, path: bytes, old: Cell, cell: Cell, before: Context, context: Context) -> None:
-        """As `put_cell` and `put_context`, where `old` is the one cell of the key, or it has none, and `before` its
-        context."""
-
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         """The keys with cells, low <= key < high, in order."""
 

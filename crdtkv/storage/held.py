@@ -46,7 +46,7 @@ class Held:
         """How the tables have it."""
         self.dots = dots
         """Under which dots the tables list it: of each replica none of its own is above. (Of a plain one not said.)"""
-        self.changed: set[bytes] | None = None
+        self.changed: set[bytes] | frozenset[bytes] | None = None
         """The paths that the tables do not have as they are; None if they have all, and the context."""
         self.used = False
         self.weight = 0
@@ -76,6 +76,16 @@ class Held:
         """That is all there is of it, where nothing was said yet; cells and context are made when asked for."""
         self.said = said
         del self.cells, self.context
+
+    def changed_at(self, path: bytes) -> None:
+        """The tables do not have what stands at `path`."""
+        changed = self.changed
+        if not changed:
+            self.changed = _only(path)
+        elif path not in changed:
+            if type(changed) is frozenset:
+                changed = self.changed = set(changed)
+            changed.add(path)  # type: ignore[union-attr]
 
 
 _new_held = object.__new__
@@ -109,6 +119,12 @@ class Old:
 def weight_of_past(old: Old) -> int:
     """As `weight_of`, of what stood before."""
     return 700 + sum(150 + sum(600 + len(row.sibling.payload or b"") for row in rows) for rows in old.rows.values())
+
+
+@lru_cache
+def _only(path: bytes) -> frozenset[bytes]:
+    """One for all keys: most have one cell, and a set of one takes 200 bytes."""
+    return frozenset((path,))
 
 
 @lru_cache

@@ -40,6 +40,7 @@ _PAGE = 64, 1_024
 _T = TypeVar("_T")
 
 _NONE = Old({}, NO_HORIZON)
+_NO_PATHS: frozenset[bytes] = frozenset()
 
 
 class Layers(Transactions):
@@ -95,7 +96,7 @@ class Layers(Transactions):
         before = held.cells
         # What has not changed is in the index of the tables.
         self._index.moved(place, before.get(path, ()) if path in held.changed else ())
-        held.changed.add(path)
+        held.changed_at(path)
         was = bool(before)
         held.cells = placed(before, path, cell)
         if was != bool(held.cells):
@@ -107,7 +108,7 @@ class Layers(Transactions):
             held = self._keys.change(key)
         held.begin_to_change()
         if held.changed is None:
-            held.changed = set()
+            held.changed = _NO_PATHS
         return held
 
     def _cell_lacking(self, place: Place) -> Cell:
@@ -152,29 +153,19 @@ class Layers(Transactions):
         self._undo.append(("key", key, None, (cells, context)))
         held = self._keys.begin(key, Held({}, {}))
         held.begin_to_change()
-        held.changed = {*cells, *(held.changed or ())}
         for path in cells:
+            held.changed_at(path)
             self._index.moved((key, path), ())
-        held.cells, held.context = cells if len(cells) <= SMALL else SortedDict(cells), context
+        said = _said_of(key, cells, context) if len(cells) == 1 else None
+        if said is not None:
+            held.say(said)
+        else:
+            held.cells, held.context = cells if len(cells) <= SMALL else SortedDict(cells), context
         self._came_or_went(key, held)
         if horizon is not NO_HORIZON:
             self._undo.append(("horizon", key, NO_HORIZON, horizon))
             old = self._pasts.begin(key, Old({}, NO_HORIZON))
             old.changed, old.horizon = old.changed or set(), horizon
-
-    def put_sole(self, key: str, path: bytes, old: Cell, cell: Cell, before: Context, context: Context) -> None:
-        self._undo.append(("cell", (key, path), old, cell))
-        self._undo.append(("context", key, before, context))
-        said = None if old else said_of(key, path, cell[0], context)
-        if said is None:
-            self._place((key, path), cell)
-            self._changed_key(key).context = context
-            return
-        held = self._dirty_keys.get(key) or self._keys.change(key)
-        self._index.moved((key, path), ())
-        held.changed = {path, *(held.changed or ())}
-        held.say(said)
-        self._came_or_went(key, held)
 
     def _take_back(self, key: str) -> None:
         """The key is unknown again."""
@@ -483,6 +474,11 @@ class Layers(Transactions):
         self._discard_new(key)
         self._gone.discard(key)
         self._keys.wrote(key)
+
+
+def _said_of(key: str, cells: Cells, context: Context) -> Said | None:
+    ((path, cell),) = cells.items()
+    return said_of(key, path, cell[0], context) if len(cell) == 1 else None
 
 
 def _made_of(

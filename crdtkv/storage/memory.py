@@ -85,12 +85,6 @@ class MemoryStorage(Transactions):
         if horizon is not NO_HORIZON:
             self._horizons[key] = horizon
 
-    def put_sole(self, key: str, path: bytes, old: Cell, cell: Cell, before: Context, context: Context) -> None:
-        self._undo.append(("cell", (key, path), old, cell))
-        self._undo.append(("context", key, before, context))
-        self._place((key, path), old, cell)
-        self._contexts[key] = context
-
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
 

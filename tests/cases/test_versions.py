@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, BaseTooOld, PreconditionFailed, VersionInvalid
 from tests.colos import Clock, Colos, arrive, cut
 
@@ -109,6 +110,28 @@ def test_case_45_a_version_never_comes_again(strategy: str) -> None:
         colos.purge()
         a.put("k", ["x", "y", "z", "n"], base=old)
     assert "z" not in (a.get("k").value)
+
+
+def test_case_47_two_clients_of_one_token() -> None:
+    """X reads v1, Y reads v2 with 8, X puts v1 without 5: 8 stands, and it is told that the base was guessed."""
+    from crdtkv.doors.items import guessing, holding
+
+    kv = crdtkv.open(colo="a")
+    readers = guessing.Readers(kv._replica.wall_ms)
+
+    def put(body: bytes) -> list[str]:
+        writer = readers.writer(kv, "token", None)
+        with kv.transaction() as t:
+            holding.put(t, holding.Put("todo", body), writer)
+        writer.done()
+        return writer.guessed
+
+    for body in (b"[1,2,3,4,5,6,7]", b"[1,2,3,4,5,6,7,8]"):
+        put(body)
+        entry = kv.get("todo")
+        assert entry is not None
+        readers.note("token", None, kv.namespace, "todo", parse_version("todo", entry.version))
+    assert put(b"[1,2,3,4,6,7]") == ["todo"] and kv["todo"] == [1, 2, 3, 4, 6, 7, 8]
 
 
 def test_case_46_a_base_older_than_the_history() -> None:

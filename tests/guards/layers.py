@@ -160,7 +160,7 @@ def keys_of_many_pages() -> None:
 @guards(
     "Where a sibling stands whose dot `vector` does not cover. O(answer).",
     Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
-    Line(Layers._place, "held.changed.add(path)", "pass"),
+    Line(Layers._place, "held.changed_at(path)", "pass"),
     Line(Layers._wrote_key, "self._index.left((key, path), lambda: held.cells)", "pass"),
     Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
     Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
@@ -232,12 +232,12 @@ def what_a_row_said_is_true_until_the_key_changes() -> None:
 
 
 @guards(
-    "As `put_cell` and `put_context`, where `old` is the one cell of the key, or it has none",
-    Line(Layers.put_sole, "self._came_or_went(key, held)", "pass"),
-    Line(Layers.put_sole, "self._index.moved((key, path), ())", "pass"),
-    Line(Layers.put_sole, 'self._undo.append(("context", key, before, context))', "pass"),
-    Line(Layers.put_sole, "None if old else said_of", "said_of"),
+    "All of a key that was `unknown`.",
+    Line(Layers.put_key, "self._came_or_went(key, held)", "pass"),
+    Line(Layers.put_key, "self._index.moved((key, path), ())", "pass"),
+    Line(layers._said_of, "if len(cell) == 1", "if True"),
     Line(held.Held.say, "del self.cells, self.context", "pass"),
+    Line(held.Held.changed_at, "changed = self.changed = set(changed)", "changed = set(changed)"),
     Line(keyrows.said_of, "or lost or", "or"),
     Line(keyrows.said_of, "len(context) > 1 or", ""),
     Line(keyrows.said_of, "or parents[0][0] != replica", ""),
@@ -246,31 +246,39 @@ def a_new_key_is_held_as_its_row_will_say_it() -> None:
     """It is found, read, listed beyond a vector, written over and undone as any other; so is one that is no plain."""
     with file(cache_mb=1) as made:
 
-        def sole(key: str, own: Sibling, old: tuple[Sibling, ...] = (), context: dict[str, int] | None = None) -> None:
-            before = {s.dot[0]: s.dot[1] for s in old}
-            after = context or {**before, own.dot[0]: own.dot[1]}
-            made.write(lambda s: s.put_sole(key, ROOT, old, (own,), before, after))
+        def begin(key: str, *own: Sibling, context: dict[str, int] | None = None) -> None:
+            context = context or dict(s.dot for s in own)
+            made.write(lambda s: s.put_key(key, {ROOT: own}, context, NO_HORIZON))
 
-        sole("k", sibling(1, b"\xa1x"))
+        begin("k", sibling(1, b"\xa1x"))
         found = made.storage
         assert found.said("k") is not None and list(found.keys("", None)) == ["k"]
         assert found.beyond({}) == {("k", ROOT)} and found.beyond({A: 1}) == set()
-        sole("k", sibling(2, b"\xa1y"), (sibling(1, b"\xa1x"),))
-        sole("other", sibling(3, b"\xa1z", B)._replace(parents=((A, 9),)))
-        sole("lost", sibling(4, b"\xa1z")._replace(lost=((A, 1),)))
-        sole("two", sibling(5, b"\xa1z"), context={A: 5, B: 1})
+        made.put("k", sibling(2, b"\xa1y"))
+        begin("many", sibling(3, b"\xa1x"))
+        made.put("many", sibling(3, b"\xa1x"), path=ROOT + b"m")
+        begin("other", sibling(4, b"\xa1z", B)._replace(parents=((A, 9),)))
+        begin("lost", sibling(5, b"\xa1z")._replace(lost=((A, 1),)))
+        begin("two", sibling(6, b"\xa1z"), context={A: 6, B: 1})
+        begin("both", sibling(8, b"\xa1z"), sibling(7, b"\xa1x"), context={A: 8})
+        for n in range(20):
+            made.put("parts", sibling(20 + n), path=ROOT + b"%02d" % n)
         found.begin()
-        found.put_sole("undone", ROOT, (), (sibling(6, b"\xa1x"),), {}, {A: 6})
+        found.put_key("undone", {ROOT: (sibling(8, b"\xa1x"),)}, {A: 8}, NO_HORIZON)
         found.rollback()
         assert found.cells("k") == {ROOT: (sibling(2, b"\xa1y"),)} and found.standing("undone") == ({}, {})
         found.settle()
         assert not found._index.beyond({})
+        for n in range(2):
+            made.put("parts", sibling(50 + n), path=ROOT + b"%02d" % n)
         for again in (False, True, True):
             found = made.again() if again else found
-            assert list(found.keys("", None)) == ["k", "lost", "other", "two"] and not faults(found)
+            assert list(found.keys("", None)) == ["both", "k", "lost", "many", "other", "parts", "two"]
             assert found.standing("k") == ({ROOT: (sibling(2, b"\xa1y"),)}, {A: 2})
             assert found.cells("other")[ROOT][0].parents == ((A, 9),) and found.cells("lost")[ROOT][0].lost == ((A, 1),)
-            assert found.context("two") == {A: 5, B: 1} and found.context("lost") == {A: 4}
+            assert found.context("two") == {A: 6, B: 1} and found.context("lost") == {A: 5}
+            assert len(found.cells("both")[ROOT]) == 2 and len(found.cells("many")) == 2 and not faults(found)
+            assert [found.cells("parts")[ROOT + b"%02d" % n][0].dot[1] for n in range(3)] == [50, 51, 22]
         with closing(sqlite3.connect(made.path)) as db:
             assert db.execute("SELECT key FROM cell WHERE root IS NOT NULL").fetchall() == [("k",)]
 

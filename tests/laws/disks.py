@@ -38,10 +38,6 @@ class _Watched:
         self.dirty.add(key)
         super().put_key(key, *all)  # type: ignore[misc]
 
-    def put_sole(self, key: str, *all: Any) -> None:
-        self.dirty.add(key)
-        super().put_sole(key, *all)  # type: ignore[misc]
-
     def _save(self, changed: set[tuple[str, Any]]) -> None:
         if self.failing:
             self.failing = False

@@ -6,11 +6,13 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core import values
+from crdtkv.doors.items import guessing
 from crdtkv.errors import BadRequest, ValueInvalid
-from crdtkv.server.asking import Ask, Reply
+from crdtkv.server.asking import CONNECTION, Ask, Reply
 from crdtkv.server.doors import admit
 
 if TYPE_CHECKING:
+    from crdtkv.core.cells import Context
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
 
@@ -27,6 +29,20 @@ class Asked(NamedTuple):
     serving: Serving
     ask: Ask
     store: Store
+    readers: guessing.Readers
+
+    def note(self, key: str, version: Context) -> None:
+        """The reply tells that version of a key; {}: that there is none."""
+        token, seen = self._who()
+        self.readers.note(token, seen, self.store.namespace, key, version)
+
+    def writer(self) -> guessing.Writer:
+        """Who asks, as one who puts."""
+        return self.readers.writer(self.store, *self._who())
+
+    def _who(self) -> tuple[str, guessing.Seen | None]:
+        token, own = guessing.who_asks(self.ask.scope["headers"])
+        return token, self.ask.scope.get(CONNECTION) if own else None
 
     async def json(self) -> Any:
         """The JSON value in the body; a large one is read in a thread. Raises BadRequest."""

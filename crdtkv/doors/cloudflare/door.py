@@ -6,7 +6,7 @@ from crdtkv.doors.cloudflare import many, spaces, values
 from crdtkv.doors.cloudflare.asked import BULK, Asked, Known
 from crdtkv.doors.cloudflare.envelope import refusal
 from crdtkv.doors.cloudflare.routes import is_ours, place_of
-from crdtkv.doors.items import limits
+from crdtkv.doors.items import guessing, limits
 from crdtkv.http.refusals import MethodUnknown
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, check_headers, read_body
 from crdtkv.server.doors import admit, caught_up, session_header, session_of, token_of
@@ -53,6 +53,7 @@ class Cloudflare:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
+        self._readers = guessing.Readers(serving.node.system._replica.wall_ms)
 
     def takes(self, path: bytes) -> bool:
         """Whether a path is of this door."""
@@ -92,10 +93,11 @@ class Cloudflare:
             ask.body = await read_body(scope, receive, known.limit)
         if session is not None and not known.cluster:
             await caught_up(serving, store, session)
-        reply = await known.handle(Asked(serving, ask, store))
+        reply = await known.handle(Asked(serving, ask, store, self._readers))
         header = session_header(store, session, reply)
         if header is not None:
             reply.headers.append(header)
         if reply.known is not None:
-            serving.warm.keep(scope, place.namespace, store, place.key, reply.known, reply, _OTHERS)
+            noted = self._readers.noting(store, reply.known.entry)
+            serving.warm.keep(scope, place.namespace, store, place.key, reply.known, reply, _OTHERS, noted)
         return reply

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
+from crdtkv.core.versions import parse_version
 from crdtkv.doors.cloudflare.asked import Asked
 from crdtkv.doors.cloudflare.envelope import wrapped
-from crdtkv.doors.items import holding, limits
+from crdtkv.doors.cloudflare.values import told_of
+from crdtkv.doors.items import guessing, holding, limits
 from crdtkv.errors import BadRequest, TooLarge
 from crdtkv.server.asking import Reply
 from crdtkv.server.listing import seen_in
@@ -51,8 +53,10 @@ async def ask_bulk_put(asked: Asked) -> Reply:
     _check_number(len(pairs), asked.serving.limits.writes)
     wishes = await asked.serving.slow(lambda: [_wish(pair, now) for pair in pairs])
     asked.admit("write", *[wish.key for wish in wishes])
-    await asked.serving.write(asked.store, lambda t: [holding.put(t, wish) for wish in wishes] and None)
-    return _done(len(wishes))
+    writer = asked.writer()
+    await asked.serving.write(asked.store, lambda t: [holding.put(t, wish, writer) for wish in wishes] and None)
+    writer.done()
+    return _done(len(wishes), *told_of(writer))
 
 
 def _wish(pair: Any, now: int) -> holding.Put:
@@ -84,12 +88,16 @@ async def ask_bulk_delete(asked: Asked) -> Reply:
     keys = [limits.check_key(_text(key)) for key in await asked.listed()]
     _check_number(len(keys), asked.serving.limits.writes)
     asked.admit("write", *keys)
+    writer = asked.writer()
     await asked.serving.write(asked.store, lambda t: [holding.delete(t, key) for key in keys] and None)
+    for key in keys:
+        writer.deleted(key)
+    writer.done()
     return _done(len(keys))
 
 
-def _done(number: int) -> Reply:
-    return wrapped({"successful_key_count": number, "unsuccessful_keys": []})
+def _done(number: int, *messages: str) -> Reply:
+    return wrapped({"successful_key_count": number, "unsuccessful_keys": []}, None, *messages)
 
 
 def _check_number(number: int, most: int) -> None:
@@ -120,11 +128,16 @@ async def ask_bulk_get(asked: Asked) -> Reply:
         raise BadRequest("You must request a minimum of 1 key")
     names = [limits.check_key(_text(key)) for key in keys]
     asked.admit("read", *names)
-    return await asked.serving.slow(_values, asked.store, names, kind, whole)
+    items = await asked.serving.slow(holding.get_many, asked.store, names)
+    for key, item in items.items():
+        if item is None:
+            asked.note(key, {})
+        elif guessing.merges(item.entry):
+            asked.note(key, parse_version(key, item.entry.version))
+    return await asked.serving.slow(_values, items, names, kind, whole)
 
 
-def _values(store: Store, names: list[str], kind: str, whole: bool) -> Reply:
-    items = holding.get_many(store, names)
+def _values(items: dict[str, holding.Item | None], names: list[str], kind: str, whole: bool) -> Reply:
     bodies = {key: item.body for key, item in items.items() if item is not None}
     if sum(map(len, bodies.values())) > limits.MAX_VALUE:
         raise TooLarge(f"Total size of request exceeds the limit of {limits.MAX_VALUE >> 20}MB")

@@ -8,14 +8,17 @@ from crdtkv.core.versions import parse_version
 from crdtkv.doors.cloudflare.asked import Asked
 from crdtkv.doors.cloudflare.envelope import wrapped
 from crdtkv.doors.cloudflare.forms import sent_in
-from crdtkv.doors.items import holding, limits
+from crdtkv.doors.items import guessing, holding, limits
 from crdtkv.doors.items.bodies import body_of
-from crdtkv.http.names import etag
+from crdtkv.http.names import etag, version_of
 from crdtkv.http.refusals import KeyAbsent
-from crdtkv.server.asking import Header, Reply
+from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.store.results import Entry
 
-__all__ = ["ask_delete", "ask_get", "ask_metadata", "ask_put"]
+__all__ = ["BASE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of"]
+
+BASE = "crdtkv-base"
+"""The header of a version that a put was made from."""
 
 _BYTES: Header = (b"content-type", b"application/octet-stream")
 """Whatever it is: clients that are told more turn the body into something else."""
@@ -29,8 +32,11 @@ async def ask_get(asked: Asked) -> Reply:
     except BlockingIOError:
         entry, known = await serving.read(store, ask.key)
     if entry is None:
+        asked.note(ask.key, {})
         raise KeyAbsent("get: 'key not found'")
     reply = _shown(entry)
+    if guessing.merges(entry):
+        asked.note(ask.key, reply.seen or {})
     return reply if known is None else reply._replace(known=known)
 
 
@@ -50,9 +56,22 @@ async def ask_put(asked: Asked) -> Reply:
     sent = sent_in(ask.body, ask.headers.get(b"content-type", b""))
     limits.check_size(len(sent.body))
     metadata = limits.metadata_in(sent.metadata) if isinstance(sent.metadata, str) else _whole(sent.metadata)
-    wish = holding.Put(ask.key, sent.body, sent.kind, metadata, expires)
-    receipt = await serving.write(store, lambda t: holding.put(t, wish))
-    return wrapped({}, seen=dict(receipt._context))
+    wish, writer = holding.Put(ask.key, sent.body, sent.kind, metadata, expires, base_in(ask)), asked.writer()
+    receipt = await serving.write(store, lambda t: holding.put(t, wish, writer))
+    writer.done()
+    return wrapped({}, None, *told_of(writer), seen=dict(receipt._context))
+
+
+def base_in(ask: Ask) -> str | None:
+    """The version that the client names, by a header or in the query, as an ETag said it. Raises VersionInvalid."""
+    found = ask.header(BASE) or ask.query.get("base")
+    return None if found is None else version_of(found)
+
+
+def told_of(writer: guessing.Writer) -> list[str]:
+    """What is said of the bases that were guessed."""
+    keys = ", ".join(writer.guessed[:10])
+    return [f"base=guessed: {keys!s:.200}"] if keys else []
 
 
 def _whole(metadata: Any) -> Any:
@@ -61,8 +80,10 @@ def _whole(metadata: Any) -> Any:
 
 async def ask_delete(asked: Asked) -> Reply:
     """It is gone, if it was there."""
-    key = asked.ask.key
-    receipt = await asked.serving.write(asked.store, lambda t: holding.delete(t, key))
+    key, writer = asked.ask.key, asked.writer()
+    receipt = await asked.serving.write(asked.store, lambda t: holding.delete(t, key, base_in(asked.ask)))
+    writer.deleted(key)
+    writer.done()
     return wrapped({}, seen=dict(receipt._context))
 
 

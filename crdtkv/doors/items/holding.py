@@ -19,6 +19,7 @@ from crdtkv.replica import leaf
 from crdtkv.strategies.base import ABSENT, Operation
 
 if TYPE_CHECKING:
+    from crdtkv.doors.items.guessing import Writer
     from crdtkv.replica.core import Replica
     from crdtkv.replica.draft import Draft
     from crdtkv.store.operations import Operations
@@ -84,23 +85,28 @@ class Listed(NamedTuple):
 # writing
 
 
-def put(t: Transaction, wish: Put) -> Receipt:
+def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
     """`wish.key` shows `wish.body`, merged with what others did since its base, with that metadata and date.
 
-    Raises BadRequest for a body that does not fit the key's strategy, and as `Operations.put`: then the
-    transaction is to be given up. O(n) for json, list and set, else O(body).
+    Where it names no base, `writer` knows or guesses it; `writer.done()` is for after the commit. Raises BadRequest
+    for a body that does not fit the key's strategy, and as `Operations.put`: then the transaction is to be given up.
+    O(n) for json, list and set, else O(body).
 
     >>> import crdtkv; kv = crdtkv.open(colo="lhr")
     >>> with kv.transaction() as t: receipt = put(t, Put("a", b"hello", metadata={"by": "ann"}))
     >>> get(kv, "a").body, get(kv, "a").metadata
     (b'hello', {'by': 'ann'})
     """
-    key, draft = wish.key, t._open
-    receipt = t.put(key, value_of(spec_of(t, key), wish.body, wish.kind), base=wish.base)
+    key, draft, spec = wish.key, t._open, spec_of(t, wish.key)
+    value = value_of(spec, wish.body, wish.kind)
+    base = wish.base if wish.base is not None or writer is None else writer.base(t, key, spec, value)
+    receipt = t.put(key, value, base=base)
     date = None if wish.expires is None else make_stamp(wish.expires * 1000)
     if date is not None:
-        draft.expire(key, date, t._context(key, wish.base))
+        draft.expire(key, date, t._context(key, base))
         receipt = t._receipt(key)
+    if writer is not None:
+        writer.wrote(t, key, spec, value)
     _put_metadata(draft, key, wish.metadata, date)
     return receipt
 

@@ -140,7 +140,7 @@ class Colo:
         path = f"/v1/{namespace}/keys/told"
         self._told += 1  # what changes nothing is not told
         session = self.http.put(path, json=f"{self.name} {self._told}").raise_for_status().headers["crdtkv-session"]
-        for _ in range(30):  # each waits for two seconds
+        for _ in range(30):  # each waits there for two seconds
             found = other.http.get(path, headers={"crdtkv-session": session})
             if found.status_code != 503:
                 assert found.status_code == 200, found.text

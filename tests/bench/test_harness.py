@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.harness import processes
-from bench.harness.plan import ONCE, SAID, Progress, planned, shortened
+from bench.harness.plan import ONCE, SAID, Progress, limit, planned, shortened
 from bench.harness.shapes import Case, Figure, Outcome, Row, Spread, Workload
 from bench.harness.statistics import ratio, row, spread, tabled
 from bench.harness.table import Measured, markdown, plain
@@ -41,6 +41,11 @@ def test_repetitions_take_turns() -> None:
 
 def test_only_the_peers_that_were_named_run() -> None:
     assert [run.peer for run in planned((case(repetitions=1),), {"yjs", "crdtkv"})] == ["crdtkv", "yjs"]
+
+
+def test_we_are_given_longer() -> None:
+    ours, theirs = [limit(run) for run in planned((case(repetitions=1, seconds=10),), {"crdtkv", "loro"})]
+    assert (ours, theirs) == (30, 10)
 
 
 def test_quick_and_repetitions() -> None:

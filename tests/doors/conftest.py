@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -135,10 +136,13 @@ class Colo:
         """All that was written here is at `other`, too."""
         path = f"/v1/{namespace}/keys/told"
         session = self.http.put(path, json=1).raise_for_status().headers["crdtkv-session"]
-        for _ in range(30):  # each waits for two seconds
+        until = time.monotonic() + 60
+        while time.monotonic() < until:  # each waits there for two seconds, or until it has joined
             found = other.http.get(path, headers={"crdtkv-session": session})
             if found.status_code != 503:
                 return
+            if found.json()["code"] == "stopping":
+                time.sleep(0.05)
         raise AssertionError(f"{other.name} has not heard of {self.name}: {found.text}")
 
     def _end(self) -> None:

@@ -116,7 +116,7 @@ def test_a_delete_leaves_what_it_has_not_seen(two: Two) -> None:
 
 
 def test_a_delete_of_what_both_knew_is_a_delete(two: Two) -> None:
-    lhr, sin, sync = two
+    lhr, _, sync = two
     lhr.set("s", "old")
     lhr.incr("n")
     sync()

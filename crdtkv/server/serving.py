@@ -18,6 +18,7 @@ from crdtkv.server.reading import Glance, Reads
 from crdtkv.server.warm import Warm
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
+from crdtkv.transport.transport import Transport
 
 __all__ = ["Serving"]
 
@@ -42,6 +43,8 @@ class Serving:
         """(method, status) -> requests answered."""
         self.peers: Callable[[], dict[str, Any]] | None = None
         """How it stands with other colos; None: there is nothing between them and this one."""
+        self.carrier: Transport | None = None
+        """What goes between other colos and this one; None: nothing does."""
         self.left: Callable[[], bool] = lambda: False
         """Whether this colo has left its cluster."""
         self.joining = False
@@ -85,6 +88,13 @@ class Serving:
         """A request was answered. Of methods nobody knows there is one."""
         what = (method if method in _METHODS else "other", status)
         self.counts[what] = self.counts.get(what, 0) + 1
+
+    def done(self) -> int:
+        """Requests that were answered, and transactions that are here: it grows while there is work. Waits for no lock.
+        O(replicas of all namespaces).
+        """
+        vectors = (store._replica.state.vector for store in self.node.stores().values())
+        return sum(self.counts.values()) + sum(sum(dict(vector).values()) for vector in vectors)
 
     @property
     def at_work(self) -> int:

@@ -138,7 +138,7 @@ class Holding:
             where = [(name, store) for name, store in self._named() if _counts(store, colo)]
             if not where or colo == self.colo:
                 known = ", ".join(sorted(self._present() - {self.colo})) or "none"
-                raise NotAMember(f"no other member at colo {colo!r}; others are at {known}", next_step="name one of them")
+                raise NotAMember(f"no other member at colo {colo!r}; others are at {known}", next_step="name one")
             out = {name: store.evict(colo) for name, store in where}
             self._catalogue.hide(colo)
             self._settle()

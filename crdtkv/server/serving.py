@@ -18,6 +18,7 @@ from crdtkv.server.reading import Glance, Reads
 from crdtkv.server.warm import Warm
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
+from crdtkv.transport.transport import Transport
 
 __all__ = ["Serving"]
 
@@ -42,6 +43,8 @@ class Serving:
         """(method, status) -> requests answered."""
         self.peers: Callable[[], dict[str, Any]] | None = None
         """How it stands with other colos; None: there is nothing between them and this one."""
+        self.carrier: Transport | None = None
+        """What goes between other colos and this one; None: nothing does."""
         self.left: Callable[[], bool] = lambda: False
         """Whether this colo has left its cluster."""
         self.joining = False

@@ -97,6 +97,8 @@ class Transport:
         self._settings = settings
         self._actors: dict[str, Actor] = {}
         self._links: dict[str, Link] = {}
+        self.heralds: dict[str, Callable[[str, bytes], None]] = {}
+        """A word that is no namespace's id -> who takes what other colos tell all under it: their name, and that."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = self._refreshing = self._stale = False
         self._leaving = Leaving(node, self._actors, self._hide)
@@ -319,6 +321,11 @@ class Transport:
 
     # messages
 
+    def tell_all(self, word: str, data: bytes) -> None:
+        """Each colo that is reached takes that, if a herald there does: once, or not at all. In the event loop."""
+        for link in self._links.values():
+            link.put([(word, data)])
+
     async def _deliver(self, letter: Letter) -> list[Message]:
         """A letter came; what is answered."""
         asked = self._hand(letter)
@@ -344,7 +351,10 @@ class Transport:
         self._meet(letter.colo, [letter.url])
         came: dict[str, list[bytes]] = {}
         for id, data in letter.messages:
-            came.setdefault(id, []).append(data)
+            if id in self.heralds:
+                self.heralds[id](letter.colo, data)
+            else:
+                came.setdefault(id, []).append(data)
         asked = []
         for id, messages in came.items():
             actor = self._actors.get(id)

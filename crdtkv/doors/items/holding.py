@@ -9,10 +9,13 @@ the key it is a put without metadata.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from crdtkv.core.cells import is_value
 from crdtkv.core.clocks import Stamp, make_stamp
 from crdtkv.core.keys import METADATA
+from crdtkv.core.paths import STRATEGY, first
 from crdtkv.doors.items.bodies import body_of, kind_of, value_of
 from crdtkv.doors.items.limits import MAX_LIST
 from crdtkv.replica import leaf
@@ -115,19 +118,14 @@ def _put_metadata(draft: Draft, key: str, metadata: Any, date: Stamp | None) -> 
     """In the key's own transaction, after it was put."""
     beside = METADATA + key
     if metadata is None:
-        _drop_metadata(draft, key)
+        if draft.replica.storage.cells(beside):
+            draft.operate(beside, Operation("delete"))
         return
     if leaf.put(draft, beside, metadata, "lww") is None:
         draft.operate(beside, Operation("put", (metadata,)), None, "lww")
         draft.expire(beside, None)
     if date is not None:
         draft.expire(beside, date)
-
-
-def _drop_metadata(draft: Draft, key: str) -> None:
-    beside = METADATA + key
-    if draft.replica.storage.cells(beside):
-        draft.operate(beside, Operation("delete"))
 
 
 def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
@@ -140,14 +138,28 @@ def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
     None
     """
     receipt = t.delete(key, base=base)
-    _drop_metadata(t._open, key)
+    _put_metadata(t._open, key, None, None)
     return receipt
 
 
 def spec_of(t: Operations, key: str) -> str:
     """The strategy that `key` has, or is made under. In a transaction, or with the store's lock. O(1) for most."""
-    shown = t._replica.shown(key)
+    replica = t._replica
+    cells = replica.storage.cells(key)
+    if len(cells) == 1:
+        ((path, cell),) = cells.items()
+        spec = _spec_at(path) if len(cell) == 1 and is_value(cell[0].payload) else None
+        if spec is not None:
+            return spec  # most are so: nothing is asked of what else there could be
+    shown = replica.shown(key) if cells else None
     return t._rule_of(key).strategy if shown is None else shown[0].spec
+
+
+@lru_cache(maxsize=256)
+def _spec_at(path: bytes) -> str | None:
+    """The strategy whose root is `path`; None if it is none."""
+    tag, data, rest = first(path) if path else (b"", b"", b"")
+    return data.decode() if tag == STRATEGY and not rest else None
 
 
 # reading

@@ -1,9 +1,11 @@
 """Items in a store: put, deleted, read and listed, each in one transaction or at one instant.
 
-Law of this room: metadata is that of the key's last write. It is a value of its own, merged as lww, under a system
-key beside the key, written in the key's transaction; and it is shown only while nothing that shows in the key was
-written later. So a write or a delete by whoever knows nothing of metadata leaves none that is not true any more: to
-the key it is a put without metadata.
+Law of this room: metadata is that of the key's last write. It is a value of its own, of two concurrent ones the
+later, under a system key beside the key, written in the key's transaction; and it is shown only while nothing that
+shows in the key was written later. So a write or a delete by whoever knows nothing of metadata leaves none that is
+not true any more: to the key it is a put without metadata. (It is of strategy mv, of which the latest shows: so who
+takes it away with the key takes no more than he had seen of either. What is left where there is no key any more, by
+those who knew nothing of it, `store.maintenance` takes away.)
 """
 
 from __future__ import annotations
@@ -104,28 +106,23 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
     value = value_of(spec, wish.body, wish.kind)
     base = wish.base if wish.base is not None or writer is None else writer.base(t, key, spec, value)
     receipt = t.put(key, value, base=base)
-    date = None if wish.expires is None else make_stamp(wish.expires * 1000)
-    if date is not None:
-        draft.expire(key, date, t._context(key, base))
+    if wish.expires is not None:
+        draft.expire(key, make_stamp(wish.expires * 1000), t._context(key, base))
         receipt = t._receipt(key)
     if writer is not None:
         writer.wrote(t, key, spec, value)
-    _put_metadata(draft, key, wish.metadata, date)
+    _put_metadata(draft, key, wish.metadata)
     return receipt
 
 
-def _put_metadata(draft: Draft, key: str, metadata: Any, date: Stamp | None) -> None:
+def _put_metadata(draft: Draft, key: str, metadata: Any) -> None:
     """In the key's own transaction, after it was put."""
     beside = METADATA + key
     if metadata is None:
         if draft.replica.storage.cells(beside):
             draft.operate(beside, Operation("delete"))
-        return
-    if leaf.put(draft, beside, metadata, "lww") is None:
-        draft.operate(beside, Operation("put", (metadata,)), None, "lww")
-        draft.expire(beside, None)
-    if date is not None:
-        draft.expire(beside, date)
+    elif leaf.put(draft, beside, metadata, "mv") is None:
+        draft.operate(beside, Operation("put", (metadata,)), None, "mv")
 
 
 def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
@@ -138,7 +135,7 @@ def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
     None
     """
     receipt = t.delete(key, base=base)
-    _put_metadata(t._open, key, None, None)
+    _put_metadata(t._open, key, None)
     return receipt
 
 

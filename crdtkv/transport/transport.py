@@ -24,6 +24,7 @@ from crdtkv.core.views import colo_of
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip
 from crdtkv.gossip.settings import Send, Settings
+from crdtkv.node.catalogue import PEERS
 from crdtkv.node.naming import SYSTEM_ID
 from crdtkv.node.node import Node, is_new
 from crdtkv.store.opening import is_colo
@@ -38,12 +39,9 @@ from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
 
 __all__ = [
-    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PEERS", "PULLS", "TEND_S",
-    "THREADS", "TICK_S", "Transport",
+    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PULLS", "TEND_S", "THREADS",
+    "TICK_S", "Transport",
 ]  # fmt: skip
-
-PEERS = "peer/"
-"""`peer/colo` in the system namespace: the URL at which it is reached, last write wins."""
 
 THREADS = 4
 TICK_S = 0.05

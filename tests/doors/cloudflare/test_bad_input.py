@@ -1,4 +1,4 @@
-"""Whatever is sent, it is answered in the envelope, never as a bug of ours, and what was there before is there still."""
+"""Whatever is sent, it is answered in the envelope, never as a bug of ours, and what was there before stands."""
 
 from __future__ import annotations
 

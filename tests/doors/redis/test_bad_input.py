@@ -48,7 +48,9 @@ def test_what_came_before_it_is_answered(colo: Colo) -> None:
     assert found.startswith(b"+OK\r\n$1\r\n1\r\n-ERR Protocol error") and colo.store["a"] == "1"
 
 
-@pytest.mark.parametrize("data", [b"*2\r\n$3\r\nGE", b"*2\r\n", b"*", b"PI", b"*2\r\n$3\r\nGET\r\n$100\r\nhalf", b"\r\n\r\n"])
+@pytest.mark.parametrize(
+    "data", [b"*2\r\n$3\r\nGE", b"*2\r\n", b"*", b"PI", b"*2\r\n$3\r\nGET\r\n$100\r\nhalf", b"\r\n\r\n"]
+)  # fmt: skip
 def test_half_a_command_is_none(colo: Colo, data: bytes) -> None:
     assert said(colo, data) == b""
     assert colo.client().ping()

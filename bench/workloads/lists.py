@@ -118,8 +118,8 @@ WORKLOAD = Workload(
              faster("", "on disk", APPEND, KEEPING[1:])),
     ),
     "The documents in memory are Rust, or JavaScript, and keep one value: no keys, no versions that a client can name, "
-    "nothing on disk. On disk, a power cut may take the last back: crdtkv with `durability=\"normal\"`, SQLite WAL with "
-    "synchronous NORMAL, diskcache as it comes, Redis with appendfsync everysec by redis-py. Synced each: etcd, LMDB, "
-    "pycrdt with pycrdt-store's SQLiteYStore.",
+    "nothing on disk. On disk, a power cut may take back the last: crdtkv with `durability=\"normal\"`, SQLite WAL "
+    "with synchronous NORMAL, diskcache as it comes, Redis with appendfsync everysec by redis-py. Synced each: etcd, "
+    "LMDB, pycrdt with pycrdt-store's SQLiteYStore.",
     verdict,
 )  # fmt: skip

@@ -31,7 +31,9 @@ from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
 from crdtkv.transport import door, letters, link
 
-__all__ = ["commands", "errors_page", "limits_table", "main", "pages", "redis_table", "strategies_page", "strategies_table"]
+__all__ = [
+    "commands", "errors_page", "limits_table", "main", "pages", "redis_table", "strategies_page", "strategies_table",
+]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
 _README = _FOLDER.parent / "README.md"

@@ -150,9 +150,11 @@ def smove(at: At, args: list[bytes]) -> Any:
     if not _is_in(at, source, args[3]):
         return 0
     if source != target:
+        there = _is_in(at, target, args[3])
         _remove(at, source, [args[3]])
-        at.operate(target, "set", "add", element(args[3]))
-        at.note("sadd", target)
+        if not there:
+            at.operate(target, "set", "add", element(args[3]))
+            at.note("sadd", target)
     return 1
 
 

@@ -96,7 +96,7 @@ def _kept(pipeline: int, turns: list[list[Measured]]) -> bool:
 
 
 def _table(found: dict[tuple[str, int], list[list[Measured]]]) -> None:
-    print(f"redis-benchmark, {_CLIENTS} connections, durability full; redis-server with its log synced each second, always")
+    print(f"redis-benchmark, {_CLIENTS} connections, durability full; redis-server syncs each second, or always")
     print(f"{'':14}{'here':>10}{'everysec':>10}{'always':>10}{'ratio':>9}{'cpu':>7}{'to always':>11}")
     for (test, pipeline), turns in found.items():
         rates = [median(turn[i].rate for turn in turns) for i in range(3)]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import sys
 from pathlib import Path
 
@@ -151,6 +153,7 @@ def test_the_page() -> None:
     )
     assert "- machine: a toaster" in page and "yjs not installed" in page
     assert "| lists | met | an append <= 8 us | 4 µs |" in page
+    assert "Of 1: 1 met." in page
     assert "| **crdtkv** | right | 1.0 | 1.0 | 1.0 | 4 µs (3 µs to 5 µs) | 100/s | 30 MB |" in page
     assert "| loro | loses 2 \\| all | 0.25 | 0.5 | - | 1 µs | 50/s | - |" in page
     assert "| yjs | not installed: yjs |" in page and "loro: by hand." in page
@@ -214,10 +217,21 @@ def test_who_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) ->
         "import subprocess\nchild = subprocess.Popen(['sleep', '600'])\n"
         f"open({str(note)!r}, 'w').write(str(child.pid))\nchild.wait()"
     )
-    found = worker(tmp_path, source, 1.5)
-    assert found.slow and found.failure == "over 2 s"
-    status = Path(f"/proc/{note.read_text()}/stat")
-    assert not status.exists() or status.read_text().split()[2] == "Z"
+    found = worker(tmp_path, source, 4)
+    assert found.slow and found.failure == "over 4 s"
+    assert ended(int(note.read_text()))
+
+
+def ended(pid: int) -> bool:
+    """Whether a process that was killed goes, as soon as it gets to that."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([process], [], [], 30)[0])
+    finally:
+        os.close(process)
 
 
 # what is judged

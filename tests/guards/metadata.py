@@ -6,14 +6,14 @@ from typing import Any
 
 from crdtkv.core.keys import METADATA
 from crdtkv.doors.items import holding
-from crdtkv.store import maintenance
+from crdtkv.store import maintenance, metadata
 from tests.colos import Colos
 from tests.guards.mutation import Line, guards
 
 
-def put(kv: Any, key: str, body: bytes, metadata: Any = None) -> None:
+def put(kv: Any, key: str, body: bytes, about: Any = None) -> None:
     with kv.transaction() as t:
-        holding.put(t, holding.Put(key, body, metadata=metadata))
+        holding.put(t, holding.Put(key, body, metadata=about))
 
 
 def told(kv: Any, key: str) -> Any:
@@ -23,7 +23,7 @@ def told(kv: Any, key: str) -> Any:
 
 @guards(
     "it is shown only while nothing that shows in the key was written later",
-    Line(holding.metadata_of, "or _newest(beside) < _newest(shown)", ""),
+    Line(metadata.metadata_of, "or _newest(found) < _newest(shown)", ""),
 )
 def who_knows_nothing_of_metadata_leaves_none() -> None:
     colos = Colos("a", "b")

@@ -12,8 +12,8 @@ from crdtkv.server.asking import CONNECTION, Ask, Reply
 from crdtkv.server.doors import admit
 
 if TYPE_CHECKING:
-    from crdtkv.core.cells import Context
     from crdtkv.server.serving import Serving
+    from crdtkv.store.results import Entry
     from crdtkv.store.store import Store
 
 __all__ = ["BULK", "Asked", "Handler", "Known"]
@@ -31,10 +31,13 @@ class Asked(NamedTuple):
     store: Store
     readers: guessing.Readers
 
-    def note(self, key: str, version: Context) -> None:
-        """The reply tells that version of a key; {}: that there is none."""
-        token, seen = self._who()
-        self.readers.note(token, seen, self.store.namespace, key, version)
+    def told(self, entry: Entry) -> None:
+        """The reply tells of it."""
+        self.readers.told(*self._who(), self.store.namespace, entry)
+
+    def absent(self, key: str) -> None:
+        """The reply tells that there is none."""
+        self.readers.note(*self._who(), self.store.namespace, key, {})
 
     def writer(self) -> guessing.Writer:
         """Who asks, as one who puts."""

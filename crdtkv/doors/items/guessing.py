@@ -82,15 +82,25 @@ class Readers:
         if version:
             self._note(token, namespace, key, version)
 
-    def noting(self, store: Store, entry: Entry) -> Noted | None:
-        """What notes that `entry` was told again; None where that does not matter."""
-        if not merges(entry):
-            return None
-        namespace, key, version = store.namespace, entry.key, parse_version(entry.key, entry.version)
+    def told(self, token: str, seen: Seen | None, namespace: str, entry: Entry) -> None:
+        """As `note`, of what a reply told. Of what takes no base only the connection is to know."""
+        version = parse_version(entry.key, entry.version)
+        if merges(entry):
+            self.note(token, seen, namespace, entry.key, version)
+        elif seen is not None:
+            _keep(seen, (namespace, entry.key), version)
+
+    def noting(self, store: Store, entry: Entry) -> Noted:
+        """What notes that `entry` was told again."""
+        key, version, wanted = entry.key, parse_version(entry.key, entry.version), merges(entry)
+        namespace, what = store.namespace, (store.namespace, key)
 
         def noted(headers: Iterable[Header], seen: Seen | None) -> None:
-            token, own = who_asks(headers)
-            self.note(token, seen if own else None, namespace, key, version)
+            if wanted:
+                token, own = who_asks(headers)
+                self.note(token, seen if own else None, namespace, key, version)
+            elif seen is not None:
+                _keep(seen, what, version)
 
         return noted
 
@@ -118,7 +128,10 @@ class Readers:
 
 
 def _keep(seen: Seen, what: tuple[str, str], version: Context | None) -> None:
-    seen.pop(what, None)
+    """The last to be seen are kept."""
+    if seen.pop(what, None) is version and version is not None:
+        seen[what] = version
+        return
     if version is not None:
         if len(seen) >= _OF_A_CONNECTION:
             del seen[next(iter(seen))]
@@ -153,7 +166,7 @@ class Writer:
         new = strategy(spec).norm(value)
         reading = t._inside()
         now = reading.value_at(key, None)
-        if now is ABSENT or values.equal(now, new):
+        if now is ABSENT or values.equal(now, new) or not _matters(spec, now):
             return None
         found = self._candidates(t, key, _FEW if _size(new) > _LARGE else _CANDIDATES)
         best: tuple[int, Context] | None = None
@@ -165,6 +178,8 @@ class Writer:
             count = edits(old, new)
             if count and (best is None or count < best[0]):
                 best = (count, version)
+            if count == 1:
+                break  # no other has fewer, and this is later than those to come
         if best is None or best[1] == self._here:
             return None
         self.guessed.append(key)
@@ -181,9 +196,11 @@ class Writer:
 
     def wrote(self, t: Transaction, key: str, spec: str, value: Any) -> None:
         """It was put: what the client knows from now on is what it put, where a version says that."""
-        if not _matters(spec, value):
-            return
         context = t._replica.storage.context(key)
+        if not _matters(spec, value):
+            if self._seen is not None:
+                self._wrote.append((key, context))
+            return
         shown = t._replica.read(key)
         if shown is ABSENT:
             return
@@ -235,7 +252,7 @@ def _versions(t: Transaction, key: str, before: int) -> list[Context]:
     context: Context = {}
     found: list[Context] = []
     for (stamp, dot), _ in sorted(reading._touches(key).items()):
-        if stamp > before:
+        if stamp >= before:
             break
         context = {dot[0]: dot[1]} if dot in lives else {**context, dot[0]: dot[1]}
         found.append(context)

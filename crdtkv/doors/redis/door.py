@@ -24,7 +24,7 @@ from crdtkv.doors.redis.refusals import NOT_INT, Refusal, told, wrong_number
 from crdtkv.doors.redis.relay import Relay
 from crdtkv.doors.redis.replies import QUEUED, Failed, encode
 from crdtkv.doors.redis.table import Command
-from crdtkv.doors.redis.turn import Asked, Turn, failed, run_one
+from crdtkv.doors.redis.turn import MAX_SAID, Asked, Turn, failed, run_one
 from crdtkv.errors import CrdtkvError
 
 if TYPE_CHECKING:
@@ -94,9 +94,12 @@ class Door:
             self, next(self._ids), f"{peer[0]}:{peer[1]}", self.place("default"), connection, since=now, active=now
         )
         self.clients[client.id] = client
-        if len(self.clients) > self.serving.limits.connections:
-            connection.refuse("ERR max number of clients reached")
         return client
+
+    @property
+    def full(self) -> bool:
+        """Whether more are here than may be."""
+        return len(self.clients) > self.serving.limits.connections
 
     def leave(self, client: Client) -> None:
         """It has gone."""
@@ -145,6 +148,10 @@ class Door:
         """The command, if it is to run now; else what its client is told."""
         refused = self._refused(client, command, args)
         if refused is not None:
+            if client.queued is not None and command is not None and command.name == "exec":
+                client.queued = None
+                client.watched.clear()
+                return Failed(f"EXECABORT Transaction discarded because of: {refused.removeprefix('ERR ')}")
             if client.queued is not None:
                 client.queued.refused = True
             return refused
@@ -225,20 +232,26 @@ class Door:
         self.relay.tell(channel, message, shard)
         return self.board.tell(channel, message, shard)
 
-    def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> bytes | None:
-        """The replies to what only reads; None: somebody writes just now."""
+    def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> list[bytes] | None:
+        """The replies to what only reads, or to the first of them if they are large; None: somebody writes just now."""
         parts = client.place.known(together)
         if len(parts) == len(together):
-            return b"".join(parts)
+            return parts
         store = client.place.store
         lock = store._lock.inner
         if not lock.acquire(blocking=False):
             return None
         try:
             if store._closed:
-                return encode(Failed("ERR the namespace is closed"), 2) * len(together)
+                return [encode(Failed("ERR the namespace is closed"), 2)] * len(together)
             at = At(store, client)
-            return b"".join([*parts, *[run_one(at, client, each) for each in together[len(parts) :]]])
+            size = 0
+            for each in together[len(parts) :]:
+                parts.append(run_one(at, client, each))
+                size += len(parts[-1])
+                if size > MAX_SAID:
+                    break
+            return parts
         finally:
             lock.release()
 

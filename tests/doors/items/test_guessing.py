@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 import crdtkv
-from crdtkv.core.versions import parse_version
+from crdtkv.core import values
 from crdtkv.doors.items import guessing, holding
 from crdtkv.doors.items.guessing import Readers, Seen, edits, who_asks
 from crdtkv.doors.items.holding import Put
@@ -31,9 +32,7 @@ class Door:
         if item is None:
             self.readers.note(token, seen, self.kv.namespace, key, {})
             return None
-        if guessing.merges(item.entry):
-            version = parse_version(key, item.entry.version)
-            self.readers.note(token, seen, self.kv.namespace, key, version)
+        self.readers.told(token, seen, self.kv.namespace, item.entry)
         return item.body
 
     def put(self, body: bytes, token: str = "t", seen: Seen | None = None, key: str = "todo", **more: Any) -> list[str]:
@@ -116,6 +115,33 @@ def test_who_never_reads_replaces(door: Door) -> None:
     door.read("other")
     assert door.put(b'{"a":1,"b":2,"c":1}', "deploy") == []
     assert door.read("other") == b'{"a":1,"b":2,"c":1}'
+
+
+def test_one_client_gets_what_it_puts_whatever_it_is() -> None:
+    """Over one connection, of random documents: as if there were no merging."""
+    rng = Random(7)
+
+    def value(depth: int = 0) -> Any:
+        kind = rng.randrange(4 if depth < 2 else 2)
+        if kind == 2:
+            return [value(depth + 1) for _ in range(rng.randrange(4))]
+        return {c: value(depth + 1) for c in "abc" if rng.random() < 0.5} if kind == 3 else rng.randrange(3)
+
+    with crdtkv.open(colo="lhr") as kv:
+        door, seen = Door(kv), Seen()
+        for step in range(400):
+            new = value()
+            door.put(values.to_json(new).encode(), seen=seen, metadata=step % 3 or None)
+            assert values.equal(kv["todo"], new), (step, new, kv["todo"])
+            if rng.random() < 0.3:
+                kv["todo"] = value()  # by somebody else
+                door.read(seen=seen)
+            elif rng.random() < 0.1:
+                writer = door.readers.writer(kv, "t", seen)
+                with kv.transaction() as t:
+                    holding.delete(t, "todo")
+                writer.deleted("todo"), writer.done()
+        assert kv.check() == []
 
 
 def test_put_again_it_changes_nothing(door: Door) -> None:

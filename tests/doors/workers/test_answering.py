@@ -123,9 +123,11 @@ def test_sizes() -> None:
     async def check(client: Client, here: Served) -> None:
         found = await client.put("a", b"x" * 1025)
         assert (found.status, found.reason) == (413, "Value length of 1025 exceeds limit of 1024.")
-        await client.raw(
+        chunked = await here.connect()
+        await chunked.raw(
             b"PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n401\r\n" + b"x" * 1025 + b"\r\n0\r\n\r\n"
         )
+        assert b"413 Value length of 1025 exceeds limit of 1024." in await chunked.reader.readline()
         fresh = await here.connect()
         assert (await fresh.put("a", b"x" * 1024)).status == 200
         await fresh.put("b", b"x" * 1024)

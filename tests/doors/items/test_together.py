@@ -24,7 +24,8 @@ def shown(kv: Any) -> Any:
 def body(rng: random.Random, key: str) -> bytes:
     match key:
         case "doc":
-XX
+            members = [b'"%s":%d' % (name, rng.randrange(3)) for name in rng.sample([b"a", b"b", b"c"], 2)]
+            return b"{%s}" % b",".join(members)
         case "list":
             return b"[%s]" % b",".join(b"%d" % rng.randrange(5) for _ in range(rng.randrange(4)))
         case "n":

@@ -32,11 +32,10 @@ async def ask_get(asked: Asked) -> Reply:
     except BlockingIOError:
         entry, known = await serving.read(store, ask.key)
     if entry is None:
-        asked.note(ask.key, {})
+        asked.absent(ask.key)
         raise KeyAbsent("get: 'key not found'")
     reply = _shown(entry)
-    if guessing.merges(entry):
-        asked.note(ask.key, reply.seen or {})
+    asked.told(entry)
     return reply if known is None else reply._replace(known=known)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.doors.redis.arguments import MAX_INT, MIN_INT, int_of
 from crdtkv.doors.redis.at import At, key_of
+from crdtkv.doors.redis.commands.connections import MAX_DATABASE
 from crdtkv.doors.redis.kinds import type_of
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.replies import OK, Simple
@@ -165,7 +166,10 @@ def _copy(at: At, args: list[bytes]) -> Any:
         if option == b"replace":
             replace = True
         elif option == b"db":
-            if int_of(next(words, b"")) != at.client.database:
+            database = int_of(next(words, b""))
+            if not 0 <= database <= MAX_DATABASE:
+                raise Refusal("ERR DB index is out of range")
+            if database != at.client.database:
                 raise Refusal("ERR COPY between namespaces is not supported")
         else:
             raise Refusal(SYNTAX)

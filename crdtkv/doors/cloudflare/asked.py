@@ -12,6 +12,7 @@ from crdtkv.server.asking import CONNECTION, Ask, Reply
 from crdtkv.server.doors import admit
 
 if TYPE_CHECKING:
+    from crdtkv.core.cells import Context
     from crdtkv.server.serving import Serving
     from crdtkv.store.results import Entry
     from crdtkv.store.store import Store
@@ -30,6 +31,8 @@ class Asked(NamedTuple):
     ask: Ask
     store: Store
     readers: guessing.Readers
+    session: Context | None = None
+    """What the client has seen of the namespace, by the session that it sent."""
 
     def told(self, entry: Entry) -> None:
         """The reply tells of it."""
@@ -41,7 +44,7 @@ class Asked(NamedTuple):
 
     def writer(self) -> guessing.Writer:
         """Who asks, as one who puts."""
-        return self.readers.writer(self.store, *self._who())
+        return self.readers.writer(self.store, *self._who(), self.session)
 
     def _who(self) -> tuple[str, guessing.Seen | None]:
         token, own = guessing.who_asks(self.ask.scope["headers"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
     from crdtkv.store.store import Store
 
-__all__ = ["Alone", "At", "Wait", "date_of", "key_of"]
+__all__ = ["Alone", "At", "Gathered", "Wait", "date_of", "key_of"]
 
 
 class Alone(Exception):
@@ -56,11 +56,26 @@ def key_of(name: bytes) -> str:
     return key
 
 
+class Gathered:
+    """Elements that several commands in a row add to one collection, which is there: they are added at once."""
+
+    __slots__ = ("key", "words")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.words: list[Any] = []
+
+    def write(self, at: At) -> None:
+        """They are added."""
+        raise NotImplementedError
+
+
 class At:
     """One for all commands that run at one instant."""
 
     __slots__ = (
-        "_adds", "_draft", "_puts", "after", "alone", "client", "combines", "noted", "replica", "store", "waits",
+        "_adds", "_draft", "_gathered", "_puts", "after", "alone", "client", "combines", "noted", "replica", "store",
+        "waits",
     )  # fmt: skip
 
     def __init__(self, store: Store, client: Client, draft: Draft | None = None) -> None:
@@ -79,6 +94,7 @@ class At:
         """The kind of commands that are combined just now."""
         self._puts: dict[str, Any] = {}
         self._adds: dict[str, list[int]] = {}
+        self._gathered: dict[bytes, Gathered] = {}
         self.alone = False
         """Whether the transaction is of this command alone."""
 
@@ -168,7 +184,7 @@ class At:
 
     def combine(self, kind: str) -> None:
         """Commands of that kind begin; what those before have said is written."""
-        if self._puts or self._adds:
+        if self._puts or self._adds or self._gathered:
             self.settle()
         self.combines = kind
 
@@ -180,6 +196,18 @@ class At:
         adds, self._adds = self._adds, {}
         for key, (_, by) in adds.items():
             self.operate(key, "counter", "add", by)
+        gathered, self._gathered = self._gathered, {}
+        for each in gathered.values():
+            each.write(self)
+
+    def gathered(self, name: bytes) -> Any:
+        """What commands of this kind have said in a row of the key of that name; None: nothing is known of it yet."""
+        return self._gathered.get(name)
+
+    def gather(self, name: bytes, what: Gathered) -> None:
+        """What is said of the key from now on is gathered."""
+        if self.combines:
+            self._gathered[name] = what
 
     def put_later(self, key: str, value: Any) -> bool:
         """The key, which is an lww of one value without a date, shows `value` in the end; False: it is none."""

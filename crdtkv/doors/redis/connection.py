@@ -93,6 +93,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         commands = self._parser.feed(data)
+        if len(commands) == 1 and not (self._busy or self._queue or self._full) and self._alone(commands[0]):
+            return
         self._queue.extend(commands)
         if not self._busy:
             self._go()
@@ -103,6 +105,21 @@ class Connection(asyncio.Protocol):
                 self.transport.pause_reading()
 
     # commands, in order
+
+    def _alone(self, args: list[bytes]) -> bool:
+        """As `_go` of one command that nothing is to be asked about, and nothing else: whether it is that."""
+        client = self.client
+        command = find(args[0]) if args else None
+        if (
+            command is None or not command.store or command.alone or client.closing or self._over
+            or (command.arity != len(args) and not command.fits(len(args)))
+            or client.special or client.replies != "on" or self._door.asks
+        ):  # fmt: skip
+            return False
+        self._do([(command, args)], command.quick)
+        if not self._busy:
+            self._flush()
+        return True
 
     @property
     def local(self) -> str:
@@ -210,7 +227,10 @@ class Connection(asyncio.Protocol):
         """The reply to what was asked for; the next commands begin."""
         self._busy = self._parks = False
         self._said(said)
-        self._go()
+        if self._queue or self._paused or self._over or self.client.closing or self._parser.wrong is not None:
+            self._go()
+        else:
+            self._flush()
 
     def _own(self, command: Command, args: list[bytes]) -> None:
         """A command of the connection alone."""

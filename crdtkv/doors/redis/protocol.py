@@ -91,8 +91,7 @@ class Parser:
             return self._doubt()
         self._size += len(data)
         if not reader.has_data() and self._size < _SMALL:
-            self._before = came.copy(), found
-            came.clear()
+            self._before, self._came = (came, found), []
             self._size = 0
             return found
         if found:

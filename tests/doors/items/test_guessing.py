@@ -11,6 +11,7 @@ import pytest
 
 import crdtkv
 from crdtkv.core import values
+from crdtkv.core.versions import parse_version
 from crdtkv.doors.items import guessing, holding
 from crdtkv.doors.items.guessing import Readers, Seen, edits, who_asks
 from crdtkv.doors.items.holding import Put
@@ -183,6 +184,32 @@ def test_what_was_deleted_is_made_anew(door: Door) -> None:
     del door.kv["todo"]
     door.put(b"[1,2]", seen=seen)
     assert door.read(seen=seen) == b"[1,2]"
+
+
+def test_a_session_says_what_was_seen(door: Door) -> None:
+    """X reads v1, Y puts 8; X puts without 5 from another connection, with its session: 8 stands, and nothing is
+    guessed."""
+    kv = door.kv
+
+    def session() -> Any:
+        return parse_version("todo", kv.get("todo").version)  # type: ignore[union-attr]
+
+    def put(body: bytes, session: Any) -> Any:
+        writer = door.readers.writer(kv, "t", None, session)
+        with kv.transaction() as t:
+            holding.put(t, Put("todo", body), writer)
+        writer.done()
+        assert writer.guessed == []
+        return kv["todo"]
+
+    door.put(V1)
+    x = session()
+    kv.list("todo").append(8)
+    assert put(b"[1,2,3,4,6,7]", x) == [1, 2, 3, 4, 6, 7, 8]
+    assert put(b"[1]", session()) == [1]
+    assert sorted(put(b"[2]", {})) == [1, 2]  # it had seen nothing: both made it
+    del kv["todo"]
+    assert put(b"[3]", x) == [3]
 
 
 def test_counters_add_the_difference(kv: Store, door: Door) -> None:

@@ -19,7 +19,7 @@ from crdtkv.strategies.fields import Fields, name_at
 from crdtkv.strategies.indexes import names
 from crdtkv.strategies.roots import Root, newest
 
-__all__ = ["copy"]
+__all__ = ["copy", "made_by", "make"]
 
 _COPIES = "reads here and writes what it has read: what another colo writes meanwhile is not in it"
 

@@ -47,7 +47,7 @@ def test_only_the_peers_that_were_named_run() -> None:
 
 def test_we_are_given_longer() -> None:
     ours, theirs = [limit(run) for run in planned((case(repetitions=1, seconds=10),), {"crdtkv", "loro"})]
-    assert (ours, theirs) == (30, 10)
+    assert (ours, theirs) == (90, 10)
 
 
 def test_quick_and_repetitions() -> None:
@@ -63,15 +63,17 @@ def test_who_is_not_installed_is_said_to_be() -> None:
 
 
 def test_who_failed_once_is_not_tried_again_and_who_was_slow_not_at_a_larger_size() -> None:
-    small, large = case("small"), case("large", after="small")
+    small, large, huge = case("small"), case("large", after="small"), case("huge", after="large")
     plan = Progress({})
-    runs = {(run.case.name, run.peer): run for run in planned((small, large))}
+    runs = {(run.case.name, run.peer): run for run in planned((small, large, huge))}
     plan.add(runs["small", "loro"], Outcome(failure="over 20 s", slow=True))
     plan.add(runs["small", "yjs"], Outcome(failure="exit 1: it crashed"))
     plan.add(runs["small", "crdtkv"], Outcome(seconds=ONCE - 1))
     assert plan.left_out(runs["small", "loro"], {}) is SAID
     larger = plan.left_out(runs["large", "loro"], {})
     assert larger is not None and larger.failure == "not tried: over 20 s at small"
+    plan.add(runs["large", "loro"], larger)
+    assert plan.left_out(runs["huge", "loro"], {}) == larger
     assert plan.left_out(runs["large", "yjs"], {}) is None
     assert plan.left_out(runs["small", "crdtkv"], {}) is None
     plan.add(runs["small", "crdtkv"], Outcome(seconds=ONCE + 1))

@@ -380,9 +380,11 @@ class Node(Holding):
         self._tell(id, store)
 
     def _is_elsewhere(self, found: Namespace) -> bool:
-        """Whether others have more of it than a new store here. (Of the default one nobody does, where all begin.)"""
+        """Whether others have more of it than a new store here, be they about to give it up. (Of the default one nobody
+        does, where all begin.)
+        """
         begun_here = found.id in self._made or (found.id == DEFAULT_ID and not found.again)
-        return not begun_here and bool(self.staying(found.id) - {self.colo})
+        return not begun_here and any(found.held_by(colo) for colo in self._present() - {self.colo})
 
     def _drop(self, id: str) -> None:
         self._withheld -= {id}

@@ -194,6 +194,7 @@ def who_has_left_and_is_put_back_begins_anew() -> None:
     "A store that is new where others hold the namespace is not served before it has met one of them",
     Line(Node._open, "if self.meets and self._is_elsewhere(self._known[id]) and is_new(store):", "if False:"),
     Line(Node._missing, "if not is_new(self._stores[known.id]):", "if False:"),
+    Line(Node._is_elsewhere, "any(found.held_by(colo) for", "any(found.held_by(colo) and colo not in found.leaving for"),
 )
 def nobody_is_shown_an_empty_namespace_that_has_not_come_yet() -> None:
     with nodes("a", "b") as (a, b):
@@ -202,7 +203,10 @@ def nobody_is_shown_an_empty_namespace_that_has_not_come_yet() -> None:
         a.store(id)["k"] = 1
         meet(a, b)
         assert refuses(Unavailable, lambda: b.store("shop"))
-        b.stores()[id].sync(a.store(id))
+        a.unhost("shop", "a")
+        meet(a, b)
+        assert refuses(Unavailable, lambda: b.store("shop")), "who is to give it up has it still"
+        b.stores()[id].sync(a.stores()[id])
         assert b.store("shop")["k"] == 1
 
 

@@ -7,13 +7,14 @@ import itertools
 import logging
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.doors.redis import commands
 from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.board import Board
 from crdtkv.doors.redis.client import Client
-from crdtkv.doors.redis.commands.connections import database_of
+from crdtkv.doors.redis.commands.connections import MAX_DATABASE, database_of, namespace_of
 from crdtkv.doors.redis.connection import Connection
 from crdtkv.doors.redis.cursors import Cursors
 from crdtkv.doors.redis.events import Events
@@ -116,6 +117,14 @@ class Door:
     def places(self) -> list[Place]:
         """The namespaces that anybody has used."""
         return list(self._places.values())
+
+    def numbered(self) -> list[Place]:
+        """Those that SELECT means by a number, as far as they are there."""
+        found = []
+        for index in range(MAX_DATABASE + 1):
+            with suppress(CrdtkvError):
+                found.append(self.place(namespace_of(index)))
+        return found
 
     def place(self, name: str) -> Place:
         """The namespace of that name or id. Raises NamespaceUnknown, NamespaceElsewhere."""

@@ -44,8 +44,26 @@ class Wait:
         self.nil = nil
 
 
+_keys: dict[bytes, str] = {}
+"""Of names that came lately."""
+_KEPT = 8192
+_SHORT = 64
+
+
 def key_of(name: bytes) -> str:
     """A key, of the bytes that it is named by. Raises Refusal."""
+    known = _keys.get(name)
+    if known is not None:
+        return known
+    key = _checked(name)
+    if len(name) <= _SHORT:
+        if len(_keys) >= _KEPT:
+            _keys.clear()
+        _keys[name] = key
+    return key
+
+
+def _checked(name: bytes) -> str:
     try:
         key = name.decode()
     except UnicodeDecodeError:
@@ -74,8 +92,8 @@ class At:
     """One for all commands that run at one instant."""
 
     __slots__ = (
-        "_adds", "_draft", "_gathered", "_puts", "after", "alone", "client", "combines", "noted", "replica", "store",
-        "waits",
+        "_adds", "_draft", "_gathered", "_puts", "_tells", "after", "alone", "client", "combines", "noted", "replica",
+        "store", "waits",
     )  # fmt: skip
 
     def __init__(self, store: Store, client: Client, draft: Draft | None = None) -> None:
@@ -88,6 +106,7 @@ class At:
         """Whether a blocking command may wait: not in a transaction."""
         self.after: list[Callable[[], object]] = []
         """Done in the event loop once all is durable."""
+        self._tells = bool(client.door.events.flags)
         self.noted: list[tuple[str, str, int]] = []
         """Events of keys and the number of their namespace, for who has subscribed to them."""
         self.combines = ""
@@ -173,7 +192,8 @@ class At:
 
     def note(self, event: str, key: str) -> None:
         """Who has subscribed to events of keys is told, once it is durable."""
-        self.noted.append((event, key, self.client.database))
+        if self._tells:
+            self.noted.append((event, key, self.client.database))
 
     def check_alone(self, key: str) -> None:
         """Raises Alone if others have written the key in this transaction: a base could not tell them apart."""

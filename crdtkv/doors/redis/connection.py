@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from crdtkv.doors.redis.protocol import Parser
 from crdtkv.doors.redis.refusals import Refusal
 from crdtkv.doors.redis.replies import SILENT, Failed, encode
-from crdtkv.doors.redis.table import Command, find
+from crdtkv.doors.redis.table import FOUND, Command, find
 from crdtkv.doors.redis.turn import MAX_SAID, Asked, failed
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
             if not args:
                 queue.popleft()
                 continue
-            command = find(args[0])
+            command = FOUND.get(args[0]) or find(args[0])
             if (
                 command is None or asks or not command.store
                 or (command.arity != len(args) and not command.fits(len(args)))

@@ -10,7 +10,7 @@ __all__ = ["FAMILIES", "keys_in", "load"]
 
 FAMILIES = (
     "strings", "bits", "counters", "hashes", "lists", "sets", "sorted_sets", "sorted_ranges", "sorted_algebra",
-    "streams", "keys", "scanning", "transactions", "channels", "scripts", "connections", "administration",
+    "streams", "keys", "dumps", "scanning", "transactions", "channels", "scripts", "connections", "administration",
     "merging",
 )
 """In the order in which docs/redis.md tells of them."""

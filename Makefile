@@ -20,7 +20,7 @@ run: .venv/ready ## set up, and see three colos write at once, exchange and end 
 test: .venv/ready ## set up, and run the tests on two cores
 	@$(PY) -m pytest -q -n 2
 
-clients: $(CLIENTS)/node_modules/ready ## the npm clients that tests of the doors run; without them these tests are skipped
+clients: $(CLIENTS)/node_modules/ready .clients/ready ## the clients (npm's, PyPI's) that tests of the doors run; without them these tests are skipped
 
 check: .venv/ready ## ruff, mypy --strict, and which room may import which
 	@$(PY) -m ruff check .
@@ -46,7 +46,7 @@ docs: .venv/ready ## print the pages that come from the registries
 	@$(PY) -m docs.build
 
 clean: ## remove what these targets made, .venv included
-	@rm -rf .venv .bench $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .bench .clients $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The venv is kept beside a file that is newer than pyproject.toml only if the install went well.
@@ -68,4 +68,11 @@ $(CLIENTS)/node_modules/ready: $(CLIENTS)/package.json
 	  echo "error: no 'npm' of Node.js 20 or later here; install it" >&2; exit 1; }
 	@echo "setting up $(CLIENTS)/node_modules (once, about half a minute)" >&2
 	@cd $(CLIENTS) && npm install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
+	@touch $@
+
+# What clients of the doors want must not decide what crdtkv itself runs with.
+.clients/ready: tests/doors/python/requirements.txt
+	@echo "setting up .clients (once, about half a minute)" >&2
+	@"$(PYTHON)" -m venv .clients
+	@.clients/bin/python -m pip install -qq --disable-pip-version-check -r $<
 	@touch $@

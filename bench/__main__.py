@@ -18,7 +18,10 @@ from bench.harness.running import run
 from bench.harness.shapes import Workload
 from bench.harness.table import markdown, plain
 
-WORKLOADS = ("thread", "lists", "sets", "counters", "reconcile", "documents", "keyvalue", "text")
+WORKLOADS = (
+    "thread", "lists", "sets", "counters", "reconcile", "documents", "keyvalue", "text", "wire", "propagation",
+    "simulator", "growth",
+)  # fmt: skip
 LIMITS = ("startup", "edits", "reads", "writes", "storage", "cluster", "server", "feeds")
 
 
@@ -53,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to measure (all)")
     parser.add_argument("--peers", nargs="+", metavar="PEER", help="these alone, and crdtkv")
     parser.add_argument("--quick", action="store_true", help="small sizes: whether everything runs, not how fast")
+    parser.add_argument("--large", action="store_true", help="the largest sizes too: minutes more")
     parser.add_argument("--repetitions", type=int, help="processes for each figure (3, as a rule)")
     parser.add_argument(
         "--out", type=Path, help="folder for RESULTS.md and .json (bench/, of all in full; else .bench/)"
@@ -69,7 +73,7 @@ def _beside(workloads: list[Workload], given: argparse.Namespace) -> None:
     peers = None if given.peers is None else {"crdtkv", *given.peers}
     if given.quick:  # what we want is wanted at full size
         workloads = [w._replace(targets=()) for w in workloads]
-    chosen = [(w, shortened(w, given.quick, given.repetitions)) for w in workloads]
+    chosen = [(w, shortened(w, given.quick, given.repetitions, given.large)) for w in workloads]
     wanted = dict.fromkeys(
         p for _, cases in chosen for case in cases for p in case.peers if peers is None or p in peers
     )

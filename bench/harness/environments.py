@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from bench.harness.processes import ROOT
@@ -95,7 +96,7 @@ def versions(peers: Sequence[str]) -> dict[str, str]:
                 f" by {peer.package} {there[peer.package]}" if peer.package else ""
             )
         elif name not in told:
-            told[name] = there[peer.package]
+            told[name] = there.get(peer.package) or metadata.version(peer.package)
     return {name: told[name] for name in peers}
 
 

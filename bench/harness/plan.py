@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
-from bench.harness.shapes import Case, Outcome, Run, Workload
+from bench.harness.shapes import OURS, Case, Outcome, Run, Workload
 
-__all__ = ["ONCE", "SAID", "Progress", "planned", "shortened"]
+__all__ = ["ONCE", "OURS_TIMES", "SAID", "Progress", "limit", "planned", "shortened"]
 
 ONCE = 4.0
 """Seconds: a run that took longer is not repeated."""
+
+OURS_TIMES = 3
+"""We are given so many times as long as a peer before a run is ended: what we take is what the table is for."""
 
 SAID = Outcome(failure="said before")
 
@@ -24,10 +27,15 @@ def planned(cases: tuple[Case, ...], peers: Container[str] | None = None) -> Ite
                 yield Run(case, peer, repetition)
 
 
-def shortened(workload: Workload, quick: bool, repetitions: int | None) -> tuple[Case, ...]:
-    """Its cases; the quick ones, or with another number of repetitions."""
-    cases = workload.quick if quick else workload.cases
+def shortened(workload: Workload, quick: bool, repetitions: int | None, large: bool = False) -> tuple[Case, ...]:
+    """Its cases; the quick ones, or the large ones too; or with another number of repetitions."""
+    cases = workload.quick if quick else workload.cases + (workload.large if large else ())
     return cases if repetitions is None else tuple(case._replace(repetitions=repetitions) for case in cases)
+
+
+def limit(run: Run) -> float:
+    """Seconds after which it is ended."""
+    return run.case.seconds * (OURS_TIMES if run.peer == OURS else 1)
 
 
 class Progress(NamedTuple):

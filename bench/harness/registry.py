@@ -53,5 +53,6 @@ PEERS = {
         Peer("dictdiffer", "merging", "dictdiffer"),
         Peer("merge3", "merging", "merge3"),
         Peer("git-merge-file", "", "", "git"),
+        Peer("uvicorn", "", "uvicorn"),
     )
 }

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.harness import environments, processes
-from bench.harness.plan import SAID, planned
+from bench.harness.plan import SAID, limit, planned
 from bench.harness.plan import Progress as Plan
 from bench.harness.shapes import Case, Outcome, Run, Workload
 from bench.harness.statistics import tabled
@@ -50,7 +50,7 @@ def run(
 def _one(workload: Workload, run: Run, extra: Mapping[str, object]) -> Outcome:
     order = {"workload": workload.name, "peer": run.peer, **extra, **run.case.order}
     folder = {"CRDTKV_BENCH_NPM": str(environments.FOLDER / "npm")}
-    outcome = processes.run(environments.command(run.peer), order, run.case.seconds, folder)
+    outcome = processes.run(environments.command(run.peer), order, limit(run), folder)
     if workload.verdict is None or outcome.failure or outcome.found is None:
         return outcome
     try:

@@ -37,7 +37,7 @@ class Case(NamedTuple):
     """One order that each of `peers` is given, in `repetitions` processes each.
 
     `seconds`: who takes longer is ended, and that is the result. `after`: a smaller case; who took too long there is
-    not tried here.
+    not tried here. `size`: by which figures of several cases may grow.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Case(NamedTuple):
     seconds: float = 20.0
     repetitions: int = 3
     after: str = ""
+    size: float = 0
 
 
 class Run(NamedTuple):
@@ -112,7 +113,8 @@ class Target(NamedTuple):
 
 class Workload(NamedTuple):
     """`quick`: the same at sizes for who changes the benchmark itself. `note`: what a reader of the table must know.
-    `verdict`: what a worker found, and its order, to words; of workers in any language.
+    `verdict`: what a worker found, and its order, to words; of workers in any language. `large`: cases that are run
+    where they are asked for, beside the others.
     """
 
     name: str
@@ -122,3 +124,4 @@ class Workload(NamedTuple):
     targets: tuple[Target, ...] = ()
     note: str = ""
     verdict: Callable[[Any, Mapping[str, Any]], str] | None = None
+    large: tuple[Case, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -76,6 +77,9 @@ def _section(m: Measured) -> list[str]:
     lines = [f"## {m.workload.name}: {m.workload.title}", ""]
     if m.workload.note:
         lines += [m.workload.note, ""]
+    alike = all(c.figures == m.cases[0].figures and len(m.table.get(c.name, {})) == 1 for c in m.cases)
+    if len(m.cases) > 1 and alike:
+        return [*lines, *_alone(m), ""]
     for case in m.cases:
         rows = m.table.get(case.name, {})
         if rows:
@@ -83,28 +87,39 @@ def _section(m: Measured) -> list[str]:
     return lines
 
 
+def _alone(m: Measured) -> list[str]:
+    """One of whom alone all is told: a row for each case, and how each figure grows with the size."""
+    rows = [(case, next(iter(m.table[case.name].values()))) for case in m.cases]
+    figures = [f for f in (*m.cases[0].figures, PEAK) if any(f.name in row.figures for _, row in rows)]
+    lines = ["| | result | " + " | ".join(f.words for f in figures) + " |", "|" + "---|" * (len(figures) + 2)]
+    for case, row in rows:
+        cells = [_absolute(row, f) for f in figures]
+        lines.append(f"| {case.words} | {_cell(row.failure or row.verdict) or '-'} | " + " | ".join(cells) + " |")
+    (first, one), (last, other) = rows[0], rows[-1]
+    if first.size and last.size > first.size:
+        exponents = [_exponent(one, other, f, last.size / first.size) for f in figures]
+        lines.append("| grows as size to the power of | | " + " | ".join(exponents) + " |")
+    return lines
+
+
+def _exponent(one: Row, other: Row, figure: Figure, times: float) -> str:
+    """0: not at all; 1: as the size does."""
+    a, b = (row.figures[figure.name].median if figure.name in row.figures else 0 for row in (one, other))
+    return f"{math.log(b / a) / math.log(times):.2f}" if a > 0 and b > 0 else "-"
+
+
 def _case(case: Case, rows: Mapping[str, Row]) -> list[str]:
     known = {name for row in rows.values() for name in row.figures}
     figures = [figure for figure in (*case.figures, PEAK) if figure.name in known and case.figures]
-    judged = any(row.verdict for row in rows.values())
-    head = [
-        "",
-        *(["result"] if judged else []),
-        *(f"{f.words}, times crdtkv" for f in figures),
-        *(f.words for f in figures),
-    ]
+    beside = figures if len(rows) > 1 else []
+    head = ["", "result", *(f"{f.words}, times crdtkv" for f in beside), *(f.words for f in figures)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for peer, row in rows.items():
-        cells = [f"**{peer}**" if peer == OURS else peer]
-        if judged:
-            cells.append(_cell(row.verdict) or "-")
-        if row.failure and judged:
-            cells[-1] = _cell(row.failure)
-            cells += [""] * (2 * len(figures))
-        elif row.failure:
-            cells += [_cell(row.failure), *[""] * (2 * len(figures) - 1)]
+        cells = [f"**{peer}**" if peer == OURS else peer, _cell(row.failure or row.verdict) or "-"]
+        if row.failure:
+            cells += [""] * (len(beside) + len(figures))
         else:
-            cells += [_ratio(rows, peer, f) for f in figures] + [_absolute(row, f) for f in figures]
+            cells += [_ratio(rows, peer, f) for f in beside] + [_absolute(row, f) for f in figures]
         lines.append("| " + " | ".join(cells) + " |")
     notes = [f"{peer}: {row.note}." for peer, row in rows.items() if row.note]
     return lines + (["", *notes] if notes else [])

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Figure", "bare", "cpu_of", "measure", "report", "served"]
+__all__ = ["Figure", "bare", "bare_server", "cpu_of", "load", "measure", "report", "served"]
 
 CONNECTIONS = 64
 SECONDS = 2.0
@@ -70,8 +70,8 @@ async def bare(scope: dict, receive: object, send: object) -> None:  # type: ign
 def measure() -> list[Figure]:
     """GET and PUT. Some 40 s."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        ours, theirs = stack.enter_context(served(folder)), stack.enter_context(_bare())
-        asyncio.run(_load(ours[1], "PUT", 0.5, None))
+        ours, theirs = stack.enter_context(served(folder)), stack.enter_context(bare_server())
+        asyncio.run(load(ours[1], "PUT", 0.5, None))
         found = []
         for method in ("PUT", "GET"):
             best: dict[bool, tuple[float, float]] = {True: (0.0, 0.0), False: (0.0, 0.0)}
@@ -79,11 +79,11 @@ def measure() -> list[Figure]:
             for _ in range(ROUNDS):
                 for is_ours, (process, port) in ((True, ours), (False, theirs)):
                     before = cpu_of(process)
-                    times = asyncio.run(_load(port, method, SECONDS, None))
+                    times = asyncio.run(load(port, method, SECONDS, None))
                     cpu[is_ours] = min(cpu[is_ours], (cpu_of(process) - before) / len(times) * 1e6)
                     best[is_ours] = max(best[is_ours], (len(times) / SECONDS, 0.0))
             rate = min(best[True][0], best[False][0])
-            times = sorted(asyncio.run(_load(ours[1], method, SECONDS, rate / 2)))
+            times = sorted(asyncio.run(load(ours[1], method, SECONDS, rate / 2)))
             p99 = times[int(len(times) * 0.99)] * 1e3
             found.append(Figure(method, best[True][0], best[False][0], cpu[True], cpu[False], p99))
         return found
@@ -111,13 +111,13 @@ def _beside() -> tuple[float, float]:
     """Milliseconds of a GET while others write other keys and never pause: the median, and of 99 %."""
 
     async def both(port: int) -> list[float]:
-        reads = _load(port, "GET", SECONDS, READS)
-        took, _ = await asyncio.gather(reads, _load(port, "PUT", SECONDS, None, first=KEYS))
+        reads = load(port, "GET", SECONDS, READS)
+        took, _ = await asyncio.gather(reads, load(port, "PUT", SECONDS, None, first=KEYS))
         return sorted(took)
 
     with tempfile.TemporaryDirectory() as folder, served(folder) as (_, port):
-        asyncio.run(_load(port, "PUT", 2 * SECONDS, None))
-        asyncio.run(_load(port, "GET", SECONDS / 2, None))
+        asyncio.run(load(port, "PUT", 2 * SECONDS, None))
+        asyncio.run(load(port, "GET", SECONDS / 2, None))
         took = asyncio.run(both(port))
     return took[len(took) // 2] * 1e3, took[int(len(took) * 0.99)] * 1e3
 
@@ -140,16 +140,17 @@ def _syncs() -> tuple[float, float]:
 
 
 @contextmanager
-def served(folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """A colo in that folder, in a process of its own, and its port."""
-    command = ["-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", folder, "--listen", "127.0.0.1:0"]
+def served(folder: str, more: tuple[str, ...] = ()) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A colo in that folder, in a process of its own, and its port. `more`: options of `crdtkv serve`."""
+    command = ["-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", folder, "--listen", "127.0.0.1:0", *more]
     with _process(command) as process:
         assert process.stdout is not None
         yield process, int(process.stdout.readline().rsplit(":", 1)[1])
 
 
 @contextmanager
-def _bare() -> Iterator[tuple[subprocess.Popen[str], int]]:
+def bare_server() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`bare` under uvicorn, in a process of its own, and its port."""
     code = (
         "import socket, uvicorn; from bench.limits.server import bare\n"
         "s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
@@ -225,7 +226,7 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def _load(port: int, method: str, seconds: float, rate: float | None, first: int = 0) -> list[float]:
+async def load(port: int, method: str, seconds: float, rate: float | None, first: int = 0) -> list[float]:
     """How long each request took. `rate`: of all together, None: as many as there can be; `first`: of the keys."""
     loop = asyncio.get_running_loop()
     times: list[float] = []

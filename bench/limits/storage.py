@@ -53,6 +53,11 @@ def key_of(n: int) -> str:
     return f"user/{(n * 0x9E3779B97F4A7C15 + 0x1234567) % (1 << 48):012x}"
 
 
+def value_of(n: int) -> str:
+    """Its first value."""
+    return f"{n:010d}" + "v" * _VALUE
+
+
 def build(path: Path, count: int) -> float:
     """A file of that many keys; how many a second."""
     began = time.process_time()
@@ -60,7 +65,7 @@ def build(path: Path, count: int) -> float:
         for first in range(0, count, _BATCH):
             with kv.transaction() as t:
                 for n in range(first, min(first + _BATCH, count)):
-                    t.put(key_of(n), f"{n:010d}" + "v" * _VALUE)
+                    t.put(key_of(n), value_of(n))
         kv.compact()
     return count / (time.process_time() - began)
 

@@ -31,6 +31,14 @@ __all__ = ["CONFLICT", "CannotDo", "file_name", "from_lines", "need", "to_lines"
 
 CONFLICT = "a conflict"
 
+_LACKING = {
+    "append": "lists", "extend": "lists", "remove": "lists", "entries": "lists",
+    "add": "sets", "discard": "sets", "elements": "sets", "increment": "counters", "count": "counters",
+    "splice": "text", "text": "text", "put": "keys", "get": "keys", "edit": "members", "members": "members",
+    "add_all": "transactions of several writes", "put_all": "transactions of several writes",
+}  # fmt: skip
+"""What who lacks a name of the table above lacks, in words. (The same in worker.mjs.)"""
+
 
 class CannotDo(Exception):
     """What the peer lacks, in words: that is its result."""
@@ -41,7 +49,7 @@ def need(peer: Any, *names: str) -> None:
     replica = getattr(peer, "Replica", peer)
     for name in names:
         if not hasattr(peer, name) and not hasattr(replica, name):
-            raise CannotDo(f"cannot: no {name.replace('_', ' ')}")
+            raise CannotDo(f"cannot: no {_LACKING.get(name, name)}")
 
 
 def file_name(peer: str) -> str:

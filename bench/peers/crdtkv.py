@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from random import Random
 from typing import Any
 
@@ -13,8 +15,21 @@ from bench.peers import serving
 from crdtkv.core.wire import encode
 from crdtkv.replica import cutting
 
-__all__ = ["KeyValue", "Replica", "durable", "fork", "keyvalue", "meet", "put_on_base", "replica", "three_way"]
+__all__ = [
+    "KeyValue",
+    "Replica",
+    "durable",
+    "fork",
+    "http_door",
+    "keyvalue",
+    "meet",
+    "put_on_base",
+    "redis_door",
+    "replica",
+    "three_way",
+]
 
+_OPEN = ExitStack()
 _COLOS = ("lhr", "sin", "gru", "jnb")
 
 
@@ -207,3 +222,21 @@ class KeyValue:
 
 def keyvalue(durability: str) -> KeyValue:
     return KeyValue(durability)
+
+
+def http_door() -> tuple[subprocess.Popen[str], int]:
+    """A colo that is served, and its port. It ends with the worker."""
+    from bench.limits.server import served
+
+    return _OPEN.enter_context(served(str(serving.folder("colo"))))
+
+
+def redis_door(durability: str) -> tuple[subprocess.Popen[str], int]:
+    """A colo that is served to clients of Redis, and the port for these."""
+    from bench.limits.server import served
+
+    port = serving.port()
+    more = ("--redis", f"127.0.0.1:{port}", "--durability", durability)
+    process, _ = _OPEN.enter_context(served(str(serving.folder("colo")), more))
+    serving.answers(port)
+    return process, port

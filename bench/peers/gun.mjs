@@ -1,4 +1,4 @@
-// GUN: a graph in memory whose members are each last-write-wins. It takes no arrays: a list is JSON in one member, or a set.
+// GUN: a graph in memory whose members are each last-write-wins. It takes no arrays: a list is JSON in one member.
 
 import { load } from './worker.mjs'
 
@@ -7,29 +7,33 @@ console.log = () => {}
 const Gun = load('gun')
 console.log = log
 
-const quiet = { localStorage: false, radisk: false, axe: false, multicast: false, peers: [], web: undefined, file: undefined }
-const soon = () => new Promise(resolve => setTimeout(resolve, 50))
+const quiet = { localStorage: false, radisk: false, axe: false, multicast: false, peers: [], file: false }
+const turn = () => new Promise(resolve => setImmediate(resolve))
 
 export class Replica {
   constructor () {
     this.gun = new Gun(quiet)
-    this.out = []
-    const out = this.out
+    this.sent = []
+    const sent = this.sent
     this.gun.on('out', function (message) {
-      if (message.put) out.push(JSON.parse(JSON.stringify({ '#': message['#'], put: message.put })))
+      if (message.put) sent.push(JSON.stringify({ '#': message['#'], put: message.put }))
       this.to.next(message)
     })
   }
 
-  write (value) { return this.#put('document', value) }
-  read () { return this.#get('document') }
+  write (value) { return this.#put('root', 'document', JSON.stringify(value)) }
+  read () { return JSON.parse(this.#graph('root').document) }
+  add (element) { return this.#put('set', element, true) }
+  discard (element) { return this.#put('set', element, null) }
+  elements () { return Object.entries(this.#graph('set')).filter(([name, value]) => name !== '_' && value).map(([name]) => name) }
+  save () { return Buffer.from(JSON.stringify(this.gun._.graph)) }
 
-  #put (name, value) {
-    return new Promise(resolve => this.gun.get('root').get(name).put(JSON.stringify(value), resolve, { acks: 0 }) && setTimeout(resolve, 50))
-  }
+  #graph (soul) { return this.gun._.graph[soul] ?? {} }
 
-  #get (name) {
-    return new Promise(resolve => this.gun.get('root').get(name).once(text => resolve(JSON.parse(text))))
+  // Done when it can be read: nothing stores it, so nothing acknowledges it.
+  async #put (soul, name, value) {
+    this.gun.get(soul).get(name).put(value)
+    while (this.#graph(soul)[name] !== value) await turn()
   }
 }
 
@@ -37,20 +41,17 @@ export const replica = () => new Replica()
 
 export async function fork (one) {
   const other = new Replica()
-  deliver(one, other)
-  await soon()
+  await meet(one, other)
   return other
 }
 
-function deliver (one, other) {
-  for (const message of one.out) other.gun.on('in', message)
-}
-
+// All that each has put goes to the other: over its own wire it would be the same messages.
 export async function meet (one, other) {
-  const mine = [...one.out]
-  const theirs = [...other.out]
-  for (const message of mine) other.gun.on('in', message)
-  for (const message of theirs) one.gun.on('in', message)
-  await soon()
-  return [0, 0]
+  const mine = one.sent.splice(0)
+  const theirs = other.sent.splice(0)
+  for (const message of mine) other.gun.on('in', JSON.parse(message))
+  for (const message of theirs) one.gun.on('in', JSON.parse(message))
+  for (let n = 0; n < 100; n++) await turn()
+  one.sent.length = other.sent.length = 0 // what each passes on of the other's
+  return [[...mine, ...theirs].reduce((sum, message) => sum + message.length, 0), 1]
 }

@@ -11,7 +11,7 @@ import redis
 
 from bench.peers import serving
 
-__all__ = ["FSYNC", "KeyValue", "Replica", "keyvalue", "replica", "server"]
+__all__ = ["FSYNC", "KeyValue", "Replica", "keyvalue", "redis_door", "replica", "server"]
 
 FSYNC = "everysec"
 
@@ -85,3 +85,8 @@ class KeyValue:
 
 def keyvalue(durability: str) -> KeyValue:
     return KeyValue(FSYNC)
+
+
+def redis_door(durability: str) -> tuple[Any, int]:
+    _, process, port = server(FSYNC)
+    return process, port

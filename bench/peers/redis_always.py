@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from bench.peers.redis import KeyValue, Replica
+from typing import Any
 
-__all__ = ["FSYNC", "keyvalue", "replica"]
+from bench.peers.redis import KeyValue, Replica, server
+
+__all__ = ["FSYNC", "keyvalue", "redis_door", "replica"]
 
 FSYNC = "always"
 
@@ -15,3 +17,8 @@ def replica(n: int) -> Replica:
 
 def keyvalue(durability: str) -> KeyValue:
     return KeyValue(FSYNC)
+
+
+def redis_door(durability: str) -> tuple[Any, int]:
+    _, process, port = server(FSYNC)
+    return process, port

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-__all__ = ["folder", "port", "started"]
+__all__ = ["answers", "folder", "port", "started"]
 
 _PATIENCE = 10.0
 
@@ -47,3 +47,16 @@ def started(command: Sequence[str], answers: Callable[[], object]) -> subprocess
 def _end(server: subprocess.Popen[bytes]) -> None:
     server.kill()
     server.wait()
+
+
+def answers(port: int) -> None:
+    """Returns when somebody listens there."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)

@@ -9,10 +9,30 @@ export class CannotDo extends Error {}
 // What npm installed, where `python -m bench setup` put it.
 export const load = createRequire(path.join(process.env.CRDTKV_BENCH_NPM ?? '.', 'index.js'))
 
+const LACKING = {
+  append: 'lists',
+  extend: 'lists',
+  remove: 'lists',
+  entries: 'lists',
+  add: 'sets',
+  discard: 'sets',
+  elements: 'sets',
+  increment: 'counters',
+  count: 'counters',
+  splice: 'text',
+  text: 'text',
+  put: 'keys',
+  get: 'keys',
+  edit: 'members',
+  members: 'members',
+  add_all: 'transactions of several writes',
+  put_all: 'transactions of several writes'
+}
+
 export function need (peer, ...names) {
   for (const name of names) {
     if (!(name in peer) && !(peer.Replica && name in peer.Replica.prototype)) {
-      throw new CannotDo(`cannot: no ${name.replaceAll('_', ' ')}`)
+      throw new CannotDo(`cannot: no ${LACKING[name] ?? name}`)
     }
   }
 }

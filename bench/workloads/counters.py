@@ -60,13 +60,13 @@ def _cases(few: int, count: int, repetitions: int) -> tuple[Case, ...]:
     def increments(n: int, times: int, after: str = "") -> Case:
         words = f"{n:,} increments at each of two replicas, a transaction each, then the two exchange"
         order = {"do": "increments", "count": n}
-        return Case(f"increments {n:,}", words, order, (ADD, MERGE, SENT, STATE), DOCUMENTS, 15, times, after)
+        return Case(f"increments {n:,}", words, order, (ADD, MERGE, SENT, STATE), DOCUMENTS, 8, times, after)
 
     overwrites = f"{count:,} puts of one key, a transaction each; the state after a purge, where there is one"
     return (
         increments(few, 1),
         increments(count, repetitions, f"increments {few:,}"),
-        Case("overwrites", overwrites, {"do": "overwrites", "count": count}, (PUT, STATE), DOCUMENTS, 15, 1),
+        Case("overwrites", overwrites, {"do": "overwrites", "count": count}, (PUT, STATE), DOCUMENTS, 8, 1),
     )
 
 

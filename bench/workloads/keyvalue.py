@@ -124,14 +124,14 @@ def _cases(count: int, many: int, keys: int, repetitions: int) -> tuple[Case, ..
     mixed = {"do": "mixed", "keys": keys, "count": count, "many": many}
     return (
         Case("puts synced", f"Puts of {_VALUE} bytes, on the disk before they are answered (redis: everysec, beside)",
-             {**puts, "durability": "full"}, (PUT, PUTS, THREADS, DISK), SYNCING, 30, repetitions),
+             {**puts, "durability": "full"}, (PUT, PUTS, THREADS, DISK), SYNCING, 15, repetitions),
         Case("puts", "Puts of which a power cut may take back the last",
-             {**puts, "durability": "normal"}, (PUT, PUTS, THREADS, DISK), RELAXED, 30, repetitions),
+             {**puts, "durability": "normal"}, (PUT, PUTS, THREADS, DISK), RELAXED, 15, repetitions),
         Case("reads", f"{keys:,} keys: gets of any, and a scan of all, key and value",
              {"do": "reads", "keys": keys, "count": 10 * count, "durability": "normal"},
-             (GET, SCAN, DISK), ("crdtkv", "redis", "etcd", "sqlite3", "lmdb", "diskcache"), 30, repetitions),
+             (GET, SCAN, DISK), ("crdtkv", "redis", "etcd", "sqlite3", "lmdb", "diskcache"), 15, repetitions),
         Case("mixed", f"Half puts, half gets of {keys:,} keys by zipf; a power cut may take back the last",
-             {**mixed, "durability": "normal"}, (MIXED, MIXES), (*RELAXED, "lmdb", "etcd"), 30, repetitions),
+             {**mixed, "durability": "normal"}, (MIXED, MIXES), (*RELAXED, "lmdb", "etcd"), 15, repetitions),
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def _cases(sizes: tuple[int, ...], some: int, kept: int, repetitions: int) -> tu
                 {"do": "append", "length": size},
                 (APPEND, STATE),
                 DOCUMENTS,
-                seconds=25 if size > 200_000 else 12,
+                seconds=12 if size > 200_000 else 8,
                 repetitions=repetitions if size < 200_000 else 1,
                 after=f"append {sizes[n - 1]:,}" if n else "",
             )
@@ -96,9 +96,9 @@ def _cases(sizes: tuple[int, ...], some: int, kept: int, repetitions: int) -> tu
     durable = f"{kept:,} appends, each on its way to the disk"
     return (
         *found,
-        Case("one transaction", f"{some:,} in one transaction", batch, (EACH,), DOCUMENTS, repetitions=repetitions),
-        Case("two replicas", words, {**batch, "do": "concurrent"}, (MERGE, SENT), DOCUMENTS, repetitions=repetitions),
-        Case("on disk", durable, {"do": "durable", "length": kept}, (APPEND, DISK), KEEPING, repetitions=repetitions),
+        Case("one transaction", f"{some:,} in one transaction", batch, (EACH,), DOCUMENTS, 8, repetitions),
+        Case("two replicas", words, {**batch, "do": "concurrent"}, (MERGE, SENT), DOCUMENTS, 8, repetitions),
+        Case("on disk", durable, {"do": "durable", "length": kept}, (APPEND, DISK), KEEPING, 10, repetitions),
     )
 
 

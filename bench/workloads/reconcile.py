@@ -52,7 +52,7 @@ def _case(keys: int, seconds: float, repetitions: int) -> Case:
 WORKLOAD = Workload(
     "reconcile",
     "two replicas that differ in a few of many keys",
-    (_case(100_000, 20, 3),),
+    (_case(100_000, 12, 3),),
     (_case(2_000, 20, 1),),
     (
         at_most("100 of 100,000 differ: <= 1.25 times their keys and values", "differences", SENT,

@@ -68,7 +68,7 @@ def _applied(trace: list[Any]) -> str:
 
 def _case(edits: int, repetitions: int) -> Case:
     words = f"{edits:,} edits of a text, a transaction each; then another replica takes them"
-    return Case("typing", words, {"edits": edits}, (SPLICE, STATE, MERGE, SENT), DOCUMENTS, 20, repetitions)
+    return Case("typing", words, {"edits": edits}, (SPLICE, STATE, MERGE, SENT), DOCUMENTS, 8, repetitions)
 
 
 WORKLOAD = Workload(

@@ -317,36 +317,38 @@ def _check(value: Any) -> None:
     It looks at the *types* of a container's items first, at C speed, and at the
     items only where their type asks for it: 10,000 integers are one set.
     """
-    # A few lists that hold one another may stand for 2**50 items: each is looked at once, and weighed.
-    known: dict[int, tuple[int, int]] = {}
-
-    def check(items: Any, depth: int) -> tuple[int, int] | None:
-        """How many items there are, all in all, and how many levels of containers; None if one is no value."""
-        types = set(map(type, items))
-        count, levels = len(items), 0
-        if types <= _PLAIN:
-            return count, levels
-        if not types <= _SCALARS:
-            if not all(issubclass(t, _TYPES) for t in types):
-                return None
-            for item in items:
-                if isinstance(item, (dict, list, tuple)):
-                    found = known.get(id(item))
-                    if found is None:
-                        if depth == MAX_DEPTH or (isinstance(item, dict) and not all(map(_is_str, item))):
-                            return None
-                        found = check(item.values() if isinstance(item, dict) else item, depth + 1)
-                        if found is None:
-                            return None
-                        known[id(item)] = found
-                    count, levels = count + found[0], max(levels, found[1] + 1)
-        if count > MAX_PACKED:
-            raise TooLarge(f"value has {count} items; it is at most {MAX_PACKED} bytes packed")
-        sound = depth + levels <= MAX_DEPTH and all(isfinite(item) for item in items if isinstance(item, float))
-        return (count, levels) if sound else None
-
-    if check((value,), 0) is None:
+    if _weighed((value,), 0, {}) is None:
         _raise_problem(value)
+
+
+def _weighed(items: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int] | None:
+    """How many items there are, all in all, and how many levels of containers; None if one is no value.
+
+    A few lists that hold one another may stand for 2**50 items: each is looked at once, and is in `known` then. (No
+    function in a function that calls itself: each call would leave a cycle for the collector.)
+    """
+    types = set(map(type, items))
+    count, levels = len(items), 0
+    if types <= _PLAIN:
+        return count, levels
+    if not types <= _SCALARS:
+        if not all(issubclass(t, _TYPES) for t in types):
+            return None
+        for item in items:
+            if isinstance(item, (dict, list, tuple)):
+                found = known.get(id(item))
+                if found is None:
+                    if depth == MAX_DEPTH or (isinstance(item, dict) and not all(map(_is_str, item))):
+                        return None
+                    found = _weighed(item.values() if isinstance(item, dict) else item, depth + 1, known)
+                    if found is None:
+                        return None
+                    known[id(item)] = found
+                count, levels = count + found[0], max(levels, found[1] + 1)
+    if count > MAX_PACKED:
+        raise TooLarge(f"value has {count} items; it is at most {MAX_PACKED} bytes packed")
+    sound = depth + levels <= MAX_DEPTH and all(isfinite(item) for item in items if isinstance(item, float))
+    return (count, levels) if sound else None
 
 
 _PLAIN = frozenset({type(None), bool, int, str, Blob})

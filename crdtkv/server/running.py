@@ -6,7 +6,6 @@ Law of this room: whoever stops it lets what is at work end, and closes the node
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -25,6 +24,7 @@ from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
 from crdtkv.server.app import create_app
 from crdtkv.server.chronicle import Chronicle, to_stderr
+from crdtkv.server.collecting import Collector
 from crdtkv.server.connection import Connection
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.operating import named_stores
@@ -75,9 +75,7 @@ def run(
                 server.ports.append(port)
         server.alone = alone
         sys.setswitchinterval(_SWITCH)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        server.collector.begin()
         server.run(sockets=[at])
 
 
@@ -91,6 +89,7 @@ class _Server(uvicorn.Server):
         self.alone = False
         """It has just been made, and was told of no other to join."""
         self.ports: list[Port] = []
+        self.collector = Collector(app.serving.done)
         self._transport: Transport | None = None
         self._telling: asyncio.Task[None] | None = None
 
@@ -136,6 +135,7 @@ class _Server(uvicorn.Server):
                 await serving.slow(lambda: chronicle.note(_members(serving.node), self._transport.status()))  # type: ignore[union-attr]
             except CrdtkvError as error:  # too much is asked for, or a store is about to be closed
                 _log.debug("not told: %s", error)
+            self.collector.rest()
             await asyncio.sleep(_TELL_S)
 
     def _renew(self, transport: Transport, again: Callable[[], Settings]) -> None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.harness import processes
-from bench.harness.plan import ONCE, SAID, Progress, planned, shortened
+from bench.harness.plan import ONCE, SAID, Progress, limit, planned, shortened
 from bench.harness.shapes import Case, Figure, Outcome, Row, Spread, Workload
 from bench.harness.statistics import ratio, row, spread, tabled
 from bench.harness.table import Measured, markdown, plain
@@ -41,6 +41,11 @@ def test_repetitions_take_turns() -> None:
 
 def test_only_the_peers_that_were_named_run() -> None:
     assert [run.peer for run in planned((case(repetitions=1),), {"yjs", "crdtkv"})] == ["crdtkv", "yjs"]
+
+
+def test_we_are_given_longer() -> None:
+    ours, theirs = [limit(run) for run in planned((case(repetitions=1, seconds=10),), {"crdtkv", "loro"})]
+    assert (ours, theirs) == (30, 10)
 
 
 def test_quick_and_repetitions() -> None:
@@ -155,6 +160,20 @@ def test_every_row_of_a_table_has_as_many_cells() -> None:
     page = markdown({}, {}, [measured()], "")
     rows = [line for line in page.split("###")[1].splitlines() if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {9}
+
+
+def test_what_is_told_of_us_alone_is_one_table_and_says_how_it_grows() -> None:
+    cases = tuple(case(f"{n} keys", ("crdtkv",), size=n) for n in (100, 10_000))
+    outcomes = {(c.name, "crdtkv"): [Outcome({"us": c.size / 10, "rate": 50.0}, "right")] for c in cases}
+    page = markdown({}, {}, [Measured(Workload("growth", "", cases, ()), cases, tabled(cases, outcomes), 1.0)], "")
+    assert "| 100 keys ones | right | 10 µs | 50/s |" in page
+    assert "| grows as size to the power of | | 1.00 | 0.00 |" in page
+
+
+def test_large_cases_are_run_where_they_are_asked_for() -> None:
+    workload = Workload("w", "", (case("small"),), (), large=(case("huge"),))
+    assert [c.name for c in shortened(workload, False, None, large=True)] == ["small", "huge"]
+    assert [c.name for c in shortened(workload, False, None)] == ["small"]
 
 
 def test_json_beside_it() -> None:

@@ -1,4 +1,4 @@
-"""Real colos with their doors open, and the npm clients: what is in tests/doors/npm (`make clients`), how it is run.
+"""Real colos with their doors open, and clients: what tests/doors/npm and tests/doors/python name (`make clients`).
 
 Where these are not installed a test that wants them is skipped and says so; in CI it fails.
 """
@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "a cluster secret for tests"
 NPM = Path(__file__).parent / "npm"
+PYTHON = ROOT / ".clients" / "bin" / "python"
 ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG")
 
 Js = Callable[..., str]
@@ -33,6 +35,28 @@ def missing() -> str | None:
     if not ready.exists() or ready.stat().st_mtime < wanted.stat().st_mtime:
         return "the npm clients are not installed: make clients"
     return None
+
+
+@pytest.fixture
+def py(tmp_path: Path) -> Js:
+    """`py("cloudflare_keys.py", "word", TOKEN="t")`: as `js`, a script of tests/doors/python, with PyPI's clients."""
+    if not python_is_ready():
+        why = "the PyPI clients are not installed: make clients"
+        if os.environ.get("CI"):
+            pytest.fail(why, pytrace=False)
+        pytest.skip(why)
+
+    def run(name: str, *words: str, stdin: str = "", fails: bool = False, timeout: float = 120, **given: str) -> str:
+        command = [str(PYTHON), str(Path(__file__).parent / "python" / name), *words]
+        return _ran(command, tmp_path, stdin, fails, timeout, given)
+
+    return run
+
+
+def python_is_ready() -> bool:
+    """Whether what is installed is what is wanted."""
+    ready, wanted = ROOT / ".clients" / "ready", Path(__file__).parent / "python" / "requirements.txt"
+    return ready.exists() and ready.stat().st_mtime >= wanted.stat().st_mtime
 
 
 @pytest.fixture(scope="session")
@@ -57,16 +81,22 @@ def js(npm: Path, tmp_path: Path) -> Js:
 
     def run(name: str, *words: str, stdin: str = "", fails: bool = False, timeout: float = 120, **given: str) -> str:
         command = ["node", str(npm / name)] if "." in name else [str(npm / "node_modules" / ".bin" / name)]
-        known = {each: os.environ[each] for each in ENVIRONMENT if each in os.environ}
-        done = subprocess.run(
-            [*command, *words], cwd=tmp_path, env={**known, "NO_COLOR": "1", **given}, input=stdin, text=True,
-            capture_output=True, timeout=timeout,
-        )  # fmt: skip
-        said = f"{' '.join([name, *words])} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert (done.returncode != 0) == fails, said
-        return done.stdout + done.stderr if fails else done.stdout
+        return _ran([*command, *words], tmp_path, stdin, fails, timeout, given)
 
     return run
+
+
+def _ran(
+    command: list[str], folder: Path, stdin: str, fails: bool, timeout: float, given: Mapping[str, str]
+) -> str:  # fmt: skip
+    known = {each: os.environ[each] for each in ENVIRONMENT if each in os.environ}
+    done = subprocess.run(
+        command, cwd=folder, env={**known, "NO_COLOR": "1", **given}, input=stdin, text=True, capture_output=True,
+        timeout=timeout,
+    )  # fmt: skip
+    said = f"{' '.join(command[1:])} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert (done.returncode != 0) == fails, said
+    return done.stdout + done.stderr if fails else done.stdout
 
 
 class Colo:
@@ -106,10 +136,13 @@ class Colo:
         """All that was written here is at `other`, too."""
         path = f"/v1/{namespace}/keys/told"
         session = self.http.put(path, json=1).raise_for_status().headers["crdtkv-session"]
-        for _ in range(30):  # each waits for two seconds
+        until = time.monotonic() + 60
+        while time.monotonic() < until:  # each waits there for two seconds, or until it has joined
             found = other.http.get(path, headers={"crdtkv-session": session})
             if found.status_code != 503:
                 return
+            if found.json()["code"] == "stopping":
+                time.sleep(0.05)
         raise AssertionError(f"{other.name} has not heard of {self.name}: {found.text}")
 
     def _end(self) -> None:

@@ -34,7 +34,7 @@ def numbers_come_back_as_they_went_in() -> None:
 
 @guards(
     "NaN, Infinity or lone surrogates",
-    Line(values._check, "all(isfinite(item) for item in items if isinstance(item, float))", "True"),
+    Line(values._weighed, "all(isfinite(item) for item in items if isinstance(item, float))", "True"),
     Line(values._pack_checked, 'unicode_errors="strict"', 'unicode_errors="replace"'),
 )
 def what_is_no_value_is_refused_with_its_path() -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crdtkv.core.cells import Context
 from crdtkv.core.clocks import Stamp, make_stamp, stamp_ms
 from crdtkv.core.keys import MAX_KEY
+from crdtkv.core.rules import DEFAULT
 from crdtkv.doors.redis.refusals import WRONG_TYPE, Refusal
 from crdtkv.doors.redis.replies import encode
 from crdtkv.errors import BaseRequired
@@ -58,7 +59,9 @@ def key_of(name: bytes) -> str:
 class At:
     """One for all commands that run at one instant."""
 
-    __slots__ = ("_draft", "after", "alone", "client", "noted", "replica", "store", "waits")
+    __slots__ = (
+        "_adds", "_draft", "_puts", "after", "alone", "client", "combines", "noted", "replica", "store", "waits",
+    )  # fmt: skip
 
     def __init__(self, store: Store, client: Client, draft: Draft | None = None) -> None:
         self.store = store
@@ -70,8 +73,12 @@ class At:
         """Whether a blocking command may wait: not in a transaction."""
         self.after: list[Callable[[], object]] = []
         """Done in the event loop once all is durable."""
-        self.noted: list[tuple[str, str]] = []
-        """Events of keys, for who has subscribed to them."""
+        self.noted: list[tuple[str, str, int]] = []
+        """Events of keys and the number of their namespace, for who has subscribed to them."""
+        self.combines = ""
+        """The kind of commands that are combined just now."""
+        self._puts: dict[str, Any] = {}
+        self._adds: dict[str, list[int]] = {}
         self.alone = False
         """Whether the transaction is of this command alone."""
 
@@ -150,12 +157,59 @@ class At:
 
     def note(self, event: str, key: str) -> None:
         """Who has subscribed to events of keys is told, once it is durable."""
-        self.noted.append((event, key))
+        self.noted.append((event, key, self.client.database))
 
     def check_alone(self, key: str) -> None:
         """Raises Alone if others have written the key in this transaction: a base could not tell them apart."""
         if not self.alone and self._draft is not None and key in self.replica.changed:
             raise Alone
+
+    # writes of one kind in a row: what stands between them nobody sees
+
+    def combine(self, kind: str) -> None:
+        """Commands of that kind begin; what those before have said is written."""
+        if self._puts or self._adds:
+            self.settle()
+        self.combines = kind
+
+    def settle(self) -> None:
+        """What was said is written."""
+        puts, self._puts = self._puts, {}
+        for key, value in puts.items():
+            self.put(key, value, "lww")
+        adds, self._adds = self._adds, {}
+        for key, (_, by) in adds.items():
+            self.operate(key, "counter", "add", by)
+
+    def put_later(self, key: str, value: Any) -> bool:
+        """The key, which is an lww of one value without a date, shows `value` in the end; False: it is none."""
+        if key in self._puts:
+            self._puts[key] = value
+            return True
+        draft = self.draft
+        rule = draft.rule_of(key)
+        if (rule is DEFAULT or rule.strategy == "lww") and leaf.put(draft, key, value, "lww") is not None:
+            if self.combines == "put":
+                self._puts[key] = value
+            return True
+        return False
+
+    def added(self, key: str, by: int) -> int | None:
+        """What the counter shows with that; None: nothing is known of it yet."""
+        found = self._adds.get(key)
+        if found is None:
+            return None
+        total = found[0] + by
+        if not -(2**63) <= total < 2**63:
+            raise Refusal("ERR increment or decrement would overflow")
+        found[0] = total
+        found[1] += by
+        return total
+
+    def add_later(self, key: str, total: int) -> None:
+        """The key is a counter that shows `total`: what is added to it in a row is added once."""
+        if self.combines == "add":
+            self._adds[key] = [total, 0]
 
     # refusing
 

@@ -117,6 +117,7 @@ class Connection(asyncio.Protocol):
         together: list[Each] = []
         quick = True
         most = _MOST if client.replies == "on" else 1
+        asks = door.asks or client.special
         while queue and len(together) < most:
             args = queue[0]
             if not args:
@@ -124,7 +125,7 @@ class Connection(asyncio.Protocol):
                 continue
             command = find(args[0])
             if (
-                command is None or not command.store or client.special or door.asks
+                command is None or asks or not command.store
                 or (command.arity != len(args) and not command.fits(len(args)))
             ):  # fmt: skip
                 if together and (command is None or not command.store or command.alone):

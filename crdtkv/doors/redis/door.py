@@ -206,14 +206,8 @@ class Door:
 
     def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> bytes | None:
         """The replies to what only reads; None: somebody writes just now."""
-        parts = []
-        for command, args in together:
-            hot = command.hot
-            said = None if hot is None else hot(client, args)
-            if said is None:
-                break
-            parts.append(said)
-        else:
+        parts = client.place.known(together)
+        if len(parts) == len(together):
             return b"".join(parts)
         store = client.place.store
         lock = store._lock.inner
@@ -238,8 +232,8 @@ class Door:
             for act in at.after:
                 act()
             if self.events.flags:
-                for event, key in at.noted:
-                    self.events.tell(event, key, at.client.database)
+                for event, key, database in at.noted:
+                    self.events.tell(event, key, database)
         for asked in turn.asked:
             asked.connection.done(asked)
 

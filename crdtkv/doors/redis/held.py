@@ -7,7 +7,6 @@ was meant. What they put that is neither (numbers, arrays) is shown as JSON text
 from __future__ import annotations
 
 import math
-import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from crdtkv.core import paths, values
 from crdtkv.core.tree import Tree
 from crdtkv.core.values import Blob
+from crdtkv.doors.redis.arguments import MAX_INT, MIN_INT, float_of, int_of
 from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.globs import glob
 from crdtkv.doors.redis.kinds import said
@@ -24,11 +24,10 @@ from crdtkv.strategies.indexes import Members, Names
 from crdtkv.strategies.roots import Root
 
 __all__ = [
-    "check_cursor", "element", "end_if_empty", "float_of", "held", "integer", "name_of", "natural", "page", "path_of",
-    "span", "text", "timeout", "took_options",
+    "check_cursor", "element", "end_if_empty", "held", "integer", "name_of", "natural", "page", "path_of", "span",
+    "text", "timeout", "took_options",
 ]  # fmt: skip
 
-_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,18}")
 _ALL_AT_ONCE = 128
 """Elements up to which a scan gives all in one page, as Redis does."""
 
@@ -80,9 +79,10 @@ def end_if_empty(at: At, key: str, left: Callable[[Strategy, Tree], bool]) -> No
 # numbers
 
 
-def integer(word: bytes, least: int = -(2**63), most: int = 2**63 - 1, why: str = NOT_INT) -> int:
+def integer(word: bytes, least: int = MIN_INT, most: int = MAX_INT, why: str = NOT_INT) -> int:
     """A whole number as Redis reads one. Raises Refusal."""
-    if _INTEGER.fullmatch(word) is None or not least <= (found := int(word)) <= most:
+    found = int_of(word, why)
+    if not least <= found <= most:
         raise Refusal(why)
     return found
 
@@ -90,17 +90,6 @@ def integer(word: bytes, least: int = -(2**63), most: int = 2**63 - 1, why: str 
 def natural(word: bytes, why: str = "ERR value is out of range, must be positive") -> int:
     """A whole number that is not negative."""
     return integer(word, 0, why=why)
-
-
-def float_of(word: bytes, why: str) -> float:
-    """A number, also `inf` and `-inf`. Raises Refusal."""
-    try:
-        found = float(word) if b"_" not in word and not word[:1].isspace() and not word[-1:].isspace() else math.nan
-    except ValueError:
-        found = math.nan
-    if math.isnan(found):
-        raise Refusal(why)
-    return found
 
 
 def timeout(word: bytes) -> float:

@@ -23,8 +23,10 @@ class Parking:
         self._place = place
         self._loop = asyncio.get_running_loop()
         self._parked: dict[Client, tuple[Asked, float | None, asyncio.TimerHandle | None]] = {}
-        self._asked: dict[Client, tuple[float | None, asyncio.TimerHandle | None]] = {}
-        """Who is being asked again, and until when he waits."""
+        self._asked: dict[Client, tuple[float | None, asyncio.TimerHandle | None, int]] = {}
+        """Who is being asked again, until when he waits, and how many changes there had been then."""
+        self._changes = 0
+        self._listens = False
         self._woken = False
 
     def __len__(self) -> int:
@@ -34,21 +36,25 @@ class Parking:
         """It waits, from now on or still."""
         client, wait = asked.connection.client, asked.wait
         assert wait is not None, "it is one that waits"
+        seen = -1  # what changed between its being asked and now nobody has heard: it is asked once more
         if client in self._asked:
-            date, timer = self._asked.pop(client)
+            date, timer, seen = self._asked.pop(client)
             if date is not None and self._loop.time() >= date:
                 self._tell(asked, encode(wait.nil, client.protocol), timer)
+                self._listen()
                 return
         else:
             date = self._loop.time() + wait.seconds if wait.seconds else None
             timer = None if date is None else self._loop.call_at(date, self._over, client)
         self._parked[client] = asked, date, timer
-        if len(self._parked) == 1:
-            self._place.store._on_change.append(self._changed)
+        self._listen()
+        if seen != self._changes:
+            self._wake()
 
     def done(self, client: Client) -> None:
         """What it waited for is there."""
         found = self._asked.pop(client, None)
+        self._listen()
         if found is not None and found[1] is not None:
             found[1].cancel()
 
@@ -84,12 +90,23 @@ class Parking:
 
     def _unpark(self, client: Client) -> tuple[Asked, float | None, asyncio.TimerHandle | None] | None:
         found = self._parked.pop(client, None)
-        if found is not None and not self._parked:
-            self._place.store._on_change.remove(self._changed)
+        self._listen()
         return found
+
+    def _listen(self) -> None:
+        """Changes are heard while somebody waits, or is being asked."""
+        wanted = bool(self._parked or self._asked)
+        if wanted != self._listens:
+            self._listens = wanted
+            listeners = self._place.store._on_change
+            (listeners.append if wanted else listeners.remove)(self._changed)
 
     def _changed(self) -> None:
         """The store has changed. From any thread, with the lock."""
+        self._changes += 1
+        self._wake()
+
+    def _wake(self) -> None:
         if not self._woken:
             self._woken = True
             with suppress(RuntimeError):  # the loop is closed
@@ -98,10 +115,10 @@ class Parking:
     def _ask_again(self) -> None:
         self._woken = False
         for client in list(self._parked):
-            found = self._unpark(client)
+            found = self._parked.pop(client, None)
             if found is None:
                 continue
             asked, date, timer = found
             asked.wait = None
-            self._asked[client] = date, timer
+            self._asked[client] = date, timer, self._changes
             self._place.ask(asked)

@@ -8,14 +8,13 @@ from typing import Any
 
 from crdtkv.doors.redis.parking import Parking
 from crdtkv.doors.redis.replies import encode
+from crdtkv.doors.redis.table import Command
 from crdtkv.doors.redis.turn import Asked, Turn, failed
 from crdtkv.errors import CrdtkvError
 from crdtkv.store.store import Store
 
 __all__ = ["Place"]
 
-_MOST = 1024
-"""Commands of one transaction: others wait for it."""
 _KNOWN = 8192
 _LARGEST = 4096
 """Bytes of a reply that is kept."""
@@ -32,39 +31,39 @@ class Place:
         self._known: dict[bytes, tuple[str, Any, bytes]] = {}
 
     def ask(self, asked: Asked) -> None:
-        """It is done soon, with all that is asked for in this turn of the loop."""
+        """It is done soon, with all that is asked for until the thread that commits comes to it."""
         turn = self._turn
-        if turn is None or turn.size >= _MOST:
-            turn = self._turn = Turn(self.store, self._done)
-            asyncio.get_running_loop().call_soon(self._post, turn)
-        turn.asked.append(asked)
-        turn.size += len(asked.commands)
-
-    def _post(self, turn: Turn) -> None:
-        if self._turn is turn:
-            self._turn = None
+        if turn is not None and turn.add(asked):
+            return
+        turn = self._turn = Turn(self.store, self._done)
+        turn.add(asked)
         try:
             turn.post()
         except CrdtkvError as error:  # the store is closed
-            for asked in turn.asked:
-                asked.said = encode(failed(error), 2) * len(asked.commands)
-            self._done(turn)
+            self._turn = None
+            asked.said = encode(failed(error), 2) * len(asked.commands)
+            asyncio.get_running_loop().call_soon(self._done, turn)
 
     # replies that are known
 
-    def known(self, name: bytes) -> bytes | None:
-        """What GET was answered, if that is so still. O(1), without the lock.
+    def known(self, together: list[tuple[Command, list[bytes]]]) -> list[bytes]:
+        """What the first of these are answered, as far as they are GETs and that is so still. Without the lock.
 
-        Who writes holds the lock while the disk works; what he has changed does not stand from then on.
+        Who writes holds the lock while the disk works; what he has changed does not stand from then on. O(commands).
         """
-        found = self._known.get(name)
-        if found is None:
-            return None
-        key, known, said = found
-        if self.store._replica.memos.stands(key, known) and not self.store._closed:
-            return said
-        del self._known[name]
-        return None
+        known, memos = self._known, self.store._replica.memos
+        said: list[bytes] = []
+        for command, args in together:
+            if not command.hot:
+                break
+            found = known.get(args[1])
+            if found is None:
+                break
+            if not memos.stands(found[0], found[1]):
+                del known[args[1]]
+                break
+            said.append(found[2])
+        return [] if self.store._closed else said
 
     def keep(self, name: bytes, key: str, said: bytes) -> None:
         """What GET is answered, where the store keeps that it stands. With the lock."""

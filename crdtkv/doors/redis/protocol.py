@@ -34,6 +34,7 @@ STRANGER = Limits(bulk=16 * 1024, command=64 * 1024, arguments=10, inline=1024)
 
 _LARGE = re.compile(rb"[*$]\d{7}")
 _TAIL = 16
+_SMALL = 16_384
 
 
 class ProtocolError(Exception):
@@ -50,7 +51,7 @@ class Parser:
     ([], "expected '$', got ':'")
     """
 
-    __slots__ = ("_came", "_reader", "_size", "_slow", "limits")
+    __slots__ = ("_before", "_came", "_reader", "_size", "_slow", "limits")
 
     def __init__(self, limits: Limits = LIMITS) -> None:
         self.limits = limits
@@ -58,6 +59,8 @@ class Parser:
         self._came: list[bytes] = []
         """All of the command that is not complete, as it came."""
         self._size = 0
+        self._before: tuple[list[bytes], list[list[bytes]]] | None = None
+        """What came last and what was given of it, where hiredis has read all of that: mostly whole commands."""
         self._slow: _Slow | None = None
 
     @property
@@ -70,45 +73,60 @@ class Parser:
         if self._slow is not None:
             return self._slowly(data)
         came = self._came
+        if self._before is not None:
+            self._resolve(data)
         before = came[-1][-_TAIL:] if came else b""
         came.append(data)
         if _LARGE.search(before + data if before else data) or (data[:1] != b"*" and not before):
             return self._doubt()
         found: list[list[bytes]] = []
-        whole, gets = 0, self._reader.gets
+        reader = self._reader
+        gets = reader.gets
         try:
-            self._reader.feed(data)
+            reader.feed(data)
             while (command := gets()) is not False:
                 b"".join(command)  # all of them are bytes
-                whole += _length(command)
                 found.append(command)
         except (hiredis.HiredisError, TypeError, MemoryError):
             return self._doubt()
         self._size += len(data)
-        if self._size == whole:
+        if not reader.has_data() and self._size < _SMALL:
+            self._before = came.copy(), found
             came.clear()
             self._size = 0
             return found
         if found:
-            return self._cut(found, whole)
-        return self._doubt() if self._size > self.limits.command else found
+            self._cut(found)
+        return self._doubt(found) if self._size > self.limits.command else found
 
-    def _cut(self, found: list[list[bytes]], whole: int) -> list[list[bytes]]:
+    def _resolve(self, data: bytes) -> None:
+        """What was read before was whole commands, unless `data` goes on with one: no part of it begins with a star."""
+        came, found = self._before or ([], [])
+        self._before = None
+        if data[:1] != b"*":
+            self._came[:], self._size = came, sum(map(len, came))
+            self._cut(found)
+
+    def _cut(self, found: list[list[bytes]]) -> None:
         """What was complete is forgotten; what begins behind it is kept."""
         came = b"".join(self._came)
-        if came[whole : whole + 1] != b"*":  # not written as most write it
-            return self._doubt()
-        self._came[:] = [came[whole:]]
-        self._size = len(came) - whole
-        return found
+        rest = came[sum(map(_length, found)) :]
+        if rest and rest[:1] != b"*":  # not written as most write it: what was given is found by reading it again
+            slow = _Slow(self)
+            given = 0
+            while given < len(found) and (command := slow.next_of(came if not given else b"")) is not None:
+                given += bool(command)
+            rest = slow.left
+        self._came[:] = [rest] if rest else []
+        self._size = len(rest)
 
-    def _doubt(self) -> list[list[bytes]]:
-        """All since the last place between two commands that is known is read again, carefully."""
+    def _doubt(self, given: list[list[bytes]] | None = None) -> list[list[bytes]]:
+        """All since the last place between two commands that is known is read again, carefully; and what is `given`."""
         self._slow = _Slow(self)
         came = b"".join(self._came)
         self._came.clear()
         self._size = 0
-        return self._slowly(came)
+        return (given or []) + self._slowly(came)
 
     def _slowly(self, data: bytes) -> list[list[bytes]]:
         slow = self._slow
@@ -163,6 +181,16 @@ class _Slow:
                 self.wrong = str(error)
                 self._buffer.clear()
         return found
+
+    def next_of(self, data: bytes) -> list[bytes] | None:
+        """The next command of what has come, and of `data`."""
+        self._buffer += data
+        return self._next()
+
+    @property
+    def left(self) -> bytes:
+        """What was not read."""
+        return bytes(self._buffer)
 
     def _next(self) -> list[bytes] | None:
         """A command, an empty one for nothing to do; None: more must come."""

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, cast
 
 from crdtkv.core import values
 from crdtkv.core.paths import first
+from crdtkv.doors.redis.arguments import float_of
 from crdtkv.doors.redis.at import At
-from crdtkv.doors.redis.held import end_if_empty, float_of, held
+from crdtkv.doors.redis.held import end_if_empty, held
 from crdtkv.doors.redis.refusals import Refusal
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields

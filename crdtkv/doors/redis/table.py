@@ -39,8 +39,10 @@ class Command:
     """It reads little: the event loop itself may run it."""
     alone: bool
     """No other of its connection runs together with it."""
-    hot: Callable[[Any, list[bytes]], bytes | None] | None
-    """Its reply, without the lock, if that is known already."""
+    hot: bool
+    """It is GET: what it was answered may be known still."""
+    combines: str
+    """Of commands of one kind in a row what they say of one key is written once: "put", "add"; "": of none."""
 
     def fits(self, words: int) -> bool:
         """Whether so many words may be one."""
@@ -65,7 +67,7 @@ def find(name: bytes) -> Command | None:
 
 def command(
     name: str, arity: int, flags: str = "", keys: tuple[int, int, int] = (0, 0, 0), *, group: str, local: str = "",
-    maps: str = "", hot: Callable[[Any, list[bytes]], bytes | None] | None = None,
+    maps: str = "", hot: bool = False, combines: str = "",
 ) -> Callable[[Run], Run]:  # fmt: skip
     """The function answers commands of that name. Its docstring's first line is what COMMAND DOCS says.
 
@@ -81,7 +83,7 @@ def command(
         COMMANDS[name] = Command(
             name, run, arity, said, keys, group, summary, local, maps, write, write or reads,
             reads and "slow" not in said and "blocking" not in said,
-            bool(said & {"blocking", "alone"}), hot,
+            bool(said & {"blocking", "alone"}), hot, combines,
         )  # fmt: skip
         return run
 

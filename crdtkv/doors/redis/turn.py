@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from crdtkv.doors.redis.table import Command
     from crdtkv.store.store import Store
 
-__all__ = ["Asked", "Turn", "answer", "ask", "failed", "run_one"]
+__all__ = ["MOST", "Asked", "Turn", "answer", "ask", "failed", "run_one"]
 
 _log = logging.getLogger("crdtkv")
+
+MOST = 1024
+"""Commands of one transaction, or a few more: others wait for it."""
 
 
 class Asked:
@@ -43,7 +47,7 @@ class Asked:
 
 
 class Turn:
-    """Of one store. `post` hands it to the group commit."""
+    """Of one store. It takes what is asked for until the thread that commits begins with it."""
 
     def __init__(self, store: Store, done: Callable[[Turn], None]) -> None:
         self.store = store
@@ -52,6 +56,17 @@ class Turn:
         """Commands in it."""
         self.ats: list[At] = []
         self._done = done
+        self._lock = threading.Lock()
+        self._begun = False
+
+    def add(self, asked: Asked) -> bool:
+        """It is done with the others; False where it is too late, or they are many."""
+        with self._lock:
+            if self._begun or self.size >= MOST:
+                return False
+            self.asked.append(asked)
+            self.size += len(asked.commands)
+            return True
 
     def post(self) -> None:
         """In the event loop: it is done soon."""
@@ -59,11 +74,14 @@ class Turn:
 
     def _run(self, draft: Draft) -> None:
         """In the thread that commits, with the store's lock."""
-        self.ats = []
+        with self._lock:
+            self._begun = True
+        at = At(self.store, self.asked[0].connection.client, draft)
+        self.ats = [at]
         for asked in self.asked:
-            at = At(self.store, asked.connection.client, draft)
-            asked.said = b"".join([_answer_shared(at, asked, each) for each in asked.commands])
-            self.ats.append(at)
+            at.client = asked.connection.client
+            asked.said = b"".join([answer(at, asked, each, False) for each in asked.commands])
+        at.settle()
 
     def _ended(self, future: asyncio.Future[None]) -> None:
         error = None if future.cancelled() else future.exception()
@@ -98,6 +116,7 @@ class Turn:
         at = At(self.store, asked.connection.client, draft)
         at.alone = True
         said = answer(at, asked, each, raises=True)
+        at.settle()
         made.append(at)
         return said
 
@@ -124,15 +143,13 @@ def failed(error: BaseException) -> Failed:
     return Failed(f"ERR internal error: {type(error).__name__}; the log of this colo has more")
 
 
-def _answer_shared(at: At, asked: Asked, each: tuple[Command, list[bytes]]) -> bytes:
-    return answer(at, asked, each, raises=False)
-
-
 def answer(at: At, asked: Asked | None, each: tuple[Command, list[bytes]], raises: bool) -> bytes:
     """The reply's bytes. Where a command that writes fails in the middle: raises, Alone unless `raises`."""
     command, args = each
     client = at.client
     try:
+        if at.combines != command.combines:
+            at.combine(command.combines)
         reply = command.run(at, args)
         if type(reply) is Wait:
             if asked is None or not at.waits:

@@ -1,9 +1,9 @@
 """Calls of a KV binding, answered by a store: `doors.items` says what they mean, this what is said of it.
 
 An error is a status and a reason phrase. Law: 404 is said of a key that is absent and of nothing else, for a Worker
-takes it for `null`; a namespace that is not there is 400.
+takes it for `null`; a namespace that is not there is 400. A runtime asks for all of its Workers over connections that
+are nobody's own: which version a put was made from is guessed among those that its token has read.
 """
-
 from __future__ import annotations
 
 import json
@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from crdtkv.doors.items import holding, limits
+from crdtkv.core.versions import parse_version
+from crdtkv.doors.items import guessing, holding, limits
 from crdtkv.doors.workers.asking import Bulk, Call, Delete, Get, List, Probe, Put, Whose, call_of, whose
 from crdtkv.doors.workers.wire import Asked, Header, Reply
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge
@@ -43,6 +44,7 @@ class Answering:
         self._serving = serving
         self._bindings = bindings
         self._largest = largest
+        self._readers = guessing.Readers(serving.node.system._replica.wall_ms)
 
     async def answer(self, asked: Asked) -> Reply:
         """The reply to a request, errors too."""
@@ -67,9 +69,11 @@ class Answering:
         store = self._serving.node.store(of.namespace)
         match call:
             case Get(key):
-                return told(await self._read(store, holding.get, key))
+                item = await self._read(store, holding.get, key)
+                self._note(of, store, {key: item})
+                return told(item)
             case Put():
-                return await self._put(store, call)
+                return await self._put(store, call, of)
             case Delete(key):
                 await self._serving.write(store, lambda t: holding.delete(t, key))
                 return Reply(200)
@@ -78,7 +82,15 @@ class Answering:
                     lambda: listed(holding.listing(store, call.prefix, call.limit, call.cursor))
                 )
             case Bulk():
-                return await self._serving.slow(self._bulk, store, call)
+                reply, items = await self._serving.slow(self._bulk, store, call)
+                self._note(of, store, items)
+                return reply
+
+    def _note(self, of: Whose, store: Store, items: Mapping[str, Item | None]) -> None:
+        """Whoever has that token is told of these."""
+        for key, item in items.items():
+            if item is not None and guessing.merges(item.entry):
+                self._readers.note(of.token or "", None, store.namespace, key, parse_version(key, item.entry.version))
 
     def _admit(self, call: Call, of: Whose) -> None:
         """Raises Unauthorized, Forbidden."""
@@ -100,27 +112,31 @@ class Answering:
         finally:
             lock.release()
 
-    async def _put(self, store: Store, call: Put) -> Reply:
+    async def _put(self, store: Store, call: Put, of: Whose) -> Reply:
         expires = limits.expires_at(call.ttl, call.expiration, store._replica.wall_ms() // 1000)
         metadata = None if call.metadata is None else limits.metadata_in(call.metadata)
         limits.check_size(call.length, self._largest)
         wish = holding.Put(call.key, call.body, call.kind, metadata, expires)
-        await self._serving.write(store, lambda t: holding.put(t, wish))
+        writer = self._readers.writer(store, of.token or "", None)
+        await self._serving.write(store, lambda t: holding.put(t, wish, writer))
+        writer.done()
         return Reply(200)
 
-    def _bulk(self, store: Store, call: Bulk) -> Reply:
+    def _bulk(self, store: Store, call: Bulk) -> tuple[Reply, dict[str, Item | None]]:
         """In a thread, at one instant. Reads no more than it may send."""
-        told, size = {}, 0
+        told: dict[str, str] = {}
+        items: dict[str, Item | None] = {}
+        size = 0
         with store._lock:
             for key in call.keys:
-                item = holding.get(store, key)
+                items[key] = item = holding.get(store, key)
                 text = "null" if item is None else _shown(item, call)
                 size += 0 if item is None else len(text)
                 if size > self._largest:
                     raise TooLarge(f"Total size of request exceeds the limit of {_mb(self._largest)}MB")
                 told[key] = text
         body = ",".join([f"{json.dumps(key)}:{text}" for key, text in told.items()])
-        return Reply(200, headers=(_JSON,), body=f"{{{body}}}".encode("utf-8", "surrogatepass"))
+        return Reply(200, headers=(_JSON,), body=f"{{{body}}}".encode("utf-8", "surrogatepass")), items
 
 
 def refusal(error: CrdtkvError) -> Reply:

@@ -21,6 +21,10 @@ __all__ = ["increment"]
 
 def increment(at: At, key: str, by: int) -> int:
     """What the counter shows then. Raises WRONGTYPE, and what Redis says of what is no number."""
+    known = at.added(key, by)
+    if known is not None:
+        at.note("incrby", key)
+        return known
     root = at.shown(key)
     if root is None:
         at.operate(key, "counter", "add", by)
@@ -36,6 +40,7 @@ def increment(at: At, key: str, by: int) -> int:
         raise Refusal("ERR increment or decrement would overflow")
     if family == "counter":
         at.operate(key, "counter", "add", by)
+        at.add_later(key, total)
     elif family == "lww":
         _become(at, key, value, by)
     else:
@@ -56,25 +61,25 @@ def _become(at: At, key: str, value: int, by: int) -> None:
         at.expire(key, date)
 
 
-@command("incr", 2, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter")
+@command("incr", 2, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _incr(at: At, args: list[bytes]) -> Any:
     """Adds one to a counter; one that is absent begins at 0."""
     return increment(at, key_of(args[1]), 1)
 
 
-@command("decr", 2, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter")
+@command("decr", 2, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _decr(at: At, args: list[bytes]) -> Any:
     """Takes one from a counter; one that is absent begins at 0."""
     return increment(at, key_of(args[1]), -1)
 
 
-@command("incrby", 3, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter")
+@command("incrby", 3, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _incrby(at: At, args: list[bytes]) -> Any:
     """Adds a number to a counter; one that is absent begins at 0."""
     return increment(at, key_of(args[1]), int_of(args[2]))
 
 
-@command("decrby", 3, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter")
+@command("decrby", 3, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _decrby(at: At, args: list[bytes]) -> Any:
     """Takes a number from a counter; one that is absent begins at 0."""
     by = int_of(args[2])

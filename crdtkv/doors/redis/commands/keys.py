@@ -14,6 +14,8 @@ from crdtkv.doors.redis.replies import OK, Simple
 from crdtkv.doors.redis.table import command
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import Operation
+from crdtkv.strategies.fields import Fields, name_at
+from crdtkv.strategies.indexes import names
 from crdtkv.strategies.roots import newest
 
 __all__ = ["copy"]
@@ -180,10 +182,15 @@ def copy(at: At, old: str, new: str) -> None:
     """`new` is what `old` is, under the same strategy, with its date; whatever it was."""
     root, date = at.shown(old), at.expires(old)
     assert root is not None, "it is there"
-    value = root[0].read(root[1])
+    found, tree = root
+    if isinstance(found, Fields):  # its names may be no text
+        each = names(found, tree).values.items()
+        made = Operation("set", tuple(word for path, value in each for word in (name_at(path), value)))
+    else:
+        made = Operation("put", (found.read(tree),))
     at.delete(new)
     at.expire(new, None)
-    at.draft.operate(new, Operation("put", (value,)), spec=root[0].spec)
+    at.draft.operate(new, made, spec=found.spec)
     if date is not None:
         at.expire(new, date)
 

@@ -7,11 +7,13 @@ Active-Active). LSET, LINSERT, LREM and LTRIM mean the elements that are at thos
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Any
 
 from crdtkv.core.cells import is_live, latest
 from crdtkv.core.tree import Tree
 from crdtkv.core.values import unpack
+from crdtkv.doors.redis.arguments import MIN_INT
 from crdtkv.doors.redis.at import At, Wait, key_of
 from crdtkv.doors.redis.commands.sets import keys_of_count
 from crdtkv.doors.redis.held import element, end_if_empty, held, integer, natural, span, text, timeout, took_options
@@ -92,22 +94,36 @@ def lindex(at: At, args: list[bytes]) -> Any:
 @command("lpos", -3, "readonly", (1, 1, 1), group="list", maps="places of an element")
 def lpos(at: At, args: list[bytes]) -> Any:
     """Where elements like this one stand."""
-    options = took_options(args[3:], rank=1, count=1, maxlen=1)
-    rank = integer(options["rank"][0]) if "rank" in options else 1
-    if rank == 0 or rank == -(2**63):
-        raise Refusal(
-            "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
-            "or use negative to start from the end of the list"
-            if rank == 0
-            else "ERR value is out of range"
-        )
-    wanted = natural(options["count"][0], "ERR COUNT can't be negative") if "count" in options else None
-    most = natural(options["maxlen"][0], "ERR MAXLEN can't be negative") if "maxlen" in options else 0
+    rank, wanted, most = _lpos_options(args[3:])
     root = held(at, key_of(args[1]), "list")
     found = [] if root is None else list(_matches(root, args[2], rank, 1 if wanted is None else wanted, most))
     if wanted is None:
         return found[0] if found else None
     return found
+
+
+def _lpos_options(words: list[bytes]) -> tuple[int, int | None, int]:
+    """RANK, COUNT and MAXLEN. Raises Refusal, of the first that is wrong."""
+    rank, wanted, most = 1, None, 0
+    for name, value in zip_longest(words[::2], words[1::2]):
+        option = name.lower()
+        if value is None or option not in (b"rank", b"count", b"maxlen"):
+            raise Refusal(SYNTAX)
+        if option == b"rank":
+            rank = integer(value)
+            if rank in (0, MIN_INT):
+                raise Refusal("ERR value is out of range" if rank else _NO_RANK)
+        elif option == b"count":
+            wanted = natural(value, "ERR COUNT can't be negative")
+        else:
+            most = natural(value, "ERR MAXLEN can't be negative")
+    return rank, wanted, most
+
+
+_NO_RANK = (
+    "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... "
+    "or use negative to start from the end of the list"
+)
 
 
 def _matches(root: Root, word: bytes, rank: int, wanted: int, most: int) -> Iterator[int]:

@@ -7,15 +7,19 @@ one that is not known any more is refused.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from crdtkv.doors.redis.arguments import float_of, int_of
 from crdtkv.doors.redis.at import At, key_of
 from crdtkv.doors.redis.globs import glob, prefix_of
-from crdtkv.doors.redis.kinds import said, type_of, value_of
+from crdtkv.doors.redis.held import path_of, text
+from crdtkv.doors.redis.kinds import said, string_of, type_of, value_of
 from crdtkv.doors.redis.refusals import SYNTAX, WRONG_TYPE, Refusal
 from crdtkv.doors.redis.replies import OK
 from crdtkv.doors.redis.table import command
+from crdtkv.strategies.base import ABSENT
+from crdtkv.strategies.fields import Fields
+from crdtkv.strategies.indexes import ranking
 
 __all__ = ["MAX_COUNT"]
 
@@ -155,8 +159,9 @@ def _elements(at: At, key: str) -> list[bytes]:
         return []
     if kind not in ("list", "set", "zset"):
         raise Refusal(WRONG_TYPE)
-    value = root[0].read(root[1])
-    return [said(each, "lww") for each in value]
+    if kind == "zset":
+        return [name for _, name, _ in ranking(cast("Fields", root[0]), root[1]).order]
+    return [said(each, "lww") for each in root[0].read(root[1])]
 
 
 def _looked_up(at: At, pattern: bytes, element: bytes) -> bytes | None:
@@ -167,11 +172,10 @@ def _looked_up(at: At, pattern: bytes, element: bytes) -> bytes | None:
     root = at.shown(key_of(name.replace(b"*", element, 1)))
     if root is None:
         return None
-    value = root[0].read(root[1])
     if arrow:
-        found = value.get(field.decode("utf-8", "replace")) if isinstance(value, dict) else None
-        return None if found is None else said(found, "lww")
-    return said(value, root[0].name) if type_of(root) == "string" else None
+        found = cast("Fields", root[0]).at(root[1], path_of(field)) if type_of(root) == "hash" else ABSENT
+        return None if found is ABSENT else text(found)
+    return string_of(root) if type_of(root) == "string" else None
 
 
 def _sort_options(

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable
 from typing import Any, cast
 
+from crdtkv.doors.redis.arguments import float_of
 from crdtkv.doors.redis.at import At, key_of
 from crdtkv.doors.redis.commands.sets import limit_of
 from crdtkv.doors.redis.commands.sorted_sets import pairs
-from crdtkv.doors.redis.held import float_of, integer, name_of
+from crdtkv.doors.redis.held import integer, name_of
 from crdtkv.doors.redis.ranked import Scores, replace
 from crdtkv.doors.redis.refusals import SYNTAX, WRONG_TYPE, Refusal
 from crdtkv.doors.redis.table import command

@@ -10,6 +10,7 @@ import math
 import random
 from typing import Any
 
+from crdtkv.doors.redis.arguments import float_of
 from crdtkv.doors.redis.at import At, Wait, key_of
 from crdtkv.doors.redis.commands.hashes import count_of, drawn
 from crdtkv.doors.redis.commands.lists import POPPED
@@ -17,7 +18,6 @@ from crdtkv.doors.redis.commands.sets import keys_of_count
 from crdtkv.doors.redis.held import (
     check_cursor,
     element,
-    float_of,
     integer,
     name_of,
     natural,

@@ -11,7 +11,6 @@ from typing import Any
 from crdtkv.core.clocks import covers_all
 from crdtkv.doors.redis.arguments import expiry_of, int_of
 from crdtkv.doors.redis.at import At, key_of
-from crdtkv.doors.redis.client import Client
 from crdtkv.doors.redis.kinds import MERGES_NOT, is_string, of_rule, string_of, type_of, value_of
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal, wrong_number
 from crdtkv.doors.redis.replies import OK
@@ -22,10 +21,6 @@ __all__ = ["MAX_STRING", "bounds", "read", "write"]
 MAX_STRING = 25 * 1024 * 1024
 _READS = "is a question to this colo: another may answer it otherwise at the same time"
 _OVER = "writes what it makes of what is here: of two colos that do, one wins"
-
-
-def _known(client: Client, args: list[bytes]) -> bytes | None:
-    return client.place.known(args[1])
 
 
 def read(at: At, name: bytes) -> bytes | None:
@@ -46,6 +41,8 @@ def read(at: At, name: bytes) -> bytes | None:
 
 def write(at: At, key: str, data: bytes, keep_date: bool = False) -> None:
     """`key` is that string, whatever it was, without a date."""
+    if at.put_later(key, value_of(data, "lww")):
+        return
     if not keep_date:
         at.expire(key, None)
     root = at.shown(key)
@@ -109,7 +106,7 @@ def _merge(at: At, key: str, value: Any, spec: str | None) -> None:
 # one key
 
 
-@command("get", 2, "readonly fast", (1, 1, 1), group="string", maps="the value", hot=_known)
+@command("get", 2, "readonly fast", (1, 1, 1), group="string", maps="the value", hot=True)
 def _get(at: At, args: list[bytes]) -> Any:
     """Returns the string value of a key."""
     return read(at, args[1])
@@ -118,7 +115,8 @@ def _get(at: At, args: list[bytes]) -> Any:
 _TIMES = (b"ex", b"px", b"exat", b"pxat")
 
 
-@command("set", -3, "write denyoom", (1, 1, 1), group="string", maps="put; NX, XX and GET ask this colo")
+@command("set", -3, "write denyoom", (1, 1, 1), group="string", maps="put; NX, XX and GET ask this colo",
+         combines="put")
 def _set(at: At, args: list[bytes]) -> Any:
     """Sets the string value of a key, ignoring its type."""
     key = key_of(args[1])
@@ -126,6 +124,7 @@ def _set(at: At, args: list[bytes]) -> Any:
         write(at, key, args[2])
         at.note("set", key)
         return OK
+    at.combine("")
     flags, date = _options(at, args)
     there = at.there(key)
     found = read(at, args[1]) if b"get" in flags else None

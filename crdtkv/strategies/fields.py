@@ -87,7 +87,12 @@ class Fields(Strategy):
         return {name: found[name] for name in sorted(found)} if found or self._marked(tree) else ABSENT
 
     def present(self, tree: Tree) -> bool:
-        return self._marked(tree) or next(self.shown(tree), None) is not None
+        return self._marked(tree) or self.holds(tree)
+
+    def holds(self, tree: Tree) -> bool:
+        """Whether a name has a value. O(1) where its names are kept (`indexes`), else O(removed before the first)."""
+        kept = None if tree.expiry else tree.memo.get(tree.prefix)
+        return kept.holds(tree) if kept is not None else next(self.shown(tree), None) is not None
 
     def shown(self, tree: Tree) -> Iterator[bytes]:
         """The paths of the names that have a value, in path order. O(log n) and O(1) each."""

@@ -49,6 +49,10 @@ class Members:
                 self.order[at] = last
                 self.paths[last] = at
 
+    def holds(self, tree: Tree) -> bool:
+        """Whether there is one."""
+        return bool(self.order)
+
     def by_hash(self) -> list[tuple[int, bytes]]:
         """What a scan goes through. O(n log n), O(1) until an element comes or goes."""
         if self._hashed is None:
@@ -99,6 +103,11 @@ class Names:
                 self.values[path] = value
             self._place(path, value)
         self._changed.clear()
+
+    def holds(self, tree: Tree) -> bool:
+        """Whether there is one."""
+        self.follow(tree)
+        return bool(self.values)
 
     def _place(self, path: bytes, value: Any) -> None:
         """The value of a name is another."""

@@ -14,7 +14,7 @@ from crdtkv.core.cells import Cell, is_live
 from crdtkv.core.paths import ELEMENT, ORDER
 from crdtkv.core.tree import Tree
 
-__all__ = ["Line", "line"]
+__all__ = ["Line", "known_line", "line"]
 
 
 class Line:
@@ -53,8 +53,12 @@ def line(tree: Tree) -> Line | None:
     """The line of a list; None where an element was moved, or some have expired: then it is not that plain."""
     if tree.expiry or next(tree.range(ORDER), None) is not None:
         return None
-    at = tree.prefix + ELEMENT
-    made: Line | None = tree.memo.get(at)
+    made = known_line(tree)
     if made is None:
-        made = tree.memo[at] = Line(tree)
+        made = tree.memo[tree.prefix + ELEMENT] = Line(tree)
     return made
+
+
+def known_line(tree: Tree) -> Line | None:
+    """The line of a list if one is kept, wherever its elements were moved. O(1)."""
+    return None if tree.expiry else tree.memo.get(tree.prefix + ELEMENT)

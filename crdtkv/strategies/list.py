@@ -23,7 +23,7 @@ from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit
 from crdtkv.strategies.document import Element, Reader, build, fresh
-from crdtkv.strategies.line import line
+from crdtkv.strategies.line import known_line, line
 from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of, taken_in
 
 __all__ = ["List"]
@@ -56,7 +56,14 @@ class List(Strategy):
         return values.unpack(values.join_array(list(map(_payload, found)))) if found or _marked(tree) else ABSENT
 
     def present(self, tree: Tree) -> bool:
-        return _marked(tree) or any(path[:1] == ELEMENT and not self.gone(cell) for path, cell in tree.below())
+        return _marked(tree) or self.holds(tree)
+
+    def holds(self, tree: Tree) -> bool:
+        """Whether there is an element. O(1) where a line is kept, else O(deleted before the first)."""
+        kept = known_line(tree)
+        if kept is not None:
+            return len(kept) > 0
+        return any(not self.gone(cell) for _, cell in tree.range(ELEMENT))
 
     def norm(self, value: Any) -> Any:
         if not isinstance(value, list | tuple):

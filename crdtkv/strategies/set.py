@@ -58,7 +58,12 @@ class Set(Strategy):
         return _in_order(found) if found or self._has(tree.cell()) else ABSENT
 
     def present(self, tree: Tree) -> bool:
-        return self._has(tree.cell()) or next(self._elements(tree), None) is not None
+        return self._has(tree.cell()) or self.holds(tree)
+
+    def holds(self, tree: Tree) -> bool:
+        """Whether an element is in. O(1) where its members are kept (`indexes`), else O(removed before the first)."""
+        kept = None if tree.expiry else tree.memo.get(tree.prefix)
+        return kept.holds(tree) if kept is not None else next(self._elements(tree), None) is not None
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         """add and remove cost O(log n) per element; put, clear and delete O(n)."""

@@ -28,7 +28,7 @@ HERE_ONLY = {
 class Alone:
     """A node that is one store: what serves it asks no more of it."""
 
-    guarded = False
+    guarded = leaving = False
 
     def __init__(self, store: crdtkv.Store) -> None:
         self.colo, self.waiting, self.system, self._store = store.colo, Waiting(), store, store

@@ -112,9 +112,12 @@ class Colo:
         )  # fmt: skip
         stack.callback(self._end)
         self._lines: list[str] = []
+        self._told = 0
         self.url = self.said("serves").split()[-1]
         token = {"authorization": f"Bearer {variables.get('CRDTKV_ADMIN_TOKEN', 'none')}"}
         self.http = stack.enter_context(httpx.Client(base_url=self.url, timeout=60, headers=token))
+        while self.http.get("/readyz").status_code == 503:  # it has met no other yet
+            time.sleep(0.05)
 
     def said(self, word: str) -> str:
         """The first line it printed with that word, waited for."""
@@ -135,14 +138,13 @@ class Colo:
     def told(self, other: Colo, namespace: str = "default") -> None:
         """All that was written here is at `other`, too."""
         path = f"/v1/{namespace}/keys/told"
-        session = self.http.put(path, json=1).raise_for_status().headers["crdtkv-session"]
-        until = time.monotonic() + 60
-        while time.monotonic() < until:  # each waits there for two seconds, or until it has joined
+        self._told += 1  # what changes nothing is not told
+        session = self.http.put(path, json=f"{self.name} {self._told}").raise_for_status().headers["crdtkv-session"]
+        for _ in range(30):  # each waits there for two seconds
             found = other.http.get(path, headers={"crdtkv-session": session})
             if found.status_code != 503:
+                assert found.status_code == 200, found.text
                 return
-            if found.json()["code"] == "stopping":
-                time.sleep(0.05)
         raise AssertionError(f"{other.name} has not heard of {self.name}: {found.text}")
 
     def _end(self) -> None:
@@ -155,16 +157,20 @@ class Colo:
 Colos = Callable[..., list[Any]]
 
 
-@pytest.fixture
-def colos(tmp_path: Path) -> Iterator[Colos]:
-    """`colos("lhr", "sin", options=["--workers", "127.0.0.1:0"], CRDTKV_LOG="error")`: real colos that exchange."""
+@pytest.fixture(scope="module")
+def colos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Colos]:
+    """`colos("lhr", "sin", options=["--workers", "127.0.0.1:0"], CRDTKV_LOG="error")`: real colos that exchange.
+
+    They live as long as the tests of the module: those that need no other may share some.
+    """
     with ExitStack() as stack:
 
         def start(*names: str, options: Sequence[str] = (), **variables: str) -> list[Colo]:
             found: list[Colo] = []
+            folder = tmp_path_factory.mktemp("colos")
             for name in names:
                 join = ["--join", found[0].url] if found else []
-                found.append(Colo(name, tmp_path, [*options, *join], stack, **variables))
+                found.append(Colo(name, folder, [*options, *join], stack, **variables))
             return found
 
         yield start

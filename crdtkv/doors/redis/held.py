@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from crdtkv.core import paths, values
-from crdtkv.core.tree import Tree
 from crdtkv.core.values import Blob
 from crdtkv.doors.redis.arguments import MAX_INT, MIN_INT, float_of, int_of
 from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.globs import glob
 from crdtkv.doors.redis.kinds import said
 from crdtkv.doors.redis.refusals import NOT_INT, SYNTAX, WRONG_TYPE, Refusal
-from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.fields import Fields
 from crdtkv.strategies.indexes import Members, Names
+from crdtkv.strategies.list import List
 from crdtkv.strategies.roots import Root
+from crdtkv.strategies.set import Set
 
 __all__ = [
     "check_cursor", "element", "end_if_empty", "held", "integer", "name_of", "natural", "page", "path_of", "span",
@@ -66,12 +67,12 @@ def held(at: At, key: str, family: str) -> Root | None:
     return root
 
 
-def end_if_empty(at: At, key: str, left: Callable[[Strategy, Tree], bool]) -> None:
-    """A key that was put empty by another door, and holds nothing again, is gone."""
+def end_if_empty(at: At, key: str) -> None:
+    """A collection that was put empty by another door, and holds nothing again, is gone."""
     root = at.shown(key)
     if root is None:
         at.note("del", key)
-    elif not left(*root):
+    elif not cast("Set | Fields | List", root[0]).holds(root[1]):
         at.delete(key)
         at.note("del", key)
 

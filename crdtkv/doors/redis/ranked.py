@@ -52,7 +52,7 @@ def remove(at: At, key: str, paths: Iterable[bytes], event: str) -> int:
     if gone:
         at.operate(key, "zset", "remove", *gone)
         at.note(event, key)
-        end_if_empty(at, key, lambda found, tree: next(cast("Fields", found).shown(tree), None) is not None)
+        end_if_empty(at, key)
     return len(gone)
 
 

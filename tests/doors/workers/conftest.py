@@ -45,15 +45,14 @@ def block(kind: str, holding: str) -> str:
     return str(found[0])
 
 
-@pytest.fixture
-def workerd(npm: Path, tmp_path: Path) -> Iterator[Run]:
+@pytest.fixture(scope="module")
+def workerd(npm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """`workerd(port, script)`: it runs in workerd, by the config of our page; its KV is served at `port`, host:port."""
     (binary,) = (npm / "node_modules" / "@cloudflare").glob("workerd-*/bin/workerd")
     with ExitStack() as stack:
 
         def run(port: str, script: str, namespace: str = "default", token: str = "none") -> Worker:
-            folder = tmp_path / f"workerd-{len(list(tmp_path.iterdir()))}"
-            folder.mkdir()
+            folder = tmp_path_factory.mktemp("workerd")
             (folder / "worker.js").write_text(script)
             config = block("capnp", "kvNamespace")
             for ours, given in (
@@ -76,17 +75,17 @@ def workerd(npm: Path, tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
-@pytest.fixture
-def miniflare(npm: Path, tmp_path: Path) -> Iterator[Run]:
+@pytest.fixture(scope="module")
+def miniflare(npm: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """`miniflare(port, script)`: it runs in miniflare; without a port its KV is miniflare's own."""
     with ExitStack() as stack:
 
         def run(port: str | None, script: str, namespace: str = "default", token: str = "none") -> Worker:
-            file = tmp_path / f"miniflare-{len(list(tmp_path.iterdir()))}.js"
-            file.write_text(script)
+            folder = tmp_path_factory.mktemp("miniflare")
+            (folder / "worker.js").write_text(script)
             url = [] if port is None else [f"http://{port}/?namespace={namespace}&token={token}"]
             process = subprocess.Popen(
-                ["node", str(npm / "workers-miniflare.mjs"), str(file), *url], cwd=tmp_path, text=True,
+                ["node", str(npm / "workers-miniflare.mjs"), "worker.js", *url], cwd=folder, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
             assert process.stdout is not None and process.stdin is not None
@@ -98,14 +97,14 @@ def miniflare(npm: Path, tmp_path: Path) -> Iterator[Run]:
         yield run
 
 
-@pytest.fixture(params=["workerd", "miniflare"])
+@pytest.fixture(scope="module", params=["workerd", "miniflare"])
 def worker(request: pytest.FixtureRequest) -> Run:
     """In either."""
     found: Run = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def calls(npm: Path) -> str:
     """A Worker that makes the calls that it is sent."""
     return (npm / "workers-calls.js").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -15,13 +15,25 @@ OPTIONS = ["--workers", "127.0.0.1:0"]
 NONE = {"undefined": True}
 
 
+class Place(NamedTuple):
+    """A colo, and a Worker beside it that makes the calls it is sent."""
+
+    colo: Any
+    worker: Worker
+
+
 def at(worker: Run, colo: Any, script: str, **given: str) -> Worker:
     return worker(colo.door("Workers KV"), script, **given)
 
 
-def test_put_at_one_colo_and_get_at_the_other(colos: Colos, worker: Run, calls: str) -> None:
-    lhr, sin = colos("lhr", "sin", options=OPTIONS)
-    here, there = at(worker, lhr, calls), at(worker, sin, calls)
+@pytest.fixture(scope="module")
+def two(colos: Colos, worker: Run, calls: str) -> list[Place]:
+    """In a runtime that is given."""
+    return [Place(colo, at(worker, colo, calls)) for colo in colos("lhr", "sin", options=OPTIONS)]
+
+
+def test_put_at_one_colo_and_get_at_the_other(two: list[Place]) -> None:
+    (lhr, here), (sin, there) = two
     soon = int(time.time()) + 3600
     assert here.calls(
         ["put", "a/b é?#%", "hello", {"metadata": {"u": "é"}}],
@@ -40,7 +52,7 @@ def test_put_at_one_colo_and_get_at_the_other(colos: Colos, worker: Run, calls: 
         ["get", "json", "json"],
         ["get", "gone"],
         ["get", ["json", "gone"]],
-        ["list"],
+        ["list", {"prefix": ""}],
     ) == [
         {"value": "hello", "metadata": {"u": "é"}, "cacheStatus": None},
         {"base64": "AP8="},
@@ -60,13 +72,12 @@ def test_put_at_one_colo_and_get_at_the_other(colos: Colos, worker: Run, calls: 
     ]  # fmt: skip
 
 
-def test_two_workers_edit_one_list_at_once(colos: Colos, worker: Run, calls: str) -> None:
+def test_two_workers_edit_one_list_at_once(two: list[Place]) -> None:
     """The thread's case: one takes 5 away, the other adds 8 and 9, each in the list that it read at its colo.
 
     Whether the one's change has come to the other's colo before it puts, or not.
     """
-    lhr, sin = colos("lhr", "sin", options=OPTIONS)
-    one, other = at(worker, lhr, calls), at(worker, sin, calls)
+    (lhr, one), (sin, other) = two
     for key in ("at once", "heard of before"):
         one.call("put", key, json.dumps([1, 2, 3, 4, 5, 6, 7]))
         lhr.told(sin)
@@ -81,8 +92,8 @@ def test_two_workers_edit_one_list_at_once(colos: Colos, worker: Run, calls: str
         assert one.call("get", key, "json") == other.call("get", key, "json") == [1, 2, 3, 4, 6, 7, 8, 9]
 
 
-def test_the_worker_of_our_page(colos: Colos, worker: Run) -> None:
-    lhr, sin = colos("lhr", "sin", options=OPTIONS)
+def test_the_worker_of_our_page(two: list[Place], worker: Run) -> None:
+    (lhr, _), (sin, _) = two
     script = block("js", "todo.push")
     one, other = at(worker, lhr, script), at(worker, sin, script)
     assert one.http.post("/", content="milk").json() == ["milk"]
@@ -109,7 +120,7 @@ def test_namespaces_and_tokens(colos: Colos, worker: Run, calls: str) -> None:
     assert lhr.http.get("/v1/shop/keys/a").json() == 1
 
 
-@pytest.mark.parametrize("kind", ["text", "json", "arrayBuffer", "stream"])
-def test_what_is_not_there(colos: Colos, workerd: Run, calls: str, kind: str) -> None:
-    (lhr,) = colos("lhr", options=OPTIONS)
-    assert at(workerd, lhr, calls).call("get", "a", kind) is None
+def test_what_is_not_there(two: list[Place]) -> None:
+    (_, worker), _ = two
+    for kind in ("text", "json", "arrayBuffer", "stream"):
+        assert worker.call("get", "nothing", kind) is None

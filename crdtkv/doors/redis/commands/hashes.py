@@ -152,7 +152,7 @@ def hdel(at: At, args: list[bytes]) -> Any:
     if gone:
         at.operate(key, "hash", "remove", *map(element, gone))
         at.note("hdel", key)
-        end_if_empty(at, key, lambda found, tree: next(cast("Fields", found).shown(tree), None) is not None)
+        end_if_empty(at, key)
     return len(gone)
 
 

@@ -11,7 +11,6 @@ from itertools import zip_longest
 from typing import Any
 
 from crdtkv.core.cells import is_live, latest
-from crdtkv.core.tree import Tree
 from crdtkv.core.values import unpack
 from crdtkv.doors.redis.arguments import MIN_INT
 from crdtkv.doors.redis.at import At, Wait, key_of
@@ -20,7 +19,6 @@ from crdtkv.doors.redis.held import element, end_if_empty, held, integer, natura
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.replies import NIL_ARRAY, OK
 from crdtkv.doors.redis.table import command
-from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.line import line
 from crdtkv.strategies.roots import Root
 
@@ -50,10 +48,6 @@ def _values(root: Root, start: int, stop: int, reverse: bool = False) -> Iterato
         cell = tree.cell(path)
         payload = cell[0].payload if len(cell) == 1 else latest(s for s in cell if is_live(s.payload)).payload
         yield text(unpack(payload or b""))
-
-
-def _any_left(found: Strategy, tree: Tree) -> bool:
-    return _count((found, tree)) > 0
 
 
 def _length(at: At, key: str) -> int:
@@ -210,7 +204,7 @@ def _take(at: At, key: str, start: int, count: int, event: str) -> None:
         at.operate(key, "list", "remove", start, count)
         if event:
             at.note(event, key)
-        end_if_empty(at, key, _any_left)
+        end_if_empty(at, key)
 
 
 @command("lrem", 4, "write", (1, 1, 1), group="list", maps="remove", local=_HERE)
@@ -223,7 +217,7 @@ def lrem(at: At, args: list[bytes]) -> Any:
         at.operate(key, "list", "remove", index)
     if found:
         at.note("lrem", key)
-        end_if_empty(at, key, _any_left)
+        end_if_empty(at, key)
     return len(found)
 
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from crdtkv.core import values
 from crdtkv.core.paths import first
-from crdtkv.core.tree import Tree
 from crdtkv.doors.redis.at import At, key_of
 from crdtkv.doors.redis.commands.hashes import count_of, drawn
 from crdtkv.doors.redis.held import (
@@ -25,7 +24,6 @@ from crdtkv.doors.redis.held import (
 )
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.table import command
-from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.indexes import Members, members
 from crdtkv.strategies.set import Set
 
@@ -45,10 +43,6 @@ def _members(at: At, key: str) -> Members | None:
 def _paths(at: At, key: str) -> set[bytes]:
     found = _members(at, key)
     return set() if found is None else set(found.paths)
-
-
-def _any_left(found: Strategy, tree: Tree) -> bool:
-    return next(cast("Set", found)._elements(tree), None) is not None
 
 
 @command("sadd", -3, "write denyoom fast", (1, 1, 1), group="set", maps="add")
@@ -83,7 +77,7 @@ def _remove(at: At, key: str, words: list[bytes], event: str = "srem") -> int:
     if words:
         at.operate(key, "set", "remove", *map(element, words))
         at.note(event, key)
-        end_if_empty(at, key, _any_left)
+        end_if_empty(at, key)
     return len(words)
 
 
@@ -137,7 +131,7 @@ def spop(at: At, args: list[bytes]) -> Any:
         # By what they are: another door's may be no text.
         at.operate(key, "set", "remove", *(values.unpack(first(path)[1]) for path in paths))
         at.note("spop", key)
-        end_if_empty(at, key, _any_left)
+        end_if_empty(at, key)
     if count is not None:
         return set(popped)
     return popped[0] if popped else None

@@ -66,6 +66,7 @@ def _install_servers(tell: Callable[[str], None]) -> None:
         tell(f"not installed, and we are not root on Debian: {', '.join(lacking)}")
         return
     tell(f"installing Debian's {', '.join(lacking)}")
+    _ran(["apt-get", "update", "-qq"], tell)
     _ran(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking], tell)
 
 

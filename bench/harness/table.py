@@ -14,6 +14,7 @@ __all__ = ["Measured", "markdown", "plain"]
 
 PEAK = Figure("peak_mb", "peak memory", "MB")
 _MET = {True: "met", False: "**not met**", None: "not told"}
+_COUNTED = {True: "met", False: "not met", None: "not told"}
 _LEGEND = (
     "Each figure is the median of processes of its own that took turns (A B C A B C), with the least and the "
     "greatest beside it where they are more than a twentieth apart; a run of more than 4 s is not repeated. *Times "
@@ -39,16 +40,22 @@ def markdown(
     lines = ["# Side by side", "", f"Written by `{command}`; edit nothing here.", ""]
     lines += [f"- {name}: {value}" for name, value in machine.items()]
     lines += ["- peers: " + ", ".join(f"{name} {version}" for name, version in versions.items()), "", _LEGEND, ""]
-    if any(m.workload.targets for m in measured):
-        lines += ["## Targets", "", "| | | wanted | found |", "|---|---|---|---|"]
-        for m in measured:
-            for target in m.workload.targets:
-                met, found = target.judge(m.table)
-                lines.append(f"| {m.workload.name} | {_MET[met]} | {_cell(target.words)} | {_cell(found)} |")
-        lines.append("")
+    lines += _targets(measured)
     for m in measured:
         lines += _section(m)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _targets(measured: Sequence[Measured]) -> list[str]:
+    """What we want, and whether we have it."""
+    told = [(m.workload.name, t.words, t.judge(m.table)) for m in measured for t in m.workload.targets]
+    if not told:
+        return []
+    counts = {words: sum(j.met is met for *_, j in told) for met, words in _COUNTED.items()}
+    summary = ", ".join(f"{n} {words}" for words, n in counts.items() if n)
+    lines = ["## Targets", "", f"Of {len(told)}: {summary}.", "", "| | | wanted | found |", "|---|---|---|---|"]
+    lines += [f"| {name} | {_MET[j.met]} | {_cell(words)} | {_cell(j.found)} |" for name, words, j in told]
+    return [*lines, ""]
 
 
 def plain(machine: Mapping[str, str], versions: Mapping[str, str], measured: Sequence[Measured], command: str) -> Any:

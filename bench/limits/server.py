@@ -13,12 +13,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Figure", "bare", "bare_server", "cpu_of", "load", "measure", "report", "served"]
+__all__ = ["Ask", "Figure", "bare", "bare_server", "cpu_of", "load", "measure", "report", "served", "table"]
 
 CONNECTIONS = 64
 SECONDS = 2.0
@@ -35,6 +35,9 @@ _HEADERS = {
     "GET": [(b"content-type", b"application/json"), (b"etag", b'"5af9_lhr~k3f9.123456"'), (b"crdtkv-value", b"json")],
     "PUT": [(b"content-type", b"application/json"), (b"etag", b'"5af9_lhr~k3f9.123456"')],
 }
+
+
+Ask = Callable[[str, int, int], bytes]
 
 
 class Figure(NamedTuple):
@@ -67,11 +70,12 @@ async def bare(scope: dict, receive: object, send: object) -> None:  # type: ign
     await send({"type": "http.response.body", "body": told})  # type: ignore[operator]
 
 
-def measure() -> list[Figure]:
-    """GET and PUT. Some 40 s."""
+def measure(ask: Ask | None = None, app: str = "bench.limits.server:bare", **variables: str) -> list[Figure]:
+    """GET and PUT. Some 40 s. `ask`: as `load`; `app`: the bare application; `variables`: of the server."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        ours, theirs = stack.enter_context(served(folder)), stack.enter_context(bare_server())
-        asyncio.run(load(ours[1], "PUT", 0.5, None))
+        ours = stack.enter_context(served(folder, **variables))
+        theirs = stack.enter_context(bare_server(app))
+        asyncio.run(load(ours[1], "PUT", 0.5, None, ask=ask))
         found = []
         for method in ("PUT", "GET"):
             best: dict[bool, tuple[float, float]] = {True: (0.0, 0.0), False: (0.0, 0.0)}
@@ -79,11 +83,11 @@ def measure() -> list[Figure]:
             for _ in range(ROUNDS):
                 for is_ours, (process, port) in ((True, ours), (False, theirs)):
                     before = cpu_of(process)
-                    times = asyncio.run(load(port, method, SECONDS, None))
+                    times = asyncio.run(load(port, method, SECONDS, None, ask=ask))
                     cpu[is_ours] = min(cpu[is_ours], (cpu_of(process) - before) / len(times) * 1e6)
                     best[is_ours] = max(best[is_ours], (len(times) / SECONDS, 0.0))
             rate = min(best[True][0], best[False][0])
-            times = sorted(asyncio.run(load(ours[1], method, SECONDS, rate / 2)))
+            times = sorted(asyncio.run(load(ours[1], method, SECONDS, rate / 2, ask=ask)))
             p99 = times[int(len(times) * 0.99)] * 1e3
             found.append(Figure(method, best[True][0], best[False][0], cpu[True], cpu[False], p99))
         return found
@@ -93,18 +97,23 @@ def report() -> bool:
     """Prints the figures; whether the limits are kept."""
     figures = measure()
     print(f"requests over HTTP, 100-byte values, {CONNECTIONS} connections, durability full")
-    print(f"  {'':<6}{'a second':>10}{'bare':>9}{'ratio':>7}{'us':>8}{'bare':>7}{'ratio':>7}{'p99 ms':>8}")
-    for f in figures:
-        print(
-            f"  {f.method:<6}{f.rate:>10,.0f}{f.bare_rate:>9,.0f}{f.rate / f.bare_rate:>7.2f}{f.cpu:>8.1f}"
-            f"{f.bare_cpu:>7.1f}{f.bare_cpu / f.cpu:>7.2f}{f.p99:>8.1f}  {'ok' if f.kept else 'UNDER'}"
-        )
+    table(figures)
     print(f"  (wanted: a ratio of {RATIO}, and {P99_MS:.0f} ms at half the load)")
     half, p99 = _beside()
     print(f"  {READS:,} GETs a second, beside PUTs without a pause: half within {half:.1f} ms, 99 % within {p99:.1f}")
     half, p99 = _syncs()
     print(f"  a sync of this disk, of 20 kB and nothing else: half within {half:.1f} ms, 99 % within {p99:.1f}")
     return all(f.kept for f in figures)
+
+
+def table(figures: list[Figure]) -> None:
+    """Prints them."""
+    print(f"  {'':<6}{'a second':>10}{'bare':>9}{'ratio':>7}{'us':>8}{'bare':>7}{'ratio':>7}{'p99 ms':>8}")
+    for f in figures:
+        print(
+            f"  {f.method:<6}{f.rate:>10,.0f}{f.bare_rate:>9,.0f}{f.rate / f.bare_rate:>7.2f}{f.cpu:>8.1f}"
+            f"{f.bare_cpu:>7.1f}{f.bare_cpu / f.cpu:>7.2f}{f.p99:>8.1f}  {'ok' if f.kept else 'UNDER'}"
+        )
 
 
 def _beside() -> tuple[float, float]:
@@ -140,21 +149,21 @@ def _syncs() -> tuple[float, float]:
 
 
 @contextmanager
-def served(folder: str, more: tuple[str, ...] = ()) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def served(folder: str, more: tuple[str, ...] = (), **variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A colo in that folder, in a process of its own, and its port. `more`: options of `crdtkv serve`."""
     command = ["-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", folder, "--listen", "127.0.0.1:0", *more]
-    with _process(command) as process:
+    with _process(command, **variables) as process:
         assert process.stdout is not None
         yield process, int(process.stdout.readline().rsplit(":", 1)[1])
 
 
 @contextmanager
-def bare_server() -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """`bare` under uvicorn, in a process of its own, and its port."""
+def bare_server(app: str = "bench.limits.server:bare") -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """`bare`, or another application, under uvicorn, in a process of its own, and its port."""
     code = (
-        "import socket, uvicorn; from bench.limits.server import bare\n"
+        "import socket, uvicorn\n"
         "s = socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
-        "c = uvicorn.Config(bare, loop='uvloop', http='httptools', ws='none', lifespan='off', access_log=False,\n"
+        f"c = uvicorn.Config({app!r}, loop='uvloop', http='httptools', ws='none', lifespan='off', access_log=False,\n"
         "    log_level='warning', server_header=False)\n"
         "uvicorn.Server(c).run(sockets=[s])"
     )
@@ -164,10 +173,10 @@ def bare_server() -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 @contextmanager
-def _process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _process(arguments: list[str], **variables: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, *arguments]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=quiet, text=True) as process:
+    quiet, known = subprocess.DEVNULL, {**os.environ, **variables}
+    with subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, stderr=quiet, text=True, env=known) as process:
         try:
             yield process
         finally:
@@ -226,15 +235,21 @@ class _Connection(asyncio.Protocol):
             self.done.set_result(None)
 
 
-async def load(port: int, method: str, seconds: float, rate: float | None, first: int = 0) -> list[float]:
-    """How long each request took. `rate`: of all together, None: as many as there can be; `first`: of the keys."""
+async def load(
+    port: int, method: str, seconds: float, rate: float | None, first: int = 0, ask: Ask | None = None
+) -> list[float]:  # fmt: skip
+    """How long each request took. `rate`: of all together, None: as many as there can be; `first`: of the keys.
+
+    `ask(method, key, turn)`: the bytes of a request; of `/v1` if that is not said.
+    """
+    ask = ask or _request
     loop = asyncio.get_running_loop()
     times: list[float] = []
     until = time.perf_counter() + seconds
     pace = None if rate is None else CONNECTIONS / rate
     connections = []
     for number in range(CONNECTIONS):
-        requests = [_request(method, first + (number * 37 + i) % KEYS, i) for i in range(100)]
+        requests = [ask(method, first + (number * 37 + i) % KEYS, i) for i in range(100)]
         made = await loop.create_connection(
             lambda requests=requests: _Connection(requests, until, pace, times), "127.0.0.1", port  # type: ignore[misc]
         )

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crdtkv.core import values
 from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, ValueInvalid
+from crdtkv.store.metadata import beside
+from crdtkv.store.store import Store
 
 if TYPE_CHECKING:
     from crdtkv.store.results import Entry
 
-__all__ = ["MAX_LINE", "MEMBERS", "Item", "item_of", "plain_of", "read_word", "word_of", "workers_of"]
+__all__ = ["MAX_LINE", "MEMBERS", "Item", "item_of", "page_of", "plain_of", "read_word", "word_of", "workers_of"]
 
 MAX_LINE = 6 * values.MAX_PACKED
 """Bytes of JSON that a value can take at most: six for one, where all is written \\u00xx."""
@@ -60,8 +62,8 @@ def word_of(value: Any) -> str:
     return value if isinstance(value, str) and not _LOOKS_LIKE_JSON.fullmatch(value) else values.to_json(value)
 
 
-def plain_of(entry: Entry) -> dict[str, Any]:
-    """An entry as the members of an item; what is as usual is left out."""
+def plain_of(entry: Entry, metadata: Any = None) -> dict[str, Any]:
+    """An entry, and its metadata, as the members of an item; what is as usual is left out."""
     out: dict[str, Any] = {"key": entry.key}
     if isinstance(entry.value, Blob):
         out |= {"value": base64.b64encode(entry.value.data).decode(), "base64": True}
@@ -74,9 +76,28 @@ def plain_of(entry: Entry) -> dict[str, Any]:
             out["blobs"] = blobs
     if entry.expires is not None:
         out["expiration"] = round(entry.expires / 1000)
+    if metadata is not None:
+        out["metadata"] = metadata
     if entry.strategy != "json":
         out["strategy"] = entry.strategy
     return out
+
+
+def page_of(kv: Any, **asked: Any) -> tuple[list[dict[str, Any]], str | None]:
+    """A page of `kv.scan(**asked)` as members of items, and its cursor; with metadata, where `kv` is a store. O(page).
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+    >>> kv["a"] = 1
+    >>> page_of(kv)
+    ([{'key': 'a', 'value': 1}], None)
+    """
+    if not isinstance(kv, Store):
+        page = kv.scan(**asked)
+        return [plain_of(entry) for entry in page], page.cursor
+    with kv._lock:
+        page = kv.scan(**asked)
+        found = beside(kv._replica, page)
+    return [plain_of(entry, found.get(entry.key)) for entry in page], page.cursor
 
 
 def workers_of(plain: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +107,7 @@ def workers_of(plain: dict[str, Any]) -> dict[str, Any]:
     {'key': 'n', 'value': '[1]'}
     """
     value = plain["value"] if isinstance(plain["value"], str) else values.to_json(plain["value"])
-    kept = {name: plain[name] for name in ("base64", "expiration") if name in plain}
+    kept = {name: plain[name] for name in ("base64", "expiration", "metadata") if name in plain}
     return {"key": plain["key"], "value": value} | kept
 
 

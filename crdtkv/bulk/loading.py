@@ -15,6 +15,8 @@ from crdtkv.bulk.items import Item
 from crdtkv.bulk.sources import Found
 from crdtkv.core import values
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, Refused, StoreClosed
+from crdtkv.store.metadata import metadata_of, put_metadata
+from crdtkv.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from crdtkv.store.results import Entry, Receipt
@@ -54,6 +56,7 @@ class Loaded:
     kept: int = 0
     bad: int = 0
     metadata: int = 0
+    """Lines whose metadata was left out."""
     unknown: set[str] = field(default_factory=set)
     """Members that were left out because nobody knows them here."""
     line: int = 0
@@ -65,11 +68,14 @@ class _Loading:
     ) -> None:
         self.store, self.clock, self.absent_only, self.problem = store, clock, absent_only, problem
         self.done = Loaded()
+        self.client = False
+        """Whether it is loaded into by a client, which puts no metadata."""
 
     def batch(self, found: list[Found]) -> None:
         """All of it; halved where something is refused, until the line is found that was."""
         try:
             with self.store.transaction() as t:
+                self.client = not isinstance(t, Transaction)
                 items = [f.item for f in found if f.item is not None]
                 there = t.get_many([item.key for item in items])
                 outcomes = [self.put(t, item, there[item.key]) for item in items]
@@ -86,7 +92,7 @@ class _Loading:
             return
         for f, outcome in zip(found, outcomes, strict=True):
             setattr(self.done, outcome, getattr(self.done, outcome) + 1)
-            self.done.metadata += f.item is not None and f.item.metadata is not None
+            self.done.metadata += self.client and f.item is not None and f.item.metadata is not None
             self.done.unknown.update(f.item.unknown if f.item is not None else ())
 
     def put(self, t: Putting, item: Item, entry: Entry | None) -> str:
@@ -96,9 +102,13 @@ class _Loading:
             return "expired"
         if entry is not None and self.absent_only:
             return "kept"
-        if entry is not None and values.equal(entry.value, item.value) and _same_date(entry, item):
+        about = metadata_of(t._replica, item.key) if isinstance(t, Transaction) else item.metadata
+        same = entry is not None and values.equal(entry.value, item.value) and _same_date(entry, item)
+        if same and values.equal(about, item.metadata):
             return "same"
         t.put(item.key, item.value, strategy=item.strategy if entry is None else None, ttl=ttl)
+        if isinstance(t, Transaction):
+            put_metadata(t, item.key, item.metadata)
         return "written"
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["count", "is_sqlite", "rows", "write"]
 
-_COLUMNS = ("key", "value", "expiration", "strategy", "content_type", "blobs")
+_COLUMNS = ("key", "value", "expiration", "strategy", "content_type", "blobs", "metadata")
 _STORE = b"crdt"
 """The application id in the header of a store."""
 _ANOTHER = "name another file"
@@ -156,10 +156,13 @@ def _members(row: dict[str, Any], key: str | None, value: str | None) -> dict[st
         plain["value"] = Blob(found, row.get("content_type") or "application/octet-stream")
     blobs = row.get("blobs")
     more = {c: row[c] for c in ("expiration", "expiration_ttl", "metadata", "strategy") if row.get(c) is not None}
+    if isinstance(more.get("metadata"), str):
+        more["metadata"] = read_word(more["metadata"])
     return plain | more | ({"blobs": read_word(blobs)} if isinstance(blobs, str) else {})
 
 
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:
     value = b64decode(item["value"]) if item.get("base64") else values.to_json(item["value"])
     blobs = values.to_json(item["blobs"]) if "blobs" in item else None
-    return (item["key"], value, item.get("expiration"), item.get("strategy"), item.get("content_type"), blobs)
+    about = values.to_json(item["metadata"]) if "metadata" in item else None
+    return (item["key"], value, item.get("expiration"), item.get("strategy"), item.get("content_type"), blobs, about)

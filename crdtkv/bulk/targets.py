@@ -11,7 +11,7 @@ from crdtkv.bulk.items import word_of
 
 __all__ = ["COLUMNS", "WRITERS", "write_array", "write_ndjson", "write_table"]
 
-COLUMNS = ("key", "value", "base64", "expiration", "strategy", "content_type", "blobs")
+COLUMNS = ("key", "value", "base64", "expiration", "metadata", "strategy", "content_type", "blobs")
 
 
 def write_ndjson(items: Iterable[dict[str, Any]], out: TextIO) -> None:
@@ -41,6 +41,8 @@ def _row(item: dict[str, Any]) -> Iterator[str]:
         found = item.get(name)
         if name == "value":
             yield str(found) if item.get("base64") else word_of(found)
+        elif name == "metadata":
+            yield "" if found is None else word_of(found)
         else:
             yield found if isinstance(found, str) else "" if found is None else _json(found)
 

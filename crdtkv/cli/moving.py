@@ -114,16 +114,15 @@ class _Counted:
         self.count = 0
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        from crdtkv.bulk.items import plain_of, workers_of
+        from crdtkv.bulk.items import page_of, workers_of
 
         cursor = None
         while True:
-            page = self.kv.scan(self.prefix, start=self.start, limit=256, cursor=cursor)
-            for entry in page:
+            page, cursor = page_of(self.kv, prefix=self.prefix, start=self.start, limit=256, cursor=cursor)
+            for plain in page:
                 self.count += 1
-                yield workers_of(plain_of(entry)) if self.workers else plain_of(entry)
+                yield workers_of(plain) if self.workers else plain
             self.advance(len(page))
-            cursor = page.cursor
             if cursor is None:
                 return
 
@@ -203,7 +202,8 @@ def _import(
         names, known = ", ".join(map(repr, sorted(done.unknown))), ", ".join(MEMBERS)
         warn(f"left out, for they mean nothing here: {names}; known are {known}")
     if done.metadata:
-        warn(f"the metadata of {many(done.metadata, 'key')} was left out: a key has none here")
+        where = "POST the lines to /v1/.../import, or import into the colo's own file"
+        warn(f"the metadata of {many(done.metadata, 'key')} was left out: a client puts none; {where}")
     if done.bad:
         raise fail(
             f"{many(done.bad, 'line')} not imported", "mend them, and import again: what is here already is passed over"

@@ -1,4 +1,4 @@
-"""Commands that are of a colo that is served, and of no file: status, namespaces, leave."""
+"""Commands that are of a colo that is served, and of no file: status, namespaces, leave, evict, resolve."""
 
 import time
 from typing import Annotated, Any
@@ -36,6 +36,8 @@ def add_to(app: typer.Typer) -> None:
         group.command(name, cls=Command, epilog=example(shown))(act)
     app.add_typer(group, name="namespaces")
     app.command("leave", cls=Command, epilog=example("crdtkv leave --at http://127.0.0.1:8802"))(_leave)
+    app.command("evict", cls=Command, epilog=example("crdtkv evict gru"))(_evict)
+    app.command("resolve", cls=Command, epilog=example("crdtkv resolve lhr~k3f9.41"))(_resolve)
 
 
 def client_of(ctx: typer.Context, at: str | None) -> Any:
@@ -190,3 +192,29 @@ def _leave(
     if timeout:
         raise fail(f"{colo} has not left yet{words}", "it goes on by itself: look again with crdtkv status")
     out.say(f"{colo} is leaving{words}")
+
+
+def _evict(ctx: typer.Context, colo: _Colo, at: At = None, output: Output = None) -> None:
+    """Take a colo that is lost for ever out of the cluster.
+
+    Out of each namespace that the colo that is asked holds, and of what all agree on. While a member is silent nothing
+    deleted can be forgotten. If it comes back it takes everything anew.
+    """
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
+        gone = kv.evict_everywhere(colo)
+        out.rows(["namespace", "evicted"], [{"namespace": n, "evicted": id} for n, ids in gone.items() for id in ids])
+
+
+def _resolve(
+    ctx: typer.Context,
+    link: Annotated[str, typer.Argument(metavar="LINK", show_default=False, help="The one that holds.")],
+    at: At = None, output: Output = None,
+) -> None:  # fmt: skip
+    """Decide a membership conflict of a cluster, in whatever namespace.
+
+    At a colo of the side that holds; who is on the other side returns, as an evicted colo does.
+    """
+    out = printer_of(ctx, output)
+    with in_words(), client_of(ctx, at) as kv:
+        out.rows(["holds", "namespace"], [{"holds": link, "namespace": name} for name in kv.resolve_everywhere(link)])

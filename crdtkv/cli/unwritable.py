@@ -5,19 +5,16 @@ An open store writes to its file, if only who it is. So what is read is a copy o
 
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-from crdtkv.storage.backup import where_it_begins
+from crdtkv.errors import StorageFailed
+from crdtkv.storage.backup import restore
 from crdtkv.storage.journal import SUFFIXES
-from crdtkv.storage.rows import RowInvalid
 
 __all__ = ["copied", "is_writable"]
-
-_TRIES = 5
 
 
 def is_writable(path: Path) -> bool:
@@ -27,40 +24,19 @@ def is_writable(path: Path) -> bool:
 
 @contextmanager
 def copied(path: Path) -> Iterator[Path]:
-    """A copy of what is committed in the file at `path`, gone at the end. O(file)."""
+    """A copy of what is committed in the file at `path`, gone at the end. O(file).
+
+    Its own process has it open, perhaps, and writes to it meanwhile. If nobody has, SQLite cannot read a log that was
+    left, where it may not make what it reads one by: then the files are copied as they are.
+    """
     with tempfile.TemporaryDirectory(prefix="crdtkv-") as folder:
         made = Path(folder) / path.name
-        log = Path(f"{path}-wal")
-        if not log.exists() or not _backed_up(path, made):
+        try:
+            if not Path(f"{path}-wal").exists():
+                raise StorageFailed("nobody has it open")
+            restore(path, made)
+        except StorageFailed:
             for suffix in ("", "-wal", *SUFFIXES):
                 if Path(f"{path}{suffix}").exists():
                     shutil.copyfile(f"{path}{suffix}", f"{made}{suffix}")
         yield made
-
-
-def _backed_up(path: Path, made: Path) -> bool:
-    """Whether SQLite could copy it: its own process has it open, perhaps, and writes to it meanwhile.
-
-    If nobody has, SQLite cannot read a log that was left, where it may not make what it reads one by.
-    """
-    try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as there:
-            for _ in range(_TRIES):
-                made.unlink(missing_ok=True)
-                with closing(sqlite3.connect(made)) as here:
-                    there.backup(here)
-                    for suffix in _newest_first(here):
-                        if Path(f"{path}{suffix}").exists():
-                            shutil.copyfile(f"{path}{suffix}", f"{made}{suffix}")
-                    if where_it_begins(here) == where_it_begins(there):  # else the journal began anew meanwhile
-                        return True
-    except (sqlite3.Error, RowInvalid):
-        pass
-    made.unlink(missing_ok=True)
-    return False
-
-
-def _newest_first(db: sqlite3.Connection) -> tuple[str, ...]:
-    """So what is copied ends somewhere, and has no gap: while the newer file is written to, the other is complete."""
-    began = where_it_begins(db)
-    return SUFFIXES[::-1] if began is None or began[1] % 2 == 0 else SUFFIXES

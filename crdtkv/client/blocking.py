@@ -144,6 +144,8 @@ class Client(Handles, MutableMapping[str, Any]):
     host_namespace = blocking(Caring.host_namespace)
     unhost_namespace = blocking(Caring.unhost_namespace)
     leave_cluster = blocking(Caring.leave_cluster)
+    evict_everywhere = blocking(Caring.evict_everywhere)
+    resolve_everywhere = blocking(Caring.resolve_everywhere)
     tokens = blocking(Caring.tokens)
     create_token = blocking(Caring.create_token)
     revoke_token = blocking(Caring.revoke_token)

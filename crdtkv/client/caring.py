@@ -167,6 +167,20 @@ class Caring(Asking):
         """The colo is to leave its cluster, when the others have all that it has; `left` in its status: it has."""
         yield from self.talk.ask_at("POST", "/v1/leave")
 
+    def evict_everywhere(self, colo: str) -> Steps[dict[str, list[str]]]:
+        """An operator's act: `colo` is lost, and belongs to no namespace that this colo holds, nor to the cluster; by
+        name the replicas that are out. Raises NotAMember.
+        """
+        reply = yield from self.talk.ask_at("POST", "/v1/evict", body={"colo": colo}, kind=JSON)
+        return dict(self.talk.body(reply)["out"])
+
+    def resolve_everywhere(self, link: str) -> Steps[list[str]]:
+        """An operator's act: of a membership conflict, in whatever namespace, the eviction `link` holds; which those
+        are. Raises MembershipConflict.
+        """
+        reply = yield from self.talk.ask_at("POST", "/v1/resolve", body={"link": link}, kind=JSON)
+        return list(self.talk.body(reply)["resolved"])
+
     def tokens(self) -> Steps[list[dict[str, Any]]]:
         """The tokens that are good: id, label, scopes, created and expires (ms since 1970), without their secrets."""
         reply = yield from self.talk.ask_at("GET", "/v1/tokens")

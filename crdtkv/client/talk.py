@@ -23,6 +23,9 @@ __all__ = ["FIRST_PAUSE", "MAX_PAUSE", "TRIES", "Talk"]
 TRIES = 5
 """How often a request is sent at most."""
 
+_UNREACHED = "check the address, and that a colo is served there, as by: crdtkv serve"
+_UNTRUSTED = "set SSL_CERT_FILE to the certificate of who signed the colo's"
+
 FIRST_PAUSE = 0.05
 MAX_PAUSE = 5.0
 """Seconds between two tries; a colo that asks for more is believed up to this."""
@@ -96,7 +99,7 @@ class Talk:
         if lost.happened == "no":
             return Unavailable(
                 f"{self.url} cannot be reached: {lost}", happened="no",
-                next_step="check the address, and that a colo is served there, as by: crdtkv serve",
+                next_step=_UNTRUSTED if "CERTIFICATE_VERIFY_FAILED" in str(lost) else _UNREACHED,
             )  # fmt: skip
         return Unavailable(
             f"the connection to {self.url} was lost before it answered: {lost}", happened="unknown",

@@ -167,6 +167,8 @@ class AsyncClient:
     host_namespace = awaiting(Caring.host_namespace)
     unhost_namespace = awaiting(Caring.unhost_namespace)
     leave_cluster = awaiting(Caring.leave_cluster)
+    evict_everywhere = awaiting(Caring.evict_everywhere)
+    resolve_everywhere = awaiting(Caring.resolve_everywhere)
     tokens = awaiting(Caring.tokens)
     create_token = awaiting(Caring.create_token)
     revoke_token = awaiting(Caring.revoke_token)

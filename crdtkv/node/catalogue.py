@@ -21,10 +21,13 @@ from crdtkv.node.naming import DEFAULT_ID, DEFAULT_NAME, Namespace, is_id, is_na
 from crdtkv.store.opening import is_colo
 from crdtkv.store.store import Store
 
-__all__ = ["LEAVING", "NAMESPACES", "Catalogue", "stays"]
+__all__ = ["LEAVING", "NAMESPACES", "PEERS", "Catalogue", "stays"]
 
 NAMESPACES = "namespace/"
 LEAVING = "leaving/"
+PEERS = "peer/"
+"""`peer/colo` in the system namespace: the URL at which it is reached, last write wins."""
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -80,6 +83,11 @@ class Catalogue:
     def leave(self) -> None:
         """This colo is about to leave, with all that it holds."""
         self._system.put(LEAVING + self._colo, self._system.id, strategy="lww")
+
+    def hide(self, colo: str) -> None:
+        """Nobody is told any more where that colo is reached."""
+        if PEERS + colo in self._system:
+            self._system.delete(PEERS + colo)
 
     def _say(self, id: str, colo: str, what: str) -> None:
         """How it stands with that colo: the later of two that say so at once."""

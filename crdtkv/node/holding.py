@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from crdtkv.core.show import show
 from crdtkv.core.views import colo_of
-from crdtkv.errors import BadRequest, Refused
+from crdtkv.errors import BadRequest, NotAMember, Refused
 from crdtkv.node.catalogue import Catalogue, stays
 from crdtkv.node.naming import SYSTEM_ID, Namespace
 from crdtkv.store.opening import is_colo
@@ -45,6 +45,10 @@ class Holding:
     @abstractmethod
     def namespace(self, name: str) -> Namespace:
         """The one that is called so."""
+
+    @abstractmethod
+    def stores(self) -> dict[str, Store]:
+        """Those that are open here, by id."""
 
     @abstractmethod
     def namespaces(self, deleted: bool = False) -> list[Namespace]:
@@ -117,6 +121,47 @@ class Holding:
             self._catalogue.leave()
             self._settle()
 
+    def evict(self, colo: str) -> dict[str, list[str]]:
+        """An operator's act: that colo, which is lost, belongs to no namespace that is held here, nor to the cluster.
+        By name of the namespace, the replicas that are out. A commit for each.
+
+        Raises NotAMember for who is none anywhere, or is this colo itself, and MembershipConflict while one stands.
+
+        >>> from crdtkv.node.node import Node
+        >>> with Node(None, colo="lhr") as lhr, Node(None, colo="sin") as sin:
+        ...     _ = lhr.system.sync(sin.system), lhr.store("default").sync(sin.store("default"))
+        ...     sorted(lhr.evict("sin")), lhr.system.members == [lhr.system.id]
+        (['default', 'system'], True)
+        """
+        (colo,) = check_colos([colo])
+        with self._lock:
+            where = [(name, store) for name, store in self._named() if _counts(store, colo)]
+            if not where or colo == self.colo:
+                known = ", ".join(sorted(self._present() - {self.colo})) or "none"
+                raise NotAMember(f"no other member at colo {colo!r}; others are at {known}", next_step="name one")
+            out = {name: store.evict(colo) for name, store in where}
+            self._catalogue.hide(colo)
+            self._settle()
+            return out
+
+    def resolve(self, link: str) -> list[str]:
+        """An operator's act: of a membership conflict the eviction `link` holds. The names of namespaces in which it
+        does. Raises MembershipConflict where none is open over it.
+        """
+        with self._lock:
+            where = [(name, store) for name, store in self._named() if any(link in fork for fork in store.forks)]
+            for _, store in where:
+                store.resolve(link)
+            if not where:
+                self.system.resolve(link)  # it says which are open
+            return [name for name, _ in where]
+
+    def _named(self) -> list[tuple[str, Store]]:
+        """The stores that are open here, by the name of their namespaces; the system's last."""
+        stores = self.stores()
+        named = [(each.name or each.id, stores[each.id]) for each in self.namespaces() if each.id in stores]
+        return [*named, ("system", self.system)]
+
     def _check_stays(self, found: Namespace, colo: str) -> None:
         if not self.staying(found.id) - {colo}:
             name = found.name or found.id
@@ -159,6 +204,10 @@ class Holding:
 
     def _present(self) -> frozenset[str]:
         return frozenset(map(colo_of, self.system.members))
+
+
+def _counts(store: Store, colo: str) -> bool:
+    return any(colo_of(id) == colo for id in store.members)
 
 
 def where_is(found: Namespace) -> str:

@@ -81,7 +81,7 @@ class Memos:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Memo] = OrderedDict()
         self.derived: dict[str, Any] = {}
-        """What was made of the system's keys, until one of them changes (metadata apart: nothing is made of it)."""
+        """What was made of the system's keys, until one of them changes. (Of metadata nothing is made.)"""
         self._told: OrderedDict[str, Any] = OrderedDict()
         self._met: set[str] = set()
         """Keys of one value that were read lately."""

@@ -144,6 +144,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Gone": _object({"gone": _INTEGER}),
     "Wrong": _object({"wrong": {"type": "array", "items": _TEXT}}),
     "Out": _object({"out": {"type": "array", "items": _TEXT}}),
+    "Evicted": _object({"out": {"type": "object", "additionalProperties": {"type": "array", "items": _TEXT}}}),
+    "Resolved": _object({"resolved": {"type": "array", "items": _TEXT}}),
     "Files": _object({"files": {"type": "array", "items": _TEXT}}),
     "Token": _object({"id": _TEXT, "label": _TEXT, "scopes": _array("Scope"), "created": _INTEGER,
                       "expires": {"type": ["integer", "null"]}}, {"token": _TEXT}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crdtkv.core.clocks import stamp_ms
@@ -27,12 +28,12 @@ _BEARER = b"bearer "
 def admit(serving: Serving, scope: Scope, action: str, namespace: str | None = None, key: str | None = None) -> None:
     """Whoever asks may do that. Raises Unauthorized, Forbidden. O(1), nothing where no token was ever made."""
     if serving.node.guarded:
-        serving.node.authorize(token_of(scope), action, namespace, key)
+        serving.node.authorize(token_of(scope["headers"]), action, namespace, key)
 
 
-def token_of(scope: Scope) -> str | None:
+def token_of(headers: Iterable[Header]) -> str | None:
     """The token that was sent; None: there was none."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"authorization" and value[:7].lower() == _BEARER:
             return str(value[7:].strip(), "latin-1")
     return None

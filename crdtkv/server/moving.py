@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from crdtkv.bulk.items import plain_of
+from crdtkv.bulk.items import page_of
 from crdtkv.bulk.loading import load
 from crdtkv.bulk.sources import ndjson
 from crdtkv.core import values
@@ -129,8 +129,8 @@ async def _export(request: Request, namespace: str, given: Annotated[Prefixed, Q
 
 
 def _lines(store: Store, prefix: str, cursor: str | None) -> tuple[bytes, str | None]:
-    page = store.scan(prefix, limit=_PAGE, cursor=cursor)
-    return b"".join([values.to_json(plain_of(entry)).encode() + b"\n" for entry in page]), page.cursor
+    page, cursor = page_of(store, prefix=prefix, limit=_PAGE, cursor=cursor)
+    return b"".join([values.to_json(plain).encode() + b"\n" for plain in page]), cursor
 
 
 async def _exported(

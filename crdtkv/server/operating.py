@@ -125,6 +125,36 @@ async def _leave_cluster(request: Request) -> Response:
     return await cluster(request, "admin", call)
 
 
+@router.post(
+    "/v1/evict", summary="A colo that is lost belongs to the cluster no more", operation_id="evict_everywhere",
+    **replies(200, "Evicted", {"out": {"default": ["sin~k3f9"], "system": ["sin~a0c2"]}}),
+    openapi_extra=body("ColoBody", {"colo": "sin"}),
+)  # fmt: skip
+async def _evict_everywhere(request: Request) -> Response:
+    """From each namespace that this colo holds, and the system's: the replicas that are out. It can return."""
+
+    async def call(serving: Serving, ask: Ask) -> Reply:
+        colo = _text(members_of(ask, ("colo",)), "colo")
+        return json_reply({"out": await serving.slow(serving.node.evict, colo)})
+
+    return await cluster(request, "admin", call)
+
+
+@router.post(
+    "/v1/resolve", summary="Of two evictions that clash this one holds, in whatever namespace",
+    operation_id="resolve_everywhere", **replies(200, "Resolved", {"resolved": ["system"]}),
+    openapi_extra=body("LinkBody", {"link": "lhr~k3f9.41"}),
+)  # fmt: skip
+async def _resolve_everywhere(request: Request) -> Response:
+    """The namespaces in which it does. Who is on the other side returns."""
+
+    async def call(serving: Serving, ask: Ask) -> Reply:
+        link = _text(members_of(ask, ("link",)), "link")
+        return json_reply({"resolved": await serving.slow(serving.node.resolve, link)})
+
+    return await cluster(request, "admin", call)
+
+
 # care
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.errors import CrdtkvError, Overloaded
@@ -27,7 +28,7 @@ _AT_ONCE = 256
 Glance = tuple[Entry | None, Any]
 """How a key reads, and what the store keeps of that to tell it again; None: nothing."""
 
-_Done = list[tuple["asyncio.Future[Glance]", Glance | None, Exception | None]]
+_Done = list[tuple["asyncio.Future[Any]", Any, Exception | None]]
 
 
 class Reads:
@@ -37,19 +38,19 @@ class Reads:
         self.store = store
         self._serving = serving
         self._loop = asyncio.get_running_loop()
-        self._asked: deque[tuple[str, asyncio.Future[Glance]]] = deque()
+        self._asked: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._task: asyncio.Task[None] | None = None
 
     def here(self) -> bool:
         """Whether it is of the event loop that runs."""
         return self._loop is asyncio.get_running_loop()
 
-    def ask(self, key: str) -> asyncio.Future[Glance]:
-        """How `key` reads once nobody writes. Raises Overloaded; awaited, as `Store.get` and `Serving.slow`."""
+    def ask(self, read: Callable[[], Any]) -> asyncio.Future[Any]:
+        """What `read()` gives once nobody writes. Raises Overloaded; awaited, as `read` and `Serving.slow`."""
         if len(self._asked) >= MAX_READS:
             raise Overloaded(f"{len(self._asked):,} reads wait for who writes already; at most {MAX_READS:,}")
-        waiter: asyncio.Future[Glance] = self._loop.create_future()
-        self._asked.append((key, waiter))
+        waiter: asyncio.Future[Any] = self._loop.create_future()
+        self._asked.append((read, waiter))
         if self._task is None or self._task.done():
             self._task = self._loop.create_task(self._run())
         return waiter
@@ -67,16 +68,16 @@ class Reads:
                 if failed is not None:
                     waiter.set_exception(failed)
                 else:
-                    waiter.set_result(found)  # type: ignore[arg-type]
+                    waiter.set_result(found)
 
     def _read(self) -> _Done:
         """In a thread."""
-        store, done = self.store, _Done()
-        with store._lock:
+        done = _Done()
+        with self.store._lock:
             while self._asked and len(done) < _AT_ONCE:
-                key, waiter = self._asked.popleft()
+                read, waiter = self._asked.popleft()
                 try:
-                    done.append((waiter, (store.get(key), store._replica.memos.told(key)), None))
+                    done.append((waiter, read(), None))
                 except Exception as error:
                     done.append((waiter, None, error))
         return done

@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         node = self._app.serving.node
         self._transport = transport = _transport(node, self._settings, url)
         self._app.gossip, self._app.serving.peers = transport.door, transport.status
-        self._app.serving.left = lambda: transport.left
+        self._app.serving.left, self._app.serving.carrier = lambda: transport.left, transport
         self._app.serving.joining = bool(self._settings.join)
         with suppress(Stopping):  # who has joined before begins at once
             self._app.serving.check_joined()

@@ -18,6 +18,7 @@ from crdtkv.server.reading import Glance, Reads
 from crdtkv.server.warm import Warm
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
+from crdtkv.transport.transport import Transport
 
 __all__ = ["Serving"]
 
@@ -42,6 +43,8 @@ class Serving:
         """(method, status) -> requests answered."""
         self.peers: Callable[[], dict[str, Any]] | None = None
         """How it stands with other colos; None: there is nothing between them and this one."""
+        self.carrier: Transport | None = None
+        """What goes between other colos and this one; None: nothing does."""
         self.left: Callable[[], bool] = lambda: False
         """Whether this colo has left its cluster."""
         self.joining = False
@@ -123,10 +126,28 @@ class Serving:
 
     async def read(self, store: Store, key: str) -> Glance:
         """As `glance`, once nobody writes. Raises Overloaded if too many wait for that."""
+        found: Glance = await self._reads_of(store).ask(lambda: (store.get(key), store._replica.memos.told(key)))
+        return found
+
+    async def at_rest(self, store: Store, read: Callable[[], _T]) -> _T:
+        """`read()`, with the store's lock: at once if nobody writes at this moment, else in a thread once nobody does.
+
+        For what is short. Raises Overloaded if too many wait for that, and as `read`.
+        """
+        lock = store._lock.inner
+        if not lock.acquire(blocking=False):
+            found: _T = await self._reads_of(store).ask(read)
+            return found
+        try:
+            return read()
+        finally:
+            lock.release()
+
+    def _reads_of(self, store: Store) -> Reads:
         found = self._reads.get(store.namespace)
         if found is None or found.store is not store or not found.here():
             found = self._reads[store.namespace] = Reads(self, store)
-        return await found.ask(key)
+        return found
 
     def close(self) -> None:
         """The threads end; what they do is waited for."""

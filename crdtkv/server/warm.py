@@ -1,7 +1,7 @@
 """Replies to reads that were given before, to be given again as long as the key reads the same.
 
 Law of this room: what is sent again is, byte for byte, what would be made anew. So it is of plain
-GETs only, that nothing in the query or the headers makes another of, where nobody has to show a token.
+GETs only, that nothing in the query or the headers makes another of; and only to whoever may read the key.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.errors import CrdtkvError
 from crdtkv.server.asking import Header, Reply, Scope
+from crdtkv.server.doors import token_of
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -58,13 +59,21 @@ class Warm:
         if told is None or not _plain(headers, told.others):
             return None
         serving, store = self._serving, told.store
-        if serving.node.guarded or serving.joining or not self._stands(told):
+        if serving.joining or not self._stands(told) or (serving.node.guarded and not self._may(told, headers)):
             return None
         # No lock: who writes holds it while the disk works, and what it has changed does not stand from then on.
         if store._replica.memos.stands(told.key, told.known) and not store._closed:
             return told
         del self._told[path]
         return None
+
+    def _may(self, told: Told, headers: Iterable[Header]) -> bool:
+        """Whether whoever asks may read that; who may not is told so by who answers then."""
+        try:
+            self._serving.node.authorize(token_of(headers), "read", told.namespace, told.key)
+        except CrdtkvError:
+            return False
+        return True
 
     def _stands(self, told: Told) -> bool:
         """Whether the name in the path stands for that store still."""

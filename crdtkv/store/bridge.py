@@ -63,10 +63,11 @@ class Bridge:
         while self._done:
             turn = self._done.popleft()
             waiter = turn.waiter
-            if waiter.done():
+            if waiter is None or waiter.done():
                 continue
             if turn.error is not None:
                 waiter.set_exception(turn.error)
+                turn.error = turn.waiter = None  # the frames that it came through know the turn: a cycle
             else:
                 waiter.set_result(turn.value)
 
@@ -78,7 +79,7 @@ class _Awaited(Asked[_T]):
 
     def __init__(self, act: Callable[[Draft], _T], waiter: asyncio.Future[_T], bridge: Bridge) -> None:
         super().__init__(act)
-        self.waiter = waiter
+        self.waiter: asyncio.Future[_T] | None = waiter
         self._bridge: Bridge | None = bridge
 
     def wake(self) -> None:

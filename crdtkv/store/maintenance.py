@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Context, Sibling, is_hider
+from crdtkv.core.cells import Context, Sibling, is_hider, is_live
 from crdtkv.core.clocks import covers, stamp_ms
 from crdtkv.core.digest import MODULUS, key_digest
+from crdtkv.core.keys import METADATA
 from crdtkv.core.paths import ONCE, STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Cells, Tree
@@ -21,7 +22,7 @@ from crdtkv.replica.purge import purge
 from crdtkv.storage.base import Storage
 from crdtkv.store import idempotency
 from crdtkv.store.results import Conflict, Receipt
-from crdtkv.strategies.base import Env, Write
+from crdtkv.strategies.base import Env, Operation, Write
 from crdtkv.strategies.counter_cells import fold
 from crdtkv.strategies.roots import known_strategy, root_path
 
@@ -88,6 +89,7 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
             replica.state.heard[replica.state.id] = replica.tick()
         life.retire_ghosts(replica)
         _fold(replica, rule_of, replica.storage.compound("\x01"))
+        _drop_metadata(replica, rule_of, _of_metadata(replica))
     gone = purge(replica, step_ms)
     with replica.transaction():
         for key in replica.storage.past_keys():
@@ -118,6 +120,7 @@ def tend(store: Store, many: int = 100) -> Iterator[int]:
     with store._lock:
         store._check_idle()
         old, keyed = replica.storage.past_keys(), list(replica.storage.compound("\x01"))
+        beside = list(_of_metadata(replica))
     for some in _slices(old, many):
         with store._lock:
             store._check_idle()
@@ -133,6 +136,13 @@ def tend(store: Store, many: int = 100) -> Iterator[int]:
             store._check_idle()
             if members.is_live_member(replica):
                 _fold(replica, store._rule_of, some)
+                store._tell()
+        yield 0
+    for some in _slices(beside, many):
+        with store._lock:
+            store._check_idle()
+            if members.is_live_member(replica):
+                _drop_metadata(replica, store._rule_of, some)
                 store._tell()
         yield 0
     with store._lock:
@@ -163,6 +173,31 @@ def _fold(replica: Replica, rule_of: Callable[[str], Rule], keys: Iterable[str])
             draft.maintain(key, lambda tree, env: _folded(replica, tree, env))
         made = draft.record()
     replica.minted(made)
+
+
+def _of_metadata(replica: Replica) -> Iterator[str]:
+    return replica.storage.keys(METADATA, METADATA[:-1] + chr(ord(METADATA[-1]) + 1))
+
+
+def _drop_metadata(replica: Replica, rule_of: Callable[[str], Rule], keys: Iterable[str]) -> None:
+    """Metadata goes whose key is gone (deleted by who knew nothing of it, or expired), at the colo that wrote it."""
+    due = [key for key in keys if _is_widowed(replica, key)]
+    if not due:
+        return
+    with replica.transaction():
+        draft = Draft(replica, rule_of)
+        for key in due:
+            draft.operate(key, Operation("delete"))
+        made = draft.record()
+    replica.minted(made)
+
+
+def _is_widowed(replica: Replica, key: str) -> bool:
+    siblings = [s for cell in replica.storage.cells(key).values() for s in cell if is_live(s.payload)]
+    if not siblings or replica.shown(key.removeprefix(METADATA)) is not None:
+        return False
+    origin = max(siblings).dot[0]
+    return origin in replica.state.lineage or not members.is_member(replica, origin)
 
 
 def _folded(replica: Replica, tree: Tree, env: Env) -> list[Write]:

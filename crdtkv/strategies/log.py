@@ -7,7 +7,8 @@ than a date; nothing else changes an entry.
 The anomaly that survives: an entry that arrives late takes its place by its stamp,
 before entries that were already read: follow a log by the change feed, whose cursor
 skips nothing. An append by a clock that is behind does so as well. A log that is
-trimmed empty reads as absent.
+trimmed empty reads as absent. What is removed or trimmed is what is there where that
+happens: what was appended meanwhile elsewhere stands.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from crdtkv.core.tree import Tree
 from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit, readable
+from crdtkv.strategies.line import entries, known_line
 
 __all__ = ["Log"]
 
@@ -41,6 +43,8 @@ class Log(Strategy):
     operations: ClassVar[Mapping[str, str]] = {
         "append": "append(value, ...)",
         "trim": "trim(before_ms): forgets the entries older than that",
+        "keep": "keep(n): forgets all but the last n entries",
+        "remove": "remove(index[, count])",
         "put": "put([value, ...]): appends what comes after the entries that the base showed",
         "delete": "delete()",
     }
@@ -51,6 +55,9 @@ class Log(Strategy):
         return found if found or not self.gone(tree.cell()) else ABSENT
 
     def present(self, tree: Tree) -> bool:
+        kept = known_line(tree, paths.ENTRY)
+        if kept is not None and not kept:
+            return not self.gone(tree.cell())
         return not self.gone(tree.cell()) or next(_entries(tree.below(), None), None) is not None
 
     def entries(self, tree: Tree, since: int | None = None, until: int | None = None) -> list[tuple[int, Any]]:
@@ -63,12 +70,21 @@ class Log(Strategy):
         return list(_entries(walk, end))
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
-        """append costs O(1) per value, trim O(1) or O(entries that the base had not seen), put and delete O(n)."""
+        """append costs O(1) per value, trim O(1) or O(entries that the base had not seen), put and delete O(n).
+
+        keep and remove cost O(n) once, then O(log n).
+        """
         match operation:
             case Operation("append", (_, *_) as added):
                 return _append(tree, added, env, env.stamp)
             case Operation("trim", (before_ms,)):
                 return _sweep(tree, env, _bound(before_ms))
+            case Operation("keep", (n,)):
+                return _keep(tree, env, n)
+            case Operation("remove", (index,)):
+                return _remove(tree, env, index, 1)
+            case Operation("remove", (index, count)):
+                return _remove(tree, env, index, count)
             case Operation("put", (value,)):
                 return self._put(tree, env, _checked(value))
             case Operation("delete", ()):
@@ -123,6 +139,26 @@ def _sweep(tree: Tree, env: Env, below: bytes | None) -> list[Write]:
         if covers_live(cell, env):
             return [Write(b"", sweep(env.seen, below))]
     return []
+
+
+def _keep(tree: Tree, env: Env, n: Any) -> list[Write]:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise WrongType(f"how many entries are kept is a whole number from 0 on; not {n!r:.40}")
+    there = entries(tree)
+    if n >= len(there):
+        return []
+    return _sweep(tree, env, there.path(len(there) - n) if n else _END)
+
+
+def _remove(tree: Tree, env: Env, index: Any, count: Any) -> list[Write]:
+    there = entries(tree)
+    for word in (index, count):
+        if isinstance(word, bool) or not isinstance(word, int):
+            raise WrongType(f"an index and a count are whole numbers; not {word!r:.40}")
+    at = index + len(there) if index < 0 else index
+    if at < 0 or count < 1 or at + count > len(there):
+        raise WrongType(f"no {count} entries from index {index} on in a log of {len(there)}")
+    return [Write(path, None) for path in list(there.paths(at, at + count)) if covers_live(tree.cell(path), env)]
 
 
 def _checked(value: Any) -> list[Any]:

@@ -24,6 +24,7 @@ from crdtkv.core.views import colo_of
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip
 from crdtkv.gossip.settings import Send, Settings
+from crdtkv.node.catalogue import PEERS
 from crdtkv.node.naming import SYSTEM_ID
 from crdtkv.node.node import Node, is_new
 from crdtkv.store.opening import is_colo
@@ -38,12 +39,9 @@ from crdtkv.transport.office import Office
 from crdtkv.transport.wire import Unreached, Wire
 
 __all__ = [
-    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PEERS", "PULLS", "TEND_S",
-    "THREADS", "TICK_S", "Transport",
+    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PULLS", "TEND_S", "THREADS",
+    "TICK_S", "Transport",
 ]  # fmt: skip
-
-PEERS = "peer/"
-"""`peer/colo` in the system namespace: the URL at which it is reached, last write wins."""
 
 THREADS = 4
 TICK_S = 0.05
@@ -97,6 +95,8 @@ class Transport:
         self._settings = settings
         self._actors: dict[str, Actor] = {}
         self._links: dict[str, Link] = {}
+        self.heralds: dict[str, Callable[[str, bytes], None]] = {}
+        """A word that is no namespace's id -> who takes what other colos tell all under it: their name, and that."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = self._refreshing = self._stale = False
         self._leaving = Leaving(node, self._actors, self._hide)
@@ -319,6 +319,11 @@ class Transport:
 
     # messages
 
+    def tell_all(self, word: str, data: bytes) -> None:
+        """Each colo that is reached takes that, if a herald there does: once, or not at all. In the event loop."""
+        for link in self._links.values():
+            link.put([(word, data)])
+
     async def _deliver(self, letter: Letter) -> list[Message]:
         """A letter came; what is answered."""
         asked = self._hand(letter)
@@ -344,7 +349,10 @@ class Transport:
         self._meet(letter.colo, [letter.url])
         came: dict[str, list[bytes]] = {}
         for id, data in letter.messages:
-            came.setdefault(id, []).append(data)
+            if id in self.heralds:
+                self.heralds[id](letter.colo, data)
+            else:
+                came.setdefault(id, []).append(data)
         asked = []
         for id, messages in came.items():
             actor = self._actors.get(id)

@@ -151,6 +151,7 @@ def test_the_page() -> None:
     )
     assert "- machine: a toaster" in page and "yjs not installed" in page
     assert "| lists | met | an append <= 8 us | 4 µs |" in page
+    assert "Of 1: 1 met." in page
     assert "| **crdtkv** | right | 1.0 | 1.0 | 1.0 | 4 µs (3 µs to 5 µs) | 100/s | 30 MB |" in page
     assert "| loro | loses 2 \\| all | 0.25 | 0.5 | - | 1 µs | 50/s | - |" in page
     assert "| yjs | not installed: yjs |" in page and "loro: by hand." in page

@@ -11,12 +11,13 @@ import pytest
 
 import crdtkv
 from crdtkv.bulk import loading, sqlite
-from crdtkv.bulk.items import plain_of
+from crdtkv.bulk.items import page_of, plain_of
 from crdtkv.bulk.loading import Loaded, load
 from crdtkv.bulk.sources import FORMATS, Found
 from crdtkv.bulk.targets import WRITERS
 from crdtkv.core.values import Blob
 from crdtkv.errors import NotAMember, StorageFailed
+from crdtkv.store.metadata import metadata_of, put_metadata
 
 
 @pytest.fixture
@@ -135,10 +136,30 @@ def test_what_has_expired_is_not_put() -> None:
         assert (done.expired, done.written, list(kv)) == (1, 1, ["b"])
 
 
-def test_metadata_is_counted() -> None:
+def test_metadata_is_put_beside_the_key() -> None:
     text = b'{"key": "a", "value": 1, "metadata": {"x": 1}}\n{"key": "b", "value": 1, "metadata": null}\n'
     with crdtkv.open(colo="lhr") as kv:
-        assert take(kv, FORMATS["ndjson"](io.BytesIO(text), 0.0)).metadata == 1
+        for written, same in ((2, 0), (0, 2)):
+            done = take(kv, FORMATS["ndjson"](io.BytesIO(text), 0.0))
+            assert (done.written, done.same, done.metadata) == (written, same, 0)
+        assert metadata_of(kv._replica, "a") == {"x": 1} and metadata_of(kv._replica, "b") is None
+        again = text.replace(b'"x": 1', b'"x": 2')
+        assert take(kv, FORMATS["ndjson"](io.BytesIO(again), 0.0)).written == 1
+        assert metadata_of(kv._replica, "a") == {"x": 2}
+
+
+@pytest.mark.parametrize("metadata", [{"x": [1]}, "text", "3", 3, True, '"quoted"', [None]])
+@pytest.mark.parametrize("form", ["ndjson", "json", "csv"])
+def test_metadata_goes_out_and_comes_in_as_it_was(form: str, metadata: object) -> None:
+    with crdtkv.open(colo="lhr") as kv, crdtkv.open(colo="sin") as other:
+        with kv.transaction() as t:
+            t.put("a", [1])
+            put_metadata(t, "a", metadata)
+        page, _ = page_of(kv)
+        text = io.StringIO(newline="")
+        WRITERS[form](page, text)
+        take(other, FORMATS[form](io.BytesIO(text.getvalue().encode()), 0.0))
+        assert metadata_of(other._replica, "a") == metadata and page_of(other)[0] == page
 
 
 def test_one_key_twice_in_a_file_ends_as_its_last_line() -> None:

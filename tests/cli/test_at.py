@@ -116,6 +116,8 @@ def test_many_keys_go_in_and_out(run: Run, here: Path, served: Served) -> None:
     done = run("import", "keys.ndjson", "-o", "raw", "--at", served.url)
     assert done.out == "600\t1\t0\t0\t1\n" and "line 601" in done.err
     assert run("import", "keys.ndjson", "-o", "raw", "--at", served.url).out == "0\t601\t0\t0\t1\n"
+    (here / "about.ndjson").write_text('{"key": "k0000", "value": 0, "metadata": {"m": 1}}')
+    assert "metadata of 1 key was left out" in run("import", "about.ndjson", "--at", served.url).err
     exported = [json.loads(line) for line in run("export", "--at", served.url).out.splitlines()]
     assert exported == [json.loads(line) for line in lines]
 

@@ -163,6 +163,8 @@ BAD = {
     "namespaces rename": [(["shop", "--at", "x"], USAGE, "NEW"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
     "namespaces host": [(["shop", "--at", "x"], USAGE, "COLO"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
     "namespaces unhost": [(["shop", "--at", "x"], USAGE, "COLO"), (["shop", "s", "--at", "x"], REFUSED, "no address")],
+    "evict": [(["gru", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "COLO")],
+    "resolve": [(["x.1", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "LINK")],
     "leave": [(["--at", "x"], REFUSED, "no address of a colo"), (["--timeout", "-1", "--at", "x"], USAGE, "timeout")],
     "namespaces delete": [(["shop", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "NAME")],
 }  # fmt: skip

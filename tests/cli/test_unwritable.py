@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 import crdtkv
 from crdtkv.cli import unwritable
-from crdtkv.storage import checkpoint
+from crdtkv.storage import backup, checkpoint
 from crdtkv.store import following
 from tests.cli.conftest import Run
 
@@ -55,7 +56,7 @@ def test_also_while_its_own_process_writes_to_it(made: Run) -> None:
 
 def test_also_where_its_journal_goes_on_in_the_other_file_meanwhile(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between any two of the copies: what is read is of one instant."""
-    copied = unwritable.shutil.copyfile
+    read = backup.journal_of
     monkeypatch.setattr(checkpoint, "STEP_ROWS", 1)
     monkeypatch.setattr(following, "FRESH_S", None)
     with crdtkv.open("lhr.db") as kv:
@@ -64,27 +65,28 @@ def test_also_where_its_journal_goes_on_in_the_other_file_meanwhile(made: Run, m
             kv["todo"] = [n]
             written = iter(range(10 * n + 1, 10 * n + 3))
 
-            def copy(source: str, target: str, written: Any = written) -> None:
-                copied(source, target)
+            def look(db: Any, path: str, written: Any = written) -> list[tuple[int, bytes]]:
+                found = read(db, path)
                 for more in written:
                     kv["todo"] = [more]
                     storage._checkpoint.step()
+                return found
 
-            monkeypatch.setattr(unwritable.shutil, "copyfile", copy)
+            monkeypatch.setattr(backup, "journal_of", look)
             done = made("get", "todo")
             assert (done.code, done.out[0]) == (0, "["), done
-            monkeypatch.setattr(unwritable.shutil, "copyfile", copied)
+            monkeypatch.setattr(backup, "journal_of", read)
 
 
 def test_also_where_sqlite_cannot_read_its_log(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect: Any = unwritable.sqlite3.connect
+    connect: Any = sqlite3.connect
 
     def refused(path: Any, **given: Any) -> Any:
         if "uri" in given:
-            raise unwritable.sqlite3.OperationalError("unable to open database file")
+            raise sqlite3.OperationalError("unable to open database file")
         return connect(path, **given)
 
     with crdtkv.open("lhr.db") as kv:
         kv["todo"] = [4]
-        monkeypatch.setattr(unwritable.sqlite3, "connect", refused)
+        monkeypatch.setattr(sqlite3, "connect", refused)
         assert made("get", "todo").out == "[4]\n"

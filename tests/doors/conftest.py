@@ -24,6 +24,9 @@ NPM = Path(__file__).parent / "npm"
 PYTHON = ROOT / ".clients" / "bin" / "python"
 ENVIRONMENT = ("PATH", "HOME", "TMPDIR", "LANG")
 
+collect_ignore = ["python"]
+"""Scripts for another environment, which has what they import."""
+
 Js = Callable[..., str]
 
 

@@ -159,6 +159,8 @@ def _log(dice: Random, family: str, shown: Any, ms: int) -> Any:
         return ("append", *(dice.choice(_SCALARS) for _ in range(dice.randrange(1, 3))))
     if pick < 0.8:
         return ("trim", max(0, ms - dice.randrange(400)))
+    if pick < 0.9 and isinstance(shown, list) and shown:
+        return ("keep", dice.randrange(len(shown) + 1)) if pick < 0.85 else ("remove", dice.randrange(len(shown)))
     return ("put", [*(shown if isinstance(shown, list) else []), *dice.sample(_SCALARS, dice.randrange(2))])
 
 

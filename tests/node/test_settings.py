@@ -87,6 +87,23 @@ def test_this_machine_alone_needs_neither(listen: str) -> None:
     assert not open_to_others(given(listen=listen), False)
 
 
+@pytest.mark.parametrize("door", ["workers", "redis"])
+def test_no_door_lets_others_in_without_a_token(door: str) -> None:
+    with pytest.raises(BadRequest, match=r"listening on '0.0.0.0:1' lets others in, and clients need no token"):
+        open_to_others(given(**{door: "0.0.0.0:1"}), False)
+    assert open_to_others(given(**{door: "0.0.0.0:1"}), True), "it is nothing to colos"
+    assert not open_to_others(given(**{door: "127.0.0.1:1"}), False)
+    with pytest.raises(BadRequest, match=f"setting {door} is 'here': an address and a port are wanted"):
+        given(**{door: "here"})
+
+
+def test_bindings_and_their_namespaces() -> None:
+    assert given(workers_bindings="KV=shop, PAGES=a=b").workers_namespaces == {"KV": "shop", "PAGES": "a=b"}
+    for wrong in ("KV", "=shop", "KV=", "K V=shop"):
+        with pytest.raises(BadRequest, match="bindings and their namespaces are wanted, as KV=shop"):
+            given(workers_bindings=wrong)
+
+
 def test_only_who_serves_pays_for_them() -> None:
     code = "import sys, crdtkv.node.node, crdtkv.node.tokens\nprint('pydantic' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+import crdtkv
 from crdtkv.core import values
+from crdtkv.errors import PreconditionFailed
 from crdtkv.server.collecting import LONGEST_S, QUIET, SHORTEST_S, YOUNG, Collector
 
 
@@ -74,3 +78,29 @@ def test_a_value_that_is_checked_leaves_nothing_for_the_collector() -> None:
         assert gc.collect() == 0
     finally:
         gc.enable()
+
+
+def test_a_write_that_is_refused_leaves_nothing_for_the_collector() -> None:
+    """What was raised knows the frames that it came through, and they what was asked for: that forgets the error."""
+
+    async def story() -> int:
+        with crdtkv.open(colo="lhr") as kv:
+            kv.put("a", 1)
+
+            async def refused() -> None:
+                with pytest.raises(PreconditionFailed):
+                    await kv.asubmit(lambda t: t.put("a", 2, if_version=None))
+
+            await refused()
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(20):
+                    with suppress(PreconditionFailed):
+                        await kv.asubmit(lambda t: t.put("a", 2, if_version=None))
+                await asyncio.sleep(0)
+                return gc.collect()
+            finally:
+                gc.enable()
+
+    assert asyncio.run(story()) < 20

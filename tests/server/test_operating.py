@@ -194,6 +194,24 @@ def test_namespaces(client: Client, node: Node) -> None:
     problem(client.get("/v1/far/keys/a"), 421, "namespace-elsewhere")
 
 
+def test_where_a_namespace_is(client: Client, node: Node) -> None:
+    """Alone a colo can neither give one up nor leave; told to hold one it does."""
+    far = client.post("/v1/namespaces", json={"name": "far", "colos": ["sin"]}).json()
+    assert (far["without"], far["leaving"]) == ([], [])
+    here = client.put("/v1/namespaces/far/colos/lhr").json()
+    assert (here["colos"], here["hosted"]) == (["lhr", "sin"], True)
+    assert client.put("/v1/far/keys/a", content="1").status_code == 201
+    problem(client.delete("/v1/namespaces/far/colos/lhr"), 409, "refused")
+    problem(client.delete("/v1/namespaces/far/colos/fra"), 400, "bad-request")
+    problem(client.put("/v1/namespaces/far/colos/FRA"), 400, "bad-request")
+    problem(client.put("/v1/namespaces/none/colos/lhr"), 404, "namespace-unknown")
+    problem(client.post("/v1/leave"), 409, "refused")
+    problem(client.post("/v1/evict", json={"colo": "sin"}), 403, "not-a-member")
+    problem(client.post("/v1/resolve", json={"link": "lhr~a.1"}), 409, "membership-conflict")
+    status = client.get("/v1/status").json()
+    assert (status["leaving"], status["left"]) == (False, False)
+
+
 def test_tokens_and_what_they_may() -> None:
     """One of a prefix reads and lists below it, and nothing else."""
     with Node(None, colo="lhr", tokens=["correct horse battery staple"]) as node, Client(create_app(node)) as client:

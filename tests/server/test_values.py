@@ -12,6 +12,7 @@ import pytest
 from crdtkv.core.values import Blob
 from crdtkv.http.names import ENTRY
 from crdtkv.node.node import Node
+from crdtkv.node.tokens import Scope
 from crdtkv.server.app import routed
 from crdtkv.server.serving import Serving
 from tests.server.asgi import Client
@@ -344,3 +345,22 @@ def test_the_router_says_the_same(client: Client, node: Node) -> None:
             ours, theirs = (c.request(method, f"{KEYS}/{path}") for c in (client, slow))
             assert (ours.status_code, ours.content) == (theirs.status_code, theirs.content), path
             assert sorted(ours.headers.items()) == sorted(theirs.headers.items()), path
+
+
+def test_what_is_told_again_is_told_to_whoever_may_read_it(node: Node, client: Client) -> None:
+    """A reply that is at hand is nobody's without a good token for the key."""
+    _, root = node.tokens.create("root", [Scope("*", "", ("admin",))])
+    token, some = node.tokens.create("some", [Scope("~default", "cart/", ("read",))])
+
+    def get(key: str, text: str | None) -> int:
+        headers = {} if text is None else {"authorization": f"Bearer {text}"}
+        return client.get(f"/v1/default/keys/{key}", headers=headers).status_code
+
+    for key in ("cart/7", "other"):
+        node.store("default")[key] = 1
+        assert [get(key, root) for _ in range(3)] == [200] * 3
+        assert client.app.serving.warm.again(f"/v1/default/keys/{key}".encode(), []) is None
+        assert get(key, None) == get(key, "wrong") == 401
+    assert (get("cart/7", some), get("other", some)) == (200, 403)
+    node.tokens.revoke(token.id)
+    assert get("cart/7", some) == 401

@@ -1,4 +1,4 @@
-"""log: every entry appended, by (stamp, replica, n, index), but for those a trim or delete had seen."""
+"""log: every entry appended, by (stamp, replica, n, index), but for those a trim, keep, remove or delete had seen."""
 
 from typing import Any
 
@@ -23,8 +23,14 @@ def effects(event: Event, now: Standing, base: Standing) -> list[Effect]:
             return [Effect(EMPTY, "here", "seen")]
         last = max((p[0] for p in _there(now) if p != EMPTY), default=-1)
         return _append(event, args[0][len(shown) :], max(event.stamp, last + 1))
-    end = make_stamp(args[0]) if name == "trim" else None
-    seen = [p for p in _there(now) if p != EMPTY and (end is None or p[0] < end) and covered(now[p], event)]
+    entries = sorted(p for p in _there(now) if p != EMPTY)
+    if name == "remove":
+        return [Effect(p, GONE, "base") for p in entries[args[0] :][: args[1]] if covered(now[p], event)]
+    if name == "trim":
+        entries = [p for p in entries if p[0] < make_stamp(args[0])]
+    elif name == "keep":
+        entries = entries[: max(0, len(entries) - args[0])]
+    seen = [p for p in entries if covered(now[p], event)]
     if seen or (name == "delete" and covered(now.get(EMPTY, []), event)):
         return [Effect(p, GONE, "base") for p in [*seen, EMPTY]]
     return []

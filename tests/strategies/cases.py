@@ -69,6 +69,8 @@ counter_operations = st.one_of(
 log_operations = st.one_of(
     st.lists(scalars, min_size=1, max_size=2).map(lambda e: Operation("append", tuple(e))),
     op("trim", st.integers(0, 6)),
+    op("keep", st.integers(0, 3)),
+    op("remove", st.integers(0, 2), st.integers(1, 2)),  # `run` makes it fit what is there
     op("put", st.lists(scalars, max_size=2)),  # what `run` puts after the entries shown at the base
     delete,
 )

@@ -17,8 +17,12 @@ few = settings(max_examples=max(25, settings().max_examples // 4))
 
 
 def fitting(case: Case, replica: Replica, step: Step) -> Operation:
-    """The operation; a put to a log goes on from what its base shows, as the log demands."""
+    """The operation; a put to a log goes on from what its base shows, a remove is of what there is, as it demands."""
     assert step.operation is not None
+    if case.spec == "log" and step.operation.name == "remove":
+        count = len(replica.read() or ())
+        index, many = step.operation.args
+        return Operation("remove", (index, min(many, count - index))) if index < count else Operation("trim", (0,))
     if case.spec != "log" or step.operation.name != "put":
         return step.operation
     shown = replica.strategy.read(Tree(replica.past[max(0, len(replica.past) - 1 - step.back)][1]))
@@ -89,7 +93,7 @@ def test_said_twice_weighs_as_much_as_said_once(case: Case, data: st.DataObject)
     world = run(case, data.draw(steps(case)))
     replica, wish = world.replicas[0], data.draw(case.operations)
     back = data.draw(st.integers(0, 2)) if case.repeats else 0
-    if case.spec == "log" and wish.name != "trim":
+    if case.spec == "log" and wish.name not in ("trim", "keep"):
         wish = Operation("put", (replica.strategy.read(replica.tree) or [],))
     laws.check_weight(replica, wish, back)
 

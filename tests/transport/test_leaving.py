@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from crdtkv.errors import BadRequest, NamespaceElsewhere, Refused, Unavailable
+from crdtkv.errors import BadRequest, MembershipConflict, NamespaceElsewhere, NotAMember, Refused, Unavailable
 from tests.transport.colos import Colo, apart, colos, eventually, same
 
 
@@ -170,5 +170,57 @@ def test_a_colo_leaves_with_all_that_it_holds() -> None:
                 assert held(again) == {"a": 1, "c": 3}
             finally:
                 await again.stop()
+
+    run(story())
+
+
+def test_a_colo_that_is_lost_is_evicted_from_all() -> None:
+    """Nobody waits for it, where it was reached is forgotten; it comes back with what it had alone."""
+
+    async def story() -> None:
+        async with apart("lhr", "sin", "fra") as (made, proxy):
+            lhr, sin, fra = made
+            await asyncio.to_thread(lhr.node.create, "shop")
+            await eventually(lambda: same(made, "shop", 3))
+            proxy.partition(["lhr", "sin"], ["fra"])
+            await put(fra, "alone", 1)
+            out = await asyncio.to_thread(lhr.node.evict, "fra")
+            assert set(out) == {"default", "shop", "system"}
+            assert all(id.startswith("fra~") for ids in out.values() for id in ids)
+            await eventually(lambda: same([lhr, sin], "shop", 2) and same([lhr, sin], "~system", 2))
+            assert "peer/fra" not in sin.node.system
+            with pytest.raises(NotAMember, match="no other member at colo 'fra'; others are at sin"):
+                await asyncio.to_thread(lhr.node.evict, "fra")
+            with pytest.raises(NotAMember, match="no other member at colo 'lhr'"):
+                await asyncio.to_thread(lhr.node.evict, "lhr")
+            proxy.heal()
+            await eventually(lambda: same(made, "shop", 3) and same(made, "~system", 3))
+            await eventually(lambda: all(held(colo) == {"alone": 1} for colo in made))
+            await eventually(lambda: "peer/fra" in sin.node.system)
+
+    run(story())
+
+
+def test_two_halves_that_evicted_each_other() -> None:
+    """The conflict is shown in every namespace, the system's too; who resolves it names a link, and not where."""
+
+    async def story() -> None:
+        async with apart("lhr", "sin") as (made, proxy):
+            lhr, sin = made
+            proxy.partition(["lhr"], ["sin"])
+            await asyncio.to_thread(lhr.node.evict, "sin")
+            await asyncio.to_thread(sin.node.evict, "lhr")
+            proxy.heal()
+            stores = [store for colo in made for store in (colo.node.system, colo.store())]
+            await eventually(lambda: all(store.forks for store in stores))
+            for store in (lhr.node.system, lhr.store()):
+                (fork,) = store.forks
+                mine = next(link for link in fork if link.startswith("lhr~"))
+                assert await asyncio.to_thread(lhr.node.resolve, mine) == [
+                    "system" if store is lhr.node.system else "default"
+                ]
+            with pytest.raises(MembershipConflict, match="no membership conflict has the link 'x~1'"):
+                await asyncio.to_thread(lhr.node.resolve, "x~1")
+            await eventually(lambda: same(made, "default", 2) and same(made, "~system", 2))
 
     run(story())

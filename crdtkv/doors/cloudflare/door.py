@@ -84,7 +84,7 @@ class Cloudflare:
         if known.action:
             admit(serving, scope, known.action, place.namespace or None, place.key if of_a_key else None)
         elif serving.node.guarded:
-            serving.node.tokens.known(token_of(scope))  # before its body is read; the rest the handler asks
+            serving.node.tokens.known(token_of(scope["headers"]))  # before its body is read; the rest the handler asks
         if serving.joining:
             serving.check_joined()
         store = serving.node.system if known.cluster else serving.node.store(place.namespace)

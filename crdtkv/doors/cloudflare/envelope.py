@@ -36,6 +36,7 @@ CODES: dict[type[CrdtkvError], int] = {
 _STATUS: dict[type[CrdtkvError], int] = {NamespaceExists: 400, QuotaExceeded: 413}
 _EMPTY = b'{"success":true,"errors":[],"messages":[],"result":'
 _END = b"}"
+_DONE = _EMPTY + b"{}" + _END
 
 
 def wrapped(
@@ -46,6 +47,8 @@ def wrapped(
     >>> wrapped({}).body
     b'{"success":true,"errors":[],"messages":[],"result":{}}'
     """
+    if result == {} and info is None and not messages:
+        return Reply(200, [_JSON], _DONE, seen=seen)  # what most writes are answered
     if info is None and not messages:
         return Reply(200, [_JSON], _EMPTY + values.to_json(result).encode() + _END, seen=seen)
     told = [{"code": 0, "message": words} for words in messages]

@@ -19,6 +19,8 @@ __all__ = ["Sent", "sent_in"]
 
 _FORM = b"multipart/form-data"
 _URLENCODED = "application/x-www-form-urlencoded"
+_PLAIN = {b"": "", b"application/octet-stream": "application/octet-stream", b"application/json": "application/json"}
+"""What most say of a body that is the value."""
 _PARTS, _HEADERS = 1_000, 8_192
 _MEMBER = re.compile(r"\[([^\[\]]*)\]")
 _NAME = re.compile(r"metadata((?:\[[^\[\]]*\]){1,20})")
@@ -34,6 +36,8 @@ class Sent(NamedTuple):
 
 def sent_in(body: bytes, content_type: bytes) -> Sent:
     """What `body` is, by its content type. O(body). Raises BadRequest, TooLarge."""
+    if content_type in _PLAIN:
+        return Sent(body, _PLAIN[content_type], None)
     if not content_type.lstrip().lower().startswith(_FORM):
         kind = content_type.decode("latin-1").strip()
         return Sent(body, "" if kind.lower().startswith(_URLENCODED) else kind, None)

@@ -5,6 +5,7 @@ Keys are decoded here and nowhere before: a path that was decoded earlier has lo
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from crdtkv.http.names import key_of
@@ -45,6 +46,11 @@ def place_of(path: bytes) -> Place:
     >>> place_of(b"/accounts/me/storage/kv/namespaces")
     Place(what='namespaces', namespace='', key='')
     """
+    head, values, key = path.partition(b"/values/")
+    if values:
+        namespace = _of_values(head)  # most are: what is before the key comes again and again
+        if namespace is not None:
+            return Place("values", namespace, key_of(key))
     rest = path.removeprefix(_PREFIX).removeprefix(b"/")
     parts = rest.split(b"/", 7)
     if parts[0] != b"accounts" or len(parts) < 3:
@@ -56,6 +62,14 @@ def place_of(path: bytes) -> Place:
         if found is not None:
             return found
     raise RouteUnknown(f"No route for that URI: {path!r:.200}")
+
+
+@lru_cache(maxsize=1024)
+def _of_values(head: bytes) -> str | None:
+    """The namespace whose values stand below that path; None if none do. Raises KeyInvalid."""
+    parts = head.removeprefix(_PREFIX).split(b"/")
+    fits = len(parts) == 7 and parts[:2] == [b"", b"accounts"] and parts[3:6] == [b"storage", b"kv", b"namespaces"]
+    return key_of(parts[6]) if fits else None
 
 
 def _below(parts: list[bytes]) -> Place | None:

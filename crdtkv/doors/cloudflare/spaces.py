@@ -105,7 +105,7 @@ async def ask_token(asked: Asked) -> Reply:
 def _who(asked: Asked) -> str:
     """The id of the token; of none, or one of the settings, crdtkv. Raises Unauthorized."""
     tokens = asked.serving.node.tokens
-    return (tokens.known(token_of(asked.ask.scope)).id if tokens.guarded else "") or "crdtkv"
+    return (tokens.known(token_of(asked.ask.scope["headers"])).id if tokens.guarded else "") or "crdtkv"
 
 
 async def ask_user(asked: Asked) -> Reply:

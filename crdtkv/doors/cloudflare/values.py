@@ -64,7 +64,7 @@ async def ask_put(asked: Asked) -> Reply:
 
 def base_in(ask: Ask) -> str | None:
     """The version that the client names, by a header or in the query, as an ETag said it. Raises VersionInvalid."""
-    found = ask.header(BASE) or ask.query.get("base")
+    found = ask.header(BASE) if BASE.encode() in ask.headers else ask.query.get("base")
     return None if found is None else version_of(found)
 
 

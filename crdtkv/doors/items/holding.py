@@ -1,33 +1,29 @@
 """Items in a store: put, deleted, read and listed, each in one transaction or at one instant.
 
-Law of this room: metadata is that of the key's last write. It is a value of its own, merged as lww, under a system
-key beside the key, written in the key's transaction; and it is shown only while nothing that shows in the key was
-written later. So a write or a delete by whoever knows nothing of metadata leaves none that is not true any more: to
-the key it is a put without metadata.
+Metadata is that of the key's last write (`store.metadata`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from crdtkv.core.clocks import Stamp, make_stamp
-from crdtkv.core.keys import METADATA
+from crdtkv.core.cells import is_value
+from crdtkv.core.clocks import make_stamp
+from crdtkv.core.paths import STRATEGY, first
 from crdtkv.doors.items.bodies import body_of, kind_of, value_of
 from crdtkv.doors.items.limits import MAX_LIST
-from crdtkv.replica import leaf
-from crdtkv.strategies.base import ABSENT, Operation
+from crdtkv.store.metadata import beside, metadata_of, put_metadata
 
 if TYPE_CHECKING:
     from crdtkv.doors.items.guessing import Writer
-    from crdtkv.replica.core import Replica
-    from crdtkv.replica.draft import Draft
     from crdtkv.store.operations import Operations
     from crdtkv.store.results import Entry, Receipt
     from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
 
-__all__ = ["Item", "Listed", "Named", "Put", "delete", "get", "get_many", "listing", "metadata_of", "put", "spec_of"]
+__all__ = ["Item", "Listed", "Named", "Put", "delete", "get", "get_many", "listing", "put", "spec_of"]
 
 
 class Put(NamedTuple):
@@ -101,33 +97,13 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
     value = value_of(spec, wish.body, wish.kind)
     base = wish.base if wish.base is not None or writer is None else writer.base(t, key, spec, value)
     receipt = t.put(key, value, base=base)
-    date = None if wish.expires is None else make_stamp(wish.expires * 1000)
-    if date is not None:
-        draft.expire(key, date, t._context(key, base))
+    if wish.expires is not None:
+        draft.expire(key, make_stamp(wish.expires * 1000), t._context(key, base))
         receipt = t._receipt(key)
     if writer is not None:
         writer.wrote(t, key, spec, value)
-    _put_metadata(draft, key, wish.metadata, date)
+    put_metadata(t, key, wish.metadata)
     return receipt
-
-
-def _put_metadata(draft: Draft, key: str, metadata: Any, date: Stamp | None) -> None:
-    """In the key's own transaction, after it was put."""
-    beside = METADATA + key
-    if metadata is None:
-        _drop_metadata(draft, key)
-        return
-    if leaf.put(draft, beside, metadata, "lww") is None:
-        draft.operate(beside, Operation("put", (metadata,)), None, "lww")
-        draft.expire(beside, None)
-    if date is not None:
-        draft.expire(beside, date)
-
-
-def _drop_metadata(draft: Draft, key: str) -> None:
-    beside = METADATA + key
-    if draft.replica.storage.cells(beside):
-        draft.operate(beside, Operation("delete"))
 
 
 def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
@@ -140,14 +116,28 @@ def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
     None
     """
     receipt = t.delete(key, base=base)
-    _drop_metadata(t._open, key)
+    put_metadata(t, key, None)
     return receipt
 
 
 def spec_of(t: Operations, key: str) -> str:
     """The strategy that `key` has, or is made under. In a transaction, or with the store's lock. O(1) for most."""
-    shown = t._replica.shown(key)
+    replica = t._replica
+    cells = replica.storage.cells(key)
+    if len(cells) == 1:
+        ((path, cell),) = cells.items()
+        spec = _spec_at(path) if len(cell) == 1 and is_value(cell[0].payload) else None
+        if spec is not None:
+            return spec  # most are so: nothing is asked of what else there could be
+    shown = replica.shown(key) if cells else None
     return t._rule_of(key).strategy if shown is None else shown[0].spec
+
+
+@lru_cache(maxsize=256)
+def _spec_at(path: bytes) -> str | None:
+    """The strategy whose root is `path`; None if it is none."""
+    tag, data, rest = first(path) if path else (b"", b"", b"")
+    return data.decode() if tag == STRATEGY and not rest else None
 
 
 # reading
@@ -184,29 +174,7 @@ def listing(store: Store, prefix: str = "", limit: int = MAX_LIST, cursor: str |
     (['a/1'], ['a/2'])
     """
     with store._lock:
-        page, replica = store.scan(prefix, limit=limit, cursor=cursor), store._replica
-        beside: set[str] = set()
-        if page:
-            beside = set(replica.storage.keys(METADATA + page[0].key, METADATA + page[-1].key + "\0"))
-        named = [
-            Named(e.key, None if e.expires is None else e.expires // 1000,
-                  metadata_of(replica, e.key) if METADATA + e.key in beside else None)
-            for e in page
-        ]  # fmt: skip
+        page = store.scan(prefix, limit=limit, cursor=cursor)
+        found = beside(store._replica, page)
+        named = [Named(e.key, None if e.expires is None else e.expires // 1000, found.get(e.key)) for e in page]
     return Listed(named, page.cursor, page)
-
-
-def metadata_of(replica: Replica, key: str) -> Any:
-    """The metadata of `key`; None for none. With the store's lock. O(n), O(1) if none was put."""
-    if not replica.storage.cells(METADATA + key):
-        return None
-    shown, beside = replica.shown(key), replica.shown(METADATA + key)
-    if shown is None or beside is None or _newest(beside) < _newest(shown):
-        return None
-    value = beside[0].read(beside[1])
-    return None if value is ABSENT else value
-
-
-def _newest(root: Any) -> Stamp:
-    found, tree = root
-    return max((s.stamp for s in found.standing(tree)), default=0)

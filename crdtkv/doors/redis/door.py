@@ -13,12 +13,15 @@ from crdtkv.doors.redis import commands
 from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.board import Board
 from crdtkv.doors.redis.client import Client
+from crdtkv.doors.redis.commands.connections import database_of
 from crdtkv.doors.redis.connection import Connection
 from crdtkv.doors.redis.cursors import Cursors
 from crdtkv.doors.redis.events import Events
+from crdtkv.doors.redis.following import Following
 from crdtkv.doors.redis.place import Place
 from crdtkv.doors.redis.protocol import LIMITS, STRANGER, Limits
 from crdtkv.doors.redis.refusals import NOT_INT, Refusal, told, wrong_number
+from crdtkv.doors.redis.relay import Relay
 from crdtkv.doors.redis.replies import QUEUED, Failed, encode
 from crdtkv.doors.redis.table import Command
 from crdtkv.doors.redis.turn import Asked, Turn, failed, run_one
@@ -52,7 +55,9 @@ class Door:
         self.clients: dict[int, Client] = {}
         self.board = Board()
         self.cursors = Cursors()
-        self.events = Events(self.board)
+        self.events = Events(self.board, self._follow)
+        self._following: dict[str, Following] = {}
+        self.relay = Relay(self.board, serving.carrier)
         self.began = time.time()
         self.commands_run = 0
         self.connections_made = 0
@@ -62,6 +67,9 @@ class Door:
 
     def end(self) -> None:
         """Whoever is here is sent away, once what he asked for is done."""
+        self.relay.close()
+        self.events.flags = ""
+        self._follow()
         for client in list(self.clients.values()):
             client.connection.close()
 
@@ -112,7 +120,19 @@ class Door:
         found = self._places.get(store.namespace)
         if found is None or found.store is not store:
             found = self._places[store.namespace] = Place(store, self._done)
+            self._follow()
         return found
+
+    def _follow(self) -> None:
+        """Who is told of events hears of what other colos write, too; nobody follows where nobody is."""
+        if not self.events.flags:
+            for following in self._following.values():
+                following.end()
+            self._following.clear()
+            return
+        for id, place in self._places.items():
+            if id not in self._following:
+                self._following[id] = Following(place, self.serving, self.events, database_of(place.store, self.node))
 
     # who may what
 
@@ -202,6 +222,7 @@ class Door:
 
     def publish(self, channel: bytes, message: bytes, shard: bool = False) -> int:
         """Who listens is told, here and at other colos; how many are here."""
+        self.relay.tell(channel, message, shard)
         return self.board.tell(channel, message, shard)
 
     def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> bytes | None:

@@ -6,6 +6,7 @@ not there any more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crdtkv.doors.redis.refusals import Refusal
@@ -36,8 +37,9 @@ _KNOWN = frozenset("KEAmn" + _ALL)
 class Events:
     """Of one door. `flags` as CONFIG GET tells them; "": nobody is told."""
 
-    def __init__(self, board: Board) -> None:
+    def __init__(self, board: Board, changed: Callable[[], None]) -> None:
         self.flags = ""
+        self._changed = changed
         self._board = board
 
     def set(self, flags: str) -> None:
@@ -48,6 +50,7 @@ class Events:
         if set(_ALL) <= found:
             found = (found - set(_ALL)) | {"A"}
         self.flags = "".join(sorted(found))
+        self._changed()
 
     def tell(self, event: str, key: str, database: int) -> None:
         """It has happened, and is durable. O(listeners)."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from crdtkv.doors.redis.connection import Connection
 from crdtkv.doors.redis.door import Door
+from crdtkv.node.settings import is_loopback
 from crdtkv.server.ports import bound, shown
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ class RedisPort:
         self.door: Door
 
     async def start(self, tls: ssl.SSLContext | None = None) -> list[str]:
-        """It takes connections, in clear."""
+        """It takes connections. `tls`: the server's; on loopback it is not used."""
         self.door = door = Door(self._serving, self._unsound)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(door), sock=self._at, backlog=_BACKLOG)
+        secure = None if is_loopback(self._at.getsockname()[0]) else tls
+        self._server = await loop.create_server(
+            lambda: Connection(door), sock=self._at, backlog=_BACKLOG, ssl=secure
+        )
         host, port = self._at.getsockname()[:2]
-        return [f"  Redis: redis-cli -h {host} -p {port}   (redis://{shown(self._at)})"]
+        name, option = ("redis", "") if secure is None else ("rediss", " --tls")
+        return [f"  Redis: {name}://{shown(self._at)} (redis-cli{option} -h {host} -p {port})"]
 
     def stop(self) -> None:
         """Nobody new comes in; who is here is sent away once what he asked for is done. Idempotent."""

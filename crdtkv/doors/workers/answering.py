@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.versions import parse_version
 from crdtkv.doors.items import guessing, holding, limits
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answering", "listed", "refusal", "told"]
 
-_T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
 _JSON: Header = (b"Content-Type", b"application/json")
 _TEXT: Header = (b"Content-Type", b"text/plain; charset=utf-8")
@@ -69,7 +68,7 @@ class Answering:
         store = self._serving.node.store(of.namespace)
         match call:
             case Get(key):
-                item = await self._read(store, holding.get, key)
+                item = await self._serving.at_rest(store, lambda: holding.get(store, key))
                 self._note(of, store, {key: item})
                 return told(item)
             case Put():
@@ -101,16 +100,6 @@ class Answering:
         keys = call.keys if isinstance(call, Bulk) else [call.prefix if isinstance(call, List) else call.key]  # type: ignore[union-attr]
         for key in keys:
             admit(self._serving, scope, action, of.namespace, key)
-
-    async def _read(self, store: Store, read: Callable[[Store, str], _T], key: str) -> _T:
-        """At once if nobody writes just now, else once nobody does."""
-        lock = store._lock.inner
-        if not lock.acquire(blocking=False):
-            return await self._serving.slow(read, store, key)
-        try:
-            return read(store, key)
-        finally:
-            lock.release()
 
     async def _put(self, store: Store, call: Put, of: Whose) -> Reply:
         expires = limits.expires_at(call.ttl, call.expiration, store._replica.wall_ms() // 1000)

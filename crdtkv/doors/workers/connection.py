@@ -36,11 +36,12 @@ class Connection(asyncio.Protocol):
         self._making = False
         self._writable = asyncio.Event()
         self._writable.set()
-        self._since = self._loop.time()
+        self.since = self._loop.time()
         """When it last moved on."""
         self._moved: int | None = None
         """Bytes of a body that had come then; None: nothing of a request had."""
         self._held = 0
+        """Bytes here of what it sent and was not answered, or was answered and did not take."""
         self._ending = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -74,7 +75,7 @@ class Connection(asyncio.Protocol):
         if not self._ending:
             self._wire.receive(b"")
             self._advance()
-        return self._task is not None
+        return self._task is not None and self._transport.can_write_eof()  # with TLS it is closed in any case
 
     def pause_writing(self) -> None:
         """It takes what it is answered more slowly than it is sent."""
@@ -82,7 +83,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """It has taken it."""
-        self._since = self._loop.time()
+        self.since = self._loop.time()
         self._writable.set()
 
     # what the port asks
@@ -94,7 +95,13 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """It is closed now."""
+        self._hold(0)
         self._transport.abort()
+
+    @property
+    def is_slow(self) -> bool:
+        """It does not take what it was answered as fast as that is sent."""
+        return not self._writable.is_set()
 
     # its course
 
@@ -126,20 +133,25 @@ class Connection(asyncio.Protocol):
         """Whether what came moves a request on: it begins one, or is a good part of its body."""
         come = self._wire.come
         if come is None or self._moved is None or come >= self._moved + PROGRESS:
-            self._since, self._moved = self._loop.time(), come
+            self.since, self._moved = self._loop.time(), come
 
     async def _answer(self, asked: Asked) -> None:
         try:
             reply = await self._port.answer(asked)
             if self._ending:
                 return
-            self._making, self._since, self._moved = False, self._loop.time(), None
+            self._making, self.since, self._moved = False, self._loop.time(), None
             self._transport.write(self._wire.say(reply, last=self._port.stopping))
+            self._hold(self._transport.get_write_buffer_size())
+            self._port.relieve()
             await self._writable.wait()
+        except BaseException:  # a bug: nobody waits for ever for what it was about to say
+            self._transport.abort()
+            raise
         finally:
             self._task = None
             self._hold(0)
-        self._since = self._loop.time()
+        self.since = self._loop.time()
         if self._wire.closing:
             self._transport.close()
         elif not self._ending:
@@ -153,7 +165,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(self._wire.say(reply, last=True))
         if self._transport.can_write_eof():
             self._transport.write_eof()
-        self._since = self._loop.time()
+        self.since = self._loop.time()
         self._rearm(LINGER_S)
 
     def _hold(self, size: int) -> None:
@@ -162,7 +174,7 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         """Whether it has not moved on for too long."""
-        left = self._since + (LINGER_S if self._ending else self._port.idle) - self._loop.time()
+        left = self.since + (LINGER_S if self._ending else self._port.idle) - self._loop.time()
         if self._making or left > 0:
             self._rearm(self._port.idle if self._making else left)
         elif self._ending or self._task is not None or self._wire.come is None:

@@ -26,7 +26,7 @@ __all__ = ["IDLE_S", "MAX_HELD", "Workers", "make"]
 
 IDLE_S = 75.0
 MAX_HELD = 1 << 28
-"""Bytes of all bodies that are here and not yet answered."""
+"""Bytes of all that was sent and not yet answered, or answered and not yet taken."""
 
 _COUNTED = 2 * MAX_VALUE
 """Bytes of a body that are read to tell how long it is."""
@@ -50,7 +50,7 @@ class Workers:
         self.idle = idle
         self.sizes = Sizes(limits.headers, MAX_VALUE, _COUNTED)
         self.held = 0
-        """Bytes of bodies that are here."""
+        """Of those bytes how many there are."""
         self.stopping = False
         self._serving = serving
         self._at = at
@@ -111,8 +111,16 @@ class Workers:
 
     @property
     def is_full(self) -> bool:
-        """Whether too much is here that was sent and not yet answered."""
+        """Whether more is held than may be."""
         return self.held > MAX_HELD
+
+    def relieve(self) -> None:
+        """Where too much is held, those are let go that have taken nothing of an answer for the longest time."""
+        if self.is_full:
+            for slow in sorted((each for each in self._connections if each.is_slow), key=lambda each: each.since):
+                if not self.is_full:
+                    break
+                slow.abort()
 
     async def answer(self, asked: Asked) -> Reply:
         """The reply to a request, errors too."""

@@ -178,3 +178,55 @@ def test_metadata_is_no_key_of_anybody(kv: Store) -> None:
     put(kv, "a", b"1", metadata="m")
     assert list(kv) == ["a"] and [change.key for change in kv.watch(since=start, timeout=0)] == ["a"]
     assert kv.check() == []
+
+
+def test_of_a_key_that_is_gone_no_metadata_is_kept() -> None:
+    """Whoever deletes it natively knows nothing of metadata: its writer's colo takes it away, and no other's."""
+    wall = [1_000.0]
+    with (
+        crdtkv.open(colo="lhr", clock=lambda: wall[0]) as lhr, crdtkv.open(colo="sin", clock=lambda: wall[0]) as sin
+    ):  # fmt: skip
+        lhr.sync(sin)
+        for key in ("deleted", "expired", "stays"):
+            put(lhr, key, b"1", metadata="m", expires=1_100 if key == "expired" else None)
+        lhr.sync(sin)
+        del sin["deleted"]
+        lhr.sync(sin)
+        wall[0] += 200
+        sin.compact()
+        assert beside(sin, "deleted") and beside(sin, "expired")
+        lhr.compact()
+        assert not beside(lhr, "deleted") and not beside(lhr, "expired") and shown(lhr, "stays") == (b"1", "m", None)
+        lhr.sync(sin)
+        assert not beside(sin, "deleted") and shown(sin, "stays") == (b"1", "m", None)
+
+
+def test_who_deletes_takes_no_metadata_that_he_had_not_seen() -> None:
+    wall = [1_000.0]
+    with (
+        crdtkv.open(colo="lhr", clock=lambda: wall[0]) as lhr, crdtkv.open(colo="sin", clock=lambda: wall[0]) as sin
+    ):  # fmt: skip
+        put(lhr, "a", b"[1]", metadata="old")
+        lhr.sync(sin)
+        put(lhr, "a", b"[1,2]", metadata="new")
+        wall[0] += 1
+        delete(sin, "a")
+        lhr.sync(sin)
+        assert shown(lhr, "a") == shown(sin, "a") and shown(lhr, "a")[1] == "new"
+
+
+def test_a_date_that_is_moved_by_others_leaves_metadata(kv: Store) -> None:
+    date = int(kv._replica.wall_ms() / 1000) + 100
+    put(kv, "a", b"[1]", metadata="m", expires=date)
+    kv.expire("a", None)
+    assert shown(kv, "a") == (b"[1]", "m", None)
+
+
+def test_no_metadata_is_in_the_inbox() -> None:
+    with crdtkv.open(colo="lhr") as lhr, crdtkv.open(colo="sin") as sin:
+        lhr.sync(sin)
+        put(lhr, "a", b"[1]", metadata="lhr")
+        put(sin, "a", b"[2]", metadata="sin")
+        lhr.sync(sin)
+        assert lhr.conflicts() == sin.conflicts() == []
+        assert shown(lhr, "a") == shown(sin, "a") and shown(lhr, "a")[1:] == ("sin", None)

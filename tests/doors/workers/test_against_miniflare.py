@@ -137,10 +137,20 @@ def test_a_date_passes(colos: Colos, workerd: Run, calls: str) -> None:
     for i in (1, 2, 3):
         ours.call("put", f"key{i}", f"value{i}", {"expiration": 1000 + i * 60})
     lhr.http.post(f"http://{lhr.door('Workers KV')}/clock", json={"advance": 130}).raise_for_status()
-    assert ours.calls(["list"], ["get", "key2"], ["get", "key3"], ["put", "key", {"size": 1025}]) == [
+    beyond = {"error": "KV PUT failed: 413 Value length of 1025 exceeds limit of 1024."}
+    assert ours.calls(
+        ["list"], ["get", "key2"], ["get", "key3"], ["put", "key", {"size": 1025}],
+        ["put", "key", {"stream": raw(b"x" * 1025)[0]}], ["put", "key", {"pieces": raw(b"x" * 1000, b"x" * 25)}],
+        ["get", "key"], ["put", "key", {"pieces": raw(b"x" * 1000, b"x" * 24)}], ["put", "key", {"size": 1024}],
+    ) == [
         {"keys": [{"name": "key3", "expiration": 1180}], "list_complete": True, "cacheStatus": None},
         None,
         "value3",
-        {"error": "KV PUT failed: 413 Value length of 1025 exceeds limit of 1024."},
-    ]
+        beyond,
+        beyond,
+        beyond,
+        None,
+        {"undefined": True},
+        {"undefined": True},
+    ]  # fmt: skip
     assert time.time() > 1180

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -122,9 +123,11 @@ def test_sizes() -> None:
     async def check(client: Client, here: Served) -> None:
         found = await client.put("a", b"x" * 1025)
         assert (found.status, found.reason) == (413, "Value length of 1025 exceeds limit of 1024.")
-        await client.raw(
+        chunked = await here.connect()
+        await chunked.raw(
             b"PUT /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n401\r\n" + b"x" * 1025 + b"\r\n0\r\n\r\n"
         )
+        assert b"413 Value length of 1025 exceeds limit of 1024." in await chunked.reader.readline()
         fresh = await here.connect()
         assert (await fresh.put("a", b"x" * 1024)).status == 200
         await fresh.put("b", b"x" * 1024)
@@ -282,5 +285,32 @@ def test_nothing_is_served_before_a_joining_colo_has_met_others() -> None:
                 client = await here.connect()
                 found = await client.put("a", "1")
                 assert found.status == 503 and found.headers["retry-after"] == "1"
+
+    asyncio.run(run())
+
+
+def test_reads_wait_for_who_writes_without_a_thread_each() -> None:
+    """More than there are threads, at once, while the store is held: all are answered once it is not."""
+
+    async def run() -> None:
+        async with served(limits={"threads": 1, "waiting": 2}) as here:
+            clients = [await here.connect() for _ in range(20)]
+            await clients[0].put("a", "1")
+            store, held, go = here.node.store("default"), threading.Event(), threading.Event()
+
+            def hold() -> None:
+                with store._lock:
+                    held.set()
+                    go.wait()
+
+            thread = threading.Thread(target=hold)
+            thread.start()
+            await asyncio.to_thread(held.wait)
+            answers = [asyncio.create_task(client.get("a")) for client in clients]
+            while sum(each._making for each in here.port._connections) < len(clients):
+                await asyncio.sleep(0)
+            go.set()
+            assert {(each.status, each.body) for each in await asyncio.gather(*answers)} == {(200, b"1")}
+            thread.join()
 
     asyncio.run(run())

@@ -148,6 +148,31 @@ def test_no_more_is_held_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None
     over(check)
 
 
+def test_answers_that_nobody_takes_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those who do not read the first that was answered goes first; who reads is not touched."""
+    monkeypatch.setattr(port, "MAX_HELD", 40_000_000)
+
+    async def check(here: Served) -> None:
+        client = await here.connect()
+        assert (await client.put("a", b"x" * 20_000_000)).status == 200
+        slow = []
+        for number in range(1, 7):  # the kernel takes some ten million of each
+            slow.append(await here.connect())
+            await slow[-1].raw(GET)
+            while here.port._serving.counts.get(("GET", 200), 0) < number:
+                await asyncio.sleep(0)
+            assert here.port.held <= 40_000_000
+        assert len((await client.get("a")).body) == 20_000_000
+        assert len(await slow[0].rest()) < 20_000_000
+        assert len((await slow[-1].answer()).body) == 20_000_000
+        for each in slow:
+            each.writer.transport.abort()
+        while len(here.port._connections) > 1:
+            await asyncio.sleep(0)
+
+    over(check)
+
+
 def test_a_value_that_is_too_long_is_told_its_length() -> None:
     async def check(here: Served) -> None:
         client = await here.connect()
@@ -193,6 +218,9 @@ class Transport(asyncio.Transport):
     def can_write_eof(self) -> bool:
         return True
 
+    def get_write_buffer_size(self) -> int:
+        return 0
+
 
 def in_time(check: Callable[[Connection, Transport, Callable[[float], None]], Awaitable[None]]) -> None:
     """`check(connection, transport, wait)`: `wait(seconds)` is time that passes without anything coming."""
@@ -204,7 +232,7 @@ def in_time(check: Callable[[Connection, Transport, Callable[[float], None]], Aw
             made.connection_made(transport)
 
             def wait(seconds: float) -> None:
-                made._since -= seconds
+                made.since -= seconds
                 made._look()
 
             await check(made, transport, wait)

@@ -120,6 +120,32 @@ def test_namespaces_and_tokens(colos: Colos, worker: Run, calls: str) -> None:
     assert lhr.http.get("/v1/shop/keys/a").json() == 1
 
 
+def test_what_a_worker_writes_is_there_for_the_other_doors(two: list[Place]) -> None:
+    """Cloudflare's REST API and our own at the other colo, and back."""
+    (lhr, worker), (sin, _) = two
+    soon = int(time.time()) + 3600
+    worker.call("put", "shared/é", '["a"]', {"metadata": {"u": "é"}, "expiration": soon})
+    lhr.told(sin)
+    rest, name = "/client/v4/accounts/any/storage/kv/namespaces/default", "shared%2F%C3%A9"
+    found = sin.http.get(f"{rest}/values/{name}").raise_for_status()
+    assert (found.content, found.headers["expiration"]) == (b'["a"]', str(soon))
+    assert sin.http.get(f"{rest}/metadata/{name}").json()["result"] == {"u": "é"}
+    sin.http.post(f"/v1/default/keys/{name}/operations", json={"op": "append", "value": "b"}).raise_for_status()
+    sin.told(lhr)
+    assert worker.call("getWithMetadata", "shared/é", "json") == {
+        "value": ["a", "b"], "metadata": None, "cacheStatus": None,
+    }  # fmt: skip
+    body = {"value": b"plain", "metadata": b'{"by":"rest"}'}
+    sin.http.put(f"{rest}/values/{name}", files=body).raise_for_status()
+    sin.told(lhr)
+    assert worker.call("getWithMetadata", "shared/é") == {
+        "value": "plain", "metadata": {"by": "rest"}, "cacheStatus": None,
+    }  # fmt: skip
+    sin.http.delete(f"/v1/default/keys/{name}").raise_for_status()
+    sin.told(lhr)
+    assert worker.calls(["get", "shared/é"], ["list", {"prefix": "shared"}])[1]["keys"] == []
+
+
 def test_what_is_not_there(two: list[Place]) -> None:
     (_, worker), _ = two
     for kind in ("text", "json", "arrayBuffer", "stream"):

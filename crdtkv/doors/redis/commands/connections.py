@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from crdtkv.doors.redis.client import Client
@@ -10,8 +11,10 @@ from crdtkv.doors.redis.refusals import SYNTAX, Refusal, told, wrong_number
 from crdtkv.doors.redis.replies import OK, PONG, SILENT, Failed, Raw
 from crdtkv.doors.redis.table import command
 from crdtkv.errors import CrdtkvError, NamespaceExists, NamespaceUnknown
+from crdtkv.node.node import Node
+from crdtkv.store.store import Store
 
-__all__ = ["MAX_DATABASE", "VERSION", "namespace_of"]
+__all__ = ["MAX_DATABASE", "VERSION", "database_of", "namespace_of"]
 
 VERSION = "7.0.15"
 """The Redis that clients are told they talk to."""
@@ -25,6 +28,15 @@ def namespace_of(index: int) -> str:
     ('default', 'db3')
     """
     return f"db{index}" if index else "default"
+
+
+def database_of(store: Store, node: Node) -> int:
+    """The number by which SELECT means that namespace; 0 if by none."""
+    for index in range(MAX_DATABASE + 1):
+        with suppress(CrdtkvError):
+            if node.store(namespace_of(index)) is store:
+                return index
+    return 0
 
 
 @command("ping", -1, "fast", group="connection")

@@ -69,10 +69,9 @@ class Probe(NamedTuple):
 
 
 class Push(NamedTuple):
-    """Records, each as its origin encoded it. `also`: the names of those whom the sender has sent them to besides."""
+    """Records, each as its origin encoded it."""
 
     records: tuple[bytes, ...]
-    also: tuple[str, ...] = ()
 
 
 class Ask(NamedTuple):
@@ -337,8 +336,8 @@ def _blobs(value: Any) -> tuple[bytes, ...]:
 
 
 def _push_in(body: list[Any]) -> Push:
-    records, also = fields_in(body, 1, ([],))
-    return Push(_blobs(records), _names(also))
+    (records,) = fields_in(body, 1, ())
+    return Push(_blobs(records))
 
 
 def _prune_in(body: list[Any]) -> Prune:
@@ -393,7 +392,7 @@ def _welcome_in(body: list[Any]) -> Welcome:
 _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[list[Any]], Message]]] = {
     Hello: (b"h", lambda h: [h.nonce, h.answers, _portrait_out(h.portrait)], _hello_in),
     Probe: (b"s", _probe_out, _probe_in),
-    Push: (b"p", lambda p: [list(p.records), *([list(p.also)] if p.also else ())], _push_in),
+    Push: (b"p", lambda p: [list(p.records)], _push_in),
     Ask: (b"a", list, _ask_in),
     Page: (b"g", _page_out, _page_in),
     Even: (b"e", list, lambda body: Even(number(fields_in(body, 1, ())[0]))),
@@ -410,15 +409,11 @@ _BY_KIND = {kind: (of, take) for of, (kind, _, take) in _KINDS.items()}
 
 
 def together(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The same, but records that one sender pushed to the same in frames side by side are in one."""
-    for (also, *_), run in groupby(frames, lambda frame: (_also(frame.message), *frame[:3])):
-        if also is None:
+    """The same, but records that one sender pushed in frames side by side are in one."""
+    for (kind, *_), run in groupby(frames, lambda frame: (type(frame.message), *frame[:3])):
+        if kind is not Push:
             yield from run
             continue
         side_by_side = list(run)
         pushed = [frame.message.records for frame in side_by_side if isinstance(frame.message, Push)]
-        yield side_by_side[0]._replace(message=Push(tuple(chain.from_iterable(pushed)), also))
-
-
-def _also(message: Message) -> tuple[str, ...] | None:
-    return message.also if isinstance(message, Push) else None
+        yield side_by_side[0]._replace(message=Push(tuple(chain.from_iterable(pushed))))

@@ -32,8 +32,7 @@ _STILL = 1 << 6
 """One record in so many is passed on all the same: what has changed is noticed."""
 
 
-import os as _os
-_KNOWN = int(_os.environ.get("THR","75")), 100
+_KNOWN = 3, 4
 """Of what came by one peer and was passed to another so much was known there: then it is passed no more of that."""
 _APART = 6
 """That is judged after `prune_after` records, or up to so many times as many, as the dice say: if all who bring a
@@ -106,14 +105,11 @@ class Pushing:
         for data in [*records, None]:
             if data is None or size + len(data) > self._desk.settings.page_bytes:
                 for peer in peers if batch else ():
-                    self._desk.send(peer, Push(tuple(batch), self._besides(peer, peers)))
+                    self._desk.send(peer, Push(tuple(batch)))
                 batch, size = [], 0
             if data is not None:
                 batch.append(data)
                 size += len(data)
-
-    def _besides(self, peer: Peer, peers: list[Peer]) -> tuple[str, ...]:
-        return tuple(other.name for other in peers if other is not peer) if self._many() else ()
 
     # whom
 
@@ -172,7 +168,7 @@ class Pushing:
         for data in again:
             self._count(peer, data)
         if new:
-            self._pass_on(peer, push.also, [data for _, data in new])
+            self._pass_on(peer, [data for _, data in new])
 
     def _remember(self, new: list[tuple[Record, bytes]]) -> None:
         came = self._came
@@ -196,16 +192,17 @@ class Pushing:
         if peer is not None:
             self._desk.send(peer, Prune(0, tuple(known)))
 
-    def _pass_on(self, source: Peer, also: tuple[str, ...], records: list[bytes]) -> None:
-        """To all that are sent to, but for whom the source has sent it to, and who mostly has what comes from there."""
-        others = [peer for peer in self.targets() if peer is not source and peer.name not in also]
-        batches: dict[tuple[str, ...], list[bytes]] = {}
+    def _pass_on(self, source: Peer, records: list[bytes]) -> None:
+        """To all that are sent to, but for who mostly has what comes from there."""
+        others = [peer for peer in self.targets() if peer is not source]
+        lacking: list[list[bytes]] = [[] for _ in others]
         for data in records:
             mark = _mark(data)
-            lacking = tuple(peer.name for peer in others if self._may_lack(source.name, peer.name, mark))
-            batches.setdefault(lacking, []).append(data)
-        for names, batch in batches.items():
-            self._push(batch, [peer for peer in others if peer.name in names])
+            for peer, batch in zip(others, lacking, strict=True):
+                if self._may_lack(source.name, peer.name, mark):
+                    batch.append(data)
+        for peer, batch in zip(others, lacking, strict=True):
+            self._push(batch, [peer])
         while len(self._passed) > _PASSED:
             del self._passed[next(iter(self._passed))]
 

@@ -20,7 +20,7 @@ run: .venv/ready ## set up, and see three colos write at once, exchange and end 
 test: .venv/ready ## set up, and run the tests on two cores
 	@$(PY) -m pytest -q -n 2
 
-clients: $(CLIENTS)/node_modules/ready .clients/ready ## the clients (npm's, PyPI's) that tests of the doors run; without them these tests are skipped
+clients: $(CLIENTS)/node_modules/ready .clients/ready .clients/fakeredis/ready ## the clients (npm's, PyPI's) that tests of the doors run; without them these tests are skipped
 
 check: .venv/ready ## ruff, mypy --strict, and which room may import which
 	@$(PY) -m ruff check .
@@ -75,4 +75,9 @@ $(CLIENTS)/node_modules/ready: $(CLIENTS)/package.json
 	@echo "setting up .clients (once, about half a minute)" >&2
 	@"$(PYTHON)" -m venv .clients
 	@.clients/bin/python -m pip install -qq --disable-pip-version-check -r $<
+	@touch $@
+
+# fakeredis' own tests, and what they need.
+.clients/fakeredis/ready: tests/doors/redis/fakeredis_suite.py .clients/ready .venv/ready
+	@$(PY) -m tests.doors.redis.fakeredis_suite install
 	@touch $@

@@ -22,7 +22,7 @@ WORKLOADS = (
     "thread", "lists", "sets", "counters", "reconcile", "documents", "keyvalue", "text", "wire", "propagation",
     "simulator", "growth",
 )  # fmt: skip
-LIMITS = ("startup", "edits", "reads", "writes", "storage", "cluster", "server", "doors", "feeds")
+LIMITS = ("startup", "edits", "reads", "writes", "storage", "cluster", "server", "doors", "redis", "feeds")
 
 
 def main(arguments: list[str]) -> int:

@@ -1,11 +1,11 @@
 """Prints what comes from the code: docs/strategies.md, docs/errors.md, two tables of README.md,
-and the commands of docs/cli.md.
+the commands of docs/cli.md and those of docs/redis.md.
 
     python -m docs.build            writes them
     python -m docs.build --check    exit 1, with the names, if one is not what would be written
 
 What a page says of a strategy or an error stands in its class, a limit in its module,
-and nowhere else. In README.md and docs/cli.md it stands between `<!-- name -->` and `<!-- /name -->`.
+and nowhere else. In README.md, docs/cli.md and docs/redis.md it stands between `<!-- name -->` and `<!-- /name -->`.
 """
 
 import inspect
@@ -19,6 +19,8 @@ import typer
 from crdtkv import registration
 from crdtkv.cli import app
 from crdtkv.core import envelope, keys, paths, positions, rules, values, versions
+from crdtkv.doors.redis import commands as redis_commands
+from crdtkv.doors.redis.table import COMMANDS
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.gossip import Settings
 from crdtkv.node import naming, session, tokens, waiting
@@ -29,7 +31,9 @@ from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
 from crdtkv.transport import door, letters, link
 
-__all__ = ["commands", "errors_page", "limits_table", "main", "pages", "strategies_page", "strategies_table"]
+__all__ = [
+    "commands", "errors_page", "limits_table", "main", "pages", "redis_table", "strategies_page", "strategies_table",
+]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
 _README = _FOLDER.parent / "README.md"
@@ -41,8 +45,9 @@ def pages() -> dict[Path, str]:
     readme = _README.read_text(encoding="utf-8")
     for name, table in (("strategies", strategies_table()), ("limits", limits_table())):
         readme = _between(readme, name, table)
-    cli = _FOLDER / "cli.md"
+    cli, redis = _FOLDER / "cli.md", _FOLDER / "redis.md"
     return {
+        redis: _between(redis.read_text(encoding="utf-8"), "commands", redis_table()),
         _FOLDER / "strategies.md": strategies_page(), _FOLDER / "errors.md": errors_page(), _README: readme,
         cli: _between(cli.read_text(encoding="utf-8"), "commands", commands()),
     }  # fmt: skip
@@ -52,6 +57,16 @@ def strategies_table() -> str:
     """What a newcomer chooses by."""
     rows = [(f"[`{s.name}`](docs/strategies.md#{s.name})", s.wins, s.anomaly, s.cost) for s in _strategies()]
     return _table(("strategy", "of concurrent writes, what wins", "the anomaly that survives", "cost"), rows)
+
+
+def redis_table() -> str:
+    """Every command of the Redis door."""
+    redis_commands.load()
+    rows = [
+        (f"`{each.name.upper()}`", each.group, "colo" if each.local else "all", each.maps, each.summary)
+        for each in sorted(COMMANDS.values(), key=lambda each: (each.group, each.name))
+    ]
+    return _table(("command", "group", "holds at", "is", "what it does"), rows)
 
 
 def limits_table() -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 __all__ = ["machine"]
 
+_QUIET = 0.4
+"""Load, for each core, below which a machine has nothing else to do."""
+
 
 def machine() -> dict[str, str]:
     """Processor, memory, system, Python, when, and what else was running."""
@@ -17,9 +20,16 @@ def machine() -> dict[str, str]:
         "system": f"{_release()}, Linux {platform.release()}" if os.path.exists("/proc") else platform.platform(),
         "Python": platform.python_version(),
         "temporary files": f"{_filesystem()}",
-        "load before": f"{os.getloadavg()[0]:.2f}",
+        "load before": _load(),
         "begun": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
+
+
+def _load() -> str:
+    """Of the last minute: what else was running."""
+    load = os.getloadavg()[0]
+    busy = load > _QUIET * (os.cpu_count() or 1)
+    return f"{load:.2f}" + (": other work ran beside, so that figures by the clock are worth little" if busy else "")
 
 
 def _processor() -> str:

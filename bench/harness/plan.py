@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from bench.harness.shapes import OURS, Case, Outcome, Run, Workload
 
-__all__ = ["ONCE", "OURS_TIMES", "SAID", "Progress", "limit", "planned", "shortened"]
+__all__ = ["ONCE", "OURS_LEAST", "OURS_ONCE", "SAID", "Progress", "limit", "planned", "shortened"]
 
-ONCE = 4.0
-"""Seconds: a run that took longer is not repeated."""
+ONCE, OURS_ONCE = 4.0, 10.0
+"""Seconds: a run that took longer, of a peer or of ours, is not repeated."""
 
-OURS_TIMES = 3
-"""We are given so many times as long as a peer before a run is ended: what we take is what the table is for."""
+OURS_LEAST = 90.0
+"""Seconds that we are given at least before a run is ended: what we take is what the table is for."""
+
+_NOT_TRIED = "not tried: "
 
 SAID = Outcome(failure="said before")
 
@@ -35,7 +37,7 @@ def shortened(workload: Workload, quick: bool, repetitions: int | None, large: b
 
 def limit(run: Run) -> float:
     """Seconds after which it is ended."""
-    return run.case.seconds * (OURS_TIMES if run.peer == OURS else 1)
+    return max(OURS_LEAST, run.case.seconds) if run.peer == OURS else run.case.seconds
 
 
 class Progress(NamedTuple):
@@ -54,11 +56,13 @@ class Progress(NamedTuple):
         before = self.outcomes.get((run.case.name, run.peer), [])
         if before and before[-1].failure:
             return SAID
-        if before and before[-1].seconds > ONCE:
+        if before and before[-1].seconds > (OURS_ONCE if run.peer == OURS else ONCE):
             return SAID
         if run.peer in missing:
             return Outcome(failure=f"not installed: {missing[run.peer]}")
         smaller = self.outcomes.get((run.case.after, run.peer), [])
         if smaller and smaller[-1].slow:
-            return Outcome(failure=f"not tried: {smaller[-1].failure} at {run.case.after}", slow=True)
+            said = smaller[-1].failure
+            words = said if said.startswith(_NOT_TRIED) else f"{_NOT_TRIED}{said} at {run.case.after}"
+            return Outcome(failure=words, slow=True)
         return None

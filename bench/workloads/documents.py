@@ -183,8 +183,9 @@ WORKLOAD = Workload(
         at_most("three-way of a list of 10,000: <= 10 ms", "long list", THREE_WAY, 10),
     ),
     "crdtkv and PouchDB are given the whole document, crdtkv with the version that was read; the documents are "
-    "edited by their members. crdtkv's three-way merge is a PUT on an old base at a colo that has the other's by "
-    "then. What merges lines is given JSON, an entry a line. A corpus is what `crdtkv demo --merges FILE` reads. "
-    "*As committed* is exactly what people ended with; some of that no rule could know.",
+    "edited by their members. crdtkv merges the list by a PUT on an old base where the other's is by then, and "
+    "each of the corpus between two colos opened for it: three PUTs, two exchanges. What merges lines is given "
+    "JSON, an entry a line. A corpus is what `crdtkv demo --merges FILE` reads. *As committed* is exactly what people "
+    "ended with; some of that no rule could know.",
     verdict,
 )

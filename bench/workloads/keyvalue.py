@@ -148,7 +148,7 @@ WORKLOAD = Workload(
     ),
     "crdtkv, SQLite, LMDB and diskcache are in the caller's process, Redis and etcd over loopback; `wire` is doors. "
     f"{CALLERS} callers: of crdtkv tasks of one event loop (`asubmit`), and beside it threads; of Redis connections of "
-    "its own redis-benchmark, in C; of the others threads. One caller of Redis is redis-py with hiredis, of etcd gRPC. "
-    "LMDB and etcd sync every put, in each table.",
+    "its own redis-benchmark, in C; of etcd requests under way by gRPC; of the others threads. One caller of Redis is "
+    "redis-py with hiredis. LMDB and etcd sync every put, in each table.",
     verdict,
 )  # fmt: skip

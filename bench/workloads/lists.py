@@ -117,9 +117,9 @@ WORKLOAD = Workload(
         both("an append on its way to the disk takes less than with all who store",
              faster("", "on disk", APPEND, KEEPING[1:])),
     ),
-    "The documents in memory are Rust, or JavaScript, and keep one value: no keys, no versions that a client can "
-    "name, nothing on disk. On disk: crdtkv with `durability=\"normal\"`, SQLite WAL with synchronous NORMAL, "
-    "diskcache as it comes, Redis with appendfsync everysec by redis-py, pycrdt with pycrdt-store's SQLiteYStore; "
-    "etcd and LMDB sync each.",
+    "The documents in memory are Rust, or JavaScript, and keep one value: no keys, no versions that a client can name, "
+    "nothing on disk. On disk, a power cut may take back the last: crdtkv with `durability=\"normal\"`, SQLite WAL "
+    "with synchronous NORMAL, diskcache as it comes, Redis with appendfsync everysec by redis-py. Synced each: etcd, "
+    "LMDB, pycrdt with pycrdt-store's SQLiteYStore.",
     verdict,
 )  # fmt: skip

@@ -68,7 +68,7 @@ def _bytes(peer: Any, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def _against(peer: Any, order: dict[str, Any]) -> dict[str, Any]:
-    """Both have x; one removes it, the other adds it again: who adds is now this, now that one."""
+    """Both have x; one removes it, the other adds it again: who adds is now this, now that one, first or second."""
     need(peer, "discard", "fork", "meet")
     kept = 0
     for n in range(order["tries"]):
@@ -76,8 +76,9 @@ def _against(peer: Any, order: dict[str, Any]) -> dict[str, Any]:
         one.add("x")
         other = peer.fork(one, 2)
         adds, removes = (one, other) if n % 2 else (other, one)
-        removes.discard("x")
-        adds.add("x")
+        acts = [lambda removes=removes: removes.discard("x"), lambda adds=adds: adds.add("x")]
+        for act in acts if n % 4 < 2 else reversed(acts):  # a clock must not tell
+            act()
         peer.meet(one, other)
         kept += "x" in one.elements() and "x" in other.elements()
     return {"figures": {}, "found": {"kept": kept}}

@@ -21,21 +21,23 @@ class Draining:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._goal: dict[str, int] | None = None
+        self._id = ""
         self._have: set[str] = set()
         self._asked_ms: int | None = None
 
     def begin(self) -> None:
         """All that is here now is to be with the others."""
-        self._goal, self._have, self._asked_ms = dict(self._desk.replica.state.vector), set(), None
+        state = self._desk.replica.state
+        self._goal, self._id, self._have, self._asked_ms = dict(state.vector), state.id, set(), None
 
     def end(self) -> None:
         """Nobody has to have anything."""
         self._goal = None
 
     def has_begun(self) -> bool:
-        """Whether nothing was minted here since it began."""
-        state = self._desk.replica.state
-        return self._goal is not None and self._goal.get(state.id, 0) == state.vector.get(state.id, 0)
+        """Whether nothing was minted here since it began, and nobody has joined another since, under another id."""
+        state, goal = self._desk.replica.state, self._goal
+        return goal is not None and self._id == state.id and goal.get(self._id) == state.vector.get(self._id)
 
     def having(self) -> set[str]:
         """The replicas known to have all of it."""

@@ -112,6 +112,7 @@ class Gossip:
         """Say nothing more to a peer, until it speaks."""
         peer = self._desk.peers.pop(name, None)
         if peer is not None:
+            self._meeting.drop(peer)
             self._pulling.drop(peer)
             self._probing.drop(peer)
 

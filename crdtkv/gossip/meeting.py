@@ -44,8 +44,8 @@ def step(replica: Replica, theirs: Portrait) -> Step:
     check_lives(mine, theirs)
     if mine.copied or life.is_old_copy(replica, theirs):
         return Step.renew
-    if theirs.copied:
-        return Step.wait
+    if theirs.copied or (mine.namespace != theirs.namespace and (mine.left or theirs.left)):
+        return Step.wait  # nobody comes in through one that has left, nor does that one any more
     if comes_in(mine, theirs):
         return Step.join
     if comes_in(theirs, mine):
@@ -224,6 +224,10 @@ class Meeting:
         """There is no need any more to join through `peer`."""
         if self._joining is not None and self._joining.peer is peer:
             self._give_up()
+
+    def drop(self, peer: Peer) -> None:
+        """It is spoken to no more: who was about to join through it does so through another."""
+        self._end(peer)
 
     def _give_up(self) -> None:
         assert self._joining is not None

@@ -91,7 +91,7 @@ class Node(Holding):
         self.listeners: list[Listener] = []
         self.waiting = Waiting()
         self.meets = False
-        """Whether its stores meet those of other colos; whoever carries messages sets it."""
+        """Whether its stores meet those of other colos."""
         own = {name: value for name, value in options.items() if name != "quota_mb"}
         own["cache_mb"] = min(SYSTEM_CACHE_MB, options.get("cache_mb", SYSTEM_CACHE_MB))
         self.system = open_store(self._path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)
@@ -284,6 +284,16 @@ class Node(Holding):
             self._catalogue.delete(id)
             self._settle()
 
+    def meet(self) -> None:
+        """Its stores meet those of other colos from now on, says who carries messages. One that is new here, while
+        others hold the namespace, is not served before it has met one.
+        """
+        with self._lock:
+            self.meets = True
+            new = {id for id, store in self._stores.items() if is_new(store) and self._is_elsewhere(self._known[id])}
+            self._withheld |= new
+            self._name()
+
     def serve(self, id: str) -> None:
         """The store of that namespace, which is new here, has met another, or need not wait for one any more. O(n)."""
         with self._lock:
@@ -337,6 +347,7 @@ class Node(Holding):
                 if each.held_by(self.colo) and each.id not in self._stores and (each.hosted or self._has(each.id)):
                     self._open(each.id)
             self._draining = [each.id for each in known.values() if each.held_by(self.colo) and not each.hosted]
+            self._withheld = frozenset(id for id in self._withheld if self._is_elsewhere(known[id]))
             self._name()
 
     def _name(self) -> None:
@@ -369,9 +380,11 @@ class Node(Holding):
         self._tell(id, store)
 
     def _is_elsewhere(self, found: Namespace) -> bool:
-        """Whether others have more of it than a new store here. (Of the default one nobody does, where all begin.)"""
+        """Whether others have more of it than a new store here, be they about to give it up. (Of the default one nobody
+        does, where all begin.)
+        """
         begun_here = found.id in self._made or (found.id == DEFAULT_ID and not found.again)
-        return not begun_here and bool(self.staying(found.id) - {self.colo})
+        return not begun_here and any(found.held_by(colo) for colo in self._present() - {self.colo})
 
     def _drop(self, id: str) -> None:
         self._withheld -= {id}

@@ -12,6 +12,7 @@ Of a key read at a glance that is kept once it is read again.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 from crdtkv.core.cells import Cell
@@ -120,6 +121,10 @@ class Memos:
         open has changed is not true any more: whether it will be, nobody knows yet.
         """
         return self._told.get(key) is what and self._learnt == learnt()
+
+    def all_told(self) -> Mapping[str, Any]:
+        """Key -> what its reader was told, as far as it is true still: `stands`, of many keys at one moment. O(1)."""
+        return self._told if self._learnt == learnt() else {}
 
     def met(self, key: str) -> bool:
         """Whether a key is read again that was read lately: only then it is worth it to keep what is made at a glance,

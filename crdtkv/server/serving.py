@@ -77,7 +77,8 @@ class Serving:
         """
         if not self.joining:
             return
-        if any(map(_is_fresh, self.node.stores().values())):
+        withheld = self.node.withheld  # these wait each for itself
+        if any(_is_fresh(store) for id, store in self.node.stores().items() if id not in withheld):
             raise Stopping(
                 "this colo is to join others and has met none yet",
                 next_step="wait until another is up, or begin a cluster of its own without --join",

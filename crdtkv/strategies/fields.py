@@ -6,7 +6,7 @@ that its base had seen, so what is added meanwhile counts on top of it. A remove
 away both as far as its base had seen them: a concurrent write stands, and of a
 concurrent add just what was added.
 
-A share is counted by its replica in a cell of its own for each life of the name
+A share is counted by its replica in a cell of its own for each time that it begins
 (`replica/n`: n is the transaction that began it), so none has to begin where a dropped
 one had been. Amounts are integers, in units of 1, 10^-17 or 10^-340 as they need: sums
 are exact whatever their order, and rounded once, by who reads them.
@@ -280,7 +280,7 @@ def _own_share(tree: Tree, path: bytes, env: Env, places: int) -> tuple[bytes, S
     head = paths.REPLICA + env.replica.encode() + b"/"
     for at, cell in tree.below(path):
         part = at[len(path) :]
-        if part.startswith(head) and _places(part) == places and is_alive(part, cell):
+        if part.startswith(head) and _places(part) == places:
             return at, share(cell)
     unit = f"/{places}" if places else ""
     return path + paths.component(paths.REPLICA, f"{env.replica}/{env.n}{unit}".encode()), Share()

@@ -95,11 +95,6 @@ class Actor:
         """Whether something waits for it, or is under way."""
         return self._worker is not None
 
-    @property
-    def joining(self) -> bool:
-        """Whether it is about to join others. Waits for no lock."""
-        return bool(self._machine.joining)
-
     def ask(self, act: Act) -> asyncio.Future[list[Send]]:
         """What the machine then sends. In the event loop."""
         return self._enqueue(_Turn(act, self._loop.create_future()))

@@ -90,11 +90,13 @@ class Leaving:
         if actor.store._replica.state.left:
             return bool(actor.look(lambda machine: bool(machine.draining.having())))
         staying = self._node.staying(actor.id)
-        known = self._actors[SYSTEM_ID].look(lambda machine: machine.draining.having()) or set()
+        known = self._actors[SYSTEM_ID].look(_having) or set()
         aware = {colo_of(id) for id in known} & staying
 
         def retire(machine: Gossip) -> None:
             draining = machine.draining
+            if actor.store._replica.state.pending:
+                return  # what it came back with is not said yet
             if not draining.has_begun():
                 draining.begin()  # something was written since
             elif not draining.lacking() and aware & {colo_of(id) for id in draining.having()}:
@@ -103,3 +105,10 @@ class Leaving:
 
         actor.look(retire)
         return False
+
+
+def _having(machine: Gossip) -> set[str]:
+    """Who is known to have all that is here; asked anew where something was written here since."""
+    if not machine.draining.has_begun():
+        machine.draining.begin()
+    return machine.draining.having()

@@ -86,6 +86,7 @@ class Transport:
         dice: Random | None = None, settings: Settings | None = None,
     ) -> None:  # fmt: skip
         self.node = node
+        node.meet()
         self.office = Office(node.colo, secrets, _reachable(url))
         self.door = Door(self.office, self._deliver)
         self._join = tuple(dict.fromkeys(join))
@@ -108,7 +109,6 @@ class Transport:
         self._loop = asyncio.get_running_loop()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="crdtkv-gossip")
         self.node.waiting.pull = self._pull
-        self.node.meets = True
         self.node.listeners.append(self._on_namespace)
         for store in [self.node.system, *self.node.stores().values()]:
             self._open(store)
@@ -193,13 +193,13 @@ class Transport:
             self._introduce(actor, colo)
 
     def _release(self, actor: Actor) -> None:
-        """It has joined, or its founder is not to be reached: now all are met, and it is served."""
+        """It has joined: it is served. Or its founder is not to be reached: now all are met."""
         withheld = actor.id in self.node.withheld
         if not withheld and not actor.founder:
             return
         met = not is_new(actor.store)
         patient = now_ms() - actor.opened_ms <= FOUNDER_MS
-        if withheld and (met or not (patient or actor.joining)):
+        if withheld and met:
             self._spawn(self._serve(actor.id))
         if actor.founder and (met or not patient):
             actor.founder = ""

@@ -136,6 +136,8 @@ BAD = {
         (["--colo", "lhr", "--data", "x", "--listen", "8801"], REFUSED, "an address and a port"),
         (["--colo", "lhr", "--data", "x", "--listen", "0.0.0.0:0"], REFUSED, "CRDTKV_ADMIN_TOKEN"),
         (["--colo", "lhr", "--data", "x", "--join", "sin"], REFUSED, "the URL of a colo"),
+        (["--colo", "lhr", "--data", "x", "--redis", "6379"], REFUSED, "an address and a port"),
+        (["--colo", "lhr", "--data", "x", "--redis", "0.0.0.0:0"], REFUSED, "CRDTKV_ADMIN_TOKEN"),
         (["--config", "nope.toml"], REFUSED, "no settings file 'nope.toml'"),
     ],
     "simulate run": [

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
+import crdtkv
 from crdtkv.errors import BadRequest, ChainBroken, NotBackYet
 from crdtkv.gossip import Settings
+from crdtkv.gossip.meeting import Step, step
 from crdtkv.gossip.messages import Page, Welcome, decode
+from crdtkv.replica import members
 from tests.gossip.net import Net
 
 
@@ -197,3 +202,28 @@ def test_who_is_behind_the_floor_takes_a_full_join() -> None:
     net.until_one()
     net.check()
     assert "k" not in net["c"]
+
+
+def test_nobody_comes_in_through_one_that_has_left() -> None:
+    """Nor does one that has left come in anywhere: of two namespaces of one id it is the other that goes on."""
+    a, b, fresh = (crdtkv.open(colo=colo) for colo in "abc")
+    a.sync(b)
+    assert step(fresh._replica, members.portrait(b._replica)) is Step.join
+    b.leave()
+    assert step(fresh._replica, members.portrait(b._replica)) is Step.wait
+    assert step(b._replica, members.portrait(fresh._replica)) is Step.wait
+    assert step(fresh._replica, members.portrait(a._replica)) is Step.join
+
+
+def test_who_was_about_to_join_through_one_that_is_gone_does_so_through_another() -> None:
+    net = Net("abc")
+    net.cut = {("c", "a"), ("c", "b"), ("a", "c"), ("b", "c")}
+    net.run(5_000)
+    net.cut = {("a", "c"), ("b", "c"), ("c", "b")}  # c is heard, and hears nothing
+    gossip = net.nodes["c"].gossip
+    peer = gossip._desk.peers["a"]
+    gossip._desk.begin(gossip._desk.now_ms, Random(0))
+    gossip._meeting._join(peer, members.portrait(net["a"]._replica))
+    assert gossip.joining == net["a"].id
+    gossip.drop_peer("a")
+    assert gossip.joining == ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,13 @@ from crdtkv.gossip import Gossip
 from crdtkv.gossip.draining import Draining
 from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
-from crdtkv.node.naming import DEFAULT_ID
+from crdtkv.node.naming import DEFAULT_ID, SYSTEM_ID
 from crdtkv.node.node import Node
 from crdtkv.node.session import Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
 from crdtkv.store import syncing
 from crdtkv.transport import letters
+from crdtkv.transport.leaving import Leaving
 from crdtkv.transport.letters import HEAD_SIZE, Keyring, Letter, Seen, Unwelcome, pack, unpack
 from crdtkv.transport.link import Link
 from crdtkv.transport.office import Office
@@ -193,6 +194,7 @@ def who_has_left_and_is_put_back_begins_anew() -> None:
     "A store that is new where others hold the namespace is not served before it has met one of them",
     Line(Node._open, "if self.meets and self._is_elsewhere(self._known[id]) and is_new(store):", "if False:"),
     Line(Node._missing, "if not is_new(self._stores[known.id]):", "if False:"),
+    Line(Node._is_elsewhere, "any(found.held_by(colo) for", "any(found.held_by(colo) and colo not in found.leaving for"),
 )
 def nobody_is_shown_an_empty_namespace_that_has_not_come_yet() -> None:
     with nodes("a", "b") as (a, b):
@@ -201,7 +203,10 @@ def nobody_is_shown_an_empty_namespace_that_has_not_come_yet() -> None:
         a.store(id)["k"] = 1
         meet(a, b)
         assert refuses(Unavailable, lambda: b.store("shop"))
-        b.stores()[id].sync(a.store(id))
+        a.unhost("shop", "a")
+        meet(a, b)
+        assert refuses(Unavailable, lambda: b.store("shop")), "who is to give it up has it still"
+        b.stores()[id].sync(a.stores()[id])
         assert b.store("shop")["k"] == 1
 
 
@@ -238,6 +243,70 @@ def who_knows_more_may_be_about_to_go() -> None:
     peer.id = b.id
     draining.note(peer, b.vector)
     assert draining.having() == set()
+
+
+class _Told:
+    """The machine of a store, and what a peer is said to have, as a transport would hear it."""
+
+    def __init__(self, store: crdtkv.Store) -> None:
+        self.id, self.store = store.namespace, store
+        self._machine = Gossip(store._replica, peers="bc")
+
+    def look(self, act: Callable[[Gossip], object]) -> object:
+        return act(self._machine)
+
+    def tell(self, other: crdtkv.Store) -> None:
+        peer = self._machine._desk.peers[other.colo]
+        peer.id = other.id
+        self._machine.draining.note(peer, other.vector)
+
+
+@guards(
+    "and one of those, which is to stay, has been met in the system namespace with all that is known here",
+    Line(Leaving._retired, "elif not draining.lacking() and aware & {", "elif not draining.lacking() and {"),
+    Line(Leaving._retired, "elif not draining.lacking() and", "elif"),
+    Line(Leaving._retired, "if actor.store._replica.state.pending:", "if False:"),
+    Line(Leaving._retired, "if not draining.has_begun():", "if False:"),
+)
+def who_goes_retires_when_all_is_with_the_others() -> None:
+    with nodes("a", "b") as (a, b):
+        id = a.create("shop").id
+        meet(a, b)
+        c = crdtkv.open(colo="c", namespace=id)
+        for _ in range(2):
+            a.store(id).sync(b.store(id))
+            a.store(id).sync(c)
+        a.unhost("shop", "a")
+        meet(a, b)
+        shop, system = _Told(a.stores()[id]), _Told(a.system)
+        leaving = Leaving(a, {id: shop, SYSTEM_ID: system}, lambda: None)  # type: ignore[dict-item]
+        replica = shop.store._replica
+        leaving.step()
+        shop.tell(b.store(id))
+        shop.tell(c)
+        leaving.step()
+        assert not replica.state.left, "b may not know that a goes"
+        system.tell(b.system)
+        replica.state.pending = [["a write that waits"]]
+        leaving.step()
+        assert not replica.state.left, "not all is said"
+        replica.state.pending = []
+        shop.store["late"] = 1
+        leaving.step()
+        assert not replica.state.left, "b lacks what was written last"
+        system.tell(b.system)
+        a.stores()[id].sync(b.store(id))
+        shop.tell(b.store(id))
+        leaving.step()
+        assert not replica.state.left, "c lacks it still"
+        a.stores()[id].sync(c)
+        shop.tell(c)
+        leaving.step()
+        assert replica.state.left and id in a.stores(), "nobody may know of that yet"
+        shop.store.sync(b.store(id))
+        shop.tell(b.store(id))
+        leaving.step()
+        assert id not in a.stores() and b.store(id)["late"] == 1
 
 
 def _fails(*_: object, **__: object) -> None:

@@ -14,6 +14,7 @@ from crdtkv.server.doors import admit
 if TYPE_CHECKING:
     from crdtkv.core.cells import Context
     from crdtkv.server.serving import Serving
+    from crdtkv.store.results import Entry
     from crdtkv.store.store import Store
 
 __all__ = ["BULK", "Asked", "Handler", "Known"]
@@ -30,15 +31,20 @@ class Asked(NamedTuple):
     ask: Ask
     store: Store
     readers: guessing.Readers
+    session: Context | None = None
+    """What the client has seen of the namespace, by the session that it sent."""
 
-    def note(self, key: str, version: Context) -> None:
-        """The reply tells that version of a key; {}: that there is none."""
-        token, seen = self._who()
-        self.readers.note(token, seen, self.store.namespace, key, version)
+    def told(self, entry: Entry) -> None:
+        """The reply tells of it."""
+        self.readers.told(*self._who(), self.store.namespace, entry)
+
+    def absent(self, key: str) -> None:
+        """The reply tells that there is none."""
+        self.readers.note(*self._who(), self.store.namespace, key, {})
 
     def writer(self) -> guessing.Writer:
         """Who asks, as one who puts."""
-        return self.readers.writer(self.store, *self._who())
+        return self.readers.writer(self.store, *self._who(), self.session)
 
     def _who(self) -> tuple[str, guessing.Seen | None]:
         token, own = guessing.who_asks(self.ask.scope["headers"])

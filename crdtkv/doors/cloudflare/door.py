@@ -93,7 +93,8 @@ class Cloudflare:
             ask.body = await read_body(scope, receive, known.limit)
         if session is not None and not known.cluster:
             await caught_up(serving, store, session)
-        reply = await known.handle(Asked(serving, ask, store, self._readers))
+        seen = None if session is None else session.seen.get(store.namespace)
+        reply = await known.handle(Asked(serving, ask, store, self._readers, seen))
         header = session_header(store, session, reply)
         if header is not None:
             reply.headers.append(header)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any
 
-from crdtkv.core.versions import parse_version
 from crdtkv.doors.cloudflare.asked import Asked
 from crdtkv.doors.cloudflare.envelope import wrapped
 from crdtkv.doors.cloudflare.values import told_of
-from crdtkv.doors.items import guessing, holding, limits
+from crdtkv.doors.items import holding, limits
 from crdtkv.errors import BadRequest, TooLarge
 from crdtkv.server.asking import Reply
 from crdtkv.server.listing import seen_in
@@ -131,9 +130,9 @@ async def ask_bulk_get(asked: Asked) -> Reply:
     items = await asked.serving.slow(holding.get_many, asked.store, names)
     for key, item in items.items():
         if item is None:
-            asked.note(key, {})
-        elif guessing.merges(item.entry):
-            asked.note(key, parse_version(key, item.entry.version))
+            asked.absent(key)
+        else:
+            asked.told(item.entry)
     return await asked.serving.slow(_values, items, names, kind, whole)
 
 

@@ -17,6 +17,8 @@ _PREFIX = b"/client/v4"
 _FIRST = (b"/accounts/", b"/user/")
 _WHOLE = frozenset((b"/accounts", b"/user", b"/memberships"))
 _NAMES = {b"accounts", b"user", b"memberships", b"user/tokens/verify"}
+_HEAD = 256
+"""Bytes of what is before a key, where it is remembered what it is."""
 _OF_KEYS = {b"values", b"metadata"}
 _OF_ALL = {b"keys", b"bulk", b"bulk/get", b"bulk/delete"}
 
@@ -47,7 +49,7 @@ def place_of(path: bytes) -> Place:
     Place(what='namespaces', namespace='', key='')
     """
     head, values, key = path.partition(b"/values/")
-    if values:
+    if values and len(head) <= _HEAD:
         namespace = _of_values(head)  # most are: what is before the key comes again and again
         if namespace is not None:
             return Place("values", namespace, key_of(key))

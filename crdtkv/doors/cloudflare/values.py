@@ -20,6 +20,7 @@ __all__ = ["BASE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in"
 BASE = "crdtkv-base"
 """The header of a version that a put was made from."""
 
+_LARGE = 65_536
 _BYTES: Header = (b"content-type", b"application/octet-stream")
 """Whatever it is: clients that are told more turn the body into something else."""
 
@@ -32,11 +33,10 @@ async def ask_get(asked: Asked) -> Reply:
     except BlockingIOError:
         entry, known = await serving.read(store, ask.key)
     if entry is None:
-        asked.note(ask.key, {})
+        asked.absent(ask.key)
         raise KeyAbsent("get: 'key not found'")
     reply = _shown(entry)
-    if guessing.merges(entry):
-        asked.note(ask.key, reply.seen or {})
+    asked.told(entry)
     return reply if known is None else reply._replace(known=known)
 
 
@@ -57,6 +57,8 @@ async def ask_put(asked: Asked) -> Reply:
     limits.check_size(len(sent.body))
     metadata = limits.metadata_in(sent.metadata) if isinstance(sent.metadata, str) else _whole(sent.metadata)
     wish, writer = holding.Put(ask.key, sent.body, sent.kind, metadata, expires, base_in(ask)), asked.writer()
+    if len(wish.body) > _LARGE:
+        wish = await serving.slow(holding.prepared, store, wish)
     receipt = await serving.write(store, lambda t: holding.put(t, wish, writer))
     writer.done()
     return wrapped({}, None, *told_of(writer), seen=dict(receipt._context))

@@ -1,9 +1,10 @@
 """Which version a value was made from, that somebody puts whole and says no more of.
 
-Of these the first that is known: the one that came last over the same connection, read or written; among those that
-this token has read here and that are kept, the one with the fewest edits to the new value, the newest of equals; what
-is here now. A connection through a proxy is nobody's, and a token may be many clients: so the second is a guess, and
-is told as one. Who never reads a key means to replace it, and does.
+Of these the first that is known: the one that came last over the same connection, read or written; all that the
+client's session has seen, where it sends one; among those that this token has read here and that are kept, the one
+with the fewest edits to the new value, the newest of equals; what is here now. A connection through a proxy is
+nobody's, and a token may be many clients: so the third is a guess, and is told as one. Who never reads a key means to
+replace it, and does.
 
 Law of this room: a read is noted in memory alone, which is bounded; where something may have been forgotten (the
 process began anew, or there was too much), every version of before that is kept counts as read. What equals the new
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
 from crdtkv.core.cells import Context
-from crdtkv.core.clocks import make_stamp, merge
+from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, merge
 from crdtkv.core.diff import match
 from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import CrdtkvError
@@ -82,15 +83,25 @@ class Readers:
         if version:
             self._note(token, namespace, key, version)
 
-    def noting(self, store: Store, entry: Entry) -> Noted | None:
-        """What notes that `entry` was told again; None where that does not matter."""
-        if not merges(entry):
-            return None
-        namespace, key, version = store.namespace, entry.key, parse_version(entry.key, entry.version)
+    def told(self, token: str, seen: Seen | None, namespace: str, entry: Entry) -> None:
+        """As `note`, of what a reply told. Of what takes no base only the connection is to know."""
+        version = parse_version(entry.key, entry.version)
+        if merges(entry):
+            self.note(token, seen, namespace, entry.key, version)
+        elif seen is not None:
+            _keep(seen, (namespace, entry.key), version)
+
+    def noting(self, store: Store, entry: Entry) -> Noted:
+        """What notes that `entry` was told again."""
+        key, version, wanted = entry.key, parse_version(entry.key, entry.version), merges(entry)
+        namespace, what = store.namespace, (store.namespace, key)
 
         def noted(headers: Iterable[Header], seen: Seen | None) -> None:
-            token, own = who_asks(headers)
-            self.note(token, seen if own else None, namespace, key, version)
+            if wanted:
+                token, own = who_asks(headers)
+                self.note(token, seen if own else None, namespace, key, version)
+            elif seen is not None:
+                _keep(seen, what, version)
 
         return noted
 
@@ -112,13 +123,16 @@ class Readers:
         """The versions that were told to a token, the latest last."""
         return list(self._read.get((token, namespace, key), ()))
 
-    def writer(self, store: Store, token: str, seen: Seen | None) -> Writer:
-        """Of one request."""
-        return Writer(self, store, token, seen)
+    def writer(self, store: Store, token: str, seen: Seen | None, session: Context | None = None) -> Writer:
+        """Of one request. `session`: what its client has seen of the namespace, by its session token."""
+        return Writer(self, store, token, seen, session)
 
 
 def _keep(seen: Seen, what: tuple[str, str], version: Context | None) -> None:
-    seen.pop(what, None)
+    """The last to be seen are kept."""
+    if seen.pop(what, None) is version and version is not None:
+        seen[what] = version
+        return
     if version is not None:
         if len(seen) >= _OF_A_CONNECTION:
             del seen[next(iter(seen))]
@@ -128,8 +142,11 @@ def _keep(seen: Seen, what: tuple[str, str], version: Context | None) -> None:
 class Writer:
     """Whoever puts in one request. `guessed`: the keys of which a base was guessed."""
 
-    def __init__(self, readers: Readers, store: Store, token: str, seen: Seen | None) -> None:
+    def __init__(
+        self, readers: Readers, store: Store, token: str, seen: Seen | None, session: Context | None
+    ) -> None:  # fmt: skip
         self._readers, self._namespace, self._token, self._seen = readers, store.namespace, token, seen
+        self._session = session
         self._here: Context = {}
         self._base: Context | None = None
         self._wrote: list[tuple[str, Context | None]] = []
@@ -142,6 +159,8 @@ class Writer:
             return None
         wanted = t._rule_of(key).require_base
         known = None if self._seen is None else self._seen.get((self._namespace, key))
+        if known is None and self._session is not None:
+            known = _versions(t, key, lambda stamp, dot: covers(self._session or {}, dot))[-1]
         if known is None and not wanted and spec.partition("?")[0] in _GUESSED:
             known = self._guess(t, key, spec, value)
         if known is None or (known == self._here and not wanted) or not _is_kept(t, key, known):
@@ -153,7 +172,7 @@ class Writer:
         new = strategy(spec).norm(value)
         reading = t._inside()
         now = reading.value_at(key, None)
-        if now is ABSENT or values.equal(now, new):
+        if now is ABSENT or values.equal(now, new) or not _matters(spec, now):
             return None
         found = self._candidates(t, key, _FEW if _size(new) > _LARGE else _CANDIDATES)
         best: tuple[int, Context] | None = None
@@ -165,6 +184,8 @@ class Writer:
             count = edits(old, new)
             if count and (best is None or count < best[0]):
                 best = (count, version)
+            if count == 1:
+                break  # no other has fewer, and this is later than those to come
         if best is None or best[1] == self._here:
             return None
         self.guessed.append(key)
@@ -174,16 +195,18 @@ class Writer:
         """What this token may have read, the latest first; nothing if it has read nothing."""
         found = self._readers.read_by(self._token, self._namespace, key)[::-1][:most]
         before = make_stamp(self._readers.since)
-        for version in _versions(t, key, before)[::-1][: most - len(found)]:
-            if version not in found:
+        for version in _versions(t, key, lambda stamp, dot: stamp < before)[::-1][: most - len(found)]:
+            if version and version not in found:
                 found.append(version)
         return found
 
     def wrote(self, t: Transaction, key: str, spec: str, value: Any) -> None:
         """It was put: what the client knows from now on is what it put, where a version says that."""
-        if not _matters(spec, value):
-            return
         context = t._replica.storage.context(key)
+        if not _matters(spec, value):
+            if self._seen is not None:
+                self._wrote.append((key, context))
+            return
         shown = t._replica.read(key)
         if shown is ABSENT:
             return
@@ -228,17 +251,13 @@ def _is_kept(t: Transaction, key: str, version: Context) -> bool:
     return True
 
 
-def _versions(t: Transaction, key: str, before: int) -> list[Context]:
-    """The versions of a key that are known here and were made up to the stamp `before`, the earliest first."""
-    reading = t._inside()
+def _versions(t: Transaction, key: str, wanted: Callable[[Stamp, Dot], bool]) -> list[Context]:
+    """Of those transactions that touched a key, as far as they are known here: the version after each, {} first."""
     lives = {life.dot for life in t._replica.storage.horizon(key).lives}
-    context: Context = {}
-    found: list[Context] = []
-    for (stamp, dot), _ in sorted(reading._touches(key).items()):
-        if stamp > before:
-            break
-        context = {dot[0]: dot[1]} if dot in lives else {**context, dot[0]: dot[1]}
-        found.append(context)
+    found: list[Context] = [{}]
+    for stamp, dot in sorted(t._inside()._touches(key)):
+        if wanted(stamp, dot):
+            found.append(dict([dot]) if dot in lives else {**found[-1], dot[0]: dot[1]})
     return found
 
 

@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
 
-__all__ = ["Item", "Listed", "Named", "Put", "delete", "get", "get_many", "listing", "put", "spec_of"]
+__all__ = ["Item", "Listed", "Named", "Put", "delete", "get", "get_many", "listing", "prepared", "put", "spec_of"]
 
 
 class Put(NamedTuple):
     """What a put asks for. `kind`: the body's content type, if it was said; `metadata`: a JSON value, None for none.
 
     `expires`: seconds since 1970, None: it stays. `base`: the version that it was made from; None: what is here.
+    `ready`: what the body is under a strategy, where that is known already (`prepared`).
     """
 
     key: str
@@ -38,6 +39,7 @@ class Put(NamedTuple):
     metadata: Any = None
     expires: int | None = None
     base: str | None = None
+    ready: tuple[str, Any] | None = None
 
 
 class Item(NamedTuple):
@@ -94,7 +96,8 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
     (b'hello', {'by': 'ann'})
     """
     key, draft, spec = wish.key, t._open, spec_of(t, wish.key)
-    value = value_of(spec, wish.body, wish.kind)
+    ready = wish.ready
+    value = ready[1] if ready is not None and ready[0] == spec else value_of(spec, wish.body, wish.kind)
     base = wish.base if wish.base is not None or writer is None else writer.base(t, key, spec, value)
     receipt = t.put(key, value, base=base)
     if wish.expires is not None:
@@ -104,6 +107,18 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
         writer.wrote(t, key, spec, value)
     put_metadata(t, key, wish.metadata)
     return receipt
+
+
+def prepared(store: Store, wish: Put) -> Put:
+    """The same, its body read already: of a large one that takes long, and in a transaction others would wait for it.
+
+    >>> import crdtkv; kv = crdtkv.open(colo="lhr")
+    >>> prepared(kv, Put("a", b"[1]")).ready
+    ('json', [1])
+    """
+    with store._lock:
+        spec = spec_of(store, wish.key)
+    return wish._replace(ready=(spec, value_of(spec, wish.body, wish.kind)))
 
 
 def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:

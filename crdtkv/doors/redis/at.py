@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
     from crdtkv.store.store import Store
 
-__all__ = ["Alone", "At", "Wait", "date_of", "key_of"]
+__all__ = ["Alone", "At", "Gathered", "Wait", "date_of", "key_of"]
 
 
 class Alone(Exception):
@@ -44,8 +44,26 @@ class Wait:
         self.nil = nil
 
 
+_keys: dict[bytes, str] = {}
+"""Of names that came lately."""
+_KEPT = 8192
+_SHORT = 64
+
+
 def key_of(name: bytes) -> str:
     """A key, of the bytes that it is named by. Raises Refusal."""
+    known = _keys.get(name)
+    if known is not None:
+        return known
+    key = _checked(name)
+    if len(name) <= _SHORT:
+        if len(_keys) >= _KEPT:
+            _keys.clear()
+        _keys[name] = key
+    return key
+
+
+def _checked(name: bytes) -> str:
     try:
         key = name.decode()
     except UnicodeDecodeError:
@@ -56,11 +74,26 @@ def key_of(name: bytes) -> str:
     return key
 
 
+class Gathered:
+    """Elements that several commands in a row add to one collection, which is there: they are added at once."""
+
+    __slots__ = ("key", "words")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.words: list[Any] = []
+
+    def write(self, at: At) -> None:
+        """They are added."""
+        raise NotImplementedError
+
+
 class At:
     """One for all commands that run at one instant."""
 
     __slots__ = (
-        "_adds", "_draft", "_puts", "after", "alone", "client", "combines", "noted", "replica", "store", "waits",
+        "_adds", "_draft", "_gathered", "_puts", "_tells", "after", "alone", "client", "combines", "noted", "replica",
+        "store", "waits",
     )  # fmt: skip
 
     def __init__(self, store: Store, client: Client, draft: Draft | None = None) -> None:
@@ -73,12 +106,14 @@ class At:
         """Whether a blocking command may wait: not in a transaction."""
         self.after: list[Callable[[], object]] = []
         """Done in the event loop once all is durable."""
+        self._tells = bool(client.door.events.flags)
         self.noted: list[tuple[str, str, int]] = []
         """Events of keys and the number of their namespace, for who has subscribed to them."""
         self.combines = ""
         """The kind of commands that are combined just now."""
         self._puts: dict[str, Any] = {}
         self._adds: dict[str, list[int]] = {}
+        self._gathered: dict[bytes, Gathered] = {}
         self.alone = False
         """Whether the transaction is of this command alone."""
 
@@ -157,7 +192,8 @@ class At:
 
     def note(self, event: str, key: str) -> None:
         """Who has subscribed to events of keys is told, once it is durable."""
-        self.noted.append((event, key, self.client.database))
+        if self._tells:
+            self.noted.append((event, key, self.client.database))
 
     def check_alone(self, key: str) -> None:
         """Raises Alone if others have written the key in this transaction: a base could not tell them apart."""
@@ -168,7 +204,7 @@ class At:
 
     def combine(self, kind: str) -> None:
         """Commands of that kind begin; what those before have said is written."""
-        if self._puts or self._adds:
+        if self._puts or self._adds or self._gathered:
             self.settle()
         self.combines = kind
 
@@ -180,6 +216,18 @@ class At:
         adds, self._adds = self._adds, {}
         for key, (_, by) in adds.items():
             self.operate(key, "counter", "add", by)
+        gathered, self._gathered = self._gathered, {}
+        for each in gathered.values():
+            each.write(self)
+
+    def gathered(self, name: bytes) -> Any:
+        """What commands of this kind have said in a row of the key of that name; None: nothing is known of it yet."""
+        return self._gathered.get(name)
+
+    def gather(self, name: bytes, what: Gathered) -> None:
+        """What is said of the key from now on is gathered."""
+        if self.combines:
+            self._gathered[name] = what
 
     def put_later(self, key: str, value: Any) -> bool:
         """The key, which is an lww of one value without a date, shows `value` in the end; False: it is none."""

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 from crdtkv.doors.redis.protocol import Parser
 from crdtkv.doors.redis.refusals import Refusal
 from crdtkv.doors.redis.replies import SILENT, Failed, encode
-from crdtkv.doors.redis.table import Command, find
-from crdtkv.doors.redis.turn import Asked, failed
+from crdtkv.doors.redis.table import FOUND, Command, find
+from crdtkv.doors.redis.turn import MAX_SAID, Asked, failed
 
 if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
@@ -30,6 +30,9 @@ _MOST = 512
 _AHEAD = 4096
 """Commands that may wait behind those that run; then it is not read from."""
 
+_HELD = 16 * 1024 * 1024
+"""Bytes, likewise."""
+
 Each = tuple[Command, list[bytes]]
 
 
@@ -42,11 +45,17 @@ class Connection(asyncio.Protocol):
         self._queue: deque[list[bytes]] = deque()
         self._out: list[bytes] = []
         """What is said and not sent yet."""
+        self._told = 0
+        """Bytes of it."""
+        self._held = 0
+        """Bytes that came while others were being done."""
         self._at_work = False
         self._busy = False
         """What was asked for is being done."""
         self._parks = False
         """That may take long."""
+        self._over = False
+        """It asks for nothing more."""
         self._full = False
         """The client does not read."""
         self._paused = False
@@ -60,13 +69,20 @@ class Connection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=1 << 20)
         self.client = self._door.enter(self)
+        if self._door.full:
+            self.send(encode(Failed("ERR max number of clients reached"), 2))
+            self.client.closing = True
+            self.transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._queue.clear()
         self._door.leave(self.client)
 
     def eof_received(self) -> bool:
-        return False
+        """It asks for nothing more: what it has asked for is answered."""
+        self._over = True
+        waits = self.client.place.parking.leave(self.client)
+        return not waits and (self._busy or bool(self._queue))
 
     def pause_writing(self) -> None:
         self._full = True
@@ -77,14 +93,33 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         commands = self._parser.feed(data)
+        if len(commands) == 1 and not (self._busy or self._queue or self._full) and self._alone(commands[0]):
+            return
         self._queue.extend(commands)
         if not self._busy:
             self._go()
-        if len(self._queue) > _AHEAD and not self._paused:
-            self._paused = True
-            self.transport.pause_reading()
+        if self._queue:
+            self._held += len(data)
+            if (len(self._queue) > _AHEAD or self._held > _HELD) and not (self._paused or self.client.closing):
+                self._paused = True
+                self.transport.pause_reading()
 
     # commands, in order
+
+    def _alone(self, args: list[bytes]) -> bool:
+        """As `_go` of one command that nothing is to be asked about, and nothing else: whether it is that."""
+        client = self.client
+        command = find(args[0]) if args else None
+        if (
+            command is None or not command.store or command.alone or client.closing or self._over
+            or (command.arity != len(args) and not command.fits(len(args)))
+            or client.special or client.replies != "on" or self._door.asks
+        ):  # fmt: skip
+            return False
+        self._do([(command, args)], command.quick)
+        if not self._busy:
+            self._flush()
+        return True
 
     @property
     def local(self) -> str:
@@ -101,14 +136,19 @@ class Connection(asyncio.Protocol):
         self._at_work = True
         while not self._busy and not self._full and self._queue and not self.client.closing:
             self._step()
+            if self._told > MAX_SAID:
+                self._flush()
+        if not self._queue:
+            self._held = 0
         self._at_work = False
         # What is said before a command that writes goes with its reply.
         if not self._busy or self._parks:
             self._flush()
-        if self._paused and len(self._queue) < _AHEAD // 2 and not self.client.closing:
+        if self._paused and not self._busy and not self._queue and not self.client.closing:
             self._paused = False
             self.transport.resume_reading()
-        if self.client.closing or (self._parser.wrong is not None and not self._queue and not self._busy):
+        over = self._over or self._parser.wrong is not None
+        if self.client.closing or (over and not self._queue and not self._busy):
             self._end()
 
     def _step(self) -> None:
@@ -123,7 +163,7 @@ class Connection(asyncio.Protocol):
             if not args:
                 queue.popleft()
                 continue
-            command = find(args[0])
+            command = FOUND.get(args[0]) or find(args[0])
             if (
                 command is None or asks or not command.store
                 or (command.arity != len(args) and not command.fits(len(args)))
@@ -157,7 +197,9 @@ class Connection(asyncio.Protocol):
         if quick:
             said = self._door.read(client, together)
             if said is not None:
-                self._said(said)
+                self._said(b"".join(said))
+                if len(said) < len(together):
+                    self._again(together[len(said) :])
                 return
         self._busy = True
         self._parks = "blocking" in last.flags
@@ -173,13 +215,22 @@ class Connection(asyncio.Protocol):
             return
         else:
             parking.done(self.client)
+        if asked.rest:
+            self._again(asked.rest)
         self.told(asked.said)
+
+    def _again(self, rest: list[Each]) -> None:
+        """These were not done yet: they are the next."""
+        self._queue.extendleft(args for _, args in reversed(rest))
 
     def told(self, said: bytes) -> None:
         """The reply to what was asked for; the next commands begin."""
         self._busy = self._parks = False
         self._said(said)
-        self._go()
+        if self._queue or self._paused or self._over or self.client.closing or self._parser.wrong is not None:
+            self._go()
+        else:
+            self._flush()
 
     def _own(self, command: Command, args: list[bytes]) -> None:
         """A command of the connection alone."""
@@ -206,6 +257,7 @@ class Connection(asyncio.Protocol):
     def _said(self, said: bytes) -> None:
         if self.client.replies == "on":
             self._out.append(said)
+            self._told += len(said)
         elif self.client.replies == "skip":
             self.client.replies = "on"
 
@@ -222,6 +274,7 @@ class Connection(asyncio.Protocol):
         if out:
             said = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
+            self._told = 0
             self.send(said)
 
     def send(self, data: bytes) -> None:
@@ -248,9 +301,3 @@ class Connection(asyncio.Protocol):
         self._queue.clear()
         if self.client.place.parking.leave(self.client) or not self._busy:
             self.transport.close()
-
-    def refuse(self, words: str) -> None:
-        """It is told why, and sent away."""
-        self.send(encode(Failed(words), 2))
-        self.client.closing = True
-        self.transport.close()

@@ -7,13 +7,14 @@ import itertools
 import logging
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.doors.redis import commands
 from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.board import Board
 from crdtkv.doors.redis.client import Client
-from crdtkv.doors.redis.commands.connections import database_of
+from crdtkv.doors.redis.commands.connections import MAX_DATABASE, database_of, namespace_of
 from crdtkv.doors.redis.connection import Connection
 from crdtkv.doors.redis.cursors import Cursors
 from crdtkv.doors.redis.events import Events
@@ -24,7 +25,7 @@ from crdtkv.doors.redis.refusals import NOT_INT, Refusal, told, wrong_number
 from crdtkv.doors.redis.relay import Relay
 from crdtkv.doors.redis.replies import QUEUED, Failed, encode
 from crdtkv.doors.redis.table import Command
-from crdtkv.doors.redis.turn import Asked, Turn, failed, run_one
+from crdtkv.doors.redis.turn import MAX_SAID, Asked, Turn, failed, run_one
 from crdtkv.errors import CrdtkvError
 
 if TYPE_CHECKING:
@@ -94,9 +95,12 @@ class Door:
             self, next(self._ids), f"{peer[0]}:{peer[1]}", self.place("default"), connection, since=now, active=now
         )
         self.clients[client.id] = client
-        if len(self.clients) > self.serving.limits.connections:
-            connection.refuse("ERR max number of clients reached")
         return client
+
+    @property
+    def full(self) -> bool:
+        """Whether more are here than may be."""
+        return len(self.clients) > self.serving.limits.connections
 
     def leave(self, client: Client) -> None:
         """It has gone."""
@@ -113,6 +117,14 @@ class Door:
     def places(self) -> list[Place]:
         """The namespaces that anybody has used."""
         return list(self._places.values())
+
+    def numbered(self) -> list[Place]:
+        """Those that SELECT means by a number, as far as they are there."""
+        found = []
+        for index in range(MAX_DATABASE + 1):
+            with suppress(CrdtkvError):
+                found.append(self.place(namespace_of(index)))
+        return found
 
     def place(self, name: str) -> Place:
         """The namespace of that name or id. Raises NamespaceUnknown, NamespaceElsewhere."""
@@ -145,6 +157,10 @@ class Door:
         """The command, if it is to run now; else what its client is told."""
         refused = self._refused(client, command, args)
         if refused is not None:
+            if client.queued is not None and command is not None and command.name == "exec":
+                client.queued = None
+                client.watched.clear()
+                return Failed(f"EXECABORT Transaction discarded because of: {refused.removeprefix('ERR ')}")
             if client.queued is not None:
                 client.queued.refused = True
             return refused
@@ -191,7 +207,8 @@ class Door:
         """Raises Unauthorized, Forbidden."""
         namespace = client.store.namespace
         action = "write" if command.write else "read"
-        names = commands.keys_in(command, args)
+        # Where other words may name keys, too, it takes a token of the whole namespace.
+        names = [] if "movablekeys" in command.flags else commands.keys_in(command, args)
         for name in names:
             self.node.authorize(client.token, action, namespace, name.decode("utf-8", "replace"))
         if not names and command.name not in ("exec",):
@@ -225,20 +242,26 @@ class Door:
         self.relay.tell(channel, message, shard)
         return self.board.tell(channel, message, shard)
 
-    def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> bytes | None:
-        """The replies to what only reads; None: somebody writes just now."""
+    def read(self, client: Client, together: list[tuple[Command, list[bytes]]]) -> list[bytes] | None:
+        """The replies to what only reads, or to the first of them if they are large; None: somebody writes just now."""
         parts = client.place.known(together)
         if len(parts) == len(together):
-            return b"".join(parts)
+            return parts
         store = client.place.store
         lock = store._lock.inner
         if not lock.acquire(blocking=False):
             return None
         try:
             if store._closed:
-                return encode(Failed("ERR the namespace is closed"), 2) * len(together)
+                return [encode(Failed("ERR the namespace is closed"), 2)] * len(together)
             at = At(store, client)
-            return b"".join([*parts, *[run_one(at, client, each) for each in together[len(parts) :]]])
+            size = 0
+            for each in together[len(parts) :]:
+                parts.append(run_one(at, client, each))
+                size += len(parts[-1])
+                if size > MAX_SAID:
+                    break
+            return parts
         finally:
             lock.release()
 

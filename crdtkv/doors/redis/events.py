@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Events"]
 
 _CLASSES = {
-    "g": ("del", "expire", "persist", "rename_from", "rename_to", "copy_to", "merge"),
-    "$": ("set", "append", "setrange", "incrby", "incrbyfloat"),
+    "g": ("del", "expire", "persist", "rename_from", "rename_to", "copy_to", "merge", "restore"),
+    "$": ("set", "append", "setrange", "setbit", "incrby", "incrbyfloat"),
     "l": ("lpush", "rpush", "lpop", "rpop", "linsert", "lset", "lrem", "ltrim", "sortstore"),
     "s": ("sadd", "srem", "spop", "sinterstore", "sunionstore", "sdiffstore"),
     "h": ("hset", "hincrby", "hincrbyfloat", "hdel"),

@@ -51,7 +51,7 @@ class Place:
 
         Who writes holds the lock while the disk works; what he has changed does not stand from then on. O(commands).
         """
-        known, memos = self._known, self.store._replica.memos
+        known, told = self._known, self.store._replica.memos.all_told()
         said: list[bytes] = []
         for command, args in together:
             if not command.hot:
@@ -59,7 +59,7 @@ class Place:
             found = known.get(args[1])
             if found is None:
                 break
-            if not memos.stands(found[0], found[1]):
+            if told.get(found[0]) is not found[1]:
                 del known[args[1]]
                 break
             said.append(found[2])

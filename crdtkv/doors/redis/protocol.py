@@ -75,7 +75,7 @@ class Parser:
         came = self._came
         if self._before is not None:
             self._resolve(data)
-        before = came[-1][-_TAIL:] if came else b""
+        before = b"".join(came[-_TAIL:])[-_TAIL:] if came else b""
         came.append(data)
         if _LARGE.search(before + data if before else data) or (data[:1] != b"*" and not before):
             return self._doubt()
@@ -91,8 +91,7 @@ class Parser:
             return self._doubt()
         self._size += len(data)
         if not reader.has_data() and self._size < _SMALL:
-            self._before = came.copy(), found
-            came.clear()
+            self._before, self._came = (came, found), []
             self._size = 0
             return found
         if found:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["COMMANDS", "Command", "Run", "command", "find"]
+__all__ = ["COMMANDS", "FOUND", "Command", "Run", "command", "find"]
 
 Run = Callable[[Any, list[bytes]], Any]
 """Takes where it runs (`At`, or for what is of the connection alone its `Client`) and the command, name first."""
@@ -52,16 +52,17 @@ class Command:
 COMMANDS: dict[str, Command] = {}
 """By name, in lower case."""
 
-_found: dict[bytes, Command] = {}
+FOUND: dict[bytes, Command] = {}
+"""By name as clients write it; `find` adds to it."""
 
 
 def find(name: bytes) -> Command | None:
     """The command of that name, in any case. O(1)."""
-    known = _found.get(name)
+    known = FOUND.get(name)
     if known is None:
         known = COMMANDS.get(name.decode("latin-1").lower())
-        if known is not None and len(_found) < 4096:
-            _found[name] = known
+        if known is not None and len(FOUND) < 4096:
+            FOUND[name] = known
     return known
 
 

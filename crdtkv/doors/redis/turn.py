@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from crdtkv.doors.redis.table import Command
     from crdtkv.store.store import Store
 
-__all__ = ["MOST", "Asked", "Turn", "answer", "ask", "failed", "run_one"]
+__all__ = ["MAX_SAID", "MOST", "Asked", "Turn", "answer", "ask", "failed", "run_one"]
 
 _log = logging.getLogger("crdtkv")
 
+MAX_SAID = 1 << 20
+"""Bytes of replies to one connection beyond which it waits for the client to read them."""
 MOST = 1024
 """Commands of one transaction, or a few more: others wait for it."""
 
@@ -36,12 +38,14 @@ MOST = 1024
 class Asked:
     """What one connection asks for: commands in order. Once done: the bytes of their replies, or `wait`."""
 
-    __slots__ = ("commands", "connection", "said", "wait")
+    __slots__ = ("commands", "connection", "rest", "said", "wait")
 
     def __init__(self, connection: Connection, commands: list[tuple[Command, list[bytes]]]) -> None:
         self.connection = connection
         self.commands = commands
         self.said = b""
+        self.rest: list[tuple[Command, list[bytes]]] = []
+        """What was not done, since so much was said already."""
         self.wait: Wait | None = None
         """The last of them is a blocking one, and waits."""
 
@@ -80,8 +84,19 @@ class Turn:
         self.ats = [at]
         for asked in self.asked:
             at.client = asked.connection.client
-            asked.said = b"".join([answer(at, asked, each, False) for each in asked.commands])
+            asked.said = b"".join(self._answers(at, asked))
         at.settle()
+
+    @staticmethod
+    def _answers(at: At, asked: Asked) -> Iterator[bytes]:
+        size = 0
+        for i, each in enumerate(asked.commands):
+            said = answer(at, asked, each, False)
+            size += len(said)
+            yield said
+            if size > MAX_SAID:
+                asked.rest = asked.commands[i + 1 :]
+                return
 
     def _ended(self, future: asyncio.Future[None]) -> None:
         error = None if future.cancelled() else future.exception()

@@ -428,3 +428,43 @@ def test_what_was_told_is_told_again_only_while_it_is_true(client: Client, node:
     assert warm.again(path.encode(), []) is None
     result(client.delete(path))
     assert value(client, "a") is None
+
+
+def test_what_a_put_was_made_from(client: Client, node: Node) -> None:
+    """By the version that is named, by the session, by a guess that is told as one."""
+    path, kv = f"{KV}/values/todo", node.store("default")
+
+    def begin() -> httpx.Response:
+        kv.clear()
+        result(client.put(path, content=b"[1,2,3,4,5,6,7]"))
+        read = client.get(path)
+        kv.list("todo").append(8, 9)
+        return read
+
+    for given in ("crdtkv-base", "base", "crdtkv-session", None):
+        read = begin()
+        query = f"?base={read.headers['etag'].strip(chr(34))}" if given == "base" else ""
+        headers = {"crdtkv-base": read.headers["etag"]} if given == "crdtkv-base" else {}
+        if given == "crdtkv-session":
+            headers = {given: read.headers[given]}
+        reply = client.put(path + query, content=b"[1,2,3,4,6,7]", headers=headers)
+        result(reply)
+        assert kv["todo"] == [1, 2, 3, 4, 6, 7, 8, 9]
+        told = [each["message"] for each in reply.json()["messages"]]
+        assert told == (["base=guessed: todo"] if given is None else [])
+    read = begin()
+    assert refused(client.put(path, content=b"[1]", headers={"crdtkv-base": '"nope"'}))[:2] == (400, 10001)
+    result(client.delete(path, headers={"crdtkv-base": read.headers["etag"]}))
+    assert kv["todo"] == [1, 2, 3, 4, 5, 6, 7, 8, 9]  # an edit that the deleter had not seen wins
+    begin()
+    result(client.delete(path))
+    assert "todo" not in kv
+
+
+def test_a_rule_that_wants_a_base(client: Client, node: Node) -> None:
+    path, kv = f"{KV}/values/todo", node.store("default")
+    kv.rules.set("todo", "json", require_base=True)
+    result(client.put(path, content=b"[1]"))
+    assert refused(client.put(path, content=b"[2]"))[:2] == (428, 10001)
+    result(client.put(path, content=b"[2]", headers={"crdtkv-base": client.get(path).headers["etag"]}))
+    assert kv["todo"] == [2]

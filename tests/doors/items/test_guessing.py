@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 import crdtkv
+from crdtkv.core import values
 from crdtkv.core.versions import parse_version
 from crdtkv.doors.items import guessing, holding
 from crdtkv.doors.items.guessing import Readers, Seen, edits, who_asks
@@ -31,9 +33,7 @@ class Door:
         if item is None:
             self.readers.note(token, seen, self.kv.namespace, key, {})
             return None
-        if guessing.merges(item.entry):
-            version = parse_version(key, item.entry.version)
-            self.readers.note(token, seen, self.kv.namespace, key, version)
+        self.readers.told(token, seen, self.kv.namespace, item.entry)
         return item.body
 
     def put(self, body: bytes, token: str = "t", seen: Seen | None = None, key: str = "todo", **more: Any) -> list[str]:
@@ -118,6 +118,33 @@ def test_who_never_reads_replaces(door: Door) -> None:
     assert door.read("other") == b'{"a":1,"b":2,"c":1}'
 
 
+def test_one_client_gets_what_it_puts_whatever_it_is() -> None:
+    """Over one connection, of random documents: as if there were no merging."""
+    rng = Random(7)
+
+    def value(depth: int = 0) -> Any:
+        kind = rng.randrange(4 if depth < 2 else 2)
+        if kind == 2:
+            return [value(depth + 1) for _ in range(rng.randrange(4))]
+        return {c: value(depth + 1) for c in "abc" if rng.random() < 0.5} if kind == 3 else rng.randrange(3)
+
+    with crdtkv.open(colo="lhr") as kv:
+        door, seen = Door(kv), Seen()
+        for step in range(400):
+            new = value()
+            door.put(values.to_json(new).encode(), seen=seen, metadata=step % 3 or None)
+            assert values.equal(kv["todo"], new), (step, new, kv["todo"])
+            if rng.random() < 0.3:
+                kv["todo"] = value()  # by somebody else
+                door.read(seen=seen)
+            elif rng.random() < 0.1:
+                writer = door.readers.writer(kv, "t", seen)
+                with kv.transaction() as t:
+                    holding.delete(t, "todo")
+                writer.deleted("todo"), writer.done()
+        assert kv.check() == []
+
+
 def test_put_again_it_changes_nothing(door: Door) -> None:
     """The reply was lost: the client sends it again, over another connection."""
     seen: Seen = {}
@@ -157,6 +184,32 @@ def test_what_was_deleted_is_made_anew(door: Door) -> None:
     del door.kv["todo"]
     door.put(b"[1,2]", seen=seen)
     assert door.read(seen=seen) == b"[1,2]"
+
+
+def test_a_session_says_what_was_seen(door: Door) -> None:
+    """X reads v1, Y puts 8; X puts without 5 from another connection, with its session: 8 stands, and nothing is
+    guessed."""
+    kv = door.kv
+
+    def session() -> Any:
+        return parse_version("todo", kv.get("todo").version)  # type: ignore[union-attr]
+
+    def put(body: bytes, session: Any) -> Any:
+        writer = door.readers.writer(kv, "t", None, session)
+        with kv.transaction() as t:
+            holding.put(t, Put("todo", body), writer)
+        writer.done()
+        assert writer.guessed == []
+        return kv["todo"]
+
+    door.put(V1)
+    x = session()
+    kv.list("todo").append(8)
+    assert put(b"[1,2,3,4,6,7]", x) == [1, 2, 3, 4, 6, 7, 8]
+    assert put(b"[1]", session()) == [1]
+    assert sorted(put(b"[2]", {})) == [1, 2]  # it had seen nothing: both made it
+    del kv["todo"]
+    assert put(b"[3]", x) == [3]
 
 
 def test_counters_add_the_difference(kv: Store, door: Door) -> None:

@@ -230,3 +230,14 @@ def test_no_metadata_is_in_the_inbox() -> None:
         lhr.sync(sin)
         assert lhr.conflicts() == sin.conflicts() == []
         assert shown(lhr, "a") == shown(sin, "a") and shown(lhr, "a")[1:] == ("sin", None)
+
+
+def test_a_large_body_is_read_before_the_transaction(kv: Store) -> None:
+    wish = holding.prepared(kv, Put("a", b"[1, 2]"))
+    kv.put("a", 1, strategy="lww")  # it has become another's meanwhile: read again
+    with kv.transaction() as t:
+        holding.put(t, wish)
+    assert kv["a"] == Blob(b"[1, 2]")
+    with kv.transaction() as t:
+        holding.put(t, holding.prepared(kv, Put("b", b"[1, 2]"))._replace(body=b"never read"))
+    assert kv["b"] == [1, 2]

@@ -48,21 +48,31 @@ def redis_server(folder: Path) -> Iterator[int]:
         process.wait(30)
 
 
-def answers(port: int, commands: list[tuple[Any, ...]], protocol: int = 2) -> list[Any]:
-    """What a server answers to commands in one connection, as it came: errors as their words."""
+def answers(port: int, commands: list[tuple[Any, ...]], protocol: int = 2, together: bool = False) -> list[Any]:
+    """What a server answers to commands in one connection, as it came: errors as their words.
+
+    `together`: all are sent before the first answer is read.
+    """
     connection = redis.Connection(port=port, protocol=protocol, socket_timeout=20)
     try:
         connection.connect()
+        if together:
+            connection.send_packed_command(connection.pack_commands(commands))
+            return [_answer(connection) for _ in commands]
         out = []
         for words in commands:
             connection.send_command(*words)
-            try:
-                out.append(connection.read_response())
-            except redis.ResponseError as error:
-                out.append(f"{type(error).__name__} {error}")
+            out.append(_answer(connection))
         return out
     finally:
         connection.disconnect()
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return f"{type(error).__name__} {error}"
 
 
 def same(command: tuple[Any, ...], ours: Any, theirs: Any) -> bool:

@@ -1,7 +1,8 @@
 """fakeredis' own tests, which it runs against a real server to know what it has to imitate, run against any server.
 
 `python -m tests.doors.redis.fakeredis_suite` runs them against a colo and against redis-server, and prints how many
-pass of each file. They and what they need are installed into `.clients/fakeredis`, once, from the package index.
+pass of each file. They and what they need are installed into `.clients/fakeredis`, once, from the package index:
+`make clients` does so.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import sys
 import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
-from collections import Counter
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["FILES", "Unreachable", "environment", "run"]
+__all__ = ["FILES", "Ends", "Unreachable", "environment", "ready", "run"]
 
 VERSION = "2.40.0"
 NEEDS = (
@@ -27,19 +28,33 @@ FILES = (
     "string_commands", "set_commands", "hash_commands", "sortedset_commands", "sortedset_zadd", "list_commands",
     "generic_commands", "generic_scan_commands", "transactions_commands", "pubsub_commands",
 )  # fmt: skip
-_ROOT = Path(__file__).parents[3]
+_HOME = Path(__file__).parents[3] / ".clients" / "fakeredis"
 _PORT = "6390"
 """Where fakeredis' tests look for a server."""
+
+
+@dataclass
+class Ends:
+    """How the tests of one file ended."""
+
+    passed: int = 0
+    skipped: int = 0
+    failed: list[str] = field(default_factory=list)
 
 
 class Unreachable(Exception):
     """The package index cannot be reached."""
 
 
+def ready() -> bool:
+    """Whether they are installed."""
+    return (_HOME / "ready").exists()
+
+
 def environment() -> Path:
     """The folder that holds the tests and a Python that can run them, made if it is not there. Raises Unreachable."""
-    home = _ROOT / ".clients" / "fakeredis"
-    if (home / "ready").exists():
+    home = _HOME
+    if ready():
         return home
     try:
         _call([sys.executable, "-m", "venv", str(home)])
@@ -61,7 +76,7 @@ def _call(words: list[str]) -> None:
     subprocess.run(words, check=True, capture_output=True, text=True, timeout=600)
 
 
-def run(port: int, files: tuple[str, ...] = FILES, more: tuple[str, ...] = ()) -> dict[str, Counter[str]]:
+def run(port: int, files: tuple[str, ...] = FILES, more: tuple[str, ...] = ()) -> dict[str, Ends]:
     """How the tests of each file ended against the server at `port`: passed, failed, skipped. Raises Unreachable."""
     home = environment()
     source = home / f"fakeredis-{VERSION}"
@@ -80,13 +95,18 @@ def run(port: int, files: tuple[str, ...] = FILES, more: tuple[str, ...] = ()) -
         return _counted(report)
 
 
-def _counted(report: Path) -> dict[str, Counter[str]]:
-    found: dict[str, Counter[str]] = {}
+def _counted(report: Path) -> dict[str, Ends]:
+    found: dict[str, Ends] = {}
     for case in ET.parse(report).getroot().iter("testcase"):
         name = re.sub(r".*test_mixins\.test_", "", case.get("classname", "")).split(".")[0]
         ends = {child.tag for child in case} & {"failure", "error", "skipped"}
-        how = "skipped" if "skipped" in ends else "failed" if ends else "passed"
-        found.setdefault(name, Counter())[how] += 1
+        file = found.setdefault(name, Ends())
+        if "skipped" in ends:
+            file.skipped += 1
+        elif ends:
+            file.failed.append(case.get("name", "").removeprefix("test_").partition("[")[0])
+        else:
+            file.passed += 1
     return found
 
 
@@ -95,6 +115,9 @@ def main() -> None:
     from tests.doors.redis.beside import redis_server
     from tests.doors.redis.conftest import Colo
 
+    if sys.argv[1:] == ["install"]:
+        environment()
+        return
     more = tuple(sys.argv[1:])
     with ExitStack() as stack:
         ours = run(Colo("lhr", stack).port, more=more)
@@ -102,7 +125,7 @@ def main() -> None:
         theirs = run(stack.enter_context(redis_server(folder)), more=more)
     print("| file | here | redis-server |\n|---|---|---|")
     for name in ours:
-        counts = [f"{each[name]['passed']} of {each[name]['passed'] + each[name]['failed']}" for each in (ours, theirs)]
+        counts = [f"{each[name].passed} of {each[name].passed + len(each[name].failed)}" for each in (ours, theirs)]
         print(f"| {name} | {counts[0]} | {counts[1]} |")
 
 

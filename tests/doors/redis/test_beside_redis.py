@@ -19,9 +19,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
         yield port
 
 
-def beside(ours: int, theirs: int, commands: list[tuple[Any, ...]], protocol: int = 2) -> None:
+def beside(ours: int, theirs: int, commands: list[tuple[Any, ...]], protocol: int = 2, together: bool = False) -> None:
     begun = [("DEL", *KEYS), ("SET", "str", "v"), *commands]
-    mine, others = (answers(port, begun, protocol) for port in (ours, theirs))
+    mine, others = (answers(port, begun, protocol, together) for port in (ours, theirs))
     for at, (command, a, b) in enumerate(zip(begun[1:], mine[1:], others[1:], strict=True), 1):
         assert same(command, a, b), f"{begun[: at + 1]}: {a!r}, and redis-server {b!r}"
 
@@ -32,6 +32,24 @@ def test_any_commands(colo: Any, server: int, protocol: int) -> None:
     @given(st.integers(0, 2**32).map(Random))
     def compare(dice: Random) -> None:
         beside(colo.port, server, [draw(dice) for _ in range(40)], protocol)
+
+    compare()
+
+
+def test_any_commands_at_once(colo: Any, server: int) -> None:
+    """Those that come together share a transaction, and what those of one kind say in a row is written at once."""
+
+    @_FEW
+    @given(st.integers(0, 2**32).map(Random))
+    def compare(dice: Random) -> None:
+        commands = [draw(dice) for _ in range(30)]
+        kinds = dice.choice(["RPUSH LPUSH LLEN", "SADD", "HSET", "SADD SREM", "RPUSH RPOP LSET"]).split()
+        while len(commands) < 60:
+            words = draw(dice)
+            if words[0] in kinds:
+                commands.append(words)
+        commands += [("LRANGE", "l1", "0", "-1"), ("SMEMBERS", "s1"), ("HGETALL", "h1"), ("LLEN", "l2")]
+        beside(colo.port, server, [words for words in commands if words[0][0] != "B"], together=True)
 
     compare()
 

@@ -146,3 +146,24 @@ def test_a_wrong_type_is_told_and_nothing_written(colo: Any, r: Any) -> None:
         r.sadd("s", "x" * 4000)
     with pytest.raises(crdtkv.errors.WrongType):
         colo.store.operate("z", "zset", "set", "a", "much")
+
+
+def test_what_was_dumped_is_restored(colo: Any, make_colo: Any, r: Any) -> None:
+    """Under its strategy, here and at another colo; what is no dump is refused, and nothing written."""
+    other = make_colo("sin").client()
+    colo.store.put("doc", {"a": [1, {"b": None}]}, strategy="json")
+    r.set("str", b"\xff\x00"), r.incr("n"), r.rpush("l", "a", b"\xff"), r.sadd("s", "a", b"\xff")
+    r.hset("h", mapping={b"\xff": "1", "a": "2"}), r.zadd("z", {"a": 1.5, b"\xff": float("inf")}), r.xadd("x", {"a": 1})
+    for key in ("doc", "str", "n", "l", "s", "h", "z", "x"):
+        dumped = r.dump(key)
+        assert other.restore(key, 0, dumped) == b"OK"
+        assert other.type(key) == r.type(key) and other.dump(key) == dumped
+        with pytest.raises(redis.ResponseError, match="BUSYKEY Target key name already exists"):
+            other.restore(key, 0, dumped)
+        assert other.restore(key, 60_000, dumped, replace=True) == b"OK" and 0 < other.pttl(key) <= 60_000
+    assert other.incr("n") == 2 and other.hgetall("h") == r.hgetall("h")
+    before = colo.store.vector
+    for wrong in (b"", b"x" * 30, dumped[:-1], dumped[:-9] + b"\x00" + dumped[-8:]):
+        with pytest.raises(redis.ResponseError, match="DUMP payload version or checksum are wrong"):
+            r.restore("new", 0, wrong)
+    assert r.dump("none") is None and colo.store.vector == before

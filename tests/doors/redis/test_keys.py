@@ -73,6 +73,9 @@ def test_flushing_and_namespaces(colo: Colo) -> None:
     assert r.flushdb() and r.dbsize() == 0 and three.dbsize() == 1
     with pytest.raises(redis.ResponseError, match="out of range"):
         r.execute_command("SELECT", 99)
+    r.set("a", 1)
+    assert r.flushall() and r.dbsize() == 0 and three.dbsize() == 0
+    three.set("a", 3)
     r.execute_command("SELECT", "db3")
     assert r.get("a") == b"3"
 

@@ -179,3 +179,21 @@ def test_what_http_writes_is_read(colo: Colo) -> None:
     assert [r.get(key) for key in ("text", "doc", "n")] == [b"hello", b'{"a":[1]}', b"5"]
     r.set("text", "changed")
     assert colo.store["text"] == "changed"
+
+
+def test_bits(r: Any) -> None:
+    """The examples of Redis' own pages."""
+    assert r.setbit("b", 7, 1) == 0 and r.getbit("b", 7) == 1 and r.getbit("b", 100) == 0 and r.get("b") == b"\x01"
+    r.set("k", "foobar")
+    assert r.bitcount("k") == 26 and r.bitcount("k", 0, 0) == 4 and r.bitcount("k", 1, 1) == 6
+    assert r.bitcount("k", 5, 30, "BIT") == 17 and r.bitcount("nothing") == 0
+    r.set("m", b"\xff\xf0\x00")
+    assert r.bitpos("m", 0) == 12 and r.bitpos("m", 1) == 0 and r.bitpos("m", 1, 2) == -1
+    r.set("full", b"\xff\xff")
+    assert r.bitpos("full", 0) == 16 and r.bitpos("full", 0, 0, -1) == -1
+    r.mset({"x": "foobar", "y": "abcdef"})
+    assert r.bitop("AND", "to", "x", "y") == 6 and r.get("to") == b"`bc`ab"
+    assert r.bitop("NOT", "to", "m") == 3 and r.get("to") == b"\x00\x0f\xff"
+    for words in ("SETBIT b -1 1", "SETBIT b 0 2", "BITCOUNT k 0", "BITPOS k 2", "BITOP NOT to x y", "BITOP X to x"):
+        with pytest.raises(redis.ResponseError):
+            r.execute_command(*words.split())

@@ -31,6 +31,14 @@ def test_what_is_wrong_as_it_is_queued_ends_it(r: Any) -> None:
             r.execute_command(words)
 
 
+def test_an_exec_with_words_ends_it(r: Any) -> None:
+    r.execute_command("MULTI")
+    with pytest.raises(redis.exceptions.ExecAbortError, match="wrong number of arguments for 'exec' command"):
+        r.execute_command("EXEC", "now")
+    with pytest.raises(redis.ResponseError, match="without MULTI"):
+        r.execute_command("EXEC")
+
+
 def test_what_is_wrong_as_it_runs_is_told_in_its_place(r: Any) -> None:
     r.set("text", "x")
     with r.pipeline() as p:

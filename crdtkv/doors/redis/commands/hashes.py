@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any, cast
 
-from crdtkv.doors.redis.at import At, key_of
+from crdtkv.doors.redis.at import At, Gathered, key_of
 from crdtkv.doors.redis.held import (
     check_cursor,
     element,
@@ -28,6 +28,7 @@ from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields
 from crdtkv.strategies.hash import amount
 from crdtkv.strategies.indexes import Names, names
+from crdtkv.strategies.roots import Root
 
 __all__ = [
     "count_of", "drawn", "hdel", "hexists", "hget", "hgetall", "hincrby", "hincrbyfloat", "hkeys", "hlen", "hmget",
@@ -47,22 +48,53 @@ def _names(at: At, key: str) -> Names | None:
     return None if root is None else names(cast("Fields", root[0]), root[1])
 
 
-@command("hset", -4, "write denyoom fast", (1, 1, 1), group="hash", maps="set of fields")
+class _Fields(Gathered):
+    """What HSET has said of a hash in a row."""
+
+    __slots__ = ("_found", "_said", "_tree")
+
+    def __init__(self, key: str, root: Root) -> None:
+        super().__init__(key)
+        self._found, self._tree = cast("Fields", root[0]), root[1]
+        self._said: dict[bytes, bytes] = {}
+
+    def set(self, words: list[bytes]) -> int:
+        """How many of the fields are new; their values stand behind them."""
+        said = self._said
+        paths = {name: path_of(name) for name in words[::2] if name not in said}
+        said.update(zip(words[::2], words[1::2], strict=True))
+        return sum([self._found.at(self._tree, path) is ABSENT for path in paths.values()]) if paths else 0
+
+    def write(self, at: At) -> None:
+        words = [element(word) for pair in self._said.items() for word in pair]
+        at.operate(self.key, "hash", "set", *words)
+
+
+@command("hset", -4, "write denyoom fast", (1, 1, 1), group="hash", maps="set of fields", combines="hset")
 def hset(at: At, args: list[bytes]) -> Any:
     """Sets fields of a hash; how many of them are new."""
     if len(args) % 2:
         return wrong_number("hset")
-    return _set(at, key_of(args[1]), args)
+    known = at.gathered(args[1])
+    if known is not None:
+        at.note("hset", known.key)
+        return known.set(args[2:])
+    return _set(at, args)
 
 
-def _set(at: At, key: str, args: list[bytes]) -> int:
+def _set(at: At, args: list[bytes]) -> int:
+    key = key_of(args[1])
     root = held(at, key, "hash")
-    paths = {path_of(name) for name in args[2::2]}
-    new = len(paths)
-    if root is not None:
-        found, tree = cast("Fields", root[0]), root[1]
-        new = sum([found.at(tree, path) is ABSENT for path in paths])
-    at.operate(key, "hash", "set", *map(element, args[2:]))
+    if root is None:
+        new = len({path_of(name) for name in args[2::2]})
+        at.operate(key, "hash", "set", *map(element, args[2:]))
+    else:
+        fields = _Fields(key, root)
+        new = fields.set(args[2:])
+        if at.combines:
+            at.gather(args[1], fields)
+        else:
+            fields.write(at)
     at.note("hset", key)
     return new
 
@@ -72,7 +104,7 @@ def hmset(at: At, args: list[bytes]) -> Any:
     """Sets fields of a hash."""
     if len(args) % 2:
         return wrong_number("hmset")
-    _set(at, key_of(args[1]), args)
+    _set(at, args)
     return OK
 
 
@@ -85,7 +117,7 @@ def hsetnx(at: At, args: list[bytes]) -> Any:
     key = key_of(args[1])
     if _value(at, key, path_of(args[2])) is not ABSENT:
         return 0
-    return _set(at, key, args)
+    return _set(at, args)
 
 
 @command("hget", 3, "readonly fast", (1, 1, 1), group="hash", maps="a field")

@@ -8,6 +8,7 @@ from typing import Any
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.doors.redis.arguments import MAX_INT, MIN_INT, int_of
 from crdtkv.doors.redis.at import At, key_of
+from crdtkv.doors.redis.commands.connections import MAX_DATABASE
 from crdtkv.doors.redis.kinds import type_of
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.replies import OK, Simple
@@ -16,9 +17,9 @@ from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.fields import Fields, name_at
 from crdtkv.strategies.indexes import names
-from crdtkv.strategies.roots import newest
+from crdtkv.strategies.roots import Root, newest
 
-__all__ = ["copy"]
+__all__ = ["copy", "made_by", "make"]
 
 _COPIES = "reads here and writes what it has read: what another colo writes meanwhile is not in it"
 
@@ -165,7 +166,10 @@ def _copy(at: At, args: list[bytes]) -> Any:
         if option == b"replace":
             replace = True
         elif option == b"db":
-            if int_of(next(words, b"")) != at.client.database:
+            database = int_of(next(words, b""))
+            if not 0 <= database <= MAX_DATABASE:
+                raise Refusal("ERR DB index is out of range")
+            if database != at.client.database:
                 raise Refusal("ERR COPY between namespaces is not supported")
         else:
             raise Refusal(SYNTAX)
@@ -182,17 +186,25 @@ def copy(at: At, old: str, new: str) -> None:
     """`new` is what `old` is, under the same strategy, with its date; whatever it was."""
     root, date = at.shown(old), at.expires(old)
     assert root is not None, "it is there"
+    make(at, new, root[0].spec, made_by(root), date)
+
+
+def made_by(root: Root) -> Operation:
+    """The operation that makes of nothing what a key shows."""
     found, tree = root
     if isinstance(found, Fields):  # its names may be no text
         each = names(found, tree).values.items()
-        made = Operation("set", tuple(word for path, value in each for word in (name_at(path), value)))
-    else:
-        made = Operation("put", (found.read(tree),))
-    at.delete(new)
-    at.expire(new, None)
-    at.draft.operate(new, made, spec=found.spec)
+        return Operation("set", tuple(word for path, value in each for word in (name_at(path), value)))
+    return Operation("put", (found.read(tree),))
+
+
+def make(at: At, key: str, spec: str, made: Operation, date: int | None) -> None:
+    """The key is made anew by that operation of that strategy, whatever it was, until that date in ms."""
+    at.delete(key)
+    at.expire(key, None)
+    at.draft.operate(key, made, spec=spec)
     if date is not None:
-        at.expire(new, date)
+        at.expire(key, date)
 
 
 @command("move", 3, "write fast", (1, 1, 1), group="generic", maps="nothing")

@@ -13,7 +13,7 @@ from typing import Any
 from crdtkv.core.cells import is_live, latest
 from crdtkv.core.values import unpack
 from crdtkv.doors.redis.arguments import MIN_INT
-from crdtkv.doors.redis.at import At, Wait, key_of
+from crdtkv.doors.redis.at import At, Gathered, Wait, key_of
 from crdtkv.doors.redis.commands.sets import keys_of_count
 from crdtkv.doors.redis.held import element, end_if_empty, held, integer, natural, span, text, timeout, took_options
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
@@ -138,24 +138,59 @@ def _matches(root: Root, word: bytes, rank: int, wanted: int, most: int) -> Iter
 # pushing
 
 
+class _Pushes(Gathered):
+    """What RPUSH, or LPUSH, has said of a list in a row, and how many elements it has with that."""
+
+    __slots__ = ("_operation", "count")
+
+    def __init__(self, key: str, operation: str, count: int) -> None:
+        super().__init__(key)
+        self._operation = operation
+        self.count = count
+
+    def push(self, words: list[bytes]) -> int:
+        """How many there are then."""
+        self.words += map(element, words)
+        self.count += len(words)
+        return self.count
+
+    def write(self, at: At) -> None:
+        if self.words:
+            at.operate(self.key, "list", self._operation, *_in_order(self._operation, self.words))
+
+
+def _in_order(operation: str, new: list[Any]) -> list[Any]:
+    """What is pushed one by one, as it stands then."""
+    return new[::-1] if operation == "prepend" else new
+
+
 def _push(name: str, operation: str, only: bool) -> None:
+    event = name.removesuffix("x")
+
     def push(at: At, args: list[bytes]) -> Any:
-        key = key_of(args[1])
-        root = held(at, key, "list")
-        if only and root is None:
-            return 0
-        return _pushed(at, key, operation, list(map(element, args[2:])), name)
+        known = at.gathered(args[1])
+        if known is None:
+            key = key_of(args[1])
+            root = held(at, key, "list")
+            if only and root is None:
+                return 0
+            if root is None:
+                at.operate(key, "list", operation, *_in_order(operation, list(map(element, args[2:]))))
+                at.note(event, key)
+                return len(args) - 2
+            known = _Pushes(key, operation, _count(root))
+            at.gather(args[1], known)
+        told = known.push(args[2:])
+        if not at.combines:
+            known.write(at)
+        at.note(event, known.key)
+        return told
 
     end = "front" if operation == "prepend" else "end"
     push.__doc__ = f"Puts elements at the {end} of a list{' that is there' if only else ''}; how many it has then."
     local = "asks whether the list is there at this colo" if only else ""
-    command(name, -3, "write denyoom fast", (1, 1, 1), group="list", maps=operation, local=local)(push)
-
-
-def _pushed(at: At, key: str, operation: str, new: list[Any], event: str) -> int:
-    at.operate(key, "list", operation, *(reversed(new) if operation == "prepend" else new))
-    at.note(event.removesuffix("x"), key)
-    return _length(at, key)
+    flags = "write denyoom fast"
+    command(name, -3, flags, (1, 1, 1), group="list", maps=operation, local=local, combines=event)(push)
 
 
 _push("rpush", "append", False)
@@ -301,8 +336,8 @@ def _move(at: At, args: list[bytes], take_left: bool, put_left: bool) -> Any:
         return None
     held(at, target, "list")
     [moved] = _pop(at, source, take_left, 1)
-    operation = "prepend" if put_left else "append"
-    _pushed(at, target, operation, [element(moved)], "lpush" if put_left else "rpush")
+    at.operate(target, "list", "prepend" if put_left else "append", element(moved))
+    at.note("lpush" if put_left else "rpush", target)
     return moved
 
 

@@ -7,16 +7,20 @@ one that is not known any more is refused.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from crdtkv.doors.redis.arguments import float_of, int_of
 from crdtkv.doors.redis.at import At, key_of
+from crdtkv.doors.redis.client import Client
 from crdtkv.doors.redis.globs import glob, prefix_of
 from crdtkv.doors.redis.held import path_of, text
 from crdtkv.doors.redis.kinds import said, string_of, type_of, value_of
 from crdtkv.doors.redis.refusals import SYNTAX, WRONG_TYPE, Refusal
 from crdtkv.doors.redis.replies import OK
 from crdtkv.doors.redis.table import command
+from crdtkv.replica.draft import Draft
+from crdtkv.store.store import Store
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields
 from crdtkv.strategies.indexes import ranking
@@ -87,14 +91,36 @@ def _options(words: list[bytes]) -> tuple[bytes | None, int, str | None]:
 
 
 @command("flushdb", -1, "write", group="server", maps="delete of all keys seen here")
-@command("flushall", -1, "write", group="server", maps="delete of all keys seen here, of this namespace alone")
-def _flush(at: At, args: list[bytes]) -> Any:
+def _flushdb(at: At, args: list[bytes]) -> Any:
     """Deletes all keys of the namespace that this colo knows, in one transaction."""
-    if len(args) > 2 or (len(args) == 2 and args[1].lower() not in (b"async", b"sync")):
-        raise Refusal(SYNTAX)
+    _check_flush(args)
     for key in at.keys_from():
         at.delete(key)
     return OK
+
+
+@command("flushall", -1, "namespace nomulti", group="server", maps="delete of all keys seen here")
+async def _flushall(client: Client, args: list[bytes]) -> Any:
+    """Deletes all keys that this colo knows of the namespaces that SELECT numbers, each in a transaction."""
+    _check_flush(args)
+    door = client.door
+    door.serving.check_joined()
+    for place in door.numbered():
+        if door.node.guarded:
+            door.node.authorize(client.token, "write", place.store.namespace)
+        await place.store._ask(partial(_emptied, place.store, client))
+    return OK
+
+
+def _emptied(store: Store, client: Client, draft: Draft) -> None:
+    at = At(store, client, draft)
+    for key in at.keys_from():
+        at.delete(key)
+
+
+def _check_flush(args: list[bytes]) -> None:
+    if len(args) > 2 or (len(args) == 2 and args[1].lower() not in (b"async", b"sync")):
+        raise Refusal(SYNTAX)
 
 
 @command("swapdb", 3, "write fast", group="server", maps="nothing")
@@ -106,14 +132,14 @@ def _swapdb(at: At, args: list[bytes]) -> Any:
 # sorting
 
 
-@command("sort", -2, "write slow", (1, 1, 1), group="generic", maps="the elements; STORE is a put",
+@command("sort", -2, "write slow movablekeys", (1, 1, 1), group="generic", maps="the elements; STORE is a put",
          local="with STORE writes what it has read here: of two colos that do, one wins")  # fmt: skip
 def _sort(at: At, args: list[bytes]) -> Any:
     """Sorts the elements of a list, a set or a sorted set, and perhaps stores the result."""
     return _sorted(at, args, True)
 
 
-@command("sort_ro", -2, "readonly slow", (1, 1, 1), group="generic", maps="the elements")
+@command("sort_ro", -2, "readonly slow movablekeys", (1, 1, 1), group="generic", maps="the elements")
 def _sort_ro(at: At, args: list[bytes]) -> Any:
     """Returns the sorted elements of a list, a set or a sorted set."""
     return _sorted(at, args, False)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from crdtkv.core import values
 from crdtkv.core.paths import first
-from crdtkv.doors.redis.at import At, key_of
+from crdtkv.doors.redis.at import At, Gathered, key_of
 from crdtkv.doors.redis.commands.hashes import count_of, drawn
 from crdtkv.doors.redis.held import (
     check_cursor,
@@ -25,6 +25,7 @@ from crdtkv.doors.redis.held import (
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.table import command
 from crdtkv.strategies.indexes import Members, members
+from crdtkv.strategies.roots import Root
 from crdtkv.strategies.set import Set
 
 __all__ = [
@@ -45,17 +46,52 @@ def _paths(at: At, key: str) -> set[bytes]:
     return set() if found is None else set(found.paths)
 
 
-@command("sadd", -3, "write denyoom fast", (1, 1, 1), group="set", maps="add")
+class _Added(Gathered):
+    """What SADD has said of a set in a row; `there`: what of it is in."""
+
+    __slots__ = ("_found", "_there", "_tree")
+
+    def __init__(self, key: str, root: Root) -> None:
+        super().__init__(key)
+        self._found, self._tree = cast("Set", root[0]), root[1]
+        self._there: dict[bytes, bytes] = {}
+
+    def add(self, words: list[bytes]) -> int:
+        """How many of these are new."""
+        there = self._there
+        fresh = [word for word in words if word not in there]
+        if not fresh:
+            return 0
+        paths = {word: path_of(word) for word in fresh}  # what is refused is refused before anything is kept
+        there.update(paths)
+        self.words += map(element, paths)
+        return sum([not self._found._has(self._tree.cell(path)) for path in paths.values()])
+
+    def write(self, at: At) -> None:
+        if self.words:
+            at.operate(self.key, "set", "add", *self.words)
+
+
+@command("sadd", -3, "write denyoom fast", (1, 1, 1), group="set", maps="add", combines="sadd")
 def sadd(at: At, args: list[bytes]) -> Any:
     """Adds elements to a set; how many of them are new."""
+    known = at.gathered(args[1])
+    if known is not None:
+        at.note("sadd", known.key)
+        return known.add(args[2:])
     key = key_of(args[1])
     root = held(at, key, "set")
-    paths = {path_of(word) for word in args[2:]}
-    new = len(paths)
-    if root is not None:
-        found, tree = cast("Set", root[0]), root[1]
-        new -= sum([found._has(tree.cell(path)) for path in paths])
-    at.operate(key, "set", "add", *map(element, args[2:]))
+    if root is None:
+        paths = {path_of(word) for word in args[2:]}
+        at.operate(key, "set", "add", *map(element, args[2:]))
+        new = len(paths)
+    else:
+        added = _Added(key, root)
+        new = added.add(args[2:])
+        if at.combines:
+            at.gather(args[1], added)
+        else:
+            added.write(at)
     at.note("sadd", key)
     return new
 
@@ -150,9 +186,11 @@ def smove(at: At, args: list[bytes]) -> Any:
     if not _is_in(at, source, args[3]):
         return 0
     if source != target:
+        there = _is_in(at, target, args[3])
         _remove(at, source, [args[3]])
-        at.operate(target, "set", "add", element(args[3]))
-        at.note("sadd", target)
+        if not there:
+            at.operate(target, "set", "add", element(args[3]))
+            at.note("sadd", target)
     return 1
 
 

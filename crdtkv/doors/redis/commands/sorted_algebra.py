@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import reduce
 from typing import Any, cast
 
 from crdtkv.doors.redis.arguments import float_of
@@ -48,19 +49,28 @@ def _scores(root: Root | None, weight: float = 1.0) -> Scores:
     if root[0].name == "set":
         return dict.fromkeys(members(cast("Set", root[0]), root[1]).paths, weight)
     places = ranking(cast("Fields", root[0]), root[1]).places
-    return {path: 0.0 if math.isnan(place[0] * weight) else place[0] * weight for path, place in places.items()}
+    return {path: place[0] * weight for path, place in places.items()}
+
+
+# The smaller set first, as Redis does: infinities of both signs make 0 where they meet.
 
 
 def _union(sets: list[Scores], join: Callable[[float, float], float]) -> Scores:
     out: Scores = {}
-    for each in sets:
+    for each in sorted(sets, key=len):
         for path, score in each.items():
+            score = 0.0 if math.isnan(score) else score
             out[path] = join(out[path], score) if path in out else score
     return out
 
 
 def _intersection(sets: list[Scores], join: Callable[[float, float], float]) -> Scores:
-    return {path: score for path, score in _union(sets, join).items() if all(path in each for each in sets)}
+    least, *others = sorted(sets, key=len)
+    out: Scores = {}
+    for path, score in least.items():
+        if all(path in each for each in others):
+            out[path] = reduce(join, (each[path] for each in others), 0.0 if math.isnan(score) else score)
+    return out
 
 
 def _difference(sets: list[Scores], join: Callable[[float, float], float]) -> Scores:

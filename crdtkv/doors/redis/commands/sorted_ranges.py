@@ -50,17 +50,17 @@ def _options(words: list[bytes], asked: _Asked, allowed: frozenset[str]) -> _Ask
     return asked
 
 
-def _places(at: At, key: str, asked: _Asked, begin: bytes, end: bytes) -> list[Place]:
+def _places(at: At, name: bytes, asked: _Asked, begin: bytes, end: bytes) -> list[Place]:
     """The members between, in the order asked for. What is wrong is refused whether there is such a key or not."""
     if asked.by and asked.reverse:
         begin, end = end, begin
     if asked.by == "byscore":
         scores = score_bounds(begin, end)
     elif asked.by == "bylex":
-        return _limited(_between(at, key, begin, end, asked.reverse), asked)
+        return _limited(_between(at, name, begin, end, asked.reverse), asked)
     else:
         first, last = integer(begin), integer(end)
-    found = ranked(at, key)
+    found = ranked(at, key_of(name))
     if found is None:
         return []
     if asked.by:
@@ -83,9 +83,9 @@ def _cut(start: int, stop: int, asked: _Asked) -> tuple[int, int]:
     return start, (stop if asked.count < 0 else min(stop, start + asked.count))
 
 
-def _between(at: At, key: str, least: bytes, most: bytes, reverse: bool = False) -> list[Place]:
+def _between(at: At, name: bytes, least: bytes, most: bytes, reverse: bool = False) -> list[Place]:
     bounds = lex_bounds(least, most)
-    found = ranked(at, key)
+    found = ranked(at, key_of(name))
     return [] if found is None else by_lex(found, *bounds, reverse)
 
 
@@ -101,23 +101,23 @@ _ALL = frozenset({"limit", "withscores", "rev", "byscore", "bylex"})
 @command("zrange", -4, "readonly", (1, 1, 1), group="sorted-set", maps="members in order")
 def zrange(at: At, args: list[bytes]) -> Any:
     """Members in a range: by place, BYSCORE or BYLEX."""
-    key, asked = key_of(args[1]), _options(args[4:], _Asked(), _ALL)
-    return pairs(_places(at, key, asked, args[2], args[3]), asked.scores)
+    asked = _options(args[4:], _Asked(), _ALL)
+    return pairs(_places(at, args[1], asked, args[2], args[3]), asked.scores)
 
 
 @command("zrangestore", -5, "write denyoom", (1, 2, 1), group="sorted-set", maps="put of what was computed here")
 def zrangestore(at: At, args: list[bytes]) -> Any:
     """Members in a range are put in the place of a key."""
-    target, key = key_of(args[1]), key_of(args[2])
+    target = key_of(args[1])
     asked = _options(args[5:], _Asked(), _ALL - {"withscores"})
-    found = _places(at, key, asked, args[3], args[4])
+    found = _places(at, args[2], asked, args[3], args[4])
     return replace(at, target, {path: score for score, _, path in found}, "zrangestore")
 
 
 def _define(name: str, by: str, reverse: bool, allowed: frozenset[str], words: str) -> None:
     def read(at: At, args: list[bytes]) -> Any:
-        key, asked = key_of(args[1]), _options(args[4:], _Asked(by, reverse), allowed)
-        return pairs(_places(at, key, asked, args[2], args[3]), asked.scores)
+        asked = _options(args[4:], _Asked(by, reverse), allowed)
+        return pairs(_places(at, args[1], asked, args[2], args[3]), asked.scores)
 
     read.__doc__ = f"{words}{', the last first' if reverse else ''}."
     command(name, -4, "readonly", (1, 1, 1), group="sorted-set", maps="members in order")(read)
@@ -142,14 +142,13 @@ def zcount(at: At, args: list[bytes]) -> Any:
 @command("zlexcount", 4, "readonly fast", (1, 1, 1), group="sorted-set", maps="how many there are")
 def zlexcount(at: At, args: list[bytes]) -> Any:
     """How many members lie in a range of bytes, where all have one score."""
-    return len(_between(at, key_of(args[1]), args[2], args[3]))
+    return len(_between(at, args[1], args[2], args[3]))
 
 
 def _define_remove(name: str, by: str, words: str) -> None:
     def cut(at: At, args: list[bytes]) -> Any:
-        key = key_of(args[1])
-        found = _places(at, key, _Asked(by), args[2], args[3])
-        return remove(at, key, [path for _, _, path in found], name)
+        found = _places(at, args[1], _Asked(by), args[2], args[3])
+        return remove(at, key_of(args[1]), [path for _, _, path in found], name)
 
     cut.__doc__ = f"Removes the members in a range of {words} at this colo; how many."
     command(name, 4, "write", (1, 1, 1), group="sorted-set", maps="remove")(cut)

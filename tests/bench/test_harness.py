@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from bench.harness import processes
-from bench.harness.plan import ONCE, SAID, Progress, limit, planned, shortened
+from bench.harness.plan import OURS_ONCE, SAID, Progress, limit, planned, shortened
 from bench.harness.shapes import Case, Figure, Outcome, Row, Spread, Workload
 from bench.harness.statistics import ratio, row, spread, tabled
 from bench.harness.table import Measured, markdown, plain
@@ -68,7 +68,7 @@ def test_who_failed_once_is_not_tried_again_and_who_was_slow_not_at_a_larger_siz
     runs = {(run.case.name, run.peer): run for run in planned((small, large, huge))}
     plan.add(runs["small", "loro"], Outcome(failure="over 20 s", slow=True))
     plan.add(runs["small", "yjs"], Outcome(failure="exit 1: it crashed"))
-    plan.add(runs["small", "crdtkv"], Outcome(seconds=ONCE - 1))
+    plan.add(runs["small", "crdtkv"], Outcome(seconds=OURS_ONCE - 1))
     assert plan.left_out(runs["small", "loro"], {}) is SAID
     larger = plan.left_out(runs["large", "loro"], {})
     assert larger is not None and larger.failure == "not tried: over 20 s at small"
@@ -76,7 +76,7 @@ def test_who_failed_once_is_not_tried_again_and_who_was_slow_not_at_a_larger_siz
     assert plan.left_out(runs["huge", "loro"], {}) == larger
     assert plan.left_out(runs["large", "yjs"], {}) is None
     assert plan.left_out(runs["small", "crdtkv"], {}) is None
-    plan.add(runs["small", "crdtkv"], Outcome(seconds=ONCE + 1))
+    plan.add(runs["small", "crdtkv"], Outcome(seconds=OURS_ONCE + 1))
     assert plan.left_out(runs["small", "crdtkv"], {}) is SAID
 
 

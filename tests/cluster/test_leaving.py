@@ -6,50 +6,12 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cluster.asking import Connection
-from tests.cluster.colos import ROOT, Cluster, Colo, Ended
-
-PATIENCE_S = 60.0
-COUNT = "/v1/shop/keys/count"
-
-
-async def eventually(holds: Callable[[], Awaitable[object]], words: str) -> None:
-    """What must come has to, within PATIENCE_S."""
-    end = asyncio.get_running_loop().time() + PATIENCE_S
-    while not await holds():
-        assert asyncio.get_running_loop().time() < end, words
-        await asyncio.sleep(0.02)
-
-
-class Counting:
-    """A client that adds one at a colo again and again, until that serves the counter no more or it is told to end."""
-
-    def __init__(self, colo: Colo) -> None:
-        self.acknowledged = self.unknown = 0
-        self.refused = ""
-        self.ended = False
-        self._client = Connection(colo.port)
-        self._task = asyncio.create_task(self._count())
-
-    async def _count(self) -> None:
-        while not self.ended:
-            answer = await self._client.ask("POST", f"{COUNT}/operations", {"op": "increment"}, seconds=10)
-            self.acknowledged += answer.ok
-            self.unknown += answer.happened == "unknown"
-            if answer.status == 421:
-                self.refused = answer.json()["code"]
-                return
-            await asyncio.sleep(0 if answer.ok else 0.02)
-
-    async def end(self) -> None:
-        self.ended = True
-        await self._task
-        await self._client.close()
+from tests.cluster.colos import ROOT, Cluster, Ended
+from tests.cluster.moving import Counting, begun, eventually, held, listed, members, moved
 
 
 async def command(*words: str) -> str:
@@ -63,20 +25,6 @@ async def command(*words: str) -> str:
     return ran.stdout
 
 
-async def listed(colo: Colo) -> dict[str, object]:
-    return next(n for n in (await colo.ask("GET", "/v1/namespaces")).json()["namespaces"] if n["name"] == "shop")
-
-
-async def held(colo: Colo) -> object:
-    answer = await colo.ask("GET", COUNT)
-    return answer.json() if answer.ok else answer.json()["code"]
-
-
-async def members(colo: Colo, name: str) -> set[str]:
-    told = (await colo.status()).json()["namespaces"]
-    return {id.partition("~")[0] for n in told if n["name"] == name for id in n["members"]}
-
-
 def test_a_namespace_moves_and_a_colo_goes_while_clients_write(tmp_path: Path) -> None:
     """Every acknowledged increment counts: one colo is taken off, killed half-way, put on again; another leaves."""
 
@@ -85,15 +33,13 @@ def test_a_namespace_moves_and_a_colo_goes_while_clients_write(tmp_path: Path) -
             lhr, sin, third = cluster.colos.values()
             names = set(cluster.colos)
             at = {colo.name: f"http://127.0.0.1:{colo.port}" for colo in cluster.colos.values()}
-            assert (await lhr.ask("POST", "/v1/namespaces", {"name": "shop"})).ok
-            assert (await lhr.ask("PUT", "/v1/shop/rules/count", {"strategy": "counter"})).ok
+            await begun(cluster)
 
             async def joined(name: str, wanted: set[str]) -> bool:
                 # (one that is killed meanwhile answers nothing)
                 found = [await members(colo, name) for colo in cluster.colos.values() if colo.name in wanted]
                 return all(each == wanted for each in found)
 
-            await eventually(lambda: joined("shop", names), "they did not become one")
             clients = {colo.name: Counting(colo) for colo in cluster.colos.values()}
             while min(client.acknowledged for client in clients.values()) < 20:
                 await asyncio.sleep(0.01)
@@ -145,3 +91,8 @@ def test_a_namespace_moves_and_a_colo_goes_while_clients_write(tmp_path: Path) -
             await eventually(counted, f"not {least} to {most}")
 
     asyncio.run(story())
+
+
+def test_it_moves_at_random_while_colos_die_and_part(tmp_path: Path) -> None:
+    """A short run; `python -m tests.cluster.moving` is the long one."""
+    assert asyncio.run(moved(tmp_path, 8, 8)) == ""

@@ -173,6 +173,8 @@ def _client(client: Client, args: list[bytes]) -> Any:
     run = _CLIENT.get(word)
     if run is None:
         raise Refusal(f"ERR unknown subcommand '{word:.40}'. Try CLIENT HELP.")
+    if word in ("kill", "unblock") and client.door.node.guarded:
+        client.door.node.authorize(client.token, "admin")
     low, high = run[1]
     if not low <= len(args) <= high:
         return wrong_number(f"client|{word}")

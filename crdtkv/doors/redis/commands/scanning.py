@@ -132,14 +132,14 @@ def _swapdb(at: At, args: list[bytes]) -> Any:
 # sorting
 
 
-@command("sort", -2, "write slow", (1, 1, 1), group="generic", maps="the elements; STORE is a put",
+@command("sort", -2, "write slow movablekeys", (1, 1, 1), group="generic", maps="the elements; STORE is a put",
          local="with STORE writes what it has read here: of two colos that do, one wins")  # fmt: skip
 def _sort(at: At, args: list[bytes]) -> Any:
     """Sorts the elements of a list, a set or a sorted set, and perhaps stores the result."""
     return _sorted(at, args, True)
 
 
-@command("sort_ro", -2, "readonly slow", (1, 1, 1), group="generic", maps="the elements")
+@command("sort_ro", -2, "readonly slow movablekeys", (1, 1, 1), group="generic", maps="the elements")
 def _sort_ro(at: At, args: list[bytes]) -> Any:
     """Returns the sorted elements of a list, a set or a sorted set."""
     return _sorted(at, args, False)

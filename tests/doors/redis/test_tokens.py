@@ -1,0 +1,81 @@
+"""AUTH takes a token, and its scopes hold for each command and each key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from crdtkv.node.tokens import Scope
+from tests.doors.redis.conftest import Colo, MakeColo
+
+ROOT = "a token of the settings"
+
+
+@pytest.fixture
+def guarded(make_colo: MakeColo) -> Colo:
+    return make_colo(tokens=(ROOT,))
+
+
+def client(colo: Colo, *scopes: Scope) -> Any:
+    """A client whose token allows that."""
+    _, secret = colo.node.tokens.create("of a test", scopes)
+    return colo.client(password=secret)
+
+
+def test_nothing_is_done_for_who_shows_none(guarded: Colo) -> None:
+    for protocol in (2, 3):
+        with pytest.raises(redis.AuthenticationError):
+            guarded.client(protocol=protocol).set("a", 1)
+    assert guarded.client(password=ROOT).set("a", 1)
+
+
+def test_a_token_s_actions_hold(guarded: Colo) -> None:
+    guarded.client(password=ROOT).set("a", 1)
+    reader = client(guarded, Scope("~default", "", ("read",)))
+    assert reader.get("a") == b"1" and reader.keys() == [b"a"]
+    for words in ("SET a 2", "INCR a", "FLUSHDB", "FLUSHALL", "CONFIG SET notify-keyspace-events KEA", "CLIENT KILL x"):
+        with pytest.raises(redis.ResponseError, match="may not"):
+            reader.execute_command(*words.split())
+    with reader.pipeline() as p, pytest.raises(redis.ResponseError):
+        p.set("a", 2).execute()
+    assert reader.get("a") == b"1"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["GET secret", "MGET cart/1 secret", "SET secret 1", "RENAME cart/1 secret", "SUNIONSTORE cart/1 secret", "KEYS *",
+     "SCAN 0", "DBSIZE", "SORT cart/1 BY secret* GET secret", "ZUNIONSTORE cart/1 1 secret", "EXISTS secret", "FLUSHDB",
+     "OBJECT ENCODING secret", "CRDTKV.HISTORY secret", "CRDTKV.CONFLICTS", "ZUNION 1 secret", "XREAD STREAMS secret 0",
+     "BITOP NOT cart/1 secret", "EVALSHA c3f8721cbb97f72bc19e972846bd7aaf91901658 1 secret x", "MEMORY USAGE secret"],
+)  # fmt: skip
+def test_a_token_s_prefix_holds(guarded: Colo, words: str) -> None:
+    guarded.client(password=ROOT).set("secret", "x")
+    clerk = client(guarded, Scope("~default", "cart/", ("read", "write")))
+    assert clerk.set("cart/1", "x") and clerk.get("cart/1") == b"x"
+    with pytest.raises(redis.ResponseError, match="may not"):
+        clerk.execute_command(*words.split())
+
+
+def test_a_token_of_another_namespace_is_none_here(guarded: Colo) -> None:
+    shop = guarded.node.create("shop")
+    r = client(guarded, Scope(shop.id, "", ("read", "write")))
+    with pytest.raises(redis.ResponseError, match="may not"):
+        r.get("a")
+    connection = r.connection_pool.get_connection()
+    for words, answer in (("SELECT shop", b"OK"), ("SET a 1", b"OK"), ("GET a", b"1")):
+        connection.send_command(*words.split())
+        assert connection.read_response() == answer
+    r.connection_pool.release(connection)
+    with pytest.raises(redis.ResponseError, match="may not"):
+        r.execute_command("SELECT", 7)
+
+
+def test_a_token_that_is_revoked_is_none_any_more(guarded: Colo) -> None:
+    token, secret = guarded.node.tokens.create("of a test", [Scope("~default", "", ("read",))])
+    r = guarded.client(password=secret)
+    assert r.get("a") is None
+    guarded.node.tokens.revoke(token.id)
+    with pytest.raises(redis.RedisError):
+        r.get("a")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from crdtkv.doors.redis.pace import Pace
 from crdtkv.doors.redis.parking import Parking
-from crdtkv.doors.redis.replies import encode
 from crdtkv.doors.redis.table import Command
-from crdtkv.doors.redis.turn import Asked, Turn, failed
-from crdtkv.errors import CrdtkvError
+from crdtkv.doors.redis.turn import Turn
 from crdtkv.store.store import Store
 
 __all__ = ["Place"]
@@ -25,24 +23,10 @@ class Place:
 
     def __init__(self, store: Store, done: Callable[[Turn], None]) -> None:
         self.store = store
-        self._done = done
+        self.ask = Pace(store, done).ask
+        """What it is given is done soon, with all else that is asked for just now."""
         self.parking = Parking(self)
-        self._turn: Turn | None = None
         self._known: dict[bytes, tuple[str, Any, bytes]] = {}
-
-    def ask(self, asked: Asked) -> None:
-        """It is done soon, with all that is asked for until the thread that commits comes to it."""
-        turn = self._turn
-        if turn is not None and turn.add(asked):
-            return
-        turn = self._turn = Turn(self.store, self._done)
-        turn.add(asked)
-        try:
-            turn.post()
-        except CrdtkvError as error:  # the store is closed
-            self._turn = None
-            asked.said = encode(failed(error), 2) * len(asked.commands)
-            asyncio.get_running_loop().call_soon(self._done, turn)
 
     # replies that are known
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -51,7 +50,7 @@ class Asked:
 
 
 class Turn:
-    """Of one store. It takes what is asked for until the thread that commits begins with it."""
+    """Of one store. `done` is told once all of it is durable, or refused."""
 
     def __init__(self, store: Store, done: Callable[[Turn], None]) -> None:
         self.store = store
@@ -60,17 +59,11 @@ class Turn:
         """Commands in it."""
         self.ats: list[At] = []
         self._done = done
-        self._lock = threading.Lock()
-        self._begun = False
 
-    def add(self, asked: Asked) -> bool:
-        """It is done with the others; False where it is too late, or they are many."""
-        with self._lock:
-            if self._begun or self.size >= MOST:
-                return False
-            self.asked.append(asked)
-            self.size += len(asked.commands)
-            return True
+    def add(self, asked: Asked) -> None:
+        """It is done with the others. Before `post`."""
+        self.asked.append(asked)
+        self.size += len(asked.commands)
 
     def post(self) -> None:
         """In the event loop: it is done soon."""
@@ -78,8 +71,6 @@ class Turn:
 
     def _run(self, draft: Draft) -> None:
         """In the thread that commits, with the store's lock."""
-        with self._lock:
-            self._begun = True
         at = At(self.store, self.asked[0].connection.client, draft)
         self.ats = [at]
         for asked in self.asked:

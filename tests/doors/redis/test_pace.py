@@ -1,0 +1,110 @@
+"""When turns begin: one at a time, with all that gathered; nobody is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from crdtkv.doors.redis.pace import Pace
+from crdtkv.doors.redis.turn import MOST, Asked, Turn
+from crdtkv.errors import StoreClosed
+
+
+class Desk:
+    """A store that does what it is asked when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[asyncio.Future[None]] = []
+        self.closed = False
+
+    def _ask(self, act: Callable[[Any], Any]) -> asyncio.Future[None]:
+        if self.closed:
+            raise StoreClosed("the store is closed")
+        self.asked.append(asyncio.get_running_loop().create_future())
+        return self.asked[-1]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0)
+
+
+def asked(commands: int = 1) -> Asked:
+    found: Any = Asked.__new__(Asked)
+    found.commands, found.said = [None] * commands, b""
+    return found  # type: ignore[no-any-return]
+
+
+def run(story: Callable[[Desk, Pace, list[Turn]], Any]) -> None:
+    async def main() -> None:
+        desk: Any = Desk()
+        done: list[Turn] = []
+        await story(desk, Pace(desk, done.append), done)
+
+    asyncio.run(main())
+
+
+def test_what_comes_while_one_is_done_is_done_together() -> None:
+    async def story(desk: Desk, pace: Pace, done: list[Turn]) -> None:
+        pace.ask(asked())
+        await until(lambda: len(desk.asked) == 1)
+        for _ in range(5):
+            pace.ask(asked())
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(desk.asked) == 1
+        desk.asked[0].set_result(None)
+        await until(lambda: len(desk.asked) == 2)
+        desk.asked[1].set_result(None)
+        await until(lambda: len(done) == 2)
+        assert [len(turn.asked) for turn in done] == [1, 5]
+
+    run(story)
+
+
+def test_who_has_just_been_answered_is_waited_for() -> None:
+    async def story(desk: Desk, pace: Pace, done: list[Turn]) -> None:
+        pace.ask(asked())
+        await until(lambda: len(desk.asked) == 1)
+        pace.ask(asked())
+        pace._began -= 1000  # that took long
+        desk.asked[0].set_result(None)
+        await until(lambda: len(done) == 1)
+        pace.ask(asked())
+        await until(lambda: len(desk.asked) == 2)
+        desk.asked[1].set_result(None)
+        await until(lambda: len(done) == 2)
+        assert len(done[1].asked) == 2
+
+    run(story)
+
+
+def test_many_commands_wait_for_nobody() -> None:
+    async def story(desk: Desk, pace: Pace, done: list[Turn]) -> None:
+        for _ in range(3):
+            pace.ask(asked(MOST))
+        assert len(desk.asked) == 3
+        for future in desk.asked:
+            future.set_result(None)
+        await until(lambda: len(done) == 3)
+        pace.ask(asked())
+        await until(lambda: len(desk.asked) == 4)
+
+    run(story)
+
+
+def test_a_closed_store_is_told_to_all_who_asked() -> None:
+    async def story(desk: Desk, pace: Pace, done: list[Turn]) -> None:
+        desk.closed = True
+        both = [asked(), asked(2)]
+        for each in both:
+            pace.ask(each)
+        await until(lambda: bool(done))
+        assert [each.said.count(b"closed") for each in both] == [1, 2]
+        desk.closed = False
+        pace.ask(asked())
+        await until(lambda: len(desk.asked) == 1)
+
+    run(story)

@@ -51,14 +51,6 @@ class Peer:
     """How long it took to answer last."""
     waits: tuple[int, Dot] | None = None
     """Since when a record that it sent waits for what it builds on, and which."""
-    news: float = 1.0
-    """Which part of the records that it passed on was new, of late."""
-    pushed_ms: int = 0
-    """When it last passed one on."""
-    asked_ms: int = 0
-    """Until then it was asked to pass on nothing."""
-    spared_ms: int = 0
-    """Until then it asked not to be sent what is fresh."""
     welcomed: int = 0
     """The number of its catch-up that goes with its joining through us."""
     differs_ms: int | None = None

@@ -178,9 +178,11 @@ class Welcome(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Others bring me sooner what you push: for so long do not."""
+    """Others had brought me these before you pushed them: the marks of records, 32 bits of a hash of each."""
 
     for_ms: int
+    """0. (Of an earlier release: so long it wants nothing pushed.)"""
+    known: tuple[int, ...] = ()
 
 
 class Goodbye(NamedTuple):
@@ -338,6 +340,11 @@ def _push_in(body: list[Any]) -> Push:
     return Push(_blobs(records))
 
 
+def _prune_in(body: list[Any]) -> Prune:
+    for_ms, known = fields_in(body, 1, ([],))
+    return Prune(number(for_ms), tuple(map(number, expect(known, list))))
+
+
 def _after_in(value: Any) -> str | None:
     return None if value is None else expect(value, str)
 
@@ -395,7 +402,7 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Later: (b"l", list, lambda body: Later(number(fields_in(body, 1, ())[0]))),
     Join: (b"j", _join_out, _join_in),
     Welcome: (b"w", _welcome_out, _welcome_in),
-    Prune: (b"n", list, lambda body: Prune(number(fields_in(body, 1, ())[0]))),
+    Prune: (b"n", lambda m: [m.for_ms, list(m.known)], _prune_in),
     Goodbye: (b"b", list, lambda body: Goodbye()),
 }
 _BY_KIND = {kind: (of, take) for of, (kind, _, take) in _KINDS.items()}

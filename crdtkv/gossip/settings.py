@@ -63,10 +63,11 @@ class Settings:
     fan: int = 8
     shuffle_ms: int = 60_000
     """Every so often these are chosen anew: half of them the nearest."""
-    prune_after: int = 12
-    """Records that a peer sent in a row and that were known: then it is asked to send no more for `prune_ms`."""
-    sources: int = 4
-    """But not the last so many that push."""
+    prune_after: int = 6
+    """So many records that came by one peer and were passed to another, at the least, say whether they are known there:
+    if mostly, it is passed no more of what comes that way, for `prune_ms`."""
+    sources: int = 2
+    """Who brings a record after so many others have is told that it was known: so many go on to bring it."""
     prune_ms: int = 60_000
     page_bytes: int = 1 << 20
     """A page of a catch-up ends with the key that reaches this; so does a message of records."""

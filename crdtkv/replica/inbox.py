@@ -19,6 +19,7 @@ from crdtkv.core.paths import ORDER, STRATEGY, component_end, components, first,
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.core import Replica
+from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
@@ -80,7 +81,7 @@ def note(replica: Replica) -> None:
     """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
     ours = frozenset(replica.state.lineage)
     for key, changed in list(replica.changed.items()):
-        if _is_of_others(replica.storage.cells(key), changed, ours):
+        if _is_of_others(replica.storage, key, changed, ours):
             continue
         lost_in = _losers(replica, key)
         for path, old in list(changed.items()):
@@ -96,11 +97,13 @@ def note(replica: Replica) -> None:
                     put(replica, entry(replica, words, key, above, lost, (path, edit)))
 
 
-def _is_of_others(cells: Cells, changed: Mapping[bytes, Cell], ours: frozenset[str]) -> bool:
+def _is_of_others(storage: Storage, key: str, changed: Mapping[bytes, Cell], ours: frozenset[str]) -> bool:
     """Whether it is plain that nothing of a key is ours, nor was: it cannot have been lost. O(changed)."""
-    if len(cells) > len(changed):
+    said = storage.said(key)
+    now: Cells = {} if said is not None and said[1] not in ours else storage.cells(key)
+    if len(now) > len(changed):
         return False
-    for stood in (cells, changed):
+    for stood in (now, changed):
         for cell in stood.values():
             for s in cell:
                 if s[0][0] in ours:

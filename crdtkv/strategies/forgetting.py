@@ -78,9 +78,13 @@ def _dead(cells: Cells, due: Iterable[bytes], floor: Stamp) -> set[bytes]:
 
 def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
     # A date that is not stable may still be put off, so it hides nothing from a purge.
-    settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor
+    date = cells.get(TTL_PATH, ())
+    settled = newest_stamp(date) <= floor
     found = known_strategy(first(root)[1].decode())
-    tree = Tree(cells if settled else _undeleted(cells, root, found), root, expired(cells, floor) if settled else 0)
+    # Who wrote such a date may have written it after others had purged, and had seen what they judged by then: beside
+    # an older one, which it had not, they had it too.
+    beside = not settled and any(s.stamp <= floor for s in date)
+    tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if settled else 0)
     gone = [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
     # Where a sweep stands that is not stable, what it took may come back to where it was moved.
     swept = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))

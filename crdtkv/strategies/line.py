@@ -28,8 +28,9 @@ class Line:
     def put_cell(self, path: bytes, cell: Cell) -> None:
         """`cell` stands at `path`."""
         if _shown(cell):
-            if path not in self.order:
-                self.order.add(path)
+            order = self.order
+            if not order or path > order[-1] or path not in order:  # most are put behind all others
+                order.add(path)
         else:
             self.order.discard(path)
 

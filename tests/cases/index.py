@@ -137,7 +137,7 @@ CASES: dict[int, Case] = {
     20: Case(
         "what was read and then written wins, whatever the clocks",
         ("case-20-causality-before-clocks.txt",),
-        ("cells-a_record_names_all_that_its_writes_replaced-3",),
+        ("cells-a_record_names_all_that_its_writes_replaced-6",),
     ),
     21: Case(
         "a clock ten years ahead, and mended",

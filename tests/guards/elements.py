@@ -379,7 +379,7 @@ def moves_and_edits_of_one_element_both_hold() -> None:
 
 
 @guards(
-    "append and prepend cost O(log n)",
+    "append and prepend cost O(log n); by index too, but the first time and where an element was moved: O(n).",
     Line(lists._last, "return _edge(tree, reverse=True)", "return max((e[0] for e in _shown(tree)), default=None)"),
     Line(lists._end_element, 'path = tree.last_before(ELEMENT + b"\\xff")', "path = max(p for p, _ in tree.below())"),
 )

@@ -269,8 +269,8 @@ def a_purge_judges_a_date_by_what_is_stable() -> None:
 
 
 @guards(
-    "While the date's cell is above S, a root where something live stands beside a delete stays.",
-    Line(forgetting._dead_root, "cells if settled else _undeleted(cells, root, found)", "cells"),
+    "While the date's cell is above S, and a date in it is not, a root where something live stands beside a delete stays",
+    Line(forgetting._dead_root, "_undeleted(cells, root, found) if beside else cells", "cells"),
 )
 def a_purge_leaves_what_a_delete_that_expires_does_not_take() -> None:
     """a's document was deleted and its date has passed; b, which saw nothing of that, made its own, and dated it.
@@ -301,6 +301,34 @@ def a_purge_leaves_what_a_delete_that_expires_does_not_take() -> None:
     a.compact()
     arrive(b, cut(a, b))
     assert a.floor == b.floor and showed and shows(a, "d") == shows(b, "d") == showed
+    colos.check()
+
+
+@guards(
+    "else that date may come to who has purged, as if there were none.",
+    Line(forgetting._dead_root, "and any(s.stamp <= floor for s in date)", ""),
+)
+def a_date_that_comes_after_a_purge_is_no_reason_to_keep() -> None:
+    """The document that b shows took the place of a's, and not of c's, which deletes hide too. Then b dates the key, and
+    purges; a purges before it hears of the date."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("d", {"x": 1}, strategy="json?wins=delete")
+    c.put("d", {"z": 1}, strategy="json?wins=delete")
+    colos.clock.wait(0.1)
+    b.put("d", {"y": 1}, strategy="json")
+    b.sync(a)
+    colos.clock.wait(0.1)
+    b.put("d", {"y": 2})
+    colos.clock.wait(0.1)
+    colos.meet()
+    colos.clock.wait(0.1)
+    colos.meet()
+    b.expire("d", 100)
+    b.compact()
+    a.compact()
+    assert a.floor == b.floor > 0
+    colos.meet()
     colos.check()
 
 

@@ -174,7 +174,7 @@ def those_who_share_a_commit_share_the_room() -> None:
     "other colos wrote go on.",
     Line(Quota.check, "if size + len(made[1]) > self._limit:", "if False:"),
     Line(quota._adds, "is_live(write.payload) and", ""),
-    Line(quota._adds, "and not write.key.startswith(SYSTEM)", ""),
+    Line(quota._adds, "and _is_a_users(write.key)", ""),
     Line(_Open.__exit__, "store._quota.check(made)", "pass"),
     Line(Committing._take_turn, "self._quota.check(made, before)", "pass"),
 )

@@ -25,7 +25,7 @@ def lost(kv: crdtkv.Store) -> list[tuple[object, object]]:
     "Our siblings that still stand but are not what a reader sees any more.",
     Line(inbox._beaten, "out += _outranked(path, mine, old, new, lost_in)", "pass"),
     Line(inbox._ours, "if s.dot[0] in replica.state.lineage and is_live(s.payload)", "if is_live(s.payload)"),
-    Line(inbox.note, "if _is_of_others(replica.storage.cells(key), changed, ours):", "if True:"),
+    Line(inbox.note, "if _is_of_others(replica.storage, key, changed, ours):", "if True:"),
     Line(inbox._is_of_others, "if s[0][0] in ours:", "if False:"),
 )
 def who_wrote_earlier_is_told_and_nobody_else() -> None:

@@ -107,7 +107,8 @@ def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
         inside = SortedDict({p[len(root) :]: c for p, c in cells.items() if p.startswith(root)})
         if strategy.whole:
             alive = tuple(s for s in inside.get(b"", ()) if _is_live(s.payload))
-            if alive and TTL_PATH in cells and not dated and strategy.spec.endswith("wins=delete"):
+            late = not dated and any(s.stamp <= floor for s in cells.get(TTL_PATH, ()))
+            if alive and late and strategy.spec.endswith("wins=delete"):
                 # A date that may still be put off may hide the delete, and not what stands beside it.
                 inside[b""] = alive
             node = build(Tree(inside))

@@ -25,7 +25,8 @@ def effects(event: Event, now: Standing, base: Standing) -> list[Effect]:
         return _append(event, args[0][len(shown) :], max(event.stamp, last + 1))
     entries = sorted(p for p in _there(now) if p != EMPTY)
     if name == "remove":
-        return [Effect(p, GONE, "base") for p in entries[args[0] :][: args[1]] if covered(now[p], event)]
+        gone = entries[args[0] :][: args[1] if len(args) > 1 else 1]
+        return [Effect(p, GONE, "base") for p in gone if covered(now[p], event)]
     if name == "trim":
         entries = [p for p in entries if p[0] < make_stamp(args[0])]
     elif name == "keep":

@@ -147,5 +147,7 @@ _COMMANDS: dict[str, Callable[[Random], tuple[Word, ...]]] = {
                    lambda d: ("MAXLEN", d.choice(_COUNT)) * (d.random() < 0.3)),
     "BLPOP": _takes("", lambda d: ("l1", "l2", "0.01")), "BRPOP": _takes("", lambda d: ("l1", "l9", "0.01")),
     "BLMOVE": _takes("l", lambda d: (_key(d, "l"),), _SIDES, _SIDES, ("0.01", "x", "-1")),
-    "DEL": _takes("z"),
+    "DEL": _takes("z"), "TYPE": lambda d: (_key(d, d.choice("hlsz")),), "EXISTS": _takes("", _keys("s")),
+    "RENAME": _takes("h", _keys("h")), "COPY": _takes("z", lambda d: (_key(d, "z"),), _maybe("REPLACE")),
+    "SORT": _takes("l", ("ALPHA",)), "PERSIST": _takes("s"), "EXPIRE": _takes("s", ("100", "x", "-1")),
 }  # fmt: skip

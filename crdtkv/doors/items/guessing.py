@@ -23,6 +23,7 @@ from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, merge
 from crdtkv.core.diff import match
 from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import CrdtkvError
+from crdtkv.store.opening import open_store
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.registry import strategy
 
@@ -35,12 +36,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Readers", "Seen", "Writer", "edits", "merges", "who_asks"]
 
-Seen = dict[tuple[str, str], Context]
-"""(namespace id, key) -> version."""
+Seen = dict[tuple[str, str], "Context | bytes"]
+"""(namespace id, key) -> version; or, packed, the value that was put, where no version says what its writer knows."""
 
 _OF_A_CONNECTION, _OF_ALL = 64, 20_000
 _CANDIDATES = 8
 _FEW = 2
+_KEPT = 65_536
+"""Bytes of a packed value that is remembered of a connection."""
 _LARGE = 2_000
 """Elements and members; of larger values only few versions are compared."""
 _WITH_BASE = frozenset(("counter", "json", "list", "merge", "mv", "set", "words"))
@@ -128,7 +131,7 @@ class Readers:
         return Writer(self, store, token, seen, session)
 
 
-def _keep(seen: Seen, what: tuple[str, str], version: Context | None) -> None:
+def _keep(seen: Seen, what: tuple[str, str], version: Context | bytes | None) -> None:
     """The last to be seen are kept."""
     if seen.pop(what, None) is version and version is not None:
         seen[what] = version
@@ -149,16 +152,25 @@ class Writer:
         self._session = session
         self._here: Context = {}
         self._base: Context | None = None
-        self._wrote: list[tuple[str, Context | None]] = []
+        self._wrote: list[tuple[str, Context | bytes | None]] = []
         self.guessed: list[str] = []
 
-    def base(self, t: Transaction, key: str, spec: str, value: Any) -> str | None:
-        """The version that `value` was made from; None: what is here. In the transaction that puts it. O(n)."""
+    def meant(self, t: Transaction, key: str, spec: str, value: Any) -> tuple[Any, str | None]:
+        """What is to be put of `value`, and the version it was made from; None: what is here. O(n).
+
+        In the transaction that puts it. It is another value only where no version says what it was made from.
+        """
         self._base, self._here = None, t._replica.storage.context(key)
         if not _matters(spec, value) or not t._there(key):
-            return None
-        wanted = t._rule_of(key).require_base
+            return value, None
         known = None if self._seen is None else self._seen.get((self._namespace, key))
+        if not isinstance(known, bytes):
+            return value, self._version(t, key, spec, value, known)
+        base = format_version(key, self._here) if t._rule_of(key).require_base else None
+        return _together(spec, values.unpack(known), value, t._inside().value_at(key, None)), base
+
+    def _version(self, t: Transaction, key: str, spec: str, value: Any, known: Context | None) -> str | None:
+        wanted = t._rule_of(key).require_base
         if known is None and self._session is not None:
             known = _versions(t, key, lambda stamp, dot: covers(self._session or {}, dot))[-1]
         if known is None and not wanted and spec.partition("?")[0] in _GUESSED:
@@ -218,8 +230,9 @@ class Writer:
         if base is not None and self._here.get(id) == base.get(id):
             # What it does not know was written elsewhere: its own write beside its base is a version.
             self._wrote.append((key, merge([base, {id: context.get(id, 0)}])))
-        else:
-            self._wrote.append((key, None))
+        elif self._seen is not None:
+            put = values.pack(strategy(spec).norm(value))
+            self._wrote.append((key, put if len(put) <= _KEPT else None))
 
     def deleted(self, key: str) -> None:
         """It was deleted: nothing is known of it any more."""
@@ -230,7 +243,9 @@ class Writer:
         for key, version in self._wrote:
             if self._seen is not None:
                 _keep(self._seen, (self._namespace, key), version)
-            if version is not None and self._readers.read_by(self._token, self._namespace, key):
+            if version is None or isinstance(version, bytes):
+                continue
+            if self._readers.read_by(self._token, self._namespace, key):
                 self._readers._note(self._token, self._namespace, key, version)
 
 
@@ -239,6 +254,14 @@ def _matters(spec: str, value: Any) -> bool:
     if name == "json":
         return type(value) in (dict, list) or "strings=" in options
     return name in _WITH_BASE
+
+
+def _together(spec: str, old: Any, new: Any, now: Any) -> Any:
+    """`now`, with what was changed from `old` to `new`: as the strategy merges, in a store of its own. O(n)."""
+    with open_store(colo="scratch") as kv:
+        base = kv.put("it", old, strategy=spec).version
+        kv.put("it", now)
+        return kv.put("it", new, base=base).value
 
 
 def _is_kept(t: Transaction, key: str, version: Context) -> bool:

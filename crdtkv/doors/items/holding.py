@@ -98,8 +98,10 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
     key, draft, spec = wish.key, t._open, spec_of(t, wish.key)
     ready = wish.ready
     value = ready[1] if ready is not None and ready[0] == spec else value_of(spec, wish.body, wish.kind)
-    base = wish.base if wish.base is not None or writer is None else writer.base(t, key, spec, value)
-    receipt = t.put(key, value, base=base)
+    put, base = value, wish.base
+    if base is None and writer is not None:
+        put, base = writer.meant(t, key, spec, value)
+    receipt = t.put(key, put, base=base)
     if wish.expires is not None:
         draft.expire(key, make_stamp(wish.expires * 1000), t._context(key, base))
         receipt = t._receipt(key)

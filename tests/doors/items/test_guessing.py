@@ -169,6 +169,26 @@ def test_a_client_goes_on_from_what_it_put_beside_what_it_does_not_know() -> Non
         assert found in (b"[1,2,3,8]", b"[1,8,2,3]"), found
 
 
+def test_a_client_goes_on_from_what_it_put_beside_what_was_written_here(door: Door) -> None:
+    """It never reads again: no version says what it knows, so what it put is remembered."""
+    x, y = Seen(), Seen()
+    door.put(b"[1]")
+    door.read(seen=x), door.read(seen=y)
+    door.put(b"[1,8]", seen=y)
+    for body, shown in ((b'[1,"a"]', [1, 8, "a"]), (b'[1,"a","b"]', [1, 8, "a", "b"]), (b'[1,"b"]', [1, 8, "b"]),
+                        (b'["b"]', [8, "b"]), (b"[]", [8])):  # fmt: skip
+        assert door.put(body, seen=x) == [] and door.kv["todo"] == shown
+    assert door.read(seen=x) == b"[8]"
+    assert door.put(b"[9]", seen=x) == [] and door.kv["todo"] == [9]
+    door.put(b'{"a":1,"b":{"c":1}}', seen=x)
+    door.read(seen=y)
+    door.put(b'{"a":1,"b":{"c":1},"y":1}', seen=y)
+    door.put(b'{"a":2,"b":{"c":1}}', seen=x)
+    door.put(b'{"a":2,"b":{"c":2}}', seen=x)
+    door.put(b'{"b":{"c":2}}', seen=x)
+    assert door.kv["todo"] == {"b": {"c": 2}, "y": 1}
+
+
 def test_two_that_found_nothing_both_make_it(door: Door) -> None:
     one, two = Seen(), Seen()
     assert door.read("x", one) is None and door.read("y", two) is None

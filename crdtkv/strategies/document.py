@@ -28,7 +28,7 @@ from crdtkv.core.cells import (
     unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, covers
-from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, component_end, first, is_below
+from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, component_end, first
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.opaque import Opaque
@@ -216,8 +216,8 @@ def fresh(tree: Tree) -> Node:
 def update(memo: dict[bytes, Any], path: bytes, cell: Cell) -> None:
     """A cell of the key changed: what `build` remembers of the key follows."""
     for prefix, node in memo.items():
-        if path == prefix or is_below(path, prefix):
-            node.put_cell(path[len(prefix) :], cell)
+        if path.startswith(prefix) and (rest := path[len(prefix) :])[:1] != b"\xff":  # at or below it
+            node.put_cell(rest, cell)
 
 
 def _build(tree: Tree) -> Node:

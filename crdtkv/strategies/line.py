@@ -27,7 +27,8 @@ class Line:
 
     def put_cell(self, path: bytes, cell: Cell) -> None:
         """`cell` stands at `path`."""
-        if _shown(cell):
+        payload = cell[0][2] if len(cell) == 1 else None
+        if (payload is not None and payload[:1] != b"\xc1") or _shown(cell):
             order = self.order
             if not order or path > order[-1] or path not in order:  # most are put behind all others
                 order.add(path)
@@ -51,7 +52,7 @@ class Line:
 
 
 def _shown(cell: Cell) -> bool:
-    return is_live(cell[0].payload) if len(cell) == 1 else any(is_live(s.payload) for s in cell)
+    return any(is_live(s.payload) for s in cell)
 
 
 def line(tree: Tree) -> Line | None:

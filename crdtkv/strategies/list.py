@@ -87,9 +87,9 @@ class List(Strategy):
         """append and prepend cost O(log n); by index too, but the first time and where an element was moved: O(n)."""
         match operation:
             case Operation("append", (_, *_) as new):
-                return _insert(tree, env, _last(tree), None, new)
+                return _insert(tree, env, _last(tree), None, new, outside=True)
             case Operation("prepend", (_, *_) as new):
-                return _insert(tree, env, None, _first(tree), new)
+                return _insert(tree, env, None, _first(tree), new, outside=True)
             case Operation("insert", (index, first_value, *more)):
                 return _insert_at(tree, env, index, [first_value, *more])
             case Operation("remove", (index,)):
@@ -212,10 +212,19 @@ def _end_element(tree: Tree, reverse: bool) -> list[bytes]:
     return [path] if path is not None and path[:1] == ELEMENT else []
 
 
-def _insert(tree: Tree, env: Env, left: bytes | None, right: bytes | None, new: Sequence[Any]) -> list[Write]:
+def _insert(
+    tree: Tree, env: Env, left: bytes | None, right: bytes | None, new: Sequence[Any], outside: bool = False
+) -> list[Write]:  # fmt: skip
+    """`outside`: the neighbour is the outermost there is, so where nothing was moved nothing beyond it is taken."""
     values.check_items(new)
-    made = positions.between(left, right, stamp=env.stamp, replica=env.replica, count=len(new), taken=_taken(tree))
+    free = outside and next(tree.raw().range(ORDER), None) is None
+    taken = _nothing if free else _taken(tree)
+    made = positions.between(left, right, stamp=env.stamp, replica=env.replica, count=len(new), taken=taken)
     return [Write(component(ELEMENT, p), values.pack(v), all=True) for p, v in zip(made, new, strict=True)]
+
+
+def _nothing(position: bytes) -> bool:
+    return False
 
 
 def _taken(tree: Tree) -> Callable[[bytes], bool]:

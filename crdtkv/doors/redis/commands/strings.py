@@ -40,7 +40,7 @@ def read(at: At, name: bytes) -> bytes | None:
 
 
 def write(at: At, key: str, data: bytes, keep_date: bool = False) -> None:
-    """`key` is that string, whatever it was, without a date."""
+    """`key` is that string, whatever it was, without a date; `keep_date`: its date stays, or is about to be set."""
     if at.put_later(key, value_of(data, "lww")):
         return
     if not keep_date:
@@ -130,7 +130,7 @@ def _set(at: At, args: list[bytes]) -> Any:
     found = read(at, args[1]) if b"get" in flags else None
     if there if b"nx" in flags else (b"xx" in flags and not there):
         return found
-    write(at, key, args[2], b"keepttl" in flags)
+    write(at, key, args[2], b"keepttl" in flags or date is not None)
     if date is not None:
         at.expire(key, date)
         at.note("expire", key)
@@ -172,7 +172,7 @@ def _setnx(at: At, args: list[bytes]) -> Any:
 def _set_until(at: At, args: list[bytes], option: bytes) -> Any:
     key = key_of(args[1])
     date = expiry_of(option, args[2], at.now_ms, args[0].decode("latin-1").lower())
-    write(at, key, args[3])
+    write(at, key, args[3], keep_date=True)
     at.expire(key, date)
     at.note("set", key)
     at.note("expire", key)

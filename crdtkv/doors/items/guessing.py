@@ -42,8 +42,8 @@ Seen = dict[tuple[str, str], "Context | bytes"]
 _OF_A_CONNECTION, _OF_ALL = 64, 20_000
 _CANDIDATES = 8
 _FEW = 2
-_KEPT = 65_536
-"""Bytes of a packed value that is remembered of a connection."""
+_KEPT = 16_384
+"""Bytes of a packed value that is remembered of a connection, the last one only."""
 _LARGE = 2_000
 """Elements and members; of larger values only few versions are compared."""
 _WITH_BASE = frozenset(("counter", "json", "list", "merge", "mv", "set", "words"))
@@ -137,6 +137,9 @@ def _keep(seen: Seen, what: tuple[str, str], version: Context | bytes | None) ->
         seen[what] = version
         return
     if version is not None:
+        if isinstance(version, bytes):
+            for other in [each for each, known in seen.items() if isinstance(known, bytes)]:
+                del seen[other]
         if len(seen) >= _OF_A_CONNECTION:
             del seen[next(iter(seen))]
         seen[what] = version

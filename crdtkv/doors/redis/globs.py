@@ -1,7 +1,7 @@
 """Redis' globs over bytes: `*`, `?`, `[abc]`, `[^a]`, `[a-z]`, and a backslash before what is meant as it is.
 
-Whatever is written is a pattern. No pattern takes more than a bounded time: what stands between two stars is taken
-where it first occurs and never given back.
+Whatever is written is a pattern, up to 4,096 bytes. No pattern takes more than a bounded time: what stands between
+two stars is taken where it first occurs and never given back.
 """
 
 from __future__ import annotations
@@ -9,16 +9,23 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["glob", "prefix_of"]
+from crdtkv.doors.redis.refusals import Refusal
+
+__all__ = ["MAX_GLOB", "glob", "prefix_of"]
+
+MAX_GLOB = 4096
+"""Bytes of a pattern, and of the name of a channel."""
 
 
 @lru_cache(maxsize=256)
 def glob(pattern: bytes) -> re.Pattern[bytes]:
-    """What `fullmatch` of it says.
+    """What `fullmatch` of it says. Raises Refusal for a pattern that is too long.
 
     >>> bool(glob(b"h[^e]llo*").fullmatch(b"hallo there")), bool(glob(b"h?llo").fullmatch(b"hllo"))
     (True, False)
     """
+    if len(pattern) > MAX_GLOB:
+        raise Refusal(f"ERR the pattern is {len(pattern):,} bytes; at most {MAX_GLOB:,}")
     parts: list[bytes] = [b""]
     at = 0
     while at < len(pattern):

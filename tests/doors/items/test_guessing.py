@@ -284,6 +284,17 @@ def test_memory_is_bounded_and_what_is_forgotten_counts_as_read(door: Door, monk
     assert door.read(key="a") == b"[1,2,3,4,6,7,8]"
 
 
+def test_of_a_connection_one_value_is_remembered_and_no_large_one(door: Door) -> None:
+    x, y = Seen(), Seen()
+    for key, more in (("a", b""), ("b", b""), ("c", b'"%s",' % (b"x" * 20_000))):
+        door.put(b"[1]", key=key)
+        door.read(key=key, seen=x), door.read(key=key, seen=y)
+        door.put(b"[1,8]", key=key, seen=y)
+        door.put(b"[1,%s2]" % more, key=key, seen=x)
+        assert len(door.kv[key]) == 3 + bool(more)
+    assert [key for (_, key), known in x.items() if isinstance(known, bytes)] == ["b"] and len(x) == 1
+
+
 def test_who_asks() -> None:
     assert who_asks([(b"authorization", b"Bearer x"), (b"accept", b"*/*")]) == ("Bearer x", True)
     for behind in (b"via", b"forwarded", b"x-forwarded-for"):

@@ -85,6 +85,19 @@ def test_who_does_not_read_is_not_read_from(colo: Colo) -> None:
             found += len(part)
 
 
+@pytest.mark.parametrize("words", ["KEYS", "PSUBSCRIBE", "SUBSCRIBE", "SCAN 0 MATCH", "CLIENT SETNAME", "CONFIG GET"])
+def test_what_is_kept_of_a_client_is_bounded(r: Any, words: str) -> None:
+    with pytest.raises(redis.ResponseError):
+        r.execute_command(*words.split(), "*" * 5000 + "x")
+    assert r.ping()
+
+
+@pytest.mark.parametrize("pattern", [b"*a" * 1000 + b"b", b"[" * 2000, b"?*" * 1500, b"\\" * 3000, b"[a-" * 900])
+def test_no_pattern_takes_long(r: Any, pattern: bytes) -> None:
+    r.set("a" * 500, 1)
+    assert r.keys(pattern) is not None
+
+
 def test_a_listener_that_does_not_read_is_sent_away(colo: Colo, monkeypatch: Any) -> None:
     monkeypatch.setattr("crdtkv.doors.redis.connection.MAX_OUTPUT", 4_000_000)
     r = colo.client()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crdtkv.doors.redis.client import Client
-from crdtkv.doors.redis.globs import glob
+from crdtkv.doors.redis.globs import MAX_GLOB, glob
 from crdtkv.doors.redis.refusals import Refusal, wrong_number
 from crdtkv.doors.redis.replies import SILENT, Push, encode
 from crdtkv.doors.redis.table import command
@@ -32,6 +32,8 @@ def _subscribe(client: Client, args: list[bytes]) -> Any:
     door, said = client.door, []
     if len(client.channels) + len(client.patterns) + len(client.shards) + len(args) > 100_000:
         raise Refusal("ERR too many subscriptions")
+    if max(map(len, args)) > MAX_GLOB:
+        raise Refusal(f"ERR a channel's name is at most {MAX_GLOB:,} bytes")
     for name in args[1:]:
         door.board.add(client, kind, name)
         said.append(encode(Push([word, name, _count(client, kind)]), client.protocol))

@@ -19,6 +19,8 @@ __all__ = ["MAX_DATABASE", "VERSION", "database_of", "namespace_of"]
 VERSION = "7.0.15"
 """The Redis that clients are told they talk to."""
 MAX_DATABASE = 15
+_LONGEST = 1024
+"""Bytes of what a client says that it is called."""
 
 
 def namespace_of(index: int) -> str:
@@ -182,7 +184,7 @@ def _client(client: Client, args: list[bytes]) -> Any:
 
 
 def _checked_name(name: bytes) -> bytes:
-    if any(not 0x21 <= each <= 0x7E for each in name):
+    if len(name) > _LONGEST or any(not 0x21 <= each <= 0x7E for each in name):
         raise Refusal("ERR Client names cannot contain spaces, newlines or special characters.")
     return name
 
@@ -196,7 +198,7 @@ def _set_info(client: Client, args: list[bytes]) -> Any:
     what = args[2].lower()
     if what not in (b"lib-name", b"lib-ver"):
         raise Refusal(f"ERR Unrecognized option '{what.decode('latin-1'):.40}'")
-    if any(not 0x21 <= each <= 0x7E for each in args[3]):
+    if len(args[3]) > _LONGEST or any(not 0x21 <= each <= 0x7E for each in args[3]):
         name = what.decode()
         raise Refusal(f"ERR {name} cannot contain spaces, newlines or special characters.")
     library, version = client.library

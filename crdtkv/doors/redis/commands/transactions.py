@@ -12,6 +12,7 @@ from crdtkv.doors.redis.table import Command, command
 
 __all__: list[str] = []
 
+_MOST = 100_000
 _HERE = "watches at this colo: another may write the key at the same time"
 
 
@@ -40,6 +41,8 @@ def _watch(at: At, args: list[bytes]) -> Any:
     client = at.client
     if client.queued is not None:
         raise Refusal("ERR WATCH inside MULTI is not allowed")
+    if len(client.watched) + len(args) > _MOST:
+        raise Refusal(f"ERR at most {_MOST:,} keys are watched")
     for key in [key_of(name) for name in args[1:]]:
         at.check_alone(key)
         client.watched.setdefault((at.store.namespace, key), at.context(key) if at.there(key) else None)

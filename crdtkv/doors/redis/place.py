@@ -35,7 +35,8 @@ class Place:
 
         Who writes holds the lock while the disk works; what he has changed does not stand from then on. O(commands).
         """
-        known, told = self._known, self.store._replica.memos.all_told()
+        known, replica = self._known, self.store._replica
+        told = replica.memos.all_told()
         said: list[bytes] = []
         for command, args in together:
             if not command.hot:
@@ -43,7 +44,8 @@ class Place:
             found = known.get(args[1])
             if found is None:
                 break
-            if told.get(found[0]) is not found[1]:
+            until = found[1].until
+            if told.get(found[0]) is not found[1] or (until is not None and replica.now() >= until):
                 del known[args[1]]
                 break
             said.append(found[2])
@@ -54,7 +56,7 @@ class Place:
         if len(said) > _LARGEST:
             return
         known = self.store._replica.memos.told(key)
-        if known is None or known.until is not None:
+        if known is None:
             return
         if len(self._known) >= _KNOWN:
             self._known.clear()

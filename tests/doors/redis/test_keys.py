@@ -39,6 +39,20 @@ def test_what_has_ended_is_gone(colo: Colo) -> None:
     assert r.get("a") is None and r.incr("a") == 1 and r.ttl("a") == -1
 
 
+def test_what_has_ended_is_gone_also_where_it_was_read_often(r: Any) -> None:
+    r.set("a", 1, px=300)
+    seen = {r.get("a") for _ in range(5)}
+    while r.get("a") is not None:
+        pass
+    assert seen <= {b"1", None} and r.exists("a") == 0
+    r.set("a", 2, ex=100)
+    assert {r.get("a") for _ in range(5)} == {b"2"}
+    r.set("a", 3)
+    assert {r.get("a") for _ in range(5)} == {b"3"}
+    r.expire("a", 100)
+    assert {r.get("a") for _ in range(5)} == {b"3"} and r.delete("a") and r.get("a") is None
+
+
 def test_a_scan_tells_each_key_once(r: Any) -> None:
     names = {f"key:{i}".encode() for i in range(150)}
     r.mset(dict.fromkeys(names, 1))

@@ -178,11 +178,11 @@ class Welcome(NamedTuple):
 
 
 class Prune(NamedTuple):
-    """Others had brought me these before you pushed them: the marks of records, 32 bits of a hash of each."""
+    """Others bring me sooner what these minted: for so long do not push it. 0: nobody does any more; of none: I chose
+    you to push to."""
 
     for_ms: int
-    """0. (Of an earlier release: so long it wants nothing pushed.)"""
-    known: tuple[int, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 class Goodbye(NamedTuple):
@@ -341,8 +341,8 @@ def _push_in(body: list[Any]) -> Push:
 
 
 def _prune_in(body: list[Any]) -> Prune:
-    for_ms, known = fields_in(body, 1, ([],))
-    return Prune(number(for_ms), tuple(map(number, expect(known, list))))
+    for_ms, origins = fields_in(body, 1, ([],))
+    return Prune(number(for_ms), _names(origins))
 
 
 def _after_in(value: Any) -> str | None:
@@ -402,7 +402,7 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Later: (b"l", list, lambda body: Later(number(fields_in(body, 1, ())[0]))),
     Join: (b"j", _join_out, _join_in),
     Welcome: (b"w", _welcome_out, _welcome_in),
-    Prune: (b"n", lambda m: [m.for_ms, list(m.known)], _prune_in),
+    Prune: (b"n", lambda m: [m.for_ms, list(m.origins)], _prune_in),
     Goodbye: (b"b", list, lambda body: Goodbye()),
 }
 _BY_KIND = {kind: (of, take) for of, (kind, _, take) in _KINDS.items()}

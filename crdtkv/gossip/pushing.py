@@ -1,18 +1,16 @@
 """Records, eagerly: what is minted here goes to the peers at once, and what comes is taken in.
 
 Up to `all_peers` peers each is sent all; beyond, some are, half of them the nearest, and who
-gets a record that is new passes it on. Trees grow out of who says what he had twice before it
-came (Plumtree, Leitao et al. 2007): what comes by one peer is not passed to another that has
-mostly had what came that way. So each way in has a tree of its own, about as fast as if all
-were sent to all, and two copies come to each. What is lost comes by a catch-up.
+gets a record that is new passes it on. For each origin a tree grows out of who says that
+others bring him its records sooner (Plumtree, Leitao et al. 2007): two go on to. So a record is
+everywhere as soon as if all were sent to all. What is lost comes by a catch-up, and who has
+missed something takes back what he said.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-
-import xxhash
 
 from crdtkv.core.wire import Record, decode
 from crdtkv.errors import MessageInvalid
@@ -22,43 +20,25 @@ from crdtkv.replica.exchange import Outcome, receive_all
 
 __all__ = ["Pushing"]
 
+_SOON = 3
+"""Ticks from which on who was asked to spare us knows it."""
+_MOST = 4
+"""Times `fan` that are pushed to because they push here, at the most."""
+_NEW = (Outcome.absorbed, Outcome.waiting)
 _CAME, _SMALL = 4_096, 4_096
 """Records remembered, and their bytes at the most."""
-_PASSED = 16_384
-"""Of so many copies that were passed on it is remembered by whom they had come."""
-_TOLD_AT = 8
-"""So many records that were known are told of at once; fewer, at the next tick."""
-_STILL = 1 << 6
-"""One record in so many is passed on all the same: what has changed is noticed."""
-
-
-_KNOWN = 3, 4
-"""Of what came by one peer and was passed to another so much was known there: then it is passed no more of that."""
-_APART = 6
-"""That is judged after `prune_after` records, or up to so many times as many, as the dice say: if all who bring a
-record to one gave up at once, nobody would be left."""
 
 
 @dataclass(slots=True)
-class _Way:
-    """From a peer to another, through us: what was passed on since, and how much of that was known."""
+class _Tree:
+    """Of what one origin minted: who brings it first."""
 
-    since_ms: int
-    after: int
-    """How much has to be passed on before it is judged."""
-    passed: int = 0
-    known: int = 0
-
-    def is_known(self) -> bool:
-        """Whether what is passed on is known, mostly."""
-        part, whole = _KNOWN
-        return self.passed >= self.after and whole * self.known >= part * self.passed
-
-    def pass_on(self) -> None:
-        """One more; what was long ago counts less."""
-        if self.passed >= 4 * self.after:
-            self.passed, self.known = self.passed // 2, self.known // 2
-        self.passed += 1
+    keepers: list[str] = field(default_factory=list)
+    """Who go on to bring it, the one that was first of late at the front."""
+    spared: dict[str, int] = field(default_factory=dict)
+    """Who were asked not to, and until when."""
+    n: int = 0
+    """The last that was brought."""
 
 
 class Pushing:
@@ -68,16 +48,17 @@ class Pushing:
         self._desk = desk
         state = desk.replica.state
         self._id, self._told = state.id, state.vector.get(state.id, 0)
-        self._chosen: list[str] = []
+        self._chosen: dict[str, int | None] = {}
+        """Whom to push to: those chosen here (None), and those who have chosen us, until when that holds."""
         self._chosen_ms: int | None = None
-        self._came: dict[bytes, int] = {}
-        """Records that were absorbed of late, as they came, and how often: whoever brings them again need not be
+        self._came: dict[bytes, str] = {}
+        """Records that were absorbed of late, as they came, and who minted them: whoever brings them again need not be
         understood."""
-        self._ways: dict[tuple[str, str], _Way] = {}
-        self._passed: dict[tuple[str, int], str] = {}
-        """To whom a record was passed, and its mark -> who had brought it."""
-        self._known: dict[str, list[int]] = {}
-        """Who brought what others had brought before -> the marks of that, to be told."""
+        self._trees: dict[str, _Tree] = {}
+        self._spared: dict[tuple[str, str], int] = {}
+        """An origin, and who wants its records from others: until when."""
+        self._asked: dict[str, dict[str, bool]] = {}
+        """What is to be said at the next tick: to whom, of which origins, whether they are wanted no more."""
 
     def fresh(self) -> None:
         """Send what was minted here since this was last asked. O(1) if nothing was."""
@@ -129,110 +110,146 @@ class Pushing:
         return len(self._desk.peers) > self._desk.settings.all_peers
 
     def on_tick(self) -> None:
-        """Tell what was known. Choose anew whom to send to, where there are many: half of them the nearest, the others
-        at random."""
+        """Say who need not bring what. Choose anew whom to send to, where there are many: half of them the nearest, the
+        others at random."""
         desk, given = self._desk, self._desk.settings
-        for name in list(self._known):
-            self._tell(name)
         if not self._many():
             return
+        self._look()
+        self._ask()
         if self._chosen_ms is not None and desk.now_ms - self._chosen_ms < given.shuffle_ms:
             return
         met = desk.met()
         if len(met) <= given.all_peers:
             return
         self._chosen_ms = desk.now_ms
-        near = sorted(met, key=lambda p: (p.delay_ms is None, p.delay_ms or 0, p.name))[: given.fan // 2]
+        fan = given.fan // 2  # (as many choose us)
+        near = sorted(met, key=lambda p: (p.delay_ms is None, p.delay_ms or 0, p.name))[: fan // 2]
         others = [peer for peer in met if peer not in near]
-        far = desk.random.sample(others, min(given.fan - len(near), len(others)))
-        self._chosen = [peer.name for peer in (*near, *far)]
-        self._ways.clear()
+        far = desk.random.sample(others, min(fan - len(near), len(others)))
+        pushing = {name: until for name, until in self._chosen.items() if until is not None and until > desk.now_ms}
+        self._chosen = {**pushing, **{peer.name: None for peer in (*near, *far)}}
+        for peer in (*near, *far):
+            desk.send(peer, Prune(0))  # it knows by that that it is chosen
 
     # in
 
     def on_push(self, peer: Peer, frame: Frame, push: Push) -> None:
         """Take records in; pass on what is new, where not all are sent to all. Raises MessageInvalid."""
         desk, came = self._desk, self._came
-        again = [data for data in push.records if data in came]
+        again = [came[data] for data in push.records if data in came]
         found = [_decoded(data) for data in push.records if data not in came]
         outcomes = receive_all(desk.replica, found)
         desk.counts["record known"] += len(again)
         for outcome in outcomes:
             desk.counts[f"record {outcome.value}"] += 1
-        new = [each for each, outcome in zip(found, outcomes, strict=True) if outcome is Outcome.absorbed]
+        # What waits here for what it builds on is passed on at once: others may have that already.
+        new = [each for each, outcome in zip(found, outcomes, strict=True) if outcome in _NEW]
         if Outcome.waiting in outcomes and peer.waits is None:
             peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot
         if not self._many():
             return
         self._remember(new)
-        for data in again:
-            self._count(peer, data)
+        for record, _ in new:
+            self._was_first(peer, record)
+        for origin in again:
+            if origin != peer.id:
+                self._was_late(peer, origin)
         if new:
-            self._pass_on(peer, [data for _, data in new])
+            self._pass_on(peer, new)
+
+    def _link(self, peer: Peer) -> None:
+        """Who has chosen to push here is pushed to: so nobody is left out."""
+        chosen, given = self._chosen, self._desk.settings
+        if (peer.name in chosen or len(chosen) < _MOST * given.fan) and chosen.get(peer.name, 0) is not None:
+            chosen[peer.name] = self._desk.now_ms + given.shuffle_ms * 5 // 4
 
     def _remember(self, new: list[tuple[Record, bytes]]) -> None:
         came = self._came
-        came.update((data, 1) for _, data in new if len(data) <= _SMALL)
+        came.update((data, record.dot[0]) for record, data in new if len(data) <= _SMALL)
         while len(came) > _CAME:
             del came[next(iter(came))]
 
-    # what is not passed on
+    # trees
 
-    def _count(self, peer: Peer, data: bytes) -> None:
-        """It has come once more. Who brings what enough others had brought is told so: not those, or nobody would."""
-        self._came[data] += 1
-        if self._came[data] > self._desk.settings.sources:
-            known = self._known.setdefault(peer.name, [])
-            known.append(_mark(data))
-            if len(known) >= _TOLD_AT:
-                self._tell(peer.name)
+    def _tree(self, origin: str) -> _Tree:
+        found = self._trees.get(origin)
+        return self._trees.setdefault(origin, _Tree()) if found is None else found
 
-    def _tell(self, name: str) -> None:
-        known, peer = self._known.pop(name), self._desk.peers.get(name)
-        if peer is not None:
-            self._desk.send(peer, Prune(0, tuple(known)))
+    def _was_first(self, peer: Peer, record: Record) -> None:
+        """It has brought what is new: it goes on to. If it was asked not to, it heals what others have not brought."""
+        origin, n = record.dot
+        tree = self._tree(origin)
+        tree.n = max(n, tree.n)
+        now_ms, given = self._desk.now_ms, self._desk.settings
+        until_ms = tree.spared.get(peer.name, 0)
+        if until_ms > now_ms > until_ms - given.prune_ms + _SOON * given.probe_ms:
+            self._miss(origin, tree)
+        if tree.keepers[:1] != [peer.name]:
+            others = [name for name in tree.keepers if name != peer.name]
+            tree.keepers = [peer.name, *others][: self._desk.settings.sources]
 
-    def _pass_on(self, source: Peer, records: list[bytes]) -> None:
-        """To all that are sent to, but for who mostly has what comes from there."""
-        others = [peer for peer in self.targets() if peer is not source]
-        lacking: list[list[bytes]] = [[] for _ in others]
-        for data in records:
-            mark = _mark(data)
-            for peer, batch in zip(others, lacking, strict=True):
-                if self._may_lack(source.name, peer.name, mark):
-                    batch.append(data)
-        for peer, batch in zip(others, lacking, strict=True):
-            self._push(batch, [peer])
-        while len(self._passed) > _PASSED:
-            del self._passed[next(iter(self._passed))]
+    def _was_late(self, peer: Peer, origin: str) -> None:
+        """It has brought what is known. Where enough others bring that origin's, it is asked not to."""
+        tree, now_ms, given = self._tree(origin), self._desk.now_ms, self._desk.settings
+        if peer.name in tree.keepers:
+            return
+        if len(tree.keepers) < given.sources:
+            tree.keepers.append(peer.name)
+        elif tree.spared.get(peer.name, 0) <= now_ms:
+            tree.spared[peer.name] = now_ms + given.prune_ms
+            self._asked.setdefault(peer.name, {})[origin] = True
 
-    def _may_lack(self, source: str, to: str, mark: int) -> bool:
-        """Whether a record that `source` brought is news to a peer, as far as can be told; then it is passed on."""
-        desk, given = self._desk, self._desk.settings
-        way = self._ways.get((source, to))
-        if way is None or desk.now_ms - way.since_ms > given.prune_ms:
-            after = given.prune_after * (1 + int(_APART * desk.random.random()))
-            way = self._ways[source, to] = _Way(desk.now_ms, after)
-        if way.is_known() and mark % _STILL:
-            desk.counts["record spared"] += 1
-            return False
-        way.pass_on()
-        self._passed[to, mark] = source
-        return True
+    def _look(self) -> None:
+        """What has come by a catch-up was not brought."""
+        vector = self._desk.replica.state.vector
+        for origin, tree in list(self._trees.items()):
+            n = vector.get(origin, 0)
+            if n > tree.n:
+                tree.n = n
+                self._miss(origin, tree)
+            elif origin not in vector:
+                del self._trees[origin]
+
+    def _miss(self, origin: str, tree: _Tree) -> None:
+        """Those who go on to bring what it mints have not: all are wanted again."""
+        for name in tree.spared:
+            self._asked.setdefault(name, {})[origin] = False
+        tree.keepers, tree.spared = [], {}
+
+    def _ask(self) -> None:
+        desk, asked = self._desk, self._asked
+        self._asked = {}
+        for name, origins in asked.items():
+            peer = desk.peers.get(name)
+            for spared, for_ms in ((True, desk.settings.prune_ms), (False, 0)):
+                some = tuple(origin for origin, said in origins.items() if said is spared)
+                if some and peer is not None:
+                    desk.send(peer, Prune(for_ms, some))
+
+    def _pass_on(self, source: Peer, records: list[tuple[Record, bytes]]) -> None:
+        """To all that are sent to, but for who has brought it, and who has others bring that origin's."""
+        now_ms, spared = self._desk.now_ms, self._spared
+        for peer in self.targets():
+            if peer is not source:
+                lacking = [d for r, d in records if spared.get((r.dot[0], peer.name), 0) <= now_ms]
+                self._desk.counts["record spared"] += len(records) - len(lacking)
+                self._push(lacking, [peer])
 
     def on_prune(self, peer: Peer, frame: Frame, prune: Prune) -> None:
-        """It had had these before they came from here."""
-        for mark in prune.known:
-            source = self._passed.pop((peer.name, mark), None)
-            way = None if source is None else self._ways.get((source, peer.name))
-            if way is not None:
-                way.known += 1
-
-
-@lru_cache(maxsize=1_024)
-def _mark(data: bytes) -> int:
-    """32 bits that a record is known by between two peers."""
-    return int(xxhash.xxh32_intdigest(data))
+        """Others bring it what these minted; or nobody does any more, if that is for no time at all. Of none: it has
+        chosen us."""
+        desk, spared = self._desk, self._spared
+        if not prune.for_ms and not prune.origins:
+            self._link(peer)
+        until_ms = desk.now_ms + min(prune.for_ms, desk.settings.prune_ms)
+        for origin in prune.origins:
+            if origin not in desk.replica.state.vector:
+                continue  # (so there are no more than it knows)
+            if prune.for_ms:
+                spared[origin, peer.name] = until_ms
+            else:
+                spared.pop((origin, peer.name), None)
 
 
 def _decoded(data: bytes) -> tuple[Record, bytes]:

@@ -59,15 +59,13 @@ class Settings:
     suspect_ms: int = 60_000
     """A member that nobody has heard of for so long is shown as suspect."""
     all_peers: int = 40
-    """Up to so many peers, each is sent every record by who minted it; beyond, `fan` of them are, and relay it."""
+    """Up to so many peers, each is sent every record by who minted it; beyond, some `fan` of them are, and relay it."""
     fan: int = 8
+    """Half of these are chosen here, half of those the nearest; the others choose us."""
     shuffle_ms: int = 60_000
-    """Every so often these are chosen anew: half of them the nearest."""
-    prune_after: int = 6
-    """So many records that came by one peer and were passed to another, at the least, say whether they are known there:
-    if mostly, it is passed no more of what comes that way, for `prune_ms`."""
+    """Every so often they are chosen anew."""
     sources: int = 2
-    """Who brings a record after so many others have is told that it was known: so many go on to bring it."""
+    """So many go on to bring what an origin minted, the first as a rule; others are asked not to, for `prune_ms`."""
     prune_ms: int = 60_000
     page_bytes: int = 1 << 20
     """A page of a catch-up ends with the key that reaches this; so does a message of records."""

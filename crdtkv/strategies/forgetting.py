@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import due, is_live, newest_stamp
-from crdtkv.core.clocks import Stamp
+from crdtkv.core.cells import Cell, due, is_live, is_sweep, newest_stamp, unhide
+from crdtkv.core.clocks import Stamp, covers
 from crdtkv.core.paths import ORDER, component, components, first, last_at, last_tag
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.strategies.base import Strategy
@@ -84,12 +84,29 @@ def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> lis
     # Who wrote such a date may have written it after others had purged, and had seen what they judged by then: beside
     # an older one, which it had not, they had it too.
     beside = not settled and any(s.stamp <= floor for s in date)
-    tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if settled else 0)
+    hides = settled and not (found.whole and any(map(_missed(cells, root, found, floor), _below(cells, root))))
+    tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if hides else 0)
     gone = [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
     # Where a sweep stands that is not stable, what it took may come back to where it was moved.
     swept = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
     waits = set(left_orders(cells, gone)) if newest_stamp(swept) > floor else ()
     return [p for p in gone if p not in waits]
+
+
+def _below(cells: Cells, root: bytes) -> list[Cell]:
+    tree = Tree(cells, root)
+    return [tree.cell(), *(cell for _, cell in tree.below())]
+
+
+def _missed(cells: Cells, root: bytes, found: Strategy, floor: Stamp) -> Callable[[Cell], bool]:
+    """Whether a cell of a root has a sibling that a sweep which is not stable had not seen.
+
+    What stood beside it and was later than the date may have gone in that sweep: who has it still shows the cell, and
+    may put the date off.
+    """
+    at = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
+    seen = [unhide(s.payload).seen for s in at if s.stamp > floor and s.payload is not None and is_sweep(s.payload)]
+    return lambda cell: any(not covers(each, s.dot) for each in seen for s in cell)
 
 
 def _undeleted(cells: Cells, root: bytes, found: Strategy) -> Cells:
@@ -133,10 +150,12 @@ def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
     out: list[bytes] = []
     for found, tree in roots_in(cells, date) if date else ():
         below = {tree.prefix + path: cell for path, cell in [(b"", tree.raw().cell()), *tree.raw().below()] if cell}
+        missed = _missed(cells, tree.prefix, found, floor)
+        may_go = {p for p, cell in below.items() if newest_stamp(cell) <= floor and not missed(cell)}
         if not found.whole:
-            out += [p for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
+            out += [p for p, cell in below.items() if newest_stamp(cell) < date and p in may_go]
         elif tree.prefix in below and not found.present(tree):
-            out += below if all(newest_stamp(cell) <= floor for cell in below.values()) else []
+            out += below if len(may_go) == len(below) else []
     left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]
     # Without its date, what is still older than the date would be shown again, now or when what is beside it goes.
     return out if any(s.stamp < date for cell in left for s in cell) else [*out, TTL_PATH]

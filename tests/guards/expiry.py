@@ -11,7 +11,7 @@ from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.strategies import forgetting
 from crdtkv.strategies.document import Reader
-from tests.colos import Colos, arrive, cells, cut, shows
+from tests.colos import Colos, arrive, cells, cut, record, shows
 from tests.guards.mutation import Line, guards
 
 LATE = 100
@@ -247,7 +247,7 @@ def a_new_date_does_not_bring_back_what_an_old_one_hid() -> None:
 @guards(
     "It is judged once per read or write against the replica's hybrid clock, and by a purge against S",
     Line(
-        forgetting._dead_root, "expired(cells, floor) if settled else 0", "expired(cells, 1 << 62) if settled else 0"
+        forgetting._dead_root, "expired(cells, floor) if hides else 0", "expired(cells, 1 << 62) if settled else 0"
     ),
 )
 def a_purge_judges_a_date_by_what_is_stable() -> None:
@@ -333,6 +333,36 @@ def a_date_that_comes_after_a_purge_is_no_reason_to_keep() -> None:
 
 
 @guards(
+    "A date takes nothing that a sweep above S had not seen",
+    Line(forgetting._dead_date, "and not missed(cell)", ""),
+    Line(forgetting._missed, "if s.stamp > floor and", "if False and"),
+)
+def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
+    """b's y has expired, and stands beside a's, which is later than the date. d, which saw a's alone, cleared the set;
+    b, which saw both, goes on with it, so its date ends and y stays."""
+    colos = Colos("a", "b", "d")
+    a, b, d = colos["a"], colos["b"], colos["d"]
+    b.set("s").add("y")
+    b.expire("s", 1)
+    colos.clock.wait(2)
+    arrive(d, record(a, lambda kv: kv.set("s").add("y")))
+    colos.clock.wait(0.1)
+    arrive(a, cut(d, a))
+    arrive(b, cut(d, b))
+    a.sync(b)
+    a.sync(b)
+    colos.clock.wait(0.1)
+    d.set("s").clear()
+    arrive(d, cut(a, d))
+    d.compact()
+    assert d.floor > 0
+    b.set("s").add("q")
+    colos.meet()
+    assert colos.read("s") == ["q", "y"]
+    colos.check()
+
+
+@guards(
     "Without its date, what is still older than the date would be shown again, now or when what is beside it goes.",
     Line(forgetting._dead_date, "return out if any(s.stamp < date for cell in left for s in cell) else", "return"),
 )
@@ -360,7 +390,7 @@ def a_date_stays_while_something_older_than_it_does() -> None:
 
 @guards(
     "A date that is not stable may still be put off, so it hides nothing from a purge.",
-    Line(forgetting._dead_root, "if settled else 0", ""),
+    Line(forgetting._dead_root, "if hides else 0", ""),
 )
 def a_date_that_came_late_hides_nothing_from_a_purge() -> None:
     """e, who was evicted, comes back and mints its date anew: it has passed. b, unaware, sets another."""

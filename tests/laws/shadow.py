@@ -112,13 +112,16 @@ def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
                 # A date that may still be put off may hide the delete, and not what stands beside it.
                 inside[b""] = alive
             node = build(Tree(inside))
-            found = set(_gone_of_document(strategy, node, inside, floor, date, settled))
+            late_date = 0 if any(_unseen(cells.get(b"", ()), c, floor) for c in inside.values()) else date
+            found = set(_gone_of_document(strategy, node, inside, floor, late_date, settled))
             lost = _in_no_container(node, b"")
             waiting = waiting or not all(_all_old(group, floor) for group in lost)
             if b"" in cells and _old(cells[b""], floor):
                 found |= {p for group in lost if _all_old(group, floor) for p in group}
         else:
+            sweeps = (*cells.get(b"", ()), *inside.get(b"", ()))
             found = {p for p, c in inside.items() if _old(c, floor) and all(s.stamp < date for s in c)}
+            found = {p for p in found if not _unseen(sweeps, inside[p], floor)}
             found |= set(_gone_of_elements(strategy, inside, floor, settled and _old(inside.get(b"", ()), floor)))
         yield from (root + p for p in found)
     if b"" in cells and _old(cells[b""], floor) and not waiting:
@@ -126,6 +129,16 @@ def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
     hidden = any(s.stamp < date for p, c in cells.items() if p not in (b"", TTL_PATH) for s in c)
     if dated and not hidden and (date or not _later_date(cells, floor)):
         yield TTL_PATH
+
+
+def _unseen(sweeps: Cell, cell: Cell, floor: int) -> bool:
+    """Whether a young sweep had not seen all of a cell: others may have had more there, which the sweep took."""
+    for s in sweeps:
+        if s.stamp > floor and s.payload is not None and s.payload[:2] == b"\xc1w":
+            seen = dict(msgpack.unpackb(s.payload[2:])[0])
+            if any(n > seen.get(replica, 0) for replica, n in (each.dot for each in cell)):
+                return True
+    return False
 
 
 def _later_date(cells: Cells, floor: int) -> bool:

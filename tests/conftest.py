@@ -3,6 +3,7 @@
 No profile has a deadline: a duration is never a verdict.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -28,6 +29,16 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("long" if os.environ.get("CRDTKV_LAWS") == "long" else "fixed")
+
+
+@pytest.fixture(autouse=True)
+def _what_is_logged_is_heard() -> Iterator[None]:
+    """A server that ran in this process has said how much it logs, and where to: for itself alone."""
+    log = logging.getLogger("crdtkv")
+    level, handlers = log.level, list(log.handlers)
+    yield
+    log.setLevel(level)
+    log.handlers[:] = handlers
 
 
 @pytest.fixture(autouse=True, scope="session")

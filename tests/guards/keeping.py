@@ -121,7 +121,7 @@ def a_list_shows_what_was_changed_since_it_was_read() -> None:
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
     here, there = a.list("l"), b.list("l")
-    here.append(*range(9))
+    a.put("l", list(range(9)), strategy="json")
     colos.meet()
     assert here.value == list(range(9))
     held = build(a._replica.shown("l")[1]).elements

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv.core import values
 from crdtkv.core.values import parse_json
 from crdtkv.core.wire import decode, encode
 from crdtkv.errors import KeyInvalid, MessageInvalid, TooLarge, ValueInvalid
@@ -188,8 +189,9 @@ def test_json_text_that_is_fine(text: str) -> None:
 
 
 def test_25_mib(kv: crdtkv.Store) -> None:
-    """Up to 25 MiB; beyond it TooLarge with both numbers."""
-    limit = 25 * 1024 * 1024
+    """Up to 25 MiB, and what says how long that is; beyond it TooLarge with both numbers."""
+    limit = values.MAX_PACKED
+    assert limit == 25 * 1024 * 1024 + 1024
     for strategy in ("lww",):
         kv.put(f"k/{strategy}", b"x" * (limit - 100), strategy=strategy)
         assert len(kv[f"k/{strategy}"].data) == limit - 100

@@ -371,6 +371,9 @@ class Draft:
             else:
                 cells = [(b"", tree.raw().cell()), *tree.raw().below()]
                 hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
+        # What a life's sweep is kept to remember goes with it, for this one takes its place.
+        groups = [(tree.prefix, group) for found, tree in roots_in(self._cells(key)) for group in found.orphans(tree)]
+        hidden |= {at + path for at, group in groups for path in group}
         # (Where an element stood that is not there any more, a purge may have forgotten.)
         hidden |= set(left_orders(self._cells(key), self._cells(key), hidden))
         self._cancel(key, hidden)

@@ -363,6 +363,34 @@ def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
 
 
 @guards(
+    "What a life's sweep is kept to remember goes with it, for this one takes its place.",
+    Line(Draft._clear_expired, "hidden |= {at + path for at, group in groups for path in group}", "pass"),
+)
+def what_ends_a_date_ends_what_lost_its_container() -> None:
+    """b edits in what a sweeps away with a new life; c had dated that key, and the date has passed when b goes on."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    a.put("d", {"c": {"x": 1}}, strategy="json")
+    colos.meet()
+    c.expire("d", 1)
+    colos.clock.wait(2)
+    b.json("d").at("/c/y").put(1)
+    a.delete("d")
+    a.put("d", {"w": 1}, strategy="json")
+    for _ in range(2):
+        colos.clock.wait(0.5)
+        colos.meet()
+    colos.clock.wait(0.5)
+    b.json("d").at("/z").put(1)
+    b.compact()
+    a.compact()
+    assert a.floor == b.floor > 0
+    colos.meet()
+    assert colos.read("d") == {"w": 1, "z": 1}
+    colos.check()
+
+
+@guards(
     "Without its date, what is still older than the date would be shown again, now or when what is beside it goes.",
     Line(forgetting._dead_date, "return out if any(s.stamp < date for cell in left for s in cell) else", "return"),
 )

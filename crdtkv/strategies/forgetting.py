@@ -153,7 +153,8 @@ def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
         missed = _missed(cells, tree.prefix, found, floor)
         may_go = {p for p, cell in below.items() if newest_stamp(cell) <= floor and not missed(cell)}
         if not found.whole:
-            out += [p for p, cell in below.items() if newest_stamp(cell) < date and p in may_go]
+            old = [(p, cell) for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
+            out += [p for p, cell in old if p in may_go or found.gone(cell)]
         elif tree.prefix in below and not found.present(tree):
             out += below if len(may_go) == len(below) else []
     left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]

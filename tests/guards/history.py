@@ -6,13 +6,12 @@ from typing import Any
 
 import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
-from crdtkv.replica import exchange, past, purge
+from crdtkv.replica import exchange, past
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.strategies import roots
 from tests.colos import Colos, arrive, cells, cut, record, refuses
 from tests.guards.mutation import Line, Setting, guards
-from tests.laws import world
 
 
 def then(kv: crdtkv.Store, key: str, version: str) -> Any:
@@ -420,15 +419,6 @@ def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
     assert refuses(BaseTooOld, lambda: b.get("k", at=version)) or refuses(VersionInvalid, lambda: b.get("k", at=version))
     assert b._replica.storage.past("k") == {}
 
-
-
-@guards(
-    "Its past was begun anew half-way: what was kept since is not all that stood.",
-    Line(purge._purge_key, "if covers_all(storage.horizon(key).base, context) and not covers_all(known_from, context):", "if False:"),
-)
-def a_past_that_is_begun_anew_in_a_purge_holds_nothing_of_what_goes_with_it() -> None:
-    """A run in which c keeps little: a version of the key's next life showed what had been forgotten before it."""
-    world.run(5000013, "expiry", 400)
 
 
 @guards(

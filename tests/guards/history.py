@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
-from crdtkv.replica import exchange, past
+from crdtkv.replica import exchange, past, purge
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.strategies import roots
@@ -419,6 +420,28 @@ def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
     assert refuses(BaseTooOld, lambda: b.get("k", at=version)) or refuses(VersionInvalid, lambda: b.get("k", at=version))
     assert b._replica.storage.past("k") == {}
 
+
+
+@guards(
+    "Its past was begun anew half-way: what was kept since is not all that stood.",
+    Line(purge._purge_key, "if covers_all(storage.horizon(key).base, context) and not covers_all(known_from, context):", "if False:"),
+)
+def a_past_that_is_begun_anew_in_a_purge_holds_nothing_of_what_goes_with_it() -> None:
+    """Two of a cell are kept: a version of the key's next life showed what had been forgotten before it."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    steps: list[Callable[[], object]] = [
+        lambda: a.rules.set("k", "json", keep_cells=2), colos.meet,
+        lambda: a.json("k").at("/x").put(6), lambda: b.json("k").at("/y").put(2), a.compact,
+        lambda: a.json("k").at("/x").delete(), lambda: a.json("k").at("/x").put(7), colos.meet,
+        lambda: a.delete("k"), colos.meet, a.compact,
+    ]  # fmt: skip
+    for step in steps:
+        step()
+        colos.clock.wait(0.1)
+    version = a.json("k").at("/x").put(6).version
+    a.json("k").at("/z").put(0)
+    assert a.get("k", at=version).value == {"x": 6}
 
 
 @guards(

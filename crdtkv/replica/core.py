@@ -22,7 +22,7 @@ from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
-from crdtkv.storage.base import NO_HORIZON, Horizon, Storage
+from crdtkv.storage.base import Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
@@ -196,21 +196,6 @@ class Replica:
         state.digest = (state.digest + digest_change(key, path, old, cell)) % MODULUS
         self.storage.put_cell(key, path, cell)
         self.memos.changed(key, path, old, cell)
-
-    def put_sole(self, key: str, path: bytes, old: Cell, own: Sibling, before: Context) -> Context:
-        """`change_cell` and `touch` in one: of the one cell of a key whose context was `before`, or of a new key."""
-        self.changed.setdefault(key, {}).setdefault(path, old)
-        (replica, n), cell, state = own[0], (own,), self.state
-        change = digest_change(key, path, old, cell) + entry_change(key, replica, before.get(replica), n)
-        state.digest = (state.digest + change) % MODULUS
-        context = {**before, replica: n}
-        if old:
-            self.storage.put_cell(key, path, cell)
-            self.storage.put_context(key, context)
-        else:
-            self.storage.put_key(key, {path: cell}, context, NO_HORIZON)
-        self.memos.changed(key, path, old, cell)
-        return context
 
     def _note_share(self, path: bytes, old: Cell) -> None:
         """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""

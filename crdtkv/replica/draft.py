@@ -32,6 +32,7 @@ from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
 from crdtkv.replica import inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
+from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.forgetting import left_orders
@@ -199,11 +200,16 @@ class Draft:
         seen, rule = replica.storage.context(key), self.rule_of(key)
         return Env(*self.dot, self.stamp, seen, _everything, tree, replica.state.share_floor, rule.strategy_for)
 
-    def begin_first(self, key: str) -> None:
-        """`_begin_life` of a key of which nothing is known here, neither standing nor past."""
-        if self.replica.state.floor:
+    def put_first(self, key: str, path: bytes, payload: bytes) -> Context:
+        """`_begin_life` and `put_leaf` of a key of which nothing is known here, neither standing nor past."""
+        replica, dot = self.replica, self.dot
+        if replica.state.floor:
             # Where a purge had dropped the key whole, its floor says what is replaced.
             self.lives[key] = {}
+        own, context = _new(Sibling, (dot, self.stamp, payload, (), ())), dict([dot])
+        self._touching(key, path, own)
+        replica.begin_key(key, {path: (own,)}, context, NO_HORIZON)
+        return context
 
     def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> Context:
         """`_write` of a live payload by who has seen all that stands at its place; the key's context after it."""
@@ -222,21 +228,6 @@ class Draft:
         if gone:
             past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
         return replica.touch(key, dot)
-
-    def put_sole(self, key: str, path: bytes, old: Cell, before: Context, payload: bytes) -> Context:
-        """`put_leaf` where that is all there is of the key, at most one sibling. `before`: its context now."""
-        replica, dot = self.replica, self.dot
-        if not old:
-            own = _new(Sibling, (dot, self.stamp, payload, (), ()))
-            self._touching(key, path, own)
-            return replica.put_sole(key, path, old, own, before)
-        ((was, *_),) = old
-        if was == dot:
-            return self.put_leaf(key, path, old, payload)
-        own = _new(Sibling, (dot, self.stamp, payload, (was,), ()))
-        self._touching(key, path, own)
-        past.keep(replica.storage, key, path, old, dot, None, replica.wall_ms(), replica.keep_of(key))
-        return replica.put_sole(key, path, old, own, before)
 
     # bases
 

@@ -42,8 +42,7 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
         payload = chosen.leaf(None, value)
         if payload is None:
             return None
-        draft.begin_first(key)
-        return chosen.spec, payload, draft.put_sole(key, root_path(chosen.spec), (), context, payload)
+        return chosen.spec, payload, draft.put_first(key, root_path(chosen.spec), payload)
     if len(cells) > 1 or rule.require_base:
         return None
     for path, cell in cells.items():
@@ -55,7 +54,7 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
         if payload is None:
             return None
         if payload:
-            return found.spec, payload, draft.put_sole(key, path, cell, context, payload)
+            return found.spec, payload, draft.put_leaf(key, path, cell, payload)
         return found.spec, old or b"", context
     return None
 

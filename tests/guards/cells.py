@@ -154,8 +154,6 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
     Line(Draft.put_leaf, "and old[0].dot != dot", ""),
     Line(Draft.put_leaf, "[s.dot for s in gone]", "[]"),
-    Line(Draft.put_sole, "payload, (was,), ()))", "payload, (), ()))"),
-    Line(Draft.put_sole, "if was == dot:", "if False:"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""

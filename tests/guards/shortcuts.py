@@ -53,7 +53,7 @@ ADDED: list[Any] = [
     Line(Json.leaf, "if isinstance(value, (dict, list, tuple)):", "if False:"),
     Line(Json.leaf, 'b"" if old == packed else packed', "packed"),
     Line(Memo.roots, "or self._cells is not cells", ""),
-    Line(Draft.begin_first, "if self.replica.state.floor:", "if False:"),
+    Line(Draft.put_first, "if replica.state.floor:", "if False:"),
 )
 def the_short_way_leaves_what_the_long_way_leaves() -> None:
     """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""

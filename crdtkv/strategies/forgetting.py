@@ -88,9 +88,13 @@ def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> lis
     tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if hides else 0)
     gone = [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
     # Where a sweep stands that is not stable, what it took may come back to where it was moved.
-    swept = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
-    waits = set(left_orders(cells, gone)) if newest_stamp(swept) > floor else ()
+    waits = set(left_orders(cells, gone)) if newest_stamp(_sweeping(cells, root, found)) > floor else ()
     return [p for p in gone if p not in waits]
+
+
+def _sweeping(cells: Cells, root: bytes, found: Strategy) -> Cell:
+    """What stands where a sweep of a root would: the key's own cell, and of independent elements the root's."""
+    return cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
 
 
 def _below(cells: Cells, root: bytes) -> list[Cell]:
@@ -104,8 +108,8 @@ def _missed(cells: Cells, root: bytes, found: Strategy, floor: Stamp) -> Callabl
     What stood beside it and was later than the date may have gone in that sweep: who has it still shows the cell, and
     may put the date off.
     """
-    at = cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
-    seen = [unhide(s.payload).seen for s in at if s.stamp > floor and s.payload is not None and is_sweep(s.payload)]
+    young = [s.payload for s in _sweeping(cells, root, found) if s.stamp > floor]
+    seen = [unhide(payload).seen for payload in young if payload is not None and is_sweep(payload)]
     return lambda cell: any(not covers(each, s.dot) for each in seen for s in cell)
 
 
@@ -151,12 +155,11 @@ def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
     for found, tree in roots_in(cells, date) if date else ():
         below = {tree.prefix + path: cell for path, cell in [(b"", tree.raw().cell()), *tree.raw().below()] if cell}
         missed = _missed(cells, tree.prefix, found, floor)
-        may_go = {p for p, cell in below.items() if newest_stamp(cell) <= floor and not missed(cell)}
         if not found.whole:
             old = [(p, cell) for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
-            out += [p for p, cell in old if p in may_go or found.gone(cell)]
+            out += [p for p, cell in old if found.gone(cell) or not missed(cell)]
         elif tree.prefix in below and not found.present(tree):
-            out += below if len(may_go) == len(below) else []
+            out += below if all(newest_stamp(cell) <= floor and not missed(cell) for cell in below.values()) else []
     left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]
     # Without its date, what is still older than the date would be shown again, now or when what is beside it goes.
     return out if any(s.stamp < date for cell in left for s in cell) else [*out, TTL_PATH]

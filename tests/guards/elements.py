@@ -420,11 +420,11 @@ def a_member_costs_the_same_in_any_size() -> None:
 
 @guards(
     "waits while the key's own cell, or that of a list, is above the floor",
-    Line(forgetting._dead_root, "if newest_stamp(swept) > floor else ()", "if False else ()"),
+    Line(forgetting._dead_root, "if newest_stamp(_sweeping(cells, root, found)) > floor else ()", "if False else ()"),
 )
 @guards(
     "waits while the key's own cell, or that of a list, is above the floor",
-    Line(forgetting._dead_root, "(*cells.get(b\"\", ()), *cells.get(root, ()))", "cells.get(b\"\", ())"),
+    Line(forgetting._sweeping, "(*cells.get(b\"\", ()), *cells.get(root, ()))", "cells.get(b\"\", ())"),
 )
 def what_a_sweep_took_comes_back_to_where_it_was_moved() -> None:
     """a takes the list away, not having heard of c's move; b, which has, sets the element: a must not forget the move."""
@@ -437,7 +437,7 @@ def what_a_sweep_took_comes_back_to_where_it_was_moved() -> None:
 
 @guards(
     "waits while the key's own cell, or that of a list, is above the floor",
-    Line(forgetting._dead_root, "cells.get(b\"\", ()) if found.whole else", "() if found.whole else"),
+    Line(forgetting._sweeping, "cells.get(b\"\", ()) if found.whole else", "() if found.whole else"),
 )
 def what_a_new_life_took_comes_back_to_where_it_was_moved() -> None:
     """The same in a document: a deletes it and makes it anew, all that before it hears of the move."""

@@ -9,6 +9,7 @@ missed something takes back what he said.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -54,7 +55,7 @@ class Pushing:
         self._came: dict[bytes, str] = {}
         """Records that were absorbed of late, as they came, and who minted them: whoever brings them again need not be
         understood."""
-        self._trees: dict[str, _Tree] = {}
+        self._trees: defaultdict[str, _Tree] = defaultdict(_Tree)
         self._spared: dict[tuple[str, str], int] = {}
         """An origin, and who wants its records from others: until when."""
         self._asked: dict[str, dict[str, bool]] = {}
@@ -129,6 +130,7 @@ class Pushing:
         far = desk.random.sample(others, min(fan - len(near), len(others)))
         pushing = {name: until for name, until in self._chosen.items() if until is not None and until > desk.now_ms}
         self._chosen = {**pushing, **{peer.name: None for peer in (*near, *far)}}
+        self._spared = {whose: until for whose, until in self._spared.items() if until > desk.now_ms}
         for peer in (*near, *far):
             desk.send(peer, Prune(0))  # it knows by that that it is chosen
 
@@ -172,26 +174,21 @@ class Pushing:
 
     # trees
 
-    def _tree(self, origin: str) -> _Tree:
-        found = self._trees.get(origin)
-        return self._trees.setdefault(origin, _Tree()) if found is None else found
-
     def _was_first(self, peer: Peer, record: Record) -> None:
         """It has brought what is new: it goes on to. If it was asked not to, it heals what others have not brought."""
         origin, n = record.dot
-        tree = self._tree(origin)
+        tree, now_ms, given = self._trees[origin], self._desk.now_ms, self._desk.settings
         tree.n = max(n, tree.n)
-        now_ms, given = self._desk.now_ms, self._desk.settings
         until_ms = tree.spared.get(peer.name, 0)
         if until_ms > now_ms > until_ms - given.prune_ms + _SOON * given.probe_ms:
             self._miss(origin, tree)
         if tree.keepers[:1] != [peer.name]:
             others = [name for name in tree.keepers if name != peer.name]
-            tree.keepers = [peer.name, *others][: self._desk.settings.sources]
+            tree.keepers = [peer.name, *others][: given.sources]
 
     def _was_late(self, peer: Peer, origin: str) -> None:
         """It has brought what is known. Where enough others bring that origin's, it is asked not to."""
-        tree, now_ms, given = self._tree(origin), self._desk.now_ms, self._desk.settings
+        tree, now_ms, given = self._trees[origin], self._desk.now_ms, self._desk.settings
         if peer.name in tree.keepers:
             return
         if len(tree.keepers) < given.sources:

@@ -5,7 +5,7 @@ As `bench.limits.server`: the same load, in turns of one run; requests as Cloudf
 
 from __future__ import annotations
 
-from bench.limits.server import P99_MS, Figure, measure, table
+from bench.limits.server import P99_MS, answers, measure, table
 
 __all__ = ["bare", "report"]
 
@@ -19,18 +19,7 @@ _HEADERS = {
 }
 
 
-async def bare(scope: dict, receive: object, send: object) -> None:  # type: ignore[type-arg]
-    """The same bytes, and nothing behind them."""
-    if scope["type"] != "http":
-        return
-    method = scope["method"]
-    if method == "PUT":
-        await receive()  # type: ignore[operator]
-    told = _TOLD[method]
-    session = [(b"crdtkv-session", b"akZKofmRlZmF1bHSRkqhsaHJ-N3pycAQ"), (b"content-length", b"%d" % len(told))]
-    start = {"type": "http.response.start", "status": 200, "headers": [*_HEADERS[method], *session]}
-    await send(start)  # type: ignore[operator]
-    await send({"type": "http.response.body", "body": told})  # type: ignore[operator]
+bare = answers(_TOLD, _HEADERS)
 
 
 def ask(method: str, key: int, turn: int) -> bytes:
@@ -49,13 +38,9 @@ def report() -> bool:
     """Prints the figures; whether the limits are kept."""
     kept = True
     for words, given in (("no token was ever made", {}), ("with a token", {"CRDTKV_ADMIN_TOKEN": TOKEN})):
-        figures = measure(ask, "bench.limits.doors:bare", **given)
+        figures = measure(ask, "bench.limits.doors:bare", RATIO, **given)
         print(f"Cloudflare's KV API, 100-byte values, 64 connections, durability full; {words}")
         table(figures)
-        kept = kept and all(map(_kept, figures))
+        kept = kept and all(f.kept for f in figures)
     print(f"  (wanted: a ratio of {RATIO}, and {P99_MS:.0f} ms at half the load)")
     return kept
-
-
-def _kept(f: Figure) -> bool:
-    return max(f.rate / f.bare_rate, f.bare_cpu / f.cpu) >= RATIO and f.p99 <= P99_MS

@@ -22,7 +22,7 @@ from crdtkv.replica.exchange import Outcome, receive_all
 __all__ = ["Pushing"]
 
 _SOON = 3
-"""Ticks from which on who was asked to spare us knows it."""
+"""Times `probe_ms` after which who was asked to spare us knows it."""
 _MOST = 4
 """Times `fan` that are pushed to because they push here, at the most."""
 _NEW = (Outcome.absorbed, Outcome.waiting)
@@ -58,8 +58,9 @@ class Pushing:
         self._trees: defaultdict[str, _Tree] = defaultdict(_Tree)
         self._spared: dict[tuple[str, str], int] = {}
         """An origin, and who wants its records from others: until when."""
+        self._looked_ms = 0
         self._asked: dict[str, dict[str, bool]] = {}
-        """What is to be said at the next tick: to whom, of which origins, whether they are wanted no more."""
+        """What is to be said within `probe_ms`: to whom, of which origins, whether they are wanted no more."""
 
     def fresh(self) -> None:
         """Send what was minted here since this was last asked. O(1) if nothing was."""
@@ -116,8 +117,10 @@ class Pushing:
         desk, given = self._desk, self._desk.settings
         if not self._many():
             return
-        self._look()
-        self._ask()
+        if desk.now_ms - self._looked_ms >= given.probe_ms:
+            self._looked_ms = desk.now_ms
+            self._look()
+            self._ask()
         if self._chosen_ms is not None and desk.now_ms - self._chosen_ms < given.shuffle_ms:
             return
         met = desk.met()

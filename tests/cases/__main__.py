@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 
-from tests.cases.index import CASES, LATER
+from tests.cases.index import CASES
 from tests.guards.mutation import Guard
 from tests.guards.test_guards import GUARDS
 
@@ -23,10 +23,9 @@ def named(guard: Guard) -> set[int]:
 
 def main() -> None:
     words = {guard.name: guard.mutation.words for guard in GUARDS}
-    for number in map(int, sys.argv[1:]) if sys.argv[1:] else sorted({*CASES, *LATER}):
-        if number in LATER:
-            print(f"{number}. later: {LATER[number]}")
+    for number in map(int, sys.argv[1:]) if sys.argv[1:] else sorted(CASES):
         if (case := CASES.get(number)) is None:
+            print(f"{number}. there is no such case; there are 1 to {max(CASES)}")
             continue
         print(f"{number}. {case.words}\n    shown by: {', '.join(case.shown)}")
         for name in case.guards:

@@ -9,7 +9,11 @@ import pytest
 import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, BaseTooOld, PreconditionFailed, VersionInvalid
+from crdtkv.node.node import Node
+from crdtkv.server.app import create_app
+from crdtkv.server.limits import Limits
 from tests.colos import Clock, Colos, arrive, cut
+from tests.server.asgi import Client
 
 
 def test_case_35_never_the_old_value() -> None:
@@ -23,6 +27,18 @@ def test_case_35_never_the_old_value() -> None:
     colos["b"].put("fresh", 1)
     found = colos["b"].get("fresh")
     assert found is not None and found.value == 1 and list(colos["b"].keys()) == ["fresh"]
+
+
+def test_case_35_a_session_waits_or_is_told_that_it_cannot() -> None:
+    """Its token, of a write at one colo, at another that lacks it: 503, then the value; never that there is none."""
+    here, there = Node(None, colo="lhr"), Node(None, colo="sin")
+    with here, there, Client(create_app(here)) as lhr, Client(create_app(there, Limits(session_wait=0.0))) as sin:
+        seen = {"crdtkv-session": lhr.put("/v1/default/keys/a", content="1").headers["crdtkv-session"]}
+        assert lhr.get("/v1/default/keys/a", headers=seen).text == "1"
+        early = sin.get("/v1/default/keys/a", headers=seen)
+        assert early.status_code == 503 and early.headers["retry-after"] and early.json()["happened"] == "no"
+        here.store("default").sync(there.store("default"))
+        assert sin.get("/v1/default/keys/a", headers=seen).text == "1"
 
 
 def test_case_36_a_cursor_goes_on_over_deletes() -> None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, NamespaceUnknown, StoreClosed, Unauthorized, Unavailable
+from crdtkv.errors import BadRequest, BaseNotHere, NamespaceUnknown, StoreClosed, Unauthorized, Unavailable
 from crdtkv.gossip import Gossip
 from crdtkv.gossip.draining import Draining
 from crdtkv.node import naming, session
@@ -22,6 +22,7 @@ from crdtkv.node.naming import DEFAULT_ID, SYSTEM_ID
 from crdtkv.node.node import Node
 from crdtkv.node.session import Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
+from crdtkv.node.waiting import Waiting
 from crdtkv.store import syncing
 from crdtkv.transport import letters
 from crdtkv.transport.leaving import Leaving
@@ -46,6 +47,21 @@ def meet(one: Node, other: Node) -> None:
     one.system.sync(other.system)
     one.refresh()
     other.refresh()
+
+
+@guards(
+    "All that the session has seen of the store's namespace is absorbed here.",
+    Line(Waiting.caught_up, "if not lacking:", "if True:"),
+)
+def a_session_waits_for_what_it_has_seen() -> None:
+    """Case 35: who wrote at lhr is told at sin that it is not there yet, and not that there is nothing."""
+    with nodes("lhr", "sin") as (here, there):
+        seen, store = Session(), there.store("default")
+        seen.note(store.namespace, here.store("default").put("a", 1)._context)
+        assert refuses(BaseNotHere, lambda: asyncio.run(there.waiting.caught_up(store, seen, 0)))
+        here.store("default").sync(store)
+        asyncio.run(there.waiting.caught_up(store, seen, 0))
+        assert store["a"] == 1
 
 
 @guards(

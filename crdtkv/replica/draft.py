@@ -21,9 +21,10 @@ from crdtkv.core.cells import (
     make_cell,
     newest_stamp,
     sweep,
+    unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
-from crdtkv.core.paths import STRATEGY, component, first, is_counted
+from crdtkv.core.paths import STRATEGY, component, first, is_below, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Cells, Tree
@@ -35,7 +36,7 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
-from crdtkv.strategies.forgetting import left_orders
+from crdtkv.strategies.forgetting import absent_paths, sweeps_stand
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.roots import (
     TTL_PATH,
@@ -298,6 +299,29 @@ class Draft:
         own = self._sibling(old, write.payload, replaced, lost)
         gone = {*replaced, self.dot}
         self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
+        if self._hides_a_sweep(key, write, replaced):
+            self._end_absent(key, write.path)
+
+    def _hides_a_sweep(self, key: str, write: Write, replaced: list[Dot]) -> bool:
+        """Whether it may stand for a sweep and does not tell what that had seen; or is one that had not seen all."""
+        if write.payload is not None and is_sweep(write.payload):
+            return not covers_all(unhide(write.payload).seen, self._seen(key))
+        return bool(replaced) and sweeps_stand(write.path)
+
+    def _end_absent(self, key: str, at: bytes) -> None:
+        """What reads as absent below `at` goes by a sweep: elsewhere it may be forgotten, and who finds it here under
+        this write must take it for what its writer did not know (forgetting._missed)."""
+        if next(Tree(self._cells(key), at).below(), None) is not None:
+            absent = absent_paths(self._cells(key))
+            if any(is_below(path, at) for path in absent):
+                self._take(key, absent)
+
+    def _take(self, key: str, paths: set[bytes]) -> None:
+        """What stands at these paths of a key goes, by a sweep of its own; but what this draft has put there."""
+        cells, own = self._cells(key), self.dot
+        paths = {p for p in paths if not any(s.dot == own and s.payload is not None for s in cells.get(p, ()))}
+        self._cancel(key, paths)
+        self._write(key, Write(b"", sweep(self._seen(key), only=sorted(paths))), self._covers(None), False)
 
     def _sibling(self, old: Cell, payload: bytes | None, replaced: list[Dot], lost: list[Dot]) -> Sibling:
         """What this draft leaves in a cell, given what stands there: also what it has written there before."""
@@ -362,13 +386,10 @@ class Draft:
             else:
                 cells = [(b"", tree.raw().cell()), *tree.raw().below()]
                 hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
-        # What a life's sweep is kept to remember goes with it, for this one takes its place.
-        groups = [(tree.prefix, group) for found, tree in roots_in(self._cells(key)) for group in found.orphans(tree)]
-        hidden |= {at + path for at, group in groups for path in group}
-        # (Where an element stood that is not there any more, a purge may have forgotten.)
-        hidden |= set(left_orders(self._cells(key), self._cells(key), hidden))
-        self._cancel(key, hidden)
-        self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
+        if self._cells(key).get(b""):
+            # What an earlier sweep has left goes with it, for this one takes its place.
+            hidden |= absent_paths({p: c for p, c in self._cells(key).items() if p not in hidden})
+        self._take(key, hidden)
         self._touch(key)
 
     def _begin_life(self, key: str, written: set[bytes]) -> None:

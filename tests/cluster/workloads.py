@@ -202,7 +202,9 @@ class Sets(Workload):
         if read.ok and (found := read.json()):
             element = client.random.choice(found)
             self.ledger.saw(element)
-            answer = await client.ask("POST", path, {"op": "remove", "value": element})
+            # Without the session a colo that returned in between does not know yet what is to be removed.
+            session = {"crdtkv-session": read.headers["crdtkv-session"]}
+            answer = await client.ask("POST", path, {"op": "remove", "value": element}, session)
             self.ledger.remove(element, answer.happened)
 
 

@@ -60,6 +60,7 @@ class Replica:
         self.kept: State | None = None  # the state that the storage has, but for its tip; None: not known
         self.reserved = (state.ceiling, state.low_ceiling)  # what of them is durable
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
+        self.implied: dict[str, int] = {}  # what the records absorbed since need: who needs them needs that too
         self._noted = ("", 0)  # what was minted last, as it is noted beside the storage
         self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.announced = sum(state.vector.values())  # the most that may have been announced to have been absorbed
@@ -159,6 +160,16 @@ class Replica:
         if made is not None:
             self.recent.append(made)
             self.untold.append(made)
+
+    def took(self, absorbed: Sequence[tuple[Record, bytes]]) -> None:
+        """After their commit (what is undone implies nothing): they are at hand for peers, and ours need not name what
+        they need."""
+        self.recent.extend(absorbed)
+        implied = self.implied
+        for record, _ in absorbed:
+            for origin, n in record.needs.items():
+                if n > implied.get(origin, 0):
+                    implied[origin] = n
 
     def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
         """`cell` stands at (key, path). What stood there goes to the past, replaced by `by` or up to `until`."""

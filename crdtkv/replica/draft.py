@@ -417,7 +417,7 @@ class Draft:
                 _, _, payload, parents, lost = own
                 writes.append(_new(RecordWrite, (key, path, payload, parents, lost)))
         id, n = dot
-        needs = {} if state.vector == replica.spoken else ahead(state.vector, replica.spoken)
+        needs = {} if state.vector == replica.spoken else ahead(ahead(state.vector, replica.spoken), replica.implied)
         lives = tuple(self.lives.items()) if self.lives else ()
         previous = state.chains.get(id, 0)
         record = _new(Record, (dot, self.stamp, previous, needs, state.floor, tuple(writes), lives))

@@ -8,9 +8,11 @@ from unittest.mock import patch
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.memos import Memo
+from crdtkv.strategies import line
 from crdtkv.strategies.json import Json
 from tests.guards.mutation import Line, guards
 from tests.store.test_short_way import played
+from tests.strategies.test_indexes import test_who_goes_on_at_an_end_stands_where_he_would as as_between_says
 
 DELETED: list[Any] = [("put", "a", 1), ("away", "a", 2), ("meet", "a", 0), ("delete", "a", 0), ("put", "a", 3)]
 FORGOTTEN: list[Any] = [*DELETED[:4], *[("compact", "a", 0)] * 4, ("put", "a", 3), ("meet", "a", 0), ("put", "a", 4)]
@@ -33,6 +35,7 @@ NAMED: list[Any] = [
 ADDED: list[Any] = [
     ("operate", ("set", "add", "x"), False), ("operate", ("set", "remove", "x"), False),
     [("operate", ("list", "append", n), False) for n in range(20)], ("operate", ("list", "append", 7), False),
+    ("operate", ("log", "append", 0), False), [("operate", ("log", "append", n), False) for n in range(20)],
     ("operate", ("set", "clear"), False), ("operate", ("set", "add", "y"), False), ("expire", "set", 0),
     ("operate", ("set", "add", "z"), False), ("operate", ("counter", "add", 1), False), ("expire", "counter", 0),
     ("operate", ("counter", "add", 2), False), ("operate", ("log", "append", 1), False),
@@ -63,3 +66,16 @@ def the_short_way_leaves_what_the_long_way_leaves() -> None:
             with patch.object(leaf, "put", never), patch.object(leaf, "operate", never):
                 long = played(script, history)
             assert played(script, history) == long
+
+
+@guards(
+    "Law of this room: nothing here is more than time saved.",
+    Line(line.beyond, "[] if _moved(tree) else ", ""),
+    Line(line._Places.put_cell, "None if path == last else last", "last"),
+    Line(line._Places.put_cell, "elif last is not None and path > last:", "elif last is None:"),
+    Line(line._Places.put_cell, "elif first is not None and path < first:", "elif first is None:"),
+    Line(line._Places.go_on, "if self.run_at[front] != (replica, end):", "if self.run_at[front] is None:"),
+)
+def who_goes_on_at_an_end_stands_where_he_would() -> None:
+    for seed in range(6):
+        as_between_says(seed)

@@ -335,12 +335,17 @@ class Replica:
         return self.memos.of(key).documents
 
     def check_absorbed(self, key: str, version: Context) -> None:
-        """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted."""
+        """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted.
+
+        BaseTooOld for what was minted here under an id that was given up: it stands under another by now.
+        """
         from crdtkv.replica import members
 
         for origin, n in version.items():
             if covers(self.state.vector, (origin, n)):
                 continue
+            if origin in self.state.lineage[:-1]:
+                raise self.too_old(key, version, f"names {origin}.{n}, which this colo no longer is")
             words = f"version of {key!r} names {origin}.{n}, "
             if origin != self.state.id and (origin in self.state.vector or members.is_member(self, origin)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")

@@ -114,8 +114,8 @@ _Known = dict[str, tuple[Context, int, Weights]]
 
 
 def weight_of(storage: Storage, known: _Known | None = None) -> Weights:
-    """The weights of all that is there. `known`: those of the last time, by key; they hold where the key's context is the
-    same object, and there are as many cells (whatever writes to a key gives it another; a purge takes cells away)."""
+    """The weights of all that is there. `known`: those of the last time, by key. They hold where the key's context is
+    the same object, and there are as many cells (whatever writes to a key gives it another; a purge takes cells)."""
     last, now = known or {}, _Known()
 
     def weighed(key: str, cells: Cells, context: Context) -> Weights:

@@ -268,10 +268,7 @@ def _hear(quiet: bool) -> None:
     """What the store has to say to whoever runs it is a note, as all that a command has to say beside its answer."""
     import logging
 
-    log = logging.getLogger("crdtkv")
-    if not log.handlers:
-        log.addHandler(_noting())
-    log.disabled = quiet
+    logging.getLogger("crdtkv").handlers[:] = [logging.NullHandler() if quiet else _noting()]
 
 
 def _noting() -> "logging.Handler":

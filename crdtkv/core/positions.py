@@ -43,7 +43,7 @@ import xxhash
 from crdtkv.core.clocks import Stamp
 from crdtkv.errors import MessageInvalid, TooLarge
 
-__all__ = ["MAX_POSITION", "between", "check", "initial"]
+__all__ = ["MAX_POSITION", "Run", "between", "check", "ending", "initial"]
 
 MAX_POSITION = 2048
 _STAMP_END = 1 << 64
@@ -117,6 +117,36 @@ def between(
                 )
             return new
     raise TooLarge(f"no position is left between {left!r} and {right!r}; put the list anew")
+
+
+class Run(NamedTuple):
+    """The run that an element belongs to: its bytes, and which of it the element is."""
+
+    head: bytes
+    counter: int
+
+    def behind(self, count: int) -> list[bytes]:
+        """The `count` positions next behind it, as `between` gives them where nothing is taken; none: ask it. O(count).
+
+        >>> [a] = between(None, None, stamp=7, replica="lhr~1", taken=lambda p: False)
+        >>> ending(a, "lhr~1").behind(2) == between(a, None, stamp=8, replica="lhr~1", taken=lambda p: False, count=2)
+        True
+        """
+        return _run(self.head, self.counter + 1, count) if self._counts(count) else []
+
+    def before(self, count: int) -> list[bytes]:
+        """As `behind`, of those next before it."""
+        return _run(self.head, self.counter - count, count) if self._counts(count) else []
+
+    def _counts(self, count: int) -> bool:
+        return abs(self.counter) + 1 + count < _COUNTER_END
+
+
+def ending(position: bytes, replica: str) -> Run | None:
+    """The run that the element at `position` belongs to; None if it is none that `replica` goes on with. O(len)."""
+    last = _parse(position)[-1]
+    mine = last.replica == _encode_replica(replica) and last.head + _MAX_DIGITS < MAX_POSITION
+    return Run(position[: last.head], last.counter) if mine else None
 
 
 def check(position: bytes) -> None:
@@ -311,6 +341,11 @@ def _varint(n: int) -> bytes:
         up = _varint(-n - 1)
         return bytes((0xFF - up[0],)) + up[1:].translate(_COMPLEMENT)
     n -= _SMALL
+    if n < 255:
+        return bytes((0xF0, n + 1))
+    if n < 255 + 65_025:
+        high, low = divmod(n - 255, 255)
+        return bytes((0xF1, high + 1, low + 1))
     size, span = 1, 255
     while n >= span:
         n -= span

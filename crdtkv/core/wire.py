@@ -77,8 +77,9 @@ class Record(NamedTuple):
     """One transaction as its origin minted it; relayed unchanged.
 
     `needs`: the vector entries that changed since the origin's previous transaction
-    (all, on the first after each open). `previous`: the chain hash of the origin's
-    previous record. `lives`: keys made anew, and the context entries that replaced.
+    (all, on the first after each open), but for those that a record absorbed since needs
+    as well. `previous`: the chain hash of the origin's previous record. `lives`: keys made
+    anew, and the context entries that replaced.
     """
 
     dot: Dot

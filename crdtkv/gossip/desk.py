@@ -60,6 +60,7 @@ class Peer:
     refused: bool = False
     """Whether one of us does not accept the other."""
     leaving: bool = False
+    """It said goodbye, and no hello since: what else comes was overtaken by that."""
     error: CrdtkvError | None = None
     """What was wrong with its last message, or with the two of us."""
 

@@ -172,7 +172,7 @@ class Gossip:
             if known is None:
                 desk.counts["too many peers"] += 1
                 break
-            known.heard_ms, known.leaving = now_ms, False
+            known.heard_ms = now_ms
             try:
                 self._takes[type(frame.message)](known, frame, frame.message)
             except (BadRequest, Refused, Corrupt) as error:

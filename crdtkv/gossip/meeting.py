@@ -166,6 +166,7 @@ class Meeting:
             return
         if peer.id != frame.sender:
             peer.id, peer.met = frame.sender, ""
+        peer.leaving = False
         peer.theirs = hello.nonce
         self._draining.note(peer, hello.portrait.vector)
         last = answer and hello.nonce == peer.answered

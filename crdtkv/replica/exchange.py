@@ -83,7 +83,7 @@ def release(replica: Replica) -> None:
     if any(_ready(replica, record) for record, _ in replica.waiting.values()):
         with replica.transaction():
             absorbed = _absorb_waiting(replica)
-        replica.recent.extend(absorbed)
+        replica.took(absorbed)
     _drop_known(replica)
 
 
@@ -140,7 +140,7 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
                 if record.dot in replica.waiting.wanted:
                     absorbed += _absorb_waiting(replica)
             outcomes.append(outcome)
-    replica.recent.extend(absorbed)
+    replica.took(absorbed)
     if begun and replica.waiting:
         _drop_known(replica)
         vector, late = replica.state.vector, Outcome.waiting

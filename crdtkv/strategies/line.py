@@ -1,7 +1,10 @@
 """The elements of a long list, or the entries of a log, by their place: for who asks for the third, or how many.
 
-Law of this room: nothing here is more than time saved. A line lies in the tree's memo and hears of each cell that
-changes (`put_cell`). There is none where an element was moved, or some have expired: `document.Reader` knows those.
+And the two ends of a list, for who goes on with it there.
+
+Law of this room: nothing here is more than time saved. What is here lies in the tree's memo and hears of each cell
+that changes (`put_cell`). There is no line where an element was moved, or some have expired: `document.Reader` knows
+those.
 """
 
 from __future__ import annotations
@@ -10,11 +13,12 @@ from collections.abc import Iterator
 
 from sortedcontainers import SortedList
 
+from crdtkv.core import positions
 from crdtkv.core.cells import Cell, is_live
-from crdtkv.core.paths import ELEMENT, ENTRY, ORDER
+from crdtkv.core.paths import ELEMENT, ENTRY, ORDER, component, first
 from crdtkv.core.tree import Tree
 
-__all__ = ["Line", "entries", "known_line", "line"]
+__all__ = ["Line", "beyond", "entries", "known_line", "line"]
 
 
 class Line:
@@ -55,25 +59,120 @@ def _shown(cell: Cell) -> bool:
     return any(is_live(s.payload) for s in cell)
 
 
+class _Places:
+    """The cells under one tag: the outermost, of what was deleted too, and the line once it was asked for."""
+
+    __slots__ = ("first", "last", "line", "run_at", "runs")
+
+    def __init__(self) -> None:
+        self.first: bytes | None = None
+        self.last: bytes | None = None
+        """By the path behind the tag; None: not known."""
+        self.line: Line | None = None
+        self.run_at: list[tuple[str, bytes] | None] = [None, None]
+        """Whose run the first is of, or the last; of which path that was said."""
+        self.runs: list[positions.Run | None] = [None, None]
+
+    def put_cell(self, path: bytes, cell: Cell) -> None:
+        """`cell` stands at `path`."""
+        last, first = self.last, self.first
+        if not cell:
+            self.last, self.first = None if path == last else last, None if path == first else first
+        elif last is not None and path > last:
+            self.last = path
+        elif first is not None and path < first:
+            self.first = path
+        if self.line is not None:
+            self.line.put_cell(path, cell)
+
+    def end(self, tree: Tree, front: bool) -> bytes | None:
+        """The first or the last, None if there is none. O(1), or O(log n) when it is not known."""
+        found = self.first if front else self.last
+        if found is None:
+            path = tree.first_after(ELEMENT) if front else tree.last_before(ELEMENT + b"\xff")
+            found = path[1:] if path is not None and path[:1] == ELEMENT else None
+            if front:
+                self.first = found
+            else:
+                self.last = found
+        return found
+
+    def go_on(self, tree: Tree, replica: str, count: int, front: bool) -> list[bytes]:
+        """The positions next beyond that end, if they are of its run; else none."""
+        end = self.end(tree, front)
+        if end is None:
+            return []
+        if self.run_at[front] != (replica, end):
+            self.runs[front] = positions.ending(first(ELEMENT + end)[1], replica)
+            self.run_at[front] = replica, end
+        run = self.runs[front]
+        made = [] if run is None else run.before(count) if front else run.behind(count)
+        if run is not None and made:
+            # (Whether they come to stand there says `end`.)
+            self.run_at[front] = replica, component(ELEMENT, made[0 if front else -1])[1:]
+            self.runs[front] = run._replace(counter=run.counter - count if front else run.counter + count)
+        return made
+
+
+class _Orders:
+    """Where it is said that an element was moved."""
+
+    __slots__ = ("paths",)
+
+    def __init__(self, tree: Tree) -> None:
+        self.paths = {path[1:] for path, _ in tree.range(ORDER)}
+
+    def put_cell(self, path: bytes, cell: Cell) -> None:
+        """`cell` stands at `path`."""
+        if cell:
+            self.paths.add(path)
+        else:
+            self.paths.discard(path)
+
+
 def line(tree: Tree) -> Line | None:
     """The line of a list; None where an element was moved, or some have expired: then it is not that plain."""
-    if tree.expiry or next(tree.range(ORDER), None) is not None:
-        return None
-    return _made(tree, ELEMENT)
+    return None if _moved(tree) else _line(tree, ELEMENT)
 
 
 def entries(tree: Tree) -> Line:
     """The line of a log. O(n) once, then O(1)."""
-    return Line(tree, ENTRY) if tree.expiry else _made(tree, ENTRY)
+    return Line(tree, ENTRY) if tree.expiry else _line(tree, ENTRY)
 
 
 def known_line(tree: Tree, tag: bytes = ELEMENT) -> Line | None:
     """The line of a list (or log) if one is kept, wherever its elements were moved. O(1)."""
-    return None if tree.expiry else tree.memo.get(tree.prefix + tag)
+    places: _Places | None = None if tree.expiry else tree.memo.get(tree.prefix + tag)
+    return None if places is None else places.line
 
 
-def _made(tree: Tree, tag: bytes) -> Line:
-    made: Line | None = tree.memo.get(tree.prefix + tag)
+def beyond(tree: Tree, replica: str, count: int, front: bool = False) -> list[bytes]:
+    """`count` positions next behind all of a list, or before it, that go on with a run of `replica`. O(count).
+
+    What `positions.between` gives there; none: it has to be asked, for who is there is another, or one was moved.
+    """
+    return [] if _moved(tree) else _places(tree, ELEMENT).go_on(tree, replica, count, front)
+
+
+def _moved(tree: Tree) -> bool:
+    """Whether an element was moved, or some have expired. O(moved) once, then O(1)."""
+    if tree.expiry:
+        return True
+    made: _Orders | None = tree.memo.get(tree.prefix + ORDER)
     if made is None:
-        made = tree.memo[tree.prefix + tag] = Line(tree, tag)
+        made = tree.memo[tree.prefix + ORDER] = _Orders(tree)
+    return bool(made.paths)
+
+
+def _line(tree: Tree, tag: bytes) -> Line:
+    places = _places(tree, tag)
+    if places.line is None:
+        places.line = Line(tree, tag)
+    return places.line
+
+
+def _places(tree: Tree, tag: bytes) -> _Places:
+    made: _Places | None = tree.memo.get(tree.prefix + tag)
+    if made is None:
+        made = tree.memo[tree.prefix + tag] = _Places()
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from pathlib import Path
@@ -46,6 +47,14 @@ def test_it_is_read_and_nothing_is_changed(made: Run, here: Path, words: list[st
     done = made(*words)
     assert says in done.out and (done.code, done.err) == (0, NOTE)
     assert listing(here) == before
+
+
+def test_what_is_read_of_a_copy_is_not_noted_and_the_next_store_is(made: Run, caplog: pytest.LogCaptureFixture) -> None:
+    log = logging.getLogger("crdtkv")
+    made("get", "todo")
+    assert all(isinstance(handler, logging.NullHandler) for handler in log.handlers)
+    log.warning("the next store was put back")
+    assert "was put back" in caplog.text
 
 
 def test_also_while_its_own_process_writes_to_it(made: Run) -> None:

@@ -59,6 +59,18 @@ def test_what_comes_together_is_taken_as_one_by_one() -> None:
     assert at_once.counts["record absorbed"] == machine.counts["record absorbed"]
 
 
+def test_who_said_goodbye_is_back_with_a_hello_and_not_with_what_that_overtook() -> None:
+    dice = random.Random(3)
+    a, machine, came = two()
+    *pushed, goodbye = came
+    hello = crdtkv.open(colo="b")
+    greeting = Gossip(hello._replica, hello._rule_of, "default", peers=["a"]).greet("a", 10_002, dice)
+    machine.on_messages("b", [*pushed[1:], goodbye, pushed[0]], 10_001, dice)
+    assert a["k0"] == 0 and machine._desk.peers["b"].leaving
+    machine.on_messages("b", [send.data for send in greeting], 10_003, dice)
+    assert not machine._desk.peers["b"].leaving
+
+
 def test_what_comes_together_shares_a_commit() -> None:
     dice = random.Random(2)
     _, machine, came = two()

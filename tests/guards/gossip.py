@@ -73,6 +73,24 @@ def what_somebody_was_long_ago_is_not_acted_on() -> None:
 
 
 @guards(
+    "Who greets after a goodbye is back.",
+    Line(Meeting.on_hello, "peer.leaving = False", "pass"),
+)
+def a_hello_after_a_goodbye() -> None:
+    """b stopped and was soon here again: a counts on it."""
+    net = Net("ab")
+    net.until_one()
+    goodbye = net.nodes["b"].gossip.goodbye(net.now_ms)
+    net.nodes["b"].stop()
+    for send in goodbye:
+        net.nodes["a"].gossip.on_message("b", send.data, net.now_ms, Random(0))
+    assert net.nodes["a"].gossip._desk.peers["b"].leaving
+    net.nodes["b"].start()
+    net.run(1_000)
+    assert not net.nodes["a"].gossip._desk.peers["b"].leaving
+
+
+@guards(
     "Nothing is exchanged before two replicas have met under the ids that they have now.",
     Line(Desk.exchanges, "peer.met == state.id and", ""),
 )

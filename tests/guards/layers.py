@@ -460,7 +460,7 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
     Line(Layers.passing, "held = dirty.get(key)", "held = None"),
     Line(Layers.passing, "new > key if reverse else new < key", "new < key"),
     Line(Layers.passing, "while new is not None:", "while False:"),
-    Line(layers._made_of, "if held.cells else None", ""),
+    Line(held.made_of, "if held.cells else None", ""),
     Line(keyrows.read_row, "if _mark(said) != mark:", "if False:"),
 )
 def a_range_is_passed_through() -> None:

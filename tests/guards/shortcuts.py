@@ -8,12 +8,22 @@ from unittest.mock import patch
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.memos import Memo
+from crdtkv.storage.memory import MemoryStorage
+from crdtkv.strategies import line
 from crdtkv.strategies.json import Json
 from tests.guards.mutation import Line, guards
 from tests.store.test_short_way import played
+from tests.strategies.test_indexes import test_who_goes_on_at_an_end_stands_where_he_would as as_between_says
 
 DELETED: list[Any] = [("put", "a", 1), ("away", "a", 2), ("meet", "a", 0), ("delete", "a", 0), ("put", "a", 3)]
 FORGOTTEN: list[Any] = [*DELETED[:4], *[("compact", "a", 0)] * 4, ("put", "a", 3), ("meet", "a", 0), ("put", "a", 4)]
+GONE: list[Any] = [
+    ("operate", ("set", "add", "x"), False), ("meet", "a", 0), ("operate", ("set", "clear"), False),
+    *[("compact", "a", 0)] * 4, ("operate", ("set", "add", "y", "z"), False), ("operate", ("set", "add", "x"), True),
+    ("meet", "a", 0), ("operate", ("set", "remove", "x"), False), *[("compact", "a", 0)] * 4,
+    ("operate", ("set", "add", "w"), False), ("operate", ("list@log", "append", 1), False), ("put", "set", 1),
+    ("operate", ("set@new", "append", 1), False),
+]  # fmt: skip
 DATED: list[Any] = [("put", "a", 1), ("expire", "a", 0), ("put", "a", 2), ("wait", "a", 0), ("put", "a", 3)]
 TWO: list[Any] = [
     ("put", "a", 1), ("meet", "a", 0), ("put", "a", "x"), ("wait", "a", 0), ("away", "a", 0), ("meet", "a", 0),
@@ -33,6 +43,7 @@ NAMED: list[Any] = [
 ADDED: list[Any] = [
     ("operate", ("set", "add", "x"), False), ("operate", ("set", "remove", "x"), False),
     [("operate", ("list", "append", n), False) for n in range(20)], ("operate", ("list", "append", 7), False),
+    ("operate", ("log", "append", 0), False), [("operate", ("log", "append", n), False) for n in range(20)],
     ("operate", ("set", "clear"), False), ("operate", ("set", "add", "y"), False), ("expire", "set", 0),
     ("operate", ("set", "add", "z"), False), ("operate", ("counter", "add", 1), False), ("expire", "counter", 0),
     ("operate", ("counter", "add", 2), False), ("operate", ("log", "append", 1), False),
@@ -47,19 +58,37 @@ ADDED: list[Any] = [
     Line(leaf.put, "if len(cells) > 1 or rule.require_base:", "if rule.require_base:"),
     Line(leaf.put, "if found is None or len(cell) > 1 or", "if found is None or"),
     Line(leaf.put, "or (spec is not None and strategy(spec) is not found)", ""),
-    Line(leaf.operate, "if not cells or TTL_PATH in cells or", "if not cells or"),
+    Line(leaf.operate, "if TTL_PATH in cells or", "if"),
     Line(leaf.operate, "operation.name not in chosen.short or", ""),
     Line(leaf.operate, "or (family is not None and family != chosen.name)", ""),
     Line(Json.leaf, "if isinstance(value, (dict, list, tuple)):", "if False:"),
     Line(Json.leaf, 'b"" if old == packed else packed', "packed"),
     Line(Memo.roots, "or self._cells is not cells", ""),
     Line(Draft.put_first, "if replica.state.floor:", "if False:"),
+    Line(leaf._begin, "storage.context(key) or storage.has_past(key)", "False"),
+    Line(leaf._begin, "if operation.name not in chosen.short:", "if False:"),
+    Line(Draft.put_all_first, "if replica.state.floor:", "if False:"),
+    Line(Draft.add_leaves, "self._noting(key)", "pass"),
+    Line(MemoryStorage.put_cells, "self._index.came(places)", "pass"),
 )
 def the_short_way_leaves_what_the_long_way_leaves() -> None:
     """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""
     never = lambda *given: None  # noqa: E731
-    for script in (DELETED, FORGOTTEN, DATED, BESIDE, NESTED, NAMED, TWO, ADDED):
+    for script in (DELETED, FORGOTTEN, GONE, DATED, BESIDE, NESTED, NAMED, TWO, ADDED):
         for history in (True, False):
             with patch.object(leaf, "put", never), patch.object(leaf, "operate", never):
                 long = played(script, history)
             assert played(script, history) == long
+
+
+@guards(
+    "Law of this room: nothing here is more than time saved.",
+    Line(line.beyond, "[] if _moved(tree) else ", ""),
+    Line(line._Places.put_cell, "None if path == last else last", "last"),
+    Line(line._Places.put_cell, "elif last is not None and path > last:", "elif last is None:"),
+    Line(line._Places.put_cell, "elif first is not None and path < first:", "elif first is None:"),
+    Line(line._Places.go_on, "if self.run_at[front] != (replica, end):", "if self.run_at[front] is None:"),
+)
+def who_goes_on_at_an_end_stands_where_he_would() -> None:
+    for seed in range(6):
+        as_between_says(seed)

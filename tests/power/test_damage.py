@@ -142,15 +142,15 @@ def test_with_a_peer(peered: Killed, alter: Any, seed: int, suffix: str) -> None
         assert str(peered.path) in str(error) and error.happened == "no"
         assert found_at(peered.path, suffix) == log
         return
-    assert kv.check() == [] and dict(kv.items()) in peered.twins
-    if dict(kv.items()) != peered.twins[-1]:
-        with pytest.raises(NotBackYet, match="copy"):
-            kv.put("a", 1)
-    report = kv.sync(peered.peer)
-    assert report.equal and not report.refused and not report.quarantined
-    assert dict(kv.items()) == dict(peered.peer.items()) == theirs == peered.twins[-1]
-    assert peered.peer.check() == []
-    kv.close()
+    with kv:
+        assert kv.check() == [] and dict(kv.items()) in peered.twins
+        if dict(kv.items()) != peered.twins[-1]:
+            with pytest.raises(NotBackYet, match="copy"):
+                kv.put("a", 1)
+        report = kv.sync(peered.peer)
+        assert report.equal and not report.refused and not report.quarantined
+        assert dict(kv.items()) == dict(peered.peer.items()) == theirs == peered.twins[-1]
+        assert peered.peer.check() == []
 
 
 @pytest.mark.parametrize("suffix", LOGS)
@@ -166,11 +166,11 @@ def test_alone(alone: Killed, alter: Any, seed: int, suffix: str, caplog: pytest
             assert str(alone.path) in str(error) and error.happened == "no"
             assert found_at(alone.path, suffix) == log
             return
-    shown = dict(kv.items())
-    assert kv.check() == [] and shown in alone.twins
-    assert (shown == alone.twins[-1]) or "was put back" in caplog.text
-    assert kv.put("a", 1) and (shown == alone.twins[-1]) == (kv.id == alone.id)
-    kv.close()
+    with kv:
+        shown = dict(kv.items())
+        assert kv.check() == [] and shown in alone.twins
+        assert (shown == alone.twins[-1]) or "was put back" in caplog.text
+        assert kv.put("a", 1) and (shown == alone.twins[-1]) == (kv.id == alone.id)
 
 
 def frames(log: bytes) -> Iterator[int]:

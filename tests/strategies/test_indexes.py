@@ -94,6 +94,51 @@ def test_a_line_is_the_list(seed: int) -> None:
                 assert found == root[0].read(root[1])
 
 
+ENDS = ["append"] * 6 + ["prepend"] * 4 + ["two", "remove", "last", "move", "sync", "sync", "clear", "compact"]
+
+
+def written_at_ends(seed: int, script: list[str] | None = None) -> list[bytes]:
+    """What two colos wrote that work at the ends of a list, byte for byte."""
+    dice, now, said = Random(seed), [1_700_000_000.0], []
+    colos = [
+        crdtkv.open(colo=c, clock=lambda: now[0], random=Random(c), purge_step_ms=1, history=False) for c in "ab"
+    ]
+    colos[0].sync(colos[1])
+    for kv in colos:
+        kv.on_commit.append(lambda record, data: said.append(data))
+    for step, what in enumerate(script or dice.choices(ENDS, k=60)):
+        kv, now[0] = dice.choice(colos), now[0] + 0.01
+        count = len(kv.list("k"))
+        if what == "sync":
+            colos[0].sync(colos[1])
+        elif what == "compact":
+            for each in colos * 2:
+                colos[0].sync(colos[1])
+                each.compact()
+        elif what in ("append", "prepend"):
+            kv.operate("k", "list", what, *range(step, step + dice.randrange(1, 4)))
+        elif what == "two":
+            with kv.transaction() as t:
+                t.list("k").append(step)
+                t.list("k").prepend(-step)
+                t.list("k").append(step)
+        elif what == "clear":
+            if dice.random() < 0.3:
+                kv.operate("k", "list", what)
+        elif count:
+            at = (count - 1,) if what == "last" else (dice.randrange(count),)
+            kv.operate("k", "list", "move" if what == "move" else "remove", *at, *((0,) if what == "move" else ()))
+    return said
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_who_goes_on_at_an_end_stands_where_he_would(seed: int) -> None:
+    found = written_at_ends(seed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("crdtkv.strategies.list.beyond", lambda *given: [])
+        assert written_at_ends(seed) == found
+
+
 def test_a_list_in_a_document_takes_the_same() -> None:
     kv = crdtkv.open(colo="lhr")
     kv.put("d", {"a": [1, 2, 3, 4]})

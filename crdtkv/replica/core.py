@@ -7,8 +7,7 @@ simulator hands it others.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crdtkv.core.cells import Cell, Context, Sibling
@@ -78,18 +77,9 @@ class Replica:
 
     # transactions
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> _Whole:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        before = self.begin()
-        try:
-            self.reach()
-            yield
-            kept = self.commit()
-        except BaseException:
-            self.undo(before)
-            raise
-        self.committed(kept)
+        return _Whole(self)
 
     def begin(self) -> Before:
         """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it.
@@ -383,6 +373,36 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
+
+
+class _Whole:
+    """A transaction, in a `with` block."""
+
+    # By hand: a generator takes several times as long, and each record that comes by itself is one.
+    __slots__ = ("_before", "_replica")
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def __enter__(self) -> None:
+        self._before = self._replica.begin()
+        try:
+            self._replica.reach()
+        except BaseException:
+            self._replica.undo(self._before)
+            raise
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        replica = self._replica
+        if kind is not None:
+            replica.undo(self._before)
+            return
+        try:
+            kept = replica.commit()
+        except BaseException:
+            replica.undo(self._before)
+            raise
+        replica.committed(kept)
 
 
 class _Step:

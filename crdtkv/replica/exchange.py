@@ -8,9 +8,9 @@ from. Either is absorbed in one transaction: seen whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from enum import Enum
-from itertools import islice
+from itertools import islice, takewhile
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
@@ -126,14 +126,14 @@ def _ready(replica: Replica, record: Record) -> bool:
 
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
     """What becomes of each. The transaction begins with the first that changes anything."""
-    outcomes, absorbed, begun = [], [], False
-    with ExitStack() as transaction:
-        for record, data in arrived:
+    outcomes = list(takewhile(_is_idle, (_judge(replica, *each) for each in arrived)))
+    if len(outcomes) == len(arrived):
+        return outcomes
+    absorbed: list[tuple[Record, bytes]] = []
+    with replica.transaction():
+        for record, data in arrived[len(outcomes) :]:
             outcome = _judge(replica, record, data)
             if outcome is Outcome.absorbed:
-                if not begun:
-                    transaction.enter_context(replica.transaction())
-                    begun = True
                 outcome = _absorb_record(replica, record, data)
             if outcome is Outcome.absorbed:
                 absorbed.append((record, data))
@@ -141,7 +141,7 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
                     absorbed += _absorb_waiting(replica)
             outcomes.append(outcome)
     replica.took(absorbed)
-    if begun and replica.waiting:
+    if replica.waiting:
         _drop_known(replica)
         vector, late = replica.state.vector, Outcome.waiting
         outcomes = [
@@ -149,6 +149,10 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
             for outcome, (record, _) in zip(outcomes, arrived, strict=True)
         ]
     return outcomes
+
+
+def _is_idle(outcome: Outcome) -> bool:
+    return outcome is not Outcome.absorbed
 
 
 def _judge(replica: Replica, record: Record, data: bytes) -> Outcome:

@@ -429,7 +429,7 @@ def a_session_waits_also_where_a_clock_was_dragged_along() -> None:
 @guards(
     "Another has done so some time after it came back and all have heard of that",
     Line(session._gone, "members.agreed(replica) and ", ""),
-    Line(session._gone, ">= ANEW_MS", ">= 0"),
+    Line(session._gone, ">= ANEW_MS", "> -ANEW_MS"),
 )
 def a_session_waits_as_long_as_one_has_not_heard() -> None:
     """Until c has heard that b is another what it had written is not minted anew."""

@@ -123,7 +123,7 @@ def a_name_stands_for_the_same_at_every_colo() -> None:
     "a store of one is never mixed with one of another",
     Both(
         Line(syncing.sync, "if one.namespace != other.namespace:", "if False:"),
-        Line(Gossip._frames, "if frame.name != desk.name:", "if False:"),
+        Line(Gossip._frame, "if frame.name != desk.name:", "if False:"),
     ),
 )
 def stores_of_two_namespaces_are_not_mixed() -> None:

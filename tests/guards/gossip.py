@@ -156,7 +156,7 @@ def a_conflict_with_who_was_about_to_come_back_is_over() -> None:
 @guards(
     "not to one whom others bring the same one's sooner",
     Line(Pushing._was_late, "tree.spared[peer.name] = now_ms + given.prune_ms", "return"),
-    Line(Pushing._pass_on, "if spared.get((r.dot[0], peer.name), 0) <= now_ms", ""),
+    Line(Pushing._pass_on, "if spared.get((r.dot[0], name), 0) <= now_ms", ""),
     Line(Pushing._was_late, "if peer.name in tree.keepers:", "if False:"),
     Line(Pushing._was_late, "if len(tree.keepers) < given.sources:", "if False:"),
 )
@@ -205,7 +205,7 @@ def who_lost_those_who_bring_it_is_brought_it_by_others() -> None:
 @guards(
     "A record that waits for what it builds on for 50 ms more than the way to its sender and back takes: "
     "that one is asked for all that is lacking.",
-    Line(Pushing.on_push, "peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot", "pass"),
+    Line(Pushing._take, "peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot", "pass"),
 )
 def a_gap_is_asked_for_soon() -> None:
     net = Net("ab", settings=Settings(probe_ms=60_000, heard_ms=60_000))

@@ -18,7 +18,7 @@ from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.transactions import Changed
 
-__all__ = ["Disk", "weight_of"]
+__all__ = ["Disk", "Weights", "weight_of"]
 
 
 class Disk(MemoryStorage):

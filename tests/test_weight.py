@@ -91,6 +91,21 @@ def bare(data: bytes) -> int:
 # One write
 
 
+def test_a_record_names_what_nothing_it_names_implies() -> None:
+    """Eight colos write in turn, each having heard of the last: each record names the one before it, and no more."""
+    colos = Colos(*"abcdefpq")
+    told: list[bytes] = []
+    for turn in range(24):
+        kv = list(colos.values())[turn % len(colos)]
+        for data in told[-len(colos) :]:
+            arrive(kv, data)
+        told.append(record(kv, lambda kv, turn=turn: kv.put(f"k{turn}", turn)))
+    first, *others = [decode(data) for data in told[len(colos) :]]
+    for before, made in zip([first, *others], others, strict=False):
+        assert isinstance(before, Record) and isinstance(made, Record)
+        assert made.needs == dict([before.dot])
+
+
 @pytest.mark.parametrize("size", [0, 100_000 if LONG else 20_000])
 def test_a_set_add_is_one_small_record(size: int) -> None:
     """One record of at most 80 bytes besides its dependencies, in a set of 100,000 elements as in an empty one."""

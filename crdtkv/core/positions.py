@@ -341,6 +341,11 @@ def _varint(n: int) -> bytes:
         up = _varint(-n - 1)
         return bytes((0xFF - up[0],)) + up[1:].translate(_COMPLEMENT)
     n -= _SMALL
+    if n < 255:
+        return bytes((0xF0, n + 1))
+    if n < 255 + 65_025:
+        high, low = divmod(n - 255, 255)
+        return bytes((0xF1, high + 1, low + 1))
     size, span = 1, 255
     while n >= span:
         n -= span

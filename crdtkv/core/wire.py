@@ -39,6 +39,7 @@ from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import MessageInvalid
 
 __all__ = [
+    "RECORDS",
     "CatchUp",
     "Floor",
     "KeyCells",
@@ -51,6 +52,9 @@ __all__ = [
     "pack_key",
     "unpack_key",
 ]
+
+RECORDS = 1
+"""Version of the wire that records and catch-ups are in: what they are has not changed since."""
 
 _KINDS = {b"r": "record", b"c": "catch-up"}
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
@@ -77,8 +81,9 @@ class Record(NamedTuple):
     """One transaction as its origin minted it; relayed unchanged.
 
     `needs`: the vector entries that changed since the origin's previous transaction
-    (all, on the first after each open). `previous`: the chain hash of the origin's
-    previous record. `lives`: keys made anew, and the context entries that replaced.
+    (all, on the first after each open), but for those that a record absorbed since needs
+    as well. `previous`: the chain hash of the origin's previous record. `lives`: keys made
+    anew, and the context entries that replaced.
     """
 
     dot: Dot
@@ -133,8 +138,8 @@ Message = Record | CatchUp
 def encode(message: Message) -> bytes:
     """The bytes of a message. O(size). TooLarge above MAX_MESSAGE."""
     if isinstance(message, Record):
-        return seal(b"r", _record_out(message))
-    return seal(b"c", _catch_up_out(message))
+        return seal(b"r", _record_out(message), RECORDS)
+    return seal(b"c", _catch_up_out(message), RECORDS)
 
 
 def decode(data: bytes) -> Message:

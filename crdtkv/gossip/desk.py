@@ -6,9 +6,10 @@ Law of this room: time and randomness are those of the event that is being worke
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import get_args
 
 import xxhash
 
@@ -71,6 +72,7 @@ def entry_hash(replica: str, n: int) -> int:
     return int(xxhash.xxh3_64_intdigest(f"{replica} {n}".encode())) >> 1 if n else 0
 
 
+_SENT: dict[type[Message], str] = {kind: f"sent {kind.__name__.lower()}" for kind in get_args(Message)}
 _LATELY = 1_024
 """Of more entries that changed lately nothing is said."""
 
@@ -92,6 +94,7 @@ class Desk:
         self._random: Dice | None = None
         self._outbox: list[Send] = []
         self._hash, self._hashed = 0, dict[str, tuple[int, int]]()
+        self._hashed_of = dict[str, int](), 0
         self._looks = dict[str, int](), dict[str, int]()
 
     def peer(self, name: str) -> Peer | None:
@@ -114,19 +117,35 @@ class Desk:
         return self._random
 
     def send(self, peer: Peer, message: Message) -> None:
-        """It goes out when the event is over, in the older of the versions that the two of us speak."""
-        state = self.replica.state
-        # (A hello is in our own: who has it knows what we speak; else two that both came to a later one would not.)
-        version = self.version if isinstance(message, Hello) else min(self.version, peer.version or self.version)
-        data = encode(Frame(self.name, state.namespace, state.id, message), version)
-        kind = type(message).__name__.lower()
-        self.counts[f"sent {kind}"] += 1
-        self.counts["sent bytes"] += len(data)
-        self._outbox.append(Send(peer.name, data))
+        """It goes out when the event is over."""
+        self.send_all((peer,), message)
+
+    def send_all(self, peers: Iterable[Peer], message: Message) -> None:
+        """The same to each of them when the event is over, in the older of the versions that the two of us speak.
+        Encoded once for each version."""
+        state, counts, encoded = self.replica.state, self.counts, dict[int, bytes]()
+        greets = isinstance(message, Hello)
+        sent = 0
+        for peer in peers:
+            # (A hello is in our own: who has it knows what we speak; else two that came to a later one would not.)
+            version = self.version if greets or not peer.version else min(self.version, peer.version)
+            data = encoded.get(version)
+            if data is None:
+                data = encoded[version] = encode(Frame(self.name, state.namespace, state.id, message), version)
+            self._outbox.append(Send(peer.name, data))
+            counts["sent bytes"] += len(data)
+            sent += 1
+        if sent:
+            counts[_SENT[type(message)]] += sent
 
     def vector_hash(self) -> int:
         """63 bits that are equal where vectors are: the sum of those of its entries. O(replicas), little of each."""
         vector, hashed = self.replica.state.vector, self._hashed
+        # Its entries only grow; and where another was put back in its place, that is another object.
+        of = vector, sum(vector.values())
+        if of[0] is self._hashed_of[0] and of[1] == self._hashed_of[1]:
+            return self._hash
+        self._hashed_of = of
         if not hashed.keys() <= vector.keys():
             self._hash, self._hashed = 0, (hashed := {})
         for replica, n in vector.items():

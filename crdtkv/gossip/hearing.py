@@ -7,6 +7,7 @@ by no other. Whole seconds, rounded down: what is promised for less is promised.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from crdtkv.core.clocks import make_stamp, stamp_ms
 from crdtkv.errors import MessageInvalid
@@ -17,6 +18,7 @@ from crdtkv.replica import members
 
 __all__ = ["Hearing"]
 
+_NOTHING = (0, 0, 0)
 _MOST = (1 << 21) - 1
 """A lag of more seconds, 24 days, is not told."""
 
@@ -40,9 +42,7 @@ class Hearing:
         self.listen()
         met = [peer for peer in desk.met() if not peer.leaving]
         if met:
-            told = self._told()
-            for peer in met if len(met) <= given.fan else desk.random.sample(met, given.fan):
-                desk.send(peer, told)
+            desk.send_all(met if len(met) <= given.fan else desk.random.sample(met, given.fan), self._told())
 
     def listen(self) -> None:
         """Notice who is heard of, directly or by others."""
@@ -64,8 +64,8 @@ class Hearing:
         second = stamp_ms(state.heard.get(state.id, 0)) // 1000
         total, facts = sum(state.vector.values()), members.facts(replica)
         lags: list[int] = []
-        for member in sorted(members.members(replica)):
-            said = state.announced.get(member, (0, 0, 0))
+        for member in members.in_order(replica):
+            said = state.announced.get(member, _NOTHING)
             low = said[1] if (said[0], said[2]) == (total, facts) else 0
             lags += (_lag(second, state.heard.get(member, 0)), _lag(second, low))
         return Heard(self._desk.vector_hash(), facts, second, b"".join(map(_varint, lags)))
@@ -80,20 +80,24 @@ class Hearing:
                 self._asked_ms = desk.now_ms
                 self._pulling.pull(peer, head=True)
             return
-        here = sorted(members.members(replica))
-        lags = list(_numbers(heard.lags))
-        if heard.facts != members.facts(replica) or len(lags) != 2 * len(here) or frame.sender not in here:
+        here = members.in_order(replica)
+        stamps, lows = _stamps(heard.second, heard.lags)
+        fits = len(stamps) == len(lows) == len(here)
+        if heard.facts != members.facts(replica) or not fits or frame.sender not in members.members(replica):
             desk.counts["heard otherwise"] += 1
             return
-        total = sum(state.vector.values())
-        for member, lag, low in zip(here, lags[::2], lags[1::2], strict=True):
-            stamp = _stamp(heard.second, lag)
-            if stamp > state.heard.get(member, 0):
-                state.heard[member] = stamp
-                replica.observe(stamp)
-            said = (total, _stamp(heard.second, low), heard.facts)
-            if low and said[:2] > state.announced.get(member, (0, 0, 0))[:2]:
-                state.announced[member] = said
+        total, facts, told, said = sum(state.vector.values()), heard.facts, state.heard, state.announced
+        latest = 0
+        for member, stamp, low in zip(here, stamps, lows, strict=True):
+            if stamp > told.get(member, 0):
+                told[member] = stamp
+                latest = max(latest, stamp)
+            if low:
+                known = said.get(member, _NOTHING)
+                if total > known[0] or (total == known[0] and low > known[1]):
+                    said[member] = total, low, facts
+        if latest:
+            replica.observe(latest)
 
 
 def _lag(second: int, stamp: int) -> int:
@@ -104,6 +108,16 @@ def _lag(second: int, stamp: int) -> int:
 
 def _stamp(second: int, lag: int) -> int:
     return make_stamp((second - lag + 1) * 1000) if 0 < lag <= second else 0
+
+
+@lru_cache(maxsize=64)
+def _stamps(second: int, lags: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Up to when each was heard, and said to have heard; 0: not told. Raises MessageInvalid.
+
+    (Many replicas of one process, as a simulator has them, are told the same.)
+    """
+    stamps = [_stamp(second, lag) for lag in _numbers(lags)]
+    return tuple(stamps[::2]), tuple(stamps[1::2])
 
 
 def _varint(n: int) -> bytes:

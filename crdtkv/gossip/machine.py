@@ -7,8 +7,8 @@ came is in the replica before a message about it is given out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, get_args
 
 from crdtkv.core.envelope import VERSION
 from crdtkv.core.rules import DEFAULT, Rule
@@ -26,6 +26,7 @@ from crdtkv.gossip.messages import (
     Hello,
     Join,
     Later,
+    Message,
     Page,
     Probe,
     Prune,
@@ -61,17 +62,23 @@ class PeerStatus(NamedTuple):
     error: CrdtkvError | None
 
 
+_GOT: dict[type[Message], str] = {kind: f"got {kind.__name__.lower()}" for kind in get_args(Message)}
+
+
 class Gossip:
     """One replica's side of the protocol. Not thread-safe: whoever drives it holds the store's lock around each call.
 
     Each call gives what is to be sent; a `Send` may be lost, doubled or late. After each the store tells its
-    listeners what was minted meanwhile.
+    listeners what was minted meanwhile. `read`: how a message becomes a frame; who runs many replicas of one process
+    hands in a way that does not read the same bytes again for each.
     """
 
     def __init__(
         self, replica: Replica, rule_of: Callable[[str], Rule] = lambda key: DEFAULT, name: str = "default",
         settings: Settings | None = None, peers: Iterable[str] = (), version: int = VERSION,
+        read: Callable[[bytes, int], Frame] = decode,
     ) -> None:  # fmt: skip
+        self._read = read
         self._desk = Desk(replica, rule_of, name, settings or Settings(), version)
         self._pulling = Pulling(self._desk)
         self.draining = Draining(self._desk)
@@ -161,38 +168,52 @@ class Gossip:
 
         Raises StorageFailed where it could not be kept: then it was not taken.
         """
-        return self.on_messages(peer, (data,), now_ms, random)
+        desk = self._desk
+        desk.begin(now_ms, random)
+        known = desk.peers.get(peer) or desk.peer(peer)
+        frame = self._frame(known, data)
+        if frame is not None:
+            self._take(known, frame)
+        return self._end()
 
     def on_messages(self, peer: str, came: Iterable[bytes], now_ms: int, random: Dice) -> list[Send]:
         """As `on_message` of each in turn; but records that follow on each other share a commit."""
         desk = self._desk
         desk.begin(now_ms, random)
         known = desk.peer(peer)
-        for frame in together(self._frames(known, came)):
+        frames = (frame for data in came if (frame := self._frame(known, data)) is not None)
+        for frame in together(frames):
+            self._take(known, frame)
             if known is None:
-                desk.counts["too many peers"] += 1
                 break
-            known.heard_ms = now_ms
-            try:
-                self._takes[type(frame.message)](known, frame, frame.message)
-            except (BadRequest, Refused, Corrupt) as error:
-                desk.refuse(known, error)
         return self._end()
 
-    def _frames(self, peer: Peer | None, came: Iterable[bytes]) -> Iterator[Frame]:
+    def _take(self, peer: Peer | None, frame: Frame) -> None:
         desk = self._desk
-        for data in came:
-            try:
-                frame = decode(data, desk.settings.max_message)
-                if frame.name != desk.name:
-                    raise MessageInvalid(f"a message of namespace {frame.name!r} came to {desk.name!r}")
-            except (BadRequest, Refused) as error:
-                desk.refuse(peer, error)
-                continue
-            desk.counts[f"got {type(frame.message).__name__.lower()}"] += 1
-            if peer is not None and isinstance(frame.message, Hello):
-                peer.version = data[0]
-            yield frame
+        if peer is None:
+            desk.counts["too many peers"] += 1
+            return
+        peer.heard_ms = desk.now_ms
+        try:
+            self._takes[type(frame.message)](peer, frame, frame.message)
+        except (BadRequest, Refused, Corrupt) as error:
+            desk.refuse(peer, error)
+
+    def _frame(self, peer: Peer | None, data: bytes) -> Frame | None:
+        """The frame in it; None if it is not for us."""
+        desk = self._desk
+        try:
+            frame = self._read(data, desk.settings.max_message)
+            if frame.name != desk.name:
+                raise MessageInvalid(f"a message of namespace {frame.name!r} came to {desk.name!r}")
+        except (BadRequest, Refused) as error:
+            desk.refuse(peer, error)
+            return None
+        kind = type(frame.message)
+        desk.counts[_GOT[kind]] += 1
+        if kind is Hello and peer is not None:
+            peer.version = data[0]
+        return frame
 
     def goodbye(self, now_ms: int) -> list[Send]:
         """Tell the peers that this stops: they need not wonder."""

@@ -376,10 +376,12 @@ class Meeting:
         if desk.now_ms - self._looked_ms < desk.settings.greet_ms // 4:
             return
         self._looked_ms = desk.now_ms
-        for peer in desk.peers.values():
+        id = desk.replica.state.id
+        apart = [p for p in desk.peers.values() if p.leaving or p.met != id]
+        for peer in apart:
             if peer.leaving and desk.now_ms - (peer.heard_ms or 0) >= desk.settings.answer_ms:
                 peer.leaving, peer.met = False, ""  # it has gone: it may be back, and not reach us
-        strangers = [p for p in desk.peers.values() if p.met != desk.replica.state.id and not p.leaving]
+        strangers = [p for p in apart if not p.leaving]
         for peer in [p for p in strangers if self._may_greet(p)][:_GREETED_AT_ONCE]:
             self.greet(peer)
 

@@ -26,6 +26,7 @@ _SOON = 3
 _MOST = 4
 """Times `fan` that are pushed to because they push here, at the most."""
 _NEW = (Outcome.absorbed, Outcome.waiting)
+_COUNTED = {outcome: f"record {outcome.value}" for outcome in Outcome}
 _CAME, _SMALL = 4_096, 4_096
 """Records remembered, and their bytes at the most."""
 
@@ -87,8 +88,8 @@ class Pushing:
         size = 0
         for data in [*records, None]:
             if data is None or size + len(data) > self._desk.settings.page_bytes:
-                for peer in peers if batch else ():
-                    self._desk.send(peer, Push(tuple(batch)))
+                if batch:
+                    self._desk.send_all(peers, Push(tuple(batch)))
                 batch, size = [], 0
             if data is not None:
                 batch.append(data)
@@ -134,8 +135,7 @@ class Pushing:
         pushing = {name: until for name, until in self._chosen.items() if until is not None and until > desk.now_ms}
         self._chosen = {**pushing, **{peer.name: None for peer in (*near, *far)}}
         self._spared = {whose: until for whose, until in self._spared.items() if until > desk.now_ms}
-        for peer in (*near, *far):
-            desk.send(peer, Prune(0))  # it knows by that that it is chosen
+        desk.send_all((*near, *far), Prune(0))  # they know by that that they are chosen
 
     # in
 
@@ -143,15 +143,10 @@ class Pushing:
         """Take records in; pass on what is new, where not all are sent to all. Raises MessageInvalid."""
         desk, came = self._desk, self._came
         again = [came[data] for data in push.records if data in came]
-        found = [_decoded(data) for data in push.records if data not in came]
-        outcomes = receive_all(desk.replica, found)
-        desk.counts["record known"] += len(again)
-        for outcome in outcomes:
-            desk.counts[f"record {outcome.value}"] += 1
-        # What waits here for what it builds on is passed on at once: others may have that already.
-        new = [each for each, outcome in zip(found, outcomes, strict=True) if outcome in _NEW]
-        if Outcome.waiting in outcomes and peer.waits is None:
-            peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot
+        fresh = [data for data in push.records if data not in came] if len(again) < len(push.records) else []
+        if again:
+            desk.counts["record known"] += len(again)
+        new = self._take(peer, fresh) if fresh else []
         if not self._many():
             return
         self._remember(new)
@@ -163,6 +158,18 @@ class Pushing:
         if new:
             self._pass_on(peer, new)
 
+    def _take(self, peer: Peer, records: list[bytes]) -> list[tuple[Record, bytes]]:
+        """Take them in; those that are new."""
+        desk = self._desk
+        found = [_decoded(data) for data in records]
+        outcomes = receive_all(desk.replica, found)
+        for outcome in outcomes:
+            desk.counts[_COUNTED[outcome]] += 1
+        if Outcome.waiting in outcomes and peer.waits is None:
+            peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot
+        # What waits here for what it builds on is passed on at once: others may have that already.
+        return [each for each, outcome in zip(found, outcomes, strict=True) if outcome in _NEW]
+
     def _link(self, peer: Peer) -> None:
         """Who has chosen to push here is pushed to: so nobody is left out."""
         chosen, given = self._chosen, self._desk.settings
@@ -171,6 +178,8 @@ class Pushing:
 
     def _remember(self, new: list[tuple[Record, bytes]]) -> None:
         came = self._came
+        if not new:
+            return
         came.update((data, record.dot[0]) for record, data in new if len(data) <= _SMALL)
         while len(came) > _CAME:
             del came[next(iter(came))]
@@ -229,12 +238,15 @@ class Pushing:
 
     def _pass_on(self, source: Peer, records: list[tuple[Record, bytes]]) -> None:
         """To all that are sent to, but for who has brought it, and who has others bring that origin's."""
-        now_ms, spared = self._desk.now_ms, self._spared
+        now_ms, spared, to = self._desk.now_ms, self._spared, defaultdict[tuple[int, ...], list[Peer]](list)
         for peer in self.targets():
             if peer is not source:
-                lacking = [d for r, d in records if spared.get((r.dot[0], peer.name), 0) <= now_ms]
-                self._desk.counts["record spared"] += len(records) - len(lacking)
-                self._push(lacking, [peer])
+                name = peer.name
+                lacking = [i for i, (r, _) in enumerate(records) if spared.get((r.dot[0], name), 0) <= now_ms]
+                to[tuple(lacking)].append(peer)
+        for some, peers in to.items():
+            self._desk.counts["record spared"] += (len(records) - len(some)) * len(peers)
+            self._push([records[i][1] for i in some], peers)
 
     def on_prune(self, peer: Peer, frame: Frame, prune: Prune) -> None:
         """Others bring it what these minted; or nobody does any more, if that is for no time at all. Of none: it has

@@ -7,13 +7,12 @@ simulator hands it others.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, context_digest, digest_change, entry_change, key_digest
+from crdtkv.core.digest import MODULUS, added_digest, context_digest, digest_change, entry_change, key_digest
 from crdtkv.core.state import State
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
@@ -34,6 +33,8 @@ __all__ = [
     "OFFSET_MS",
     "Replica",
 ]
+
+_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 CLOCK_BOUND_MS = 60_000
 """How far past its wall time a received stamp may drag a colo's clock."""
@@ -60,6 +61,7 @@ class Replica:
         self.kept: State | None = None  # the state that the storage has, but for its tip; None: not known
         self.reserved = (state.ceiling, state.low_ceiling)  # what of them is durable
         self.spoken: dict[str, int] = {}  # the vector at our previous transaction since this open
+        self.implied: dict[str, int] = {}  # what the records absorbed since need: who needs them needs that too
         self._noted = ("", 0)  # what was minted last, as it is noted beside the storage
         self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.announced = sum(state.vector.values())  # the most that may have been announced to have been absorbed
@@ -75,18 +77,9 @@ class Replica:
 
     # transactions
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> _Whole:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        before = self.begin()
-        try:
-            self.reach()
-            yield
-            kept = self.commit()
-        except BaseException:
-            self.undo(before)
-            raise
-        self.committed(kept)
+        return _Whole(self)
 
     def begin(self) -> Before:
         """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it.
@@ -160,6 +153,16 @@ class Replica:
             self.recent.append(made)
             self.untold.append(made)
 
+    def took(self, absorbed: Sequence[tuple[Record, bytes]]) -> None:
+        """After their commit (what is undone implies nothing): they are at hand for peers, and ours need not name what
+        they need."""
+        self.recent.extend(absorbed)
+        implied = self.implied
+        for record, _ in absorbed:
+            for origin, n in record.needs.items():
+                if n > implied.get(origin, 0):
+                    implied[origin] = n
+
     def set_cell(self, key: str, path: bytes, cell: Cell, by: Dot | None = None, until: Context | None = None) -> None:
         """`cell` stands at (key, path). What stood there goes to the past, replaced by `by` or up to `until`."""
         old = self.storage.cells(key).get(path, ())
@@ -196,6 +199,27 @@ class Replica:
         state.digest = (state.digest + digest_change(key, path, old, cell)) % MODULUS
         self.storage.put_cell(key, path, cell)
         self.memos.changed(key, path, old, cell)
+
+    def add_cells(self, key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> dict[bytes, Cell]:
+        """At each path, where nothing stood, stands one sibling of that dot: the cells. As `change_cell` of each."""
+        cells: dict[bytes, Cell] = {
+            path: (_new(Sibling, (dot, stamp, payload, (), ())),) for path, payload in payloads.items()
+        }
+        self._put_cells(key, cells, added_digest(key, dot, stamp, payloads))
+        return cells
+
+    def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        """These stand where nothing stood. As `set_cell` of each."""
+        self._put_cells(key, cells, key_digest(key, cells, {}))
+
+    def _put_cells(self, key: str, cells: Mapping[bytes, Cell], digest: int) -> None:
+        changed = self.changed.setdefault(key, {})
+        for path in cells:
+            changed.setdefault(path, ())
+        state = self.state
+        state.digest = (state.digest + digest) % MODULUS
+        self.storage.put_cells(key, cells)
+        self.memos.added(key, cells)
 
     def _note_share(self, path: bytes, old: Cell) -> None:
         """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""
@@ -319,12 +343,17 @@ class Replica:
         return self.memos.of(key).documents
 
     def check_absorbed(self, key: str, version: Context) -> None:
-        """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted."""
+        """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted.
+
+        BaseTooOld for what was minted here under an id that was given up: it stands under another by now.
+        """
         from crdtkv.replica import members
 
         for origin, n in version.items():
             if covers(self.state.vector, (origin, n)):
                 continue
+            if origin in self.state.lineage[:-1]:
+                raise self.too_old(key, version, f"names {origin}.{n}, which this colo no longer is")
             words = f"version of {key!r} names {origin}.{n}, "
             if origin != self.state.id and (origin in self.state.vector or members.is_member(self, origin)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
@@ -351,6 +380,36 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
+
+
+class _Whole:
+    """A transaction, in a `with` block."""
+
+    # By hand: a generator takes several times as long, and each record that comes by itself is one.
+    __slots__ = ("_before", "_replica")
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def __enter__(self) -> None:
+        self._before = self._replica.begin()
+        try:
+            self._replica.reach()
+        except BaseException:
+            self._replica.undo(self._before)
+            raise
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        replica = self._replica
+        if kind is not None:
+            replica.undo(self._before)
+            return
+        try:
+            kept = replica.commit()
+        except BaseException:
+            replica.undo(self._before)
+            raise
+        replica.committed(kept)
 
 
 class _Step:

@@ -6,7 +6,7 @@ draft. Nothing is minted if nothing changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from crdtkv.core import values
@@ -212,6 +212,16 @@ class Draft:
         replica.begin_key(key, {path: (own,)}, context, NO_HORIZON)
         return context
 
+    def put_all_first(self, key: str, payloads: Mapping[bytes, bytes | None]) -> None:
+        """As `put_first`, of all these cells."""
+        replica, dot, stamp = self.replica, self.dot, self.stamp
+        if replica.state.floor:
+            self.lives[key] = {}
+        self._noting(key)
+        own = {path: _new(Sibling, (dot, stamp, payload, (), ())) for path, payload in payloads.items()}
+        self.touched.update(zip([(key, path) for path in own], own.values(), strict=True))
+        replica.begin_key(key, {path: (s,) for path, s in own.items()}, dict([dot]), NO_HORIZON)
+
     def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> Context:
         """`_write` of a live payload by who has seen all that stands at its place; the key's context after it."""
         replica, dot = self.replica, self.dot
@@ -229,6 +239,15 @@ class Draft:
         if gone:
             past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
         return replica.touch(key, dot)
+
+    def add_leaves(self, key: str, payloads: Mapping[bytes, bytes | None]) -> Context:
+        """As `put_leaf` of each of these, where nothing stands: what many operations come to at once."""
+        dot, touched = self.dot, self.touched
+        self._noting(key)
+        cells = self.replica.add_cells(key, dot, self.stamp, payloads)
+        for path, (own,) in cells.items():
+            touched[key, path] = own
+        return self.replica.touch(key, dot)
 
     # bases
 
@@ -354,11 +373,15 @@ class Draft:
         self.replica.set_cell(key, path, cell, by=self.dot)
 
     def _touching(self, key: str, path: bytes, own: Sibling | None = None) -> None:
+        self._noting(key)
+        self.touched[key, path] = own
+
+    def _noting(self, key: str) -> None:
+        """Before it touches the key."""
         state = self.replica.state
         if state.floor and key not in self.keys:
             self.keys.add(key)
             past.note_floor(self.replica.storage, key, self.dot, state.vector, state.floor)
-        self.touched[key, path] = own
 
     def _sweep(self, key: str, write: Write) -> None:
         """What a sweep covers goes at once; what this draft itself wrote there becomes a tombstone."""
@@ -438,7 +461,7 @@ class Draft:
                 _, _, payload, parents, lost = own
                 writes.append(_new(RecordWrite, (key, path, payload, parents, lost)))
         id, n = dot
-        needs = {} if state.vector == replica.spoken else ahead(state.vector, replica.spoken)
+        needs = {} if state.vector == replica.spoken else ahead(ahead(state.vector, replica.spoken), replica.implied)
         lives = tuple(self.lives.items()) if self.lives else ()
         previous = state.chains.get(id, 0)
         record = _new(Record, (dot, self.stamp, previous, needs, state.floor, tuple(writes), lives))

@@ -8,9 +8,9 @@ from. Either is absorbed in one transaction: seen whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from enum import Enum
-from itertools import islice
+from itertools import islice, takewhile
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
@@ -83,7 +83,7 @@ def release(replica: Replica) -> None:
     if any(_ready(replica, record) for record, _ in replica.waiting.values()):
         with replica.transaction():
             absorbed = _absorb_waiting(replica)
-        replica.recent.extend(absorbed)
+        replica.took(absorbed)
     _drop_known(replica)
 
 
@@ -126,22 +126,22 @@ def _ready(replica: Replica, record: Record) -> bool:
 
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
     """What becomes of each. The transaction begins with the first that changes anything."""
-    outcomes, absorbed, begun = [], [], False
-    with ExitStack() as transaction:
-        for record, data in arrived:
+    outcomes = list(takewhile(_is_idle, (_judge(replica, *each) for each in arrived)))
+    if len(outcomes) == len(arrived):
+        return outcomes
+    absorbed: list[tuple[Record, bytes]] = []
+    with replica.transaction():
+        for record, data in arrived[len(outcomes) :]:
             outcome = _judge(replica, record, data)
             if outcome is Outcome.absorbed:
-                if not begun:
-                    transaction.enter_context(replica.transaction())
-                    begun = True
                 outcome = _absorb_record(replica, record, data)
             if outcome is Outcome.absorbed:
                 absorbed.append((record, data))
                 if record.dot in replica.waiting.wanted:
                     absorbed += _absorb_waiting(replica)
             outcomes.append(outcome)
-    replica.recent.extend(absorbed)
-    if begun and replica.waiting:
+    replica.took(absorbed)
+    if replica.waiting:
         _drop_known(replica)
         vector, late = replica.state.vector, Outcome.waiting
         outcomes = [
@@ -149,6 +149,10 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
             for outcome, (record, _) in zip(outcomes, arrived, strict=True)
         ]
     return outcomes
+
+
+def _is_idle(outcome: Outcome) -> bool:
+    return outcome is not Outcome.absorbed
 
 
 def _judge(replica: Replica, record: Record, data: bytes) -> Outcome:
@@ -329,11 +333,18 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     paths: Iterable[bytes] = cells
     if not mine.keys() <= cells.keys():
         paths = sorted({*cells, *(mine if message.full else along(cells, mine))})
-    joined = {}
+    joined, new = {}, {}
     for path in paths:
         one, other = mine.get(path, ()), cells.get(path, ())
-        joined[path] = other if succeeds(one, before, other, to) else join_cells(one, before, other, to)
-    told = _told(joined, mine, before)
+        if not succeeds(one, before, other, to):
+            joined[path] = join_cells(one, before, other, to)
+        elif one or other[0].parents or path == b"":
+            joined[path] = other
+        else:
+            new[path] = other
+    told = _told(joined, mine, before) and not any(is_sweep(cell[0].payload) for cell in new.values())
+    if new:
+        replica.put_cells(key, new)
     for path, cell in joined.items():
         replica.set_cell(key, path, cell, until=context)
     replica.set_context(key, context)

@@ -5,7 +5,7 @@ Law of this room: it leaves the cells, the context, the past and the record that
 nowhere else. A put: no base, no date; of the key there is one cell with one sibling, of a
 strategy that can say what a put leaves there (`Strategy.leaf`), or nothing at all, neither here
 nor of the past. An operation: no base, no date; the key shows the one strategy that it has
-cells of, and to that the operation is `short`.
+cells of, or there is nothing of it as above, and to that strategy the operation is `short`.
 
 Written for speed: what is looked up is looked up once, and a NamedTuple is taken apart by place.
 """
@@ -16,6 +16,7 @@ from typing import Any
 
 from crdtkv.core.cells import Context
 from crdtkv.core.paths import STRATEGY, first
+from crdtkv.core.tree import Tree
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.base import Operation, Strategy
 from crdtkv.strategies.opaque import Opaque
@@ -66,8 +67,10 @@ def operate(draft: Draft, key: str, operation: Operation, family: str | None) ->
     """
     replica = draft.replica
     cells = replica.storage.cells(key)
-    if not cells or TTL_PATH in cells or type(operation.name) is not str:
+    if TTL_PATH in cells or type(operation.name) is not str:
         return None
+    if not cells:
+        return _begin(draft, key, operation, family)
     memo = replica.memos.of(key)
     shown = memo.shown(cells)
     if shown is None or len(memo.roots(cells)) > 1:
@@ -76,11 +79,33 @@ def operate(draft: Draft, key: str, operation: Operation, family: str | None) ->
     if operation.name not in chosen.short or (family is not None and family != chosen.name):
         return None
     writes = chosen.edit(tree, operation, draft.env(key, tree))
-    for path, payload, _, _ in writes:
-        at = tree.prefix + path
-        draft.put_leaf(key, at, replica.storage.cells(key).get(at, ()), payload)
+    prefix = tree.prefix
+    new = {prefix + path: payload for path, payload, _, _ in writes}
+    if any(map(cells.__contains__, new)):
+        for at, payload in new.items():
+            draft.put_leaf(key, at, replica.storage.cells(key).get(at, ()), payload)
+    elif new:
+        draft.add_leaves(key, new)
     if writes:
         memo.shows_still(cells, shown)
+        draft.check_size(key, chosen, writes)
+    return chosen
+
+
+def _begin(draft: Draft, key: str, operation: Operation, family: str | None) -> Strategy | None:
+    """`operate` of a key that there is not."""
+    storage, rule = draft.replica.storage, draft.rule_of(key)
+    if storage.context(key) or storage.has_past(key):
+        return None
+    chosen = strategy(rule.strategy)
+    if family is not None and family != chosen.name:
+        chosen = strategy(family)
+    if operation.name not in chosen.short:
+        return None
+    tree = Tree({}, root_path(chosen.spec))
+    writes = chosen.edit(tree, operation, draft.env(key, tree))
+    if writes:
+        draft.put_all_first(key, {tree.prefix + path: payload for path, payload, _, _ in writes})
         draft.check_size(key, chosen, writes)
     return chosen
 

@@ -246,7 +246,7 @@ def return_to(
         take(replica, snapshot, believed)
         replica.state.clock = max(replica.state.clock, _above(snapshot))
         members.announce(replica)
-    replica.spoken = {}
+    replica.spoken, replica.implied = {}, {}  # what implied it may have been dropped
     replica.waiting.clear()
     replica.recent.clear()
 

@@ -39,6 +39,7 @@ __all__ = [
     "forget_forks",
     "forked",
     "heads",
+    "in_order",
     "is_live_member",
     "is_member",
     "joined",
@@ -86,10 +87,21 @@ def members(replica: Replica) -> frozenset[str]:
     return found
 
 
+def in_order(replica: Replica) -> tuple[str, ...]:
+    """The members by id. Cached until the set changes."""
+    found: tuple[str, ...] | None = replica.memos.derived.get("in order")
+    if found is None:
+        found = replica.memos.derived["in order"] = tuple(sorted(members(replica)))
+    return found
+
+
 def standing(replica: Replica) -> frozenset[str]:
-    """The ids in the set, those included that a later one of their colo stands before."""
-    value = replica.read(MEMBERS)
-    return frozenset(value if value is not ABSENT else ())
+    """The ids in the set, those included that a later one of their colo stands before. Cached until it changes."""
+    found: frozenset[str] | None = replica.memos.derived.get("standing")
+    if found is None:
+        value = replica.read(MEMBERS)
+        found = replica.memos.derived["standing"] = frozenset(value if value is not ABSENT else ())
+    return found
 
 
 def _last_of_each_colo(replica: Replica) -> Iterable[str]:
@@ -125,7 +137,7 @@ def view(replica: Replica) -> View:
     state = replica.state
     over = tuple(map(link_dot, sorted(overruled(chain_links(replica)))))
     ancestry = tuple((id, (origin, n)) for id, origin, n in state.ancestry)
-    return View(state.vector, tuple(state.lineage), ancestry, tuple(sorted(members(replica))), over)
+    return View(state.vector, tuple(state.lineage), ancestry, in_order(replica), over)
 
 
 def may_speak(replica: Replica, message: CatchUp) -> bool:
@@ -193,7 +205,8 @@ def facts(replica: Replica) -> int:
     """A hash of every change of members known here, and of what is absorbed of those who are none."""
     changes = sorted(replica.storage.context(MEMBERS).items())
     here = members(replica)
-    retired = sorted((r, n) for r, n in replica.state.vector.items() if r not in here)
+    vector = replica.state.vector
+    retired = sorted((r, vector[r]) for r in vector.keys() - here)
     return int(xxhash.xxh3_64_intdigest(msgpack.packb([changes, retired]))) >> 1
 
 

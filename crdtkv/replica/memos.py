@@ -20,7 +20,7 @@ from crdtkv.core.keys import METADATA, SYSTEM
 from crdtkv.core.paths import ELEMENT, ENTRY, VALUE, last_at
 from crdtkv.core.tree import Cells
 from crdtkv.strategies.base import learnt
-from crdtkv.strategies.document import update
+from crdtkv.strategies.document import update, update_all
 from crdtkv.strategies.roots import TTL_PATH, Root, pick, roots_in
 
 __all__ = ["MEMOS", "TOLD", "Memo", "Memos"]
@@ -74,6 +74,14 @@ class Memo:
         self._roots = self._shown = None
         if self._weight is not None:
             self._weight += _said(new) - _said(old) if old and new else _weight(path, new) - _weight(path, old)
+
+    def added(self, cells: Mapping[bytes, Cell]) -> None:
+        """As `changed` of each of these, where nothing stood."""
+        if self.documents:
+            update_all(self.documents, cells)
+        self._roots = self._shown = None
+        if self._weight is not None:
+            self._weight += sum([_weight(path, cell) for path, cell in cells.items()])
 
 
 class Memos:
@@ -148,6 +156,12 @@ class Memos:
         self.touched(key)
         if key in self._kept:
             self._kept[key].changed(path, old, new)
+
+    def added(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        """As `changed` of each of these, where nothing stood."""
+        self.touched(key)
+        if key in self._kept:
+            self._kept[key].added(cells)
 
     def begun(self, key: str) -> None:
         """A key has come of which there was nothing."""

@@ -88,10 +88,16 @@ class _Item(NamedTuple):
     vector: Vector
     beside: frozenset[Dot]
     first: bool
+    since: Dot = ("", 0)
+    """The last of what was minted here before this is minted anew."""
 
     def covered(self, dot: Dot) -> bool:
         """Whether whoever wrote it had seen `dot`, and replaced it."""
         return covers(self.vector, dot) and dot not in self.beside
+
+    def is_before(self, other: Sibling) -> bool:
+        """Whether that was written later. What was minted anew together with this, the earlier first, was not."""
+        return other.stamp > self.lost.stamp and not (other.dot[0] == self.since[0] and other.dot[1] > self.since[1])
 
 
 def _item(plain: dict[str, Any]) -> _Item:
@@ -122,8 +128,9 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
     if not pending or not members.agreed(replica):
         return 0
     by_dot: dict[Dot, list[_Item]] = {}
+    since = replica.state.id, replica.state.vector.get(replica.state.id, 0)
     for item in map(_item, pending):
-        by_dot.setdefault(item.lost.dot, []).append(item)
+        by_dot.setdefault(item.lost.dot, []).append(item._replace(since=since))
     with replica.transaction():  # one for all: what waits is kept as a whole, and would be written again for each
         dots = sorted(by_dot, key=lambda d: (by_dot[d][0].lost.stamp, d))
         made = [_remint_one(replica, rule_of, d, by_dot[d]) for d in dots if not covers(replica.state.vector, d)]
@@ -234,7 +241,7 @@ def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
         return "what it added to may have been deleted while this colo was away" if forgot and not item.first else None
     if not is_live(lost.payload):
         return None if _takes(item, place) else "what it deleted is not there"
-    if found.name in _RANKED and any(s.stamp > lost.stamp and (is_live(s.payload) or not found.whole) for s in unseen):
+    if found.name in _RANKED and any(item.is_before(s) and (is_live(s.payload) or not found.whole) for s in unseen):
         return "a later write stood when this colo joined"
     if removal_wins and any(not is_live(s.payload) for s in unseen):
         return "it was removed while this colo was away"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +34,10 @@ __all__ = ["Colo", "Watched", "Work"]
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 
-Work = tuple[Callable[[], list[Send]], Callable[[bool], None] | None]
-"""What is to be done, and who is told when its outcome is durable (False: it never was)."""
+Work = tuple[Callable[..., list[Send]], Callable[[bool], None] | None, tuple[Any, ...]]
+"""What is to be done, who is told when its outcome is durable (False: it never was), and with which arguments."""
+_PAGE = ord("g")
+"""The byte that names a page of a catch-up."""
 
 
 class Watched(Recent):
@@ -95,7 +96,10 @@ class Colo:
         world = self.world
         self.disk.begun()
         self.store = Store(replica, history=world.scenario.colos.history)
-        self.gossip = Gossip(replica, self.store._rule_of, settings=world.settings, peers=peers, version=self.version)
+        self.gossip = Gossip(
+            replica, self.store._rule_of, settings=world.settings, peers=peers, version=self.version,
+            read=world.frames.read,
+        )  # fmt: skip
         replica.recent = Watched(replica.recent, self._came)
         self.store.on_commit.append(self._on_commit)
         self.lives += 1
@@ -118,7 +122,7 @@ class Colo:
             self._counted += self.gossip.counts
         self.up = self.paused = False
         waiting, self._waiting = self._waiting, deque()
-        for _, done in waiting:
+        for _, done, _ in waiting:
             if done is not None:
                 done(False)
 
@@ -141,23 +145,27 @@ class Colo:
         """A message came."""
         if self.up:
             self.active_us = self.world.now_us
-            self.take(partial(self._on_message, sender, data))
+            self.take(self._on_message, None, sender, data)
 
     def _on_message(self, sender: str, data: bytes) -> list[Send]:
         sends = self.gossip.on_message(sender, data, self.world.now_us // 1_000, self.dice)
-        pages = self.gossip.counts["got page"]
-        if pages != self._pages:
-            self._pages = pages
-            self.look(sender)
-            if self.gossip.counts["joined"] != self._joined:
-                self._joined = self.gossip.counts["joined"]
-                self.world.joined.setdefault(self.name, []).append(self.world.now_us)
+        if data[1] == _PAGE:
+            self._paged(sender)
         return sends
+
+    def _paged(self, sender: str) -> None:
+        counts = self.gossip.counts
+        if counts["got page"] != self._pages:
+            self._pages = counts["got page"]
+            self.look(sender)
+            if counts["joined"] != self._joined:
+                self._joined = counts["joined"]
+                self.world.joined.setdefault(self.name, []).append(self.world.now_us)
 
     def tick(self) -> None:
         """Time has passed."""
         if self.up and not self.paused and not self._waiting:
-            self.take(partial(self.gossip.on_tick, self.world.now_us // 1_000, self.dice))
+            self.take(self.gossip.on_tick, None, self.world.now_us // 1_000, self.dice)
 
     def forget(self) -> None:
         """What is known to be deleted everywhere is dropped."""
@@ -181,21 +189,23 @@ class Colo:
 
         self.take(ask, done)
 
-    def take(self, act: Callable[[], list[Send]], done: Callable[[bool], None] | None = None) -> None:
-        """Do it now, or when it is its turn."""
+    def take(self, act: Callable[..., list[Send]], done: Callable[[bool], None] | None = None, *args: Any) -> None:
+        """Do it now, with those arguments, or when it is its turn."""
         if self.paused or self._waiting or self.world.now_us < self.free_us:
-            self._waiting.append((act, done))
+            self._waiting.append((act, done, args))
             return
-        self._turn(act, done)
+        self._turn(act, done, args)
 
     def resume(self) -> None:
         """What has waited is done, as long as the disk keeps up."""
         while self._waiting and self.up and not self.paused and self.world.now_us >= self.free_us:
             self._turn(*self._waiting.popleft())
 
-    def _turn(self, act: Callable[[], list[Send]], done: Callable[[bool], None] | None) -> None:
+    def _turn(
+        self, act: Callable[..., list[Send]], done: Callable[[bool], None] | None, args: tuple[Any, ...] = ()
+    ) -> None:  # fmt: skip
         try:
-            sends = act()
+            sends = act(*args)
         except CrdtkvError as error:
             self.world.refused(self, error)
             sends = []
@@ -204,19 +214,21 @@ class Colo:
         if self._fresh:
             sends = [*sends, *self._fresh]
             self._fresh.clear()
-        cost_us = self._cost_us()
-        if cost_us:
-            self.free_us = self.world.now_us + cost_us
-            self.world.at(self.free_us, self._durable, self.lives, sends, done)
-            return
-        self._settle_disk()
-        self._out(sends, done)
+        if self.disk.syncs:
+            cost_us = self._cost_us()
+            if cost_us:
+                self.free_us = self.world.now_us + cost_us
+                self.world.at(self.free_us, self._durable, self.lives, sends, done)
+                return
+            self._settle_disk()
+        if sends or done is not None:
+            self._out(sends, done)
 
     def _cost_us(self) -> int:
-        syncs, draw = self.disk.syncs, self._fsync
-        if not syncs or (draw is None and not self.least_ms):
+        draw = self._fsync
+        if draw is None and not self.least_ms:
             return 0
-        times = [draw(self.dice) * self.slow if draw is not None else 0.0 for _ in range(syncs)]
+        times = [draw(self.dice) * self.slow if draw is not None else 0.0 for _ in range(self.disk.syncs)]
         return sum(int(max(self.least_ms, ms) * 1_000) for ms in times)
 
     def _settle_disk(self) -> None:
@@ -231,7 +243,7 @@ class Colo:
             return
         self._settle_disk()
         if self.paused:
-            self._waiting.appendleft((lambda: sends, done))
+            self._waiting.appendleft((lambda: sends, done, ()))
             return
         self._out(sends, done)
         self.resume()

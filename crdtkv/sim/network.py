@@ -48,7 +48,7 @@ class Network:
         self, seed: int, rtt_ms: Callable[[str, str], float], jitter: Draw | None, usual: Trouble,
         bytes_per_s: float | None,
     ) -> None:  # fmt: skip
-        self._seed, self._rtt_ms, self._jitter = seed, rtt_ms, jitter
+        self._seed, self.rtt_ms, self._jitter = seed, rtt_ms, jitter
         self._usual = usual if usual != Trouble() else None
         self._us_per_byte = 1e6 / bytes_per_s if bytes_per_s else 0.0
         self.links: dict[tuple[str, str], Link] = {}
@@ -58,7 +58,7 @@ class Network:
         """The link from one to the other, made when it is first asked for."""
         found = self.links.get((sender, to))
         if found is None:
-            delay_us = self._rtt_ms(sender, to) * 500
+            delay_us = self.rtt_ms(sender, to) * 500
             dice = self._dice.get(sender)
             if dice is None:
                 dice = self._dice[sender] = stream(self._seed, "links from", sender)

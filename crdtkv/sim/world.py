@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import xxhash
 
 from crdtkv.core.clocks import Dot
-from crdtkv.core.wire import decode, encode
+from crdtkv.core.wire import CatchUp, decode, encode
 from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.settings import Settings
 from crdtkv.replica import life
@@ -27,6 +27,7 @@ from crdtkv.sim.chance import distribution, stream
 from crdtkv.sim.clock import SECOND, Clock
 from crdtkv.sim.colo import Colo
 from crdtkv.sim.disk import Disk
+from crdtkv.sim.frames import Frames
 from crdtkv.sim.network import Network, Trouble
 from crdtkv.sim.scenario import Scenario
 
@@ -58,6 +59,7 @@ class World:
         """colo -> when its disk lost what had been acknowledged."""
         self.joined: dict[str, list[int]] = {}
         """colo -> when it took all that there is from another, under a new name."""
+        self.frames = Frames()
         self._disks = 0
         self._folder: TemporaryDirectory[str] | None = None
         self.on_arrival: list[Arrived] = []
@@ -125,15 +127,15 @@ class World:
             life.admit(first, f"{colo.name}~{colo.token()}", [replica.state.id])
             for colo, replica in zip(colos[1:], others, strict=True)
         ]
-        snapshot = encode(catch_up(first, {}, full=True))
+        snapshot = decode(encode(catch_up(first, {}, full=True)))
+        assert isinstance(snapshot, CatchUp)
         for colo, replica, sponsors in zip(colos[1:], others, ancestry, strict=True):
-            life.return_to(replica, sponsors, first.state.namespace, decode(snapshot))  # type: ignore[arg-type]
+            life.return_to(replica, sponsors, first.state.namespace, snapshot)
             colo.open(replica, self.others(colo.name))
         for one in colos:
             for other in colos:
                 if one is not other:
-                    delay_ms = int(2 * self.network.link(one.name, other.name).delay_us / 1_000)
-                    one.gossip.acquaint(other.name, other.store.id, delay_ms)
+                    one.gossip.acquaint(other.name, other.store.id, int(self.network.rtt_ms(one.name, other.name)))
             self.begin_ticks(one)
 
     # time
@@ -150,10 +152,11 @@ class World:
     def run(self, until_us: int) -> None:
         """All that happens up to then."""
         heap, pop = self._heap, heapq.heappop
+        asked, ahead = self._asked, len(heap)
         while heap and heap[0][0] <= until_us:
             self.now_us, _, act, args = pop(heap)
-            self.events += 1
             act(*args)
+        self.events += self._asked - asked + ahead - len(heap)
         self.now_us = max(self.now_us, until_us)
 
     @property

@@ -11,7 +11,7 @@ past reaches), inbox (lost writes), meta (vectors, clock, names).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -102,6 +102,9 @@ class Storage(Protocol):
 
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         """`cell` stands at (key, path); `()` removes it."""
+
+    def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        """As `put_cell` of each, where nothing stands yet."""
 
     def unknown(self, keys: Collection[str]) -> set[str]:
         """Those of `keys` that have no cells, no context, no past and no horizon. O(keys), in one go."""

@@ -6,8 +6,9 @@ text or whole number written by one dot, is held as its row says it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgpack
 
@@ -15,12 +16,14 @@ from crdtkv.core.cells import Context, Sibling
 from crdtkv.core.clocks import Dot
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
-from crdtkv.storage.base import Horizon, Said, Superseded
+from crdtkv.storage.base import Horizon, Plain, Said, Superseded, Whole
 
-__all__ = ["ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "weight_of", "weight_of_past"]
+__all__ = ["ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "made_of", "weight_of", "weight_of_past"]
 
 ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
 """How the tables have a key: there is nothing; a context by itself; a row."""
+
+_T = TypeVar("_T")
 
 _pack = msgpack.Packer().pack
 _new = tuple.__new__
@@ -87,6 +90,13 @@ class Held:
                 changed = self.changed = set(changed)
             changed.add(path)  # type: ignore[union-attr]
 
+    def changed_at_all(self, paths: Collection[bytes]) -> None:
+        """As `changed_at` of each."""
+        if len(paths) > 1 and type(self.changed) is not set:
+            self.changed = set(self.changed or ())
+        for path in paths:
+            self.changed_at(path)
+
 
 _new_held = object.__new__
 
@@ -102,6 +112,21 @@ def weight_of(held: Held) -> int:
         for sibling in cell:
             weight += len(sibling[2] or b"")
     return weight
+
+
+def made_of(
+    key: str, held: Held | Callable[[], Held], said: Said | None, plain: Plain[_T] | None, whole: Whole[_T],
+    wanted: Callable[[str], bool] | None,
+) -> Iterator[_T]:  # fmt: skip
+    """What `Storage.passing` makes of a key, if it is wanted, and anything is made of it."""
+    if wanted is None or wanted(key):
+        if said is not None and plain is not None and (found := plain(said)) is not None:
+            yield found
+            return
+        held = held if isinstance(held, Held) else held()
+        found = whole(key, held.cells, held.context) if held.cells else None
+        if found is not None:
+            yield found
 
 
 class Old:

@@ -9,7 +9,7 @@ reads each row once, and nothing of it is kept.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,8 +19,8 @@ from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
-from crdtkv.storage.held import ALONE, PLAIN, Held, Old, weight_of, weight_of_past
-from crdtkv.storage.index import SMALL, Index, Place, placed
+from crdtkv.storage.held import ALONE, PLAIN, Held, Old, made_of, weight_of, weight_of_past
+from crdtkv.storage.index import SMALL, Index, Place, added, placed
 from crdtkv.storage.journal import GROWTH, NUMBERS, Row
 from crdtkv.storage.keyrows import read_key, said_of
 from crdtkv.storage.layer import Layer
@@ -88,6 +88,17 @@ class Layers(Transactions):
             place = key, path
             self._undo.append(("cell", place, old, cell))
             self._place(place, cell)
+
+    def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        places = [(key, path) for path in cells]
+        self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
+        held = self._changed_key(key)
+        self._index.came(places)
+        held.changed_at_all(cells)
+        was = bool(held.cells)
+        held.cells = added(held.cells, cells)
+        if not was:
+            self._came_or_went(key, held)
 
     def _place(self, place: Place, cell: Cell) -> None:
         key, path = place
@@ -201,20 +212,20 @@ class Layers(Transactions):
         for said in self._said(low, high, reverse):
             key = said[0]
             while new is not None and (new > key if reverse else new < key):
-                yield from _made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
+                yield from made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
                 new = next(lacking, None)
             held = dirty.get(key)
             if held is not None:
-                yield from _made_of(key, held, held.said, plain, whole, wanted)
+                yield from made_of(key, held, held.said, plain, whole, wanted)
                 continue
             if plain is not None and said[4] is not None and (wanted is None or wanted(key)):
                 found = plain(said)
                 if found is not None:
                     yield found
                     continue
-            yield from _made_of(key, partial(read_key, said, self._parts), None, plain, whole, wanted)
+            yield from made_of(key, partial(read_key, said, self._parts), None, plain, whole, wanted)
         while new is not None:
-            yield from _made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
+            yield from made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
             new = next(lacking, None)
 
     def _parts(self, key: str) -> dict[bytes, Cell]:
@@ -479,17 +490,3 @@ class Layers(Transactions):
 def _said_of(key: str, cells: Cells, context: Context) -> Said | None:
     ((path, cell),) = cells.items()
     return said_of(key, path, cell[0], context) if len(cell) == 1 else None
-
-
-def _made_of(
-    key: str, held: Held | Callable[[], Held], said: Said | None, plain: Plain[_T] | None, whole: Whole[_T],
-    wanted: Callable[[str], bool] | None,
-) -> Iterator[_T]:  # fmt: skip
-    if wanted is None or wanted(key):
-        if said is not None and plain is not None and (found := plain(said)) is not None:
-            yield found
-            return
-        held = held if isinstance(held, Held) else held()
-        found = whole(key, held.cells, held.context) if held.cells else None
-        if found is not None:
-            yield found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
-from crdtkv.storage.index import SMALL, Index, Place, placed
+from crdtkv.storage.index import SMALL, Index, Place, added, placed
 from crdtkv.storage.transactions import Transactions
 
 __all__ = ["MemoryStorage"]
@@ -55,6 +55,14 @@ class MemoryStorage(Transactions):
             place = key, path
             self._undo.append(("cell", place, old, cell))
             self._place(place, old, cell)
+
+    def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        places = [(key, path) for path in cells]
+        self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
+        self._index.came(places)
+        if key not in self._cells:
+            self._keys.add(key)
+        self._cells[key] = added(self._cells.get(key, {}), cells)
 
     def _place(self, place: Place, old: Cell, new: Cell) -> None:
         key, path = place

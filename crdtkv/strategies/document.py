@@ -9,7 +9,7 @@ shown at one path, the latest is read and the others are conflicts.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -39,6 +39,7 @@ __all__ = [
     "Element",
     "fresh",
     "update",
+    "update_all",
     "VALUE_KIND",
     "Node",
     "Rank",
@@ -218,6 +219,15 @@ def update(memo: dict[bytes, Any], path: bytes, cell: Cell) -> None:
     for prefix, node in memo.items():
         if path.startswith(prefix) and (rest := path[len(prefix) :])[:1] != b"\xff":  # at or below it
             node.put_cell(rest, cell)
+
+
+def update_all(memo: dict[bytes, Any], cells: Mapping[bytes, Cell]) -> None:
+    """As `update` of each of these cells."""
+    for prefix, node in memo.items():
+        put, at = node.put_cell, len(prefix)
+        for path, cell in cells.items():
+            if path.startswith(prefix) and path[at : at + 1] != b"\xff":
+                put(path[at:], cell)
 
 
 def _build(tree: Tree) -> Node:

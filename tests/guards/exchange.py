@@ -8,13 +8,13 @@ from contextlib import suppress
 import crdtkv
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.errors import DigestMismatch
-from crdtkv.replica import cutting, exchange, purge, recent
+from crdtkv.replica import cutting, exchange, life, purge, recent
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.recent import Recent, Waiting
 from crdtkv.storage.transactions import Transactions
 from crdtkv.store import syncing
-from tests.colos import Colos, Disks, arrive, cells, cut, full_disk, limited, record, refuses, shows
+from tests.colos import Colos, Disks, arrive, cells, come_in, cut, full_disk, limited, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 # records
@@ -81,7 +81,7 @@ def what_waits_for_another_origin_is_absorbed_when_that_comes() -> None:
 
 @guards(
     "records where they are at hand, catch-ups for the rest.",
-    Line(exchange._absorb_records, "replica.recent.extend(absorbed)", "pass"),
+    Line(exchange._absorb_records, "replica.took(absorbed)", "pass"),
 )
 def a_record_is_passed_on() -> None:
     colos = Colos("a", "b", "c")
@@ -124,7 +124,7 @@ def who_is_not_told_a_chain_believes_the_next_record() -> None:
 @guards(
     "Absorbed when the origin's previous dot and those entries are here",
     Line(exchange._ready, "all(m <= vector.get(r, 0) for r, m in record.needs.items() if r != origin)", "True"),
-    Line(Draft.record, "ahead(state.vector, replica.spoken)", "{}"),
+    Line(Draft.record, "ahead(ahead(state.vector, replica.spoken), replica.implied)", "{}"),
 )
 def a_record_waits_for_what_its_writer_had_seen() -> None:
     """a puts 2 over b's 1; c hears of the 2 first: the 1 does not come after it."""
@@ -154,6 +154,45 @@ def after_a_restart_a_record_waits_for_all_that_its_writer_had_seen() -> None:
     assert shows(colos["c"], "k") is None
     arrive(colos["c"], one)
     assert colos["c"].get("k").siblings == (2,)
+
+
+@guards(
+    "but for those that a record absorbed since needs as well",
+    Line(Replica.took, "implied[origin] = n", "implied[origin] = n + 1"),
+)
+def what_is_left_out_of_what_a_record_needs_is_waited_for_all_the_same() -> None:
+    """b's record needs c's first; a, which has both and then c's second, names what b's did not need."""
+    colos = Colos("a", "b", "c", "x")
+    a, b, c, x = (colos[name] for name in "abcx")
+    c1 = record(c, lambda kv: kv.put("c", 1))
+    arrive(b, c1)
+    b1 = record(b, lambda kv: kv.put("b", 1))
+    c2 = record(c, lambda kv: kv.put("c", 2))
+    for told in (c1, b1, c2):
+        assert arrive(a, told) == "absorbed"
+    a1 = record(a, lambda kv: kv.put("a", 1))
+    assert [arrive(x, told) for told in (c1, b1, a1, c2)] == ["absorbed", "absorbed", "waiting", "absorbed"]
+    assert shows(x, "a") == 1
+
+
+@guards(
+    "(all, on the first after each open)",
+    Line(life.return_to, "replica.spoken, replica.implied = {}, {}", "replica.spoken = {}"),
+)
+def who_returned_names_all_that_is_here() -> None:
+    """What implied some of it may be among what was dropped when e returned."""
+    colos = Colos("a", "b", "c", "e")
+    a, b, c, e = (colos[name] for name in "abce")
+    c1 = record(c, lambda kv: kv.put("c", 1))
+    arrive(b, c1)
+    b1 = record(b, lambda kv: kv.put("b", 1))
+    for told in (c1, b1):
+        arrive(e, told)
+    arrive(a, c1)
+    a.evict("e")
+    come_in(e, a)
+    made = decode(record(e, lambda kv: kv.put("k", 1)))
+    assert isinstance(made, Record) and made.needs.get(c.id) == c.vector[c.id]
 
 
 @guards(
@@ -359,6 +398,7 @@ def a_catch_up_ships_what_lies_below() -> None:
     "join as empty every cell here below a cell sent that was not sent",
     Line(exchange._join_key, "else along(cells, mine)", "else ()"),
     Line(exchange._join_key, "if not mine.keys() <= cells.keys():", "if False:"),
+    Line(cutting._below, "if path > root:", "if False:"),
 )
 def what_is_not_sent_below_a_cell_that_is_has_gone() -> None:
     """Case 53: P purges a deleted container and makes it anew; the leaves that Q still holds do not reappear."""

@@ -43,6 +43,31 @@ def what_an_evicted_colo_wrote_stands_once() -> None:
 
 
 @guards(
+    "Of two writes that wait since two lives the later one stands: both are stamped anew, the earlier one first.",
+    Line(
+        pending._Item.is_before,
+        "and not (other.dot[0] == self.since[0] and other.dot[1] > self.since[1])",
+        "",
+    ),
+)
+def the_later_of_what_was_written_in_two_lives_stands() -> None:
+    """e was evicted, came back, wrote once more before all had heard of that, and was evicted again."""
+    colos = Colos("x", "y", "e")
+    x, e = colos["x"], colos["e"]
+    x.put("doc", {"n": 0, "m": 0}, strategy="json")
+    colos.meet()
+    e.patch("doc", {"n": 39})
+    x.evict("e")
+    x.sync(e)  # y has not heard of it: the 39 waits
+    assert e["doc"] == {"n": 0, "m": 0}
+    e.patch("doc", {"n": 84})
+    x.evict("e")
+    x.sync(e)
+    colos.meet()
+    assert colos.read("doc") == {"n": 84, "m": 0}
+
+
+@guards(
     "(Who has not heard of an eviction may still absorb from the evicted what we are about to mint anew.)",
     Line(members.agreed, "m in said and said[m][2] == here", "m in said"),
 )

@@ -12,6 +12,7 @@ from crdtkv.core.wire import Record, RecordWrite, decode, encode
 from crdtkv.errors import (
     BaseNotHere,
     BaseRequired,
+    BaseTooOld,
     PreconditionFailed,
     TooManySiblings,
     VersionInvalid,
@@ -71,6 +72,23 @@ def a_base_that_is_not_here_is_no_base() -> None:
     assert refuses(VersionInvalid, lambda: a.put("k", 2, base=forged))
     stranger = v1.split("_")[0] + "_zrh~q7w2.5"
     assert refuses(VersionInvalid, lambda: a.put("k", 2, base=stranger))
+
+
+@guards(
+    "BaseTooOld for what was minted here under an id that was given up: it stands under another by now.",
+    Line(Replica.check_absorbed, "if origin in self.state.lineage[:-1]:", "if False:"),
+)
+def a_base_of_before_a_return_is_too_old() -> None:
+    """b was evicted meanwhile, and what it wrote is minted anew: its client reads again, and is not told that it lies."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    colos.meet()
+    before = b.put("k", [1]).version
+    a.evict("b")
+    colos.meet()
+    assert colos.read("k") == [1]
+    assert refuses(BaseTooOld, lambda: b.put("k", [1, 2], base=before))
+    assert refuses(BaseTooOld, lambda: b.get("k", at=before))
 
 
 @guards(

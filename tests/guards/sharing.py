@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
-from crdtkv.replica.core import Replica, _Step
+from crdtkv.replica.core import Replica, _Step, _Whole
 from crdtkv.replica.draft import Draft
 from crdtkv.store import group, quota
 from crdtkv.store.committing import Committing, _Open
@@ -61,7 +61,7 @@ def who_has_left_is_passed_over() -> None:
     Line(_Step.__enter__, "replica._whole = None", "pass"),
     Line(_Step.__exit__, "replica._whole = self._whole or replica._whole", "pass"),
     Line(Replica._put_back, "self.state, self._whole = self._whole, None", "self._whole = None"),
-    Line(Replica.transaction, "self.reach()", "pass"),
+    Line(_Whole.__enter__, "self._replica.reach()", "pass"),
     Line(Draft._write, "self.replica.reach()", "pass"),
 )
 def a_step_takes_back_what_it_changed_and_no_more() -> None:

@@ -30,6 +30,10 @@ class _Watched:
         self.dirty.add(key)
         super().put_cell(key, path, cell)  # type: ignore[misc]
 
+    def put_cells(self, key: str, cells: Any) -> None:
+        self.dirty.add(key)
+        super().put_cells(key, cells)  # type: ignore[misc]
+
     def put_context(self, key: str, context: Any) -> None:
         self.dirty.add(key)
         super().put_context(key, context)  # type: ignore[misc]

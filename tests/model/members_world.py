@@ -284,7 +284,10 @@ class MembersWorld(Upsets):
         return {d: s for d, s in cell.items() if not item.covered(d)}
 
     def minted(self, st, item, rec, unseen):
-        """A later value stands, and so does a remove where removes win, although it may have been purged."""
+        """A later value stands, and so does a remove where removes win, although it may have been purged.
+
+        What was minted anew together with it is not later.
+        """
         wrote = rec and any(w[:2] == (item.key, item.path) for w in rec.writes)
         self.reminted[item.trace].append(rec.dot if wrote else None)
         if rec:
@@ -293,7 +296,9 @@ class MembersWorld(Upsets):
             return
         self.oracle.reminted(item, st, rec.dot)
         root, cell = item.path[0], st.cells.get(item.key, {}).get(item.path, {})
-        later = root == "lww" and any(s[0] > item.stamp for s in unseen.values())
+        later = root == "lww" and any(
+            s[0] > item.stamp and not (d[0] == st.rid and d in self.anew) for d, s in unseen.items()
+        )
         removed = root == "rw" and any(s[1] is None for s in unseen.values()) and leaf_value("rw", cell) is not None
         beaten = item.payload is not None and (later or removed)
         assert not beaten, ("minted over", self.seed, self.t, st.rid, item, unseen)

@@ -57,9 +57,10 @@ def remint(st, mint, inbox):
     if not st.pending or not (st.agreed() or not on("remint-waits")):
         return
     pending, st.pending = st.pending, []
+    since = st.rid, st.vector.get(st.rid, 0)
     for dot in sorted({i.dot for i in pending}, key=lambda d: min((i.stamp, d) for i in pending if i.dot == d)):
         items = [i for i in pending if i.dot == dot and not covers(st.vector, dot)]
-        lost = [i for i in items if loses(st, i)]
+        lost = [i for i in items if loses(st, i, since)]
         for item in lost:
             inbox(item)
         again = [i for i in items if i not in lost]
@@ -74,8 +75,11 @@ def together(items):
     return lambda draft: [rewrite(draft, item) for item in items]
 
 
-def loses(st, item):
-    """A later value stands, or it was removed, or may have been and nobody remembers."""
+def loses(st, item, since):
+    """A later value stands, or it was removed, or may have been and nobody remembers.
+
+    What was minted anew after `since`, together with this, the earlier first, is not later.
+    """
     cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
     unseen = [(d, s) for d, s in cell.items() if not item.covered(d)]
     past = any(covers(st.vector, d) for d in item.beside) and on("remint-beside")
@@ -84,7 +88,9 @@ def loses(st, item):
         return forgot and not item.first
     if not is_live(item.payload):
         return False
-    if root == "lww" and on("remint-later") and any(s[0] > item.stamp for _, s in unseen):
+    if root == "lww" and on("remint-later") and any(
+        s[0] > item.stamp and not (d[0] == since[0] and d[1] > since[1]) for d, s in unseen
+    ):
         return True
     if root == "rw" and on("remint-removed") and any(not is_live(s[1]) for _, s in unseen):
         return True

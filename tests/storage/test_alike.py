@@ -74,7 +74,7 @@ class Both:
     def write(self) -> None:
         dice = self.dice
         key = dice.choice(KEYS)
-        match dice.randrange(14):
+        match dice.randrange(15):
             case 0 | 1 | 2 | 3:
                 path, cell = dice.choice(PATHS), self.cell()
                 self.tell(lambda s: s.put_cell(key, path, cell))
@@ -88,6 +88,12 @@ class Both:
                 cells = [(path, self.cell()) for path in MEMBERS]
                 for path, cell in cells:
                     self.tell(lambda s, path=path, cell=cell: s.put_cell(key, path, cell))  # type: ignore[misc]
+            case 14:  # more, where nothing stands
+                stand = self.memory.cells(key)
+                places = [p for p in dice.sample(PATHS, dice.choice((1, 2, 30))) if p not in stand]
+                more = {p: cell for p in places if (cell := self.cell())}
+                if more:
+                    self.tell(lambda s: s.put_cells(key, more))
             case 6:  # none is left
                 for path in list(self.memory.cells(key)):
                     self.tell(lambda s, path=path: s.put_cell(key, path, ()))  # type: ignore[misc]

@@ -29,7 +29,7 @@ from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
-from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
+from crdtkv.errors import BaseTooOld
 from crdtkv.replica import inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
@@ -37,10 +37,10 @@ from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.forgetting import absent_paths, sweeps_stand
-from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.roots import (
     TTL_PATH,
     Root,
+    choose,
     expired,
     expired_then,
     known_strategy,
@@ -88,7 +88,7 @@ class Draft:
         shown = self._shown(key)
         if shown is not None and family in shown[0].also:
             operation, family = Operation("at", ((), family, operation)), shown[0].name
-        chosen = self._choose(key, shown, spec, family, operation)
+        chosen = choose(key, shown, self.rule_of, operation, spec, family)
         if shown is None and base and operation.name == "put":
             operation = self._unseen(key, base, chosen, operation)
             if not operation.args:
@@ -489,30 +489,6 @@ class Draft:
 
     def _shown(self, key: str) -> Root | None:
         return self.replica.shown(key, self.stamp)
-
-    def _choose(
-        self, key: str, shown: Root | None, spec: str | None, family: str | None, operation: Operation
-    ) -> Strategy:
-        """The strategy the key has, or the one it is to be made under."""
-        if shown is not None:
-            chosen = shown[0]
-            if spec is not None and strategy(spec).spec != chosen.spec:
-                raise StrategyMismatch(
-                    f"{key!r} is a {chosen.spec}, not a {spec}; delete it first, or migrate its rule"
-                )
-        else:
-            rule = self.rule_of(key)
-            chosen = strategy(rule.strategy if spec is None else spec)
-            if spec is None and family is not None and chosen.name != family:
-                chosen = strategy(family)
-        name = operation.name
-        known = name in ("put", "delete") or (isinstance(name, str) and name in chosen.operations)
-        if not known or (family is not None and chosen.name != family):
-            takes = ", ".join(dict.fromkeys((*chosen.operations, "put", "delete")))
-            raise WrongOperation(
-                f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
-            )
-        return chosen
 
 
 def _everything(dot: Dot) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import crdtkv
 from crdtkv.core import positions
-from crdtkv.replica import cutting
-from crdtkv.replica.draft import Draft
+from crdtkv.replica import bases, cutting
 from crdtkv.replica.memos import Memos
 from crdtkv.strategies import document, forgetting, json, sequence
 from crdtkv.strategies import list as lists
@@ -542,8 +541,8 @@ def _apart(
 
 @guards(
     "Of a put of a list or a set of which nothing is shown any more, what its base showed is not put again, if that can be told where it is put",
-    Line(Draft._unseen, "chosen.since(was[1], value)", "value"),
-    Line(Draft._unseen, "() if value and not new else (new,)", "(new,)"),
+    Line(bases.unseen, "chosen.since(was[1], value)", "value"),
+    Line(bases.unseen, "() if value and not new else (new,)", "(new,)"),
     Line(List.since, ").inserted]", ").inserted[:0]]"),
     Line(Set.since, "if path not in seen]", "if path in seen]"),
 )

@@ -1,9 +1,9 @@
 """A connection: uvicorn's, but that a small request that a door answers is answered without what only others need.
 
 uvicorn makes of each request a task, an event, a timer and two writes, which is most of what it takes. Here a GET
-that was answered before is written out at once; a write that waits for its commit alone needs no task; any other small
-request of a door is one, begun when all of it is here, and one write. Law of this room: what is sent is, byte for byte, what uvicorn would send, in the order in
-which it was asked for; whatever is not plain is uvicorn's.
+that was answered before is written out at once; a write that waits for its commit alone needs no task; any other
+small request of a door is one, begun when all of it is here, and one write. Law of this room: what is sent is, byte
+for byte, what uvicorn would send, in the order in which it was asked for; whatever is not plain is uvicorn's.
 """
 
 from __future__ import annotations

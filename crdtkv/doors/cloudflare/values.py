@@ -18,7 +18,8 @@ from crdtkv.server.plain import Wish
 from crdtkv.store.results import Entry, Receipt
 
 __all__ = [
-    "BASE", "LARGE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of", "wish_delete", "wish_put",
+    "BASE", "LARGE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of", "wish_delete",
+    "wish_put",
 ]  # fmt: skip
 
 BASE = "crdtkv-base"

@@ -13,6 +13,7 @@ from crdtkv.core.cells import Context
 from crdtkv.core.clocks import Stamp, make_stamp, stamp_ms
 from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.rules import DEFAULT
+from crdtkv.doors.redis.kinds import value_of
 from crdtkv.doors.redis.refusals import WRONG_TYPE, Refusal
 from crdtkv.doors.redis.replies import encode
 from crdtkv.errors import BaseRequired
@@ -92,8 +93,8 @@ class At:
     """One for all commands that run at one instant."""
 
     __slots__ = (
-        "_adds", "_draft", "_gathered", "_puts", "_tells", "after", "alone", "client", "combines", "noted", "replica",
-        "store", "waits",
+        "_draft", "adds", "after", "alone", "client", "combines", "gathered", "noted", "puts", "replica", "store",
+        "tells", "waits",
     )  # fmt: skip
 
     def __init__(self, store: Store, client: Client, draft: Draft | None = None) -> None:
@@ -106,14 +107,18 @@ class At:
         """Whether a blocking command may wait: not in a transaction."""
         self.after: list[Callable[[], object]] = []
         """Done in the event loop once all is durable."""
-        self._tells = bool(client.door.events.flags)
+        self.tells = bool(client.door.events.flags)
+        """Whether somebody is told what is noted."""
         self.noted: list[tuple[str, str, int]] = []
         """Events of keys and the number of their namespace, for who has subscribed to them."""
         self.combines = ""
         """The kind of commands that are combined just now."""
-        self._puts: dict[str, Any] = {}
-        self._adds: dict[str, list[int]] = {}
-        self._gathered: dict[bytes, Gathered] = {}
+        self.puts: dict[bytes, bytes | None] = {}
+        """Of keys that SET has put, by name, what it has said of them since; None: nothing."""
+        self.adds: dict[bytes, list[int]] = {}
+        """Of counters, by name: what they show, and what was added to them in a row and is not written yet."""
+        self.gathered: dict[bytes, Any] = {}
+        """By name, what commands of this kind have said in a row of a collection: `Gathered`."""
         self.alone = False
         """Whether the transaction is of this command alone."""
 
@@ -192,7 +197,7 @@ class At:
 
     def note(self, event: str, key: str) -> None:
         """Who has subscribed to events of keys is told, once it is durable."""
-        if self._tells:
+        if self.tells:
             self.noted.append((event, key, self.client.database))
 
     def check_alone(self, key: str) -> None:
@@ -204,60 +209,31 @@ class At:
 
     def combine(self, kind: str) -> None:
         """Commands of that kind begin; what those before have said is written."""
-        if self._puts or self._adds or self._gathered:
+        if self.puts or self.adds or self.gathered:
             self.settle()
         self.combines = kind
 
     def settle(self) -> None:
         """What was said is written."""
-        puts, self._puts = self._puts, {}
-        for key, value in puts.items():
-            self.put(key, value, "lww")
-        adds, self._adds = self._adds, {}
-        for key, (_, by) in adds.items():
-            self.operate(key, "counter", "add", by)
-        gathered, self._gathered = self._gathered, {}
+        puts, self.puts = self.puts, {}
+        for name, data in puts.items():
+            if data is not None:
+                self.put(key_of(name), value_of(data, "lww"), "lww")
+        adds, self.adds = self.adds, {}
+        for name, (_, by) in adds.items():
+            if by:
+                self.operate(key_of(name), "counter", "add", by)
+        gathered, self.gathered = self.gathered, {}
         for each in gathered.values():
             each.write(self)
 
-    def gathered(self, name: bytes) -> Any:
-        """What commands of this kind have said in a row of the key of that name; None: nothing is known of it yet."""
-        return self._gathered.get(name)
-
-    def gather(self, name: bytes, what: Gathered) -> None:
-        """What is said of the key from now on is gathered."""
-        if self.combines:
-            self._gathered[name] = what
-
-    def put_later(self, key: str, value: Any) -> bool:
-        """The key, which is an lww of one value without a date, shows `value` in the end; False: it is none."""
-        if key in self._puts:
-            self._puts[key] = value
-            return True
+    def put_plain(self, key: str, data: bytes) -> bool:
+        """The key, which is an lww of one value without a date, shows that string; False: it is none."""
         draft = self.draft
         rule = draft.rule_of(key)
-        if (rule is DEFAULT or rule.strategy == "lww") and leaf.put(draft, key, value, "lww") is not None:
-            if self.combines == "put":
-                self._puts[key] = value
-            return True
-        return False
-
-    def added(self, key: str, by: int) -> int | None:
-        """What the counter shows with that; None: nothing is known of it yet."""
-        found = self._adds.get(key)
-        if found is None:
-            return None
-        total = found[0] + by
-        if not -(2**63) <= total < 2**63:
-            raise Refusal("ERR increment or decrement would overflow")
-        found[0] = total
-        found[1] += by
-        return total
-
-    def add_later(self, key: str, total: int) -> None:
-        """The key is a counter that shows `total`: what is added to it in a row is added once."""
-        if self.combines == "add":
-            self._adds[key] = [total, 0]
+        if rule is not DEFAULT and rule.strategy != "lww":
+            return False
+        return leaf.put(draft, key, value_of(data, "lww"), "lww") is not None
 
     # refusing
 

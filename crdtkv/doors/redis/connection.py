@@ -109,10 +109,10 @@ class Connection(asyncio.Protocol):
     def _alone(self, args: list[bytes]) -> bool:
         """As `_go` of one command that nothing is to be asked about, and nothing else: whether it is that."""
         client = self.client
-        command = find(args[0]) if args else None
+        command = (FOUND.get(args[0]) or find(args[0])) if args else None
         if (
             command is None or not command.store or command.alone or client.closing or self._over
-            or (command.arity != len(args) and not command.fits(len(args)))
+            or not command.least <= len(args) <= command.most
             or client.special or client.replies != "on" or self._door.asks
         ):  # fmt: skip
             return False
@@ -158,16 +158,19 @@ class Connection(asyncio.Protocol):
         quick = True
         most = _MOST if client.replies == "on" else 1
         asks = door.asks or client.special
-        while queue and len(together) < most:
+        name, words = b"", -1  # of the one before
+        while queue and most > 0:
             args = queue[0]
             if not args:
                 queue.popleft()
                 continue
+            if args[0] == name and len(args) == words:  # one more of the same
+                queue.popleft()
+                together.append((together[-1][0], args))
+                most -= 1
+                continue
             command = FOUND.get(args[0]) or find(args[0])
-            if (
-                command is None or asks or not command.store
-                or (command.arity != len(args) and not command.fits(len(args)))
-            ):  # fmt: skip
+            if command is None or asks or not command.store or not command.least <= len(args) <= command.most:
                 if together and (command is None or not command.store or command.alone):
                     break
                 command = door.admitted(client, command, args)
@@ -184,9 +187,12 @@ class Connection(asyncio.Protocol):
                 break
             queue.popleft()
             together.append((command, args))
+            most -= 1
             quick = quick and command.quick
             if command.alone:
                 break
+            if not asks:
+                name, words = args[0], len(args)
         if together:
             self._do(together, quick)
 

@@ -2,8 +2,10 @@
 
 While the disk works for one turn, what is asked for gathers in the next. Begun at once when the disk is free it would
 leave out those who have just been answered, and who ask again in a moment: half of all clients would wait for the
-disk while the other half is served. So it waits for as many as were answered and are waiting, a quarter of the time
-that the disk took at the most. Who is alone waits for nobody.
+disk while the other half is served. So it waits for as many as were answered and are waiting: a millisecond, or a
+quarter of the time that the disk took. Meanwhile the loop sleeps, and each who comes wakes it. Where they do not come,
+as clients that have other things to do between two commands, it soon asks in vain only now and then. Who is alone
+waits for nobody.
 """
 
 from __future__ import annotations
@@ -20,8 +22,10 @@ __all__ = ["Pace"]
 
 _PART = 0.25
 _LONGEST_S = 0.005
-_COARSE_S = 0.002
-"""Less is no matter for a timer of the loop: it goes round meanwhile."""
+_SHORTEST_S = 0.001
+"""No timer of the loop is shorter."""
+_RESTS = 64
+"""Turns, at the most, that wait for nobody after some have waited in vain."""
 
 
 class Pace:
@@ -34,11 +38,19 @@ class Pace:
         self._turn: Turn | None = None
         """What gathers."""
         self._flying = 0
-        self._holding = False
+        self._looks = False
+        """It is looked at once this turn of the loop is over."""
+        self._timer: asyncio.TimerHandle | None = None
+        """It waits for others, until then."""
+        self._had = 0
+        """How many had asked as it began to wait."""
         self._began = self._took = 0.0
         self._wanted = 1
         """How many are likely to ask."""
-        self._deadline = 0.0
+        self._vain = 0
+        """Turns in a row that most of those who were waited for did not come to."""
+        self._rests = 0
+        """Turns that wait for nobody."""
 
     def ask(self, asked: Asked) -> None:
         """It is done soon. O(1)."""
@@ -48,32 +60,46 @@ class Pace:
         turn.add(asked)
         if turn.size >= MOST:
             self._post()
-        elif not self._flying and not self._holding:
-            self._hold(self._loop.call_soon)
+        elif not self._flying and not self._looks:
+            self._look_soon()
 
-    def _hold(self, next_: Callable[[Callable[[], None]], object]) -> None:
-        """From now on it waits for others."""
-        self._holding = True
-        self._deadline = self._loop.time() + min(_LONGEST_S, self._took * _PART)
-        next_(self._look)
+    def _look_soon(self) -> None:
+        self._looks = True
+        self._loop.call_soon(self._look)
 
     def _look(self) -> None:
+        self._looks = False
         turn = self._turn
         if turn is None or self._flying:
-            self._holding = False
             return
-        left = self._deadline - self._loop.time()
-        if len(turn.asked) >= self._wanted or left <= 0:
-            self._holding = False
+        if len(turn.asked) >= self._wanted:
+            self._vain = self._rests = 0
             self._post()
-        elif left > _COARSE_S:
-            self._loop.call_later(0.001, self._look)
-        else:
-            self._loop.call_soon(self._look)
+        elif self._rests:
+            self._rests -= 1
+            self._post()
+        elif self._timer is None:
+            self._had = len(turn.asked)
+            seconds = max(_SHORTEST_S, min(_LONGEST_S, self._took * _PART))
+            self._timer = self._loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
+        """Not all have come who were waited for."""
+        self._timer = None
+        turn = self._turn
+        if turn is None or self._flying:
+            return
+        came, missed = len(turn.asked) - self._had, self._wanted - len(turn.asked)
+        self._vain = self._vain + 1 if came < missed else 0
+        self._rests = min(_RESTS, (1 << self._vain) - 1)
+        self._post()
 
     def _post(self) -> None:
         turn, self._turn = self._turn, None
         assert turn is not None, "something was asked for"
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._flying += 1
         self._began = self._loop.time()
         try:
@@ -88,6 +114,6 @@ class Pace:
         self._took = self._loop.time() - self._began
         waiting = 0 if self._turn is None else len(self._turn.asked)
         self._wanted = len(turn.asked) + waiting
-        if waiting and not self._flying and not self._holding:
-            self._hold(self._loop.call_soon)
+        if waiting and not self._flying and not self._looks:
+            self._look_soon()
         self._done(turn)

@@ -6,6 +6,7 @@ docs/redis.md shows is printed from here.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,10 +44,13 @@ class Command:
     """It is GET: what it was answered may be known still."""
     combines: str
     """Of commands of one kind in a row what they say of one key is written once: "put", "add"; "": of none."""
+    least: int
+    """Words with the name."""
+    most: int
 
     def fits(self, words: int) -> bool:
         """Whether so many words may be one."""
-        return words == self.arity if self.arity >= 0 else words >= -self.arity
+        return self.least <= words <= self.most
 
 
 COMMANDS: dict[str, Command] = {}
@@ -84,7 +88,7 @@ def command(
         COMMANDS[name] = Command(
             name, run, arity, said, keys, group, summary, local, maps, write, write or reads,
             reads and "slow" not in said and "blocking" not in said,
-            bool(said & {"blocking", "alone"}), hot, combines,
+            bool(said & {"blocking", "alone"}), hot, combines, abs(arity), arity if arity > 0 else sys.maxsize,
         )  # fmt: skip
         return run
 

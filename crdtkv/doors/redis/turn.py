@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.doors.redis.at import Alone, At, Wait
 from crdtkv.doors.redis.refusals import Refusal, told
-from crdtkv.doors.redis.replies import Failed, encode
+from crdtkv.doors.redis.replies import Failed, Raw, encode
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.draft import Draft
 
@@ -75,19 +75,25 @@ class Turn:
         self.ats = [at]
         for asked in self.asked:
             at.client = asked.connection.client
-            asked.said = b"".join(self._answers(at, asked))
+            commands = asked.commands
+            if len(commands) == 1:
+                asked.said = answer(at, asked, commands[0], False)
+            else:
+                self._answer_all(at, asked, commands)
         at.settle()
 
     @staticmethod
-    def _answers(at: At, asked: Asked) -> Iterator[bytes]:
+    def _answer_all(at: At, asked: Asked, commands: list[tuple[Command, list[bytes]]]) -> None:
+        parts: list[bytes] = []
         size = 0
-        for i, each in enumerate(asked.commands):
+        for each in commands:
             said = answer(at, asked, each, False)
+            parts.append(said)
             size += len(said)
-            yield said
             if size > MAX_SAID:
-                asked.rest = asked.commands[i + 1 :]
-                return
+                asked.rest = commands[len(parts) :]
+                break
+        asked.said = b"".join(parts)
 
     def _ended(self, future: asyncio.Future[None]) -> None:
         error = None if future.cancelled() else future.exception()
@@ -157,7 +163,12 @@ def answer(at: At, asked: Asked | None, each: tuple[Command, list[bytes]], raise
         if at.combines != command.combines:
             at.combine(command.combines)
         reply = command.run(at, args)
-        if type(reply) is Wait:
+        kind = type(reply)
+        if kind is Raw:
+            return reply  # type: ignore[no-any-return]
+        if kind is int:
+            return b":%d\r\n" % reply
+        if kind is Wait:
             if asked is None or not at.waits:
                 reply = reply.nil
             else:

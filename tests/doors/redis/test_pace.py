@@ -108,3 +108,25 @@ def test_a_closed_store_is_told_to_all_who_asked() -> None:
         await until(lambda: len(desk.asked) == 1)
 
     run(story)
+
+
+def test_who_does_not_come_is_waited_for_ever_less_often() -> None:
+    async def story(desk: Desk, pace: Pace, done: list[Turn]) -> None:
+        waited = []
+        for i in range(20):
+            pace._wanted = 3  # as many had asked before, and do not come again
+            pace.ask(asked())
+            for _ in range(5):
+                await asyncio.sleep(0)
+            waited.append(pace._timer is not None)
+            await until(lambda: len(desk.asked) == i + 1)  # noqa: B023
+            desk.asked[i].set_result(None)
+            await until(lambda: len(done) == i + 1)  # noqa: B023
+        # In vain at the first, then of two, of four, of eight.
+        assert [i for i, each in enumerate(waited) if each] == [0, 2, 6, 14]
+        pace._wanted = 1
+        pace.ask(asked())
+        await until(lambda: len(desk.asked) == 21)
+        assert (pace._vain, pace._rests) == (0, 0)
+
+    run(story)

@@ -19,17 +19,40 @@ from crdtkv.strategies.base import ABSENT
 __all__ = ["increment"]
 
 
+_OVERFLOW = "ERR increment or decrement would overflow"
+
+
 def increment(at: At, key: str, by: int) -> int:
     """What the counter shows then. Raises WRONGTYPE, and what Redis says of what is no number."""
-    known = at.added(key, by)
-    if known is not None:
-        at.note("incrby", key)
-        return known
+    total = _increased(at, key, by)[0]
+    at.note("incrby", key)
+    return total
+
+
+def _in_a_row(at: At, name: bytes, by: int) -> int:
+    """As `increment`; what several commands in a row add to a counter is added once."""
+    known = at.adds.get(name)
+    if known is None:
+        total, counts = _increased(at, key_of(name), by)
+        if counts and at.combines:
+            at.adds[name] = [total, 0]
+    else:
+        total = known[0] + by
+        if not MIN_INT <= total <= MAX_INT:
+            raise Refusal(_OVERFLOW)
+        known[0] = total
+        known[1] += by
+    if at.tells:
+        at.note("incrby", key_of(name))
+    return total
+
+
+def _increased(at: At, key: str, by: int) -> tuple[int, bool]:
+    """What the key shows then, and whether it was a counter already."""
     root = at.shown(key)
     if root is None:
         at.operate(key, "counter", "add", by)
-        at.note("incrby", key)
-        return by
+        return by, False
     family = root[0].name
     if not is_string(root):
         raise Refusal(WRONG_TYPE)
@@ -37,16 +60,14 @@ def increment(at: At, key: str, by: int) -> int:
     assert value is not ABSENT, "it is shown"
     total: int = value + by
     if not MIN_INT <= total <= MAX_INT:
-        raise Refusal("ERR increment or decrement would overflow")
+        raise Refusal(_OVERFLOW)
     if family == "counter":
         at.operate(key, "counter", "add", by)
-        at.add_later(key, total)
     elif family == "lww":
         _become(at, key, value, by)
     else:
         write(at, key, b"%d" % total, keep_date=True)
-    at.note("incrby", key)
-    return total
+    return total, family == "counter"
 
 
 def _become(at: At, key: str, value: int, by: int) -> None:
@@ -64,19 +85,19 @@ def _become(at: At, key: str, value: int, by: int) -> None:
 @command("incr", 2, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _incr(at: At, args: list[bytes]) -> Any:
     """Adds one to a counter; one that is absent begins at 0."""
-    return increment(at, key_of(args[1]), 1)
+    return _in_a_row(at, args[1], 1)
 
 
 @command("decr", 2, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _decr(at: At, args: list[bytes]) -> Any:
     """Takes one from a counter; one that is absent begins at 0."""
-    return increment(at, key_of(args[1]), -1)
+    return _in_a_row(at, args[1], -1)
 
 
 @command("incrby", 3, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
 def _incrby(at: At, args: list[bytes]) -> Any:
     """Adds a number to a counter; one that is absent begins at 0."""
-    return increment(at, key_of(args[1]), int_of(args[2]))
+    return _in_a_row(at, args[1], int_of(args[2]))
 
 
 @command("decrby", 3, "write denyoom fast", (1, 1, 1), group="string", maps="add of a counter", combines="add")
@@ -85,7 +106,7 @@ def _decrby(at: At, args: list[bytes]) -> Any:
     by = int_of(args[2])
     if by == MIN_INT:
         raise Refusal("ERR decrement would overflow")
-    return increment(at, key_of(args[1]), -by)
+    return _in_a_row(at, args[1], -by)
 
 
 @command(

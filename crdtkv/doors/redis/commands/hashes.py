@@ -61,6 +61,9 @@ class _Fields(Gathered):
     def set(self, words: list[bytes]) -> int:
         """How many of the fields are new; their values stand behind them."""
         said = self._said
+        if len(words) == 2 and words[0] in said:
+            said[words[0]] = words[1]
+            return 0
         paths = {name: path_of(name) for name in words[::2] if name not in said}
         said.update(zip(words[::2], words[1::2], strict=True))
         return sum([self._found.at(self._tree, path) is ABSENT for path in paths.values()]) if paths else 0
@@ -75,9 +78,10 @@ def hset(at: At, args: list[bytes]) -> Any:
     """Sets fields of a hash; how many of them are new."""
     if len(args) % 2:
         return wrong_number("hset")
-    known = at.gathered(args[1])
+    known = at.gathered.get(args[1])
     if known is not None:
-        at.note("hset", known.key)
+        if at.tells:
+            at.note("hset", known.key)
         return known.set(args[2:])
     return _set(at, args)
 
@@ -92,7 +96,7 @@ def _set(at: At, args: list[bytes]) -> int:
         fields = _Fields(key, root)
         new = fields.set(args[2:])
         if at.combines:
-            at.gather(args[1], fields)
+            at.gathered[args[1]] = fields
         else:
             fields.write(at)
     at.note("hset", key)

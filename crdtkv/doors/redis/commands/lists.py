@@ -168,7 +168,7 @@ def _push(name: str, operation: str, only: bool) -> None:
     event = name.removesuffix("x")
 
     def push(at: At, args: list[bytes]) -> Any:
-        known = at.gathered(args[1])
+        known = at.gathered.get(args[1])
         if known is None:
             key = key_of(args[1])
             root = held(at, key, "list")
@@ -179,11 +179,13 @@ def _push(name: str, operation: str, only: bool) -> None:
                 at.note(event, key)
                 return len(args) - 2
             known = _Pushes(key, operation, _count(root))
-            at.gather(args[1], known)
+            if at.combines:
+                at.gathered[args[1]] = known
         told = known.push(args[2:])
         if not at.combines:
             known.write(at)
-        at.note(event, known.key)
+        if at.tells:
+            at.note(event, known.key)
         return told
 
     end = "front" if operation == "prepend" else "end"

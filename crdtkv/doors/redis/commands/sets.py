@@ -59,6 +59,8 @@ class _Added(Gathered):
     def add(self, words: list[bytes]) -> int:
         """How many of these are new."""
         there = self._there
+        if len(words) == 1 and words[0] in there:
+            return 0
         fresh = [word for word in words if word not in there]
         if not fresh:
             return 0
@@ -75,9 +77,10 @@ class _Added(Gathered):
 @command("sadd", -3, "write denyoom fast", (1, 1, 1), group="set", maps="add", combines="sadd")
 def sadd(at: At, args: list[bytes]) -> Any:
     """Adds elements to a set; how many of them are new."""
-    known = at.gathered(args[1])
+    known = at.gathered.get(args[1])
     if known is not None:
-        at.note("sadd", known.key)
+        if at.tells:
+            at.note("sadd", known.key)
         return known.add(args[2:])
     key = key_of(args[1])
     root = held(at, key, "set")
@@ -89,7 +92,7 @@ def sadd(at: At, args: list[bytes]) -> Any:
         added = _Added(key, root)
         new = added.add(args[2:])
         if at.combines:
-            at.gather(args[1], added)
+            at.gathered[args[1]] = added
         else:
             added.write(at)
     at.note("sadd", key)

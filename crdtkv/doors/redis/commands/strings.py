@@ -41,8 +41,11 @@ def read(at: At, name: bytes) -> bytes | None:
 
 def write(at: At, key: str, data: bytes, keep_date: bool = False) -> None:
     """`key` is that string, whatever it was, without a date; `keep_date`: its date stays, or is about to be set."""
-    if at.put_later(key, value_of(data, "lww")):
-        return
+    if not at.put_plain(key, data):
+        _write(at, key, data, keep_date)
+
+
+def _write(at: At, key: str, data: bytes, keep_date: bool) -> None:
     if not keep_date:
         at.expire(key, None)
     root = at.shown(key)
@@ -119,11 +122,9 @@ _TIMES = (b"ex", b"px", b"exat", b"pxat")
          combines="put")
 def _set(at: At, args: list[bytes]) -> Any:
     """Sets the string value of a key, ignoring its type."""
-    key = key_of(args[1])
     if len(args) == 3:
-        write(at, key, args[2])
-        at.note("set", key)
-        return OK
+        return _plainly(at, args[1], args[2])
+    key = key_of(args[1])
     at.combine("")
     flags, date = _options(at, args)
     there = at.there(key)
@@ -136,6 +137,20 @@ def _set(at: At, args: list[bytes]) -> Any:
         at.note("expire", key)
     at.note("set", key)
     return found if b"get" in flags else OK
+
+
+def _plainly(at: At, name: bytes, data: bytes) -> Any:
+    if name in at.puts:
+        at.puts[name] = data
+    else:
+        key = key_of(name)
+        if not at.put_plain(key, data):
+            _write(at, key, data, keep_date=False)
+        elif at.combines:
+            at.puts[name] = None
+    if at.tells:
+        at.note("set", key_of(name))
+    return OK
 
 
 def _options(at: At, args: list[bytes]) -> tuple[set[bytes], int | None]:

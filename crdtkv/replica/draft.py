@@ -68,6 +68,8 @@ class Draft:
         self.lives: dict[str, dict[str, int]] = {}
         self.long = False
         """Whether anything was written the long way."""
+        self.wakes = False
+        """Whether what could not go before may go now."""
 
     # operations
 
@@ -193,6 +195,12 @@ class Draft:
         self._touch(key)
 
     # the short way (replica/leaf.py)
+
+    def wake(self) -> None:
+        """A key with a date is about to be written."""
+        if not self.wakes:
+            self.wakes = True
+            self.replica.reach()
 
     def env(self, key: str, tree: Tree) -> Env:
         """What an edit may know whose client has seen all that is here."""
@@ -452,6 +460,7 @@ class Draft:
         if self.long:
             # What took the short way had seen all that it replaced, and nothing else goes with it.
             inbox.note_own(replica, self.dot)
+        if self.long or self.wakes:
             purge_to(replica, 0)
         return record, data
 

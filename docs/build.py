@@ -1,4 +1,4 @@
-"""Prints what comes from the code: docs/strategies.md, docs/errors.md, two tables of README.md,
+"""Prints what comes from the code: docs/strategies.md, docs/errors.md, docs/limits.md, a table of README.md,
 the commands of docs/cli.md and those of docs/redis.md.
 
     python -m docs.build            writes them
@@ -32,7 +32,7 @@ from crdtkv.strategies.base import Strategy
 from crdtkv.transport import door, letters, link
 
 __all__ = [
-    "commands", "errors_page", "limits_table", "main", "pages", "redis_table", "strategies_page", "strategies_table",
+    "commands", "errors_page", "limits_page", "main", "pages", "redis_table", "strategies_page", "strategies_table",
 ]  # fmt: skip
 
 _FOLDER = Path(__file__).parent
@@ -42,13 +42,12 @@ _PRINTED = "<!-- Printed by `make docs`: change the classes, not this page. -->"
 
 def pages() -> dict[Path, str]:
     """File -> what stands in it."""
-    readme = _README.read_text(encoding="utf-8")
-    for name, table in (("strategies", strategies_table()), ("limits", limits_table())):
-        readme = _between(readme, name, table)
+    readme = _between(_README.read_text(encoding="utf-8"), "strategies", strategies_table())
     cli, redis = _FOLDER / "cli.md", _FOLDER / "redis.md"
     return {
         redis: _between(redis.read_text(encoding="utf-8"), "commands", redis_table()),
         _FOLDER / "strategies.md": strategies_page(), _FOLDER / "errors.md": errors_page(), _README: readme,
+        _FOLDER / "limits.md": limits_page(),
         cli: _between(cli.read_text(encoding="utf-8"), "commands", commands()),
     }  # fmt: skip
 
@@ -69,7 +68,7 @@ def redis_table() -> str:
     return _table(("command", "group", "holds at", "is", "what it does"), rows)
 
 
-def limits_table() -> str:
+def limits_page() -> str:
     """Every limit a user can meet, with its number."""
     rule, given = rules.DEFAULT, Settings()
     rows = [
@@ -119,7 +118,15 @@ def limits_table() -> str:
         ("message", f"{envelope.MAX_MESSAGE >> 30} GiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip
-    return _table(("what", "limit"), rows)
+    return "\n\n".join(
+        [
+            "# The limits",
+            _PRINTED,
+            "How large things may be. Beyond a limit there is an error that names the value and the limit, and nothing "
+            "is written. Those of a server's requests stand in [http.md](http.md#limits).",
+            _table(("what", "limit"), rows),
+        ]
+    ) + "\n"  # fmt: skip
 
 
 def _between(page: str, name: str, table: str) -> str:
@@ -179,7 +186,7 @@ def commands() -> str:
     for words, command in _leaves(front, "crdtkv"):
         usage = " ".join([words, *filter(None, map(_place, command.params))])
         parts += [f"### {words}", f"`{usage}`", inspect.cleandoc(command.help or "")]
-        own = [p for p in command.params if p.name not in _SHARED]
+        own = [p for p in command.params if _parameter(p) not in [_parameter(each) for each in shared]]
         parts += [_table(("option", "what"), [_parameter(p) for p in own])] if own else []
         shown = inspect.cleandoc((command.epilog or "").split("Example:")[-1])
         parts.append(f"```sh\n{shown}\n```")

@@ -17,7 +17,7 @@ from crdtkv.errors import FormatTooNew, MessageInvalid, TooLarge
 
 __all__ = ["MAX_MESSAGE", "VERSION", "seal", "unseal"]
 
-VERSION = 1
+VERSION = 2
 MAX_MESSAGE = 1 << 30
 """A message is at most 1 GiB."""
 

@@ -39,6 +39,7 @@ from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import MessageInvalid
 
 __all__ = [
+    "RECORDS",
     "CatchUp",
     "Floor",
     "KeyCells",
@@ -51,6 +52,9 @@ __all__ = [
     "pack_key",
     "unpack_key",
 ]
+
+RECORDS = 1
+"""Version of the wire that records and catch-ups are in: what they are has not changed since."""
 
 _KINDS = {b"r": "record", b"c": "catch-up"}
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
@@ -134,8 +138,8 @@ Message = Record | CatchUp
 def encode(message: Message) -> bytes:
     """The bytes of a message. O(size). TooLarge above MAX_MESSAGE."""
     if isinstance(message, Record):
-        return seal(b"r", _record_out(message))
-    return seal(b"c", _catch_up_out(message))
+        return seal(b"r", _record_out(message), RECORDS)
+    return seal(b"c", _catch_up_out(message), RECORDS)
 
 
 def decode(data: bytes) -> Message:

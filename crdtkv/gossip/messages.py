@@ -8,12 +8,14 @@ catch-ups inside are bytes of their own, looked into by who takes them (`core/wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain, groupby
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgpack
 
+from crdtkv.core.bundles import bundled, unbundled
 from crdtkv.core.clocks import Vector
 from crdtkv.core.envelope import MAX_MESSAGE, VERSION, seal, unseal
 from crdtkv.core.parts import dot_in, dots_in, expect, fields_in, number, vector_in
@@ -44,6 +46,10 @@ __all__ = [
 ]
 
 
+_BUNDLES = 2
+"""Version of the wire from which on records go in bundles."""
+
+
 class Hello(NamedTuple):
     """Who I am. `answers`: the `nonce` of your hello that this one answers, 0 if none: an old one decides nothing."""
 
@@ -69,7 +75,7 @@ class Probe(NamedTuple):
 
 
 class Push(NamedTuple):
-    """Records, each as its origin encoded it."""
+    """Records, each as its origin encoded it. (They go in bundles, between who speaks version 2.)"""
 
     records: tuple[bytes, ...]
 
@@ -205,8 +211,10 @@ class Frame(NamedTuple):
 
 def encode(frame: Frame, version: int = VERSION) -> bytes:
     """The bytes of a frame. O(size). TooLarge above MAX_MESSAGE."""
-    kind, out, _ = _KINDS[type(frame.message)]
-    return seal(kind, [*frame[:3], *out(frame.message)], version)
+    message = frame.message
+    kind, out, _ = _KINDS[type(message)]
+    fields = [[], _bundled(message.records)] if version >= _BUNDLES and type(message) is Push else out(message)
+    return seal(kind, [*frame[:3], *fields], version)
 
 
 def kind_of(data: bytes) -> str:
@@ -335,9 +343,15 @@ def _blobs(value: Any) -> tuple[bytes, ...]:
     return tuple(expect(each, bytes) for each in expect(value, list))
 
 
+@lru_cache(maxsize=1)
+def _bundled(records: tuple[bytes, ...]) -> list[Any]:
+    """The same are sent to all peers."""
+    return bundled(records)
+
+
 def _push_in(body: list[Any]) -> Push:
-    (records,) = fields_in(body, 1, ())
-    return Push(_blobs(records))
+    records, parts = fields_in(body, 1, ([],))
+    return Push(_blobs(records) + unbundled(parts))
 
 
 def _prune_in(body: list[Any]) -> Prune:

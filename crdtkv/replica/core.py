@@ -205,14 +205,21 @@ class Replica:
         cells: dict[bytes, Cell] = {
             path: (_new(Sibling, (dot, stamp, payload, (), ())),) for path, payload in payloads.items()
         }
+        self._put_cells(key, cells, added_digest(key, dot, stamp, payloads))
+        return cells
+
+    def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        """These stand where nothing stood. As `set_cell` of each."""
+        self._put_cells(key, cells, key_digest(key, cells, {}))
+
+    def _put_cells(self, key: str, cells: Mapping[bytes, Cell], digest: int) -> None:
         changed = self.changed.setdefault(key, {})
         for path in cells:
             changed.setdefault(path, ())
         state = self.state
-        state.digest = (state.digest + added_digest(key, dot, stamp, payloads)) % MODULUS
+        state.digest = (state.digest + digest) % MODULUS
         self.storage.put_cells(key, cells)
         self.memos.added(key, cells)
-        return cells
 
     def _note_share(self, path: bytes, old: Cell) -> None:
         """Our own share is dropped, by a purge here or by one that a catch-up tells of: the next begins above it."""

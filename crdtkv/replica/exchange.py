@@ -333,11 +333,18 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     paths: Iterable[bytes] = cells
     if not mine.keys() <= cells.keys():
         paths = sorted({*cells, *(mine if message.full else along(cells, mine))})
-    joined = {}
+    joined, new = {}, {}
     for path in paths:
         one, other = mine.get(path, ()), cells.get(path, ())
-        joined[path] = other if succeeds(one, before, other, to) else join_cells(one, before, other, to)
-    told = _told(joined, mine, before)
+        if not succeeds(one, before, other, to):
+            joined[path] = join_cells(one, before, other, to)
+        elif one or other[0].parents or path == b"":
+            joined[path] = other
+        else:
+            new[path] = other
+    told = _told(joined, mine, before) and not any(is_sweep(cell[0].payload) for cell in new.values())
+    if new:
+        replica.put_cells(key, new)
     for path, cell in joined.items():
         replica.set_cell(key, path, cell, until=context)
     replica.set_context(key, context)

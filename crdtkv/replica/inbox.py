@@ -83,18 +83,26 @@ def note(replica: Replica) -> None:
     for key, changed in list(replica.changed.items()):
         if _is_of_others(replica.storage, key, changed, ours):
             continue
-        lost_in = _losers(replica, key)
-        for path, old in list(changed.items()):
+        lost_in, cells, in_whole = _losers(replica, key), replica.storage.cells(key), cache(_is_of_whole)
+        for path, old in sorted(changed.items()):  # (the same is told in whatever order they were written)
             if not path:
                 _note_swept(replica, key)
                 continue
-            new = replica.storage.cells(key).get(path, ())
+            new = cells.get(path, ())
+            if not old and not in_whole(path[: component_end(path, 0)]) and all(is_live(s[2]) for s in new):
+                continue  # where nothing of ours was, nor is it in a container
             for at, lost, winner, reason in _beaten(replica, key, path, old, new, lost_in):
                 put(replica, entry(replica, reason, key, at, lost, winner))
             for above, lost, edit in _undone(replica, key, path, [s for s in new if s not in old]):
                 if _is_shown(replica, key, above):
                     words = "a concurrent edit brought back what was deleted"
                     put(replica, entry(replica, words, key, above, lost, (path, edit)))
+
+
+def _is_of_whole(root: bytes) -> bool:
+    """Whether what stands below that is in containers."""
+    tag, data, _ = first(root)
+    return tag != STRATEGY or known_strategy(data.decode()).whole
 
 
 def _is_of_others(storage: Storage, key: str, changed: Mapping[bytes, Cell], ours: frozenset[str]) -> bool:

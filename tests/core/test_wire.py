@@ -183,8 +183,8 @@ def test_a_digest_is_of_16_bytes() -> None:
 def test_a_later_version() -> None:
     """Told by its version, if its checksum fits; an earlier one never was."""
     data = encode(RECORD)[1:-4]
-    with pytest.raises(FormatTooNew, match="wire version 3"):
-        decode(sealed(b"\x03" + data))
+    with pytest.raises(FormatTooNew, match="wire version 4"):
+        decode(sealed(b"\x04" + data))
     with pytest.raises(MessageInvalid, match="never was"):
         decode(sealed(b"\x00" + data))
     with pytest.raises(MessageInvalid, match="bytes are wanted"):

@@ -7,7 +7,7 @@ import pytest
 
 from crdtkv.core.envelope import VERSION, seal
 from crdtkv.gossip import Settings
-from crdtkv.gossip.messages import Hello, decode
+from crdtkv.gossip.messages import Hello, Push, decode
 from tests.gossip.net import Net
 
 
@@ -73,6 +73,35 @@ def test_who_speaks_a_later_version_speaks_the_older_one_to_who_does() -> None:
         net.committed(name)
     older = dict.fromkeys([("a", "b"), ("a", "c"), ("b", "a"), ("c", "a")], VERSION)
     assert spoken == {**older, ("b", "c"): VERSION + 1, ("c", "b"): VERSION + 1}
+    net.check()
+
+
+@pytest.mark.parametrize("version", [1, VERSION])
+def test_records_side_by_side_go_in_bundles_to_who_understands_them(version: int) -> None:
+    """One who speaks version 1 is sent each as it is."""
+    net = Net("ab", 1)
+    net.nodes["b"].gossip._desk.version = version
+    net.until_one()
+    sent: list[bytes] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        sent.append(data)
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    for n in range(50):
+        net["a"].set("s").add(f"element-{n}")
+    net.committed("a")
+    assert len(net["b"].set("s")) == 50
+    pushes = [(data, message) for data in sent if isinstance(message := decode(data).message, Push)]
+    [(data, push)] = pushes
+    assert data[0] == version and len(push.records) == 50
+    body = msgpack.unpackb(data[2:-4])[3:]
+    if version == 1:
+        assert body == [list(push.records)] and len(data) > 50 * 55
+    else:
+        assert body[0] == [] and len(body[1]) == 1 and len(data) < 50 * 15
     net.check()
 
 

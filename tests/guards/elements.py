@@ -81,7 +81,7 @@ def a_delete_forgets_where_an_element_of_a_document_was_moved() -> None:
 
 @guards(
     "An order cell goes with its element: beside one that was made anew since, it must not be found",
-    Line(cutting.along, "out = {order for path in paths for order in orders_on(path) if order in cells}", "out = set()"),
+    Line(cutting.along, "for order in orders_on(path) if order in cells}", "for order in ()}"),
 )
 def what_is_made_anew_does_not_stand_where_the_old_was_moved_to() -> None:
     """b moved an element while a took it out; a forgets both, then who had read it before edits it: it stands again."""
@@ -95,6 +95,26 @@ def what_is_made_anew_does_not_stand_where_the_old_was_moved_to() -> None:
     a.put("doc", [{"n": 1, "m": 2, "x": 9}, {"n": 2}, {"n": 3}], base=base)
     arrive(b, cut(a, b))
     assert a.floor == b.floor and colos.read("doc") == [{"n": 1, "m": 2, "x": 9}, {"n": 2}, {"n": 3}]
+    colos.check()
+
+
+@guards(
+    "An order cell goes with its element: beside one that was made anew since, it must not be found",
+    Line(cutting._on_ordered, "if not moved[root]:", "if True:"),
+)
+def what_is_restored_does_not_stand_where_the_old_was_moved_to() -> None:
+    """As above, of a list: the first is moved at b, removed at a, which forgets both and then restores it."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    a.list("l").append("x", "y", "z")
+    colos.meet()
+    [where] = [path for path, cell in a._replica.storage.cells("l").items() if cell[0].payload == b"\xa1x"]
+    a.list("l").remove(0)
+    b.list("l").move(0, 2)
+    colos.purge_only("a")
+    a._run(lambda draft: draft.restore("l", where, b"\xa1x"))
+    arrive(b, cut(a, b))
+    assert colos.read("l") == ["x", "y", "z"]
     colos.check()
 
 

@@ -398,6 +398,7 @@ def a_catch_up_ships_what_lies_below() -> None:
     "join as empty every cell here below a cell sent that was not sent",
     Line(exchange._join_key, "else along(cells, mine)", "else ()"),
     Line(exchange._join_key, "if not mine.keys() <= cells.keys():", "if False:"),
+    Line(cutting._below, "if path > root:", "if False:"),
 )
 def what_is_not_sent_below_a_cell_that_is_has_gone() -> None:
     """Case 53: P purges a deleted container and makes it anew; the leaves that Q still holds do not reappear."""

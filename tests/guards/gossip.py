@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
+from xxhash import xxh32_digest
+
+from crdtkv.core import bundles
 from crdtkv.core.cells import Sibling
-from crdtkv.core.wire import KeyCells, pack_key
-from crdtkv.errors import CrdtkvError
+from crdtkv.core.wire import KeyCells, chain, pack_key
+from crdtkv.core.wire import decode as decode_record
+from crdtkv.core.wire import encode as encode_record
+from crdtkv.errors import CrdtkvError, MessageInvalid
 from crdtkv.gossip import Settings, hearing, staging
 from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.hearing import Hearing
@@ -19,6 +24,7 @@ from crdtkv.gossip.repair import Repairing
 from crdtkv.gossip.serving import Serving
 from crdtkv.replica import life
 from crdtkv.replica.purge import purge_to
+from tests.colos import Colos, limited, record
 from tests.gossip.net import Net
 from tests.guards.mutation import Both, Line, guards
 
@@ -380,6 +386,54 @@ def what_is_told_of_others_is_no_more_than_they_said() -> None:
             assert heard <= said[member].heard[member] if member in said else True
         for member, low in replica.state.announced.items():
             assert low[:2] <= said[member].announced[member][:2]
+
+
+@guards(
+    "A record comes out as its origin encoded it; what cannot, is not put in.",
+    Line(bundles._Bundle.told, "_unfolds(made, self._records)", "True"),
+)
+def a_record_that_is_packed_otherwise_goes_out_as_it_came() -> None:
+    """b's second record names the hash of its first, of which it packed the name in a byte more than that takes."""
+    kv = Colos("b")["b"]
+    plain = record(kv, lambda kv: kv.put("k", 1))
+    body = plain[:3] + bytes((0xD9, plain[3] & 0x1F)) + plain[4:-4]
+    first = body + xxh32_digest(body)
+    second = decode_record(record(kv, lambda kv: kv.put("k", 2)))
+    records = (first, encode_record(second._replace(previous=chain(first))))
+    assert bundles.unbundled(bundles.bundled(records)) == records
+
+
+@guards(
+    "A message stands for 4 MiB at the most.",
+    Line(bundles.unbundled, "if size > MAX_UNFOLDED:", "if False:"),
+    Line(bundles._values, "if len(first) * count > MAX_UNFOLDED:", "if False:"),
+    Line(bundles._continued, "if size > MAX_UNFOLDED:", "if False:"),
+    Line(bundles._check_names, "longest > _MAX_NAME or longest * named > MAX_UNFOLDED", "False"),
+    Line(bundles._unfolded, "if max(map(len, keys)) * sum(map(len, lives)) > MAX_UNFOLDED:", "if False:"),
+    Line(bundles._unfolded, "min(counts) < 1 or writes > _MAX_WRITES", "False"),
+)
+def little_that_stands_for_much_is_refused() -> None:
+    """Each way in which a bundle says something once for many; a limit stands before each."""
+
+    def bundle(names: object, counts: object, keys: object, paths: object, parents: object, lives: object) -> object:
+        return [names, [], [1, 0], [7, 1], [], [0], counts, keys, paths, [b"v"], parents, [], lives]
+
+    far = [
+        ("bytes of records", bundle(["a"], [1], ["k"], [b"p"], [], [])),
+        ("share 150 bytes", bundle(["a"], [1], ["k" * 150], [b"p"], [], [])),
+        ("a bundle of more than", bundle(["a"], [1], ["k"], [b"p" * 140, [140], b""], [], [])),
+        ("of up to 60 characters", bundle(["a" * 60], [1], ["k"], [b"p"], [[0, 1], [0, 1]], [])),
+        ("4 keys made anew", bundle(["a"], [1], ["k" * 60], [b"p"], [], [[[0], [0]], [[0], [0]]])),
+        ("18 writes", bundle(["a"], [9], ["k"], [b"p"], [], [])),
+    ]
+    with limited(bundles, "MAX_UNFOLDED", 200), limited(bundles, "_MAX_WRITES", 10):
+        for words, made in far:
+            try:
+                bundles.unbundled([made] * 8)
+            except MessageInvalid as error:
+                assert words in str(error), error
+            else:
+                raise AssertionError(f"not refused: {words}")
 
 
 @guards(

@@ -161,6 +161,8 @@ def keys_of_many_pages() -> None:
     "Where a sibling stands whose dot `vector` does not cover. O(answer).",
     Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
     Line(Layers._place, "held.changed_at(path)", "pass"),
+    Line(Layers.put_cells, "held.changed_at_all(cells)", "pass"),
+    Line(Layers.put_cells, "self._index.came(places)", "pass"),
     Line(Layers._wrote_key, "self._index.left((key, path), lambda: held.cells)", "pass"),
     Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
     Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
@@ -177,6 +179,9 @@ def a_catch_up_of_what_the_tables_have_and_of_what_they_lack() -> None:
         found = made.again()
         assert {key for key, _ in found.beyond({A: 60, B: 2})} == {"both"}
         assert {key for key, _ in found.beyond({A: 4, B: 3})} == {"both", "many"}
+        made.write(lambda s: s.put_cells("many", {ROOT + b"a%d" % n: (sibling(70 + n),) for n in range(3)}))
+        assert {path for _, path in found.beyond({A: 69, B: 60})} == {ROOT + b"a%d" % n for n in range(3)}
+        made.write(*(lambda s, n=n: s.put_cell("many", ROOT + b"a%d" % n, ()) for n in range(3)))  # type: ignore[misc]
         made.put("one", sibling(95))
         made.put("one", sibling(60))
         assert found.beyond({A: 70, B: 9}) == set()

@@ -10,18 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import (
-    Cell,
-    Context,
-    Sibling,
-    expiry,
-    expiry_of,
-    is_live,
-    is_sweep,
-    make_cell,
-    newest_stamp,
-    sweep,
-)
+from crdtkv.core.cells import Cell, Context, Sibling, expiry, expiry_of, is_live, is_sweep, make_cell, newest_stamp, sweep
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
 from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
@@ -195,12 +184,6 @@ class Draft:
         self._touch(key)
 
     # the short way (replica/leaf.py)
-
-    def wake(self) -> None:
-        """A key with a date is about to be written."""
-        if not self.wakes:
-            self.wakes = True
-            self.replica.reach()
 
     def env(self, key: str, tree: Tree) -> Env:
         """What an edit may know whose client has seen all that is here."""

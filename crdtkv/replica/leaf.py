@@ -89,7 +89,9 @@ def put_until(draft: Draft, key: str, value: Any, spec: str | None, date: Stamp 
     payload = None if old is None else found.leaf(old, value)
     if payload is None:
         return False
-    draft.wake()
+    if not draft.wakes:
+        draft.wakes = True
+        draft.replica.reach()
     if date is None and any(s.payload for s in dated):
         draft.put_leaf(key, TTL_PATH, dated, None)
     if payload:

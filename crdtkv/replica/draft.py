@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Context, Sibling, expiry, expiry_of, is_live, is_sweep, make_cell, newest_stamp, sweep
+from crdtkv.core.cells import (
+    Cell,
+    Context,
+    Sibling,
+    expiry,
+    expiry_of,
+    is_live,
+    is_sweep,
+    make_cell,
+    newest_stamp,
+    sweep,
+)
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
 from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
@@ -26,16 +37,7 @@ from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.forgetting import left_orders
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import (
-    TTL_PATH,
-    Root,
-    expired,
-    expired_then,
-    known_strategy,
-    pick,
-    root_path,
-    roots_in,
-)
+from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, known_strategy, pick, root_path, roots_in
 
 __all__ = ["Draft"]
 

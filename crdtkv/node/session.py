@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import msgpack
 
-from crdtkv.core.clocks import Vector, stamp_ms
+from crdtkv.core.clocks import Vector
 from crdtkv.core.show import show
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BaseNotHere, VersionInvalid
@@ -149,18 +149,18 @@ def missing(session: Session, store: Store) -> dict[str, int]:
 def _gone(store: Store, id: str) -> bool:
     """Whether that replica has given way to another of its colo, which has said anew what was not known of it.
 
-    Of ourselves we know. Another has done so some time after it came back. Who was never heard of may be about to
-    join: that one is waited for, but not for ever, since who came back itself has forgotten whom it knew.
+    Of ourselves we know. Another has done so some time after it came back and all have heard of that; not by stamps,
+    which a clock that is wrong drags along. Who was never heard of may be about to join: that one is waited for, but
+    not for ever, since who came back itself has forgotten whom it knew.
     """
     replica = store._replica
     state = replica.state
     if id in state.lineage[:-1]:
         return not state.pending
-    later = None if members.is_member(replica, id) else members.joined(replica, colo_of(id))
-    if later is None:
+    if members.is_member(replica, id) or members.joined(replica, colo_of(id)) is None:
         return False
     if id in state.vector:
-        return stamp_ms(state.clock) - stamp_ms(later) >= ANEW_MS
+        return members.agreed(replica) and replica.wall_ms() - _first_asked(store, id) >= ANEW_MS
     return replica.wall_ms() - _first_asked(store, id) >= STRANGER_MS
 
 
@@ -168,7 +168,7 @@ _strangers: WeakKeyDictionary[Store, dict[str, int]] = WeakKeyDictionary()
 
 
 def _first_asked(store: Store, id: str) -> int:
-    """When that replica, which is not known here, was asked for first. With the store's lock."""
+    """When that replica, which is gone or not known here, was asked for first. With the store's lock."""
     asked = _strangers.setdefault(store, {})
     if id not in asked and len(asked) >= MAX_STRANGERS:
         del asked[next(iter(asked))]

@@ -96,7 +96,7 @@ async def _unrouted(request: Request, error: Any) -> Response:
         allow = ", ".join(_methods(request))
         return respond(failed(MethodUnknown(f"method {request.method!r:.20} is none of {allow}", allow=allow)))
     if error.status_code == 404:
-        return respond(failed(RouteUnknown(f"there is no path {path!r:.200}")))
+        return respond(failed(RouteUnknown(f"there is no path {path.decode('latin-1')!r:.200}")))
     found = CrdtkvError(str(error.detail).lower(), happened="no")
     return Response(status_code=error.status_code) if error.status_code < 400 else respond(failed(found))
 

@@ -11,12 +11,14 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+from crdtkv.core.cells import Context
+from crdtkv.core.tree import Cells
 from crdtkv.errors import StorageFailed
 from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.transactions import Changed
 
-__all__ = ["Disk", "weight_of"]
+__all__ = ["Disk", "Weights", "weight_of"]
 
 
 class Disk(MemoryStorage):
@@ -35,6 +37,7 @@ class Disk(MemoryStorage):
         """What each commit since the last sync changed."""
         self._lost = False
         self._note: str | None = None
+        self._weights: _Known = {}
 
     def _save(self, changes: Iterable[Changed]) -> None:
         if self.full:
@@ -100,25 +103,46 @@ class Disk(MemoryStorage):
         self.rollback()
         return self
 
-    def weight(self) -> tuple[int, int, int, int, int]:
+    def weight(self) -> Weights:
         """Keys, cells, siblings, bytes that are kept, and those of the payloads alone, history left out. O(cells)."""
-        return weight_of(self)
+        return weight_of(self, self._weights)
 
 
-def weight_of(storage: Storage) -> tuple[int, int, int, int, int]:
-    """Keys, cells, siblings, bytes, and bytes of payloads."""
-    keys = cells = siblings = size = values = 0
-    for key, found, context in storage.passing("", None, False, None, lambda *each: each):
-        keys += 1
-        size += len(key) + 16 * len(context)
-        cells += len(found)
-        for path, cell in found.items():
-            size += len(path)
-            siblings += len(cell)
-            for sibling in cell:
-                values += len(sibling.payload or b"")
-                size += 24 + 16 * len(sibling.parents)
-    return keys, cells, siblings, size + values, values
+Weights = tuple[int, int, int, int, int]
+"""Keys, cells, siblings, bytes, and bytes of payloads."""
+_Known = dict[str, tuple[Context, int, Weights]]
+
+
+def weight_of(storage: Storage, known: _Known | None = None) -> Weights:
+    """The weights of all that is there. `known`: those of the last time, by key. They hold where the key's context is
+    the same object, and there are as many cells (whatever writes to a key gives it another; a purge takes cells)."""
+    last, now = known or {}, _Known()
+
+    def weighed(key: str, cells: Cells, context: Context) -> Weights:
+        found = last.get(key)
+        if found is None or found[0] is not context or found[1] != len(cells):
+            found = context, len(cells), _weigh(key, cells, context)
+        now[key] = found
+        return found[2]
+
+    rows = list(storage.passing("", None, False, None, weighed))
+    if known is not None:
+        known.clear()
+        known.update(now)
+    keys, cells, siblings, size, values = map(sum, zip(*rows, strict=True)) if rows else (0, 0, 0, 0, 0)
+    return keys, cells, siblings, size, values
+
+
+def _weigh(key: str, cells: Cells, context: Context) -> Weights:
+    siblings = values = 0
+    size = len(key) + 16 * len(context)
+    for path, cell in cells.items():
+        size += len(path)
+        siblings += len(cell)
+        for sibling in cell:
+            values += len(sibling.payload or b"")
+            size += 24 + 16 * len(sibling.parents)
+    return 1, len(cells), siblings, size + values, values
 
 
 def _deep(value: Any) -> Any:

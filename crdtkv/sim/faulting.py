@@ -66,7 +66,8 @@ class Faulting:
             self._end(number)
 
     def decide(self) -> None:
-        """What is an operator's to decide: of two sides that evicted each other, the one that is asked first holds."""
+        """What is an operator's to decide: of two sides that evicted each other, the one that is asked first holds; and
+        where all that is left is a copy that was restored, it goes on without those whose disks are gone."""
         for colo in self.world.colos.values():
             if colo.up and colo.store.forks:
                 known = {link.id for link in members.chain_links(colo.store._replica)}
@@ -74,6 +75,21 @@ class Faulting:
                     if fork[0] in known and colo.store.id in colo.store.members:
                         colo.call(partial(_resolve, fork[0]), lambda durable: None)
                         return
+        self._go_on_alone()
+
+    def _go_on_alone(self) -> None:
+        up = [colo for colo in self.world.colos.values() if colo.up]
+        ours = [colo for colo in up if colo.store._replica.state.namespace == self.world.namespace]
+        if len(up) == len(self.world.colos) and not any(members.is_live_member(c.store._replica) for c in ours):
+            for colo in ours[:1]:
+                colo.call(_evict_others, lambda durable: None)
+
+
+def _evict_others(store: Store) -> None:
+    with suppress(CrdtkvError):
+        for id in store.members:
+            if id != store.id:
+                store.evict(id)
 
 
 def _resolve(link: str, store: Store) -> None:

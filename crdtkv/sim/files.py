@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from crdtkv.errors import StorageFailed
-from crdtkv.sim.disk import weight_of
+from crdtkv.sim.disk import Weights, weight_of
 from crdtkv.storage.base import Storage
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.transactions import Changed
@@ -79,7 +79,7 @@ class FileDisk(SqliteStorage):
         self.settle()
         return Laid(self.path, self._files(), self.durability)
 
-    def weight(self) -> tuple[int, int, int, int, int]:
+    def weight(self) -> Weights:
         """As of a disk in memory. O(cells)."""
         return weight_of(self)
 

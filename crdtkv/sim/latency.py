@@ -75,8 +75,9 @@ def model(spec: str, colos: Sequence[str], folder: Path | None = None) -> Callab
     50.0
     """
     between = named(spec, folder).rtt_ms
-    for colo in colos:
-        between(colos[0], colo)
+    for at, colo in enumerate(colos):
+        for other in colos[at:] if spec.startswith("matrix:") else colos[:1]:
+            between(colo, other)
     return between
 
 
@@ -177,7 +178,10 @@ def _matrix(path: Path) -> Callable[[str, str], float]:
 
 
 def _read_matrix(path: Path) -> dict[tuple[str, str], float]:
-    text = path.read_text("utf-8")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{str(path)!r} cannot be read: {error}") from None
     try:
         if path.suffix == ".csv":
             rows = [(r["from"], r["to"], r["rtt_ms"]) for r in csv.DictReader(StringIO(text))]

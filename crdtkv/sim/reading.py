@@ -15,7 +15,7 @@ from crdtkv.sim.chance import distribution, key_of
 
 __all__ = [
     "Parser", "Table", "bandwidth", "colos", "draw", "flag", "groups", "key", "mapping", "names", "number", "one_of",
-    "seconds", "share", "signed", "text", "whole",
+    "seconds", "share", "signed", "text", "turns", "whole",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -35,6 +35,14 @@ def seconds(value: Any) -> float:
         return float(found[1]) * _UNITS[found[2]] if found else number(value)
     except ValueError:
         raise ValueError("a time as '120s', '50ms', '2m', '1h' or '1d'") from None
+
+
+def turns(value: Any) -> float:
+    """Seconds, of what happens again and again."""
+    found = seconds(value)
+    if found < 0.001:
+        raise ValueError("a time of at least '1ms'")
+    return found
 
 
 def bandwidth(value: Any) -> float:
@@ -92,7 +100,7 @@ def draw(value: Any) -> str | float:
     try:
         distribution(value)
     except BadRequest as error:
-        raise ValueError(str(error).partition("; ")[2]) from None
+        raise ValueError(_allowed(error)) from None
     kept: str | float = value
     return kept
 
@@ -102,8 +110,13 @@ def key(value: Any) -> str:
     try:
         key_of(text(value))
     except BadRequest as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(_allowed(error)) from None
     return str(value)
+
+
+def _allowed(error: BadRequest) -> str:
+    """What is allowed, by the words of an error."""
+    return str(error).partition("; ")[2].removesuffix(" are allowed")
 
 
 def names(value: Any) -> tuple[str, ...]:
@@ -122,7 +135,11 @@ def groups(value: Any) -> tuple[tuple[str, ...], ...]:
     """Lists of names of colos."""
     if not isinstance(value, list):
         raise ValueError("lists of colos, as in [['LHR', 'FRA'], ['SIN']]")
-    return tuple(map(colos, value))
+    found = tuple(map(colos, value))
+    named = [name for group in found for name in group]
+    if len(set(named)) < len(named):
+        raise ValueError("each colo in one group, and once,")
+    return found
 
 
 def mapping(of: Callable[[Any], _T]) -> Callable[[Any], dict[str, _T]]:

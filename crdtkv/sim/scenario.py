@@ -29,6 +29,7 @@ from crdtkv.sim.reading import (
     seconds,
     share,
     text,
+    turns,
     whole,
 )
 from crdtkv.sim.workloads import find_workload
@@ -256,11 +257,9 @@ def _check_latency(table: Table, made: Scenario) -> None:
 
 def _gossip(table: Table) -> GossipSpec:
     made = GossipSpec(
-        table.take("interval", seconds, "1s"), table.take("fanout", whole, 8), table.take("all_peers", whole, 40),
-        table.take("tick", seconds, "50ms"),
+        table.take("interval", turns, "1s"), table.take("fanout", whole, 8), table.take("all_peers", whole, 40),
+        table.take("tick", turns, "50ms"),
     )  # fmt: skip
-    if not made.tick_s or not made.interval_s:
-        raise table.wrong("tick and interval are above 0", "tick" if not made.tick_s else "interval")
     table.end()
     return made
 
@@ -313,8 +312,8 @@ def _colos_in(value: Any) -> list[str]:
 
 def _swarm(table: Table) -> SwarmSpec:
     made = SwarmSpec(
-        table.take("kinds", names, needed=True), table.take("mean_interval", seconds, "15s"),
-        table.take("mean_length", seconds, "10s"),
+        table.take("kinds", names, needed=True), table.take("mean_interval", turns, "15s"),
+        table.take("mean_length", turns, "10s"),
     )  # fmt: skip
     for kind in made.kinds:
         if kind not in FAULTS:

@@ -72,3 +72,19 @@ def test_a_later_release_is_understood() -> None:
     found = outcome('[[fault]]\nkind = "versions"\nat = "2s"\nfor = "5s"\ncolos = ["LHR"]')
     assert found.verdict == "valid", found.findings
     assert max(w.all_s for w in found.writes if 3 < w.at < 6.5 and w.all_s is not None) < 3
+
+
+def test_of_a_copy_that_is_all_that_is_left_an_operator_decides() -> None:
+    """One disk of two is lost, and the other is put back as it was before they meet again: nobody could go on."""
+    words = SMALL.replace('"LHR", "SIN", "GRU"', '"LHR", "SIN"')
+    for kind, length in (("partition", 5), ("wipe", 1), ("restore", 2)):
+        at = f'colos = ["{"LHR" if kind == "wipe" else "SIN"}"]' if kind != "partition" else ""
+        words += f'[[fault]]\nkind = "{kind}"\nat = 1.0\nfor = {length}\n{at}\n'
+    found = run(parse(words.replace('"10s"', '"8s"')), 1)
+    assert found.verdict == "valid", found.findings
+
+
+def test_faults_of_one_colo_alone_end_as_well() -> None:
+    swarm = f'[swarm]\nkinds = {sorted(FAULTS)}\nmean_interval = "200ms"\nmean_length = "200ms"'.replace("'", '"')
+    found = run(parse(SMALL.replace('"LHR", "SIN", "GRU"', '"LHR"') + swarm), 2)
+    assert len({span.kind for span in found.faults}) > 12 and found.verdict == "valid", found.findings

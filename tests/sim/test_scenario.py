@@ -36,7 +36,12 @@ from tests.sim.small import SMALL, made, outcome
         ("rate = 10", "speed = 10", 17, "'speed' is not known"),
         ('"list"', '"or-set"', 13, "no strategy 'or-set'"),
         ('"GRU"', '"LHR"', 6, "each colo once"),
-        ("{uniform(5)}", "{zipf(5)}", 16, "{zipf(5)} draws no key"),
+        ("{uniform(5)}", "{zipf(5)}", 16, "keys is 'todo/{zipf(5)}'; {zipf(how many, exponent)} and"),
+        ('"lognormal(0, 0.1)"', '"normal(0)"', 9, "exponential(mean) or lognormal(mean, deviation) is allowed"),
+        ("[network]", '[network]\nmodel = "matrix:no.json"', 9, "no.json' cannot be read"),
+        ("[network]", '[gossip]\ntick = "0s"\n[network]', 9, "tick is '0s'; a time of at least '1ms'"),
+        ("[network]", '[swarm]\nkinds = ["ring"]\nmean_interval = 0\n[network]', 10, "mean_interval is 0; a time of"),
+        ("[network]", '[[fault]]\nkind = "flapping"\nat = "1s"\nperiod = 0\n[network]', 11, "period is 0; a time of"),
         ("[network]", '[network]\nmodel = "tubes"', 9, "no latency model 'tubes'"),
         ('strategy = "list"', "", 11, "strategy is missing"),
     ],
@@ -53,6 +58,8 @@ def test_the_second_table_of_a_name_is_told_from_the_first() -> None:
         made('[[fault]]\nkind = "ring"\nat = "1s"\n[[fault]]\nat = "soon"\nkind = "ring"')
     with pytest.raises(BadRequest, match="groups has 'JFK'; LHR, SIN, GRU are allowed"):
         made('[[fault]]\nkind = "partition"\nat = "1s"\ngroups = [["JFK"]]')
+    with pytest.raises(BadRequest, match="each colo in one group, and once, is allowed"):
+        made('[[fault]]\nkind = "partition"\nat = "1s"\ngroups = [["LHR"], ["LHR", "SIN"]]')
 
 
 def test_what_is_no_toml_is_told_with_its_line() -> None:

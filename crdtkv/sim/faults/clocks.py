@@ -6,7 +6,7 @@ from crdtkv.sim.chance import distribution
 from crdtkv.sim.clock import SECOND
 from crdtkv.sim.colo import Colo
 from crdtkv.sim.faults.machines import OfColos
-from crdtkv.sim.reading import colos, draw, seconds
+from crdtkv.sim.reading import colos, draw, turns
 
 __all__ = ["Jump", "Strobe"]
 
@@ -34,7 +34,7 @@ class Jump(OfColos):
 class Strobe(Jump):
     """It jumps, and back, each `period`."""
 
-    OPTIONS = {"colos": (colos, None), "by_ms": (draw, "normal(0, 200)"), "period": (seconds, "200ms")}
+    OPTIONS = {"colos": (colos, None), "by_ms": (draw, "normal(0, 200)"), "period": (turns, "200ms")}
 
     def begin(self, until_us: int) -> None:
         super().begin(until_us)

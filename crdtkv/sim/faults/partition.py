@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from crdtkv.sim.clock import SECOND
 from crdtkv.sim.faults.base import Fault
-from crdtkv.sim.reading import colos, groups, seconds
+from crdtkv.sim.reading import colos, groups, turns
 
 __all__ = ["Cut", "Flapping", "Isolate", "OneWay", "Pairs", "Partition", "Ring"]
 
@@ -48,7 +48,7 @@ class Partition(Cut):
         if not named:
             names = list(self.world.colos)
             self.dice.shuffle(names)
-            at = self.dice.randint(1, len(names) - 1)
+            at = self.dice.randint(1, max(1, len(names) - 1))
             named = [names[:at], names[at:]]
         self.words = " | ".join(", ".join(map(str.upper, group)) for group in named)
         return {pair for i, one in enumerate(named) for other in named[i + 1 :] for pair in _both(one, other)}
@@ -90,7 +90,7 @@ class Ring(Cut):
 class Flapping(Partition):
     """A partition that comes and goes, each `period`."""
 
-    OPTIONS = {"groups": (groups, None), "period": (seconds, "1s")}
+    OPTIONS = {"groups": (groups, None), "period": (turns, "1s")}
 
     def begin(self, until_us: int) -> None:
         self._on = False

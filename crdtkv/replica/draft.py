@@ -37,16 +37,7 @@ from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.forgetting import left_orders
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import (
-    TTL_PATH,
-    Root,
-    expired,
-    expired_then,
-    known_strategy,
-    pick,
-    root_path,
-    roots_in,
-)
+from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, known_strategy, pick, root_path, roots_in
 
 __all__ = ["Draft"]
 
@@ -68,6 +59,8 @@ class Draft:
         self.lives: dict[str, dict[str, int]] = {}
         self.long = False
         """Whether anything was written the long way."""
+        self.wakes = False
+        """Whether what could not go before may go now."""
 
     # operations
 
@@ -452,6 +445,7 @@ class Draft:
         if self.long:
             # What took the short way had seen all that it replaced, and nothing else goes with it.
             inbox.note_own(replica, self.dot)
+        if self.long or self.wakes:
             purge_to(replica, 0)
         return record, data
 

@@ -26,10 +26,10 @@ from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
 from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
-from crdtkv.core.tree import Cells, Tree
+from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
 from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
-from crdtkv.replica import inbox, past
+from crdtkv.replica import bases, inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
@@ -37,7 +37,7 @@ from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
 from crdtkv.strategies.forgetting import left_orders
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import TTL_PATH, Root, expired, expired_then, known_strategy, pick, root_path, roots_in
+from crdtkv.strategies.roots import TTL_PATH, Root, expired, known_strategy, root_path, roots_in
 
 __all__ = ["Draft"]
 
@@ -82,14 +82,14 @@ class Draft:
             operation, family = Operation("at", ((), family, operation)), shown[0].name
         chosen = self._choose(key, shown, spec, family, operation)
         if shown is None and base and operation.name == "put":
-            operation = self._unseen(key, base, chosen, operation)
+            operation = bases.unseen(self.replica, key, base, chosen, operation)
             if not operation.args:
                 return chosen  # what it puts was deleted, all of it, by who had seen it
         base = None if operation.name in chosen.baseless else base
         if base is not None:
             # Its own dot is not absorbed yet, but a receipt of this transaction may name it.
             self.replica.check_absorbed(key, {r: n for r, n in base.items() if (r, n) != self.dot})
-        then = self._then(key, base, chosen) if shown is not None else None
+        then = bases.showed(self.replica, key, base, chosen) if shown is not None else None
         if operation.name == "delete":
             for found, tree in self._roots(key):
                 if found.present(tree):
@@ -118,8 +118,8 @@ class Draft:
         self._touch(key)
 
     def _edit(
-        self, key: str, chosen: Strategy, tree: Tree, operation: Operation, base: Context | None, then: Cells | None,
-        present: bool,
+        self, key: str, chosen: Strategy, tree: Tree, operation: Operation, base: Context | None,
+        then: Callable[[Tree], Tree] | None, present: bool,
     ) -> None:  # fmt: skip
         covered, seen, before = self._base(key, base, then, tree)
         rule = self.rule_of(key)
@@ -243,42 +243,13 @@ class Draft:
 
     # bases
 
-    def _then(self, key: str, base: Context | None, chosen: Strategy) -> Cells | None:
-        """The cells as the base showed them; None if it covers all that is here.
-
-        Raises BaseTooOld also where they were of another strategy: what the client changed cannot be told from them.
-        """
-        if base is None or covers_all(base, self._seen(key)):
-            return None
-        self.replica.check_kept(key, base)
-        cells = past.cells_at(self.replica.storage, key, base)
-        was = pick(list(roots_in(cells, expired_then(cells))))
-        if was is not None and was[0].spec != chosen.spec:
-            raise self.replica.too_old(key, base, f"shows a {was[0].spec}, and the key is a {chosen.spec} now")
-        return cells
-
-    def _unseen(self, key: str, base: Context, chosen: Strategy, put: Operation) -> Operation:
-        """A put of a key that is not shown any more, of what is new to who had read the base; of nothing: no args.
-
-        All of it is, where what the base showed cannot be told here, or was of another strategy.
-        """
-        storage, value = self.replica.storage, put.args[0]
-        if not (past.known(storage, key, base) and past.rebuildable(storage.horizon(key), base)):
-            return put
-        cells = past.cells_at(storage, key, base)
-        was = pick(list(roots_in(cells, expired_then(cells))))
-        if was is None or was[0].spec != chosen.spec:
-            return put
-        new = chosen.since(was[1], value)
-        return Operation("put", () if value and not new else (new,))
-
     def _base(
-        self, key: str, base: Context | None, then: Cells | None, tree: Tree
+        self, key: str, base: Context | None, then: Callable[[Tree], Tree] | None, tree: Tree
     ) -> tuple[Callable[[Dot], bool], Context, Tree]:  # fmt: skip
         """What the base covers, as a test, as a context for hiders, and the cells as they stood there."""
         if base is None or then is None:
             return self._covers(None), self._seen(key), tree
-        return self._covers(base), dict(base), Tree(then, tree.prefix, expired_then(then))
+        return self._covers(base), dict(base), then(tree)
 
     def _covers(self, base: Context | None) -> Callable[[Dot], bool]:
         if base is None:

@@ -4,8 +4,9 @@ Law of this room: it leaves the cells, the context, the past and the record that
 (`Draft.operate`) leaves. Whether it is taken is decided here, before anything is written, and
 nowhere else. A put: no base, no date; of the key there is one cell with one sibling, of a
 strategy that can say what a put leaves there (`Strategy.leaf`), or nothing at all, neither here
-nor of the past. An operation: no base, no date; the key shows the one strategy that it has
-cells of, or there is nothing of it as above, and to that strategy the operation is `short`.
+nor of the past. A put until a date: likewise, and a date that has not come may stand beside it.
+An operation: no base, no date; the key shows the one strategy that it has cells of, and to that the
+operation is `short`.
 
 Written for speed: what is looked up is looked up once, and a NamedTuple is taken apart by place.
 """
@@ -14,16 +15,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from crdtkv.core.cells import Context
+from crdtkv.core.cells import Context, expiry
+from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import STRATEGY, first
 from crdtkv.core.tree import Tree
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.base import Operation, Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import TTL_PATH, known_strategy, root_path
+from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, root_path
 
-__all__ = ["operate", "put"]
+__all__ = ["operate", "put", "put_until"]
 
 _known: dict[bytes, Strategy] = {}
 """By the path of its cell."""
@@ -58,6 +60,45 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
             return found.spec, payload, draft.put_leaf(key, path, cell, payload)
         return found.spec, old or b"", context
     return None
+
+
+def put_until(draft: Draft, key: str, value: Any, spec: str | None, date: Stamp | None) -> bool:
+    """`key` shows `value` until `date`, None: it stays, whatever date it had. Whether it was done. O(value).
+
+    As the long way does: where it stays the date goes first, else it comes last.
+    """
+    storage, rule = draft.replica.storage, draft.rule_of(key)
+    cells, context = storage.standing(key)
+    dated = cells.get(TTL_PATH, ())
+    if not cells:
+        if date is None or context or storage.has_past(key):
+            return False
+        chosen = strategy(rule.strategy if spec is None else spec)
+        payload = chosen.leaf(None, value)
+        if payload is None:
+            return False
+        draft.put_all_first(key, {root_path(chosen.spec): payload, TTL_PATH: expiry(date, rule.ttl)})
+        return True
+    if len(cells) != (2 if dated else 1) or rule.require_base or expired(cells, draft.stamp):
+        return False
+    path = next(path for path in cells if path != TTL_PATH)
+    cell, found = cells[path], _known.get(path) or _strategy_at(path)
+    if found is None or len(cell) > 1 or (spec is not None and strategy(spec) is not found):
+        return False
+    old = cell[0].payload
+    payload = None if old is None else found.leaf(old, value)
+    if payload is None:
+        return False
+    if not draft.wakes:
+        draft.wakes = True
+        draft.replica.reach()
+    if date is None and any(s.payload for s in dated):
+        draft.put_leaf(key, TTL_PATH, dated, None)
+    if payload:
+        draft.put_leaf(key, path, cell, payload)
+    if date is not None:
+        draft.put_leaf(key, TTL_PATH, dated, expiry(date, rule.ttl))
+    return True
 
 
 def operate(draft: Draft, key: str, operation: Operation, family: str | None) -> Strategy | None:

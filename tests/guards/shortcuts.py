@@ -25,10 +25,20 @@ GONE: list[Any] = [
     ("operate", ("set@new", "append", 1), False),
 ]  # fmt: skip
 DATED: list[Any] = [("put", "a", 1), ("expire", "a", 0), ("put", "a", 2), ("wait", "a", 0), ("put", "a", 3)]
+UNTIL: list[Any] = [
+    ("until", "a", 1), ("until", "a", 2), ("stays", "a", 3), ("stays", "a", 3), ("until", "a", 4), ("wait", "a", 0),
+    ("until", "a", 5), ("away", "a", 6), ("meet", "a", 0), ("until", "a", 7), ("meet", "a", 0), ("delete", "a", 0),
+    ("until", "a", 8), ("wait", "a", 0), ("stays", "a", 9), ("until", "base/a", 1), ("until", "base/a", 2),
+    *[("delete", "a", 0), ("meet", "a", 0), ("compact", "a", 0), ("compact", "a", 0), ("compact", "a", 0)],
+    [("until", "a", 1), ("until", "a", 2), ("stays", "a", 3)], ("meet", "a", 0), ("compact", "a", 0), ("wait", "a", 0),
+    ("until", "mv/a", 1), ("away", "mv/a", 2), ("meet", "a", 0), ("until", "mv/a", 3), ("compact", "a", 0),
+    ("until", "a", {"x": 1}), ("until", "a", [1]), ("until", "a", 2), ("lww", "b", 1), ("until", "b", 2),
+]  # fmt: skip
 TWO: list[Any] = [
     ("put", "a", 1), ("meet", "a", 0), ("put", "a", "x"), ("wait", "a", 0), ("away", "a", 0), ("meet", "a", 0),
     ("put", "a", "x"), ("meet", "a", 0),
 ]  # fmt: skip
+UNTIL_AGAIN = [[("until" if act[0] == "put" else act[0], *act[1:]) for act in script] for script in (DELETED, TWO)]
 BESIDE: list[Any] = [("put", "mv/a", 1), ("away", "mv/a", 2), ("meet", "a", 0), ("put", "mv/a", 3), ("meet", "a", 0)]
 NESTED: list[Any] = [("put", "a", {}), ("put", "a", 1), ("put", "a", 1), ("put", "a", {"x": 1}), ("put", "a", 2)]
 NAMED: list[Any] = [
@@ -58,6 +68,11 @@ ADDED: list[Any] = [
     Line(leaf.put, "if len(cells) > 1 or rule.require_base:", "if rule.require_base:"),
     Line(leaf.put, "if found is None or len(cell) > 1 or", "if found is None or"),
     Line(leaf.put, "or (spec is not None and strategy(spec) is not found)", ""),
+    Line(leaf.put_until, "or storage.has_past(key)", ""),
+    Line(leaf.put_until, "None if old is None else found.leaf(old, value)", "found.leaf(old, value)"),
+    Line(leaf.put_until, "or rule.require_base", ""),
+    Line(leaf.put_until, "or expired(cells, draft.stamp)", ""),
+    Line(leaf.put_until, "if date is None and any(s.payload for s in dated):", "if date is None:"),
     Line(leaf.operate, "if TTL_PATH in cells or", "if"),
     Line(leaf.operate, "operation.name not in chosen.short or", ""),
     Line(leaf.operate, "or (family is not None and family != chosen.name)", ""),
@@ -74,9 +89,9 @@ ADDED: list[Any] = [
 def the_short_way_leaves_what_the_long_way_leaves() -> None:
     """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""
     never = lambda *given: None  # noqa: E731
-    for script in (DELETED, FORGOTTEN, GONE, DATED, BESIDE, NESTED, NAMED, TWO, ADDED):
+    for script in (DELETED, FORGOTTEN, GONE, DATED, UNTIL, *UNTIL_AGAIN, BESIDE, NESTED, NAMED, TWO, ADDED):
         for history in (True, False):
-            with patch.object(leaf, "put", never), patch.object(leaf, "operate", never):
+            with patch.multiple(leaf, put=never, operate=never, put_until=never):
                 long = played(script, history)
             assert played(script, history) == long
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -11,8 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import crdtkv
-from crdtkv.errors import CrdtkvError
+from crdtkv.core.clocks import make_stamp
+from crdtkv.errors import BaseRequired, CrdtkvError
 from crdtkv.replica import leaf
+from crdtkv.replica.draft import Draft
+from crdtkv.strategies.base import Operation
 
 KINDS = ("counter", "set", "list", "log")
 KEYS = ("a", "b", "lww/a", "mv/a", "max/a", "words/a", "base/a")
@@ -24,7 +28,9 @@ RULES: dict[str, dict[str, Any]] = {
 
 PUT = st.tuples(st.just("put"), st.sampled_from(KEYS), st.sampled_from(VALUES))
 ELSE = st.tuples(
-    st.sampled_from(["delete", "expire", "based", "wait", "away", "meet", "compact", "patch", "lww"]),
+    st.sampled_from(
+        ["until", "until", "stays", "delete", "expire", "based", "wait", "away", "meet", "compact", "patch", "lww"]
+    ),
     st.sampled_from(KEYS), st.sampled_from(VALUES),
 )  # fmt: skip
 OPERATIONS = st.sampled_from([
@@ -39,6 +45,20 @@ OPERATIONS = st.sampled_from([
 OPERATE = st.tuples(st.just("operate"), OPERATIONS, st.booleans())
 ONE = st.one_of(PUT, PUT, OPERATE, OPERATE, ELSE)
 SCRIPT = st.lists(st.one_of(ONE, st.lists(ONE, max_size=6)), max_size=25)
+
+
+def _put_until(key: str, value: Any, seconds: int | None, draft: Draft) -> None:
+    """As the Redis door does it."""
+    date = None if seconds is None else draft.stamp + make_stamp(seconds * 1000)
+    if leaf.put_until(draft, key, value, None, date):
+        return
+    if draft.rule_of(key).require_base and draft.replica.shown(key, draft.stamp):
+        raise BaseRequired(key)
+    if date is None:
+        draft.expire(key, None)
+    draft.operate(key, Operation("put", (value,)))
+    if date is not None:
+        draft.expire(key, date)
 
 
 class Pair:
@@ -81,6 +101,8 @@ class Pair:
                 return kv.delete(key).version
             case "expire":
                 return kv.expire(key, 20).version
+            case "until" | "stays":
+                return kv._run(partial(_put_until, key, value, 3 if name == "until" else None))
             case "based":
                 return kv.put(key, value, base=self.versions.get(key)).value
             case "lww":
@@ -136,9 +158,12 @@ def played(script: list[Any], history: bool) -> Any:
 @given(SCRIPT, st.booleans())
 def test_both_ways_leave_the_same(script: list[Any], history: bool) -> None:
     short = played(script, history)
-    never = lambda *given: None  # noqa: E731
-    with patch.object(leaf, "put", never), patch.object(leaf, "operate", never):
+    with patch.multiple(leaf, put=_never, operate=_never, put_until=_never):
         assert played(script, history) == short
+
+
+def _never(*given: Any) -> None:
+    """The short way is not taken."""
 
 
 @pytest.mark.parametrize("value", [1, "x", None])

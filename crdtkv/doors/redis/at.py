@@ -229,11 +229,18 @@ class At:
 
     def put_plain(self, key: str, data: bytes) -> bool:
         """The key, which is an lww of one value without a date, shows that string; False: it is none."""
-        draft = self.draft
-        rule = draft.rule_of(key)
-        if rule is not DEFAULT and rule.strategy != "lww":
+        if not self._is_plain(key):
             return False
-        return leaf.put(draft, key, value_of(data, "lww"), "lww") is not None
+        return leaf.put(self.draft, key, value_of(data, "lww"), "lww") is not None
+
+    def put_until(self, key: str, data: bytes, ms: int | None) -> bool:
+        """Likewise; it may have a date, and ends at `ms` since 1970 then, None: it stays."""
+        date = None if ms is None else date_of(ms)
+        return self._is_plain(key) and leaf.put_until(self.draft, key, value_of(data, "lww"), "lww", date)
+
+    def _is_plain(self, key: str) -> bool:
+        rule = self.draft.rule_of(key)
+        return rule is DEFAULT or rule.strategy == "lww"
 
     # refusing
 

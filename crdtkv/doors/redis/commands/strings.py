@@ -47,6 +47,8 @@ def write(at: At, key: str, data: bytes, keep_date: bool = False) -> None:
 
 def _write(at: At, key: str, data: bytes, keep_date: bool) -> None:
     if not keep_date:
+        if at.put_until(key, data, None):
+            return
         at.expire(key, None)
     root = at.shown(key)
     if root is None:
@@ -64,6 +66,13 @@ def _write(at: At, key: str, data: bytes, keep_date: bool) -> None:
         at.put(key, value_of(data, family))
     else:
         _merge(at, key, value_of(data, family), None)
+
+
+def _write_until(at: At, key: str, data: bytes, date: int) -> None:
+    """`key` is that string until then."""
+    if not at.put_until(key, data, date):
+        _write(at, key, data, keep_date=True)
+        at.expire(key, date)
 
 
 def _write_over(at: At, key: str, data: bytes, family: str) -> None:
@@ -131,9 +140,10 @@ def _set(at: At, args: list[bytes]) -> Any:
     found = read(at, args[1]) if b"get" in flags else None
     if there if b"nx" in flags else (b"xx" in flags and not there):
         return found
-    write(at, key, args[2], b"keepttl" in flags or date is not None)
-    if date is not None:
-        at.expire(key, date)
+    if date is None:
+        write(at, key, args[2], b"keepttl" in flags)
+    else:
+        _write_until(at, key, args[2], date)
         at.note("expire", key)
     at.note("set", key)
     return found if b"get" in flags else OK
@@ -187,8 +197,7 @@ def _setnx(at: At, args: list[bytes]) -> Any:
 def _set_until(at: At, args: list[bytes], option: bytes) -> Any:
     key = key_of(args[1])
     date = expiry_of(option, args[2], at.now_ms, args[0].decode("latin-1").lower())
-    write(at, key, args[3], keep_date=True)
-    at.expire(key, date)
+    _write_until(at, key, args[3], date)
     at.note("set", key)
     at.note("expire", key)
     return OK

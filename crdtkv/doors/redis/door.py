@@ -46,8 +46,8 @@ _AT_ONCE = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 TELLS = frozenset({
     "getset", "getdel", "getex", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove",
     "rpoplpush", "brpoplpush", "spop", "zpopmin", "zpopmax", "bzpopmin", "bzpopmax", "zmpop", "bzmpop", "setbit",
-    "bitop", "copy", "rename", "renamenx", "sort", "sinterstore", "sunionstore", "sdiffstore", "zinterstore",
-    "zunionstore", "zdiffstore", "zrangestore",
+    "bitfield", "bitop", "copy", "rename", "renamenx", "sort", "sinterstore", "sunionstore", "sdiffstore",
+    "zinterstore", "zunionstore", "zdiffstore", "zrangestore", "georadius", "georadiusbymember", "geosearchstore",
 })  # fmt: skip
 """What writes, and tells what stood there or puts it where it may be read: that takes leave to read, too."""
 _MAX_QUEUED = 64 * 1024 * 1024

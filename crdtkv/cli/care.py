@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crdtkv.cli.door import Command, example, fail, in_words, many, on_store
+from crdtkv.cli.door import Command, example, fail, hear, in_words, many, on_store
 
 if TYPE_CHECKING:
     from crdtkv import KeyValue, Store
@@ -122,6 +122,7 @@ def _put_back(path: Path) -> dict[str, object]:
     """What a file that was put back holds. Fails with words if it is not sound."""
     import crdtkv
 
+    hear(quiet=True)  # the row says it
     with crdtkv.open(path) as kv:
         wrong = kv.check()
         if wrong:

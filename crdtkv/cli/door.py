@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "connected", "example", "fail", "in_words", "many",
-    "named", "off_store", "on_store", "open_named", "other", "served", "warn",
+    "hear", "named", "off_store", "on_store", "open_named", "other", "served", "warn",
 ]  # fmt: skip
 
 WAIT = 2.0
@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {}
 
 Act = Callable[..., None]
 _open_here: list[Path] = []
+_BEFORE = {"--namespace", "--durability", "--cache-mb"}
 _OPTIONS: list[tuple[str, Any]] = [("store", StoreFile), ("at", At), ("colo", Colo), ("output", Output)]
 
 
@@ -44,7 +45,11 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """As typer's, but for that."""
-        ctx.ignore_unknown_options = any(map(_is_number, args)) and not self._unknown(ctx, args)
+        unknown = self._unknown(ctx, args)
+        for name in {word.partition("=")[0] for word in unknown} & _BEFORE:
+            words = f"it stands before the command: crdtkv {name} ... {ctx.info_name} ..."
+            raise typer.BadParameter(words, ctx=ctx, param_hint=repr(name))
+        ctx.ignore_unknown_options = any(map(_is_number, args)) and not unknown
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
@@ -177,10 +182,10 @@ def served(store: Path | None, at: str | None, colo: str | None = None, here: st
     if store is not None and at is not None:
         raise typer.BadParameter(f"give a file or an address, not both: {str(store)!r}, {at!r}", param_hint="--at")
     url = at or (os.environ.get("CRDTKV_AT") if store is None else None)
-    if url is None or (here and at is None):
+    if url is None or (here and at is None and (store or os.environ.get("CRDTKV_STORE"))):
         return None
     if here:
-        raise typer.BadParameter(here, param_hint="--at")
+        raise typer.BadParameter(here, param_hint="--at" if at else "CRDTKV_AT")
     if colo is not None:
         raise typer.BadParameter(f"it is of a new file, and {url!r} is none", param_hint="--colo")
     return url
@@ -253,7 +258,7 @@ def _opened(path: Path, colo: str | None, quiet: bool = False) -> "Store":
     import crdtkv
     from crdtkv.errors import StoreLocked
 
-    _hear(quiet)
+    hear(quiet)
     deadline = time.monotonic() + WAIT
     while True:
         try:
@@ -264,7 +269,7 @@ def _opened(path: Path, colo: str | None, quiet: bool = False) -> "Store":
             time.sleep(0.02)
 
 
-def _hear(quiet: bool) -> None:
+def hear(quiet: bool = False) -> None:
     """What the store has to say to whoever runs it is a note, as all that a command has to say beside its answer."""
     import logging
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -45,7 +48,9 @@ def connect(
     >>> kv.close()
     """
     talk, url = _talk(url, token, namespace, timeout, tries, remember, session)
-    return Client(talk, httpx.Client(base_url=url, limits=CONNECTIONS, verify=verify, transport=transport), timeout)
+    with _certificates():
+        http = httpx.Client(base_url=url, limits=CONNECTIONS, verify=verify, transport=transport)
+    return Client(talk, http, timeout)
 
 
 def aconnect(
@@ -65,8 +70,22 @@ def aconnect(
     from crdtkv.client.waiting import AsyncClient  # asyncio is loaded for who waits in a loop only
 
     talk, url = _talk(url, token, namespace, timeout, tries, remember, session)
-    http = httpx.AsyncClient(base_url=url, limits=CONNECTIONS, verify=verify, transport=transport)
+    with _certificates():
+        http = httpx.AsyncClient(base_url=url, limits=CONNECTIONS, verify=verify, transport=transport)
     return AsyncClient(talk, http, timeout)
+
+
+@contextmanager
+def _certificates() -> Iterator[None]:
+    """Certificates that the environment names and nobody can read are BadRequest."""
+    try:
+        yield
+    except OSError as error:  # an ssl.SSLError is one
+        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
+        why = (error.strerror or str(error)).lower()
+        raise BadRequest(
+            f"{name} is {os.environ.get(name)!r}: {why}", next_step=f"let {name} name certificates in PEM, or unset it"
+        ) from None
 
 
 def _talk(

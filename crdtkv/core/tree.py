@@ -11,7 +11,7 @@ shown. Only a whole container may decide otherwise (`raw` shows everything).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sortedcontainers import SortedDict
@@ -20,7 +20,7 @@ from crdtkv.core.cells import Cell, newest_stamp
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import component_end, is_below
 
-__all__ = ["Cells", "Tree"]
+__all__ = ["Cells", "Earlier", "Tree"]
 
 Cells = Mapping[bytes, Cell]
 """path -> cell of one key: a small dict in any order, or a SortedDict."""
@@ -100,6 +100,30 @@ class Tree:
 
     def __bool__(self) -> bool:
         return bool(self.cell()) or next(self.below(), None) is not None
+
+
+class Earlier(Tree):
+    """What another tree was, told by what differs: all of its cells are made only when they are walked through."""
+
+    __slots__ = ("_all", "_made", "differing", "now")
+
+    def __init__(self, now: Tree, differing: Mapping[bytes, Cell], made: Callable[[], Cells]) -> None:
+        self.now = now
+        self.differing = differing
+        """Whole path -> what stood there, `()` for nothing; everywhere else stood what stands."""
+        self._made = made
+        self._all: Cells | None = None
+        self.prefix, self.expiry, self.memo = now.prefix, now.expiry, {}
+
+    @property
+    def _cells(self) -> Cells:  # type: ignore[override]
+        if self._all is None:
+            self._all = self._made()
+        return self._all
+
+    def cell(self, path: bytes = b"") -> Cell:
+        found = self.differing.get(self.prefix + path)
+        return self.now.cell(path) if found is None else found
 
 
 def _between(cells: Cells, low: bytes, high: bytes, reverse: bool) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Context, Sibling, due, make_cell, unhide
+from crdtkv.core.cells import Cell, Context, Sibling, due, make_cell, unhide
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
@@ -34,6 +34,7 @@ __all__ = [
     "begin_life",
     "begun",
     "cells_at",
+    "differing",
     "is_due",
     "keep",
     "known",
@@ -262,6 +263,34 @@ def cells_at(storage: Storage, key: str, version: Context) -> Cells:
     return cells
 
 
+def differing(storage: Storage, key: str, version: Context) -> dict[bytes, Cell] | None:
+    """Where `cells_at` gives others than stand now, and which (`()`: none). None if it takes more than what is kept
+    of these places. O(cells), some 0.2 us each, and past of the key.
+    """
+    horizon = storage.horizon(key)
+    version = _knows(horizon, version)
+    if any(covers(version, when.dot) for when in horizon.floors):
+        return None
+    cells, n_of = storage.cells(key), version.get
+    out: dict[bytes, Cell] = {}
+    for path, cell in cells.items():
+        for s in cell:
+            replica, n = s[0]
+            if n > n_of(replica, 0):
+                out[path] = tuple([each for each in cell if covers(version, each.dot)])
+                break
+    for path, rows in storage.past(key).items():
+        back = [row.sibling for row in rows if covers(version, row.sibling.dot) and _stood(row, version)]
+        if back:
+            out[path] = make_cell([*out.get(path, cells.get(path, ())), *back])
+    return out
+
+
+def _stood(row: Superseded, version: Context) -> bool:
+    """Whether it had not been replaced at a version."""
+    return not _ended(row, version) and not any(covers(version, dot) for dot in row.by)
+
+
 class _Known:
     """What a version knows of a key: siblings, by path, each with what replaced it."""
 
@@ -279,7 +308,7 @@ class _Known:
         found = SortedDict()
         for path, row in self.rows:
             s = row.sibling
-            if covers(known, s.dot) and not _ended(row, known) and not any(covers(known, dot) for dot in row.by):
+            if covers(known, s.dot) and _stood(row, known):
                 found.setdefault(path, []).append(s)
         for path in found:
             found[path] = make_cell(found[path])

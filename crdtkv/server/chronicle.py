@@ -43,7 +43,7 @@ class Chronicle:
         for reason, count in transport["refused"].items():
             more = count - self._refused.get(reason, 0)
             if more:
-                _log.warning("%d letters were refused: %s", more, reason)
+                _log.warning("%d %s refused: %s", more, "letter was" if more == 1 else "letters were", reason)
         self._refused = dict(transport["refused"])
 
     def _peer(self, colo: str, up: bool, error: str, urls: str) -> None:

@@ -1,14 +1,15 @@
 """A connection: uvicorn's, but that a small request that a door answers is answered without what only others need.
 
 uvicorn makes of each request a task, an event, a timer and two writes, which is most of what it takes. Here a GET
-that was answered before is written out at once; any other small request of a door is one task, begun when all of it
-is here, and one write. Law of this room: what is sent is, byte for byte, what uvicorn would send, in the order in
-which it was asked for; whatever is not plain is uvicorn's.
+that was answered before is written out at once; a write that waits for its commit alone needs no task; any other
+small request of a door is one, begun when all of it is here, and one write. Law of this room: what is sent is, byte
+for byte, what uvicorn would send, in the order in which it was asked for; whatever is not plain is uvicorn's.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
@@ -16,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from crdtkv.errors import Overloaded
 from crdtkv.server.asking import CONNECTION, Header, Receive, Reply, Scope, Send, problem
-from crdtkv.server.front import whole
+from crdtkv.server.front import sized
 
 if TYPE_CHECKING:
     from crdtkv.server.front import Door, Front
@@ -149,7 +150,7 @@ class Connection(HttpToolsProtocol):
         asked = self.cycle
         if not isinstance(asked, _Asked):
             super().on_message_complete()
-        elif not asked.response_complete:
+        elif not (asked.response_complete or asked.door.begin(asked.scope, asked.body, partial(self._finish, asked))):
             task = self.loop.create_task(self._answer(asked))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
@@ -158,9 +159,17 @@ class Connection(HttpToolsProtocol):
 
     async def _answer(self, asked: _Asked) -> None:
         try:
-            reply = await whole(asked.door, asked.scope, asked.receive)
+            reply = await asked.door.answer(asked.scope, asked.receive)
             if self.flow.write_paused:
                 await self.flow.drain()
+        except BaseException:
+            self.transport.close()
+            raise
+        self._finish(asked, reply)
+
+    def _finish(self, asked: _Asked, reply: Reply) -> None:
+        try:
+            reply = sized(reply)
             if not asked.keep_alive:  # the server stops
                 reply.headers.append((b"connection", b"close"))
             told = self._said(reply.status, reply.headers, b"" if asked.scope["method"] == "HEAD" else reply.body)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
-from crdtkv.server import past, values, writes
+from crdtkv.server import past, plain, values, writes
 from crdtkv.server.asking import CONNECTION, Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
 from crdtkv.server.doors import admit, caught_up, heard_header, session_header, session_of
 from crdtkv.server.once import once_of
@@ -23,7 +24,7 @@ from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
 from crdtkv.transport.wire import PATH
 
-__all__ = ["GOSSIP", "Door", "Front", "MakeDoor", "answer_whole", "failed", "whole"]
+__all__ = ["GOSSIP", "Door", "Front", "MakeDoor", "answer_whole", "failed", "sized"]
 
 GOSSIP = PATH.encode()
 _log = logging.getLogger("crdtkv")
@@ -48,6 +49,11 @@ class Door(Protocol):
 
     async def answer(self, scope: Scope, receive: Receive) -> Reply:
         """The reply, errors too, without its content-length. It counts it."""
+
+    def begin(self, scope: Scope, body: bytes, done: plain.Done) -> bool:
+        """Whether it needs no task, for nothing but a commit is waited for: then `done(reply)` is called once, as
+        `answer` would reply, in the event loop. It is not, where this is False: nothing was done then.
+        """
 
 
 MakeDoor = Callable[[Serving], Door]
@@ -94,14 +100,13 @@ class Front:
             app = self.gossip if raw == GOSSIP and self.gossip is not None else self._app
             await app(scope, receive, send)
             return
-        reply = await whole(door, scope, receive)
+        reply = sized(await door.answer(scope, receive))
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": reply.body if scope["method"] != "HEAD" else b""})
 
 
-async def whole(door: Door, scope: Scope, receive: Receive) -> Reply:
-    """The reply, errors too: all that is sent, but that HEAD has no body."""
-    reply = await door.answer(scope, receive)
+def sized(reply: Reply) -> Reply:
+    """The reply with its content-length: all that is sent, but that HEAD has no body."""
     if reply.status != 304 and reply.status != 204:
         reply.headers.append((b"content-length", b"%d" % len(reply.body)))
     return reply
@@ -122,47 +127,72 @@ class _Keys:
     async def answer(self, scope: Scope, receive: Receive) -> Reply:
         return await answer_whole(self._serving, scope, receive)
 
+    def begin(self, scope: Scope, body: bytes, done: plain.Done) -> bool:
+        serving = self._serving
+        if scope["method"] not in _WRITES or len(body) > serving.limits.body or not plain.is_plain(scope):
+            return False
+
+        def wish() -> plain.Wish:
+            ask, handler, store = _asked(serving, scope)
+            ask.body = body
+            return store, handler.asked(ask), partial(values.receipt_reply, ask)
+
+        plain.begin(serving, scope["method"], wish, failed, done)
+        return True
+
 
 async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:
     """The reply to a request for a key path, errors too."""
-    head, _, tail = scope["raw_path"].partition(b"/keys/")
     try:
-        reply = await _answer(serving, scope, receive, head[4:], tail)
+        reply = await _answer(serving, scope, receive)
     except Exception as error:
         reply = failed(error)
     serving.count(scope["method"], reply.status)
     return reply
 
 
-async def _answer(serving: Serving, scope: Scope, receive: Receive, namespace: bytes, tail: bytes) -> Reply:
-    """Of `/v1/{namespace}/keys/{tail}`. Raises what a store raises, and BadRequest."""
+def _asked(serving: Serving, scope: Scope) -> tuple[Ask, Any, Store]:
+    """What is asked for on a key path, by whom it is answered, and of what; who asks may do it.
+
+    Raises what a node raises, and BadRequest.
+    """
     check_headers(scope, serving.limits.headers)
+    head, _, tail = scope["raw_path"].partition(b"/keys/")
     method = scope["method"]
     handlers = None
     if b"/" in tail:
         before, _, last = tail.rpartition(b"/")
         handlers = _VIEWS.get(last) if before else None
         tail = tail if handlers is None else before
-    ask = Ask(scope, key_of(namespace), key_of(tail), serving.limits)
+    ask = Ask(scope, key_of(head[4:]), key_of(tail), serving.limits)
     if handlers is not None:
         check_key(ask.key)
     handler = (_VALUE if handlers is None else handlers).get(method)
     if handler is None:
         raise _wrong_method(method, ", ".join(_VALUE if handlers is None else handlers))
-    reads = method in ("GET", "HEAD") or handler is past.part
-    admit(serving, scope, "read" if reads else "write", ask.namespace, ask.key)
+    admit(serving, scope, "read" if _reads(method, handler) else "write", ask.namespace, ask.key)
     if serving.joining:
         serving.check_joined()
-    store, session = serving.node.store(ask.namespace), session_of(scope)
+    return ask, handler, serving.node.store(ask.namespace)
+
+
+def _reads(method: str, handler: _Handler) -> bool:
+    return method in ("GET", "HEAD") or handler is past.part
+
+
+async def _answer(serving: Serving, scope: Scope, receive: Receive) -> Reply:
+    """Raises what a store raises, and BadRequest."""
+    ask, handler, store = _asked(serving, scope)
+    session = session_of(scope)
     if session is not None:
         await caught_up(serving, store, session)
-    if method not in ("GET", "HEAD"):
+    if ask.method not in ("GET", "HEAD"):
         ask.body = await read_body(scope, receive, serving.limits.body)
-    reply = await handler(serving, store, ask)
+    reply: Reply = await handler(serving, store, ask)
     header = session_header(store, session, reply)
     if header is not None:
         reply.headers.append(header)
-    if reads and b"freshness" in ask.headers.get(b"prefer", b""):
+    if b"freshness" in ask.headers.get(b"prefer", b"") and _reads(ask.method, handler):
         reply.headers.append(heard_header(store))
     if reply.known is not None:
         serving.warm.keep(scope, ask.namespace, store, ask.key, reply.known, reply)
@@ -181,18 +211,24 @@ async def _read(serving: Serving, store: Store, ask: Ask) -> Reply:
     return reply if known is None else reply._replace(known=known)
 
 
-def _write(asked: Callable[[Ask], values.Act]) -> _Handler:
-    async def handle(serving: Serving, store: Store, ask: Ask) -> Reply:
-        return await values.replied(serving, ask, await serving.write(store, asked(ask)))
+class _Write:
+    """`asked(ask)` is done in a transaction, and answered with its receipt."""
 
-    return handle
+    __slots__ = ("asked",)
+
+    def __init__(self, asked: Callable[[Ask], values.Act]) -> None:
+        self.asked = asked
+
+    async def __call__(self, serving: Serving, store: Store, ask: Ask) -> Reply:
+        return await values.replied(serving, ask, await serving.write(store, self.asked(ask)))
 
 
-_VALUE: dict[str, _Handler] = {
-    "GET": _read, "HEAD": _read, "PUT": _write(values.ask_put),
-    "PATCH": _write(lambda ask: once_of(ask, values.ask_patch(ask))),
-    "DELETE": _write(lambda ask: once_of(ask, values.ask_delete(ask))),
-}  # fmt: skip
+_WRITES: dict[str, _Handler] = {
+    "PUT": _Write(values.ask_put),
+    "PATCH": _Write(lambda ask: once_of(ask, values.ask_patch(ask))),
+    "DELETE": _Write(lambda ask: once_of(ask, values.ask_delete(ask))),
+}
+_VALUE: dict[str, _Handler] = {"GET": _read, "HEAD": _read, **_WRITES}
 
 
 def failed(error: Exception) -> Reply:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import ssl
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from crdtkv.errors import CrdtkvError
+from crdtkv.errors import BadRequest, CrdtkvError
 from crdtkv.http.refusals import Stopping
 from crdtkv.node.node import Node
 from crdtkv.node.settings import Settings, open_to_others
@@ -54,8 +55,10 @@ def run(
     nothing else of them does. `ports`: how to make what serves the node at other addresses, `doors`: at
     the same one.
 
-    Raises BadRequest for an address that is taken, or that lets others in without a token; as `Node`.
+    Raises BadRequest for an address that is taken, or that lets others in without a token, and for certificates
+    that cannot be read; as `Node`.
     """
+    _check_tls(settings)
     to_stderr(settings.log)
     alone = not settings.data.exists() and not settings.join
     if not settings.data.exists():
@@ -163,6 +166,8 @@ class _Server(uvicorn.Server):
             port.stop()
         await asyncio.gather(*(port.ended() for port in self.ports))  # before the threads end that they lean on
         await super().shutdown(sockets)
+        if self.force_exit:  # a second Ctrl-C: then uvicorn leaves the application to be cut off in the middle
+            await self.lifespan.shutdown()
         if self._transport is not None:
             await self._transport.stop()
         _log.info("stopped")
@@ -190,6 +195,25 @@ def _transport(node: Node, settings: Settings, url: str) -> Transport:
 def _tls(settings: Settings) -> ssl.SSLContext | None:
     """Whose certificates other colos must show; None: those that the system trusts."""
     return None if settings.tls_ca is None else ssl.create_default_context(cafile=settings.tls_ca)
+
+
+def _check_tls(settings: Settings) -> None:
+    """That certificates and key can be read, before any file is made. Raises BadRequest."""
+    for name in ("tls_cert", "tls_key", "tls_ca"):
+        path = getattr(settings, name)
+        if path is not None and not (path.is_file() and os.access(path, os.R_OK)):
+            words = "it may not be read" if path.exists() else "there is no such file"
+            raise BadRequest(f"setting {name} is {str(path)!r}: {words}", next_step="correct the settings")
+    name, wanted = "tls_cert", "a certificate and its key, both PEM, the key without a password"
+    try:
+        if settings.tls_cert is not None:
+            shows = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            shows.load_cert_chain(settings.tls_cert, settings.tls_key, password="")
+        name, wanted = "tls_ca", "certificates, PEM"
+        _tls(settings)
+    except ssl.SSLError as error:
+        words = f"setting {name} is {str(getattr(settings, name))!r}: {wanted}, are wanted ({error.reason})"
+        raise BadRequest(words, next_step="correct the settings") from None
 
 
 def _welcome(node: Node, url: str) -> list[str]:

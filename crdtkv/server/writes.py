@@ -163,7 +163,8 @@ def _said(write: Write, *names: str) -> dict[str, Any]:
 def _check_version(t: Transaction, key: str, wanted: str | None) -> None:
     found = t._version(key)
     if found != wanted:
-        raise PreconditionFailed(f"{key!r} is at version {found!r}, not {wanted!r}; read it again", version=found or "")
+        wish = "none was wanted" if wanted is None else f"not {wanted!r}"
+        raise PreconditionFailed(f"{key!r} is at version {found!r}, {wish}; read it again", version=found or "")
 
 
 def _wanted(plain: Any) -> tuple[str, str | None]:

@@ -57,6 +57,11 @@ class Index:
         self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
         self._due: SortedSet = SortedSet()
 
+    @property
+    def behind(self) -> int:
+        """How much who asks next has to look up."""
+        return len(self._moved)
+
     def moved(self, place: Place, old: Cell) -> None:
         """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
         self._moved.setdefault(place, old)

@@ -117,6 +117,9 @@ class MemoryStorage(Transactions):
         return self._index.beyond(vector)
 
     def stands(self, key: str, dot: Dot) -> bool:
+        cells = self._cells.get(key, {})
+        if len(cells) <= self._index.behind:
+            return any(s[0] == dot for cell in cells.values() for s in cell)
         return self._index.stands(key, dot)
 
     def due(self, floor: Stamp) -> list[Place]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from crdtkv.replica.draft import Draft
@@ -34,12 +35,16 @@ class Bridge:
 
     def ask(self, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
         """What `act` will have given. Who stops waiting does not stop what is done."""
+        waiter: asyncio.Future[_T] = self._loop.create_future()
+        self.ask_then(act, partial(_settle, waiter))
+        return waiter
+
+    def ask_then(self, act: Callable[[Draft], Any], told: Callable[[Any, BaseException | None], None]) -> None:
+        """`told(what act gave, None)` is called in the loop once that is committed, else `told(None, error)`."""
         asked = self._asked
         if not asked:
             self._loop.call_soon(self._post_all)
-        waiter: asyncio.Future[_T] = self._loop.create_future()
-        asked.append(_Awaited(act, waiter, self))
-        return waiter
+        asked.append(_Awaited(act, told, self))
 
     def _post_all(self) -> None:
         """All that was asked for in this turn of the loop: a commit that began with the first would sync for it
@@ -60,26 +65,40 @@ class Bridge:
 
     def _deliver(self) -> None:
         self._woken = False
-        while self._done:
-            turn = self._done.popleft()
-            waiter = turn.waiter
-            if waiter is None or waiter.done():
-                continue
-            if turn.error is not None:
-                waiter.set_exception(turn.error)
-                turn.error = turn.waiter = None  # the frames that it came through know the turn: a cycle
-            else:
-                waiter.set_result(turn.value)
+        done = self._done
+        while done:
+            turn = done.popleft()
+            # (The frames that an error came through know the turn: a cycle.)
+            told, error, turn.told, turn.error = turn.told, turn.error, _nobody, None
+            try:
+                told(turn.value, error)
+            except Exception as failed:  # a bug of who is told: the others are told all the same
+                self._loop.call_exception_handler({"message": "of a commit was told in vain", "exception": failed})
+
+
+def _nobody(value: Any, error: BaseException | None) -> None:
+    """Is told nothing any more."""
+
+
+def _settle(waiter: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
+    if waiter.done():
+        return
+    if error is not None:
+        waiter.set_exception(error)
+    else:
+        waiter.set_result(value)
 
 
 class _Awaited(Asked[_T]):
-    """What a coroutine awaits."""
+    """What a coroutine awaits, or a callback is told."""
 
-    __slots__ = ("_bridge", "waiter")
+    __slots__ = ("_bridge", "told")
 
-    def __init__(self, act: Callable[[Draft], _T], waiter: asyncio.Future[_T], bridge: Bridge) -> None:
+    def __init__(
+        self, act: Callable[[Draft], _T], told: Callable[[Any, BaseException | None], None], bridge: Bridge
+    ) -> None:  # fmt: skip
         super().__init__(act)
-        self.waiter: asyncio.Future[_T] | None = waiter
+        self.told = told
         self._bridge: Bridge | None = bridge
 
     def wake(self) -> None:

@@ -119,12 +119,25 @@ class Committing(Operations, Membership):
     def _ask(self, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
         """As `asubmit`, of a function of the draft itself. Raises StoreLocked, StoreClosed."""
         self._check_usable()
+        return self._bridge_here().ask(act)
+
+    def _ask_then(
+        self, act: Callable[[Transaction], Any], told: Callable[[Any, BaseException | None], None]
+    ) -> None:  # fmt: skip
+        """As `asubmit`, but that `told(what act gave, None)`, or `told(None, error)`, is called in the event loop.
+
+        (No future, and no task that waits for it: for doors, at half the price.)
+        """
+        self._bridge_here().ask_then(self._act_of(act), told)
+
+    def _bridge_here(self) -> Bridge:
+        """To the event loop that runs."""
         bridge = self._bridge
         if bridge is None or not bridge.here():
             from crdtkv.store.bridge import Bridge
 
             bridge = self._bridge = Bridge(self._group.post)
-        return bridge.ask(act)
+        return bridge
 
     def _act_of(self, act: Callable[[Transaction], _T]) -> Callable[[Draft], _T]:
         """What is asked for, as a group takes it. Raises StoreLocked, StoreClosed, BadRequest."""

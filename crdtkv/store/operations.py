@@ -238,7 +238,7 @@ class Operations(Handles, PlainMapping):
         found = self._version(key)
         if found != wanted:
             words = (
-                f"there is a {key!r} already, at version {found!r}, not None"
+                f"there is a {key!r} already, at version {found!r}"
                 if wanted is None
                 else (f"{key!r} is at version {found!r}, not {wanted!r}")
             )

@@ -29,7 +29,7 @@ from crdtkv.core.cells import (
 )
 from crdtkv.core.clocks import Dot, Stamp, covers
 from crdtkv.core.paths import ELEMENT, MEMBER, STRATEGY, component_end, first
-from crdtkv.core.tree import Tree
+from crdtkv.core.tree import Earlier, Tree
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.roots import known_strategy
@@ -145,6 +145,27 @@ class Node:
                 self._behind = behind
         return bool(self.cell or self._children)
 
+    def differing(self, cells: Mapping[bytes, Cell]) -> Node:
+        """This tree with other cells at some paths. O(children); what is alike is shared: valid until this changes."""
+        made, parts = Node(cells.get(b"", self.cell)), dict[bytes, dict[bytes, Cell]]()
+        for path, cell in cells.items():
+            if path:
+                end = component_end(path, 0)
+                parts.setdefault(path[:end], {})[path[end:]] = cell
+        made._children, made._sorted = self._children.copy(), self._sorted
+        changed: dict[bytes, Node] = {}
+        for part, below in parts.items():
+            child = changed[part] = self._children.get(part, Node()).differing(below)
+            if child.cell or child._children:
+                made._sorted = made._sorted and part in made._children
+                made._children[part] = child
+            else:
+                made._children.pop(part, None)
+        self.elements = self.elements or self.caught_up()
+        if self.elements is not None:
+            made._behind = self.elements, changed
+        return made
+
     def caught_up(self) -> list[Element] | None:
         """The elements of a list in which nothing was moved, after some leaves changed; None if that is not so plain.
 
@@ -175,14 +196,14 @@ _component = attrgetter("component")
 
 
 def _shown_leaf(part: bytes, node: Node) -> list[Element]:
-    return [Element(_position(part, node), part, node)] if is_live(node.cell[0].payload) else []
+    return [Element(_position(part, node), part, node)] if node.cell and is_live(node.cell[0].payload) else []
 
 
 def _is_leaf(component: bytes, node: Node) -> bool:
-    """Whether that is an element of one sibling that is a value, or was taken away, and nothing is below it."""
-    if component[:1] != ELEMENT or node.children or len(node.cell) != 1:
+    """Whether that is an element of one sibling that is a value, or was taken away, or of none, and nothing below."""
+    if component[:1] != ELEMENT or node.children or len(node.cell) > 1:
         return False
-    return not is_hider(node.cell[0].payload) and not is_mark(node.cell[0].payload)
+    return not node.cell or not (is_hider(node.cell[0].payload) or is_mark(node.cell[0].payload))
 
 
 class Shown(NamedTuple):
@@ -205,8 +226,17 @@ def build(tree: Tree) -> Node:
     """The nodes of a tree, expired or not. O(cells), then O(1): `update` keeps them."""
     made: Node | None = tree.memo.get(tree.prefix)
     if made is None:
-        made = tree.memo[tree.prefix] = _build(tree.raw())
+        made = _build_earlier(tree) if isinstance(tree, Earlier) else _build(tree.raw())
+        tree.memo[tree.prefix] = made
     return made
+
+
+def _build_earlier(tree: Earlier) -> Node:
+    """As the nodes of what stands, but where something else stood. Valid until one of these changes."""
+    prefix = tree.prefix
+    at = len(prefix)
+    below = {p[at:]: cell for p, cell in tree.differing.items() if p.startswith(prefix) and p[at : at + 1] != b"\xff"}
+    return build(tree.now).differing(below)
 
 
 def fresh(tree: Tree) -> Node:

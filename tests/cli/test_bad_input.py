@@ -331,3 +331,24 @@ def test_no_value_at_all_is_said_and_writes_nothing(run: Run, here: Path) -> Non
         done = run(*given)
         assert (done.code, done.out, done.err) == (0, "", f"note: {whose} holds no value; nothing was written\n")
     assert not (here / "lhr.db").exists()
+
+
+@pytest.mark.parametrize("option", ["--namespace", "--durability", "--cache-mb"])
+def test_an_option_that_stands_before_the_command_says_so(run: Run, here: Path, option: str) -> None:
+    for given in ([option, "64"], [f"{option}=64"]):
+        done = run("put", "a", "1", *given)
+        assert done.code == USAGE and f"it stands before the command: crdtkv {option} ... put" in done.err
+    assert not (here / "lhr.db").exists()
+
+
+def test_what_is_of_files_says_so_where_a_colo_is_named(
+    run: Run, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By CRDTKV_AT, as by --at; beside a file that is named it does not count."""
+    monkeypatch.setenv("CRDTKV_AT", "http://127.0.0.1:1")
+    assert run("put", "a", "1", "-s", "lhr.db").code == 0
+    assert run("backup", "monday.db").code == 0
+    monkeypatch.delenv("CRDTKV_STORE")
+    done = run("backup", "tuesday.db")
+    assert done.code == USAGE and "POST /v1/backup" in done.err and "CRDTKV_AT" in done.err
+    assert "exchange by themselves" in run("sync", "sin.db").err

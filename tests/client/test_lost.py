@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import crdtkv
-from crdtkv.errors import StoreClosed, Unavailable
+from crdtkv.errors import BadRequest, StoreClosed, Unavailable
 from tests.client.conftest import Bridge, Loop
 
 
@@ -155,3 +155,13 @@ def test_what_connect_is_given_is_checked(given: dict[str, Any], says: str) -> N
     for connect in (crdtkv.connect, crdtkv.aconnect):
         with pytest.raises(crdtkv.BadRequest, match=says):
             connect(**{"url": "http://lhr"} | given)
+
+
+def test_certificates_that_the_environment_names_wrongly(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Refused by the variable's name, and nothing is asked: it was a traceback."""
+    (tmp_path / "ca.pem").write_text("no PEM")
+    for name in ("none.pem", "ca.pem"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+        for connect in (crdtkv.connect, crdtkv.aconnect):
+            with pytest.raises(BadRequest, match=f"SSL_CERT_FILE is '.*{name}'"):
+                connect("https://127.0.0.1:1")

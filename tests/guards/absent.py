@@ -321,8 +321,8 @@ def a_new_life_is_remembered_while_an_edit_of_the_old_one_is_young() -> None:
     "A put to a leaf that reads as absent replaces all its siblings, whatever its base.",
     Line(
         Draft.operate,
-        "then = self._then(key, base, chosen) if shown is not None else None",
-        "then = self._then(key, base, chosen)",
+        "then = bases.showed(self.replica, key, base, chosen) if shown is not None else None",
+        "then = bases.showed(self.replica, key, base, chosen)",
     ),
 )
 def what_is_absent_can_be_made_whatever_the_base() -> None:

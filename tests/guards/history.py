@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
-from crdtkv.replica import exchange, past, purge
+from crdtkv.replica import bases, exchange, past, purge
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.strategies import roots
 from tests.colos import Colos, arrive, cells, cut, record, refuses
 from tests.guards.mutation import Line, Setting, guards
+from tests.store import test_bases
 
 
 def then(kv: crdtkv.Store, key: str, version: str) -> Any:
@@ -474,3 +477,18 @@ def what_went_with_a_deleted_container_is_gone_for_who_had_purged_it() -> None:
     entry = b.get("doc")
     b.json("doc").at("/z").put(5)
     assert entry is not None and then(b, "doc", entry.version) == entry.value == {"c": {"y": 1}, "w": 1, "z": 1}
+
+
+@guards(
+    "Law of this room: what is told at a glance is what `past.cells_at` says",
+    Line(past.differing, "and _stood(row, version)", ""),
+    Line(past.differing, "if any(covers(version, when.dot) for when in horizon.floors):", "if False:"),
+    Line(bases._differing, "or Tree(cells).tops() != [root]", ""),
+)
+def what_an_old_base_showed_is_told_by_what_differs() -> None:
+    for seed in range(6):
+        test_bases.test_what_differs_is_what_differs(seed)
+    for kind in test_bases.KINDS:
+        for seed in range(4):
+            with pytest.MonkeyPatch.context() as patch:
+                test_bases.test_an_edit_of_an_old_version_is_what_its_cells_make_of_it(seed, kind, patch)

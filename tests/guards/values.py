@@ -7,6 +7,7 @@ from typing import Any
 from crdtkv.core import rules
 from crdtkv.core import values as core_values
 from crdtkv.errors import BaseTooOld, MergeFunctionInvalid, RuleInvalid, TooLarge, ValueInvalid
+from crdtkv.replica import bases
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.memos import Memo
 from crdtkv.store import rulebook
@@ -333,7 +334,7 @@ def a_rule_names_what_is_known() -> None:
 
 @guards(
     "what the client changed cannot be told from them.",
-    Line(Draft._then, "if was is not None and was[0].spec != chosen.spec:", "if False:"),
+    Line(bases.showed, "if was is not None and was[0].spec != chosen.spec:", "if False:"),
 )
 def a_base_of_another_strategy_is_refused() -> None:
     """Put back as it was read, before the key was made a counter, it would count 3 more."""

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from crdtkv.node.node import Node
 from crdtkv.server.app import create_app
-from crdtkv.server.connection import SMALL, Connection
+from crdtkv.server.connection import SMALL, Connection, _Asked
 from crdtkv.server.front import Front
 
 
@@ -69,11 +69,15 @@ class Talk:
                 if not self.wire.closed:
                     self.protocol.data_received(part)
                     await asyncio.sleep(0)
-            while self.state.tasks:
-                await asyncio.wait(self.state.tasks)
+            while self.state.tasks or self.protocol.pipeline or self._waits():
+                await asyncio.sleep(0)
 
         self.loop.run_until_complete(feed())
         return self.wire.said[already:]
+
+    def _waits(self) -> bool:
+        """Whether a write that needs no task is not answered."""
+        return isinstance(asked := self.protocol.cycle, _Asked) and not asked.response_complete
 
     def close(self) -> None:
         if not self.wire.closed:

@@ -12,6 +12,9 @@ import httpx
 import pytest
 
 import crdtkv
+from crdtkv.errors import BadRequest
+from crdtkv.node.settings import Settings
+from crdtkv.server.running import run
 from tests.server.conftest import ROOT, Server, Start
 
 
@@ -30,6 +33,38 @@ def test_it_says_where_it_is_and_stops_when_it_is_told_to(start: Start, tmp_path
     again = start()
     again.process.send_signal(signal.SIGTERM)
     assert "--join" not in again.process.communicate(timeout=20)[0], "it is what it was"
+
+
+def test_a_second_ctrl_c_ends_it_as_cleanly(tmp_path: Path) -> None:
+    """Who is impatient is shown no traceback, and the application lets go of what it holds."""
+    command = [sys.executable, "-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", tmp_path / "lhr"]
+    with subprocess.Popen(
+        [*command, "--listen", "127.0.0.1:0"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "serves" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        for line in process.stdout:
+            if "stopping" in line:
+                process.send_signal(signal.SIGINT)
+                break
+        said = process.stdout.read()
+    assert process.returncode == 0 and "Traceback" not in said and "stopped" in said, said
+
+
+def test_certificates_that_cannot_be_read(tmp_path: Path) -> None:
+    """Refused by the setting's name, before any file is made: it was a traceback."""
+    for name in ("colo.pem", "colo.key", "ca.pem"):
+        (tmp_path / name).write_text("no PEM")
+    certificate = {"tls_cert": tmp_path / "colo.pem", "tls_key": tmp_path / "colo.key"}
+    for given, words in (
+        (certificate | {"tls_cert": tmp_path / "none.pem"}, "setting tls_cert is '.*none.pem': there is no such file"),
+        (certificate, "setting tls_cert is '.*colo.pem': a certificate and its key, both PEM"),
+        ({"tls_ca": tmp_path / "ca.pem"}, "setting tls_ca is '.*ca.pem': certificates, PEM, are wanted"),
+    ):
+        with pytest.raises(BadRequest, match=words):
+            run(Settings(colo="lhr", data=tmp_path / "lhr", listen="127.0.0.1:0", **given))
+    assert not (tmp_path / "lhr").exists()
 
 
 def test_what_was_answered_survives_a_kill(start: Start) -> None:

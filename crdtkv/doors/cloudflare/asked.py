@@ -10,6 +10,7 @@ from crdtkv.doors.items import guessing
 from crdtkv.errors import BadRequest, ValueInvalid
 from crdtkv.server.asking import CONNECTION, Ask, Reply
 from crdtkv.server.doors import admit
+from crdtkv.server.plain import Wish
 
 if TYPE_CHECKING:
     from crdtkv.core.cells import Context
@@ -84,13 +85,15 @@ class Asked(NamedTuple):
 class Known(NamedTuple):
     """What a route needs: `action` on its key, or all keys (`whole`), or, "", what the handler asks for itself.
 
-    `limit`: bytes of its body; 0: it has none. `cluster`: it is of no namespace's keys.
+    `limit`: bytes of its body; 0: it has none. `cluster`: it is of no namespace's keys. `wish`: the same of a small
+    body, where nothing is waited for but the commit.
     """
 
     handle: Handler
     action: str = ""
     limit: int = 0
     cluster: bool = False
+    wish: Callable[[Asked], Wish] | None = None
 
 
 Handler = Callable[[Asked], Awaitable[Reply]]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from crdtkv.doors.cloudflare import many, spaces, values
 from crdtkv.doors.cloudflare.asked import BULK, Asked, Known
 from crdtkv.doors.cloudflare.envelope import refusal
-from crdtkv.doors.cloudflare.routes import is_ours, place_of
+from crdtkv.doors.cloudflare.routes import Place, is_ours, place_of
 from crdtkv.doors.items import guessing, limits
+from crdtkv.errors import CrdtkvError
 from crdtkv.http.refusals import MethodUnknown
+from crdtkv.server import plain
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, check_headers, read_body
 from crdtkv.server.doors import admit, caught_up, session_header, session_of, token_of
 from crdtkv.server.serving import Serving
+from crdtkv.store.store import Store
 
 __all__ = ["ROUTES", "Cloudflare"]
 
@@ -29,8 +32,8 @@ ROUTES: dict[str, dict[str, Known]] = {
     },
     "values": {
         "GET": Known(values.ask_get, "read"),
-        "PUT": Known(values.ask_put, "write", _FORM),
-        "DELETE": Known(values.ask_delete, "write"),
+        "PUT": Known(values.ask_put, "write", _FORM, wish=values.wish_put),
+        "DELETE": Known(values.ask_delete, "write", wish=values.wish_delete),
     },
     "metadata": {"GET": Known(values.ask_metadata, "read")},
     "keys": {"GET": Known(many.ask_keys)},
@@ -43,6 +46,7 @@ ROUTES: dict[str, dict[str, Known]] = {
     "memberships": {"GET": Known(spaces.ask_memberships, cluster=True)},
 }
 """What a path names -> method -> what answers."""
+_WRITES = frozenset(("PUT", "DELETE"))
 _OF_A_KEY = ("values", "metadata")
 _OTHERS = frozenset((b"crdtkv-session",))
 """The headers by which another reply to a GET of a value is made."""
@@ -69,25 +73,35 @@ class Cloudflare:
         serving.count(scope["method"], reply.status)
         return reply
 
+    def begin(self, scope: Scope, body: bytes, done: plain.Done) -> bool:
+        """As `answer`, where nothing is waited for but the commit."""
+        if scope["method"] not in _WRITES or len(body) > values.LARGE or not plain.is_plain(scope):
+            return False
+        try:
+            place = place_of(scope["raw_path"])
+        except CrdtkvError:
+            return False  # `answer` says so
+        known = ROUTES[place.what].get(scope["method"])
+        wish_of = known and known.wish
+        if known is None or wish_of is None:
+            return False
+
+        def wish() -> plain.Wish:
+            ask, store = self._asked(scope, place, known)
+            ask.body = body
+            return wish_of(Asked(self._serving, ask, store, self._readers))
+
+        plain.begin(self._serving, scope["method"], wish, refusal, done)
+        return True
+
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         serving, method = self._serving, scope["method"]
-        check_headers(scope, serving.limits.headers)
         place = place_of(scope["raw_path"])
         known = ROUTES[place.what].get(method)
         if known is None:
             allow = ", ".join(ROUTES[place.what])
             raise MethodUnknown(f"method {method!r:.20} is none of {allow}", allow=allow)
-        ask = Ask(scope, place.namespace, place.key, serving.limits)
-        of_a_key = place.what in _OF_A_KEY
-        if of_a_key:
-            limits.check_key(place.key)
-        if known.action:
-            admit(serving, scope, known.action, place.namespace or None, place.key if of_a_key else None)
-        elif serving.node.guarded:
-            serving.node.tokens.known(token_of(scope["headers"]))  # before its body is read; the rest the handler asks
-        if serving.joining:
-            serving.check_joined()
-        store = serving.node.system if known.cluster else serving.node.store(place.namespace)
+        ask, store = self._asked(scope, place, known)
         session = session_of(scope)
         if known.limit:
             ask.body = await read_body(scope, receive, known.limit)
@@ -102,3 +116,19 @@ class Cloudflare:
             noted = self._readers.noting(store, reply.known.entry)
             serving.warm.keep(scope, place.namespace, store, place.key, reply.known, reply, _OTHERS, noted)
         return reply
+
+    def _asked(self, scope: Scope, place: Place, known: Known) -> tuple[Ask, Store]:
+        """What is asked for, and of which store; who asks may do it, as far as the route says what that is."""
+        serving = self._serving
+        check_headers(scope, serving.limits.headers)
+        ask = Ask(scope, place.namespace, place.key, serving.limits)
+        of_a_key = place.what in _OF_A_KEY
+        if of_a_key:
+            limits.check_key(place.key)
+        if known.action:
+            admit(serving, scope, known.action, place.namespace or None, place.key if of_a_key else None)
+        elif serving.node.guarded:
+            serving.node.tokens.known(token_of(scope["headers"]))  # before its body is read; the rest the handler asks
+        if serving.joining:
+            serving.check_joined()
+        return ask, serving.node.system if known.cluster else serving.node.store(place.namespace)

@@ -63,7 +63,7 @@ def place_of(path: bytes) -> Place:
         found = _below(parts[5:])
         if found is not None:
             return found
-    raise RouteUnknown(f"No route for that URI: {path!r:.200}")
+    raise RouteUnknown(f"No route for that URI: {path.decode('latin-1')!r:.200}")
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from crdtkv.core.versions import parse_version
@@ -13,14 +14,19 @@ from crdtkv.doors.items.bodies import body_of
 from crdtkv.http.names import etag, version_of
 from crdtkv.http.refusals import KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
-from crdtkv.store.results import Entry
+from crdtkv.server.plain import Wish
+from crdtkv.store.results import Entry, Receipt
 
-__all__ = ["BASE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of"]
+__all__ = [
+    "BASE", "LARGE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of", "wish_delete",
+    "wish_put",
+]  # fmt: skip
 
 BASE = "crdtkv-base"
 """The header of a version that a put was made from."""
 
-_LARGE = 65_536
+LARGE = 65_536
+"""Bytes of a body that is read in a thread."""
 _BYTES: Header = (b"content-type", b"application/octet-stream")
 """Whatever it is: clients that are told more turn the body into something else."""
 
@@ -49,17 +55,30 @@ def _shown(entry: Entry) -> Reply:
 
 async def ask_put(asked: Asked) -> Reply:
     """A value, with metadata and a date."""
-    serving, ask, store = asked.serving, asked.ask, asked.store
+    wish, writer = _put_of(asked)
+    if len(wish.body) > LARGE:
+        wish = await asked.serving.slow(holding.prepared, asked.store, wish)
+    return _told(writer, await asked.serving.write(asked.store, lambda t: holding.put(t, wish, writer)))
+
+
+def wish_put(asked: Asked) -> Wish:
+    """As `ask_put`, of a body that is not LARGE."""
+    wish, writer = _put_of(asked)
+    return asked.store, lambda t: holding.put(t, wish, writer), partial(_told, writer)
+
+
+def _put_of(asked: Asked) -> tuple[holding.Put, guessing.Writer]:
+    ask = asked.ask
     query = ask.query
-    now = store._replica.wall_ms() // 1000
+    now = asked.store._replica.wall_ms() // 1000
     expires = limits.expires_at(query.get("expiration_ttl"), query.get("expiration"), now)
     sent = sent_in(ask.body, ask.headers.get(b"content-type", b""))
     limits.check_size(len(sent.body))
     metadata = limits.metadata_in(sent.metadata) if isinstance(sent.metadata, str) else _whole(sent.metadata)
-    wish, writer = holding.Put(ask.key, sent.body, sent.kind, metadata, expires, base_in(ask)), asked.writer()
-    if len(wish.body) > _LARGE:
-        wish = await serving.slow(holding.prepared, store, wish)
-    receipt = await serving.write(store, lambda t: holding.put(t, wish, writer))
+    return holding.Put(ask.key, sent.body, sent.kind, metadata, expires, base_in(ask)), asked.writer()
+
+
+def _told(writer: guessing.Writer, receipt: Receipt) -> Reply:
     writer.done()
     return wrapped({}, None, *told_of(writer), seen=dict(receipt._context))
 
@@ -82,11 +101,19 @@ def _whole(metadata: Any) -> Any:
 
 async def ask_delete(asked: Asked) -> Reply:
     """It is gone, if it was there."""
+    store, act, reply_to = wish_delete(asked)
+    return reply_to(await asked.serving.write(store, act))
+
+
+def wish_delete(asked: Asked) -> Wish:
+    """As `ask_delete`."""
     key, writer = asked.ask.key, asked.writer()
-    receipt = await asked.serving.write(asked.store, lambda t: holding.delete(t, key, base_in(asked.ask)))
-    writer.deleted(key)
-    writer.done()
-    return wrapped({}, seen=dict(receipt._context))
+
+    def told(receipt: Receipt) -> Reply:
+        writer.deleted(key)
+        return _told(writer, receipt)
+
+    return asked.store, lambda t: holding.delete(t, key, base_in(asked.ask)), told
 
 
 async def ask_metadata(asked: Asked) -> Reply:

@@ -25,7 +25,7 @@ __all__: list[str] = []
 _UNITS = {b"m": 1.0, b"km": 1000.0, b"ft": 0.3048, b"mi": 1609.34}
 _NO_UNIT = "ERR unsupported unit provided. please use M, KM, FT, MI"
 _NO_MEMBER = "ERR could not decode requested zset member"
-Spot = tuple[float, float]
+_Spot = tuple[float, float]
 """Longitude and latitude."""
 
 
@@ -48,7 +48,7 @@ def _geoadd(at: At, args: list[bytes]) -> Any:
     return zadd(at, [b"zadd", args[1], *flags, *pairs])
 
 
-def _spot(longitude: bytes, latitude: bytes) -> Spot:
+def _spot(longitude: bytes, latitude: bytes) -> _Spot:
     x, y = float_of(longitude), float_of(latitude)
     if not (abs(x) <= MAX_LONGITUDE and abs(y) <= MAX_LATITUDE):
         raise Refusal(f"ERR invalid longitude,latitude pair {x:f},{y:f}")
@@ -69,7 +69,7 @@ def _geopos(at: At, args: list[bytes]) -> Any:
     return [NIL_ARRAY if score is None else _told(decode(score)) for score in found]
 
 
-def _told(spot: Spot) -> list[Numeral]:
+def _told(spot: _Spot) -> list[Numeral]:
     return [Numeral(f"{each:.17f}".rstrip("0").rstrip(".").encode()) for each in spot]
 
 
@@ -112,9 +112,9 @@ def _length(value: float) -> bytes:
 class _Wish:
     """What is searched for."""
 
-    middle: Spot | None = None
+    middle: _Spot | None = None
     radius: float | None = None
-    box: Spot | None = None
+    box: _Spot | None = None
     """Width and height; this and the radius are in metres."""
     unit: float = 1.0
     order: bytes = b""
@@ -124,7 +124,7 @@ class _Wish:
     target: bytes | None = None
     target_lengths: bool = False
 
-    def far(self, spot: Spot) -> float | None:
+    def far(self, spot: _Spot) -> float | None:
         """How far from the middle, in metres; None: it is outside."""
         assert self.middle is not None, "it was asked for"
         found = distance(self.middle, spot)
@@ -150,7 +150,7 @@ def _radius(words: list[bytes]) -> tuple[float, float]:
     return radius * unit, unit
 
 
-def _box(words: list[bytes]) -> tuple[Spot, float]:
+def _box(words: list[bytes]) -> tuple[_Spot, float]:
     width, height = _number(words[0], "width"), _number(words[1], "height")
     if width < 0 or height < 0:
         raise Refusal("ERR height or width cannot be negative")
@@ -233,17 +233,17 @@ class _Reader:
         raise Refusal(SYNTAX)
 
 
-Found = tuple[float, int, bytes, bytes, Spot]
+_Found = tuple[float, int, bytes, bytes, _Spot]
 """How far, score, member, path, where."""
 
 
-def _found(at: At, key: str, wish: _Wish) -> list[Found]:
+def _found(at: At, key: str, wish: _Wish) -> list[_Found]:
     members = ranked(at, key)
     if members is None or wish.middle is None:
         return []
     width, height = wish.box or (0.0, 0.0)
     reach = wish.radius if wish.radius is not None else (width * width + height * height) ** 0.5 / 2
-    out: list[Found] = []
+    out: list[_Found] = []
     for score, member, path in near(members, wish.middle, reach):
         spot = decode(int(score))
         far = wish.far(spot)
@@ -256,7 +256,7 @@ def _found(at: At, key: str, wish: _Wish) -> list[Found]:
     return out[: wish.count or None]
 
 
-def _tell(found: list[Found], wish: _Wish) -> list[Any]:
+def _tell(found: list[_Found], wish: _Wish) -> list[Any]:
     if not wish.tells:
         return [member for _, _, member, _, _ in found]
     out = []
@@ -272,7 +272,7 @@ def _tell(found: list[Found], wish: _Wish) -> list[Any]:
     return out
 
 
-def _store(at: At, target: bytes, found: list[Found], wish: _Wish, event: str, name: str) -> int:
+def _store(at: At, target: bytes, found: list[_Found], wish: _Wish, event: str, name: str) -> int:
     if wish.tells:
         raise Refusal(f"ERR {name} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")
     scores = {path: far / wish.unit if wish.target_lengths else float(score) for far, score, _, path, _ in found}

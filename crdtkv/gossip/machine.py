@@ -15,12 +15,14 @@ from crdtkv.core.rules import DEFAULT, Rule
 from crdtkv.errors import BadRequest, Corrupt, CrdtkvError, MessageInvalid, Refused
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.draining import Draining
+from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.hearing import Hearing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.gossip.messages import (
     Ask,
     Even,
     Frame,
+    Glance,
     Goodbye,
     Heard,
     Hello,
@@ -86,6 +88,7 @@ class Gossip:
         self._meeting = Meeting(self._desk, self._pulling, self.draining)
         self._serving = Serving(self._desk, self._pulling, self.draining)
         self._pushing = Pushing(self._desk)
+        self._glancing = Glancing(self._desk)
         self._hearing = Hearing(self._desk, self._pulling)
         self._repairing = Repairing(self._desk)
         self._probing = Probing(self._desk, self._pulling, self._repairing)
@@ -93,6 +96,7 @@ class Gossip:
         self._takes: dict[type[Any], Callable[[Peer, Frame, Any], None]] = {
             Hello: self._meeting.on_hello, Join: self._meeting.on_join, Welcome: self._meeting.on_welcome,
             Later: self._meeting.on_later,
+            Glance: self._glancing.on_glance,
             Page: self._pulling.on_page, Even: self._pulling.on_even, Ask: self._serving.on_ask,
             Push: self._between_met(self._pushing.on_push), Prune: self._between_met(self._pushing.on_prune),
             Heard: self._between_met(self._hearing.on_heard),
@@ -211,7 +215,7 @@ class Gossip:
             return None
         kind = type(frame.message)
         desk.counts[_GOT[kind]] += 1
-        if kind is Hello and peer is not None:
+        if kind in (Hello, Glance) and peer is not None:
             peer.version = data[0]
         return frame
 
@@ -228,6 +232,14 @@ class Gossip:
         known = self._desk.peer(peer)
         if known is not None:
             self._meeting.greet(known)
+        return self._desk.taken()
+
+    def glance(self, peer: str, now_ms: int) -> list[Send]:
+        """Ask a peer that need not be met whether it holds the same; if it answers that it does, the two have met."""
+        self._desk.begin(now_ms)
+        known = self._desk.peer(peer)
+        if known is not None:
+            self._glancing.glance(known)
         return self._desk.taken()
 
     def pull(self, peer: str, now_ms: int, random: Dice) -> list[Send]:

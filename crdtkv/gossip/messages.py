@@ -26,6 +26,7 @@ __all__ = [
     "Ask",
     "Even",
     "Frame",
+    "Glance",
     "Goodbye",
     "Heard",
     "Hello",
@@ -191,12 +192,28 @@ class Prune(NamedTuple):
     origins: tuple[str, ...] = ()
 
 
+class Glance(NamedTuple):
+    """Do you hold what I do? `all`: 16 bytes of a hash of that. `heard`: my clock; `low`: how far I have heard all.
+
+    `known`: the most transactions that another was heard to have announced. `answer`: this is one, and `others` a
+    hash of how far those besides us two were heard, and what they said; else 0.
+    """
+
+    answer: bool
+    all: bytes
+    heard: int
+    low: int
+    known: int
+    others: int
+
+
 class Goodbye(NamedTuple):
     """I am about to stop."""
 
 
 Message = (
-    Hello | Probe | Push | Ask | Page | Even | Heard | Ranges | Repair | Later | Join | Welcome | Prune | Goodbye
+    Hello | Probe | Push | Ask | Page | Even | Heard | Ranges | Repair | Later | Join | Welcome | Prune | Glance
+    | Goodbye
 )
 
 
@@ -359,6 +376,13 @@ def _prune_in(body: list[Any]) -> Prune:
     return Prune(number(for_ms), _names(origins))
 
 
+def _glance_in(body: list[Any]) -> Glance:
+    answer, all, heard, low, known, others = fields_in(body, 6, ())
+    if len(expect(all, bytes)) != 16:
+        raise MessageInvalid(f"message has a hash of {len(all)} bytes; 16 belong there")
+    return Glance(expect(answer, bool), all, number(heard), number(low), number(known), number(others))
+
+
 def _after_in(value: Any) -> str | None:
     return None if value is None else expect(value, str)
 
@@ -417,6 +441,7 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Join: (b"j", _join_out, _join_in),
     Welcome: (b"w", _welcome_out, _welcome_in),
     Prune: (b"n", lambda m: [m.for_ms, list(m.origins)], _prune_in),
+    Glance: (b"k", list, _glance_in),
     Goodbye: (b"b", list, lambda body: Goodbye()),
 }
 _BY_KIND = {kind: (of, take) for of, (kind, _, take) in _KINDS.items()}

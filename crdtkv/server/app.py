@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
 
 from crdtkv.errors import BadRequest, CrdtkvError
@@ -31,6 +31,7 @@ from crdtkv.server import (
 from crdtkv.server.describing import complete
 from crdtkv.server.front import Front, MakeDoor, failed
 from crdtkv.server.limits import LIMITS, Limits
+from crdtkv.server.manual import manual
 from crdtkv.server.routing import respond
 from crdtkv.server.serving import Serving
 
@@ -60,16 +61,21 @@ def routed(serving: Serving) -> FastAPI:
         serving.close()
 
     app = FastAPI(
-        title="crdtkv", version=_release(), lifespan=lifespan, redoc_url=None,
+        title="crdtkv", version=_release(), lifespan=lifespan, redoc_url=None, docs_url=None,
         summary="A replicated key-value store whose concurrent writes merge, by the strategy you choose",
     )  # fmt: skip
     app.state.serving = serving
     for router in _ROUTERS:
         app.include_router(router)
+    app.add_route("/docs", _manual, include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+async def _manual(request: Request) -> Response:
+    return HTMLResponse(manual(request.app.openapi(), str(request.base_url).rstrip("/")))
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

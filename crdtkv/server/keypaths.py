@@ -116,7 +116,7 @@ _add("POST", "/revert", "revert_key", "Show again what it showed once", _receipt
 _FRESH = parameter("header", "Prefer", "freshness: crdtkv-heard says how long ago each colo was heard.")
 _add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH, _FRESH)
 _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
-    "status_code": 200, "responses": {200: {"description": "It is there"}, 304: {"description": "as read_key"}},
+    "status_code": 200, "responses": {200: {"description": "It is there"}, 304: {"description": "as of GET"}},
     "response_model": None}, _AT, _WHOLE, _MATCH, _NONE_MATCH)  # fmt: skip
 _add("PUT", "", "put_key", "Put a value", _receipt(201), _BASE, _STRATEGY, _TTL, _MATCH, _NONE_MATCH, _ONCE, _PREFER,
      content=_VALUES)  # fmt: skip

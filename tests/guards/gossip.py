@@ -8,12 +8,14 @@ from xxhash import xxh32_digest
 
 from crdtkv.core import bundles
 from crdtkv.core.cells import Sibling
+from crdtkv.core.clocks import make_stamp
 from crdtkv.core.wire import KeyCells, chain, pack_key
 from crdtkv.core.wire import decode as decode_record
 from crdtkv.core.wire import encode as encode_record
 from crdtkv.errors import CrdtkvError, MessageInvalid
 from crdtkv.gossip import Settings, hearing, staging
 from crdtkv.gossip.desk import Desk
+from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.hearing import Hearing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.gossip.messages import Ask, Hello, Message, Page, Push, decode
@@ -24,7 +26,7 @@ from crdtkv.gossip.repair import Repairing
 from crdtkv.gossip.serving import Serving
 from crdtkv.replica import life
 from crdtkv.replica.purge import purge_to
-from tests.colos import Colos, limited, record
+from tests.colos import Colos, limited, record, shows
 from tests.gossip.net import Net
 from tests.guards.mutation import Both, Line, guards
 
@@ -386,6 +388,67 @@ def what_is_told_of_others_is_no_more_than_they_said() -> None:
             assert heard <= said[member].heard[member] if member in said else True
         for member, low in replica.state.announced.items():
             assert low[:2] <= said[member].announced[member][:2]
+
+
+@guards(
+    "and a hash of what it knows of the others, which has to be equal too",
+    Line(Glancing.on_glance, "if glance.answer and glance.others != others:", "if False:"),
+)
+def who_holds_the_same_still_hears_of_the_others() -> None:
+    """a has heard of c since b has; nothing else is new, and b and c do not meet."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos["a"], colos["b"], colos["c"]
+    colos.clock.wait(60)
+    a.sync(c)
+    a.sync(b)
+    assert b._replica.state.heard[c.id] == a._replica.state.heard[c.id] == c._replica.state.heard[c.id]
+
+
+@guards(
+    "whoever holds the same takes that, and answers with its own",
+    Line(Glancing._take, "state.heard[sender] = glance.heard", "pass"),
+    Line(Glancing._take, "state.announced[sender] = said", "pass"),
+)
+def two_that_hold_the_same_go_on_hearing_each_other() -> None:
+    """In a few bytes: a knows how far b has heard both, b that a is still there; so what was deleted is forgotten."""
+    colos = Colos("a", "b")
+    a, b = colos["a"], colos["b"]
+    long_ago = colos.clock.now
+    colos.clock.wait(60)
+    assert a.sync(b).bytes <= 300
+    now = make_stamp(int(long_ago * 1000) + 60_000)
+    assert a._replica.state.heard[b.id] > now and b._replica.state.heard[a.id] > now
+    assert a._replica.state.announced[b.id][1] > now
+
+
+@guards(
+    "Where an act, a conflict, a quarantine or what is pending is to be settled, or another has announced more than is known here to have been announced, they meet",
+    Line(Glancing._is_same, "unsurprising = glance.known <= replica.announced", "unsurprising = True"),
+    Line(Glancing._is_ordinary, "settled = not (state.left or state.quarantined or state.pending or state.forks)", "settled = True"),
+    Line(Glancing._is_same, "glance.all == self._all_here()", "True"),
+)
+def nothing_is_passed_over_at_a_glance() -> None:
+    """b's disk is put back and nothing tells it but what a knows that it said; then a has b in quarantine; then a key
+    is lost at b."""
+    for what in ("announced", "quarantined", "lost"):
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        a.put("k", 1, strategy="lww")
+        colos.meet()
+        if what == "announced":
+            total, low, facts = a._replica.state.announced[b.id]
+            a._replica.state.announced[b.id] = total + 5, low, facts
+            before = b.id
+            a.sync(b)
+            assert b.id != before
+        elif what == "quarantined":
+            a._replica.state.quarantined[b.id] = "digest other than here"
+            assert a.sync(b).bytes > 300 and not a._replica.state.quarantined
+        else:
+            replica = b._replica
+            with replica.transaction():
+                replica.change_cell("k", b"slww\0", replica.storage.cells("k")[b"slww\0"], ())
+            assert a.sync(b).bytes > 300 and shows(b, "k") == 1
 
 
 @guards(

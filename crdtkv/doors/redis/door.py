@@ -48,6 +48,7 @@ TELLS = frozenset({
     "rpoplpush", "brpoplpush", "spop", "zpopmin", "zpopmax", "bzpopmin", "bzpopmax", "zmpop", "bzmpop", "setbit",
     "bitfield", "bitop", "copy", "rename", "renamenx", "sort", "sinterstore", "sunionstore", "sdiffstore",
     "zinterstore", "zunionstore", "zdiffstore", "zrangestore", "georadius", "georadiusbymember", "geosearchstore",
+    "pfmerge",
 })  # fmt: skip
 """What writes, and tells what stood there or puts it where it may be read: that takes leave to read, too."""
 _MAX_QUEUED = 64 * 1024 * 1024

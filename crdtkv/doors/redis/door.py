@@ -165,7 +165,7 @@ class Door:
         """The command, if it is to run now; else what its client is told."""
         refused = self._refused(client, command, args)
         if refused is not None:
-            if client.queued is not None and command is not None and command.name == "exec":
+            if command is not None and command.name == "exec":
                 client.queued = None
                 client.watched.clear()
                 return Failed(f"EXECABORT Transaction discarded because of: {refused.removeprefix('ERR ')}")

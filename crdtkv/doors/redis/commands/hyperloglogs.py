@@ -12,9 +12,9 @@ from typing import Any, cast
 
 from crdtkv.core import paths, values
 from crdtkv.doors.redis.at import At, key_of
-from crdtkv.doors.redis.held import held
 from crdtkv.doors.redis.hyperloglog import RANKS, estimate, place_of
-from crdtkv.doors.redis.refusals import Refusal
+from crdtkv.doors.redis.kinds import is_string
+from crdtkv.doors.redis.refusals import WRONG_TYPE, Refusal
 from crdtkv.doors.redis.replies import OK
 from crdtkv.doors.redis.table import command
 from crdtkv.strategies.indexes import members
@@ -34,12 +34,15 @@ def _path(number: int) -> bytes:
 
 def _numbers(at: At, key: str) -> dict[bytes, int] | None:
     """The paths of what it holds; None: there is none. Raises WRONGTYPE."""
-    root = held(at, key, "set")
+    root = at.shown(key)
     if root is None:
         return None
+    if is_string(root):
+        raise Refusal(_NOT_ONE)
+    at.refuse_unless(root, "set")
     found = members(cast("Set", root[0]), root[1]).paths
     if _path(_MARK) not in found:
-        raise Refusal(_NOT_ONE)
+        raise Refusal(WRONG_TYPE)
     return found
 
 

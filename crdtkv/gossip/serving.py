@@ -73,11 +73,13 @@ class Serving:
         if not found:
             return since
         batch: list[bytes] = []
+        size = 0
         for data in found:
             batch.append(data)
-            if sum(map(len, batch)) >= desk.settings.page_bytes:
+            size += len(data)
+            if size >= desk.settings.page_bytes:
                 desk.send(peer, Push(tuple(batch)))
-                batch = []
+                batch, size = [], 0
         if batch:
             desk.send(peer, Push(tuple(batch)))
         return dict(desk.replica.state.vector)

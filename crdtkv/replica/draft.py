@@ -21,23 +21,23 @@ from crdtkv.core.cells import (
     make_cell,
     newest_stamp,
     sweep,
+    unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
-from crdtkv.core.paths import STRATEGY, component, first, is_counted
+from crdtkv.core.paths import STRATEGY, component, first, is_below, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record, RecordWrite, chain, encode
-from crdtkv.errors import BaseTooOld, StrategyMismatch, WrongOperation
+from crdtkv.errors import BaseTooOld
 from crdtkv.replica import bases, inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
-from crdtkv.strategies.forgetting import left_orders
-from crdtkv.strategies.registry import strategy
-from crdtkv.strategies.roots import TTL_PATH, Root, expired, known_strategy, root_path, roots_in
+from crdtkv.strategies.forgetting import absent_paths, sweeps_stand
+from crdtkv.strategies.roots import TTL_PATH, Root, choose, expired, known_strategy, root_path
 
 __all__ = ["Draft"]
 
@@ -80,7 +80,7 @@ class Draft:
         shown = self._shown(key)
         if shown is not None and family in shown[0].also:
             operation, family = Operation("at", ((), family, operation)), shown[0].name
-        chosen = self._choose(key, shown, spec, family, operation)
+        chosen = choose(key, shown, self.rule_of, operation, spec, family)
         if shown is None and base and operation.name == "put":
             operation = bases.unseen(self.replica, key, base, chosen, operation)
             if not operation.args:
@@ -281,6 +281,29 @@ class Draft:
         own = self._sibling(old, write.payload, replaced, lost)
         gone = {*replaced, self.dot}
         self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
+        if self._hides_a_sweep(key, write, replaced):
+            self._end_absent(key, write.path)
+
+    def _hides_a_sweep(self, key: str, write: Write, replaced: list[Dot]) -> bool:
+        """Whether it may stand for a sweep and does not tell what that had seen; or is one that had not seen all."""
+        if write.payload is not None and is_sweep(write.payload):
+            return not covers_all(unhide(write.payload).seen, self._seen(key))
+        return bool(replaced) and sweeps_stand(write.path)
+
+    def _end_absent(self, key: str, at: bytes) -> None:
+        """What reads as absent below `at` goes by a sweep: elsewhere it may be forgotten, and who finds it here under
+        this write must take it for what its writer did not know (forgetting._missed)."""
+        if next(Tree(self._cells(key), at).below(), None) is not None:
+            absent = absent_paths(self._cells(key))
+            if any(is_below(path, at) for path in absent):
+                self._take(key, absent)
+
+    def _take(self, key: str, paths: set[bytes]) -> None:
+        """What stands at these paths of a key goes, by a sweep of its own; but what this draft has put there."""
+        cells, own = self._cells(key), self.dot
+        paths = {p for p in paths if not any(s.dot == own and s.payload is not None for s in cells.get(p, ()))}
+        self._cancel(key, paths)
+        self._write(key, Write(b"", sweep(self._seen(key), only=sorted(paths))), self._covers(None), False)
 
     def _sibling(self, old: Cell, payload: bytes | None, replaced: list[Dot], lost: list[Dot]) -> Sibling:
         """What this draft leaves in a cell, given what stands there: also what it has written there before."""
@@ -349,13 +372,10 @@ class Draft:
             else:
                 cells = [(b"", tree.raw().cell()), *tree.raw().below()]
                 hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
-        # What a life's sweep is kept to remember goes with it, for this one takes its place.
-        groups = [(tree.prefix, group) for found, tree in roots_in(self._cells(key)) for group in found.orphans(tree)]
-        hidden |= {at + path for at, group in groups for path in group}
-        # (Where an element stood that is not there any more, a purge may have forgotten.)
-        hidden |= set(left_orders(self._cells(key), self._cells(key), hidden))
-        self._cancel(key, hidden)
-        self._write(key, Write(b"", sweep(self._seen(key), only=sorted(hidden))), self._covers(None), False)
+        if self._cells(key).get(b""):
+            # What an earlier sweep has left goes with it, for this one takes its place.
+            hidden |= absent_paths({p: c for p, c in self._cells(key).items() if p not in hidden})
+        self._take(key, hidden)
         self._touch(key)
 
     def _begin_life(self, key: str, written: set[bytes]) -> None:
@@ -433,30 +453,6 @@ class Draft:
 
     def _shown(self, key: str) -> Root | None:
         return self.replica.shown(key, self.stamp)
-
-    def _choose(
-        self, key: str, shown: Root | None, spec: str | None, family: str | None, operation: Operation
-    ) -> Strategy:
-        """The strategy the key has, or the one it is to be made under."""
-        if shown is not None:
-            chosen = shown[0]
-            if spec is not None and strategy(spec).spec != chosen.spec:
-                raise StrategyMismatch(
-                    f"{key!r} is a {chosen.spec}, not a {spec}; delete it first, or migrate its rule"
-                )
-        else:
-            rule = self.rule_of(key)
-            chosen = strategy(rule.strategy if spec is None else spec)
-            if spec is None and family is not None and chosen.name != family:
-                chosen = strategy(family)
-        name = operation.name
-        known = name in ("put", "delete") or (isinstance(name, str) and name in chosen.operations)
-        if not known or (family is not None and chosen.name != family):
-            takes = ", ".join(dict.fromkeys((*chosen.operations, "put", "delete")))
-            raise WrongOperation(
-                f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
-            )
-        return chosen
 
 
 def _everything(dot: Dot) -> bool:

@@ -7,8 +7,7 @@ Bounded: the oldest go first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import xxhash
 
@@ -24,6 +23,9 @@ from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
 __all__ = ["MAX_INBOX", "Beaten", "Lost", "Winner", "entry", "note", "note_own", "put"]
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 MAX_INBOX = 10_000
 
@@ -83,13 +85,13 @@ def note(replica: Replica) -> None:
     for key, changed in list(replica.changed.items()):
         if _is_of_others(replica.storage, key, changed, ours):
             continue
-        lost_in, cells, in_whole = _losers(replica, key), replica.storage.cells(key), cache(_is_of_whole)
+        lost_in, cells, in_whole = _losers(replica, key), replica.storage.cells(key), _Once(_is_of_whole)
         for path, old in sorted(changed.items()):  # (the same is told in whatever order they were written)
             if not path:
                 _note_swept(replica, key)
                 continue
             new = cells.get(path, ())
-            if not old and not in_whole(path[: component_end(path, 0)]) and all(is_live(s[2]) for s in new):
+            if not old and not in_whole[path[: component_end(path, 0)]] and all(is_live(s[2]) for s in new):
                 continue  # where nothing of ours was, nor is it in a container
             for at, lost, winner, reason in _beaten(replica, key, path, old, new, lost_in):
                 put(replica, entry(replica, reason, key, at, lost, winner))
@@ -139,19 +141,30 @@ Beaten = tuple[bytes, Sibling, Winner | None, str]
 """Where, what lost, what beat it, and how."""
 
 
-Lost = Callable[[str], set[tuple[bytes, Dot]]]
+class _Once(dict[_K, _V]):
+    """What a function gives, asked once for each. (`functools.cache` takes longer to make than most are asked for.)"""
+
+    def __init__(self, of: Callable[[_K], _V]) -> None:
+        super().__init__()
+        self._of = of
+
+    def __missing__(self, given: _K) -> _V:
+        found = self[given] = self._of(given)
+        return found
+
+
+Lost = Mapping[str, set[tuple[bytes, Dot]]]
 """By the strategy that holds them: where in it, and which, siblings stand unshown."""
 
 
 def _losers(replica: Replica, key: str) -> Lost:
     """Asked once for each strategy: to look through a document for each of its cells would take its size squared."""
 
-    @cache
     def lost_in(spec: str) -> set[tuple[bytes, Dot]]:
         found = known_strategy(spec)
         return {(loser.path, loser.sibling.dot) for loser in found.losers(_tree(replica, key, found))}
 
-    return lost_in
+    return _Once(lost_in)
 
 
 def _ours(replica: Replica, cell: Cell) -> list[Sibling]:
@@ -197,7 +210,7 @@ def _outranked(path: bytes, mine: list[Sibling], old: Cell, new: Cell, lost_in: 
     if not mine or len(new) < 2 or tag != STRATEGY:
         return []
     found = known_strategy(data.decode())
-    lost = {s.dot for s in new if (rest, s.dot) in lost_in(found.spec)}
+    lost = {s.dot for s in new if (rest, s.dot) in lost_in[found.spec]}
     was = {loser.sibling.dot for loser in found.losers(Tree({path: old}, root_path(found.spec))) if loser.path == rest}
     winner = max((s for s in new if s.dot not in lost), key=rank, default=None)
     by = None if winner is None else (path, winner)
@@ -222,7 +235,7 @@ def _of_another_kind(
     ours = [(at, s) for at in _kin(tree, rest) for s in _ours(replica, tree.cell(at))]
     above = path[: len(path) - len(rest)]
     winner = (path, live[-1])
-    lost = [(at, s) for at, s in ours if (at, s.dot) in lost_in(found.spec)]
+    lost = [(at, s) for at, s in ours if (at, s.dot) in lost_in[found.spec]]
     return [(above + at, s, winner, "a concurrent write was later") for at, s in lost]
 
 

@@ -48,10 +48,13 @@ def added(cells: Any, more: Mapping[bytes, Cell]) -> Cells:
 
 
 class Index:
-    """The dots and due stamps of the cells at some places; `now` gives what stands at one."""
+    """The dots and due stamps of the cells at some places; `now` gives what stands at one.
 
-    def __init__(self, now: Callable[[Place], Cell]) -> None:
-        self._now = now
+    `alone` gives the dot of a place where one live sibling stands, without making that, or None: it may not know.
+    """
+
+    def __init__(self, now: Callable[[Place], Cell], alone: Callable[[Place], Dot | None] = lambda place: None) -> None:
+        self._now, self._alone = now, alone
         self._moved: dict[Place, Cell] = {}
         """Places that were changed since, and the cell that the rest of this says of them."""
         self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
@@ -76,26 +79,37 @@ class Index:
         """What stands at `place`, one of `cells()`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
         old = self._moved.get(place)
         if old is None:
-            self._moved[place] = cells().get(place[1], ())
+            alone = self._alone(place)
+            if alone is None:
+                self._moved[place] = cells().get(place[1], ())
+            else:
+                self._dots[alone[0]].discard(alone[1], place)
         elif not old:
             del self._moved[place]  # nobody has asked for it in all that time
 
     def _look(self) -> None:
         """What has moved is looked up. O(that)."""
         for place, old in self._moved.items():
-            self._change(place, old, self._now(place))
+            alone = None if old else self._alone(place)
+            if alone is None:
+                self._change(place, old, self._now(place))
+            else:
+                self._add(alone, place)
         self._moved.clear()
+
+    def _add(self, dot: Dot, place: Place) -> None:
+        replica, n = dot
+        numbers = self._dots.get(replica)
+        if numbers is None:
+            numbers = self._dots[replica] = Numbers()
+        numbers.add(n, place)
 
     def _change(self, place: Place, old: Cell, new: Cell) -> None:
         for sibling in old:
             replica, n = sibling[0]
             self._dots[replica].discard(n, place)
         for sibling in new:
-            replica, n = sibling[0]
-            numbers = self._dots.get(replica)
-            if numbers is None:
-                numbers = self._dots[replica] = Numbers()
-            numbers.add(n, place)
+            self._add(sibling[0], place)
         if (was := due(place[1], old)) is not None:
             self._due.discard((was, *place))
         if (now := due(place[1], new)) is not None:

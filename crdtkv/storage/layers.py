@@ -52,7 +52,7 @@ class Layers(Transactions):
         self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6)
         self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6)
         self._dirty_keys = self._keys.dirty
-        self._index = Index(self._cell_lacking)
+        self._index = Index(self._cell_lacking, self._dot_lacking)
         """Of the cells that have changed since the tables have their keys."""
         self._new: SortedSet = SortedSet()
         self._came: set[str] = set()
@@ -128,6 +128,13 @@ class Layers(Transactions):
         if held is None or held.changed is None or place[1] not in held.changed:
             return ()
         return held.cells.get(place[1], ())
+
+    def _dot_lacking(self, place: Place) -> Dot | None:
+        """The dot at a place of a plain key, if the tables do not have it: what stands there need not be made."""
+        held = self._dirty_keys.get(place[0])
+        if held is None or held.said is None or held.changed is None or place[1] not in held.changed:
+            return None
+        return held.said[1], held.said[2]
 
     def _came_or_went(self, key: str, held: Held) -> None:
         if held.said is not None or held.cells:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core import values
-from crdtkv.core.cells import Context, Sibling, is_hider, is_live
+from crdtkv.core.cells import Cell, Context, is_hider, is_live
 from crdtkv.core.clocks import covers, stamp_ms
 from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.keys import METADATA
@@ -258,22 +258,19 @@ def _check_key(replica: Replica, key: str, cells: Cells, context: Context) -> li
     return wrong if context else [*wrong, f"{key!r} has cells and no context"]
 
 
-def _check_cell(replica: Replica, key: str, path: bytes, cell: tuple[Sibling, ...]) -> list[str]:
-    where = f"{key!r} at {pretty(path)}"
-    wrong = [f"{where} holds {s.dot}, beyond the vector" for s in cell if not covers(replica.state.vector, s.dot)]
-    if list(cell) != sorted(cell) or len({s.dot for s in cell}) != len(cell):
-        wrong.append(f"{where}: siblings are out of order or doubled")
+def _check_cell(replica: Replica, key: str, path: bytes, cell: Cell) -> list[str]:
+    wrong = [f"holds {s.dot}, beyond the vector" for s in cell if not covers(replica.state.vector, s.dot)]
+    if len(cell) > 1 and (list(cell) != sorted(cell) or len({s.dot for s in cell}) != len(cell)):
+        wrong.append("has siblings that are out of order or doubled")
     if not cell:
-        wrong.append(f"{where} is an empty cell")
-    if not path:
-        return wrong
+        wrong.append("is an empty cell")
+    if path and _is_hider_outside(path, cell):
+        wrong.append("holds a hider outside a document")
+    return [f"{key!r} at {pretty(path)} {words}" for words in wrong]
+
+
+def _is_hider_outside(path: bytes, cell: Cell) -> bool:
     tag, data, _ = first(path)
     root = component(tag, data)
-    if (
-        tag == STRATEGY
-        and path == root
-        and any(is_hider(s.payload) for s in cell)
-        and not known_strategy(data.decode()).whole
-    ):
-        wrong.append(f"{where} holds a hider outside a document")
-    return wrong
+    at_root = tag == STRATEGY and path == root
+    return at_root and any(is_hider(s.payload) for s in cell) and not known_strategy(data.decode()).whole

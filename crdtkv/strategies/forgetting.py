@@ -3,24 +3,48 @@
 Law: dropping it changes no reading, now or after any later join; and whether it goes in
 one step or in many, with one floor or with one after the other, the same is left. What
 goes reads as absent by itself, and all of it is stamped at or below the floor, so every
-member has heard it.
+member has heard it; and no sweep above the floor had not seen it, so nobody shows it who
+has not heard of the sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, due, is_live, is_sweep, newest_stamp, unhide
+from crdtkv.core.cells import Cell, Context, due, is_live, is_sweep, newest_stamp, unhide
 from crdtkv.core.clocks import Stamp, covers
-from crdtkv.core.paths import ORDER, component, components, first, last_at, last_tag
+from crdtkv.core.paths import (
+    ELEMENT,
+    ENTRY,
+    KEYED,
+    ONCE,
+    ORDER,
+    REPLICA,
+    STRATEGY,
+    VALUE,
+    component,
+    components,
+    first,
+    last_at,
+    last_tag,
+)
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
 from crdtkv.strategies.sequence import orders_on
 
-__all__ = ["dead_paths", "left_orders", "woken"]
+__all__ = ["absent_paths", "dead_paths", "sweeps_stand", "woken"]
+
+_EVER = 1 << 64
+"""Later than every stamp."""
+
+_ALONE = (ENTRY, REPLICA, ONCE)
+"""What has one writer, or goes in no sweep."""
+
+_SHARED = (ELEMENT, KEYED, ORDER, VALUE)
+"""The elements below a strategy's cell that have many."""
 
 
 def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -> Iterator[bytes]:
@@ -33,24 +57,35 @@ def dead_paths(cells: Callable[[], Cells], due: Iterable[bytes], floor: Stamp) -
         gone = sorted(_dead(cells(), due, floor) - done)
         yield from gone
         done.update(gone)
-        due = woken(cells(), gone, floor)
+        due = woken(cells(), dict.fromkeys(gone, ()), floor)
 
 
-def woken(cells: Cells, changed: Iterable[bytes], floor: Stamp) -> set[bytes]:
-    """Of what is due at `floor`, all that may go now because the cells at `changed` have changed. O(changed), and
-    O(cells) where the key's own is among them, O(moved) where a root is."""
-    near = {path for at in changed for path in _around(at, cells)} if floor else set()
+def woken(cells: Cells, changed: Mapping[bytes, Cell], floor: Stamp) -> set[bytes]:
+    """Of what is due at `floor`, all that may go now because the cells at `changed` have changed, given what stood
+    there. O(changed), and O(cells below) of a sweep that was not stable."""
+    near = {path for at in changed for path in _around(at)} if floor else set()
+    for at, was in changed.items() if floor else ():
+        if newest_stamp(was) > floor and _seen_at(at, was):
+            below = Tree(cells, at)
+            shared = (each for tag in _SHARED for each in below.range(tag))
+            near |= {at + path for path, _ in (shared if at else below.below())}
     return {p for p in near if (cell := cells.get(p)) and (when := due(p, cell)) is not None and when <= floor}
 
 
-def _around(path: bytes, cells: Cells) -> Iterator[bytes]:
-    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it; on one
-    where a sweep may stand, every order cell that it may have left."""
+def absent_paths(cells: Cells) -> set[bytes]:
+    """What reads as absent by itself in a key, whatever its date hides and however late it is; and what has lost its
+    container to a new life. O(cells)."""
+    left = {p: c for p, c in cells.items() if p not in (b"", TTL_PATH)}
+    out = {tree.prefix + p for found, tree in roots_in(left) for group in found.orphans(tree) for p in group}
+    for path in dead_paths(lambda: left, [p for p, c in left.items() if due(p, c) is not None], _EVER):
+        if left.pop(path, None):
+            out.add(path)
+    return out
+
+
+def _around(path: bytes) -> Iterator[bytes]:
+    """The cells whose going may hang on the cell at `path`: it, those above it, an element's order cell and it."""
     yield from (b"", TTL_PATH)
-    if len(cells) > 1 and not path:
-        yield from (p for p in cells if last_tag(p) == ORDER)
-    elif len(cells) > 1 and last_at(path) == 0:
-        yield from (path + p for p, _ in Tree(cells, path).range(ORDER))
     yield from orders_on(path)
     at = 0
     for part in components(path):
@@ -84,33 +119,62 @@ def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> lis
     # Who wrote such a date may have written it after others had purged, and had seen what they judged by then: beside
     # an older one, which it had not, they had it too.
     beside = not settled and any(s.stamp <= floor for s in date)
-    hides = settled and not (found.whole and any(map(_missed(cells, root, found, floor), _below(cells, root))))
-    tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if hides else 0)
-    gone = [root + p for p in found.dead(tree, [p[len(root) :] for p in due], floor)]
-    # Where a sweep stands that is not stable, what it took may come back to where it was moved.
-    waits = set(left_orders(cells, gone)) if newest_stamp(_sweeping(cells, root, found)) > floor else ()
-    return [p for p in gone if p not in waits]
+    paths = [p[len(root) :] for p in due]
+
+    def dead(cells: Cells) -> list[bytes]:
+        tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if settled else 0)
+        return [root + p for p in found.dead(tree, paths, floor)]
+
+    gone = dead(cells)
+    missed = _missed(cells, gone, floor)
+    return dead(SortedDict({**cells, **{p: _late(cells[p]) for p in missed}})) if missed else gone
 
 
-def _sweeping(cells: Cells, root: bytes, found: Strategy) -> Cell:
-    """What stands where a sweep of a root would: the key's own cell, and of independent elements the root's."""
-    return cells.get(b"", ()) if found.whole else (*cells.get(b"", ()), *cells.get(root, ()))
+def _missed(cells: Cells, paths: Iterable[bytes], floor: Stamp) -> list[bytes]:
+    """Of these, the cells of which a sweep above them that is not stable had not seen all: they are not stable either.
 
-
-def _below(cells: Cells, root: bytes) -> list[Cell]:
-    tree = Tree(cells, root)
-    return [tree.cell(), *(cell for _, cell in tree.below())]
-
-
-def _missed(cells: Cells, root: bytes, found: Strategy, floor: Stamp) -> Callable[[Cell], bool]:
-    """Whether a cell of a root has a sibling that a sweep which is not stable had not seen.
-
-    What stood beside it and was later than the date may have gone in that sweep: who has it still shows the cell, and
-    may put the date off.
+    What stood beside it may have gone in that sweep: who has not heard of the sweep still shows the cell, and builds
+    on it. (A counter's cell goes in none, and an entry of a log has no other writer.)
     """
-    young = [s.payload for s in _sweeping(cells, root, found) if s.stamp > floor]
-    seen = [unhide(payload).seen for payload in young if payload is not None and is_sweep(payload)]
-    return lambda cell: any(not covers(each, s.dot) for each in seen for s in cell)
+    seen: dict[bytes, list[Context]] = {}
+
+    def unseen(path: bytes, at: bytes) -> bool:
+        if at not in seen:
+            cell = cells.get(at, ())
+            seen[at] = _seen_at(at, cell) if newest_stamp(cell) > floor else []
+        return any(not covers(each, s.dot) for each in seen[at] for s in cells.get(path, ()))
+
+    return [p for p in paths if last_tag(p) not in _ALONE and any(unseen(p, at) for at in _above(p))]
+
+
+def _seen_at(at: bytes, cell: Cell) -> list[Context]:
+    """What the sweeps in a cell had seen. Of what took the place of one it cannot be told: it ended what it had seen,
+    so for what is left it had seen nothing."""
+    sweeps = [unhide(s.payload).seen for s in cell if s.payload and is_sweep(s.payload)]
+    ends = [s for s in cell if s.parents and not is_sweep(s.payload)] if sweeps_stand(at) else ()
+    return [*sweeps, *({} for _ in ends)]
+
+
+def _above(path: bytes) -> list[bytes]:
+    """Where a sweep may stand that reaches a path: the key's own cell, and that of each strategy it leads through."""
+    out, at = [b""], 0
+    for part in components(path)[:-1]:
+        at += len(part)
+        if part[:1] == STRATEGY:
+            out.append(path[:at])
+    return out
+
+
+def sweeps_stand(at: bytes) -> bool:
+    """Whether a sweep may stand at a strategy's cell, and something else in its place: of independent elements."""
+    if last_tag(at) != STRATEGY:
+        return False
+    found = known_strategy(first(at[last_at(at) :])[1].decode())
+    return not found.whole and found.chosen.get("wins") != "remove"
+
+
+def _late(cell: Cell) -> Cell:
+    return tuple(s._replace(stamp=_EVER) for s in cell)
 
 
 def _undeleted(cells: Cells, root: bytes, found: Strategy) -> Cells:
@@ -122,17 +186,6 @@ def _undeleted(cells: Cells, root: bytes, found: Strategy) -> Cells:
         return cells
     left: Cells = SortedDict({**cells, root: alive})
     return left
-
-
-def left_orders(cells: Cells, among: Iterable[bytes], gone: Collection[bytes] = ()) -> Iterator[bytes]:
-    """Of the cells `among`, the order cells that say something and whose element has no cell left but those `gone`."""
-    for path in among:
-        if last_tag(path) == ORDER and any(s.payload is not None for s in cells[path]):
-            at = last_at(path)
-            element = path[:at] + first(path[at:])[1]
-            left = (element + p for p, _ in [(b"", ()), *Tree(cells, element).below()])
-            if all(p in gone or not cells.get(p) for p in left):
-                yield path
 
 
 def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:
@@ -148,18 +201,18 @@ def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:
 
 def _dead_date(cells: Cells, floor: Stamp) -> list[bytes]:
     """What goes because the key's date lies at or below the floor, the date last of all."""
-    if newest_stamp(cells[TTL_PATH]) > floor:
+    if newest_stamp(cells[TTL_PATH]) > floor or _missed(cells, [TTL_PATH], floor):
         return []
     date = expired(cells, floor)
     out: list[bytes] = []
     for found, tree in roots_in(cells, date) if date else ():
         below = {tree.prefix + path: cell for path, cell in [(b"", tree.raw().cell()), *tree.raw().below()] if cell}
-        missed = _missed(cells, tree.prefix, found, floor)
+        old = {p for p, cell in below.items() if newest_stamp(cell) <= floor}
+        old -= set(_missed(cells, old, floor))
         if not found.whole:
-            old = [(p, cell) for p, cell in below.items() if newest_stamp(cell) < date and newest_stamp(cell) <= floor]
-            out += [p for p, cell in old if found.gone(cell) or not missed(cell)]
+            out += [p for p in old if newest_stamp(below[p]) < date]
         elif tree.prefix in below and not found.present(tree):
-            out += below if all(newest_stamp(cell) <= floor and not missed(cell) for cell in below.values()) else []
+            out += below if len(old) == len(below) else []
     left = [cell for path, cell in cells.items() if path not in {b"", TTL_PATH, *out}]
     # Without its date, what is still older than the date would be shown again, now or when what is beside it goes.
     return out if any(s.stamp < date for cell in left for s in cell) else [*out, TTL_PATH]

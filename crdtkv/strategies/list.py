@@ -110,13 +110,13 @@ class List(Strategy):
                 shown = [tree.cell(), *(cell for _, cell in tree.range(ELEMENT))]
                 if not any(covers_live(cell, env) for cell in shown):
                     return []
-                return [Write(b"", sweep(env.seen)), *_end_orders(tree, lambda s: env.covers(s.dot))]
+                return [Write(b"", sweep(env.seen))]
         raise misfit(self, operation)
 
     def _put(self, tree: Tree, value: list[Any], env: Env) -> list[Write]:
         mark = []
         if not value and not _marked(tree):
-            mark = [Write(b"", MARK_PLAIN, all=True), *_end_orders(tree, lambda s: False)]
+            mark = [Write(b"", MARK_PLAIN, all=True)]
         packed = values.pack_list(value)
         base = _shown(env.base) if self.present(tree) else []
         if not base and not (self.present(tree) and self.present(env.base)):
@@ -309,18 +309,6 @@ def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan
     writes += [order_write(b"", element, made[j]) for element, j in stands]
     writes += [Write(component(ELEMENT, made[j]), packed[j], all=True) for j in plan.inserted]
     return writes
-
-
-def _end_orders(tree: Tree, goes: Callable[[Sibling], bool]) -> Iterator[Write]:
-    """No order cell says where an element stood of which nothing is left but what `goes` with this write.
-
-    Elsewhere a purge may have taken it, or takes it when this write is stable (forgetting.left_orders).
-    """
-    for path, order in tree.range(ORDER):
-        both = order, tree.cell(first(path)[1])
-        says, stands = (any(is_live(s.payload) and not goes(s) for s in cell) for cell in both)
-        if says and not stands:
-            yield Write(path, TOMBSTONE, all=True)
 
 
 def _index(index: Any, count: int, end: int = 0) -> int:

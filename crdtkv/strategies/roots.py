@@ -7,22 +7,24 @@ reading, never in a join.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from crdtkv.core.cells import expiry_of, newest_stamp
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import STRATEGY, TTL, component, first
+from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Cells, Tree
-from crdtkv.errors import RuleInvalid, UnknownStrategy
-from crdtkv.strategies.base import Strategy
+from crdtkv.errors import RuleInvalid, StrategyMismatch, UnknownStrategy, WrongOperation
+from crdtkv.strategies.base import Operation, Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
 
 __all__ = [
     "TTL_PATH",
     "Root",
+    "choose",
     "expired",
     "expired_then",
     "known_strategy",
@@ -88,3 +90,30 @@ def pick(roots: list[Root]) -> Root | None:
     if len(present) < 2:
         return present[0] if present else None
     return max(present, key=lambda root: (max((s.stamp for s in root[0].standing(root[1])), default=0), root[0].spec))
+
+
+def choose(
+    key: str, shown: Root | None, rule_of: Callable[[str], Rule], operation: Operation, spec: str | None,
+    family: str | None,
+) -> Strategy:  # fmt: skip
+    """The strategy that a key has, or the one it is to be made under, if it takes the operation.
+
+    Raises StrategyMismatch where `spec` names another, WrongOperation where it does not, or is not of that `family`.
+    """
+    if shown is not None:
+        chosen = shown[0]
+        if spec is not None and strategy(spec).spec != chosen.spec:
+            raise StrategyMismatch(f"{key!r} is a {chosen.spec}, not a {spec}; delete it first, or migrate its rule")
+    else:
+        rule = rule_of(key)
+        chosen = strategy(rule.strategy if spec is None else spec)
+        if spec is None and family is not None and chosen.name != family:
+            chosen = strategy(family)
+    name = operation.name
+    known = name in ("put", "delete") or (isinstance(name, str) and name in chosen.operations)
+    if not known or (family is not None and chosen.name != family):
+        takes = ", ".join(dict.fromkeys((*chosen.operations, "put", "delete")))
+        raise WrongOperation(
+            f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
+        )
+    return chosen

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import crdtkv
 from crdtkv.core import positions
 from crdtkv.replica import bases, cutting
+from crdtkv.replica.draft import Draft
 from crdtkv.replica.memos import Memos
 from crdtkv.strategies import document, forgetting, json, sequence
 from crdtkv.strategies import list as lists
@@ -446,12 +447,9 @@ def a_member_costs_the_same_in_any_size() -> None:
 
 
 @guards(
-    "waits while the key's own cell, or that of a list, is above the floor",
-    Line(forgetting._dead_root, "if newest_stamp(_sweeping(cells, root, found)) > floor else ()", "if False else ()"),
-)
-@guards(
-    "waits while the key's own cell, or that of a list, is above the floor",
-    Line(forgetting._sweeping, "(*cells.get(b\"\", ()), *cells.get(root, ()))", "cells.get(b\"\", ())"),
+    "A cell counts as at or below S only when every sweep above it that is itself above S has seen all of it",
+    Line(forgetting._dead_root, "if missed else gone", "if False else gone"),
+    Line(forgetting._above, "out.append(path[:at])", "pass"),
 )
 def what_a_sweep_took_comes_back_to_where_it_was_moved() -> None:
     """a takes the list away, not having heard of c's move; b, which has, sets the element: a must not forget the move."""
@@ -463,8 +461,8 @@ def what_a_sweep_took_comes_back_to_where_it_was_moved() -> None:
 
 
 @guards(
-    "waits while the key's own cell, or that of a list, is above the floor",
-    Line(forgetting._sweeping, "cells.get(b\"\", ()) if found.whole else", "() if found.whole else"),
+    "A cell counts as at or below S only when every sweep above it that is itself above S has seen all of it",
+    Line(forgetting._above, "out, at = [b\"\"], 0", "out, at = [], 0"),
 )
 def what_a_new_life_took_comes_back_to_where_it_was_moved() -> None:
     """The same in a document: a deletes it and makes it anew, all that before it hears of the move."""
@@ -480,8 +478,8 @@ def what_a_new_life_took_comes_back_to_where_it_was_moved() -> None:
 
 
 @guards(
-    "Who takes a list away, or leaves it empty, tombstones what is left of order cells",
-    Line(lists.List.edit, ", *_end_orders(tree, lambda s: env.covers(s.dot))]", "]"),
+    "Who sweeps what a base had seen, or puts something in the place of a sweep, sweeps away by itself what reads as absent there",
+    Line(Draft._hides_a_sweep, "return not covers_all(unhide(write.payload).seen, self._seen(key))", "return False"),
 )
 def what_takes_a_list_says_so_of_its_moves() -> None:
     """a takes it as it was before c's move, then what is left, again as who had not heard of that: c has forgotten it."""
@@ -502,8 +500,8 @@ def what_takes_a_list_says_so_of_its_moves() -> None:
 
 
 @guards(
-    "Who takes a list away, or leaves it empty, tombstones what is left of order cells",
-    Line(lists.List._put, ", *_end_orders(tree, lambda s: False)]", "]"),
+    "Who sweeps what a base had seen, or puts something in the place of a sweep, sweeps away by itself what reads as absent there",
+    Line(Draft._hides_a_sweep, "return bool(replaced) and", "return False and"),
 )
 def what_empties_a_list_says_so_of_old_moves() -> None:
     """a takes it before it hears of c's move and b's append; then all hear, c forgets, and a empties what is left."""

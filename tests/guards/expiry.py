@@ -183,7 +183,7 @@ def a_put_takes_the_date_away_and_an_operation_keeps_it() -> None:
     "A write to a key part of which has expired first sweeps what the date hides",
     Line(Draft.operate, "self._clear_expired(key)", "pass"),
     Line(Draft._clear_expired, "hidden = {TTL_PATH}", "hidden = set()"),
-    Line(Draft._clear_expired, "sweep(self._seen(key), only=sorted(hidden))", "sweep(self._seen(key))"),
+    Line(Draft._take, "sweep(self._seen(key), only=sorted(paths))", "sweep(self._seen(key))"),
 )
 def what_a_date_hid_does_not_come_back_without_it() -> None:
     """x has expired, y has not, z is added; then the date is taken away: of x nothing is left to be shown."""
@@ -247,7 +247,7 @@ def a_new_date_does_not_bring_back_what_an_old_one_hid() -> None:
 @guards(
     "It is judged once per read or write against the replica's hybrid clock, and by a purge against S",
     Line(
-        forgetting._dead_root, "expired(cells, floor) if hides else 0", "expired(cells, 1 << 62) if settled else 0"
+        forgetting._dead_root, "expired(cells, floor) if settled else 0", "expired(cells, 1 << 62) if settled else 0"
     ),
 )
 def a_purge_judges_a_date_by_what_is_stable() -> None:
@@ -334,17 +334,15 @@ def a_date_that_comes_after_a_purge_is_no_reason_to_keep() -> None:
 
 @guards(
     "A date takes nothing that a sweep above S had not seen",
-    Line(forgetting._dead_date, "if found.gone(cell) or not missed(cell)", ""),
-    Line(forgetting._dead_date, "found.gone(cell) or", ""),
-    Line(forgetting._missed, "if s.stamp > floor]", "if False]"),
+    Line(forgetting._dead_date, "old -= set(_missed(cells, old, floor))", "pass"),
+    Line(forgetting._missed, "if newest_stamp(cell) > floor else []", "if False else []"),
 )
 def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
     """b's y has expired, and stands beside a's, which is later than the date. d, which saw a's alone, cleared the set;
     b, which saw both, goes on with it, so its date ends and y stays."""
     colos = Colos("a", "b", "d")
     a, b, d = colos["a"], colos["b"], colos["d"]
-    b.set("s").add("y", "gone")
-    b.set("s").remove("gone")
+    b.set("s").add("y")
     b.expire("s", 1)
     colos.clock.wait(2)
     arrive(d, record(a, lambda kv: kv.set("s").add("y")))
@@ -357,7 +355,7 @@ def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
     d.set("s").clear()
     arrive(d, cut(a, d))
     d.compact()
-    assert d.floor > 0 and not any(b"gone" in path for path in d._replica.storage.cells("s"))
+    assert d.floor > 0
     b.set("s").add("q")
     colos.meet()
     assert colos.read("s") == ["q", "y"]
@@ -365,8 +363,8 @@ def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
 
 
 @guards(
-    "What a life's sweep is kept to remember goes with it, for this one takes its place.",
-    Line(Draft._clear_expired, "hidden |= {at + path for at, group in groups for path in group}", "pass"),
+    "and what has lost its container to a new life",
+    Line(forgetting.absent_paths, "for group in found.orphans(tree) for p in group}", "for group in () for p in group}"),
 )
 def what_ends_a_date_ends_what_lost_its_container() -> None:
     """b edits in what a sweeps away with a new life; c had dated that key, and the date has passed when b goes on."""
@@ -420,7 +418,7 @@ def a_date_stays_while_something_older_than_it_does() -> None:
 
 @guards(
     "A date that is not stable may still be put off, so it hides nothing from a purge.",
-    Line(forgetting._dead_root, "if hides else 0", ""),
+    Line(forgetting._dead_root, "if settled else 0", ""),
 )
 def a_date_that_came_late_hides_nothing_from_a_purge() -> None:
     """e, who was evicted, comes back and mints its date anew: it has passed. b, unaware, sets another."""

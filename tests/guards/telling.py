@@ -192,7 +192,7 @@ def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
 @guards(
     "Our deletes of containers above `path` that an edit which had not seen them may have undone.",
     Line(inbox.note, "in _undone(replica, key, path, [s for s in new if s not in old]):", "in ():"),
-    Line(inbox.note, "not in_whole(path[: component_end(path, 0)]) and", ""),
+    Line(inbox.note, "not in_whole[path[: component_end(path, 0)]] and", ""),
 )
 def whose_delete_was_undone_is_told() -> None:
     """By an edit of what was there, and by one that adds to it."""
@@ -398,7 +398,7 @@ def who_added_to_what_became_another_kind_is_told() -> None:
 
 @guards(
     "Asked once for each strategy: to look through a document for each of its cells would take its size squared.",
-    Line(inbox._losers, "@cache", ""),
+    Line(inbox._Once.__missing__, "found = self[given] = self._of(given)", "found = self._of(given)"),
 )
 def to_tell_of_many_costs_what_they_are() -> None:
     """Four times as many members that both wrote are told of with some four times the work, not sixteen times."""

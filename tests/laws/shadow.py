@@ -17,7 +17,7 @@ import msgpack
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Sibling
-from crdtkv.core.paths import ELEMENT, KEYED, ORDER, STRATEGY, component, first
+from crdtkv.core.paths import ELEMENT, ENTRY, KEYED, ORDER, STRATEGY, component, components, first
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record
 from crdtkv.strategies.base import Strategy
@@ -27,6 +27,7 @@ from crdtkv.strategies.roots import TTL_PATH, expired, roots_in
 __all__ = ["Shadow", "forgotten"]
 
 _SWEEP = b"\xc1w"
+_NEVER = 1 << 64
 
 Cells = SortedDict  # path -> cell
 
@@ -98,10 +99,11 @@ def forgotten(cells: Cells, floor: int) -> Cells:
     return left
 
 
-def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
+def _gone(told: Cells, floor: int) -> Iterator[bytes]:
+    cells = _with_missed(told, floor)
     dated = TTL_PATH in cells and _old(cells[TTL_PATH], floor)
     date = expired(cells, floor) if dated else 0
-    waiting, settled = False, _old(cells.get(b"", ()), floor)
+    waiting = False
     for strategy, tree in roots_in(cells, date):
         root = tree.prefix
         inside = SortedDict({p[len(root) :]: c for p, c in cells.items() if p.startswith(root)})
@@ -112,33 +114,53 @@ def _gone(cells: Cells, floor: int) -> Iterator[bytes]:
                 # A date that may still be put off may hide the delete, and not what stands beside it.
                 inside[b""] = alive
             node = build(Tree(inside))
-            late_date = 0 if any(_unseen(cells.get(b"", ()), c, floor) for c in inside.values()) else date
-            found = set(_gone_of_document(strategy, node, inside, floor, late_date, settled))
+            found = set(_gone_of_document(strategy, node, inside, floor, date))
             lost = _in_no_container(node, b"")
             waiting = waiting or not all(_all_old(group, floor) for group in lost)
             if b"" in cells and _old(cells[b""], floor):
                 found |= {p for group in lost if _all_old(group, floor) for p in group}
         else:
-            sweeps = (*cells.get(b"", ()), *inside.get(b"", ()))
             found = {p for p, c in inside.items() if _old(c, floor) and all(s.stamp < date for s in c)}
-            found = {p for p in found if not _unseen(sweeps, inside[p], floor)}
-            found |= set(_gone_of_elements(strategy, inside, floor, settled and _old(inside.get(b"", ()), floor)))
+            found |= set(_gone_of_elements(strategy, inside, floor))
         yield from (root + p for p in found)
     if b"" in cells and _old(cells[b""], floor) and not waiting:
         yield b""
-    hidden = any(s.stamp < date for p, c in cells.items() if p not in (b"", TTL_PATH) for s in c)
+    hidden = any(s.stamp < date for p, c in told.items() if p not in (b"", TTL_PATH) for s in c)
     if dated and not hidden and (date or not _later_date(cells, floor)):
         yield TTL_PATH
 
 
-def _unseen(sweeps: Cell, cell: Cell, floor: int) -> bool:
-    """Whether a young sweep had not seen all of a cell: others may have had more there, which the sweep took."""
-    for s in sweeps:
-        if s.stamp > floor and s.payload is not None and s.payload[:2] == b"\xc1w":
-            seen = dict(msgpack.unpackb(s.payload[2:])[0])
-            if any(n > seen.get(replica, 0) for replica, n in (each.dot for each in cell)):
-                return True
-    return False
+def _with_missed(cells: Cells, floor: int) -> Cells:
+    """The cells, where what a young sweep had not seen is young: others may have had more there, which the sweep took.
+
+    What stands where a sweep stood tells not what that had seen: it ended what it knew, and what is left it did not.
+    (No sweep takes what is counted, and an entry of a log has no other writer.)
+    """
+    out = SortedDict(cells)
+    for at, cell in cells.items():
+        for seen in () if _old(cell, floor) else map(_seen, cell):
+            if seen is None or (seen == {} and not _sweeps_stand(at)):
+                continue
+            for path, other in cells.items():
+                missed = any(n > seen.get(replica, 0) for replica, n in (s.dot for s in other))
+                if missed and _reached(path, at, None, None) and _last_tag(path) != ord(ENTRY):
+                    out[path] = tuple(s._replace(stamp=_NEVER) for s in other)
+    return out
+
+
+def _seen(sibling: Sibling) -> dict[str, int] | None:
+    """What a sweep had seen, or what took the place of something; None of what stands for nothing else."""
+    if (sibling.payload or b"")[:2] == _SWEEP and len(sibling.payload or b"") > 2:
+        return dict(msgpack.unpackb((sibling.payload or b"")[2:])[0])
+    return {} if sibling.parents else None
+
+
+def _sweeps_stand(path: bytes) -> bool:
+    """At the cell of a strategy of independent elements, unless removes win there."""
+    if _last_tag(path) != ord(STRATEGY):
+        return False
+    found = nested_strategy(components(path)[-1])
+    return not found.whole and found.chosen.get("wins") != "remove"
 
 
 def _later_date(cells: Cells, floor: int) -> bool:
@@ -146,31 +168,26 @@ def _later_date(cells: Cells, floor: int) -> bool:
     return expired(cells, 2**63) > floor
 
 
-def _gone_of_elements(strategy: Strategy, cells: Cells, floor: int, settled: bool = True) -> Iterator[bytes]:
-    """Independent cells: those that read as absent. An element takes its order cell along, or waits for it.
-
-    `settled`: no sweep stands that is younger than the floor, by which an element may have gone that may come back.
-    """
+def _gone_of_elements(strategy: Strategy, cells: Cells, floor: int) -> Iterator[bytes]:
+    """Independent cells: those that read as absent. An element takes its order cell along, or waits for it."""
     for path, cell in cells.items():
         tag, data, _ = first(path) if path else (b"", b"", b"")
         order = component(ORDER, path) if tag in (ELEMENT, KEYED) else None
         if tag == ORDER:
-            if _old(cell, floor) and ((settled and data not in cells) or _says_nothing(cell)):
+            if _old(cell, floor) and (data not in cells or _says_nothing(cell)):
                 yield path
         elif strategy.gone(cell) and _old(cell, floor) and _old(cells.get(order, ()), floor):
             yield path
 
 
-def _gone_of_document(
-    strategy: Strategy, root: Node, cells: Cells, floor: int, date: int, settled: bool
-) -> Iterator[bytes]:
+def _gone_of_document(strategy: Strategy, root: Node, cells: Cells, floor: int, date: int) -> Iterator[bytes]:
     reader = Reader(strategy.spec.endswith("wins=delete"), date)
     if root.cell and reader.root(root) is None and _all_old(cells, floor):
         yield from cells
-    yield from _gone_below(Reader(reader.delete_wins), root, b"", floor, settled)
+    yield from _gone_below(Reader(reader.delete_wins), root, b"", floor)
 
 
-def _gone_below(reader: Reader, node: Node, path: bytes, floor: int, settled: bool) -> Iterator[bytes]:
+def _gone_below(reader: Reader, node: Node, path: bytes, floor: int) -> Iterator[bytes]:
     """A node that has a cell and is not shown, when all of it is old; and by itself a cell of tombstones."""
     if node.cell and _says_nothing(node.cell) and _old(node.cell, floor):
         plain = [c for part, child in node.children.items() if part[:1] != STRATEGY for _, c in child.cells()]
@@ -182,7 +199,7 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int, settled: bo
             inside = SortedDict(child.cells())
             yield from (at + p for p in _gone_of_elements(nested_strategy(part), inside, floor))
         elif part[:1] == ORDER:
-            left = settled and first(part)[1] not in node.children
+            left = first(part)[1] not in node.children
             if _all_old(below, floor) and (left or _says_nothing(child.cell)):
                 yield at
         else:
@@ -194,7 +211,7 @@ def _gone_below(reader: Reader, node: Node, path: bytes, floor: int, settled: bo
             group = dict(own.cells(at))
             if child.cell and reader.shown(own) is None and _all_old(group, floor) and not waits:
                 yield from group
-            yield from _gone_below(reader, child, at, floor, settled)
+            yield from _gone_below(reader, child, at, floor)
 
 
 def _in_no_container(node: Node, path: bytes) -> list[dict[bytes, Cell]]:
@@ -232,10 +249,14 @@ def _reached(path: bytes, root: bytes, bound: bytes | None, only: set[bytes] | N
 
 def _counted(path: bytes) -> bool:
     """A counter's share or keyed increment: the last component is tagged r or x."""
+    return _last_tag(path) in b"rx"
+
+
+def _last_tag(path: bytes) -> int:
     tag, at = 0, 0
     while at < len(path):
         tag = path[at]
         at = path.index(0, at + 1) + 1
         while at < len(path) and path[at] == 0xFF:
             at = path.index(0, at) + 1
-    return tag in b"rx"
+    return tag

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from crdtkv.gossip.probing import Probing
-from crdtkv.replica import exchange
+from crdtkv.replica import exchange, life, purge
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
+from crdtkv.sim import world
+from crdtkv.sim.disk import Disk
 from crdtkv.sim.outcome import Outcome
 from crdtkv.store import maintenance
 from crdtkv.store.handles import ListHandle
@@ -23,6 +25,8 @@ from tests.sim.small import outcome
 
 PARTITION = '[[fault]]\nkind = "partition"\nat = "2s"\nfor = "5s"\ngroups = [["LHR"], ["SIN", "GRU"]]'
 LISTS = {"kind": '"list-append"', "keys": '"todo/{uniform(3)}"', "rate": "30"}
+CRASH = f'{PARTITION.replace("2s", "5s")}\n[[fault]]\nkind = "crash"\nat = "6s"\nfor = "1s"\ncolos = ["LHR"]'
+LAZY = {**LISTS, "rate": "60", "clock": '{ skew_ms = 0 }\ndisk = { fsync_ms = 5, durability = "normal" }'}
 LOSSY = {**LISTS, "loss": "0.2"}
 SETS = {"kind": '"set"', "keys": '"todo/{uniform(3)}"', "rate": "30", "strategy": '"set"'}
 COUNTERS = {"kind": '"counter"', "keys": '"todo/{uniform(3)}"', "rate": "30", "strategy": '"counter"'}
@@ -63,6 +67,7 @@ class Bug(NamedTuple):
     words: str
     mutations: tuple[Mutation, ...]
     scenario: dict[str, str]
+    fault: str = PARTITION
 
 
 BUGS = [
@@ -105,6 +110,19 @@ BUGS = [
     Bug("metadata-bounded", "nothing is ever forgotten", (
         Setting(maintenance, "purge", lambda replica, step_ms: 0),
     ), CHURN),
+    Bug("converged", "of two concurrent writes the one that comes last stands", (
+        Line(exchange._write_one, "left = [s for s in old if s.dot not in gone]", "left = []"),
+        Line(Probing._compare, "self._repairing.begin(peer)", "pass"),
+    ), REGISTERS),
+    Bug("nothing-lost", "a dot minted twice: who lost its last commits goes on under its name", (
+        Setting(Disk, "uncertain", lambda self: False),
+        Setting(life, "is_old_copy", lambda replica, peer: False),
+    ), LAZY, CRASH),
+    Bug("converged", "a purge too early", (
+        Setting(purge, "stable", lambda replica, step_ms: replica.now()),
+        Setting(world, "FORGET_US", 500_000),
+        Line(Probing._compare, "self._repairing.begin(peer)", "pass"),
+    ), {**CHURN, "keys": '"todo/{uniform(20)}"'}, PARTITION.replace('"5s"', '"7800ms"')),
     Bug("quiet", "each probe is followed by a pull", (
         Line(Probing.on_probe, "self._compare(peer, theirs.digest)", "self._pulling.pull(peer, head=True)"),
     ), LISTS),
@@ -120,10 +138,10 @@ def test_a_seeded_bug_is_caught(bug: Bug) -> None:
     assert found.checks[bug.checker] == "invalid", f"{bug.words}: {found.checks}"
 
 
-SCENARIOS = [LISTS, LOSSY, SETS, COUNTERS, GROUPS, REGISTERS, CHURN]
+SCENARIOS = [LISTS, LAZY, LOSSY, SETS, COUNTERS, GROUPS, REGISTERS, CHURN]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s["kind"] + s.get("loss", ""))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s["kind"] + s.get("loss", "") + s["rate"])
 def test_without_it_the_same_run_is_valid(scenario: dict[str, str]) -> None:
     found = outcome(PARTITION, 3, **scenario)
     assert found.verdict == "valid", found.findings
@@ -136,6 +154,6 @@ def test_every_checker_has_a_bug() -> None:
 
 
 def _run(bug: Bug) -> Outcome:
-    return outcome(PARTITION, 3, **bug.scenario)
+    return outcome(bug.fault, 3, **bug.scenario)
 
 

@@ -31,7 +31,7 @@ from crdtkv.errors import CrdtkvError
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
 
-__all__ = ["Door"]
+__all__ = ["TELLS", "Door"]
 
 commands.load()
 
@@ -43,6 +43,13 @@ _LISTENING = frozenset(
 )  # fmt: skip
 _AT_ONCE = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 """What is not queued behind MULTI."""
+TELLS = frozenset({
+    "getset", "getdel", "getex", "lpop", "rpop", "blpop", "brpop", "lmpop", "blmpop", "lmove", "blmove",
+    "rpoplpush", "brpoplpush", "spop", "zpopmin", "zpopmax", "bzpopmin", "bzpopmax", "zmpop", "bzmpop", "setbit",
+    "bitfield", "bitop", "copy", "rename", "renamenx", "sort", "sinterstore", "sunionstore", "sdiffstore",
+    "zinterstore", "zunionstore", "zdiffstore", "zrangestore", "georadius", "georadiusbymember", "geosearchstore",
+})  # fmt: skip
+"""What writes, and tells what stood there or puts it where it may be read: that takes leave to read, too."""
 _MAX_QUEUED = 64 * 1024 * 1024
 
 
@@ -206,13 +213,16 @@ class Door:
     def _authorize(self, client: Client, command: Command, args: list[bytes]) -> None:
         """Raises Unauthorized, Forbidden."""
         namespace = client.store.namespace
-        action = "write" if command.write else "read"
+        actions = ["write" if command.write else "read"]
+        if command.name in TELLS or (command.name == "set" and b"get" in map(bytes.lower, args[3:])):
+            actions.append("read")
         # Where other words may name keys, too, it takes a token of the whole namespace.
         names = [] if "movablekeys" in command.flags else commands.keys_in(command, args)
-        for name in names:
-            self.node.authorize(client.token, action, namespace, name.decode("utf-8", "replace"))
-        if not names and command.name not in ("exec",):
-            self.node.authorize(client.token, action, namespace)
+        for action in actions:
+            for name in names:
+                self.node.authorize(client.token, action, namespace, name.decode("utf-8", "replace"))
+            if not names and command.name not in ("exec",):
+                self.node.authorize(client.token, action, namespace)
 
     # commands
 

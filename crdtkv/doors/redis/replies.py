@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 __all__ = [
-    "EMPTY", "NIL_ARRAY", "OK", "PONG", "QUEUED", "SILENT", "Failed", "Pairs", "Push", "Raw", "Simple", "Text",
-    "Verbatim", "encode", "number",
+    "EMPTY", "NIL_ARRAY", "OK", "PONG", "QUEUED", "SILENT", "Failed", "Numeral", "Pairs", "Push", "Raw", "Simple",
+    "Text", "Verbatim", "encode", "number",
 ]  # fmt: skip
 
 
@@ -38,6 +38,10 @@ class Push(list[Any]):
 
 class Pairs(list[tuple[Any, Any]]):
     """Pairs in order: in RESP3 an array of arrays of two, in RESP2 one flat array."""
+
+
+class Numeral(bytes):
+    """A number, written already: a double in RESP3, a bulk string in RESP2."""
 
 
 class Text(float):
@@ -137,6 +141,10 @@ def _verbatim(reply: Verbatim, protocol: int) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(reply), reply)
 
 
+def _numeral(reply: Numeral, protocol: int) -> bytes:
+    return b",%b\r\n" % reply if protocol == 3 else b"$%d\r\n%b\r\n" % (len(reply), reply)
+
+
 def _text(reply: str) -> bytes:
     return reply.encode("utf-8", "backslashreplace").replace(b"\r", b" ").replace(b"\n", b" ")
 
@@ -148,7 +156,7 @@ def _bulk(reply: Any, protocol: int) -> bytes:
 
 _ENCODERS: dict[type, Callable[[Any, int], bytes]] = {
     list: _array, tuple: _array, dict: _map, set: _set, frozenset: _set, Push: _push, Pairs: _pairs, float: _float,
-    bool: _bool, Verbatim: _verbatim, str: _bulk, Text: _bulk,
+    bool: _bool, Verbatim: _verbatim, Numeral: _numeral, str: _bulk, Text: _bulk,
     Simple: lambda reply, _: b"+%b\r\n" % _text(reply),
     Failed: lambda reply, _: b"-%b\r\n" % _text(reply),
     _NilArray: lambda _, protocol: b"_\r\n" if protocol == 3 else b"*-1\r\n",

@@ -9,7 +9,7 @@ from typing import Any
 __all__ = ["KEYS", "draw"]
 
 Word = Any
-KEYS = ("s1", "s2", "h1", "h2", "z1", "z2", "l1", "l2", "str", "x1")
+KEYS = ("s1", "s2", "h1", "h2", "z1", "z2", "l1", "l2", "str", "x1", "b1", "b2", "g1", "g2")
 _WORDS: tuple[Word, ...] = ("a", "b", "c", "d", "1", "2", b"\xff\x00", "")
 _NUMBERS = ("0", "1", "-1", "2", "5", "-3", "10", "007", "x", "9223372036854775807", "1.5")
 _FLOATS = ("0", "1", "-1", "2.5", "0.25", "-3.75", "inf", "-inf", "+inf", "nan", "x", "1e3", "3.0", "")
@@ -97,6 +97,58 @@ def _by(dice: Random) -> tuple[Word, ...]:
     return (*words, *_maybe("REV")(dice), *(_limit(dice) if how or dice.random() < 0.05 else ()))
 
 
+_TYPES = ("u8", "i8", "u1", "i5", "u63", "i64", "i1", "u64", "x", "i0", "i65", "u4")
+_OFFSETS = ("0", "1", "7", "8", "#1", "#0", "13", "#3", "100", "-1", "x", "#x", "200")
+_VALUES = ("0", "1", "-1", "5", "127", "255", "300", "-129", "9223372036854775807", "-9223372036854775807", "x")
+
+
+def _bits(dice: Random) -> tuple[Word, ...]:
+    words: tuple[Word, ...] = ()
+    for _ in range(dice.randint(1, 4)):
+        name = dice.choice(("GET", "set", "INCRBY", "INCRBY", "OVERFLOW", "x") if dice.random() < 0.1 else _STEPS)
+        if name == "OVERFLOW":
+            words += (name, dice.choice(("WRAP", "sat", "FAIL", "SAT")))
+            continue
+        most = None if dice.random() < 0.1 else 7
+        words += (name, dice.choice(_TYPES[:most]), dice.choice(_OFFSETS[: most and 9]))
+        words += () if name == "GET" else (dice.choice(_VALUES[: most and 10]),)
+    return words
+
+
+_STEPS = ("GET", "SET", "INCRBY", "INCRBY", "OVERFLOW")
+_NAMES = ("a", "b", "c", "d", "e", "f", "g")
+_PLACES = (("13.361389", "38.115556"), ("15.087269", "37.502669"), ("-122.4194", "37.7749"), ("0", "0"),
+           ("-179.99", "1.01"), ("13.3614", "38.1156"), ("2.349014", "48.864716"), ("0", "85"), ("90", "85"),
+           ("179.99", "1"), ("13", "38"))
+_FAR = ("0", "10", "200", "400", "1500", "9000", "15", "25000", "0.01")
+_UNITS = ("km", "M", "ft", "mi")
+
+
+def _place(dice: Random) -> tuple[Word, ...]:
+    return dice.choice(_PLACES) if dice.random() < 0.97 else (dice.choice(("200", "x", "1")), dice.choice(("86", "1")))
+
+
+def _places(dice: Random) -> tuple[Word, ...]:
+    return tuple(word for _ in range(dice.randint(1, 4)) for word in (*_place(dice), dice.choice(_NAMES)))
+
+
+def _reach(dice: Random) -> tuple[Word, ...]:
+    return dice.choice(_FAR if dice.random() < 0.97 else ("-1", "x")), dice.choice((*_UNITS, *_UNITS, "y"))
+
+
+def _found(dice: Random) -> tuple[Word, ...]:
+    """Options that leave nothing to chance: in an order, and of all."""
+    count = ("COUNT", dice.choice(("1", "2", "5", "0", "x"))) * (dice.random() < 0.3)
+    return (dice.choice(("ASC", "desc")), *count, *(_maybe("WITHDIST", "WITHCOORD", "WITHHASH")(dice)))
+
+
+def _shape(dice: Random) -> tuple[Word, ...]:
+    start = ("FROMMEMBER", dice.choice(_NAMES)) if dice.random() < 0.4 else ("FROMLONLAT", *_place(dice))
+    reach = ("BYRADIUS", *_reach(dice)) if dice.random() < 0.5 else ("BYBOX", dice.choice(_FAR), *_reach(dice))
+    both = (*start, *reach) if dice.random() < 0.5 else (*reach, *start)
+    return both if dice.random() < 0.97 else both[dice.choice((2, 3)) :]
+
+
 _SIDES = ("LEFT", "right", "up")
 _IN = ("a", "b", "c", "d", "1", "2", b"\xff\x00", "")
 _COUNT = ("0", "1", "2", "3", "-2", "x")
@@ -147,6 +199,14 @@ _COMMANDS: dict[str, Callable[[Random], tuple[Word, ...]]] = {
                    lambda d: ("MAXLEN", d.choice(_COUNT)) * (d.random() < 0.3)),
     "BLPOP": _takes("", lambda d: ("l1", "l2", "0.01")), "BRPOP": _takes("", lambda d: ("l1", "l9", "0.01")),
     "BLMOVE": _takes("l", lambda d: (_key(d, "l"),), _SIDES, _SIDES, ("0.01", "x", "-1")),
+    "BITFIELD": _takes("b", _bits), "BITFIELD_RO": _takes("b", ("GET",), _TYPES, _OFFSETS),
+    "SETBIT": _takes("b", ("0", "3", "9", "x"), ("0", "1", "2")), "GETBIT": _takes("b", ("0", "3", "9", "400")),
+    "GET": _takes("b"), "BITCOUNT": _takes("b", lambda d: (d.choice(_NUMBERS[:7]), d.choice(_NUMBERS[:7]))),
+    "GEOADD": _takes("g", _maybe("NX", "XX", "CH"), _places), "GEOPOS": _takes("g", _many(_NAMES)),
+    "GEOHASH": _takes("g", _many(_NAMES)), "GEODIST": _takes("g", _NAMES, _NAMES, _maybe("km")),
+    "GEOSEARCH": _takes("g", _shape, _found), "GEORADIUS": _takes("g", _place, _reach, _found),
+    "GEORADIUSBYMEMBER": _takes("g", _NAMES, _reach, _found), "GEORADIUS_RO": _takes("g", _place, _reach, _found),
+    "GEOSEARCHSTORE": _takes("g", lambda d: (_key(d, "g"),), _shape, _maybe("STOREDIST")),
     "DEL": _takes("z"), "TYPE": lambda d: (_key(d, d.choice("hlsz")),), "EXISTS": _takes("", _keys("s")),
     "RENAME": _takes("h", _keys("h")), "COPY": _takes("z", lambda d: (_key(d, "z"),), _maybe("REPLACE")),
     "SORT": _takes("l", ("ALPHA",)), "PERSIST": _takes("s"), "EXPIRE": _takes("s", ("100", "x", "-1")),

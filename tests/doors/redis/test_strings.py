@@ -194,6 +194,6 @@ def test_bits(r: Any) -> None:
     r.mset({"x": "foobar", "y": "abcdef"})
     assert r.bitop("AND", "to", "x", "y") == 6 and r.get("to") == b"`bc`ab"
     assert r.bitop("NOT", "to", "m") == 3 and r.get("to") == b"\x00\x0f\xff"
-    for words in ("SETBIT b -1 1", "SETBIT b 0 2", "BITCOUNT k 0", "BITPOS k 2", "BITOP NOT to x y", "BITOP X to x"):
+    for words in ("SETBIT b -1 1", "SETBIT b 0 2", "BITCOUNT x 0", "BITPOS k 2", "BITOP NOT to x y", "BITOP X to x"):
         with pytest.raises(redis.ResponseError):
             r.execute_command(*words.split())

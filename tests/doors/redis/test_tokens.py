@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import redis
 
+from crdtkv.doors.redis.door import TELLS
+from crdtkv.doors.redis.table import COMMANDS
 from crdtkv.node.tokens import Scope
 from tests.doors.redis.conftest import Colo, MakeColo
 
@@ -41,6 +43,31 @@ def test_a_token_s_actions_hold(guarded: Colo) -> None:
     with reader.pipeline() as p, pytest.raises(redis.ResponseError):
         p.set("a", 2).execute()
     assert reader.get("a") == b"1"
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["GETSET a 2", "SET a 2 GET", "SET a 2 ex 10 get", "GETDEL a", "GETEX a", "LPOP l", "LMPOP 1 l LEFT", "SPOP s",
+     "ZPOPMIN z", "BLPOP l 1", "LMOVE l m LEFT LEFT", "COPY a b", "RENAME a b", "SUNIONSTORE t s", "SETBIT a 1 1",
+     "SORT s ALPHA STORE t"],
+)  # fmt: skip
+def test_who_may_only_write_learns_nothing(guarded: Colo, words: str) -> None:
+    root = guarded.client(password=ROOT)
+    root.set("a", 1), root.rpush("l", "x"), root.sadd("s", "x"), root.zadd("z", {"x": 1})
+    blind = client(guarded, Scope("~default", "", ("write",)))
+    assert blind.set("b", 2) and blind.sadd("s", "y") and blind.incr("n") == 1
+    for given in (words, words.lower()):
+        with pytest.raises(redis.ResponseError, match="may not"):
+            blind.execute_command(*given.split())
+    assert root.mget("a", "b") == [b"1", b"2"] and root.lrange("l", 0, -1) == [b"x"]
+    both = client(guarded, Scope("~default", "", ("read", "write")))
+    both.execute_command(*words.split())
+
+
+def test_what_tells_is_a_command_that_writes() -> None:
+    assert all(COMMANDS[name].write for name in TELLS)
+    popped = {name for name, each in COMMANDS.items() if each.write and "pop" in name}
+    assert popped <= TELLS
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,15 @@ def _setbit(at: At, args: list[bytes]) -> Any:
     if args[3] not in (b"0", b"1"):
         raise Refusal(_NO_BIT)
     byte, bit = divmod(offset, 8)
-    data = bytearray(_bits(at, args[1]).ljust(byte + 1, b"\0"))
+    there = _bits(at, args[1])
+    data = bytearray(there.ljust(byte + 1, b"\0"))
     before = data[byte] >> (7 - bit) & 1
     mask = 1 << (7 - bit)
     data[byte] = data[byte] | mask if args[3] == b"1" else data[byte] & ~mask
-    key = key_of(args[1])
-    write(at, key, bytes(data), keep_date=True)
-    at.note("setbit", key)
+    if data != there:
+        key = key_of(args[1])
+        write(at, key, bytes(data), keep_date=True)
+        at.note("setbit", key)
     return before
 
 
@@ -78,9 +80,11 @@ def _part(data: bytes, start: int, end: int) -> int:
 @command("bitcount", -2, "readonly", (1, 1, 1), group="bitmap", maps="the value")
 def _bitcount(at: At, args: list[bytes]) -> Any:
     """Counts the set bits of a string."""
+    data = _bits(at, args[1])
+    if not data:
+        return 0
     if len(args) == 3:
         raise Refusal(SYNTAX)
-    data = _bits(at, args[1])
     return _part(data, *_range(data, args[2:])).bit_count()
 
 

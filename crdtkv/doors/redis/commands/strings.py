@@ -282,9 +282,9 @@ def _getrange(at: At, args: list[bytes]) -> Any:
 
 def bounds(start: int, end: int, size: int) -> tuple[int, int]:
     """Where Redis' `start` to `end`, both inclusive and perhaps negative, begins and ends in Python."""
-    start = max(0, start + size) if start < 0 else start
-    end = end + size if end < 0 else end
-    return (0, 0) if end < 0 else (start, end + 1)
+    if start < 0 and end < 0 and start > end:
+        return 0, 0
+    return max(0, start + size) if start < 0 else start, (max(0, end + size) if end < 0 else end) + 1
 
 
 @command("setrange", 4, "write denyoom", (1, 1, 1), group="string", local=_OVER, maps="get, then put")

@@ -2,7 +2,8 @@
 
 python -m simulations.growth world-12 world-50 edge-330 [--writes 300]
 
-Set adds at random colos, 50 a second, no faults, history off, `cables`. Processor time of one core.
+Set adds at random colos, 50 a second, no faults, history off, `cables`. Processor time of one core. `needs`: how many
+bytes of a record say what it builds on; `at all`: from its acknowledgement until a write was at all colos, p50 and max.
 """
 
 from __future__ import annotations
@@ -53,8 +54,9 @@ def main() -> None:
     parser.add_argument("presets", nargs="*", default=["world-12", "world-50", "edge-330"])
     parser.add_argument("--writes", type=int, default=300)
     given = parser.parse_args()
-    print("| colos | verdict | open | in all | absorbed | each | copies | at all: p50, max | bytes a write | memory |")
-    print("|" + " --- |" * 10)
+    heads = "colos", "verdict", "open", "in all", "absorbed", "each", "copies", "needs", "at all", "a write", "memory"
+    print(f"| {' | '.join(heads)} |")
+    print("|" + " --- |" * len(heads))
     for preset in given.presets:
         found, opened, took = measured(preset, given.writes)
         each = 1e6 * (took - opened) / max(1, found.absorbed)
@@ -62,7 +64,8 @@ def main() -> None:
         spread = ", ".join("never" if s is None else f"{s:.2f} s" for s in (found.spread(0.5), found.spread(1.0)))
         print(
             f"| {len(found.colos)} | {found.verdict} | {opened:.1f} s | {took:.1f} s | {found.absorbed:,} "
-            f"| {each:.0f} us | {found.copies:.2f} | {spread} | {found.write_bytes:,.0f} | {memory} MB |",
+            f"| {each:.0f} us | {found.copies:.2f} | {found.needs_bytes:.0f} B | {spread} "
+            f"| {found.write_bytes:,.0f} B | {memory} MB |",
             flush=True,
         )
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import msgpack
+
 from crdtkv.core.clocks import Dot
 from crdtkv.core.envelope import VERSION
 from crdtkv.core.wire import Record
@@ -256,6 +258,8 @@ class Colo:
 
     def _on_commit(self, record: Record, data: bytes) -> None:
         self.minted = record.dot
+        self.world.minted += 1
+        self.world.needs_bytes += len(msgpack.packb(record.needs))
         self.active_us = self.world.now_us
         self._fresh += self.gossip.on_commit(self.world.now_us // 1_000)
 

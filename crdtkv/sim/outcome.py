@@ -131,6 +131,8 @@ class Outcome:
     """All bytes that were sent, by acknowledged writes."""
     copies: float = 0.0
     """Records that came, by records that were new."""
+    needs_bytes: float = 0.0
+    """Of each record that was minted: how many bytes say what it builds on."""
     memory: list[Weight] = field(default_factory=list)
     faults: list[Span] = field(default_factory=list)
     trace: list[Event] = field(default_factory=list)

@@ -204,7 +204,8 @@ class Run:
             },
             bytes_by_kind=self.trace.bytes_by_kind(),
             write_bytes=sum(link.bytes for link in links.values()) / max(1, len(acknowledged)),
-            copies=(absorbed + known) / max(1, absorbed), memory=self.memory, faults=self.faulting.spans,
+            copies=(absorbed + known) / max(1, absorbed),
+            needs_bytes=world.needs_bytes / max(1, world.minted), memory=self.memory, faults=self.faulting.spans,
             trace=self.trace.events, trace_hash=self.trace.hash(), counts=dict(sorted(counts.items())),
             events=world.events, absorbed=self.spread.arrived,
         )  # fmt: skip

@@ -66,6 +66,8 @@ class World:
         """Told of each transaction that a colo has from now on: of its own, by a record, or by a catch-up (of whom)."""
         self.on_message: list[Callable[[str, str, bytes, str], None]] = []
         """Told of each message: from, to, bytes, and "send", "lost" or "arrive"."""
+        self.minted = self.needs_bytes = 0
+        """Records, and the bytes of them that say what they build on."""
         self.bytes_by_kind = [0] * 256
         """By the byte that names a kind of message."""
         self.hash = xxhash.xxh3_128()

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sortedcontainers import SortedDict, SortedSet
+from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, due
 from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.storage.dots import Numbers
 
@@ -30,8 +31,8 @@ def placed(cells: Any, path: bytes, cell: Cell) -> Cells:
     if not cell:
         cells.pop(path, None)
         return cells  # type: ignore[no-any-return]
-    if len(cells) == SMALL and not isinstance(cells, SortedDict):
-        cells = SortedDict(cells)
+    if len(cells) == SMALL and not isinstance(cells, Packed):
+        cells = Packed(cells)
     cells[path] = cell
     return cells  # type: ignore[no-any-return]
 
@@ -41,8 +42,8 @@ def added(cells: Any, more: Mapping[bytes, Cell]) -> Cells:
     if len(more) == 1:
         [(path, cell)] = more.items()
         return placed(cells, path, cell)
-    if len(cells) + len(more) > SMALL and not isinstance(cells, SortedDict):
-        cells = SortedDict(cells)
+    if len(cells) + len(more) > SMALL and not isinstance(cells, Packed):
+        cells = Packed(cells)
     cells.update(more)
     return cells  # type: ignore[no-any-return]
 

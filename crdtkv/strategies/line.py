@@ -131,7 +131,7 @@ class _Orders:
 
 
 def line(tree: Tree) -> Line | None:
-    """The line of a list; None where an element was moved, or some have expired: then it is not that plain."""
+    """The line of a list. There is none where an element was moved, or some have expired: it is not that plain then."""
     return None if _moved(tree) else _line(tree, ELEMENT)
 
 

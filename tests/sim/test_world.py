@@ -36,6 +36,7 @@ def test_a_calm_run_is_valid() -> None:
     assert fastest is not None and slowest is not None
     assert 0.015 < fastest <= slowest < 5, "half a round trip of 50 ms is the least that a write takes"
     assert set(found.staleness) == set(found.links)
+    assert 1 < found.needs_bytes < 30, "a record names what has changed at two others at most"
     assert found.write_bytes * found.acknowledged == sum(link.bytes for link in found.links.values())
 
 

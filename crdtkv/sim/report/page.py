@@ -113,7 +113,8 @@ def _sent(outcome: Outcome) -> str:
     lost = sum(link.lost for link in outcome.links.values())
     return (
         f"{amount(messages)} messages, {amount(lost)} of them lost; {kilo(outcome.write_bytes)} for each acknowledged "
-        f"write; a record came {outcome.copies:.2f} times to a colo."
+        f"write; a record came {outcome.copies:.2f} times to a colo; {outcome.needs_bytes:.0f} bytes of it "
+        "say what it builds on."
     )
 
 

@@ -60,7 +60,7 @@ class MemoryStorage(Transactions):
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         places = [(key, path) for path in cells]
         self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
-        self._index.came(places)
+        self._index.came_to(key, cells)
         if key not in self._cells:
             self._keys.add(key)
         self._cells[key] = added(self._cells.get(key, {}), cells)

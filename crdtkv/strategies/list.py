@@ -284,7 +284,9 @@ def _remove(tree: Tree, path: bytes, env: Env) -> list[Write]:
     if not covers_live(tree.cell(path), env):
         return []
     order = order_path(path)
-    return [Write(path, TOMBSTONE), *([Write(order, TOMBSTONE)] if tree.cell(order) else [])]
+    # (One of tombstones alone may be forgotten elsewhere.)
+    moved = any(is_live(s.payload) for s in tree.cell(order))
+    return [Write(path, TOMBSTONE), *([Write(order, TOMBSTONE)] if moved else [])]
 
 
 def _move(tree: Tree, env: Env, index: Any, to: Any) -> list[Write]:

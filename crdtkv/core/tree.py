@@ -11,13 +11,14 @@ shown. Only a whole container may decide otherwise (`raw` shows everything).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, newest_stamp
 from crdtkv.core.clocks import Stamp
+from crdtkv.core.packed import Packed
 from crdtkv.core.paths import component_end, is_below
 
 __all__ = ["Cells", "Earlier", "Tree"]
@@ -54,6 +55,13 @@ class Tree:
         if self.expiry and cell and newest_stamp(cell) < self.expiry:
             return ()
         return cell
+
+    def payloads(self, paths: Iterable[bytes]) -> list[bytes] | None:
+        """The payloads at these paths, where each has one sibling, kept as it is told (`core/packed.py`); else None."""
+        cells, prefix = self._cells, self.prefix
+        if self.expiry or not isinstance(cells, Packed):
+            return None
+        return cells.payloads([prefix + path for path in paths])
 
     def below(self, path: bytes = b"", reverse: bool = False) -> Iterator[tuple[bytes, Cell]]:
         """The cells strictly below `path`, in path order. O(log n) and O(1) each."""

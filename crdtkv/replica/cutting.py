@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import dropwhile
 from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
+from crdtkv.core.cells import Context
 from crdtkv.core.clocks import Vector, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, is_below
 from crdtkv.core.tree import Cells, Tree
@@ -83,14 +83,16 @@ def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyC
     """The keys of a pass behind `after`, in order, each as it is when it is asked for."""
     storage = replica.storage
     if plan.keys is None:
-        for key in dropwhile(lambda key: key == after, storage.keys(after or "", None)):
-            cells, context = storage.standing(key)
-            yield KeyCells(key, dict(context), tuple(sorted(cells.items())))
+        yield from storage.passing("" if after is None else after + "\0", None, False, None, _whole)
         return
     for at in range(0 if after is None else bisect_right(plan.keys, after), len(plan.keys)):
         made = _key_beyond(replica, plan.keys[at], plan.places[plan.keys[at]])
         if made.cells:
             yield made
+
+
+def _whole(key: str, cells: Cells, context: Context) -> KeyCells:
+    return KeyCells(key, dict(context), tuple(sorted(cells.items())))
 
 
 def _key_beyond(replica: Replica, key: str, paths: set[bytes]) -> KeyCells:

@@ -191,7 +191,8 @@ class Draft:
         """What an edit may know whose client has seen all that is here."""
         replica = self.replica
         seen, rule = replica.storage.context(key), self.rule_of(key)
-        return Env(*self.dot, self.stamp, seen, _everything, tree, replica.state.share_floor, rule.strategy_for)
+        floor = replica.state.share_floor
+        return _new(Env, (*self.dot, self.stamp, seen, _everything, tree, floor, rule.strategy_for))
 
     def put_first(self, key: str, path: bytes, payload: bytes) -> Context:
         """`_begin_life` and `put_leaf` of a key of which nothing is known here, neither standing nor past."""

@@ -19,6 +19,7 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Context, Sibling, due, make_cell, unhide
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
+from crdtkv.core.packed import Packed
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
@@ -271,14 +272,12 @@ def differing(storage: Storage, key: str, version: Context) -> dict[bytes, Cell]
     version = _knows(horizon, version)
     if any(covers(version, when.dot) for when in horizon.floors):
         return None
-    cells, n_of = storage.cells(key), version.get
-    out: dict[bytes, Cell] = {}
-    for path, cell in cells.items():
-        for s in cell:
-            replica, n = s[0]
-            if n > n_of(replica, 0):
-                out[path] = tuple([each for each in cell if covers(version, each.dot)])
-                break
+    cells = storage.cells(key)
+    if isinstance(cells, Packed):
+        beyond = cells.beyond(version)
+    else:
+        beyond = [path for path, cell in cells.items() if not all(covers(version, s.dot) for s in cell)]
+    out = {path: tuple(s for s in cells[path] if covers(version, s.dot)) for path in beyond}
     for path, rows in storage.past(key).items():
         back = [row.sibling for row in rows if covers(version, row.sibling.dot) and _stood(row, version)]
         if back:

@@ -15,10 +15,10 @@ from typing import Any
 
 import msgpack
 import xxhash
-from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Context, Sibling, due
 from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY
 from crdtkv.storage.base import Said
 from crdtkv.storage.held import ABSENT, ALONE, PACKED, PARTS, PLAIN, Held
@@ -145,6 +145,8 @@ def read_row(row: Row, name: Mapping[int | None, str | None]) -> Said:
         said = (key, name[origin], n, stamp, name[root], value, rest, when)
     except (KeyError, TypeError):
         raise RowInvalid(f"{key!r:.200} has names {origin!r:.50} and {root!r:.50}, which are none") from None
+    if type(key) is not str:
+        raise RowInvalid(f"a row has {key!r:.200} in the place of its key")
     if _mark(said) != mark:
         raise RowInvalid(f"the checksum of {key!r:.200} does not fit")
     return said
@@ -158,7 +160,7 @@ def read_key(said: Said, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
     context, listed, packed = msgpack.unpackb(rest, strict_map_key=False)
     dots = tuple((r, m) for r, m in listed)
     if packed is None:
-        return Held(SortedDict(parts(key)), context, PARTS, dots)
+        return Held(Packed(parts(key)), context, PARTS, dots)
     return Held({path: cell_in(cell) for path, cell in packed}, context, PACKED, dots)
 
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from sortedcontainers import SortedDict, SortedSet
+from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
+from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.held import ALONE, PLAIN, Held, Old, made_of, weight_of, weight_of_past
@@ -178,7 +179,7 @@ class Layers(Transactions):
         if said is not None:
             held.say(said)
         else:
-            held.cells, held.context = cells if len(cells) <= SMALL else SortedDict(cells), context
+            held.cells, held.context = cells if len(cells) <= SMALL else Packed(cells), context
         self._came_or_went(key, held)
         if horizon is not NO_HORIZON:
             self._undo.append(("horizon", key, NO_HORIZON, horizon))

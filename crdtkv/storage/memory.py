@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sortedcontainers import SortedDict, SortedSet
+from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
@@ -59,7 +60,7 @@ class MemoryStorage(Transactions):
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         places = [(key, path) for path in cells]
         self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
-        self._index.came(places)
+        self._index.came_to(key, cells)
         if key not in self._cells:
             self._keys.add(key)
         self._cells[key] = added(self._cells.get(key, {}), cells)
@@ -86,7 +87,7 @@ class MemoryStorage(Transactions):
         self._undo.append(("key", key, None, None))
         for path in cells:
             self._index.moved((key, path), ())
-        self._cells[key] = cells if len(cells) <= SMALL else SortedDict(cells)
+        self._cells[key] = cells if len(cells) <= SMALL else Packed(cells)
         self._keys.add(key)
         if context:
             self._contexts[key] = context

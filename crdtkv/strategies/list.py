@@ -184,6 +184,9 @@ def _payload(element: Element) -> bytes:
 
 def _payloads(tree: Tree, plain: Line) -> list[bytes]:
     """The elements' values, as they were packed, in order. O(n), without a node for each."""
+    found = tree.payloads(plain.paths(0, len(plain)))
+    if found is not None:
+        return found
     cells = map(tree.cell, plain.paths(0, len(plain)))
     return [
         (c[0].payload if len(c) == 1 else latest(s for s in c if is_live(s.payload)).payload) or b"" for c in cells

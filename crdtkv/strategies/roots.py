@@ -13,6 +13,7 @@ from typing import Any
 
 from crdtkv.core.cells import expiry_of, newest_stamp
 from crdtkv.core.clocks import Stamp
+from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Cells, Tree
@@ -54,6 +55,8 @@ def expired(cells: Cells, now: Stamp) -> Stamp:
 
 def newest(cells: Cells) -> Stamp:
     """The latest stamp in the cells of a key."""
+    if isinstance(cells, Packed):
+        return cells.newest()
     return max((newest_stamp(cell) for cell in cells.values()), default=0)
 
 

@@ -128,7 +128,7 @@ def what_is_kept_beside_the_cells_follows_them() -> None:
 
 @guards(
     "There is none where an element was moved, or some have expired",
-    Line(line.line, "tree.expiry or next(tree.range(ORDER), None) is not None", "tree.expiry"),
+    Line(line.line, "None if _moved(tree) else ", ""),
     Line(line.Line.put_cell, "self.order.discard(path)", "pass"),
 )
 def a_list_is_read_by_place_also_after_a_move() -> None:

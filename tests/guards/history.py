@@ -33,7 +33,7 @@ def nothing(*args: Any, **more: Any) -> None:
 
 @guards(
     "less those one of whose by V knows",
-    Line(past._Known.cells, "and not any(covers(known, dot) for dot in row.by)", ""),
+    Line(past._stood, "and not any(covers(version, dot) for dot in row.by)", ""),
     Line(past._Known.__init__, "for p, rows in past.items() for row in rows", "for p, row in ()"),
 )
 def a_version_shows_what_it_showed() -> None:
@@ -48,7 +48,7 @@ def a_version_shows_what_it_showed() -> None:
 
 @guards(
     "or whose until V covers",
-    Line(past._Known.cells, "and not _ended(row, known) ", ""),
+    Line(past._stood, "not _ended(row, version) and ", ""),
 )
 def what_a_catch_up_took_away_was_gone_after_it() -> None:
     """b has 1, then 3, which names the 2 that b never saw."""
@@ -349,8 +349,8 @@ def a_life_begun_where_nothing_was_left_knows_all_that_was_there() -> None:
     "less those one of whose by V knows or whose until V covers",
     Line(
         past._Known.cells,
-        "covers(known, s.dot) and not _ended(row, known)",
-        "covers(known, s.dot) and not _ended(row, self.version)",
+        "covers(known, s.dot) and _stood(row, known)",
+        "covers(known, s.dot) and _stood(row, self.version)",
     ),
 )
 def what_a_catch_up_took_away_had_stood_when_something_was_purged() -> None:

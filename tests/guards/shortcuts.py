@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
+from crdtkv.core import packed
+from crdtkv.core.cells import Sibling
+from crdtkv.core.packed import Packed
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.memos import Memo
@@ -84,7 +87,7 @@ ADDED: list[Any] = [
     Line(leaf._begin, "if operation.name not in chosen.short:", "if False:"),
     Line(Draft.put_all_first, "if replica.state.floor:", "if False:"),
     Line(Draft.add_leaves, "self._noting(key)", "pass"),
-    Line(MemoryStorage.put_cells, "self._index.came(places)", "pass"),
+    Line(MemoryStorage.put_cells, "self._index.came_to(key, cells)", "pass"),
 )
 def the_short_way_leaves_what_the_long_way_leaves() -> None:
     """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""
@@ -107,3 +110,19 @@ def the_short_way_leaves_what_the_long_way_leaves() -> None:
 def who_goes_on_at_an_end_stands_where_he_would() -> None:
     for seed in range(6):
         as_between_says(seed)
+
+
+@guards(
+    "what is kept of a cell says all of it.",
+    Line(packed._packed, "and not parents and not lost", ""),
+    Line(packed._packed, "if len(cell) == 1:", "if cell:"),
+    Line(Packed.beyond, "if n > known[number]:", "if n >= known[number]:"),
+    Line(Packed.newest, "[1] for row in rows]", "[0] for row in rows]"),
+)
+def a_cell_of_a_large_key_is_given_as_it_was_put() -> None:
+    one = Sibling(("lhr~k3f7", 7), 9, b"\xa1x")
+    old = one._replace(stamp=5)
+    given = {b"a": (one,), b"b": (old._replace(parents=(("sin~a2c5", 2),)),), b"c": (old, old._replace(dot=("z~1", 1)))}
+    cells = Packed(given)
+    assert dict(cells.items()) == given and cells.newest() == 9
+    assert cells.beyond({"lhr~k3f7": 7, "z~1": 1}) == [] and cells.beyond({"lhr~k3f7": 7}) == [b"c"]

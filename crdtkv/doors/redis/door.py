@@ -48,6 +48,7 @@ TELLS = frozenset({
     "rpoplpush", "brpoplpush", "spop", "zpopmin", "zpopmax", "bzpopmin", "bzpopmax", "zmpop", "bzmpop", "setbit",
     "bitfield", "bitop", "copy", "rename", "renamenx", "sort", "sinterstore", "sunionstore", "sdiffstore",
     "zinterstore", "zunionstore", "zdiffstore", "zrangestore", "georadius", "georadiusbymember", "geosearchstore",
+    "pfmerge",
 })  # fmt: skip
 """What writes, and tells what stood there or puts it where it may be read: that takes leave to read, too."""
 _MAX_QUEUED = 64 * 1024 * 1024
@@ -164,7 +165,7 @@ class Door:
         """The command, if it is to run now; else what its client is told."""
         refused = self._refused(client, command, args)
         if refused is not None:
-            if client.queued is not None and command is not None and command.name == "exec":
+            if command is not None and command.name == "exec":
                 client.queued = None
                 client.watched.clear()
                 return Failed(f"EXECABORT Transaction discarded because of: {refused.removeprefix('ERR ')}")

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-__all__ = ["KEYS", "draw"]
+__all__ = ["KEYS", "LOGS", "draw"]
 
 Word = Any
 KEYS = ("s1", "s2", "h1", "h2", "z1", "z2", "l1", "l2", "str", "x1", "b1", "b2", "g1", "g2")
+LOGS = ("p1", "p2")
+"""HyperLogLogs: no strings here, so no other command is asked of them."""
 _WORDS: tuple[Word, ...] = ("a", "b", "c", "d", "1", "2", b"\xff\x00", "")
 _NUMBERS = ("0", "1", "-1", "2", "5", "-3", "10", "007", "x", "9223372036854775807", "1.5")
 _FLOATS = ("0", "1", "-1", "2.5", "0.25", "-3.75", "inf", "-inf", "+inf", "nan", "x", "1e3", "3.0", "")
@@ -207,6 +209,8 @@ _COMMANDS: dict[str, Callable[[Random], tuple[Word, ...]]] = {
     "GEOSEARCH": _takes("g", _shape, _found), "GEORADIUS": _takes("g", _place, _reach, _found),
     "GEORADIUSBYMEMBER": _takes("g", _NAMES, _reach, _found), "GEORADIUS_RO": _takes("g", _place, _reach, _found),
     "GEOSEARCHSTORE": _takes("g", lambda d: (_key(d, "g"),), _shape, _maybe("STOREDIST")),
+    "PFADD": lambda d: (d.choice(LOGS), *[f"element {d.randrange(5000)}" for _ in range(d.randint(0, 40))]),
+    "PFCOUNT": _takes("", _many(LOGS)), "PFMERGE": _takes("", _many(LOGS)),
     "DEL": _takes("z"), "TYPE": lambda d: (_key(d, d.choice("hlsz")),), "EXISTS": _takes("", _keys("s")),
     "RENAME": _takes("h", _keys("h")), "COPY": _takes("z", lambda d: (_key(d, "z"),), _maybe("REPLACE")),
     "SORT": _takes("l", ("ALPHA",)), "PERSIST": _takes("s"), "EXPIRE": _takes("s", ("100", "x", "-1")),

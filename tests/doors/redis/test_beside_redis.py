@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.doors.redis.beside import answers, redis_server, same
-from tests.doors.redis.drawn import KEYS, draw
+from tests.doors.redis.drawn import KEYS, LOGS, draw
 
 _FEW = settings(max_examples=max(40, settings().max_examples // 2))
 
@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def beside(ours: int, theirs: int, commands: list[tuple[Any, ...]], protocol: int = 2, together: bool = False) -> None:
-    begun = [("DEL", *KEYS), ("SET", "str", "v"), *commands]
+    begun = [("DEL", *KEYS, *LOGS), ("SET", "str", "v"), *commands]
     mine, others = (answers(port, begun, protocol, together) for port in (ours, theirs))
     for at, (command, a, b) in enumerate(zip(begun[1:], mine[1:], others[1:], strict=True), 1):
         assert same(command, a, b), f"{begun[: at + 1]}: {a!r}, and redis-server {b!r}"

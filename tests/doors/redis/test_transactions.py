@@ -125,3 +125,19 @@ def test_other_scripts_are_refused(r: Any) -> None:
     with pytest.raises(redis.exceptions.NoScriptError):
         r.evalsha("0" * 40, 0)
     assert r.script_exists("0" * 40, "c3f8721cbb97f72bc19e972846bd7aaf91901658") == [False, True]
+
+
+def test_exec_with_words_ends_the_transaction(r: Any) -> None:
+    for begun in (True, False):
+        connection = r.connection_pool.get_connection()
+        try:
+            if begun:
+                connection.send_command("MULTI")
+                assert connection.read_response() == b"OK"
+            connection.send_command("EXEC", "word")
+            with pytest.raises(redis.exceptions.ExecAbortError, match="wrong number"):
+                connection.read_response()
+            connection.send_command("SET", "k", "v")
+            assert connection.read_response() == b"OK"
+        finally:
+            r.connection_pool.release(connection)

@@ -10,8 +10,8 @@ __all__ = ["FAMILIES", "keys_in", "load"]
 
 FAMILIES = (
     "strings", "bits", "bitfields", "counters", "hashes", "lists", "sets", "sorted_sets", "sorted_ranges",
-    "sorted_algebra", "geography", "streams", "keys", "dumps", "scanning", "transactions", "channels", "scripts",
-    "connections", "administration", "merging",
+    "sorted_algebra", "geography", "hyperloglogs", "streams", "keys", "dumps", "scanning", "transactions", "channels",
+    "scripts", "connections", "administration", "merging",
 )
 """In the order in which docs/redis.md tells of them."""
 

@@ -1,0 +1,122 @@
+"""The cells of a large key in memory, those of the usual shape as bytes.
+
+Most cells are one value that replaced nothing. As tuples, numbers and bytes such a one weighs five times as much as
+its payload, and Python's collector goes through all of it again and again.
+
+Law of this room: it is a SortedDict of paths and cells to who reads it; what is kept of a cell says all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import count
+from struct import Struct, error
+from typing import Any
+
+from sortedcontainers import SortedDict
+
+from crdtkv.core.cells import Cell, Sibling, newest_stamp
+from crdtkv.core.clocks import Stamp, Vector, covers
+
+__all__ = ["Packed"]
+
+_HEAD = Struct("<QQH")
+"""n, stamp, and whose: its place among those that were met, of whom there are some 65,000 at the most."""
+
+_SIZE = _HEAD.size
+
+_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_ids: dict[int, str] = {}
+_numbers: dict[str, int] = {}
+_new_numbers = count()
+
+
+class Packed(SortedDict):  # type: ignore[misc]
+    """path -> cell, in path order.
+
+    >>> cells = Packed({b"slist\\0e1\\0": (Sibling(("lhr~k3f7", 2), 5, b"\\xa1x"),)})
+    >>> cells[b"slist\\0e1\\0"][0].dot, cells.payloads([b"slist\\0e1\\0"])
+    (('lhr~k3f7', 2), [b'\\xa1x'])
+    """
+
+    def __init__(self, cells: Mapping[bytes, Cell]) -> None:
+        super().__init__()
+        self.update(cells)
+
+    def __setitem__(self, path: bytes, cell: Cell) -> None:
+        _set(self, path, _packed(cell))
+
+    def update(self, cells: Mapping[bytes, Cell]) -> None:
+        """All of these too."""
+        SortedDict.update(self, {path: _packed(cell) for path, cell in cells.items()})
+
+    def __getitem__(self, path: bytes) -> Cell:
+        found: Any = _row(self, path)
+        return found if type(found) is tuple else _cell(found)
+
+    def get(self, path: bytes, default: Any = None) -> Any:
+        """The cell at `path`. O(1)."""
+        found: Any = _get(self, path)
+        return default if found is None else found if type(found) is tuple else _cell(found)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and dict(self.items()) == dict(other.items())
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def payloads(self, paths: Iterable[bytes]) -> list[bytes] | None:
+        """The payloads at these paths, without making their cells; None where one is of another shape."""
+        rows: list[Any] = [_get(self, path) for path in paths]
+        return [row[_SIZE:] for row in rows] if set(map(type, rows)) <= {bytes} else None
+
+    def beyond(self, vector: Vector) -> list[bytes]:
+        """The paths where a sibling stands whose dot `vector` does not cover, in any order. O(cells)."""
+        known = {number: vector.get(replica, 0) for number, replica in _ids.copy().items()}
+        out, unpack = [], _HEAD.unpack_from
+        rows: Iterable[tuple[bytes, Any]] = dict.items(self)
+        for path, row in rows:
+            if type(row) is tuple:
+                if not all(covers(vector, s.dot) for s in row):
+                    out.append(path)
+            else:
+                n, _, number = unpack(row)
+                if n > known[number]:
+                    out.append(path)
+        return out
+
+    def newest(self) -> Stamp:
+        """The latest stamp. O(cells)."""
+        unpack = _HEAD.unpack_from
+        rows: Iterable[Any] = dict.values(self)
+        found = [newest_stamp(row) if type(row) is tuple else unpack(row)[1] for row in rows]
+        return max(found, default=0)
+
+
+_set, _row, _get = SortedDict.__setitem__, dict.__getitem__, dict.get
+
+
+def _packed(cell: Cell) -> Any:
+    """What is kept of a cell: itself, where it is of another shape."""
+    if len(cell) == 1:
+        (replica, n), stamp, payload, parents, lost = cell[0]
+        if payload is not None and not parents and not lost:
+            number = _numbers.get(replica)
+            try:
+                return _HEAD.pack(n, stamp, _number(replica) if number is None else number) + payload
+            except error:
+                return cell
+    return cell
+
+
+def _number(replica: str) -> int:
+    number = _numbers.setdefault(replica, next(_new_numbers))  # (in one step: stores of several threads share them)
+    _ids[number] = replica
+    return number
+
+
+def _cell(row: bytes) -> Cell:
+    n, stamp, number = _HEAD.unpack_from(row)
+    return (_new(Sibling, ((_ids[number], n), stamp, row[_SIZE:], (), ())),)

@@ -1,0 +1,52 @@
+"""The cells of a large key are to who reads them what a SortedDict of them is, whatever their shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from sortedcontainers import SortedDict
+
+from crdtkv.core.cells import Sibling, newest_stamp
+from crdtkv.core.clocks import covers
+from crdtkv.core.packed import Packed
+
+DOTS = st.tuples(st.sampled_from(["lhr~k3f7", "sin~a2c5", "gru~1"]), st.integers(1, 1 << 65))
+LISTS = st.lists(DOTS, max_size=2).map(tuple)
+SIBLINGS = st.builds(
+    Sibling, DOTS, st.integers(0, 1 << 65), st.sampled_from([None, b"", b"\xa1x", b"\xc1[", b"\xc1w\x90"]),
+    st.just(()) | LISTS, st.just(()) | LISTS,
+)  # fmt: skip
+CELLS = st.lists(SIBLINGS, min_size=1, max_size=2).map(lambda found: tuple(sorted(found, key=lambda s: s.dot)))
+PATHS = st.sampled_from([b"slist\0e%d\0" % n for n in range(9)])
+ACTS = st.lists(st.tuples(st.sampled_from(["set", "pop", "update"]), PATHS, CELLS), max_size=30)
+
+
+@given(st.dictionaries(PATHS, CELLS), ACTS, st.dictionaries(DOTS.map(lambda d: d[0]), st.integers(0, 1 << 65)))
+def test_it_is_what_a_sorted_dict_is(first: dict[bytes, Any], acts: list[Any], vector: dict[str, int]) -> None:
+    packed, plain = Packed(first), SortedDict(first)
+    for what, path, cell in acts:
+        for cells in (packed, plain):
+            if what == "set":
+                cells[path] = cell
+            elif what == "pop":
+                cells.pop(path, None)
+            else:
+                cells.update({path: cell, b"slist\0f\0": cell})
+    assert list(packed.items()) == list(plain.items()) and dict(packed) == dict(plain) and packed == plain
+    assert list(packed.values()) == list(plain.values()) and {**packed} == {**plain} and len(packed) == len(plain)
+    assert [packed.get(path, 7) for path in first] == [plain.get(path, 7) for path in first]
+    assert list(packed.irange(b"slist\0e3\0", None)) == list(plain.irange(b"slist\0e3\0", None))
+    assert packed.newest() == max(map(newest_stamp, plain.values()), default=0)
+    lacking = [path for path, cell in plain.items() if not all(covers(vector, s.dot) for s in cell)]
+    assert sorted(packed.beyond(vector)) == lacking
+    for path, cell in plain.items():
+        payloads = packed.payloads([path])
+        assert payloads is None or payloads == [cell[0].payload]
+
+
+@given(st.lists(st.tuples(PATHS, DOTS)))
+def test_a_value_that_replaced_nothing_is_kept_as_bytes(found: list[Any]) -> None:
+    plain = {path: (Sibling((r, n % (1 << 40) + 1), 5, b"\xa1x"),) for path, (r, n) in found}
+    assert Packed(plain).payloads(list(plain)) == [b"\xa1x"] * len(plain)

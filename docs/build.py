@@ -146,6 +146,11 @@ def strategies_page() -> str:
             _PRINTED,
             "A strategy is named by a rule, or by the first put of a key. What it cannot do is said as plainly as what "
             "it can: the user chose it for its anomaly, too.",
+            "Words: a *cell* is the least that is kept and merged by itself, *siblings* are concurrent writes that "
+            "stand in one cell. A *stamp* is when a write was made, by the clock of its colo; a *replica* is one "
+            "colo's copy. The *base* is the version that a client had read ([guide](guide.md#3-bases)); what loses "
+            "is kept in the [conflict inbox](guide.md#8-the-conflict-inbox). Which one for what: "
+            "[guide](guide.md#4-strategies).",
             _table(("strategy", "holds", "of concurrent writes, what wins", "the anomaly that survives", "cost"), rows),
             *(_strategy(s) for s in found),
         ]

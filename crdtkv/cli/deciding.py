@@ -123,7 +123,10 @@ def _set_rule(
     keep_hours: Annotated[float, typer.Option("--keep-hours", help="And for how long.")] = 24.0,
     require_base: Annotated[bool, typer.Option("--require-base", help="A put must say its base.")] = False,
 ) -> None:  # fmt: skip
-    """Make keys that match PATTERN under STRATEGY from now on."""
+    """Make keys that match PATTERN under STRATEGY from now on.
+
+    Those that are there stay what they are, until `crdtkv rules migrate` rewrites them.
+    """
     options: dict[str, Any] = {"ttl": ttl, "keep_cells": keep_cells, "keep_hours": keep_hours}
     rule = kv.rules.set(pattern, strategy, paths=_paths(path or []), require_base=require_base, **options)
     out.one(rule.to_plain(), ["pattern", "strategy"])

@@ -79,7 +79,7 @@ def _options(
     ctx.obj = {"store": store, "at": at, "colo": colo, "output": output}
 
 
-for room in (writing, reading, deciding, trying, colos, care, moving, serving, served, tokens, cluster, simulating):
+for room in (writing, reading, deciding, colos, care, moving, serving, served, tokens, cluster, simulating, trying):
     room.add_to(app)
 
 

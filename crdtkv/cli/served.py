@@ -211,7 +211,7 @@ def _resolve(
     link: Annotated[str, typer.Argument(metavar="LINK", show_default=False, help="The one that holds.")],
     at: At = None, output: Output = None,
 ) -> None:  # fmt: skip
-    """Decide a membership conflict of a cluster, in whatever namespace.
+    """Decide a membership conflict, in every namespace.
 
     At a colo of the side that holds; who is on the other side returns, as an evicted colo does.
     """

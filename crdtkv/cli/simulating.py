@@ -71,7 +71,7 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     group = typer.Typer(
         cls=_Group, epilog=example("crdtkv simulate todo.toml\ncrdtkv simulate todo.toml --compare lww,set,list,json"),
-        help="The real store at many colos under virtual time, from one seed.",
+        help="The real store at many colos, under virtual time.",
     )  # fmt: skip
     shown = "crdtkv simulate run todo.toml --seeds 1..1000 --jobs 2\ncrdtkv simulate todo.toml --html report.html"
     off_store(group, "run", shown)(_run)

@@ -105,7 +105,7 @@ def _maelstrom(
         typer.Option("--workload", "-w", metavar="NAME", help="What a read means; else what was written says so."),
     ] = None,
 ) -> None:
-    """Be a node of Maelstrom: JSON lines on standard input and output.
+    """Be a node of Maelstrom: JSON lines in and out.
 
     A store in memory and the gossip between colos, for echo, unique-ids, broadcast, g-set, g-counter and pn-counter.
     """

@@ -152,8 +152,10 @@ def _each(items: Sequence[Any], slow: Callable[[Any], bytes]) -> list[bytes]:
 
 def check_items(items: Sequence[Any]) -> None:
     """Raises ValueInvalid or TooLarge if a list of these is no value: one may be deep enough by itself already."""
-    if any(isinstance(item, (dict, list, tuple)) for item in items):
-        pack(list(items))
+    for item in items:
+        if isinstance(item, (dict, list, tuple)):
+            pack(list(items))
+            return
 
 
 def join_array(parts: list[bytes]) -> bytes:

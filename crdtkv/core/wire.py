@@ -219,7 +219,10 @@ def _record_out(r: Record) -> list[Any]:
 
 
 def _sibling_out(s: Sibling) -> list[Any]:
-    return _trim([*s.dot, s.stamp, s.payload, _dots_out(s.parents), _dots_out(s.lost)])
+    (replica, n), stamp, payload, parents, lost = s
+    if lost:
+        return [replica, n, stamp, payload, _dots_out(parents), _dots_out(lost)]
+    return [replica, n, stamp, payload, _dots_out(parents)] if parents else [replica, n, stamp, payload]
 
 
 def _key_out(k: KeyCells) -> list[Any]:

@@ -228,7 +228,8 @@ def _words(error: Any) -> str:
     if name == "s":
         return f"settings: {why}"
     hidden = "secret" in name or "token" in name
-    return f"setting {name}: {why}" if hidden else f"setting {name} is {show(error['input'])}: {why}"
+    given = error["input"] if isinstance(error["input"], tuple) else (error["input"],)
+    return f"setting {name}: {why}" if hidden else f"setting {name} is {', '.join(map(show, given))}: {why}"
 
 
 def address(listen: str) -> tuple[str, int]:

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import dropwhile
 from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
+from crdtkv.core.cells import Context
 from crdtkv.core.clocks import Vector, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, is_below
 from crdtkv.core.tree import Cells, Tree
@@ -57,11 +57,16 @@ def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
 
 
 def head(replica: Replica, since: Vector, full: bool, keys: Collection[KeyCells]) -> CatchUp:
-    """A catch-up of `keys`, under what is known here now. (Who speaks has said its clock: `Replica.speak`.)"""
+    """A catch-up of `keys`, under what is known here now. (Who speaks has said its clock: `Replica.speak`.)
+
+    Of chains those that lead on from `since`: who is there has the others.
+    """
     state, view = replica.state, members.view(replica)
+    vector = state.vector
+    chains = {r: hash for r, hash in state.chains.items() if vector.get(r, 0) > since.get(r, 0)}
     return CatchUp(
         dict(since), dict(state.vector), full, keys,
-        Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
+        Floor(state.floor, dict(state.dropped)), dict(state.heard), chains, dict(state.announced),
         view.lineage, state.digest, view.ancestry, view.members, view.overruled,
     )  # fmt: skip
 
@@ -73,6 +78,8 @@ def everything() -> Plan:
 
 def changed(replica: Replica, since: Vector) -> Plan:
     """The places with a sibling beyond `since`. O(their number)."""
+    if covers_all(since, replica.state.vector):
+        return Plan((), {})  # (what was changed here need not be looked through for it)
     places: dict[str, set[bytes]] = {}
     for key, path in replica.storage.beyond(since):
         places.setdefault(key, set()).add(path)
@@ -83,14 +90,16 @@ def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyC
     """The keys of a pass behind `after`, in order, each as it is when it is asked for."""
     storage = replica.storage
     if plan.keys is None:
-        for key in dropwhile(lambda key: key == after, storage.keys(after or "", None)):
-            cells, context = storage.standing(key)
-            yield KeyCells(key, dict(context), tuple(sorted(cells.items())))
+        yield from storage.passing("" if after is None else after + "\0", None, False, None, _whole)
         return
     for at in range(0 if after is None else bisect_right(plan.keys, after), len(plan.keys)):
         made = _key_beyond(replica, plan.keys[at], plan.places[plan.keys[at]])
         if made.cells:
             yield made
+
+
+def _whole(key: str, cells: Cells, context: Context) -> KeyCells:
+    return KeyCells(key, dict(context), tuple(sorted(cells.items())))
 
 
 def _key_beyond(replica: Replica, key: str, paths: set[bytes]) -> KeyCells:

@@ -81,7 +81,8 @@ class Memo:
             update_all(self.documents, cells)
         self._roots = self._shown = None
         if self._weight is not None:
-            self._weight += sum([_weight(path, cell) for path, cell in cells.items()])
+            for path, cell in cells.items():
+                self._weight += _weight(path, cell)
 
 
 class Memos:

@@ -96,7 +96,10 @@ class _Item(NamedTuple):
         return covers(self.vector, dot) and dot not in self.beside
 
     def is_before(self, other: Sibling) -> bool:
-        """Whether that was written later. What was minted anew together with this, the earlier first, was not."""
+        """Whether that was written later.
+
+        Of two writes that wait since two lives the later one stands: both are stamped anew, the earlier one first.
+        """
         return other.stamp > self.lost.stamp and not (other.dot[0] == self.since[0] and other.dot[1] > self.since[1])
 
 

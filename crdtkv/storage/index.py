@@ -7,7 +7,7 @@ never asked for: what has moved is only noted, and looked up when it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from sortedcontainers import SortedSet
@@ -58,13 +58,17 @@ class Index:
         self._now, self._alone = now, alone
         self._moved: dict[Place, Cell] = {}
         """Places that were changed since, and the cell that the rest of this says of them."""
+        self._came: dict[str, list[bytes]] = {}
+        """By key, where something came and nothing had stood."""
+        self._count = 0
+        """As many as these at least."""
         self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
         self._due: SortedSet = SortedSet()
 
     @property
     def behind(self) -> int:
         """How much who asks next has to look up."""
-        return len(self._moved)
+        return len(self._moved) + self._count
 
     def moved(self, place: Place, old: Cell) -> None:
         """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
@@ -75,6 +79,12 @@ class Index:
         setdefault = self._moved.setdefault
         for place in places:
             setdefault(place, ())
+
+    def came_to(self, key: str, paths: Collection[bytes]) -> None:
+        """As `came`, for who tells of none that it has `left`: a place is noted in 8 bytes."""
+        moved = self._moved
+        self._came.setdefault(key, []).extend([path for path in paths if (key, path) not in moved])
+        self._count += len(paths)
 
     def left(self, place: Place, cells: Callable[[], Cells]) -> None:
         """What stands at `place`, one of `cells()`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
@@ -90,6 +100,10 @@ class Index:
 
     def _look(self) -> None:
         """What has moved is looked up. O(that)."""
+        # (Whatever became of what came, the rest of this says nothing of it yet.)
+        self._moved.update(((key, path), ()) for key, paths in self._came.items() for path in paths)
+        self._came.clear()
+        self._count = 0
         for place, old in self._moved.items():
             alone = None if old else self._alone(place)
             if alone is None:

@@ -145,6 +145,8 @@ def read_row(row: Row, name: Mapping[int | None, str | None]) -> Said:
         said = (key, name[origin], n, stamp, name[root], value, rest, when)
     except (KeyError, TypeError):
         raise RowInvalid(f"{key!r:.200} has names {origin!r:.50} and {root!r:.50}, which are none") from None
+    if type(key) is not str:
+        raise RowInvalid(f"a row has {key!r:.200} in the place of its key")
     if _mark(said) != mark:
         raise RowInvalid(f"the checksum of {key!r:.200} does not fit")
     return said

@@ -130,7 +130,7 @@ class Tables:
 
     def keys(self, low: str, high: str | None, reverse: bool, limit: int) -> list[str]:
         """The first keys that have a row, low <= key < high, in order. O(log n + answer)."""
-        return [key for (key,) in self._range("key", low, high, reverse, limit)]
+        return _texts(self._range("key", low, high, reverse, limit))
 
     def passing(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the rows say of the keys that have one, low <= key < high, in order. O(log n), and some 1 us each.
@@ -149,23 +149,20 @@ class Tables:
 
     def compound(self, low: str) -> list[str]:
         """The keys from `low` on that are not plain, in order. O(answer)."""
-        return [
-            key
-            for (key,) in self._db.execute("SELECT key FROM cell WHERE root IS NULL AND key >= ? ORDER BY key", (low,))
-        ]
+        return _texts(self._db.execute("SELECT key FROM cell WHERE root IS NULL AND key >= ? ORDER BY key", (low,)))
 
     def beyond(self, vector: Vector) -> set[str]:
         """The keys that have a sibling whose dot `vector` does not cover, and a few that had one. O(answer)."""
         found: set[str] = set()
         for replica, number in self._ids.items():
             n = vector.get(replica, 0)
-            found.update(key for (key,) in self._db.execute(_BEYOND, (number, n, number, n)))
+            found.update(_texts(self._db.execute(_BEYOND, (number, n, number, n))))
         return found
 
     def due(self, floor: Stamp) -> list[str]:
         """The keys that have a cell that may be dropped at `floor`, and a few of year 6429. O(answer)."""
         floor = stamp_column(floor) or 0
-        return [key for (key,) in self._db.execute(_DUE, (floor, floor))]
+        return _texts(self._db.execute(_DUE, (floor, floor)))
 
     def write_key(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[int, tuple[Dot, ...]]:
         """The rows of `key` are as `held` has it; `paths` are those that changed. Its kind now, and its dots.
@@ -266,7 +263,7 @@ class Tables:
 
     def past_keys(self) -> set[str]:
         """The keys that have a past or a horizon. O(past)."""
-        return {key for (key,) in self._db.execute("SELECT key FROM past UNION SELECT key FROM horizon")}
+        return set(_texts(self._db.execute("SELECT key FROM past UNION SELECT key FROM horizon")))
 
     def write(self, table: str, rows: Iterable[tuple[tuple[Any, ...], Any]]) -> None:
         """The rows at these places are so; None: there is none."""
@@ -297,7 +294,7 @@ class Tables:
     def untold(self, after: str, limit: int) -> list[str]:
         """The next keys behind `after` that are not plain. O(limit) where most are not."""
         words = "SELECT key FROM cell WHERE key > ? AND root IS NULL ORDER BY key LIMIT ?"
-        return [key for (key,) in self._db.execute(words, (after, limit))]
+        return _texts(self._db.execute(words, (after, limit)))
 
     # what is at hand of them
 
@@ -314,6 +311,15 @@ class Tables:
             self._db.execute("INSERT INTO name VALUES (?, ?)", (number, name))
             self._names[number], self._ids[name] = name, number
         return self._ids[name]
+
+
+def _texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:
+    """The one column of these rows. Raises RowInvalid where a page lies in the place of another."""
+    found = [key for (key,) in rows]
+    for key in found:
+        if type(key) is not str:
+            raise RowInvalid(f"a row has {key!r:.200} in the place of its key")
+    return found
 
 
 def _at(primary: str) -> str:

@@ -239,10 +239,12 @@ def _each(storage: Storage) -> Iterator[tuple[str, tuple[Cells, Context] | None]
         try:
             for key, *found in storage.passing(low, None, False, None, lambda *found: found):
                 yield key, (found[0], found[1])
-                low = key + "\0"
+                low = max(low, key + "\0")
             return
         except ChecksumFailed:
-            broken = next(storage.keys(low, None))
+            broken = next(storage.keys(low, None), "")
+            if broken < low:  # where pages lie in the place of others, keys come in no order
+                raise
             yield broken, None
             low = broken + "\0"
 

@@ -15,7 +15,7 @@ from sortedcontainers import SortedList
 
 from crdtkv.core import positions
 from crdtkv.core.cells import Cell, is_live
-from crdtkv.core.paths import ELEMENT, ENTRY, ORDER, component, first
+from crdtkv.core.paths import ELEMENT, ENTRY, ORDER, first
 from crdtkv.core.tree import Tree
 
 __all__ = ["Line", "beyond", "entries", "known_line", "line"]
@@ -99,18 +99,20 @@ class _Places:
 
     def go_on(self, tree: Tree, replica: str, count: int, front: bool) -> list[bytes]:
         """The positions next beyond that end, if they are of its run; else none."""
-        end = self.end(tree, front)
+        end = (self.first if front else self.last) or self.end(tree, front)
         if end is None:
             return []
         if self.run_at[front] != (replica, end):
             self.runs[front] = positions.ending(first(ELEMENT + end)[1], replica)
             self.run_at[front] = replica, end
         run = self.runs[front]
-        made = [] if run is None else run.before(count) if front else run.behind(count)
-        if run is not None and made:
-            # (Whether they come to stand there says `end`.)
-            self.run_at[front] = replica, component(ELEMENT, made[0 if front else -1])[1:]
-            self.runs[front] = run._replace(counter=run.counter - count if front else run.counter + count)
+        if run is None:
+            return []
+        made = run.before(count) if front else run.behind(count)
+        if made:
+            # (Whether they come to stand there says `end`. There is no 0x00 in a position.)
+            self.run_at[front] = replica, made[0 if front else -1] + b"\0"
+            self.runs[front] = run.going_on(-count if front else count)
         return made
 
 
@@ -131,7 +133,7 @@ class _Orders:
 
 
 def line(tree: Tree) -> Line | None:
-    """The line of a list; None where an element was moved, or some have expired: then it is not that plain."""
+    """The line of a list. There is none where an element was moved, or some have expired: it is not that plain then."""
     return None if _moved(tree) else _line(tree, ELEMENT)
 
 

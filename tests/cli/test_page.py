@@ -10,6 +10,7 @@ import typer
 
 from crdtkv.cli import app
 from crdtkv.strategies import registry
+from tests.cli.conftest import Run
 from tests.cli.pages import ROOT, filled, plain
 
 
@@ -56,3 +57,10 @@ def test_every_command_says_what_it_is_and_shows_an_example(words: tuple[str, ..
     assert len(command.help.splitlines()[0]) <= 66, "the list of commands would cut it"
     assert f"  crdtkv {' '.join(words)}" in command.epilog
     assert all(p.help for p in command.params if p.name not in ("install_completion", "show_completion", "help")), words
+
+
+def test_the_list_of_commands_cuts_no_line(run: Run) -> None:
+    """In a window of 80 columns."""
+    said = run("-h", COLUMNS="80").out
+    cut = [line for line in said.split("Commands:")[1].splitlines() if line.endswith("...")]
+    assert "put" in said and not cut, cut

@@ -50,7 +50,7 @@ def test_no_secret_is_printed() -> None:
         ({"colo": None}, "setting colo is missing; give --colo, CRDTKV_COLO, or colo in the file"),
         ({"listen": "8801"}, "setting listen is '8801': an address and a port are wanted"),
         ({"listen": "127.0.0.1:99999"}, "an address and a port are wanted"),
-        ({"join": "sin"}, "setting join is .*the URL of a colo is wanted"),
+        ({"join": "sin"}, "setting join is 'sin': the URL of a colo is wanted"),
         ({"advertise": "http://"}, "the URL of a colo is wanted"),
         ({"cluster_secret": "short"}, "setting cluster_secret: a secret of at least 16 characters"),
         ({"tls_cert": "a.pem"}, "tls_cert and tls_key are wanted together"),

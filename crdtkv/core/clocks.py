@@ -19,6 +19,8 @@ __all__ = [
     "Stamp",
     "Vector",
     "ahead",
+    "apart",
+    "beside",
     "covers",
     "covers_all",
     "make_stamp",
@@ -79,6 +81,24 @@ def meet(mine: Vector, other: Vector) -> dict[str, int]:
 def ahead(vector: Vector, other: Vector) -> dict[str, int]:
     """The entries of `vector` that `other` does not cover."""
     return {r: n for r, n in vector.items() if n > other.get(r, 0)}
+
+
+def apart(vector: Vector, other: Vector) -> dict[str, int]:
+    """The entries of `vector` that are otherwise in `other`, 0 for those that are there alone.
+
+    >>> apart({"a": 2, "b": 5}, {"a": 1, "b": 5, "c": 3})
+    {'a': 2, 'c': 0}
+    """
+    return {r: n for r, n in {**dict.fromkeys(other, 0), **vector}.items() if n != other.get(r, 0)}
+
+
+def beside(other: Vector, entries: Vector) -> dict[str, int]:
+    """The vector that is `entries` apart from `other`.
+
+    >>> beside({"a": 1, "b": 5, "c": 3}, {"a": 2, "c": 0})
+    {'a': 2, 'b': 5}
+    """
+    return {r: n for r, n in {**other, **entries}.items() if n}
 
 
 def make_stamp(ms: int) -> Stamp:

@@ -128,7 +128,7 @@ class Desk:
         sent = 0
         for peer in peers:
             # (A hello is in our own: who has it knows what we speak; else two that came to a later one would not.)
-            version = self.version if greets or not peer.version else min(self.version, peer.version)
+            version = self.version if greets else self.speaks(peer)
             data = encoded.get(version)
             if data is None:
                 data = encoded[version] = encode(Frame(self.name, state.namespace, state.id, message), version)
@@ -137,6 +137,10 @@ class Desk:
             sent += 1
         if sent:
             counts[_SENT[type(message)]] += sent
+
+    def speaks(self, peer: Peer) -> int:
+        """The version of the wire that the two of us speak."""
+        return min(self.version, peer.version) if peer.version else self.version
 
     def vector_hash(self) -> int:
         """63 bits that are equal where vectors are: the sum of those of its entries. O(replicas), little of each."""

@@ -23,6 +23,7 @@ from crdtkv.core.views import Ancestor, Link, Portrait, View
 from crdtkv.errors import MessageInvalid
 
 __all__ = [
+    "BESIDE",
     "Ask",
     "Even",
     "Frame",
@@ -49,6 +50,9 @@ __all__ = [
 
 _BUNDLES = 2
 """Version of the wire from which on records go in bundles."""
+
+BESIDE = 2
+"""Version of the wire from which on a catch-up's vectors are said beside the one that was asked from."""
 
 
 class Hello(NamedTuple):
@@ -102,8 +106,9 @@ class Ask(NamedTuple):
 class Page(NamedTuple):
     """Keys of pass `turn` behind `after`, as asked for, each packed; `more`: the pass goes on behind the last of them.
 
-    `began`: the sender's vector when this was cut. `head`: the catch-up that all of it is, without its keys; on the
-    last page, else empty.
+    `began`: the sender's vector when this was cut, where more follows. `head`: the catch-up that all of it is, without
+    its keys; on the last page, else empty. `beside`: not 0 if its `to` says only where it differs from the `since` of
+    the `Ask` (0: it has nothing of that one); and it starts there (1), or at its own `to` (2).
     """
 
     number: int
@@ -114,6 +119,7 @@ class Page(NamedTuple):
     began: Vector
     keys: tuple[bytes, ...]
     head: bytes
+    beside: int = 0
 
 
 class Even(NamedTuple):
@@ -396,14 +402,14 @@ def _ask_in(body: list[Any]) -> Ask:
 
 
 def _page_out(p: Page) -> list[Any]:
-    return [*p[:6], list(p.keys), p.head]
+    return [*p[:6], list(p.keys), p.head, p.beside]
 
 
 def _page_in(body: list[Any]) -> Page:
-    of, turn, after, full, more, began, keys, head = fields_in(body, 8, ())
+    of, turn, after, full, more, began, keys, head, beside = fields_in(body, 8, (0,))
     return Page(
         number(of), number(turn), _after_in(after), expect(full, bool), expect(more, bool), vector_in(began),
-        _blobs(keys), expect(head, bytes),
+        _blobs(keys), expect(head, bytes), number(beside),
     )  # fmt: skip
 
 

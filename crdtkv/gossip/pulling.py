@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from crdtkv.core.clocks import covers_all
+from crdtkv.core.clocks import beside, covers_all
 from crdtkv.core.wire import CatchUp, decode
 from crdtkv.errors import DigestMismatch, MessageInvalid, TooLarge
 from crdtkv.gossip.desk import Desk, Peer
@@ -132,7 +132,8 @@ class Pulling:
             self.drop(peer)
             raise TooLarge(f"a catch-up of more than {desk.settings.max_staged} bytes was not staged")
         if page.head:
-            self._take(peer, t, page.head)
+            self.drop(peer)
+            self._take(peer, t, _head(t, page))
             return
         if t.full and t.finish is not None and page.keys:
             pile_up(desk.replica.storage.pile, t, page)
@@ -160,12 +161,8 @@ class Pulling:
             number=t.number if t.finish is not None else 0, finish=t.finish, namespace=t.namespace,
         )  # fmt: skip
 
-    def _take(self, peer: Peer, t: Transfer, packed: bytes) -> None:
+    def _take(self, peer: Peer, t: Transfer, head: CatchUp) -> None:
         desk, replica = self._desk, self._desk.replica
-        self.drop(peer)
-        head = decode(packed)
-        if not isinstance(head, CatchUp) or head.keys or head.full != t.full:
-            raise MessageInvalid("the last page of a catch-up has no head that goes with it")
         message = head._replace(keys=Staged(t.passes, head.floor.stamp, t.full))
         cells = sum(map(len, t.passes))
         if t.finish is not None:
@@ -232,3 +229,14 @@ class Pulling:
                 elif self.free(peer):
                     peer.waits = None
                     self.pull(peer)
+
+
+def _head(t: Transfer, page: Page) -> CatchUp:
+    """What the last page says that all of it is. Raises MessageInvalid."""
+    head = decode(page.head)
+    if not isinstance(head, CatchUp) or head.keys or head.full != t.full or (page.beside and t.full):
+        raise MessageInvalid("the last page of a catch-up has no head that goes with it")
+    if not page.beside:
+        return head
+    to = beside(t.since, head.to)
+    return head._replace(since=t.since if page.beside == 1 else to, to=to)

@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from crdtkv.core.clocks import Dot, covers_all
-from crdtkv.core.wire import encode, pack_key
+from crdtkv.core.clocks import Dot, apart, covers_all
+from crdtkv.core.wire import CatchUp, encode, pack_key
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.draining import Draining
-from crdtkv.gossip.messages import Ask, Even, Frame, Page, Push
+from crdtkv.gossip.messages import BESIDE, Ask, Even, Frame, Page, Push
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import cutting
 
@@ -73,11 +73,13 @@ class Serving:
         if not found:
             return since
         batch: list[bytes] = []
+        size = 0
         for data in found:
             batch.append(data)
-            if sum(map(len, batch)) >= desk.settings.page_bytes:
+            size += len(data)
+            if size >= desk.settings.page_bytes:
                 desk.send(peer, Push(tuple(batch)))
-                batch = []
+                batch, size = [], 0
         if batch:
             desk.send(peer, Push(tuple(batch)))
         return dict(desk.replica.state.vector)
@@ -98,18 +100,21 @@ class Serving:
         for _ in range(1 if ask.after is None else _AT_ONCE):
             if not p.more or len(p.flying) > ask.ahead:
                 return
-            yield self._page(p, ask, since, full)
+            yield self._page(p, ask, since, full, self._desk.speaks(peer) >= BESIDE)
 
-    def _page(self, p: _Pass, ask: Ask, since: dict[str, int], full: bool) -> Page:
+    def _page(self, p: _Pass, ask: Ask, since: dict[str, int], full: bool, beside: bool) -> Page:
         replica, after = self._desk.replica, p.end
         began = dict(replica.state.vector) if after is None else {}
         keys, p.end, p.more = self._cut(p.plan, after)
         p.flying.append(after)
-        head = b""
-        if after is None and not p.more:  # a pass of one page: cut at this one instant
-            replica.speak()
-            head = encode(cutting.head(replica, since, full, ()))
-        return Page(ask.number, ask.turn, after, full, p.more, began, tuple(keys), head)
+        if after is not None or p.more:
+            return Page(ask.number, ask.turn, after, full, p.more, began, tuple(keys), b"")
+        replica.speak()  # a pass of one page: cut at this one instant
+        head = cutting.head(replica, since, full, ())
+        place = _place(ask, head) if beside else 0
+        if place:
+            head = head._replace(since={}, to=apart(head.to, ask.since))
+        return Page(ask.number, ask.turn, after, full, p.more, {}, tuple(keys), encode(head), place)
 
     def _pass(self, peer: Peer, ask: Ask, since: dict[str, int], full: bool) -> _Pass:
         at = (peer.name, ask.number, ask.turn)
@@ -136,6 +141,11 @@ class Serving:
             size += len(keys[-1])
             last = found.key
         return keys, last, False
+
+
+def _place(ask: Ask, head: CatchUp) -> int:
+    """Where it starts: at what was asked from, at its end, or elsewhere."""
+    return 0 if head.full else 1 if head.since == ask.since else 2 if head.since == head.to else 0
 
 
 def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:

@@ -57,11 +57,16 @@ def catch_up(replica: Replica, vector: Vector, full: bool = False) -> CatchUp:
 
 
 def head(replica: Replica, since: Vector, full: bool, keys: Collection[KeyCells]) -> CatchUp:
-    """A catch-up of `keys`, under what is known here now. (Who speaks has said its clock: `Replica.speak`.)"""
+    """A catch-up of `keys`, under what is known here now. (Who speaks has said its clock: `Replica.speak`.)
+
+    Of chains those that lead on from `since`: who is there has the others.
+    """
     state, view = replica.state, members.view(replica)
+    vector = state.vector
+    chains = {r: hash for r, hash in state.chains.items() if vector.get(r, 0) > since.get(r, 0)}
     return CatchUp(
         dict(since), dict(state.vector), full, keys,
-        Floor(state.floor, dict(state.dropped)), dict(state.heard), dict(state.chains), dict(state.announced),
+        Floor(state.floor, dict(state.dropped)), dict(state.heard), chains, dict(state.announced),
         view.lineage, state.digest, view.ancestry, view.members, view.overruled,
     )  # fmt: skip
 
@@ -73,6 +78,8 @@ def everything() -> Plan:
 
 def changed(replica: Replica, since: Vector) -> Plan:
     """The places with a sibling beyond `since`. O(their number)."""
+    if covers_all(since, replica.state.vector):
+        return Plan((), {})  # (what was changed here need not be looked through for it)
     places: dict[str, set[bytes]] = {}
     for key, path in replica.storage.beyond(since):
         places.setdefault(key, set()).add(path)

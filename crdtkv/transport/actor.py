@@ -24,6 +24,7 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip, PeerStatus
 from crdtkv.gossip.settings import Send, Settings
 from crdtkv.node.everywhere import note
+from crdtkv.replica import life
 from crdtkv.store import maintenance
 from crdtkv.store.store import Store
 
@@ -220,6 +221,7 @@ class Actor:
                 if store._closed or self._ended.is_set():
                     return []
                 try:
+                    life.mend(store._replica)  # nobody may write here, and what it says is not believed before
                     return act(self._machine, now_ms(), self._dice)
                 finally:
                     store._tell()  # also where it failed half-way: what was minted was

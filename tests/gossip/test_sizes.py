@@ -6,8 +6,11 @@ from random import Random
 
 import pytest
 
+from crdtkv.core.envelope import VERSION
+from crdtkv.core.wire import CatchUp
+from crdtkv.core.wire import decode as decode_head
 from crdtkv.gossip import Gossip, Settings
-from crdtkv.gossip.messages import Ask, Heard, Probe, Prune, Push, decode
+from crdtkv.gossip.messages import Ask, Heard, Page, Probe, Prune, Push, decode
 from crdtkv.replica import members
 from crdtkv.replica.purge import purge_to
 from crdtkv.store.store import Store
@@ -62,6 +65,41 @@ def test_three_hundred_that_agree() -> None:
             assert 0 <= state.heard[member] - theirs.heard[member] < 1_000 << 16
             said = theirs.announced[member]
             assert said[0] == total and said[2] == facts and 0 <= state.announced[member][1] - said[1] < 1_000 << 16
+
+
+@pytest.mark.parametrize("version", [1, VERSION])
+def test_a_catch_up_says_of_three_hundred_what_differs(version: int) -> None:
+    """One key that is new, not at hand as a record: of two vectors of 300 entries a few cross, the chains of a few."""
+    net = Net("ab", settings=Settings(max_records=0))
+    net.nodes["b"].gossip._desk.version = version
+    net.until_one()
+    crowd(net["a"], [f"colo{n:03}~aaaa" for n in range(MANY - 2)])
+    net["b"].sync(net["a"])
+    net["a"].sync(net["b"])
+    net.committed("a")
+    net.run(3_000)
+    net.cut = {("a", "b")}
+    net["a"].put("k", 1)
+    net.committed("a")
+    net.cut = set()
+    heads: list[CatchUp] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        message = decode(data).message
+        if sender == "a" and isinstance(message, Page):
+            head = decode_head(message.head)
+            assert isinstance(head, CatchUp) and not message.began
+            heads.append(head)
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.run(6_000)
+    assert net["b"]["k"] == 1 and net["a"].vector == net["b"].vector
+    for head in heads:
+        assert (len(head.since), len(head.to)) == (MANY, MANY) if version == 1 else len(head.since) + len(head.to) < 5
+        assert len(head.chains) < 5
+    assert heads
 
 
 def test_a_floor_that_moves_at_one_of_three_hundred() -> None:

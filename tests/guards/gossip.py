@@ -13,7 +13,7 @@ from crdtkv.core.wire import KeyCells, chain, pack_key
 from crdtkv.core.wire import decode as decode_record
 from crdtkv.core.wire import encode as encode_record
 from crdtkv.errors import CrdtkvError, MessageInvalid
-from crdtkv.gossip import Settings, hearing, staging
+from crdtkv.gossip import Settings, hearing, pulling, staging
 from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.hearing import Hearing
@@ -475,6 +475,33 @@ def nothing_is_passed_over_at_a_glance() -> None:
             with replica.transaction():
                 replica.change_cell("k", b"slww\0", replica.storage.cells("k")[b"slww\0"], ())
             assert a.sync(b).bytes > 300 and shows(b, "k") == 1
+
+
+@guards(
+    "the catch-up starts where it was asked from (1), or at its own `to` (2).",
+    Line(pulling._head, "to = beside(t.since, head.to)", "to = dict(head.to)"),
+    Line(pulling._head, "since=t.since if page.beside == 1 else to", "since=to"),
+    Line(Serving._page, "to=apart(head.to, ask.since)", "to={}"),
+)
+def what_is_said_beside_what_was_asked_from_is_the_same_catch_up() -> None:
+    """b lacks a's last, and has one of c's that a lacks; nothing is at hand: one page each way makes them equal."""
+    net = Net("abc", settings=Settings(max_records=0))
+    net.until_one()
+    net.cut = {(one, other) for one in "abc" for other in "abc" if "a" in (one, other)}
+    net["a"].put("a", 1)
+    net["c"].put("c", 1)
+    net.committed("a")
+    net.committed("c")
+    sent = heard_by(net, Page)
+    net.cut = {(one, other) for one in "abc" for other in "abc" if "c" in (one, other)}
+    net.run(9_000)
+    heads = [(page.beside, decode_record(page.head)) for _, _, _, page in sent]  # type: ignore[union-attr]
+    assert {place for place, _ in heads} == {1} and all(not head.since for _, head in heads)  # type: ignore[union-attr]
+    assert any(0 in head.to.values() for _, head in heads)  # type: ignore[union-attr]
+    assert dict(net["a"]) == dict(net["b"]) == {"a": 1, "c": 1} and net["a"].vector == net["b"].vector
+    net.cut = set()
+    net.until_one()
+    net.check()
 
 
 @guards(

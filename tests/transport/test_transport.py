@@ -66,6 +66,23 @@ def test_all_start_at_once_and_join_each_other() -> None:
     run(story())
 
 
+def test_a_clock_that_was_years_ahead_is_mended_where_nobody_writes() -> None:
+    """What it said by that clock is told to nobody: all would wait for its word, as long as it has that name."""
+
+    async def story() -> None:
+        async with colos("lhr", "sin") as made:
+            system = made[1].node.system
+            replica, id, right = system._replica, system.id, system._replica.wall_ms
+            replica.wall_ms = lambda: right() + 10 * 365 * 86_400_000
+            with system._lock:
+                replica.speak()
+            replica.wall_ms = right
+            await eventually(lambda: system.id != id, "it has the name still")
+            await eventually(lambda: same(made, "~system", 2) and system.id in made[0].node.system.members)
+
+    run(story())
+
+
 # namespaces
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "Context",
     "Hider",
     "Sibling",
+    "Told",
     "check_payload",
     "due",
     "expiry",
@@ -51,6 +52,7 @@ __all__ = [
     "rank",
     "spent",
     "sweep",
+    "told",
     "unhide",
     "unspent",
 ]
@@ -87,17 +89,25 @@ class Sibling(NamedTuple):
 Cell = tuple[Sibling, ...]
 
 
+Told = tuple[Stamp, dict[str, int]]
+"""When a sweep was written, and what its writer knew of the key."""
+
+
 class Hider(NamedTuple):
     """What a delete of much at once took away: everything that `seen` covers.
 
     `kind` is the mark of the container it hid. A sweep may be bounded: to the paths
-    before its cell's path + `below`, or to those listed in `only`.
+    before its cell's path + `below`, or to those listed in `only`. `knew`: what its
+    writer knew of the key, where that is more than `seen`. `stood`: the sweeps whose place
+    it has taken, where it does not take all that they took.
     """
 
     seen: dict[str, int]
     kind: bytes = MARK_PLAIN
     below: bytes | None = None
     only: tuple[bytes, ...] | None = None
+    knew: dict[str, int] | None = None
+    stood: tuple[Told, ...] = ()
 
 
 def make_cell(siblings: Iterable[Sibling]) -> Cell:
@@ -170,7 +180,7 @@ def is_sweep(payload: bytes | None) -> bool:
 
 def is_life(payload: bytes | None) -> bool:
     """A sweep of everything, which at a key's own cell begins a new life of the key."""
-    return payload is not None and is_sweep(payload) and unhide(payload)[2:] == (None, None)
+    return payload is not None and is_sweep(payload) and unhide(payload)[2:4] == (None, None)
 
 
 def hide(seen: Context, kind: bytes) -> bytes:
@@ -178,7 +188,10 @@ def hide(seen: Context, kind: bytes) -> bytes:
     return _HIDE + _pack([sorted(seen.items()), kind])
 
 
-def sweep(seen: Context, below: bytes | None = None, only: Iterable[bytes] | None = None) -> bytes:
+def sweep(
+    seen: Context, below: bytes | None = None, only: Iterable[bytes] | None = None, knew: Context | None = None,
+    stood: Iterable[Told] = (),
+) -> bytes:  # fmt: skip
     """The payload of a sweep over the independent elements below a cell.
 
     It replaces every sibling that `seen` covers in the paths below the cell (as
@@ -186,15 +199,30 @@ def sweep(seen: Context, below: bytes | None = None, only: Iterable[bytes] | Non
     absorbed. At its own cell it replaces all siblings, whatever the base: else a
     replica that purged an older sweep and one that did not would differ.
     """
-    bounds = [below] if only is None else [below, list(only)]
+    bounds: list[Any] = [below] if only is None else [below, list(only)]
+    if knew is not None or (stood := list(stood)):
+        before = [[stamp, sorted(context.items())] for stamp, context in stood]
+        bounds = [below, None if only is None else list(only), None if knew is None else sorted(knew.items()), before]
     return _SWEEP + _pack([sorted(seen.items()), MARK_PLAIN, *bounds])
 
 
 def unhide(payload: bytes) -> Hider:
     """The hider in a payload that `hide` or `sweep` made."""
     seen, kind, *rest = msgpack.unpackb(payload[2:], raw=False, use_list=True)
-    only = tuple(rest[1]) if len(rest) > 1 else None
-    return Hider(dict(seen), bytes(kind), rest[0] if rest else None, only)
+    more: list[Any] = [*rest, None, None, None, None]
+    below, only, knew, stood = more[:4]
+    return Hider(
+        dict(seen), bytes(kind), below, None if only is None else tuple(only), None if knew is None else dict(knew),
+        tuple((stamp, dict(context)) for stamp, context in stood or ()),
+    )  # fmt: skip
+
+
+def told(sibling: Sibling) -> list[Told]:
+    """Of a sweep: when it was written and what its writer knew, and the like of those whose place it has taken."""
+    if sibling.payload is None or not is_sweep(sibling.payload):
+        return []
+    found = unhide(sibling.payload)
+    return [(sibling.stamp, found.seen if found.knew is None else found.knew), *found.stood]
 
 
 def check_payload(payload: bytes | None) -> None:
@@ -229,7 +257,10 @@ def _check_hider(payload: bytes) -> None:
     bounds = [*([found.below] if found.below is not None else []), *(found.only or ())]
     if not all(type(b) is bytes for b in bounds):
         raise ValueError
-    if not all(type(r) is str and type(n) is int and n > 0 for r, n in found.seen.items()):
+    for context in (found.seen, found.knew or {}, *(context for _, context in found.stood)):
+        if not all(type(r) is str and type(n) is int and n > 0 for r, n in context.items()):
+            raise ValueError
+    if not all(type(stamp) is int and stamp > 0 for stamp, _ in found.stood):
         raise ValueError
 
 

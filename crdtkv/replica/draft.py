@@ -14,6 +14,7 @@ from crdtkv.core.cells import (
     Cell,
     Context,
     Sibling,
+    Told,
     expiry,
     expiry_of,
     is_live,
@@ -21,10 +22,11 @@ from crdtkv.core.cells import (
     make_cell,
     newest_stamp,
     sweep,
+    told,
     unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
-from crdtkv.core.paths import STRATEGY, component, first, is_below, is_counted
+from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
 from crdtkv.core.tree import Tree
@@ -36,8 +38,8 @@ from crdtkv.replica.purge import purge_to
 from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
-from crdtkv.strategies.forgetting import absent_paths, sweeps_stand
-from crdtkv.strategies.roots import TTL_PATH, Root, choose, expired, known_strategy, root_path
+from crdtkv.strategies.forgetting import left_orders
+from crdtkv.strategies.roots import TTL_PATH, Root, choose, expired, known_strategy, root_path, roots_in
 
 __all__ = ["Draft"]
 
@@ -260,7 +262,9 @@ class Draft:
 
     # writes
 
-    def _write(self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool) -> None:
+    def _write(
+        self, key: str, write: Write, covered: Callable[[Dot], bool], based: bool, stood: Iterable[Told] = ()
+    ) -> None:  # fmt: skip
         if not self.long:
             self.long = True
             self.replica.reach()
@@ -279,32 +283,29 @@ class Draft:
             if s.dot != self.dot and (write.all or covered(s.dot) or (sweeps and not is_live(s.payload)))
         ]
         lost = [dot for dot in replaced if write.beats and based and not covered(dot)]
-        own = self._sibling(old, write.payload, replaced, lost)
         gone = {*replaced, self.dot}
+        stood = [*stood, *(each for s in old if s.dot in gone for each in told(s)[s.dot == self.dot :])]
+        if sweeps:
+            write = write._replace(payload=self._telling(key, write.payload or b"", stood))
+        own = self._sibling(old, write.payload, replaced, lost)
         self._set(key, write.path, make_cell([own, *(s for s in old if s.dot not in gone)]))
-        if self._hides_a_sweep(key, write, replaced):
-            self._end_absent(key, write.path)
+        if not sweeps and (stood := self._young(stood)):
+            # What takes the place of a sweep cannot say what that had seen: one that takes nothing does.
+            self._write(key, Write(b"", sweep(self._seen(key), only=())), self._covers(None), False, stood)
 
-    def _hides_a_sweep(self, key: str, write: Write, replaced: list[Dot]) -> bool:
-        """Whether it may stand for a sweep and does not tell what that had seen; or is one that had not seen all."""
-        if write.payload is not None and is_sweep(write.payload):
-            return not covers_all(unhide(write.payload).seen, self._seen(key))
-        return bool(replaced) and sweeps_stand(write.path)
+    def _telling(self, key: str, payload: bytes, stood: list[Told]) -> bytes:
+        """A sweep that says what its writer knew, and whose place it has taken, unless it takes all that is here."""
+        found, known = unhide(payload), self._seen(key)
+        full = covers_all(found.seen, known)
+        whole = full and found.below is None and found.only is None
+        knew = None if full else merge([known, found.seen])
+        return sweep(found.seen, found.below, found.only, knew, () if whole else self._young(stood))
 
-    def _end_absent(self, key: str, at: bytes) -> None:
-        """What reads as absent below `at` goes by a sweep: elsewhere it may be forgotten, and who finds it here under
-        this write must take it for what its writer did not know (forgetting._missed)."""
-        if next(Tree(self._cells(key), at).below(), None) is not None:
-            absent = absent_paths(self._cells(key))
-            if any(is_below(path, at) for path in absent):
-                self._take(key, absent)
-
-    def _take(self, key: str, paths: set[bytes]) -> None:
-        """What stands at these paths of a key goes, by a sweep of its own; but what this draft has put there."""
-        cells, own = self._cells(key), self.dot
-        paths = {p for p in paths if not any(s.dot == own and s.payload is not None for s in cells.get(p, ()))}
-        self._cancel(key, paths)
-        self._write(key, Write(b"", sweep(self._seen(key), only=sorted(paths))), self._covers(None), False)
+    def _young(self, stood: Iterable[Told]) -> list[Told]:
+        """Those that may be above a floor, each once."""
+        floor = self.replica.state.floor
+        young = {(stamp, tuple(sorted(knew.items()))): (stamp, knew) for stamp, knew in stood if stamp > floor}
+        return [young[each] for each in sorted(young)]
 
     def _sibling(self, old: Cell, payload: bytes | None, replaced: list[Dot], lost: list[Dot]) -> Sibling:
         """What this draft leaves in a cell, given what stands there: also what it has written there before."""
@@ -350,8 +351,13 @@ class Draft:
     def _sweep(self, key: str, write: Write) -> None:
         """What a sweep covers goes at once; what this draft itself wrote there becomes a tombstone."""
         assert write.payload is not None
+        full = covers_all(unhide(write.payload).seen, self._seen(key))
         for path, cell in swept(self._cells(key), write.path, write.payload, skip=self.dot):
+            old = self._cells(key)[path]
             self.replica.set_cell(key, path, cell, by=self.dot)
+            if cell and not full and any(is_live(s.payload) for s in old) and not any(is_live(s.payload) for s in cell):
+                # What the base had not seen of what it took says nothing any more: others still show it.
+                self._write(key, Write(path, None, all=True), self._covers(None), False)
         past.sweep_rows(self.replica.storage, key, write.path, write.payload, self.dot)
         for touched_key, path in list(self.touched):
             if touched_key == key and in_sweep(path, write.path, write.payload):
@@ -373,10 +379,15 @@ class Draft:
             else:
                 cells = [(b"", tree.raw().cell()), *tree.raw().below()]
                 hidden |= {tree.prefix + p for p, c in cells if c and (found.whole or newest_stamp(c) < date)}
-        if self._cells(key).get(b""):
-            # What an earlier sweep has left goes with it, for this one takes its place.
-            hidden |= absent_paths({p: c for p, c in self._cells(key).items() if p not in hidden})
-        self._take(key, hidden)
+        # What a life's sweep is kept to remember goes with it, for this one takes its place.
+        groups = [(tree.prefix, group) for found, tree in roots_in(self._cells(key)) for group in found.orphans(tree)]
+        hidden |= {at + path for at, group in groups for path in group}
+        # (Where an element stood that is not there any more, a purge may have forgotten.)
+        hidden |= set(left_orders(self._cells(key), self._cells(key), hidden))
+        self._cancel(key, hidden)
+        stood = [each for path in hidden for s in self._cells(key).get(path, ()) for each in told(s)]
+        whole = Write(b"", sweep(self._seen(key), only=sorted(hidden)))
+        self._write(key, whole, self._covers(None), False, stood)
         self._touch(key)
 
     def _begin_life(self, key: str, written: set[bytes]) -> None:

@@ -9,11 +9,11 @@ has not heard of the sweep.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, Context, due, is_live, is_sweep, newest_stamp, unhide
+from crdtkv.core.cells import Cell, Context, due, is_live, newest_stamp, told
 from crdtkv.core.clocks import Stamp, covers
 from crdtkv.core.paths import (
     ELEMENT,
@@ -35,7 +35,7 @@ from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
 from crdtkv.strategies.sequence import orders_on
 
-__all__ = ["absent_paths", "dead_paths", "sweeps_stand", "woken"]
+__all__ = ["dead_paths", "left_orders", "woken"]
 
 _EVER = 1 << 64
 """Later than every stamp."""
@@ -65,22 +65,11 @@ def woken(cells: Cells, changed: Mapping[bytes, Cell], floor: Stamp) -> set[byte
     there. O(changed), and O(cells below) of a sweep that was not stable."""
     near = {path for at in changed for path in _around(at)} if floor else set()
     for at, was in changed.items() if floor else ():
-        if newest_stamp(was) > floor and _seen_at(at, was):
+        if _young(was, floor):
             below = Tree(cells, at)
             shared = (each for tag in _SHARED for each in below.range(tag))
             near |= {at + path for path, _ in (shared if at else below.below())}
     return {p for p in near if (cell := cells.get(p)) and (when := due(p, cell)) is not None and when <= floor}
-
-
-def absent_paths(cells: Cells) -> set[bytes]:
-    """What reads as absent by itself in a key, whatever its date hides and however late it is; and what has lost its
-    container to a new life. O(cells)."""
-    left = {p: c for p, c in cells.items() if p not in (b"", TTL_PATH)}
-    out = {tree.prefix + p for found, tree in roots_in(left) for group in found.orphans(tree) for p in group}
-    for path in dead_paths(lambda: left, [p for p, c in left.items() if due(p, c) is not None], _EVER):
-        if left.pop(path, None):
-            out.add(path)
-    return out
 
 
 def _around(path: bytes) -> Iterator[bytes]:
@@ -140,19 +129,15 @@ def _missed(cells: Cells, paths: Iterable[bytes], floor: Stamp) -> list[bytes]:
 
     def unseen(path: bytes, at: bytes) -> bool:
         if at not in seen:
-            cell = cells.get(at, ())
-            seen[at] = _seen_at(at, cell) if newest_stamp(cell) > floor else []
+            seen[at] = _young(cells.get(at, ()), floor)
         return any(not covers(each, s.dot) for each in seen[at] for s in cells.get(path, ()))
 
     return [p for p in paths if last_tag(p) not in _ALONE and any(unseen(p, at) for at in _above(p))]
 
 
-def _seen_at(at: bytes, cell: Cell) -> list[Context]:
-    """What the sweeps in a cell had seen. Of what took the place of one it cannot be told: it ended what it had seen,
-    so for what is left it had seen nothing."""
-    sweeps = [unhide(s.payload).seen for s in cell if s.payload and is_sweep(s.payload)]
-    ends = [s for s in cell if s.parents and not is_sweep(s.payload)] if sweeps_stand(at) else ()
-    return [*sweeps, *({} for _ in ends)]
+def _young(cell: Cell, floor: Stamp) -> list[Context]:
+    """What the writers knew of the sweeps above the floor that stand in a cell, or whose place they have taken."""
+    return [knew for s in cell for stamp, knew in told(s) if stamp > floor]
 
 
 def _above(path: bytes) -> list[bytes]:
@@ -163,14 +148,6 @@ def _above(path: bytes) -> list[bytes]:
         if part[:1] == STRATEGY:
             out.append(path[:at])
     return out
-
-
-def sweeps_stand(at: bytes) -> bool:
-    """Whether a sweep may stand at a strategy's cell, and something else in its place: of independent elements."""
-    if last_tag(at) != STRATEGY:
-        return False
-    found = known_strategy(first(at[last_at(at) :])[1].decode())
-    return not found.whole and found.chosen.get("wins") != "remove"
 
 
 def _late(cell: Cell) -> Cell:
@@ -186,6 +163,17 @@ def _undeleted(cells: Cells, root: bytes, found: Strategy) -> Cells:
         return cells
     left: Cells = SortedDict({**cells, root: alive})
     return left
+
+
+def left_orders(cells: Cells, among: Iterable[bytes], gone: Collection[bytes] = ()) -> Iterator[bytes]:
+    """Of the cells `among`, the order cells that say something and whose element has no cell left but those `gone`."""
+    for path in among:
+        if last_tag(path) == ORDER and any(s.payload is not None for s in cells[path]):
+            at = last_at(path)
+            element = path[:at] + first(path[at:])[1]
+            left = (element + p for p, _ in [(b"", ()), *Tree(cells, element).below()])
+            if all(p in gone or not cells.get(p) for p in left):
+                yield path
 
 
 def _dead_sweep(cells: Cells, floor: Stamp) -> list[bytes]:

@@ -110,7 +110,7 @@ class List(Strategy):
                 shown = [tree.cell(), *(cell for _, cell in tree.range(ELEMENT))]
                 if not any(covers_live(cell, env) for cell in shown):
                     return []
-                return [Write(b"", sweep(env.seen))]
+                return [Write(b"", sweep(env.seen)), *_end_orders(tree, env)]
         raise misfit(self, operation)
 
     def _put(self, tree: Tree, value: list[Any], env: Env) -> list[Write]:
@@ -312,6 +312,15 @@ def _follow(tree: Tree, env: Env, base: list[Element], packed: list[bytes], plan
     writes += [order_write(b"", element, made[j]) for element, j in stands]
     writes += [Write(component(ELEMENT, made[j]), packed[j], all=True) for j in plan.inserted]
     return writes
+
+
+def _end_orders(tree: Tree, env: Env) -> Iterator[Write]:
+    """No order cell says where an element stood of which a sweep by this base leaves nothing."""
+    for path, order in tree.range(ORDER):
+        both = order, tree.cell(first(path)[1])
+        says, stands = (any(is_live(s.payload) and not env.covers(s.dot) for s in cell) for cell in both)
+        if says and not stands:
+            yield Write(path, TOMBSTONE, all=True)
 
 
 def _index(index: Any, count: int, end: int = 0) -> int:

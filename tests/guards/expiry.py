@@ -183,7 +183,7 @@ def a_put_takes_the_date_away_and_an_operation_keeps_it() -> None:
     "A write to a key part of which has expired first sweeps what the date hides",
     Line(Draft.operate, "self._clear_expired(key)", "pass"),
     Line(Draft._clear_expired, "hidden = {TTL_PATH}", "hidden = set()"),
-    Line(Draft._take, "sweep(self._seen(key), only=sorted(paths))", "sweep(self._seen(key))"),
+    Line(Draft._clear_expired, "sweep(self._seen(key), only=sorted(hidden))", "sweep(self._seen(key))"),
 )
 def what_a_date_hid_does_not_come_back_without_it() -> None:
     """x has expired, y has not, z is added; then the date is taken away: of x nothing is left to be shown."""
@@ -335,7 +335,7 @@ def a_date_that_comes_after_a_purge_is_no_reason_to_keep() -> None:
 @guards(
     "A date takes nothing that a sweep above S had not seen",
     Line(forgetting._dead_date, "old -= set(_missed(cells, old, floor))", "pass"),
-    Line(forgetting._missed, "if newest_stamp(cell) > floor else []", "if False else []"),
+    Line(forgetting._young, "if stamp > floor]", "if False]"),
 )
 def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
     """b's y has expired, and stands beside a's, which is later than the date. d, which saw a's alone, cleared the set;
@@ -363,8 +363,8 @@ def a_purge_leaves_what_is_hidden_where_a_sweep_took_what_showed_it() -> None:
 
 
 @guards(
-    "and what has lost its container to a new life",
-    Line(forgetting.absent_paths, "for group in found.orphans(tree) for p in group}", "for group in () for p in group}"),
+    "What a life's sweep is kept to remember goes with it, for this one takes its place.",
+    Line(Draft._clear_expired, "hidden |= {at + path for at, group in groups for path in group}", "pass"),
 )
 def what_ends_a_date_ends_what_lost_its_container() -> None:
     """b edits in what a sweeps away with a new life; c had dated that key, and the date has passed when b goes on."""

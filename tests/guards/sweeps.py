@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import crdtkv
+from crdtkv.core import cells as core
 from crdtkv.core import paths
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.purge import purge_to
 from crdtkv.strategies import forgetting
+from crdtkv.strategies.list import List
 from tests.colos import Colos, arrive, calls, cells, cut, record
 from tests.guards.mutation import Line, Setting, guards
 
 Act = Callable[[crdtkv.Store], object]
 
-SEEN = "A cell counts as at or below S only when every sweep above it that is itself above S has seen all of it"
-ENDED = "sweeps away by itself what reads as absent there"
+SEEN = "A cell counts as at or below S only when whoever wrote a sweep above it that is itself above S knew all of it"
 
 
 def _nothing(kv: crdtkv.Store) -> None:
@@ -36,7 +37,7 @@ def _apart(
     colos.meet()
     at_b(b)
     arrive(a, cut(b, a))
-    read = b.get("k")
+    read = _version(b)
     at_c(c)
     colos.clock.wait(1)
     unheard(b)
@@ -50,8 +51,14 @@ def _apart(
     arrive(a, cut(b, a))
     finish(a)
     a.compact()
-    assert a.floor > 0 and read is not None
-    return colos, read.version
+    assert a.floor > 0
+    return colos, read
+
+
+def _version(kv: crdtkv.Store) -> str:
+    found = kv.get("k")
+    assert found is not None
+    return found.version
 
 
 def _make_anew(b: crdtkv.Store) -> None:
@@ -156,10 +163,10 @@ def a_date_stays_beside_which_a_new_life_took_another() -> None:
 
 
 @guards(
-    "hides takes along what an earlier sweep at that cell has left",
-    Line(Draft._clear_expired, 'if self._cells(key).get(b""):', "if False:"),
+    "one that takes the place of another without taking all that is here says what that one had seen, and its stamp",
+    Line(Draft._telling, "() if whole else self._young(stood)", "()"),
 )
-def what_a_sweep_had_not_seen_goes_with_the_next() -> None:
+def what_a_sweep_had_not_seen_is_said_by_the_next() -> None:
     """As above, but c gave the key a date, too: a's first write after it leaves a sweep in the place of the other."""
 
     def write_and_delete(c: crdtkv.Store) -> None:
@@ -172,15 +179,15 @@ def what_a_sweep_had_not_seen_goes_with_the_next() -> None:
     )  # fmt: skip
     colos["b"].json("k").at("/p/z").put(3)
     colos.meet()
-    assert colos.read("k") == {"m": 1, "n": 1, "p": {"z": 3}, "q": 1}
+    assert colos.read("k") == {"m": 1, "n": 1, "p": {"y": 2, "z": 3}, "q": 1}
     colos.check()
 
 
 @guards(
-    "has seen nothing of what is left",
-    Line(forgetting._seen_at, "if sweeps_stand(at) else ()", "if False else ()"),
+    "Where what takes the place of a sweep is none, one at the key's own cell that takes nothing says it.",
+    Line(Draft._write, "if not sweeps and (stood := self._young(stood)):", "if False:"),
 )
-def what_stands_in_the_place_of_a_sweep_has_seen_nothing_of_what_is_left() -> None:
+def what_a_sweep_had_not_seen_is_said_where_a_mark_takes_its_place() -> None:
     """b added x again, c removed it; a, which knew of the add alone, took the set, and d, which had not heard of that
     remove either, emptied what was left."""
     colos = Colos("a", "b", "c", "d")
@@ -211,11 +218,10 @@ def what_stands_in_the_place_of_a_sweep_has_seen_nothing_of_what_is_left() -> No
 
 
 @guards(
-    ENDED,
-    Line(Draft._hides_a_sweep, "return not covers_all(unhide(write.payload).seen, self._seen(key))", "return False"),
-    Line(Draft._take, "if not any(s.dot == own and s.payload is not None for s in cells.get(p, ()))", ""),
+    "For this a sweep says what its writer knew of the key, where that is more than it takes",
+    Line(Draft._telling, "None if full else merge([known, found.seen])", "None"),
 )
-def who_sweeps_by_an_old_base_ends_what_reads_as_absent() -> None:
+def who_sweeps_by_an_old_base_says_what_he_knew() -> None:
     """c removes x, and all know that; a forgets it, and b takes the set as it was before."""
     colos = Colos("a", "b", "c")
     a, b, c = colos.values()
@@ -234,10 +240,10 @@ def who_sweeps_by_an_old_base_ends_what_reads_as_absent() -> None:
 
 
 @guards(
-    ENDED,
-    Line(Draft._hides_a_sweep, "return bool(replaced) and", "return False and"),
+    "until that is at or below the writer's floor",
+    Line(core.told, "*found.stood]", "*((sibling.stamp, knew) for _, knew in found.stood)]"),
 )
-def who_empties_what_was_cleared_ends_what_reads_as_absent() -> None:
+def what_a_stable_sweep_had_not_seen_waits_for_none_in_its_place() -> None:
     """c removed x, and b added w, while a cleared the set; all know that, c forgets it, and a empties what is left."""
     colos = Colos("a", "b", "c")
     a, b, c = colos.values()
@@ -256,32 +262,57 @@ def who_empties_what_was_cleared_ends_what_reads_as_absent() -> None:
 
 
 @guards(
+    "A sweep by an old base leaves a tombstone where it takes what is live in a cell and not all of it",
+    Line(Draft._sweep, "if cell and not full and", "if False and"),
+)
+def who_sweeps_by_an_old_base_ends_what_is_left_of_what_it_takes() -> None:
+    """a has heard of c's remove, but takes the set as a client had read it before. b shows x, and goes on."""
+    seen: list[str] = []
+    colos, version = _apart(
+        "set", ["x", "y"], lambda b: b.set("k").add("x"), lambda c: c.set("k").remove("x"),
+        lambda a: seen.append(_version(a)), lambda a: a.delete("k", base=seen[0]),
+    )  # fmt: skip
+    colos["b"].put("k", ["y"], base=version)
+    colos.meet()
+    assert colos.read("k") is None
+    colos.check()
+
+
+@guards(
+    "and the order cells of the elements that it takes get one, too",
+    Line(List.edit, ", *_end_orders(tree, env)]", "]"),
+)
+def and_moves_of_what_it_takes() -> None:
+    """a has heard of c's move, but takes the list as a client had read it before. b edits what it shows there."""
+    seen: list[str] = []
+    colos, _ = _apart(
+        "list", ["x", "y", "z"], _nothing, lambda c: c.list("k").move(0, 2),
+        lambda a: seen.append(_version(a)), lambda a: a.delete("k", base=seen[0]),
+    )  # fmt: skip
+    colos["b"].list("k").set(2, "X")
+    colos.meet()
+    assert colos.read("k") == ["X"]
+    colos.check()
+
+
+@guards(
     "(Not a counter's, which no sweep takes, nor an entry of a log, which has one writer.)",
     Setting(forgetting, "_ALONE", (paths.ENTRY,)),
 )
 def what_is_counted_waits_for_no_sweep() -> None:
-    """c removes what a counted in a hash, and all know that; a forgets it, and b takes the hash as it was before."""
-    colos = Colos("a", "b", "c")
-    a, b, c = colos.values()
-    a.put("k", {"y": 1}, strategy="hash")
-    a.operate("k", "hash", "add", "n", 5)
-    read = a.get("k")
-    colos.meet()
-    c.operate("k", "hash", "remove", "n")
-    colos.meet()
-    colos.purge_only("a")
-    assert read is not None
-    b.delete("k", base=read.version)
-    for source, target in ((b, a), (a, b), (a, c), (c, b)):
-        arrive(target, cut(source, target))
-    assert len({kv.floor for kv in colos.values()}) == 1
-    colos.check()
-    assert colos.read("k") is None
+    """c counts in a hash, and removes that; a, which did not know, takes the hash."""
+
+    def count(c: crdtkv.Store) -> None:
+        c.operate("k", "hash", "add", "n", 5)
+        c.operate("k", "hash", "remove", "n")
+
+    colos, _ = _apart("hash", {"y": 1}, lambda b: b.put("k", {"y": 2}), count, lambda a: a.delete("k"))
+    assert cells(colos["a"], "k") == 1
 
 
 @guards(
     "all that may go now because the cells at `changed` have changed, given what stood there",
-    Line(forgetting.woken, "if newest_stamp(was) > floor and", "if False and"),
+    Line(forgetting.woken, "if _young(was, floor):", "if False:"),
     Line(forgetting.woken, "shared if at else below.below()", "shared"),
     Setting(forgetting, "_SHARED", ()),
 )

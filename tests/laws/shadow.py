@@ -17,7 +17,7 @@ import msgpack
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Sibling
-from crdtkv.core.paths import ELEMENT, ENTRY, KEYED, ORDER, STRATEGY, component, components, first
+from crdtkv.core.paths import ELEMENT, ENTRY, KEYED, ORDER, STRATEGY, component, first
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record
 from crdtkv.strategies.base import Strategy
@@ -75,7 +75,7 @@ class Shadow:
         seen, _, *rest = msgpack.unpackb(payload[2:], raw=False)
         seen = dict(seen)
         bound = rest[0] if rest else None
-        only = None if len(rest) < 2 else {root + p for p in rest[1]}
+        only = None if len(rest) < 2 or rest[1] is None else {root + p for p in rest[1]}
         cells = self.cells.get(key, SortedDict())
         for path in [p for p in cells if _reached(p, root, bound, only)]:
             kept = tuple(s for s in cells[path] if s.dot[1] > seen.get(s.dot[0], 0))
@@ -131,36 +131,27 @@ def _gone(told: Cells, floor: int) -> Iterator[bytes]:
 
 
 def _with_missed(cells: Cells, floor: int) -> Cells:
-    """The cells, where what a young sweep had not seen is young: others may have had more there, which the sweep took.
-
-    What stands where a sweep stood tells not what that had seen: it ended what it knew, and what is left it did not.
-    (No sweep takes what is counted, and an entry of a log has no other writer.)
+    """The cells, where what the writer of a young sweep did not know is young: others may have had more there, which
+    the sweep took. (No sweep takes what is counted, and an entry of a log has no other writer.)
     """
     out = SortedDict(cells)
     for at, cell in cells.items():
-        for seen in () if _old(cell, floor) else map(_seen, cell):
-            if seen is None or (seen == {} and not _sweeps_stand(at)):
-                continue
+        for knew in (knew for s in cell for stamp, knew in _told(s) if stamp > floor):
             for path, other in cells.items():
-                missed = any(n > seen.get(replica, 0) for replica, n in (s.dot for s in other))
+                missed = any(n > knew.get(replica, 0) for replica, n in (s.dot for s in other))
                 if missed and _reached(path, at, None, None) and _last_tag(path) != ord(ENTRY):
                     out[path] = tuple(s._replace(stamp=_NEVER) for s in other)
     return out
 
 
-def _seen(sibling: Sibling) -> dict[str, int] | None:
-    """What a sweep had seen, or what took the place of something; None of what stands for nothing else."""
-    if (sibling.payload or b"")[:2] == _SWEEP and len(sibling.payload or b"") > 2:
-        return dict(msgpack.unpackb((sibling.payload or b"")[2:])[0])
-    return {} if sibling.parents else None
-
-
-def _sweeps_stand(path: bytes) -> bool:
-    """At the cell of a strategy of independent elements, unless removes win there."""
-    if _last_tag(path) != ord(STRATEGY):
-        return False
-    found = nested_strategy(components(path)[-1])
-    return not found.whole and found.chosen.get("wins") != "remove"
+def _told(sibling: Sibling) -> list[tuple[int, dict[str, int]]]:
+    """When a sweep was written and what its writer knew, and the like of those whose place it has taken."""
+    payload = sibling.payload or b""
+    if payload[:2] != _SWEEP or len(payload) <= 2:
+        return []
+    seen, _, *rest = msgpack.unpackb(payload[2:], raw=False)
+    knew, stood = rest[2:] or (None, [])
+    return [(sibling.stamp, dict(seen if knew is None else knew)), *((stamp, dict(k)) for stamp, k in stood)]
 
 
 def _later_date(cells: Cells, floor: int) -> bool:

@@ -16,7 +16,8 @@ from typing import Any
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Sibling, newest_stamp
-from crdtkv.core.clocks import Stamp, Vector, covers
+from crdtkv.core.clocks import Dot, Stamp, Vector, covers
+from crdtkv.core.paths import ORDER, last_tag
 
 __all__ = ["Packed"]
 
@@ -71,6 +72,14 @@ class Packed(SortedDict):  # type: ignore[misc]
         """The payloads at these paths, without making their cells; None where one is of another shape."""
         rows: list[Any] = [_get(self, path) for path in paths]
         return [row[_SIZE:] for row in rows] if set(map(type, rows)) <= {bytes} else None
+
+    def dot(self, path: bytes) -> Dot | None:
+        """The dot of the one sibling at `path`, a live one, of what `cells.due` never names; None: look at the cell."""
+        row: Any = _get(self, path)
+        if type(row) is not bytes or row[_SIZE : _SIZE + 1] == b"\xc1" or last_tag(path) == ORDER:
+            return None
+        n, _, number = _HEAD.unpack_from(row)
+        return _ids[number], n
 
     def beyond(self, vector: Vector) -> list[bytes]:
         """The paths where a sibling stands whose dot `vector` does not cover, in any order. O(cells)."""

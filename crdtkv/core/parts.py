@@ -17,7 +17,7 @@ from crdtkv.core.clocks import MAX_N, Dot
 from crdtkv.core.keys import MAX_KEY, METADATA
 from crdtkv.core.paths import MEMBER, STRATEGY, split
 from crdtkv.core.show import show
-from crdtkv.core.usual import keep_path, usual_dots, usual_path, usual_payload
+from crdtkv.core.usual import keep_path, usual_dots, usual_part, usual_path, usual_payload
 from crdtkv.errors import MessageInvalid
 
 __all__ = [
@@ -124,6 +124,8 @@ def path_in(value: Any) -> bytes:
     path = expect(value, bytes)
     if usual_path(path):
         return path
+    if usual_part(path):
+        return keep_path(path)
     for tag, data in split(path):
         if tag in (STRATEGY, MEMBER):
             data.decode("utf-8")

@@ -14,10 +14,11 @@ from typing import Any
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, MARK_PLAIN, Cell, Sibling
 from crdtkv.core.clocks import MAX_N, Dot, Vector
 from crdtkv.core.keys import MAX_KEY
-from crdtkv.core.paths import MAX_PATH
+from crdtkv.core.paths import MAX_PATH, MEMBER, STRATEGY
 
 __all__ = [
-    "keep_path", "succeeds", "usual_dots", "usual_key", "usual_path", "usual_payload", "usual_sibling", "usual_write",
+    "keep_path", "succeeds", "usual_dots", "usual_key", "usual_part", "usual_path", "usual_payload",
+    "usual_sibling", "usual_write",
 ]  # fmt: skip
 
 _MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
@@ -118,6 +119,15 @@ def usual_path(path: bytes) -> bool:
     """Whether it is one component in plain ASCII: the root of a strategy."""
     size = len(path)
     return 1 < size <= MAX_PATH and path.find(0) == size - 1 and path.isascii() and 0x21 <= path[0] <= 0x7E
+
+
+def usual_part(path: bytes) -> bool:
+    """Whether it is one component below the root of a strategy, neither a member nor a strategy, and not escaped."""
+    at = path.find(0) + 1
+    return (
+        1 < at < len(path) <= MAX_PATH and path.find(0, at) == len(path) - 1 and usual_path(path[:at])
+        and 0x21 <= path[at] <= 0x7E and path[at : at + 1] not in (MEMBER, STRATEGY)
+    )  # fmt: skip
 
 
 def succeeds(mine: Cell, my_vector: Vector, theirs: Cell, their_vector: Vector) -> bool:

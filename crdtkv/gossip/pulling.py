@@ -26,6 +26,14 @@ def probe(desk: Desk, answer: bool, pull: bool = False, sent_ms: int | None = No
     return Probe(desk.vector_hash(), state.floor, state.digest, answer, pull, sent, desk.lately())
 
 
+_IN_VAIN = 3
+"""Who was asked so often may not have been reached for long: with each time it is longer until the next."""
+
+
+def _is_in_vain(t: Transfer) -> bool:
+    return t.times >= _IN_VAIN and t.finish is None
+
+
 class Pulling:
     """What is under way from each peer."""
 
@@ -45,12 +53,19 @@ class Pulling:
         to ask us. `finish` takes it in, if it is special: the cells of that `namespace`, if it is a full join.
 
         Nothing is asked while something is under way from that peer, unless it is special, nor beyond `max_pulls`, nor
-        while another is about to answer.
+        while another is about to answer. Whoever was asked in vain is asked again where it is this peer, which is heard
+        by now, and makes room where it is not.
         """
-        desk = self._desk
+        desk, known = self._desk, self._under_way.get(peer)
+        if finish is None and known is not None and _is_in_vain(known):
+            known.times = _IN_VAIN - 1
+            self._ask(peer, known)
+            return
         if finish is None and not self.free(peer):
             desk.counts["not pulled"] += 1
             return
+        for other in [p for p, t in self._under_way.items() if _is_in_vain(t) and not t.begun]:
+            self.drop(other)
         since = {} if full else dict(desk.replica.state.vector)
         made = Transfer(
             number or desk.random.getrandbits(62), since, full, whole or finish is not None,
@@ -64,10 +79,13 @@ class Pulling:
 
     def free(self, peer: Peer) -> bool:
         """Whether that peer may be asked something now. O(`max_pulls`)."""
-        desk = self._desk
-        if peer in self._under_way or len(self._under_way) >= desk.settings.max_pulls:
+        desk, known = self._desk, self._under_way.get(peer)
+        if known is not None:
+            return _is_in_vain(known)
+        waited = [t for t in self._under_way.values() if t.begun or not _is_in_vain(t)]
+        if len(waited) >= desk.settings.max_pulls:
             return False
-        return all(desk.now_ms - t.asked_ms >= desk.settings.others_ms for t in self._under_way.values())
+        return all(desk.now_ms - t.asked_ms >= desk.settings.others_ms for t in waited)
 
     def _ask(self, peer: Peer, t: Transfer) -> None:
         t.asked_ms = self._desk.now_ms

@@ -7,7 +7,7 @@ undo them, and to save them. `where` is the key, id or name of a row, and of a c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from crdtkv.errors import StorageFailed
@@ -74,12 +74,12 @@ class Transactions:
                 raise  # (else what it is rolled back for is what has to be told)
 
 
-def _each_once(changes: list[Changed]) -> Iterable[Changed]:
-    """What became of each row in all. O(changes)."""
+def _each_once(changes: list[Changed]) -> Iterator[Changed]:
+    """What became of each row in all. O(changes), for who asks for it."""
     found: dict[tuple[str, Any], Changed] = {}
     for change in changes:
         at = change[:2]
         first = found.setdefault(at, change)
         if first is not change:
             found[at] = (*first[:3], change[3])
-    return found.values()
+    yield from found.values()

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from crdtkv.core import parts, usual, wire
 from crdtkv.core.cells import MARK_OBJECT, Sibling, hide, join_cells, make_cell
-from crdtkv.core.usual import succeeds, usual_dots, usual_key, usual_path, usual_payload, usual_sibling, usual_write
+from crdtkv.core.usual import (
+    succeeds,
+    usual_dots,
+    usual_key,
+    usual_part,
+    usual_path,
+    usual_payload,
+    usual_sibling,
+    usual_write,
+)
 from crdtkv.errors import MessageInvalid
 
 NUMBERS = st.sampled_from([None, True, -1, 0, 1, 2**63 - 1, 2**63, 2**64 - 1, 1.5, "1", b"1"])
@@ -35,6 +44,8 @@ PATHS = st.one_of(
     st.binary(max_size=6),
     st.sampled_from([b"sjson\0", b"sjson\0ma\0", b"s\xc3\xa9\0", b"s\xff\0", b"s\0", b"\0", b"x" * 4095 + b"\0",
                      b"x" * 4096 + b"\0", b" \0", b"\x7f\0"]),
+    st.builds(b"slist\0%b%b\0".__mod__, st.tuples(st.sampled_from([b"e", b"m", b"s", b"", b"\xff", b"\x01"]),
+                                                  st.binary(max_size=4) | st.just(b"x" * 4096))),
 )  # fmt: skip
 
 
@@ -44,7 +55,7 @@ def careful(take: Any, value: Any) -> Any:
         for name in ("usual_key", "usual_sibling", "usual_write"):
             patch.setattr(wire, name, lambda _: None)
         patch.setattr(parts, "usual_dots", lambda _: None)
-        for name in ("usual_payload", "usual_path"):
+        for name in ("usual_payload", "usual_path", "usual_part"):
             patch.setattr(parts, name, lambda _: False)
         try:
             return take(value)
@@ -109,7 +120,7 @@ def test_payloads_of_the_usual_shape(value: Any) -> None:
 
 @given(PATHS)
 def test_paths_of_the_usual_shape(path: bytes) -> None:
-    assert not usual_path(path) or path == careful(parts.path_in, path)
+    assert not (usual_path(path) or usual_part(path)) or path == careful(parts.path_in, path)
 
 
 def test_what_comes_mostly_is_of_the_usual_shape() -> None:
@@ -119,7 +130,7 @@ def test_what_comes_mostly_is_of_the_usual_shape() -> None:
     assert usual_sibling(["a", 1, 2, b"\x01"]) == Sibling(("a", 1), 2, b"\x01")
     assert usual_sibling(["a", 2, 3, MARK_OBJECT, ["a", 1]]) == Sibling(("a", 2), 3, MARK_OBJECT, (("a", 1),))
     assert usual_write([b"slww\0", b"\x01", ["a", 1]]) == (b"slww\0", b"\x01", (("a", 1),))
-    assert usual_path(b"sjson\0") and usual_dots([]) == () and usual.__all__
+    assert usual_path(b"sjson\0") and usual_part(b"slist\0e\x03\xf5\x80\0") and usual_dots([]) == () and usual.__all__
 
 
 def test_a_place_in_a_document_is_usual_once_it_was_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

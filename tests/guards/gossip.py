@@ -223,6 +223,32 @@ def a_gap_is_asked_for_soon() -> None:
 
 
 @guards(
+    "Whoever was asked in vain is asked again where it is this peer, which is heard by now, and makes room where it is "
+    "not.",
+    Both(
+        Line(Pulling.pull, "if finish is None and known is not None and _is_in_vain(known):", "if False:"),
+        Line(Pulling.free, "return _is_in_vain(known)", "return False"),
+    ),
+    Line(Pulling.free, "if t.begun or not _is_in_vain(t)", ""),
+)
+def who_was_asked_in_vain_keeps_nobody_from_being_asked() -> None:
+    """Cut off with as many questions under way as may be, each asked less and less often: whoever is heard is asked."""
+    for heard in "bf":  # one that was asked, and one that was not
+        net = Net("abcdef", settings=Settings(heard_ms=10**9))
+        net.run(5_000)
+        node = net.nodes["a"]
+        net.cut = {pair for other in "bcdef" for pair in (("a", other), (other, "a"))}
+        for asked in "bcde":
+            net._post(node, node.gossip.pull(asked, net.now_ms, net.dice))
+            net.run(600)
+        net[heard].put("k", 1)
+        net.run(12_600)
+        net.cut = {pair for pair in net.cut if heard not in pair}
+        net.run(4_000)
+        assert dict(net["a"]) == {"k": 1}, heard
+
+
+@guards(
     "Who has another asks for what it lacks: records where they are few and at hand, else a catch-up.",
     Line(Probing.on_probe, "if theirs.vector != desk.vector_hash():", "if False:"),
     Line(Serving._records, "desk.send(peer, Push(tuple(batch)))\n    return", "pass\n    return"),

@@ -1,9 +1,10 @@
-"""At a glance: two that hold the same know it by one short message each, and need not meet first.
+"""At a glance: two that hold the same know it by three short messages, and need not meet first.
 
 What a meeting would find between two members that have absorbed the same, under one floor, to one
 digest, follows from that: who belongs is cells. What does not follow goes along: each one's clock,
 and how far it has heard all; what they know of the others is compared. Whatever differs, or is out
-of the ordinary at one of them, is left to a meeting: nothing is answered, or nothing is taken.
+of the ordinary at one of them, is left to a meeting: nothing is answered, or nothing is taken. Who
+asks announces nothing before it has its answer: what it had announced gives it away if it is a copy.
 
 Law of this room: who is found to be the same, and what is taken from him, are what a meeting
 and a catch-up without keys would have come to.
@@ -22,6 +23,8 @@ from crdtkv.replica import members
 
 __all__ = ["Glancing"]
 
+_ASK, _LAST = 0, 2
+
 
 class Glancing:
     """Glances, and answers to them."""
@@ -32,7 +35,8 @@ class Glancing:
     def glance(self, peer: Peer) -> None:
         """Ask whether all is the same there, if there is nothing here that a meeting has to settle."""
         if self._is_ordinary():
-            self._send(peer, answer=False, others=0)
+            self._desk.replica.say_clock()
+            self._send(peer, _ASK, 0)
 
     def on_glance(self, peer: Peer, frame: Frame, glance: Glance) -> None:
         """Answer one that holds the same, and take its word; or take the answer. Else nothing: it will want to meet."""
@@ -41,22 +45,21 @@ class Glancing:
             desk.counts["glanced in vain"] += 1
             return
         others = self._others(frame.sender)
-        if glance.answer and glance.others != others:
+        if glance.turn != _ASK and glance.others != others:
             desk.counts["glanced in vain"] += 1
             return
         self._take(frame.sender, glance)
         peer.id, peer.met = frame.sender, desk.replica.state.id
         peer.refused, peer.error, peer.compared_ms = False, None, desk.now_ms
-        if not glance.answer:
-            self._send(peer, answer=True, others=others)
+        if glance.turn != _LAST:
+            desk.replica.speak()
+            self._send(peer, glance.turn + 1, others)
 
-    def _send(self, peer: Peer, answer: bool, others: int) -> None:
-        replica = self._desk.replica
-        replica.speak()
-        state = replica.state
+    def _send(self, peer: Peer, turn: int, others: int) -> None:
+        state = self._desk.replica.state
         known = max((said[0] for member, said in state.announced.items() if member != state.id), default=0)
-        low = state.announced[state.id][1]
-        self._desk.send(peer, Glance(answer, self._all_here(), state.heard[state.id], low, known, others))
+        low = state.announced[state.id][1] if turn != _ASK else 0
+        self._desk.send(peer, Glance(turn, self._all_here(), state.heard[state.id], low, known, others))
 
     def _is_ordinary(self) -> bool:
         """Whether there is nothing here but cells, and clocks."""
@@ -98,5 +101,5 @@ class Glancing:
             state.heard[sender] = glance.heard
             replica.observe(glance.heard)
         said = (sum(state.vector.values()), glance.low, members.facts(replica))
-        if said[:2] >= state.announced.get(sender, (0, 0, 0))[:2]:
+        if glance.turn != _ASK and said[:2] >= state.announced.get(sender, (0, 0, 0))[:2]:
             state.announced[sender] = said

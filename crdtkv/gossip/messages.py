@@ -199,13 +199,14 @@ class Prune(NamedTuple):
 
 
 class Glance(NamedTuple):
-    """Do you hold what I do? `all`: 16 bytes of a hash of that. `heard`: my clock; `low`: how far I have heard all.
+    """Do you hold what I do? `all`: 16 bytes of a hash of that. `turn`: 0 asks, 1 answers, 2 is the last word.
 
-    `known`: the most transactions that another was heard to have announced. `answer`: this is one, and `others` a
-    hash of how far those besides us two were heard, and what they said; else 0.
+    `heard`: my clock. `known`: the most transactions that another was heard to have announced. In an answer and the
+    last word `low` is how far I have heard all, and `others` a hash of how far those besides us two were heard, and
+    what they said; else they are 0.
     """
 
-    answer: bool
+    turn: int
     all: bytes
     heard: int
     low: int
@@ -383,10 +384,12 @@ def _prune_in(body: list[Any]) -> Prune:
 
 
 def _glance_in(body: list[Any]) -> Glance:
-    answer, all, heard, low, known, others = fields_in(body, 6, ())
+    turn, all, heard, low, known, others = fields_in(body, 6, ())
     if len(expect(all, bytes)) != 16:
         raise MessageInvalid(f"message has a hash of {len(all)} bytes; 16 belong there")
-    return Glance(expect(answer, bool), all, number(heard), number(low), number(known), number(others))
+    if number(turn) > 2:
+        raise MessageInvalid(f"message is a glance of turn {turn}; there are 0, 1 and 2")
+    return Glance(turn, all, number(heard), number(low), number(known), number(others))
 
 
 def _after_in(value: Any) -> str | None:

@@ -267,16 +267,32 @@ class Replica:
         return state.clock
 
     def speak(self) -> None:
-        """Say our clock: everything we ever write later is stamped later, also in a later life of this disk.
+        """Say our clock, and announce how far we have heard all.
 
         Costs a commit only when the reserved ceiling is reached.
         """
         from crdtkv.replica import members
 
-        state = self.state
-        if members.is_live_member(self):
-            state.heard[state.id] = self.tick()
+        self._read_clock()
         members.announce(self)
+        self._keep_word()
+
+    def say_clock(self) -> None:
+        """Say our clock: everything we ever write later is stamped later, also in a later life of this disk.
+
+        As `speak`, but announce nothing: what a copy had announced is what gives it away.
+        """
+        self._read_clock()
+        self._keep_word()
+
+    def _read_clock(self) -> None:
+        from crdtkv.replica import members
+
+        if members.is_live_member(self):
+            self.state.heard[self.state.id] = self.tick()
+
+    def _keep_word(self) -> None:
+        state = self.state
         if (state.ceiling, state.low_ceiling) != self.reserved:
             with self.transaction():
                 pass

@@ -102,7 +102,7 @@ def a_faster_look_at_a_clock_holds_and_an_old_message_is_none() -> None:
 
 @guards(
     "Costs a commit only when the reserved ceiling is reached.",
-    Line(Replica.speak, "if (state.ceiling, state.low_ceiling) != self.reserved:", "if True:"),
+    Line(Replica._keep_word, "if (state.ceiling, state.low_ceiling) != self.reserved:", "if True:"),
     Line(Replica.tick, "if state.clock > state.ceiling:", "if True:"),
     Line(Replica.committed, "self.reserved = (self.state.ceiling, kept.low_ceiling)", "pass"),
     Line(members.announce, "if low > state.low_ceiling:", "if True:"),

@@ -402,6 +402,7 @@ def moves_and_edits_of_one_element_both_hold() -> None:
     "append and prepend cost O(log n); by index too, but the first time and where an element was moved: O(n).",
     Line(lists._last, "return _edge(tree, reverse=True)", "return max((e[0] for e in _shown(tree)), default=None)"),
     Line(lists._end_element, 'path = tree.last_before(ELEMENT + b"\\xff")', "path = max(p for p, _ in tree.below())"),
+    Line(lists._go_on, "if not made:", "if not max(p for p, _ in tree.below()) or not made:"),
 )
 def an_append_costs_the_same_in_any_size() -> None:
     """Case 19: about the same work in a thousand elements as in ten, also behind what another colo appended.

@@ -237,7 +237,7 @@ def what_is_absent_by_itself_is_dropped_below_what_is_absent_too() -> None:
     a.json("doc").at("/c/d").delete()
     for _ in range(2):
         colos.clock.wait(20)
-        colos.meet(2)
+        b.sync(a)
     deleted = record(a, lambda kv: kv.json("doc").at("/c").delete())
     a.compact()
     b.compact()

@@ -418,7 +418,7 @@ def what_is_told_of_others_is_no_more_than_they_said() -> None:
 
 @guards(
     "and a hash of what it knows of the others, which has to be equal too",
-    Line(Glancing.on_glance, "if glance.answer and glance.others != others:", "if False:"),
+    Line(Glancing.on_glance, "if glance.turn != _ASK and glance.others != others:", "if False:"),
 )
 def who_holds_the_same_still_hears_of_the_others() -> None:
     """a has heard of c since b has; nothing else is new, and b and c do not meet."""
@@ -431,7 +431,7 @@ def who_holds_the_same_still_hears_of_the_others() -> None:
 
 
 @guards(
-    "whoever holds the same takes that, and answers with its own",
+    "whoever holds the same takes that, and answers with its own and how far it has heard all",
     Line(Glancing._take, "state.heard[sender] = glance.heard", "pass"),
     Line(Glancing._take, "state.announced[sender] = said", "pass"),
 )

@@ -6,6 +6,7 @@ import crdtkv
 from crdtkv.core.wire import decode
 from crdtkv.errors import BadRequest, ChainBroken, NotAMember, NotBackYet
 from crdtkv.gossip import meeting
+from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
 from crdtkv.replica.core import Replica
@@ -288,6 +289,7 @@ def what_a_copy_wrote_that_nothing_gave_away_is_not_lost() -> None:
     Line(life.is_old_copy, "> replica.announced", "> sum(state.vector.values())"),
     Line(members.announce, "max(replica.announced, state.announced[state.id][0])", "replica.announced"),
     Line(life._own_names, "if origin != id:", "if True:"),
+    Line(Glancing.glance, "replica.say_clock()", "replica.speak()"),
 )
 def a_copy_that_had_written_nothing_is_known_by_its_word() -> None:
     """c had told a that it knew of a's remove. Its disk fell back behind that, with all of its own numbers on it; then
@@ -390,7 +392,7 @@ def synced_of(colos: Disks, name: str) -> list[MemoryDisk]:
 
 @guards(
     "who comes back from a power cut knows no less than it said",
-    Line(Replica.speak, "self.storage.sync()", "pass"),
+    Line(Replica._keep_word, "self.storage.sync()", "pass"),
 )
 def what_was_announced_survives_a_power_cut() -> None:
     """c under `normal` tells a, and a alone, that it knows of a's remove, and its power goes. a forgets the remove: so

@@ -40,7 +40,7 @@ BROKEN = {  # what: (durability, seed, the line)
     "a commit that is not synced": ("full", 0, SqliteStorage._save, "self._journal.sync()", "pass"),
     "a journal that is not synced before its tables": ("normal", 7, Checkpoint._write, "self._journal.sync()", "pass"),
     "a journal trimmed too early": ("full", 0, Checkpoint.step, "(units, not at)", "(units, True)"),
-    "a word that is not synced": ("normal", 7, Replica.speak, "self.storage.sync()", "pass"),
+    "a word that is not synced": ("normal", 7, Replica._keep_word, "self.storage.sync()", "pass"),
     "the same name after a loss": ("normal", 7, life.begin, "elif storage.uncertain()", "elif False"),
 }
 

@@ -17,7 +17,7 @@ from crdtkv.core.envelope import seal
 from crdtkv.core.wire import Record, RecordWrite, encode
 from crdtkv.errors import MessageInvalid
 from tests.colos import Colos, arrive, record
-from tests.core.test_wire import at, odd, places
+from tests.core.test_wire import meddled_with
 
 
 def _records() -> list[bytes]:
@@ -101,22 +101,7 @@ def test_each_of_a_hundred_takes_few_bytes(act: Callable[[crdtkv.Store, int], ob
 @given(st.data())
 def test_bundles_with_other_things_in_them(draw: st.DataObject) -> None:
     """Parts exchanged for others of it or for odd ones, left out, doubled: refused, or records of some bytes."""
-    parts = told(RECORDS)
-    for _ in range(draw.draw(st.integers(1, 3))):
-        found = places(parts)
-        if not found:
-            break
-        path = draw.draw(st.sampled_from(found))
-        holder, name = at(parts, path[:-1]), path[-1]
-        act = draw.draw(st.sampled_from(["odd", "other", "without", "twice"]))
-        if act == "without":
-            del holder[name]
-        elif act == "twice" and isinstance(holder, list):
-            holder.insert(name, holder[name])
-        else:
-            other = at(parts, draw.draw(st.sampled_from(found))) if act == "other" else draw.draw(odd)
-            holder[name] = msgpack.unpackb(msgpack.packb(other), strict_map_key=False)
-        parts = msgpack.unpackb(msgpack.packb(parts), strict_map_key=False)
+    parts = meddled_with(told(RECORDS), draw)
     try:
         found = unbundled(parts)
     except MessageInvalid:

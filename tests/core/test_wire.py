@@ -86,6 +86,26 @@ def at(tree: Any, path: tuple[Any, ...]) -> Any:
     return tree
 
 
+def meddled_with(tree: Any, draw: st.DataObject) -> Any:
+    """Parts of it exchanged for others of it or for odd ones, left out, doubled."""
+    for _ in range(draw.draw(st.integers(1, 3))):
+        found = places(tree)
+        if not found:
+            break
+        path = draw.draw(st.sampled_from(found))
+        holder, name = at(tree, path[:-1]), path[-1]
+        act = draw.draw(st.sampled_from(["odd", "other", "without", "twice"]))
+        if act == "without":
+            del holder[name]
+        elif act == "twice" and isinstance(holder, list):
+            holder.insert(name, holder[name])
+        else:
+            other = at(tree, draw.draw(st.sampled_from(found))) if act == "other" else draw.draw(odd)
+            holder[name] = msgpack.unpackb(msgpack.packb(other), strict_map_key=False)
+        tree = msgpack.unpackb(msgpack.packb(tree), strict_map_key=False)
+    return tree
+
+
 @given(st.binary(max_size=64))
 def test_any_bytes(data: bytes) -> None:
     assert understood(data) is None
@@ -100,22 +120,7 @@ def test_any_body(kind: bytes, body: bytes) -> None:
 @given(st.sampled_from(MESSAGES), st.data())
 def test_a_message_with_other_things_in_it(data: bytes, draw: st.DataObject) -> None:
     """Parts exchanged for others of the same message or for odd ones, left out, doubled; sealed again."""
-    body = msgpack.unpackb(data[2:-4])
-    for _ in range(draw.draw(st.integers(1, 3))):
-        found = places(body)
-        if not found:
-            break
-        path = draw.draw(st.sampled_from(found))
-        holder, name = at(body, path[:-1]), path[-1]
-        act = draw.draw(st.sampled_from(["odd", "other", "without", "twice"]))
-        if act == "without":
-            del holder[name]
-        elif act == "twice" and isinstance(holder, list):
-            holder.insert(name, holder[name])
-        else:
-            other = at(body, draw.draw(st.sampled_from(found))) if act == "other" else draw.draw(odd)
-            holder[name] = msgpack.unpackb(msgpack.packb(other), strict_map_key=False)
-        body = msgpack.unpackb(msgpack.packb(body), strict_map_key=False)
+    body = meddled_with(msgpack.unpackb(data[2:-4]), draw)
     understood(sealed(data[:2] + msgpack.packb(body)))
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 import crdtkv
 from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.replica import life
-from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite
+from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite, tables
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
 from crdtkv.storage.journal import Journal
@@ -470,3 +471,28 @@ def a_table_that_was_empty_is_asked_again() -> None:
         assert tables.one("context", "k") is None and list(tables.rows("past")) == []
         tables.write("context", [(("k",), {"a~1": 1})])
         assert tables.one("context", "k") == {"a~1": 1}
+
+
+@guards(
+    "Raises RowInvalid where a page lies in the place of another.",
+    Line(tables._texts, "if type(key) is not str:", "if False:"),
+    Line(keyrows.read_row, "if type(key) is not str:", "if False:"),
+)
+def what_is_no_text_where_a_key_should_be_is_refused() -> None:
+    """A key, and the key of a past, that are bytes: `check` says so, and what walks over them is refused."""
+    for table in ("cell", "past"):
+        with TemporaryDirectory(prefix="crdtkv-") as folder:
+            path = Path(folder) / "a.db"
+            with crdtkv.open(path, colo="a") as kv:
+                for n in range(3):
+                    for key in ("k", "l"):
+                        kv.put(key, n, strategy="lww")
+            with closing(sqlite3.connect(path)) as db:
+                db.execute(f"UPDATE {table} SET key = x'6b' WHERE key = 'k'")
+                db.commit()
+            with crdtkv.open(path, colo="a") as kv:
+                walk: Callable[[], object] = partial(dict, kv) if table == "cell" else kv.compact
+                try:
+                    assert kv.check() and kv["l"] == 2 and refuses(ChecksumFailed, walk)
+                except (AttributeError, TypeError) as error:
+                    raise AssertionError("it was taken for a key") from error

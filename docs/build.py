@@ -115,7 +115,8 @@ def limits_page() -> str:
                    f"{given.max_staged >> 30} GiB; catch-ups under way: {given.max_pulls}; up to {given.all_peers} "
                    f"peers are each sent what is fresh, beyond {given.fan} of them; suspect after "
                    f"{given.suspect_ms // 1000} s"),
-        ("message", f"{envelope.MAX_MESSAGE >> 30} GiB; its bundles of records unfold to {bundles.MAX_UNFOLDED >> 20} MiB"),
+        ("message", f"{envelope.MAX_MESSAGE >> 30} GiB; its bundles of records unfold to "
+                    f"{bundles.MAX_UNFOLDED >> 20} MiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),
     ]  # fmt: skip
     return "\n\n".join(

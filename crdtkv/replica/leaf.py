@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from crdtkv.core.cells import Context, expiry
+from crdtkv.core.cells import Cell, Context, expiry
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import STRATEGY, first
 from crdtkv.core.tree import Tree
@@ -49,16 +49,13 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
     if len(cells) > 1 or rule.require_base:
         return None
     for path, cell in cells.items():
-        found = _known.get(path) or _strategy_at(path)
-        if found is None or len(cell) > 1 or (spec is not None and strategy(spec) is not found):
+        over = _over(path, cell, value, spec)
+        if over is None:
             return None
-        old = cell[0].payload
-        payload = None if old is None else found.leaf(old, value)
-        if payload is None:
-            return None
+        found, payload = over
         if payload:
             return found.spec, payload, draft.put_leaf(key, path, cell, payload)
-        return found.spec, old or b"", context
+        return found.spec, cell[0].payload or b"", context
     return None
 
 
@@ -82,23 +79,30 @@ def put_until(draft: Draft, key: str, value: Any, spec: str | None, date: Stamp 
     if len(cells) != (2 if dated else 1) or rule.require_base or expired(cells, draft.stamp):
         return False
     path = next(path for path in cells if path != TTL_PATH)
-    cell, found = cells[path], _known.get(path) or _strategy_at(path)
-    if found is None or len(cell) > 1 or (spec is not None and strategy(spec) is not found):
-        return False
-    old = cell[0].payload
-    payload = None if old is None else found.leaf(old, value)
-    if payload is None:
+    cell = cells[path]
+    over = _over(path, cell, value, spec)
+    if over is None:
         return False
     if not draft.wakes:
         draft.wakes = True
         draft.replica.reach()
     if date is None and any(s.payload for s in dated):
         draft.put_leaf(key, TTL_PATH, dated, None)
-    if payload:
-        draft.put_leaf(key, path, cell, payload)
+    if over[1]:
+        draft.put_leaf(key, path, cell, over[1])
     if date is not None:
         draft.put_leaf(key, TTL_PATH, dated, expiry(date, rule.ttl))
     return True
+
+
+def _over(path: bytes, cell: Cell, value: Any, spec: str | None) -> tuple[Strategy, bytes] | None:
+    """Whose root that is, and what a put leaves there, nothing if that is there. None: it is for the long way."""
+    found = _known.get(path) or _strategy_at(path)
+    if found is None or len(cell) > 1 or (spec is not None and strategy(spec) is not found):
+        return None
+    old = cell[0].payload
+    payload = None if old is None else found.leaf(old, value)
+    return None if payload is None else (found, payload)
 
 
 def operate(draft: Draft, key: str, operation: Operation, family: str | None) -> Strategy | None:

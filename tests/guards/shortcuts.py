@@ -66,13 +66,12 @@ ADDED: list[Any] = [
 
 @guards(
     "Law of this room: it leaves the cells, the context, the past and the record that the long way",
-    Line(leaf.put, "None if old is None else found.leaf(old, value)", "found.leaf(old, value)"),
+    Line(leaf._over, "None if old is None else found.leaf(old, value)", "found.leaf(old, value)"),
     Line(leaf.put, "or storage.has_past(key)", ""),
     Line(leaf.put, "if len(cells) > 1 or rule.require_base:", "if rule.require_base:"),
-    Line(leaf.put, "if found is None or len(cell) > 1 or", "if found is None or"),
-    Line(leaf.put, "or (spec is not None and strategy(spec) is not found)", ""),
+    Line(leaf._over, "if found is None or len(cell) > 1 or", "if found is None or"),
+    Line(leaf._over, "or (spec is not None and strategy(spec) is not found)", ""),
     Line(leaf.put_until, "or storage.has_past(key)", ""),
-    Line(leaf.put_until, "None if old is None else found.leaf(old, value)", "found.leaf(old, value)"),
     Line(leaf.put_until, "or rule.require_base", ""),
     Line(leaf.put_until, "or expired(cells, draft.stamp)", ""),
     Line(leaf.put_until, "if date is None and any(s.payload for s in dated):", "if date is None:"),

@@ -87,13 +87,12 @@ class _no_signals:
 
 @asynccontextmanager
 async def colos(*names: str, **options: Any) -> AsyncIterator[list[Colo]]:
-    """Each joins through the first; all are met when this begins."""
+    """Each joins through the first; all have `met` when this begins."""
     made = [Colo(name, **options) for name in names]
     try:
         for colo in made:
             await colo.start(join=[made[0].url] if colo is not made[0] else [])
-        await eventually(lambda: same(made, "~system", len(made)), "they did not meet")
-        await eventually(lambda: same(made, "default", len(made)), "they did not meet")
+        await eventually(lambda: met(made), "they did not meet")
         yield made
     finally:
         await asyncio.gather(*(colo.stop() for colo in made if colo.running))
@@ -112,8 +111,7 @@ async def apart(*names: str, **options: Any) -> AsyncIterator[tuple[list[Colo], 
         for colo in made:
             colo.front = f"http://127.0.0.1:{proxy.ports[colo.name]}"
             await colo.start(join=[made[0].front] if colo is not made[0] else [])
-        await eventually(lambda: same(made, "~system", len(made)), "they did not meet")
-        await eventually(lambda: same(made, "default", len(made)), "they did not meet")
+        await eventually(lambda: met(made), "they did not meet")
         yield made, proxy
     finally:
         await proxy.stop()
@@ -126,6 +124,12 @@ async def eventually(holds: Callable[[], Any], words: str = "it never came about
     while not holds():
         assert time.monotonic() < until, words
         await asyncio.sleep(0.005)
+
+
+def met(made: Sequence[Colo]) -> bool:
+    """Whether they hold the same, and each knows where each other is reached: one that goes away now is not missed."""
+    known = all(len(colo.transport._links) == len(made) - 1 for colo in made)
+    return known and same(made, "~system", len(made)) and same(made, "default", len(made))
 
 
 def same(made: Sequence[Colo], name: str = "default", members: int | None = None) -> bool:

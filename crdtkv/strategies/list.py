@@ -238,8 +238,9 @@ def _insert(
 
 
 def _elements(made: Sequence[bytes], new: Sequence[Any]) -> list[Write]:
-    pack = values.pack
-    return [_new(Write, (component(ELEMENT, p), pack(v), True, False)) for p, v in zip(made, new, strict=True)]
+    # (As `component`: a position has no 0x00, and is shorter than a path may be.)
+    packed = values.pack_list(new)
+    return [_new(Write, (ELEMENT + p + b"\0", v, True, False)) for p, v in zip(made, packed, strict=True)]
 
 
 def _nothing(position: bytes) -> bool:

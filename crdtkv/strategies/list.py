@@ -158,8 +158,8 @@ class List(Strategy):
         return "" if at is None else f"/{at}"
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
-        for path, cell in tree.below():
-            if path[:1] == ELEMENT and len(cell) > 1:
+        for path, cell in tree.crowded():
+            if path[:1] == ELEMENT:
                 live = [s for s in cell if is_live(s.payload)]
                 for s in live:
                     if s.payload != latest(live).payload:

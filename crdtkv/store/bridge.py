@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import get_ident
 from typing import Any, TypeVar
 
 from crdtkv.replica.draft import Draft
@@ -24,14 +25,15 @@ class Bridge:
 
     def __init__(self, post: Callable[[Sequence[Asked[Any]]], None]) -> None:
         self._post = post
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), get_ident()
         self._asked: list[_Awaited[Any]] = []
         self._done: deque[_Awaited[Any]] = deque()
         self._woken = False
 
     def here(self) -> bool:
         """Whether its event loop is the one that runs."""
-        return self._loop is asyncio.get_running_loop()
+        # (`get_running_loop` asks the system which process this is, each time; one thread runs one loop at a time.)
+        return get_ident() == self._thread and self._loop.is_running()
 
     def ask(self, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
         """What `act` will have given. Who stops waiting does not stop what is done."""

@@ -1,7 +1,8 @@
 """One lock for a store, which belongs to the process that opened it.
 
 A forked child shares the file and mints the same dots; and the lock may have been held,
-in the parent, by a thread that the child does not have. So the process is looked at first.
+in the parent, by a thread that the child does not have. So the process is looked at first: by
+how often it was forked, which is known without asking the system (a call of it costs as much as a read does).
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from crdtkv.errors import StoreLocked
 
 __all__ = ["ProcessLock"]
 
-_process = os.getpid
+_forks = 0
+"""From the process that imported this to this one."""
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 class ProcessLock:
@@ -30,16 +40,16 @@ class ProcessLock:
         self.inner = threading.RLock()
         self._acquire, self._release = self.inner.acquire, self.inner.release
         self._is_owned: Callable[[], bool] = self.inner._is_owned  # type: ignore[attr-defined]  # as a Condition asks
-        self.process = os.getpid()
+        self.process, self._forks = os.getpid(), _forks
 
     @property
     def ours(self) -> bool:
         """Whether this is the process that made it."""
-        return os.getpid() == self.process
+        return self._forks == _forks
 
     def is_mine(self) -> bool:
         """Whether this thread holds it. Raises StoreLocked as taking it does."""
-        if _process() != self.process:
+        if self._forks != _forks:
             self._check()
         return self._is_owned()
 
@@ -51,7 +61,7 @@ class ProcessLock:
             )
 
     def __enter__(self) -> None:
-        if _process() != self.process:
+        if self._forks != _forks:
             self._check()
         self._acquire()
 

@@ -82,8 +82,8 @@ def a_transaction_is_of_one_thread_and_ends() -> None:
 
 @guards(
     "taking it raises StoreLocked in any process but the one that made it",
-    Line(ProcessLock.__enter__, "if _process() != self.process:", "if False:"),
-    Line(ProcessLock.ours, "os.getpid() == self.process", "True"),
+    Line(ProcessLock.__enter__, "if self._forks != _forks:", "if False:"),
+    Line(ProcessLock.ours, "self._forks == _forks", "True"),
 )
 def a_forked_child_has_no_part_in_the_store() -> None:
     """Two processes would mint one dot for two writes. To close it there is to do nothing."""

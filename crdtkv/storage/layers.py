@@ -95,8 +95,10 @@ class Layers(Transactions):
         held = self._changed_key(key)
         self._index.came_to(key, cells)
         held.changed_at_all(cells)
+        was = bool(held.cells)
         held.cells = added(held.cells, cells)
-        self._came_or_went(key, held)
+        if not was:
+            self._came_or_went(key, held)
 
     def _place(self, place: Place, cell: Cell) -> None:
         key, path = place
@@ -413,8 +415,7 @@ class Layers(Transactions):
         return ask(*of)
 
     def _read_key(self, key: str) -> Held:
-        held: Held = self._read(self._tables.key, key)
-        return held
+        return self._read(self._tables.key, key)  # type: ignore[no-any-return]
 
     def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the tables say of a range. As `_read`."""
@@ -426,8 +427,7 @@ class Layers(Transactions):
             kept = {path: past_in(row) for path, row in rows.items()}
             return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
 
-        old: Old = self._read(ask)
-        return old
+        return self._read(ask)  # type: ignore[no-any-return]
 
     def _read_inbox(self) -> None:
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
+from itertools import chain as chained
 from itertools import islice, takewhile
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
@@ -126,13 +127,14 @@ def _ready(replica: Replica, record: Record) -> bool:
 
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
     """What becomes of each. The transaction begins with the first that changes anything."""
-    outcomes = list(takewhile(_is_idle, (_judge(replica, *each) for each in arrived)))
+    judged = (_judge(replica, *each) for each in arrived)  # each when those before it are here
+    outcomes = list(takewhile(_is_idle, judged))
     if len(outcomes) == len(arrived):
         return outcomes
     absorbed: list[tuple[Record, bytes]] = []
     with replica.transaction():
-        for record, data in arrived[len(outcomes) :]:
-            outcome = _judge(replica, record, data)
+        left = zip(arrived[len(outcomes) :], chained((Outcome.absorbed,), judged), strict=True)
+        for (record, data), outcome in left:
             if outcome is Outcome.absorbed:
                 outcome = _absorb_record(replica, record, data)
             if outcome is Outcome.absorbed:

@@ -118,8 +118,8 @@ def limits_page() -> str:
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
-        ("sync", f"{syncing.MAX_ROUNDS} rounds, {syncing.MAX_HELLOS} greetings; a peer that lacks more than {given.max_records} transactions gets "
-                 f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
+        ("sync", f"{syncing.MAX_ROUNDS} rounds, {syncing.MAX_HELLOS} greetings; a peer that lacks more than "
+                 f"{given.max_records} transactions gets a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
                  f"together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait, and as many "
                                        f"reads of a server for those ({reading.MAX_READS:,})"),
@@ -140,8 +140,8 @@ def limits_page() -> str:
             _PRINTED,
             "How large things may be. Beyond a limit there is an error that names the value and the limit, and nothing "
             "is written. Those of a server's requests stand in [http.md](http.md#limits), those of Redis' clients in "
-            "[redis.md](redis.md#bounds), of Workers KV's in [cloudflare.md](cloudflare.md#what-differs-from-cloudflare-and-"
-            "why) and [workers.md](workers.md#errors).",
+            "[redis.md](redis.md#bounds), of Workers KV's in "
+            "[cloudflare.md](cloudflare.md#what-differs-from-cloudflare-and-why) and [workers.md](workers.md#errors).",
             _table(("what", "limit"), rows),
         ]
     ) + "\n"  # fmt: skip

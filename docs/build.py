@@ -119,8 +119,8 @@ def limits_page() -> str:
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds, {syncing.MAX_HELLOS} greetings; a peer that lacks more than "
-                 f"{given.max_records} transactions gets a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
-                 f"together {recent.WAITING_BYTES >> 20} MiB"),
+                 f"{given.max_records} transactions gets a catch-up; {recent.MAX_WAITING:,} records wait for what they "
+                 f"build on, together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait, and as many "
                                        f"reads of a server for those ({reading.MAX_READS:,})"),
         ("client", f"remembers what it read last of {connecting.REMEMBERED:,} keys; sends a request {talk.TRIES} times "

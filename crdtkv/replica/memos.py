@@ -81,8 +81,7 @@ class Memo:
             update_all(self.documents, cells)
         self._roots = self._shown = None
         if self._weight is not None:
-            for path, cell in cells.items():
-                self._weight += _weight(path, cell)
+            self._weight += _weights(cells)
 
 
 class Memos:
@@ -206,3 +205,19 @@ def _weight(path: bytes, cell: Cell) -> int:
     if tag in (ELEMENT, ENTRY):
         return said + 3
     return said + (len(path) - at if tag == VALUE else len(path) + 10)
+
+
+def _weights(cells: Mapping[bytes, Cell]) -> int:
+    """Of all of these."""
+    found = 0
+    for path, cell in cells.items():
+        at = path.rfind(b"\0", 0, -1) + 1
+        # (An escaped 0x00 is followed by 0xff.)
+        if len(cell) == 1 and path[at : at + 1] in _IN_ORDER:
+            found += len(cell[0][2] or b"") + 3
+        else:
+            found += _weight(path, cell)
+    return found
+
+
+_IN_ORDER = frozenset({ELEMENT, ENTRY})

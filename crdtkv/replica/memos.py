@@ -81,7 +81,7 @@ class Memo:
             update_all(self.documents, cells)
         self._roots = self._shown = None
         if self._weight is not None:
-            self._weight += _weights(cells)
+            self._weight += sum([_weight(path, cell) for path, cell in cells.items()])
 
 
 class Memos:
@@ -199,25 +199,11 @@ def _weight(path: bytes, cell: Cell) -> int:
     """
     if not cell:
         return 0
-    said = _said(cell)
-    at = last_at(path)
+    said = len(cell[0][2] or b"") if len(cell) == 1 else _said(cell)
+    at = path.rfind(b"\0", 0, -1) + 1  # (`last_at`, of most paths)
+    if at and path[at] == 0xFF:
+        at = last_at(path)
     tag = path[at : at + 1]
     if tag in (ELEMENT, ENTRY):
         return said + 3
     return said + (len(path) - at if tag == VALUE else len(path) + 10)
-
-
-def _weights(cells: Mapping[bytes, Cell]) -> int:
-    """Of all of these."""
-    found = 0
-    for path, cell in cells.items():
-        at = path.rfind(b"\0", 0, -1) + 1
-        # (An escaped 0x00 is followed by 0xff.)
-        if len(cell) == 1 and path[at : at + 1] in _IN_ORDER:
-            found += len(cell[0][2] or b"") + 3
-        else:
-            found += _weight(path, cell)
-    return found
-
-
-_IN_ORDER = frozenset({ELEMENT, ENTRY})

@@ -272,7 +272,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueInvalid(f"JSON is text or bytes; not {show(text)}")
     try:
         words = text if isinstance(text, str) else text.decode("utf-8")
-        value = _decode(words)
+        value = _scanned(words)
     except UnicodeDecodeError as error:
         raise ValueInvalid(f"not UTF-8 at byte {error.start}: {show(text)}") from None
     except json.JSONDecodeError as error:
@@ -420,7 +420,16 @@ def _constant(name: str) -> Any:
 
 
 # (`json.loads` would make such a decoder for each text.)
-_decode = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant).decode
+_decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
+
+
+def _scanned(words: str) -> Any:
+    """As `json.loads`; what has no white space around it, as most has, at half the price. Raises as it does."""
+    try:
+        value, end = _decoder.scan_once(words, 0)
+    except StopIteration:
+        return _decoder.decode(words)
+    return value if end == len(words) or not words[end:].strip(" \t\n\r") else _decoder.decode(words)
 
 
 def _parse_int(digits: str) -> Any:

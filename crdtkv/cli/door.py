@@ -289,13 +289,13 @@ def _noting() -> "logging.Handler":
 @contextmanager
 def in_words() -> Iterator[None]:
     """Errors of the tree, and of files that the user named, as one line on stderr; leaves with 1."""
-    from crdtkv.errors import CrdtkvError
+    from crdtkv.errors import BadRequest, CrdtkvError, Unauthorized
 
     try:
         yield
     except CrdtkvError as error:
-        step = "set CRDTKV_TOKEN to a token that is good there" if error.code == "unauthorized" else error.next_step
-        raise fail(str(error), step) from None
+        step = "set CRDTKV_TOKEN to a token that is good there" if isinstance(error, Unauthorized) else error.next_step
+        raise fail(str(error), "" if step == BadRequest.next_step else step) from None  # that says nothing more
     except OSError as error:
         if error.filename is None:
             raise

@@ -22,11 +22,13 @@ from crdtkv.cli import (
     writing,
 )
 from crdtkv.cli.door import SETTINGS, Command, example, in_words
+from crdtkv.cli.front import Front
 from crdtkv.cli.options import At, Colo, Durability, Output, StoreFile
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
+    cls=Front,
     help="A replicated key-value store whose concurrent writes merge, by the strategy you choose.",
     epilog=example("export CRDTKV_STORE=lhr.db\ncrdtkv put todo '[1, 2, 3]'\ncrdtkv get todo"),
     no_args_is_help=True,

@@ -9,13 +9,15 @@ import base64
 import json
 import os
 import re
+import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from itertools import chain, islice
 from typing import Any
 
 from crdtkv.cli.options import Form
+from crdtkv.cli.table import CUT, FOLDED, LEAST, table
 from crdtkv.core.values import Blob
 
 __all__ = ["Printer", "Row", "progress"]
@@ -23,16 +25,10 @@ __all__ = ["Printer", "Row", "progress"]
 Row = dict[str, Any]
 
 _TIMES = ("stamp", "expires", "purged_to", "created")
-_VALUES = ("value", "winner", "before", "after", "siblings", "conflicts")
-_PAGE = 1000
-"""Rows that a table's widths are taken from."""
 _SHORT = 6
-_LEAST = 12
-"""Columns of the screen that a value is given at least."""
 _NONE: Any = object()
 """In a row that lacks a field; None is a value."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_STYLES = {"key": "bold", "version": "dim", "replica": "cyan", "stamp": "dim", "strategy": "green"}
 
 
 class Printer:
@@ -81,8 +77,9 @@ class Printer:
                 print("\t".join(_field(name, row.get(name, _NONE)) for name in raw))
             case Form.table:
                 width = max(map(len, row))
+                room = self._screen - width - 2 if self.terminal else 0
                 for name, value in row.items():
-                    for i, line in enumerate(_block(name, value)):
+                    for i, line in enumerate(_block(name, value, room)):
                         print(f"{self._dim(('' if i else name).ljust(width))}  {line}".rstrip())
 
     def value(self, value: Any) -> None:
@@ -103,81 +100,53 @@ class Printer:
         if self.form in (None, Form.table):
             print(words)
 
+    @property
+    def _screen(self) -> int:
+        return shutil.get_terminal_size().columns
+
+    @property
+    def _coloured(self) -> bool:
+        return self.terminal and not os.environ.get("NO_COLOR")
+
     def _dim(self, words: str) -> str:
-        return f"\x1b[2m{words}\x1b[0m" if self.terminal and not os.environ.get("NO_COLOR") else words
+        return f"\x1b[2m{words}\x1b[0m" if self._coloured else words
 
     def _table(self, columns: Sequence[str], rows: Iterable[Row], empty: str) -> None:
-        coming = iter(rows)
-        first = list(islice(coming, _PAGE))
-        if not first:
-            if empty:
-                print(empty)
-        elif self.terminal:
-            while first:
-                _rich_table(columns, first)
-                first = list(islice(coming, _PAGE))
-        else:
-            for line in _lines(columns, first, coming):
-                print(line)
+        cells = ([_cell(name, row.get(name, _NONE)) for name in columns] for row in rows)
+        line = None
+        for line in table(columns, cells, self._screen if self.terminal else 0, self._coloured):
+            print(line)
+        if line is None and empty:
+            print(empty)
 
 
-def _lines(columns: Sequence[str], first: list[Row], rest: Iterable[Row]) -> Iterator[str]:
-    """A table in plain text, its widths those of the first rows; nothing is cut."""
-    head = [[_cell(name, row.get(name, _NONE)) for name in columns] for row in first]
-    widths = [max(_width(cells[i]) for cells in [list(columns), *head]) for i in range(len(columns))]
-    later = ([_cell(name, row.get(name, _NONE)) for name in columns] for row in rest)
-    for cells in chain([list(columns)], head, later):
-        yield "  ".join(c + " " * (w - _width(c)) for c, w in zip(cells, widths, strict=True)).rstrip()
+def _block(name: str, value: Any, room: int = 0) -> list[str]:
+    """The lines of text for a field: one for each part of a list, or for each name with what it names.
 
-
-def _width(cell: str) -> int:
-    if cell.isascii():
-        return len(cell)
-    from rich.cells import cell_len
-
-    return cell_len(cell)
-
-
-def _rich_table(columns: Sequence[str], rows: list[Row]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    cells = [[_cell(name, row.get(name, _NONE)) for name in columns] for row in rows]
-    console = Console(highlight=False)
-    # A version is copied by hand: what is no value is never cut nor folded. A screen that is too narrow
-    # breaks the lines itself, and what is copied from it is whole.
-    widest = {name: max(_width(line[i]) for line in [list(columns), *cells]) for i, name in enumerate(columns)}
-    values = [name for name in columns if name in _VALUES]
-    left = console.width - sum(width + 2 for name, width in widest.items() if name not in values)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    for name in columns:
-        if name in values:
-            room = max(_LEAST, left // len(values) - 2)
-            table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=room)
-        else:
-            table.add_column(name, style=_STYLES.get(name), no_wrap=True, overflow="ignore")
-    for line in cells:
-        table.add_row(*map(Text, line))
-    console.width = max(console.width, console.width - left + len(values) * (_LEAST + 2))
-    console.print(table, crop=False)
-
-
-def _block(name: str, value: Any) -> list[str]:
-    """The lines of text for a field: one for each part of a list, or for each name with what it names."""
-    if isinstance(value, list) and name not in _VALUES and value:
+    `room`: columns of the screen; a sentence is folded to it.
+    """
+    if isinstance(value, list) and name not in CUT and value:
         return [_cell("", part) for part in value]
-    if name in _VALUES or not isinstance(value, dict) or not value:
-        return [_cell(name, value)]
-    width = max(map(len, value))
-    return [f"{_escaped(part).ljust(width)}  {_cell(part, value[part])}" for part in value]
+    if name in CUT or not isinstance(value, dict) or not value:
+        return _folded(_cell(name, value), room if name in FOLDED else 0)
+    width = max(map(len, value)) + 2
+    return [
+        f"{'' if i else _escaped(part):{width}}{line}"
+        for part, named in value.items()
+        for i, line in enumerate(_folded(_cell(part, named), max(room - width, LEAST) if room else 0))
+    ]
+
+
+def _folded(text: str, room: int) -> list[str]:
+    """The lines that it takes between its words, `room` columns wide; 0 is any width."""
+    return textwrap.wrap(text, max(room, LEAST)) or [""] if room else [text]
 
 
 def _cell(name: str, value: Any) -> str:
     """One line of text for a field, without control characters."""
     if value is _NONE:
         return ""
-    if name in _VALUES and name not in ("siblings", "conflicts"):
+    if name in CUT and name not in ("siblings", "conflicts"):
         return _escaped(value) if isinstance(value, str) else _blob_words(value)
     if value is None or value == []:
         return ""
@@ -194,7 +163,7 @@ def _blob_words(value: Any) -> str:
 
 def _field(name: str, value: Any) -> str:
     """A field between tabs: as JSON would escape it, so that a line is a row."""
-    if value is _NONE or (value is None and name not in _VALUES):
+    if value is _NONE or (value is None and name not in CUT):
         return ""
     return _escaped(value if isinstance(value, str) else _json(value))
 

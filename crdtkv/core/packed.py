@@ -73,6 +73,12 @@ class Packed(SortedDict):  # type: ignore[misc]
         rows: list[Any] = [_get(self, path) for path in paths]
         return [row[_SIZE:] for row in rows] if set(map(type, rows)) <= {bytes} else None
 
+    def fields(self, paths: Iterable[bytes]) -> list[Any]:
+        """Of each cell at these paths, which there are, the `[replica, n, stamp, payload]` of its one sibling; of one
+        of another shape the cell."""
+        rows: list[Any] = [_row(self, path) for path in paths]
+        return [row if type(row) is tuple else _fields(row) for row in rows]
+
     def dot(self, path: bytes) -> Dot | None:
         """The dot of the one sibling at `path`, a live one, of what `cells.due` never names; None: look at the cell."""
         row: Any = _get(self, path)
@@ -129,3 +135,8 @@ def _number(replica: str) -> int:
 def _cell(row: bytes) -> Cell:
     n, stamp, number = _HEAD.unpack_from(row)
     return (_new(Sibling, ((_ids[number], n), stamp, row[_SIZE:], (), ())),)
+
+
+def _fields(row: bytes) -> list[Any]:
+    n, stamp, number = _HEAD.unpack_from(row)
+    return [_ids[number], n, stamp, row[_SIZE:]]

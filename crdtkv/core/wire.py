@@ -8,7 +8,7 @@ docs/formats.md has worked bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ import msgpack
 import xxhash
 
 from crdtkv.core.cells import Cell, Sibling
-from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.envelope import seal, unseal
+from crdtkv.core.packed import Packed
 from crdtkv.core.parts import (
     dot_in,
     dots_in,
@@ -33,6 +34,7 @@ from crdtkv.core.parts import (
 )
 from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
+from crdtkv.core.tree import Cells
 from crdtkv.core.uncollected import uncollected
 from crdtkv.core.usual import usual_key, usual_sibling, usual_write
 from crdtkv.core.views import Ancestor, View
@@ -49,6 +51,7 @@ __all__ = [
     "chain",
     "decode",
     "encode",
+    "pack_cells",
     "pack_key",
     "unpack_key",
 ]
@@ -167,6 +170,18 @@ def decode(data: bytes) -> Message:
 def pack_key(key: KeyCells) -> bytes:
     """What a catch-up sends of one key, by itself. O(size)."""
     packed: bytes = msgpack.packb(_key_out(key), use_bin_type=True)
+    return packed
+
+
+def pack_cells(key: str, context: Vector, cells: Cells, paths: Sequence[bytes]) -> bytes:
+    """As `pack_key` of the cells at these paths, which are in order: what is kept as bytes is not made for it."""
+    if not isinstance(cells, Packed):
+        return pack_key(KeyCells(key, dict(context), tuple([(path, cells[path]) for path in paths])))
+    told = [
+        [path, said] if type(said) is list else [path, *map(_sibling_out, said)]
+        for path, said in zip(paths, cells.fields(paths), strict=True)
+    ]
+    packed: bytes = msgpack.packb([key, context, told], use_bin_type=True)
     return packed
 
 

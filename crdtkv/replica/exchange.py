@@ -392,19 +392,21 @@ def _note_past(
 
 def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
     state = replica.state
-    for origin, value in message.chains.items():
-        if message.to.get(origin, 0) >= state.vector.get(origin, 0):
-            state.chains[origin] = value
+    announced = dict(state.announced)
+    told = {r: value for r, value in message.chains.items() if message.to.get(r, 0) >= state.vector.get(r, 0)}
+    chains = {**state.chains, **told}
     for origin, n in message.to.items():
         if n > state.vector.get(origin, 0) and origin not in message.chains:
-            state.chains.pop(origin, None)
+            chains.pop(origin, None)
+    state.chains = chains
     state.vector = merge([state.vector, message.to])
     state.dropped = merge([state.dropped, message.floor.dots]) if message.full else state.dropped
     state.heard = merge([state.heard, message.heard])
     replica.observe(max(message.heard.values(), default=0))
     for member, said in message.announced.items():
-        if said[:2] >= state.announced.get(member, (0, 0, 0))[:2]:
-            state.announced[member] = said
+        if said[:2] >= announced.get(member, (0, 0, 0))[:2]:
+            announced[member] = said
+    state.announced = announced
     members.announce(replica)
 
 

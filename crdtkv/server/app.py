@@ -67,7 +67,8 @@ def routed(serving: Serving) -> FastAPI:
     app.state.serving = serving
     for router in _ROUTERS:
         app.include_router(router)
-    app.add_route("/docs", _manual, include_in_schema=False)
+    for path in ("/docs", "/"):  # who types a colo's address into a browser is told what there is
+        app.add_route(path, _manual, include_in_schema=False)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unrouted)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -41,7 +41,7 @@ def manual(openapi: Mapping[str, Any], url: str) -> str:
     """
     info = openapi["info"]
     found = [(path, name, act) for path, acts in openapi["paths"].items() for name, act in acts.items()]
-    found.sort(key=lambda each: _TAGS.index(each[2]["tags"][0]) if each[2]["tags"][0] in _TAGS else len(_TAGS))
+    found.sort(key=_rank)
     parts = [
         f"<h1>{escape(info['title'])} {escape(info['version'])}</h1><p>{escape(info['summary'])}. A colo at "
         f"<code>{escape(url)}</code>. For programs: <a href=/openapi.json>openapi.json</a>. Where a token is wanted: "
@@ -57,6 +57,13 @@ def manual(openapi: Mapping[str, Any], url: str) -> str:
 
 
 _TAGS = ("keys", "past", "changes", "conflicts", "rules", "namespaces", "tokens", "operating", "moving")
+
+
+def _rank(each: tuple[str, str, Mapping[str, Any]]) -> tuple[int, bool, str]:
+    """By what it is about; of that, what is of one key before what is of many, and a path before those below it."""
+    path, _, act = each
+    tag = act["tags"][0]
+    return _TAGS.index(tag) if tag in _TAGS else len(_TAGS), "{key}" not in path, path
 
 
 def _operation(url: str, path: str, method: str, act: Mapping[str, Any]) -> str:

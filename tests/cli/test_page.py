@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from crdtkv.cli import app
+from crdtkv.cli.front import SECTIONS
 from crdtkv.strategies import registry
 from tests.cli.conftest import Run
 from tests.cli.pages import ROOT, filled, plain
@@ -60,7 +61,11 @@ def test_every_command_says_what_it_is_and_shows_an_example(words: tuple[str, ..
 
 
 def test_the_list_of_commands_cuts_no_line(run: Run) -> None:
-    """In a window of 80 columns."""
+    """In a window of 80 columns. Each is there once, in its section."""
     said = run("-h", COLUMNS="80").out
-    cut = [line for line in said.split("Commands:")[1].splitlines() if line.endswith("...")]
+    listed = said.split(f"{next(iter(SECTIONS))}:")[1].splitlines()
+    cut = [line for line in listed if line.endswith("...")]
     assert "put" in said and not cut, cut
+    named = [name for names in SECTIONS.values() for name in names]
+    assert sorted(named) == sorted({words[0] for words in COMMANDS})
+    assert all(sum(line.startswith(f"  {name} ") for line in listed) == 1 for name in named)

@@ -66,6 +66,16 @@ def test_a_table_is_coloured_and_cut_to_the_width(made: Run) -> None:
     assert shown == whole
 
 
+def test_sentences_are_folded_between_their_words(here: Path) -> None:
+    """In a table, and where a thing is told of by itself: no line is longer than the screen, none has blanks behind."""
+    for words in (["strategies"], ["strategies", "show", "json"]):
+        said = bare(terminal(*words))
+        lines = said.splitlines()
+        assert all(len(line) <= WIDTH for line in lines)
+        assert lines == [line.rstrip() for line in lines]
+        assert "an edit wins" in " ".join(said.split())
+
+
 def test_a_version_is_never_cut(made: Run) -> None:
     version = made("put", "short", "2", "-o", "raw").out.strip()
     assert version in bare(terminal("scan", "short", "-l"))

@@ -11,6 +11,7 @@ from sortedcontainers import SortedDict
 from crdtkv.core.cells import Sibling, newest_stamp
 from crdtkv.core.clocks import covers
 from crdtkv.core.packed import Packed
+from crdtkv.core.wire import KeyCells, pack_cells, pack_key
 
 DOTS = st.tuples(st.sampled_from(["lhr~k3f7", "sin~a2c5", "gru~1"]), st.integers(1, 1 << 65))
 LISTS = st.lists(DOTS, max_size=2).map(tuple)
@@ -44,6 +45,19 @@ def test_it_is_what_a_sorted_dict_is(first: dict[bytes, Any], acts: list[Any], v
     for path, cell in plain.items():
         payloads = packed.payloads([path])
         assert payloads is None or payloads == [cell[0].payload]
+
+
+def fits(s: Sibling) -> bool:
+    return max(s.stamp, *(n for _, n in (s.dot, *s.parents, *s.lost))) < 1 << 64
+
+
+@given(st.dictionaries(PATHS, CELLS))
+def test_on_the_wire_it_is_what_its_cells_are(cells: dict[bytes, Any]) -> None:
+    cells = {path: tuple(s for s in cell if fits(s)) for path, cell in cells.items()}
+    paths = sorted(path for path, cell in cells.items() if cell)
+    wanted = pack_key(KeyCells("k", {"lhr~k3f7": 2}, tuple((path, cells[path]) for path in paths)))
+    assert pack_cells("k", {"lhr~k3f7": 2}, Packed(cells), paths) == wanted
+    assert pack_cells("k", {"lhr~k3f7": 2}, cells, paths) == wanted
 
 
 @given(st.lists(st.tuples(PATHS, DOTS)))

@@ -309,7 +309,7 @@ def contexts_join_as_siblings_do() -> None:
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "replica.touch(key, dot)", "pass"),
-    Line(cutting._key_beyond, "dict(replica.storage.context(key))", "{}"),
+    Line(cutting._cut, "make(key, storage.context(key), cells, paths)", "make(key, {}, cells, paths)"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:
     """At who wrote, at who got the record, and at who got a catch-up."""

@@ -27,3 +27,13 @@ def test_it_needs_no_network_and_runs_nothing(client: Client) -> None:
 def test_who_asks_cannot_write_on_it(client: Client) -> None:
     page = client.get("/docs", headers={"host": "lhr\"><script>alert(1)</script>"}).text
     assert "<script" not in page
+
+
+def test_it_is_what_a_browser_finds_at_the_colo_s_address(client: Client) -> None:
+    """What is of one key comes first, a path before those below it."""
+    page = client.get("/").text
+    assert page == client.get("/docs").text
+    told = re.findall("<code>(/v1/[^<]*)</code>", page)
+    assert told[0] == "/v1/{namespace}/keys/{key}" and told.index("/v1/{namespace}/keys/{key}/operations") < told.index(
+        "/v1/{namespace}/keys"
+    )

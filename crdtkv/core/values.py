@@ -426,7 +426,7 @@ _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
 def _scanned(words: str) -> Any:
     """As `json.loads`; what has no white space around it, as most has, at half the price. Raises as it does."""
     try:
-        value, end = _decoder.scan_once(words, 0)
+        value, end = _decoder.scan_once(words, 0)  # type: ignore[attr-defined]
     except StopIteration:
         return _decoder.decode(words)
     return value if end == len(words) or not words[end:].strip(" \t\n\r") else _decoder.decode(words)

@@ -214,9 +214,7 @@ class Replica:
         self._put_cells(key, cells, key_digest(key, cells, {}))
 
     def _put_cells(self, key: str, cells: Mapping[bytes, Cell], digest: int) -> None:
-        changed = self.changed.setdefault(key, {})
-        for path in cells:
-            changed.setdefault(path, ())
+        self.changed[key] = dict.fromkeys(cells, ()) | self.changed.get(key, {})
         state = self.state
         state.digest = (state.digest + digest) % MODULUS
         self.storage.put_cells(key, cells)

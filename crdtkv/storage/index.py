@@ -7,7 +7,7 @@ never asked for: what has moved is only noted, and looked up when it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sortedcontainers import SortedSet
@@ -74,20 +74,28 @@ class Index:
         """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
         self._moved.setdefault(place, old)
 
-    def came(self, places: Iterable[Place]) -> None:
-        """As `moved` of each, where nothing stood."""
-        setdefault = self._moved.setdefault
-        for place in places:
-            setdefault(place, ())
-
     def came_to(self, key: str, paths: Collection[bytes]) -> None:
-        """As `came`, for who tells of none that it has `left`: a place is noted in 8 bytes."""
+        """As `moved` of each of these paths, where nothing stood: a place is noted in 8 bytes."""
         moved = self._moved
-        self._came.setdefault(key, []).extend([path for path in paths if (key, path) not in moved])
-        self._count += len(paths)
+        new = [path for path in paths if (key, path) not in moved] if moved else paths
+        self._came.setdefault(key, []).extend(new)
+        self._count += len(new)
 
-    def left(self, place: Place, cells: Callable[[], Cells]) -> None:
-        """What stands at `place`, one of `cells()`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
+    def left(self, key: str, paths: Collection[bytes], cells: Callable[[], Cells]) -> None:
+        """What stands at these paths, all that have changed of `cells()`, is indexed elsewhere: `now` gives `()`.
+
+        O(paths), and little for those that came since: nobody has asked for them in all that time.
+        """
+        came = self._came.pop(key, None)
+        if came is not None:
+            self._count -= len(came)
+            for path in came if self._moved else ():
+                self._moved.pop((key, path), None)
+            paths = set(paths).difference(came)
+        for path in paths:
+            self._left((key, path), cells)
+
+    def _left(self, place: Place, cells: Callable[[], Cells]) -> None:
         old = self._moved.get(place)
         if old is None:
             alone = self._alone(place)

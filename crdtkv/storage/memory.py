@@ -58,8 +58,7 @@ class MemoryStorage(Transactions):
             self._place(place, old, cell)
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
-        places = [(key, path) for path in cells]
-        self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
+        self._undo.append(("cells", key, cells, cells))
         self._index.came_to(key, cells)
         if key not in self._cells:
             self._keys.add(key)
@@ -193,6 +192,9 @@ class MemoryStorage(Transactions):
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "cell":
             self._place(where, self._cell_at(where), old)
+        elif table == "cells":
+            for path, cell in old.items():
+                self._place((where, path), cell, ())
         elif table == "past":
             self._set_past(where[0], where[1], old)
         elif table == "key":

@@ -272,7 +272,12 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueInvalid(f"JSON is text or bytes; not {show(text)}")
     try:
         words = text if isinstance(text, str) else text.decode("utf-8")
-        value = _scanned(words)
+        try:  # half the price of `decode`, which looks for white space on both sides
+            value, end = _scan(words, 0)
+        except StopIteration:
+            end = -1
+        if end != len(words.rstrip(" \t\n\r")):
+            value = _decoder.decode(words)
     except UnicodeDecodeError as error:
         raise ValueInvalid(f"not UTF-8 at byte {error.start}: {show(text)}") from None
     except json.JSONDecodeError as error:
@@ -421,15 +426,7 @@ def _constant(name: str) -> Any:
 
 # (`json.loads` would make such a decoder for each text.)
 _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant)
-
-
-def _scanned(words: str) -> Any:
-    """As `json.loads`; what has no white space around it, as most has, at half the price. Raises as it does."""
-    try:
-        value, end = _decoder.scan_once(words, 0)  # type: ignore[attr-defined]
-    except StopIteration:
-        return _decoder.decode(words)
-    return value if end == len(words) or not words[end:].strip(" \t\n\r") else _decoder.decode(words)
+_scan = _decoder.scan_once  # type: ignore[attr-defined]
 
 
 def _parse_int(digits: str) -> Any:

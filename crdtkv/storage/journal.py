@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ import xxhash
 from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.rows import RowInvalid
 
-__all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "begin", "files_of", "keep"]
+__all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "begin", "cell_rows", "files_of", "keep"]
 
 Row = tuple[int, tuple[Any, ...], Any]
 """Number of the table, where, and the row as plain data; None: there is none any more."""
@@ -55,6 +55,13 @@ _HEAD = struct.Struct("<8sQIQ")
 
 _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
 NUMBERS = {table: number for number, table in enumerate(_NAMES)}
+
+
+def cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:
+    """The rows of these cells of a key, by path. O(cells)."""
+    number = NUMBERS["cell"]
+    return [(number, (key, path), cell) for path, cell in cells.items()]
+
 
 Mark = tuple[int, int, int]
 """Where the journal ends: see `Journal.mark`."""

@@ -22,7 +22,7 @@ from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.held import ALONE, PLAIN, Held, Old, made_of, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
-from crdtkv.storage.journal import GROWTH, NUMBERS, Row
+from crdtkv.storage.journal import GROWTH, NUMBERS, Row, cell_rows
 from crdtkv.storage.keyrows import read_key, said_of
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
@@ -91,10 +91,9 @@ class Layers(Transactions):
             self._place(place, cell)
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
-        places = [(key, path) for path in cells]
-        self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
+        self._undo.append(("cells", key, cells, cells))
         held = self._changed_key(key)
-        self._index.came(places)
+        self._index.came_to(key, cells)
         held.changed_at_all(cells)
         was = bool(held.cells)
         held.cells = added(held.cells, cells)
@@ -335,9 +334,7 @@ class Layers(Transactions):
         self._put_back("inbox", id, lost)
 
     def meta(self, name: str) -> Any:
-        if name in self._meta:
-            return self._meta[name]
-        return self._read(self._tables.one, "meta", name)
+        return self._meta[name] if name in self._meta else self._read(self._tables.one, "meta", name)
 
     def put_meta(self, name: str, value: Any) -> None:
         self._undo.append(("meta", name, self.meta(name), value))
@@ -361,9 +358,12 @@ class Layers(Transactions):
                 growth = growth_of(old, new)
                 if growth is not None:
                     table, new = GROWTH, growth
+            elif table == "cells":
+                rows += cell_rows(where, new)
+                continue
             elif table == "key":
                 cells, new = new
-                rows += [(NUMBERS["cell"], (where, path), cell) for path, cell in cells.items()]
+                rows += cell_rows(where, cells)
                 table, where = "context", (where,)
             elif table != "cell":
                 where, new = (where,), None if new is NO_HORIZON else new
@@ -388,6 +388,9 @@ class Layers(Transactions):
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "key":
             self._take_back(where)
+        elif table == "cells":
+            for path in old:
+                self._place((where, path), ())
         elif table == "cell":
             self._place(where, old)
         elif table == "past":
@@ -412,8 +415,7 @@ class Layers(Transactions):
         return ask(*of)
 
     def _read_key(self, key: str) -> Held:
-        held: Held = self._read(self._tables.key, key)
-        return held
+        return self._read(self._tables.key, key)  # type: ignore[no-any-return]
 
     def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the tables say of a range. As `_read`."""
@@ -425,8 +427,7 @@ class Layers(Transactions):
             kept = {path: past_in(row) for path, row in rows.items()}
             return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
 
-        old: Old = self._read(ask)
-        return old
+        return self._read(ask)  # type: ignore[no-any-return]
 
     def _read_inbox(self) -> None:
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
@@ -487,8 +488,7 @@ class Layers(Transactions):
         self._tables.write("horizon", [((key,), None if old.horizon == NO_HORIZON else old.horizon)])
 
     def _wrote_key(self, key: str, held: Held) -> None:
-        for path in held.changed or ():
-            self._index.left((key, path), lambda: held.cells)
+        self._index.left(key, held.changed or (), lambda: held.cells)
         held.changed = None
         self._discard_new(key)
         self._gone.discard(key)

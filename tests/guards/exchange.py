@@ -108,7 +108,7 @@ def a_catch_up_ships_no_more_than_it_must() -> None:
 
 @guards(
     "`chains`: hash of each replica's last record, where known.",
-    Line(exchange._advance, "state.chains.pop(origin, None)", "pass"),
+    Line(exchange._advance, "chains.pop(origin, None)", "pass"),
 )
 def who_is_not_told_a_chain_believes_the_next_record() -> None:
     """A catch-up came without chains: what is known here is not the last one's."""

@@ -15,7 +15,7 @@ import pytest
 import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.errors import ChecksumFailed, StorageFailed
-from crdtkv.storage import checkpoint, held, keyrows, layers
+from crdtkv.storage import checkpoint, held, keyrows, layers, transactions
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
@@ -162,8 +162,8 @@ def keys_of_many_pages() -> None:
     Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
     Line(Layers._place, "held.changed_at(path)", "pass"),
     Line(Layers.put_cells, "held.changed_at_all(cells)", "pass"),
-    Line(Layers.put_cells, "self._index.came(places)", "pass"),
-    Line(Layers._wrote_key, "self._index.left((key, path), lambda: held.cells)", "pass"),
+    Line(Layers.put_cells, "self._index.came_to(key, cells)", "pass"),
+    Line(Layers._wrote_key, "self._index.left(key, held.changed or (), lambda: held.cells)", "pass"),
     Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
     Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
     Line(Tables._list, "if (r, n) not in new]", "if False]"),
@@ -333,8 +333,30 @@ def a_step_that_fails_lets_go_of_nothing() -> None:
 
 
 @guards(
+    "Where cells of a key have come together and others of it have changed: each cell by itself.",
+    Line(transactions._one_by_one, 'change[1][0] for change in changes if change[0] == "cell"', "() for change in ()"),
+    Line(transactions._one_by_one, "if count > 1", "if count > 2"),
+)
+def what_came_together_and_changed_again_is_kept_as_it_was_last() -> None:
+    """In one transaction: gone, there again with others, and another; and twice that others come."""
+    one, other, third = ({ROOT + b"%d%d" % (of, n): (sibling(of),) for n in range(9)} for of in (1, 2, 3))
+    place = "k", ROOT + b"10"
+    changes: list[Any] = [
+        ("cell", place, (sibling(9),), ()), ("cells", "k", one, one), ("cell", place, one[place[1]], (sibling(3),)),
+        ("cells", "two", other, other), ("meta", "m", None, 1), ("cells", "two", third, third), ("cells", "x", one, one),
+    ]  # fmt: skip
+    rows: dict[Any, Any] = {}
+    for table, where, _, new in transactions._each_once(changes):
+        rows |= {(where, path): cell for path, cell in new.items()} if table == "cells" else {where: new}
+    kept = {"k": one, "two": other | third, "x": one}
+    expected = {(key, path): cell for key, cells in kept.items() for path, cell in cells.items()}
+    assert rows == expected | {place: (sibling(3),), "m": 1}
+
+
+@guards(
     "`old` stands there again.",
     Line(Layers._put_back, "self._place(where, old)", "pass"),
+    Line(Layers._put_back, "self._place((where, path), ())", "pass"),
     Line(Layers._put_back, "self._changed_key(where).context = old", "pass"),
     Line(Layers._put_back, "self._set_past(where[0], where[1], old)", "pass"),
     Line(Layers._put_back, "self._changed_past(where).horizon = old", "pass"),
@@ -362,6 +384,7 @@ def what_was_undone_is_as_it_was() -> None:
         storage.put_inbox("new", 1)
         storage.put_horizon("k", old._replace(deleted=2))
         storage.put_past("k", ROOT, (Superseded(sibling(1), (), None, 0),))
+        storage.put_cells("k", {ROOT + b"%02d" % n: (sibling(2),) for n in range(20)})
         storage.rollback()
 
         def all_of(found: SqliteStorage) -> Any:

@@ -27,6 +27,9 @@ _HEAD = Struct("<QQH")
 
 _SIZE = _HEAD.size
 
+_AN_ORDER = b"\0" + ORDER
+"""Without that no path leads to an order cell below its root."""
+
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 _ids: dict[int, str] = {}
 _numbers: dict[str, int] = {}
@@ -92,6 +95,18 @@ class Packed(SortedDict):  # type: ignore[misc]
             return None
         n, _, number = _HEAD.unpack_from(row)
         return _ids[number], n
+
+    def dots(self, paths: Iterable[bytes]) -> list[Dot | None]:
+        """As `dot` of each, which there are."""
+        unpack, ids, found = _HEAD.unpack_from, _ids, []
+        for path in paths:
+            row: Any = _get(self, path)
+            if type(row) is not bytes or row[_SIZE : _SIZE + 1] == b"\xc1" or _AN_ORDER in path or path[:1] == ORDER:
+                found.append(self.dot(path))
+            else:
+                n, _, number = unpack(row)
+                found.append((ids[number], n))
+        return found
 
     def beyond(self, vector: Vector) -> list[bytes]:
         """The paths where a sibling stands whose dot `vector` does not cover, in any order. O(cells)."""

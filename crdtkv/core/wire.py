@@ -36,7 +36,7 @@ from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
 from crdtkv.core.tree import Cells
 from crdtkv.core.uncollected import uncollected
-from crdtkv.core.usual import usual_key, usual_sibling, usual_write
+from crdtkv.core.usual import usual_cells, usual_key, usual_sibling, usual_write
 from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import MessageInvalid
 
@@ -301,8 +301,10 @@ def _key_in(value: Any) -> KeyCells:
     if usual is not None:
         return _new(KeyCells, usual)
     key, context, cells = fields_in(value, 3, ())
-    found = tuple([_cell_in(cell) for cell in expect(cells, list)])
-    return KeyCells(name_in(key), vector_in(context), in_order(found, "path", itemgetter(0)))
+    found = usual_cells(cells)
+    if found is None:
+        found = in_order(tuple([_cell_in(cell) for cell in expect(cells, list)]), "path", itemgetter(0))
+    return KeyCells(name_in(key), vector_in(context), found)
 
 
 def _cell_in(value: Any) -> tuple[bytes, Cell]:

@@ -51,11 +51,15 @@ def added(cells: Any, more: Mapping[bytes, Cell]) -> Cells:
 class Index:
     """The dots and due stamps of the cells at some places; `now` gives what stands at one.
 
-    `alone` gives the dot of a place where one live sibling stands, without making that, or None: it may not know.
+    `alone` gives the dot of a place where one live sibling stands, without making that, or None: it may not know;
+    `several` that of each of these places in a key.
     """
 
-    def __init__(self, now: Callable[[Place], Cell], alone: Callable[[Place], Dot | None] = lambda place: None) -> None:
-        self._now, self._alone = now, alone
+    def __init__(
+        self, now: Callable[[Place], Cell], alone: Callable[[Place], Dot | None] = lambda place: None,
+        several: Callable[[str, list[bytes]], list[Dot | None]] = lambda key, paths: [None] * len(paths),
+    ) -> None:  # fmt: skip
+        self._now, self._alone, self._several = now, alone, several
         self._moved: dict[Place, Cell] = {}
         """Places that were changed since, and the cell that the rest of this says of them."""
         self._came: dict[str, list[bytes]] = {}
@@ -108,8 +112,15 @@ class Index:
 
     def _look(self) -> None:
         """What has moved is looked up. O(that)."""
-        # (Whatever became of what came, the rest of this says nothing of it yet.)
-        self._moved.update(((key, path), ()) for key, paths in self._came.items() for path in paths)
+        moved = self._moved
+        for key, paths in self._came.items():
+            for path, dot in zip(paths, self._several(key, paths), strict=True):
+                place = key, path
+                # (Whatever became of what came, the rest of this says nothing of it yet.)
+                if dot is None or place in moved:
+                    moved[place] = ()
+                else:
+                    self._add(dot, place)
         self._came.clear()
         self._count = 0
         for place, old in self._moved.items():

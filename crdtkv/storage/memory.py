@@ -31,7 +31,7 @@ class MemoryStorage(Transactions):
         super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._index = Index(self._cell_at, self._alone_at)
+        self._index = Index(self._cell_at, self._alone_at, self._several_at)
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
@@ -81,6 +81,10 @@ class MemoryStorage(Transactions):
     def _alone_at(self, place: Place) -> Dot | None:
         cells = self._cells.get(place[0])
         return cells.dot(place[1]) if isinstance(cells, Packed) else None
+
+    def _several_at(self, key: str, paths: list[bytes]) -> list[Dot | None]:
+        cells = self._cells.get(key)
+        return cells.dots(paths) if isinstance(cells, Packed) else [None] * len(paths)
 
     def unknown(self, keys: Collection[str]) -> set[str]:
         known = (self._cells, self._contexts, self._past, self._horizons)

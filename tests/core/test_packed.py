@@ -20,7 +20,7 @@ SIBLINGS = st.builds(
     st.just(()) | LISTS, st.just(()) | LISTS,
 )  # fmt: skip
 CELLS = st.lists(SIBLINGS, min_size=1, max_size=2).map(lambda found: tuple(sorted(found, key=lambda s: s.dot)))
-PATHS = st.sampled_from([b"slist\0e%d\0" % n for n in range(9)])
+PATHS = st.sampled_from([b"slist\0e%d\0" % n for n in range(9)] + [b"oe\0", b"slist\0oe\0", b"so\0\xffo\0"])
 ACTS = st.lists(st.tuples(st.sampled_from(["set", "pop", "update", "behind"]), PATHS, CELLS), max_size=30)
 
 
@@ -46,6 +46,7 @@ def test_it_is_what_a_sorted_dict_is(first: dict[bytes, Any], acts: list[Any], v
     assert packed.newest() == max(map(newest_stamp, plain.values()), default=0)
     lacking = [path for path, cell in plain.items() if not all(covers(vector, s.dot) for s in cell)]
     assert sorted(packed.beyond(vector)) == lacking
+    assert packed.dots(list(plain)) == [packed.dot(path) for path in plain]
     for path, cell in plain.items():
         payloads = packed.payloads([path])
         assert payloads is None or payloads == [cell[0].payload]

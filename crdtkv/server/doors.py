@@ -9,7 +9,7 @@ from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.views import colo_of
 from crdtkv.http.names import HEARD, SESSION
 from crdtkv.node.everywhere import everywhere
-from crdtkv.node.session import Session
+from crdtkv.node.session import Session, token_of_one
 from crdtkv.server.asking import Header, Reply, Scope
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def session_header(store: Store | None, session: Session | None, reply: Reply) -
     """What the client has seen now: what it had, and what this reply tells. None: it has seen nothing."""
     if reply.seen and store is not None:
         if session is None:
+            if len(reply.seen) <= _SPARSE:
+                return _SESSION, token_of_one(store.namespace, reply.seen)
             session = Session()
         session.note(store.namespace, reply.seen)
         if len(session.seen[store.namespace]) > _SPARSE:

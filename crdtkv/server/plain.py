@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from crdtkv.server.asking import Reply, Scope
+from crdtkv.server.asking import Reply, Scope, headers_of
 from crdtkv.server.doors import session_header
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SLOW = frozenset((b"crdtkv-session", b"prefer"))
 
 def is_plain(scope: Scope) -> bool:
     """Whether its headers ask for nothing that may take long. O(headers)."""
-    return _SLOW.isdisjoint([name for name, _ in scope["headers"]])
+    return _SLOW.isdisjoint(headers_of(scope))
 
 
 def begin(

@@ -181,7 +181,6 @@ async def replied(serving: Serving, ask: Ask, wrote: Wrote) -> Reply:
 def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
     """What a write is answered; with its value if the request prefers so, which reads the store."""
     receipt = wrote.receipt
-    context = receipt._context
     version = receipt.version
     headers = [_JSON, (b"etag", etag(version).encode())]
     value = ask.returns_value()
@@ -192,4 +191,4 @@ def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
     else:
         # As `dump` of `plain_receipt`, at a quarter of its price: versions and strategies need no escapes.
         told = f'{{"key":{_text(receipt.key)},"version":"{version}","strategy":{_text(receipt.strategy)}}}'.encode()
-    return Reply(200 if wrote.there else 201, headers, told, seen=dict(context))
+    return Reply(200 if wrote.there else 201, headers, told, seen=receipt._context)

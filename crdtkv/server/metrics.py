@@ -56,8 +56,19 @@ class Figures:
                 if ago is not None:
                     lag.add_metric([status["name"], member], ago / 1000)
         yield lag
+        yield self._lost_writes()
         if self._serving.peers is not None:
             yield from _of_transport(self._serving.peers())
+
+    def _lost_writes(self) -> Metric:
+        lost = CounterMetricFamily(
+            "crdtkv_lost_writes", "Writes of this colo that lost since it was started; prefix: up to the first slash",
+            labels=["namespace", "strategy", "prefix"],
+        )  # fmt: skip
+        for name, store in named_stores(self._serving.node):
+            for (strategy, prefix), count in list(store._replica.lost.items()):
+                lost.add_metric([name, strategy, prefix], count)
+        return lost
 
     def _of_requests(self) -> Iterator[Metric]:
         serving = self._serving

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from crdtkv.server.asking import Ask, Reply
 from crdtkv.server.operating import named_stores, status_of
 from crdtkv.server.routing import cluster
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -66,7 +67,7 @@ class Figures:
             labels=["namespace", "strategy", "prefix"],
         )  # fmt: skip
         for name, store in named_stores(self._serving.node):
-            for (strategy, prefix), count in list(store._replica.lost.items()):
+            for (strategy, prefix), count in list(door.replica(store).lost.items()):
                 lost.add_metric([name, strategy, prefix], count)
         return lost
 

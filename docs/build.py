@@ -17,19 +17,22 @@ from typing import Any
 import typer
 
 from crdtkv import registration
+from crdtkv.bulk import items
 from crdtkv.cli import app
-from crdtkv.core import bundles, envelope, keys, paths, positions, rules, values, versions
+from crdtkv.client import connecting, talk
+from crdtkv.core import bundles, diff, envelope, keys, paths, positions, rules, values, versions
 from crdtkv.doors.redis import commands as redis_commands
 from crdtkv.doors.redis.table import COMMANDS
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.gossip import Settings
 from crdtkv.node import naming, session, tokens, waiting
-from crdtkv.replica import core, inbox, memos, past, purge, recent
-from crdtkv.store import group, idempotency, operations, patches, syncing, telling
-from crdtkv.strategies import cell_reading, counter, latch, registry
+from crdtkv.replica import core, inbox, life, memos, past, purge, recent
+from crdtkv.server import reading
+from crdtkv.store import group, idempotency, opening, operations, patches, syncing, telling
+from crdtkv.strategies import cell_reading, counter, fields, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
-from crdtkv.transport import door, letters, link
+from crdtkv.transport import door, letters, link, wire
 
 __all__ = [
     "commands", "errors_page", "limits_page", "main", "pages", "redis_table", "strategies_page", "strategies_table",
@@ -83,17 +86,25 @@ def limits_page() -> str:
                   f"cluster; one of the settings has at least {tokens.MIN_SECRET} characters"),
         ("session token", f"{session.MAX_SESSION:,} characters; {waiting.MAX_WAITS:,} requests wait for what theirs "
                           "names"),
-        ("letter between colos", f"{letters.MAX_PAYLOAD >> 20:,} MiB; {door.MAX_OPEN} are taken at a time"),
+        ("letter between colos", f"{letters.MAX_PAYLOAD >> 20:,} MiB; {door.MAX_OPEN} are taken at a time; one that "
+                                 f"comes more than {letters.WINDOW:,} behind its sender's last is not taken"),
+        ("addresses", f"{wire.MAX_URLS} of a colo"),
+        ("membership", f"a chain of {life.MAX_ANCESTRY} sponsors that nobody here knows; beyond, who came by it "
+                       "returns as one that was evicted"),
         ("what waits for one colo", f"{link.MAX_QUEUE:,} messages, {link.MAX_QUEUED >> 20} MiB; the oldest are "
                                     "dropped, and asked for later"),
         ("path inside a key", f"{paths.MAX_PATH:,} bytes, of which a list position {positions.MAX_POSITION:,}"),
         ("element of a set", f"{set_strategy.MAX_ELEMENT:,} bytes packed"),
+        ("field of a hash, member of a zset", f"{fields.MAX_NAME:,} bytes packed"),
         ("concurrent values of one `mv` or `merge` key", f"{cell_reading.MAX_SIBLINGS}"),
         ("counter", "64 bits, exact"),
         ("idempotency key", f"of an add 1 to {counter.MAX_ONCE_KEY} bytes; of a put and an add kept "
                             f"{idempotency.IDEMPOTENCY_MS // 3_600_000} hours"),
         ("states of a latch", f"{latch.MAX_STATES}"),
         ("patch", f"{patches.MAX_OPERATIONS:,} operations"),
+        ("a list that is put as a whole", f"up to {diff.MAX_EDITS} changes are told as the fewest that there are; more "
+                                          "are told right, and perhaps not as the fewest"),
+        ("line of an import", f"{items.MAX_LINE >> 20} MiB"),
         ("ttl", f"more than 0, at most {operations.MAX_TTL:,} seconds"),
         ("rules", f"{rules.MAX_RULES:,}; {rules.MAX_PATHS} paths each"),
         ("history, unless a rule says otherwise",
@@ -102,14 +113,18 @@ def limits_page() -> str:
         ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
         ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
+        ("cache", f"1 to {opening.MAX_CACHE_MB:,} MiB"),
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
                   "ahead of its peers it refuses to write"),
-        ("sync", f"{syncing.MAX_ROUNDS} rounds; a peer that lacks more than {given.max_records} transactions gets "
-                 f"a catch-up; {recent.MAX_WAITING:,} records wait for what they build on, "
-                 f"together {recent.WAITING_BYTES >> 20} MiB"),
-        ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait"),
+        ("sync", f"{syncing.MAX_ROUNDS} rounds, {syncing.MAX_HELLOS} greetings; a peer that lacks more than "
+                 f"{given.max_records} transactions gets a catch-up; {recent.MAX_WAITING:,} records wait for what they "
+                 f"build on, together {recent.WAITING_BYTES >> 20} MiB"),
+        ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait, and as many "
+                                       f"reads of a server for those ({reading.MAX_READS:,})"),
+        ("client", f"remembers what it read last of {connecting.REMEMBERED:,} keys; sends a request {talk.TRIES} times "
+                   f"at most, no more than {talk.MAX_PAUSE:g} s apart; waits {connecting.TIMEOUT:g} s for an answer"),
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),
         ("gossip", f"peers: {given.max_peers:,}; a page: {given.page_bytes >> 20} MiB; staged of one catch-up: "
                    f"{given.max_staged >> 30} GiB; catch-ups under way: {given.max_pulls}; up to {given.all_peers} "
@@ -124,7 +139,9 @@ def limits_page() -> str:
             "# The limits",
             _PRINTED,
             "How large things may be. Beyond a limit there is an error that names the value and the limit, and nothing "
-            "is written. Those of a server's requests stand in [http.md](http.md#limits).",
+            "is written. Those of a server's requests stand in [http.md](http.md#limits), those of Redis' clients in "
+            "[redis.md](redis.md#bounds), of Workers KV's in "
+            "[cloudflare.md](cloudflare.md#what-differs-from-cloudflare-and-why) and [workers.md](workers.md#errors).",
             _table(("what", "limit"), rows),
         ]
     ) + "\n"  # fmt: skip

@@ -290,6 +290,28 @@ def test_every_setting_is_in_the_docs() -> None:
     assert [name for name in Settings.model_fields if f"| `{name}` |" not in page] == []
 
 
+_INNER = {
+    "core/clocks.py": {"MAX_N"}, "core/show.py": {"MAX_SHOWN", "MAX_TEXT"}, "node/clock.py": {"MAX_SECONDS"},
+    "node/everywhere.py": {"MAX_NOTES"}, "node/session.py": {"MAX_STRANGERS"}, "transport/actor.py": {"MAX_TOGETHER"},
+    "transport/calls.py": {"MAX_WORDS"}, "transport/letters.py": {"MAX_LIVES"},
+    "transport/link.py": {"MAX_BATCH", "MAX_FLYING"}, "transport/transport.py": {"MAX_PEERS"},
+}  # fmt: skip
+"""What no user meets: how words are cut, what is remembered, how work is parted."""
+
+
+def test_every_limit_is_in_the_docs() -> None:
+    """A door's and a server's stand on its own page; the page of all others is printed from the constants."""
+    printed = (ROOT / "docs" / "build.py").read_text(encoding="utf-8")
+    missing = []
+    for folder in ("bulk", "core", "node", "replica", "storage", "store", "strategies", "transport"):
+        for file in (ROOT / "crdtkv" / folder).glob("*.py"):
+            own = set(re.findall(r"^(MAX_\w+) *(?::.*)?=", file.read_text(encoding="utf-8"), re.MULTILINE))
+            own -= _INNER.get(f"{folder}/{file.name}", set())
+            module = {"set": "set_strategy"}.get(file.stem, file.stem)
+            missing += [f"{module}.{name}" for name in sorted(own) if f"{module}.{name}" not in printed]
+    assert not missing, missing
+
+
 def test_every_error_is_in_the_docs() -> None:
     page = (ROOT / "docs/errors.md").read_text()
     assert [e.__name__ for e in all_errors() if f"`{e.__name__}`" not in page or f"`{e.code}`" not in page] == []

@@ -8,7 +8,7 @@ import typer
 from crdtkv.cli.door import Command, example, fail, hear, in_words, many, on_store
 
 if TYPE_CHECKING:
-    from crdtkv import KeyValue, Store
+    from crdtkv import Client, KeyValue, Store
     from crdtkv.cli.output import Printer
 
 __all__ = ["add_to"]
@@ -18,8 +18,9 @@ def add_to(app: typer.Typer) -> None:
     """The commands of this room."""
     on_store(app, "check", "crdtkv check", reads=True)(_check)
     on_store(app, "compact", "crdtkv compact")(_compact)
-    elsewhere = "a colo makes its copies itself: POST /v1/backup"
-    on_store(app, "backup", "crdtkv backup lhr-monday.db", here=elsewhere)(_backup)
+    on_store(
+        app, "backup", "crdtkv backup lhr-monday.db\ncrdtkv backup monday --at http://127.0.0.1:8801"
+    )(_backup)  # fmt: skip
     shown = "crdtkv restore lhr-monday.db lhr.db\ncrdtkv restore lhr/monday lhr-again"
     app.command("restore", cls=Command, epilog=example(shown))(_restore)
     on_store(app, "stats", "crdtkv stats -o json", reads=True)(_stats)
@@ -59,20 +60,31 @@ def _compact(kv: "KeyValue", out: "Printer") -> None:
 
 
 def _backup(
-    kv: "Store", out: "Printer",
+    kv: "Store | Client", out: "Printer",
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", show_default=False, help="The new file; it must not be there yet.")
+        Path,
+        typer.Argument(
+            metavar="FILE", show_default=False,
+            help="The new file; it must not be there yet. Of a colo: a new folder below its own.",
+        ),
     ],
 ) -> None:  # fmt: skip
     """Copy the store to a new file, whole or not at all.
 
-    History and losers go with it. A copy can be read at once; it writes when it has met a member, if it has one.
+    History and losers go with it. A copy can be read at once; it writes when it has met a member, if it has one. A colo
+    copies each namespace that it holds, on its own machine.
     """
     from crdtkv.cli.output import progress
+    from crdtkv.store.store import Store
 
-    with progress("copying"):
-        kv.backup(file)
-    out.say(f"{many(len(kv), 'key')} in {file}")
+    if isinstance(kv, Store):
+        with progress("copying"):
+            kv.backup(file)
+        out.say(f"{many(len(kv), 'key')} in {file}")
+    else:
+        with progress("copying"):
+            files = kv.backup_colo(str(file))
+        out.rows(["file"], ({"file": name} for name in files))
 
 
 def _restore(
@@ -99,7 +111,7 @@ def _restore(
     with in_words():
         pairs = [(each, to / each.name) for each in sorted(copy.glob("*.db"))] if copy.is_dir() else [(copy, to)]
         if not pairs:
-            raise fail(f"there is no copy in {str(copy)!r}", "name the folder that POST /v1/backup answered with")
+            raise fail(f"there is no copy in {str(copy)!r}", "name the folder that a colo made its copy in")
         if copy.is_dir():
             to.mkdir(parents=True, exist_ok=True)
         made: list[Path] = []

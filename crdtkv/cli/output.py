@@ -148,7 +148,7 @@ def _cell(name: str, value: Any) -> str:
         return ""
     if name in CUT and name not in ("siblings", "conflicts"):
         return _escaped(value) if isinstance(value, str) else _blob_words(value)
-    if value is None or value == []:
+    if value is None or value in ([], {}):
         return ""
     if name in _TIMES:
         return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")

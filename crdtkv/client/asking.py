@@ -142,12 +142,12 @@ class Asking:
         last put, and you have not read them: nothing written.
         """
         write = Write(check_key(key), "put", value=_blob(value), base=base, if_version=if_version)
+        headers = self._prefer(False) | _conditions(if_version)
         if idempotency_key is None:  # (tried again by the caller it must say the same, whatever was read meanwhile)
             write = self._based(write)
-        headers = self._prefer(False) | _conditions(if_version)
-        once = idempotency_key if idempotency_key is not None else self._once([write])
-        if once is not None:
-            headers["idempotency-key"] = _header("idempotency_key", once)
+            headers |= self._retry([write])
+        else:
+            headers["idempotency-key"] = _header("idempotency_key", idempotency_key)
         reply = yield from self.talk.ask(
             "PUT", "keys", key, query={"base": write.base, "strategy": strategy, "ttl": _seconds(ttl)},
             body={"value": write.value}, headers=headers,
@@ -183,7 +183,7 @@ class Asking:
         del plain["key"]
         reply = yield from self.talk.ask(
             "POST", "keys", write.key, "operations", body=plain,
-            headers=self._prefer(write.family in _SMALL) | self._once_header([write]),
+            headers=self._prefer(write.family in _SMALL) | self._retry([write]),
         )  # fmt: skip
         return self._made(self.talk.body(reply), write)
 
@@ -191,8 +191,7 @@ class Asking:
         """Several writes, all or nothing, if each key of `conditions` is at its version. One request."""
         based = self._all_based(writes)
         body = _transaction(based, conditions)
-        once = {"idempotency-key": self.talk.once()} if conditions else self._once_header(based)
-        headers = self._prefer(False) | once
+        headers = self._prefer(False) | self._retry(based, bool(conditions))
         reply = yield from self.talk.ask("POST", "transactions", body=body, headers=headers)
         told = self.talk.body(reply)["receipts"]
         return [self._made(plain, write) for plain, write in zip(told, based, strict=True)]
@@ -232,13 +231,13 @@ class Asking:
         """A value is sent with its receipt where it is small, or where nobody could wait for it later."""
         return {"prefer": "return=representation"} if wanted or self._drive is None else {}
 
-    def _once(self, writes: list[Write]) -> str | None:
-        """A new idempotency key, if saying it all twice could do more than saying it once."""
-        return self.talk.once() if any(map(_doubles, writes)) else None
+    def _retry(self, writes: list[Write], conditions: bool = False) -> dict[str, str]:
+        """A new key for the request, if saying it all twice could do more than saying it once.
 
-    def _once_header(self, writes: list[Write]) -> dict[str, str]:
-        once = self._once(writes)
-        return {} if once is None else {"idempotency-key": once}
+        It holds at the colo that is asked, and costs nothing after a day; an idempotency key of the user's holds at
+        all, for which an add to a counter is a cell.
+        """
+        return {"crdtkv-retry": self.talk.once()} if conditions or any(map(_doubles, writes)) else {}
 
     def _made(self, plain: Any, write: Write, now: bool = True) -> Receipt:
         """The receipt. What it shows counts as read when it is looked at; unless it may be of long ago (not `now`)."""

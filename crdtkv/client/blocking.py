@@ -146,6 +146,7 @@ class Client(Handles, MutableMapping[str, Any]):
     leave_cluster = blocking(Caring.leave_cluster)
     evict_everywhere = blocking(Caring.evict_everywhere)
     resolve_everywhere = blocking(Caring.resolve_everywhere)
+    backup_colo = blocking(Caring.backup_colo)
     tokens = blocking(Caring.tokens)
     create_token = blocking(Caring.create_token)
     revoke_token = blocking(Caring.revoke_token)

@@ -181,6 +181,15 @@ class Caring(Asking):
         reply = yield from self.talk.ask_at("POST", "/v1/resolve", body={"link": link}, kind=JSON)
         return list(self.talk.body(reply)["resolved"])
 
+    def backup_colo(self, folder: str) -> Steps[list[str]]:
+        """An operator's act: the colo copies every namespace that it holds, as of now, to a new folder of that name
+        below its own, while it runs; the files, from there. Raises BadRequest where there is such a folder.
+        """
+        reply = yield from self.talk.ask_at(
+            "POST", "/v1/backup", body={"folder": folder}, again=False, wait=600, kind=JSON
+        )
+        return list(self.talk.body(reply)["files"])
+
     def tokens(self) -> Steps[list[dict[str, Any]]]:
         """The tokens that are good: id, label, scopes, created and expires (ms since 1970), without their secrets."""
         reply = yield from self.talk.ask_at("GET", "/v1/tokens")

@@ -169,6 +169,7 @@ class AsyncClient:
     leave_cluster = awaiting(Caring.leave_cluster)
     evict_everywhere = awaiting(Caring.evict_everywhere)
     resolve_everywhere = awaiting(Caring.resolve_everywhere)
+    backup_colo = awaiting(Caring.backup_colo)
     tokens = awaiting(Caring.tokens)
     create_token = awaiting(Caring.create_token)
     revoke_token = awaiting(Caring.revoke_token)

@@ -328,7 +328,7 @@ def due(path: bytes, cell: Cell) -> Stamp | None:
         if payload is None or (payload[:1] == b"\xc1" and len(payload) != 2):
             break  # not is_live
     else:
-        # (What has one component is no order cell.)
-        if not cell or path.find(b"\0") + 1 == len(path) or last_tag(path) != ORDER:
+        # (What has one component is no order cell, nor what has none of that tag.)
+        if not cell or b"\0" + ORDER not in path or last_tag(path) != ORDER:
             return None
     return max(newest_stamp(cell), expiry_of(cell) or 0)

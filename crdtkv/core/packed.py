@@ -17,6 +17,7 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Sibling, newest_stamp
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
+from crdtkv.core.ordered import put_behind
 from crdtkv.core.paths import ORDER, last_tag
 
 __all__ = ["Packed"]
@@ -25,6 +26,9 @@ _HEAD = Struct("<QQH")
 """n, stamp, and whose: its place among those that were met, of whom there are some 65,000 at the most."""
 
 _SIZE = _HEAD.size
+
+_AN_ORDER = b"\0" + ORDER
+"""Without that no path leads to an order cell below its root."""
 
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 _ids: dict[int, str] = {}
@@ -49,7 +53,12 @@ class Packed(SortedDict):  # type: ignore[misc]
 
     def update(self, cells: Mapping[bytes, Cell]) -> None:
         """All of these too."""
-        SortedDict.update(self, {path: _packed(cell) for path, cell in cells.items()})
+        rows = _rows(cells)
+        paths = sorted(rows)
+        if put_behind(self._list, paths):
+            dict.update(self, rows)
+        else:
+            SortedDict.update(self, rows)
 
     def __getitem__(self, path: bytes) -> Cell:
         found: Any = _row(self, path)
@@ -73,6 +82,12 @@ class Packed(SortedDict):  # type: ignore[misc]
         rows: list[Any] = [_get(self, path) for path in paths]
         return [row[_SIZE:] for row in rows] if set(map(type, rows)) <= {bytes} else None
 
+    def fields(self, paths: Iterable[bytes]) -> list[Any]:
+        """Of each cell at these paths, which there are, the `[replica, n, stamp, payload]` of its one sibling; of one
+        of another shape the cell."""
+        rows: list[Any] = [_row(self, path) for path in paths]
+        return [row if type(row) is tuple else _fields(row) for row in rows]
+
     def dot(self, path: bytes) -> Dot | None:
         """The dot of the one sibling at `path`, a live one, of what `cells.due` never names; None: look at the cell."""
         row: Any = _get(self, path)
@@ -80,6 +95,18 @@ class Packed(SortedDict):  # type: ignore[misc]
             return None
         n, _, number = _HEAD.unpack_from(row)
         return _ids[number], n
+
+    def dots(self, paths: Iterable[bytes]) -> list[Dot | None]:
+        """As `dot` of each, which there are."""
+        unpack, ids, found = _HEAD.unpack_from, _ids, []
+        for path in paths:
+            row: Any = _get(self, path)
+            if type(row) is not bytes or row[_SIZE : _SIZE + 1] == b"\xc1" or _AN_ORDER in path or path[:1] == ORDER:
+                found.append(self.dot(path))
+            else:
+                n, _, number = unpack(row)
+                found.append((ids[number], n))
+        return found
 
     def beyond(self, vector: Vector) -> list[bytes]:
         """The paths where a sibling stands whose dot `vector` does not cover, in any order. O(cells)."""
@@ -96,6 +123,16 @@ class Packed(SortedDict):  # type: ignore[misc]
                     out.append(path)
         return out
 
+    def crowded(self) -> list[bytes]:
+        """The paths where more than one sibling stands, in any order. O(cells), a glance at each."""
+        rows: Iterable[tuple[bytes, Any]] = dict.items(self)
+        return [path for path, row in rows if type(row) is tuple and len(row) > 1]
+
+    def weight(self) -> int:
+        """Bytes of the payloads. O(cells), a glance at each."""
+        rows: Iterable[Any] = dict.values(self)
+        return sum([len(row) - _SIZE if type(row) is bytes else sum(len(s[2] or b"") for s in row) for row in rows])
+
     def newest(self) -> Stamp:
         """The latest stamp. O(cells)."""
         unpack = _HEAD.unpack_from
@@ -105,6 +142,24 @@ class Packed(SortedDict):  # type: ignore[misc]
 
 
 _set, _row, _get = SortedDict.__setitem__, dict.__getitem__, dict.get
+
+
+def _rows(cells: Mapping[bytes, Cell]) -> dict[bytes, Any]:
+    """What is kept of each of these cells: of many that one transaction wrote the head is made once."""
+    rows: dict[bytes, Any] = {}
+    known: Any = None
+    when: Any = None
+    head = b""
+    for path, cell in cells.items():
+        if len(cell) == 1:
+            dot, stamp, payload, parents, lost = cell[0]
+            if dot is known and stamp is when and payload is not None and not parents and not lost:
+                rows[path] = head + payload
+                continue
+        row = rows[path] = _packed(cell)
+        if type(row) is bytes:
+            known, when, head = cell[0][0], cell[0][1], row[:_SIZE]
+    return rows
 
 
 def _packed(cell: Cell) -> Any:
@@ -129,3 +184,8 @@ def _number(replica: str) -> int:
 def _cell(row: bytes) -> Cell:
     n, stamp, number = _HEAD.unpack_from(row)
     return (_new(Sibling, ((_ids[number], n), stamp, row[_SIZE:], (), ())),)
+
+
+def _fields(row: bytes) -> list[Any]:
+    n, stamp, number = _HEAD.unpack_from(row)
+    return [_ids[number], n, stamp, row[_SIZE:]]

@@ -243,7 +243,20 @@ class _Gap:
 
 
 def _run(head: bytes, start: int, count: int) -> list[bytes]:
-    return [head + _varint(counter) for counter in range(start, start + count)]
+    """The positions of a run from `start` on. Neighbours differ in their last byte only, until that is 0xff."""
+    if count == 1:
+        return [head + _varint(start)]
+    made: list[bytes] = []
+    at, end = start, start + count
+    while at < end:
+        found = _varint(at)
+        last = found[-1]
+        # (A single byte counts up to 0xef; below 0x80 it is negative.)
+        room = min(end - at, (256 if len(found) > 1 else 0x80 if at < 0 else 0xF0) - last)
+        above = head + found[:-1]
+        made += [above + one for one in _BYTES[last : last + room]]
+        at += room
+    return made
 
 
 def _same_run(one: list[_Node], other: list[_Node]) -> bool:
@@ -338,6 +351,7 @@ _SMALL = 112
 _SHORT = [bytes((0x80 + n,)) for n in range(_SMALL)]
 _COMPLEMENT = bytes((256 - digit) % 256 for digit in range(256))
 _MAX_DIGITS = 15
+_BYTES = [bytes((n,)) for n in range(256)]
 
 
 def _varint(n: int) -> bytes:

@@ -65,13 +65,18 @@ class State:
     """A restored copy: it writes once it has met a member, or an operator has evicted all others: `lost`, so far."""
     lost: list[str] = field(default_factory=list)
 
-    def copy(self) -> State:
-        """A copy that shares nothing that is ever changed in its place. O(its entries)."""
+    def shared(self) -> State:
+        """Another of the same entries. Of what the two share, one may change in its place what a tip says; who changes
+        more calls `unshare` first. O(1)."""
         made = object.__new__(State)
-        entries = made.__dict__ = self.__dict__.copy()
+        made.__dict__ = self.__dict__.copy()
+        return made
+
+    def unshare(self) -> None:
+        """What is changed in its place is this state's own from now on. O(its entries)."""
+        entries = self.__dict__
         for name in _MUTABLE:
             entries[name] = entries[name].copy()
-        return made
 
     def alike(self, other: State) -> bool:
         """Whether the other is the same, but for its tip. O(their entries)."""
@@ -99,11 +104,9 @@ class State:
         self.digest = int.from_bytes(digest, "big")
 
     def to_plain(self) -> dict[str, Any]:
-        """For the meta table."""
-        plain = dict(self.copy().__dict__)
+        """For the meta table. It shares what this has, as `shared` does."""
         # MessagePack has no integer of 128 bits.
-        plain["digest"] = self.digest.to_bytes(16, "big")
-        return plain
+        return {**self.__dict__, "digest": self.digest.to_bytes(16, "big")}
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any], tip: Any = None) -> State:
@@ -120,8 +123,8 @@ class State:
         return state
 
 
-_MUTABLE = ("vector", "heard", "chains", "dropped", "announced", "quarantined")
-"""What is changed in its place. (Lists are not: another takes their place.)"""
+_MUTABLE = ("vector", "heard", "chains", "dropped", "quarantined")
+"""What a transaction changes in its place. (Lists and announcements are not: another takes their place.)"""
 
 
 def _shallow(value: Any) -> Any:

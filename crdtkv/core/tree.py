@@ -73,6 +73,13 @@ class Tree:
             if not (self.expiry and newest_stamp(cell) < self.expiry):
                 yield full[cut:], cell
 
+    def crowded(self) -> Iterator[tuple[bytes, Cell]]:
+        """The cells strictly below where more than one sibling stands, in path order. O(n), most at a glance."""
+        cells, prefix = self._cells, self.prefix
+        if self.expiry or not isinstance(cells, Packed):
+            return (each for each in self.below() if len(each[1]) > 1)
+        return ((p[len(prefix) :], cells[p]) for p in sorted(cells.crowded()) if is_below(p, prefix))
+
     def range(self, tag: bytes) -> Iterator[tuple[bytes, Cell]]:
         """The cells whose first component has that tag, in path order. O(log n) and O(1) each."""
         cut = len(self.prefix)

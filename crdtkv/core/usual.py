@@ -8,6 +8,10 @@ or it says nothing; a test holds the two against each other.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
+from itertools import repeat
+from operator import itemgetter, lt, methodcaller
 from sys import intern
 from typing import Any
 
@@ -17,7 +21,7 @@ from crdtkv.core.keys import MAX_KEY
 from crdtkv.core.paths import MAX_PATH, MEMBER, STRATEGY
 
 __all__ = [
-    "keep_path", "succeeds", "usual_dots", "usual_key", "usual_part", "usual_path", "usual_payload",
+    "keep_path", "succeeds", "usual_cells", "usual_dots", "usual_key", "usual_part", "usual_path", "usual_payload",
     "usual_sibling", "usual_write",
 ]  # fmt: skip
 
@@ -52,6 +56,46 @@ def usual_key(value: Any) -> tuple[str, dict[str, int], tuple[tuple[bytes, Cell]
         found.append((path, (sibling,)))
         before = path
     return key, context, tuple(found)
+
+
+def usual_cells(cells: Any) -> tuple[tuple[bytes, Cell], ...] | None:
+    """The cells in `[[path, [replica, n, stamp, payload]], ...]`: many, in order, each one component below one root and
+    a client's value that replaced nothing. O(cells), without a look at each in Python."""
+    if type(cells) is not list or len(cells) < _SEVERAL or not _all_are(list, cells, 2):
+        return None
+    paths, siblings = list(map(_first, cells)), list(map(_second, cells))
+    if not _all_are(bytes, paths) or not _all_are(list, siblings, 4) or not _usual_parts(paths):
+        return None
+    replicas, ns, stamps, payloads = zip(*siblings, strict=True)
+    if not (_all_are(str, replicas) and _all_are(int, ns) and _all_are(int, stamps) and _all_are(bytes, payloads)):
+        return None
+    if min(ns) <= 0 or max(ns) > MAX_N or min(stamps) < 0 or not all(payloads) or 0xC1 in map(_first, payloads):
+        return None
+    names = {replica: intern(replica) for replica in set(replicas)}
+    dots = zip(map(names.__getitem__, replicas), ns, strict=True)
+    parts = zip(dots, stamps, payloads, repeat(()), repeat(()))
+    return tuple(zip(paths, zip(map(_sibling, parts)), strict=True))
+
+
+def _all_are(kind: type, values: Collection[Any], size: int | None = None) -> bool:
+    """Whether all are of that kind, and so long."""
+    return set(map(type, values)) == {kind} and (size is None or set(map(len, values)) == {size})
+
+
+def _usual_parts(paths: list[bytes]) -> bool:
+    """Whether each is a `usual_part`, of one root and one kind, behind the one before it."""
+    low, high = paths[0], paths[-1]
+    at = low.find(0) + 1
+    # What lies in order between two that begin alike begins so too; and of two 0x00 the second is the last byte.
+    return (
+        usual_part(low) and high.startswith(low[: at + 1]) and all(map(lt, paths, paths[1:]))
+        and set(map(_zeros, paths)) == {2} and set(map(_last, paths)) == {0} and max(map(len, paths)) <= MAX_PATH
+    )  # fmt: skip
+
+
+_SEVERAL = 16
+_first, _second, _last, _zeros = itemgetter(0), itemgetter(1), itemgetter(-1), methodcaller("count", b"\0")
+_sibling: Callable[[Iterable[Any]], Sibling] = partial(_new, Sibling)
 
 
 def _usual_place(path: bytes) -> bytes | None:

@@ -111,4 +111,4 @@ def accepts(mine: View, theirs: View) -> bool:
 
 def _has_rival(mine: View, theirs: View) -> bool:
     colo = colo_of(theirs.lineage[-1])
-    return any(colo_of(m) == colo and m not in theirs.lineage for m in mine.members)
+    return any(colo_of(m) == colo and m not in theirs.lineage for m in mine.members if m.startswith(colo))

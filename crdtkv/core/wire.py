@@ -8,7 +8,7 @@ docs/formats.md has worked bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -16,8 +16,9 @@ import msgpack
 import xxhash
 
 from crdtkv.core.cells import Cell, Sibling
-from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.envelope import seal, unseal
+from crdtkv.core.packed import Packed
 from crdtkv.core.parts import (
     dot_in,
     dots_in,
@@ -33,8 +34,9 @@ from crdtkv.core.parts import (
 )
 from crdtkv.core.show import show
 from crdtkv.core.state import Announcement
+from crdtkv.core.tree import Cells
 from crdtkv.core.uncollected import uncollected
-from crdtkv.core.usual import usual_key, usual_sibling, usual_write
+from crdtkv.core.usual import usual_cells, usual_key, usual_sibling, usual_write
 from crdtkv.core.views import Ancestor, View
 from crdtkv.errors import MessageInvalid
 
@@ -49,6 +51,7 @@ __all__ = [
     "chain",
     "decode",
     "encode",
+    "pack_cells",
     "pack_key",
     "unpack_key",
 ]
@@ -170,6 +173,18 @@ def pack_key(key: KeyCells) -> bytes:
     return packed
 
 
+def pack_cells(key: str, context: Vector, cells: Cells, paths: Sequence[bytes]) -> bytes:
+    """As `pack_key` of the cells at these paths, which are in order: what is kept as bytes is not made for it."""
+    if not isinstance(cells, Packed):
+        return pack_key(KeyCells(key, dict(context), tuple([(path, cells[path]) for path in paths])))
+    told = [
+        [path, said] if type(said) is list else [path, *map(_sibling_out, said)]
+        for path, said in zip(paths, cells.fields(paths), strict=True)
+    ]
+    packed: bytes = msgpack.packb([key, context, told], use_bin_type=True)
+    return packed
+
+
 def unpack_key(data: bytes) -> KeyCells:
     """What `pack_key` made. Raises MessageInvalid for anything else."""
     try:
@@ -286,8 +301,10 @@ def _key_in(value: Any) -> KeyCells:
     if usual is not None:
         return _new(KeyCells, usual)
     key, context, cells = fields_in(value, 3, ())
-    found = tuple([_cell_in(cell) for cell in expect(cells, list)])
-    return KeyCells(name_in(key), vector_in(context), in_order(found, "path", itemgetter(0)))
+    found = usual_cells(cells)
+    if found is None:
+        found = in_order(tuple([_cell_in(cell) for cell in expect(cells, list)]), "path", itemgetter(0))
+    return KeyCells(name_in(key), vector_in(context), found)
 
 
 def _cell_in(value: Any) -> tuple[bytes, Cell]:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import compress
+from operator import ne
 from typing import get_args
 
 import xxhash
@@ -77,6 +79,14 @@ _LATELY = 1_024
 """Of more entries that changed lately nothing is said."""
 
 
+def _unlike(vector: dict[str, int], before: dict[str, int]) -> Iterable[str]:
+    """The replicas whose entries differ from those before, or are new. O(replicas), little of each: what is of the
+    same replicas in the same order, as a copy of it is for long, is compared by its numbers."""
+    if len(vector) == len(before) and list(vector) == list(before):
+        return list(compress(vector, map(ne, vector.values(), before.values())))
+    return [replica for replica, n in vector.items() if n != before.get(replica)]
+
+
 class Desk:
     """The state that is no part's own."""
 
@@ -93,7 +103,7 @@ class Desk:
         self.now_ms = 0
         self._random: Dice | None = None
         self._outbox: list[Send] = []
-        self._hash, self._hashed = 0, dict[str, tuple[int, int]]()
+        self._hash, self._hashed = 0, dict[str, int]()
         self._hashed_of = dict[str, int](), 0
         self._looks = dict[str, int](), dict[str, int]()
 
@@ -151,12 +161,11 @@ class Desk:
             return self._hash
         self._hashed_of = of
         if not hashed.keys() <= vector.keys():
-            self._hash, self._hashed = 0, (hashed := {})
-        for replica, n in vector.items():
-            known = hashed.get(replica, (0, 0))
-            if known[0] != n:
-                hashed[replica] = n, entry_hash(replica, n)
-                self._hash = (self._hash + hashed[replica][1] - known[1]) % (1 << 63)
+            self._hash, hashed = 0, {}
+        for replica in _unlike(vector, hashed):
+            self._hash += entry_hash(replica, vector[replica]) - entry_hash(replica, hashed.get(replica, 0))
+        self._hash %= 1 << 63
+        self._hashed = vector.copy()
         return self._hash
 
     def look(self) -> None:
@@ -165,8 +174,8 @@ class Desk:
 
     def lately(self) -> dict[str, int]:
         """The entries of the vector that have changed lately. O(replicas)."""
-        before = self._looks[0]
-        found = {r: n for r, n in self.replica.state.vector.items() if n != before.get(r)}
+        vector = self.replica.state.vector
+        found = {replica: vector[replica] for replica in _unlike(vector, self._looks[0])}
         return found if len(found) <= _LATELY else {}
 
     def before(self, replica: str) -> int:

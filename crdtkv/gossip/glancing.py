@@ -98,8 +98,8 @@ class Glancing:
             raise MessageInvalid(f"{sender} has heard all up to {glance.low}, itself up to {glance.heard}")
         replica.compare_clock(sender, glance.heard)
         if glance.heard > state.heard.get(sender, 0):
-            state.heard[sender] = glance.heard
+            state.heard = {**state.heard, sender: glance.heard}
             replica.observe(glance.heard)
         said = (sum(state.vector.values()), glance.low, members.facts(replica))
         if glance.turn != _ASK and said[:2] >= state.announced.get(sender, (0, 0, 0))[:2]:
-            state.announced[sender] = said
+            state.announced = {**state.announced, sender: said}

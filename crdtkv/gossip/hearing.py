@@ -6,7 +6,7 @@ by no other. Whole seconds, rounded down: what is promised for less is promised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from crdtkv.core.clocks import make_stamp, stamp_ms
@@ -68,7 +68,7 @@ class Hearing:
             said = state.announced.get(member, _NOTHING)
             low = said[1] if (said[0], said[2]) == (total, facts) else 0
             lags += (_lag(second, state.heard.get(member, 0)), _lag(second, low))
-        return Heard(self._desk.vector_hash(), facts, second, b"".join(map(_varint, lags)))
+        return Heard(self._desk.vector_hash(), facts, second, _packed(lags))
 
     def on_heard(self, peer: Peer, frame: Frame, heard: Heard) -> None:
         """Take it, if all that it was told under is here, and nothing else. Raises MessageInvalid."""
@@ -86,7 +86,8 @@ class Hearing:
         if heard.facts != members.facts(replica) or not fits or frame.sender not in members.members(replica):
             desk.counts["heard otherwise"] += 1
             return
-        total, facts, told, said = sum(state.vector.values()), heard.facts, state.heard, state.announced
+        total, facts = sum(state.vector.values()), heard.facts
+        told, said = dict(state.heard), dict(state.announced)
         latest = 0
         for member, stamp, low in zip(here, stamps, lows, strict=True):
             if stamp > told.get(member, 0):
@@ -96,6 +97,7 @@ class Hearing:
                 known = said.get(member, _NOTHING)
                 if total > known[0] or (total == known[0] and low > known[1]):
                     said[member] = total, low, facts
+        state.heard, state.announced = told, said
         if latest:
             replica.observe(latest)
 
@@ -106,18 +108,21 @@ def _lag(second: int, stamp: int) -> int:
     return 0 if not stamp or lag >= _MOST else max(lag, 0) + 1
 
 
-def _stamp(second: int, lag: int) -> int:
-    return make_stamp((second - lag + 1) * 1000) if 0 < lag <= second else 0
-
-
 @lru_cache(maxsize=64)
 def _stamps(second: int, lags: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Up to when each was heard, and said to have heard; 0: not told. Raises MessageInvalid.
 
     (Many replicas of one process, as a simulator has them, are told the same.)
     """
-    stamps = [_stamp(second, lag) for lag in _numbers(lags)]
+    numbers = lags if lags.isascii() else tuple(_numbers(lags))  # (of one byte each, as a rule)
+    stamp_of = {lag: make_stamp((second - lag + 1) * 1000) if 0 < lag <= second else 0 for lag in set(numbers)}
+    stamps = [stamp_of[lag] for lag in numbers]
     return tuple(stamps[::2]), tuple(stamps[1::2])
+
+
+def _packed(lags: Sequence[int]) -> bytes:
+    """A varint of each."""
+    return bytes(lags) if max(lags, default=0) < 0x80 else b"".join(map(_varint, lags))
 
 
 def _varint(n: int) -> bytes:

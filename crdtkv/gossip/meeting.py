@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from crdtkv.core.clocks import covers
-from crdtkv.core.uncollected import uncollected
 from crdtkv.core.views import Ancestor, Portrait, accepts, colo_of
 from crdtkv.core.wire import CatchUp, Record, decode
 from crdtkv.errors import BadRequest, ChainBroken, DigestMismatch, NotAMember
@@ -23,7 +22,6 @@ from crdtkv.gossip.pulling import Pulling
 from crdtkv.gossip.staging import sender_of
 from crdtkv.replica import life, members
 from crdtkv.replica.core import Replica
-from crdtkv.replica.exchange import SOME_BYTES
 
 __all__ = ["Meeting", "Step", "check_lives", "comes_in", "first_to_join", "step"]
 
@@ -333,11 +331,10 @@ class Meeting:
             return False
         believed = joining.sponsor not in self._mistaken
         try:
-            with uncollected(len(message.keys) * SOME_BYTES):
-                if joining.adopt:
-                    life.adopt(replica, joining.ancestry, message, believed)
-                else:
-                    life.return_to(replica, joining.ancestry, joining.namespace, message, joining.shared, believed)
+            if joining.adopt:
+                life.adopt(replica, joining.ancestry, message, believed)
+            else:
+                life.return_to(replica, joining.ancestry, joining.namespace, message, joining.shared, believed)
         except DigestMismatch:
             self._mistaken.add(joining.sponsor)  # the next time it is taken as it is: the two then find what differs
             raise

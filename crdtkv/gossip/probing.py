@@ -123,7 +123,7 @@ class Probing:
         if digest == state.digest:
             peer.compared_ms = desk.now_ms
             if state.quarantined.get(peer.id, "").startswith("digest"):
-                del state.quarantined[peer.id]
+                state.quarantined = {id: why for id, why in state.quarantined.items() if id != peer.id}
         else:
             desk.counts["digests differ"] += 1
             self._repairing.begin(peer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from crdtkv.core.clocks import beside, covers_all
+from crdtkv.core.uncollected import uncollected
 from crdtkv.core.wire import CatchUp, decode
 from crdtkv.errors import DigestMismatch, MessageInvalid, TooLarge
 from crdtkv.gossip.desk import Desk, Peer
@@ -133,7 +134,8 @@ class Pulling:
             raise TooLarge(f"a catch-up of more than {desk.settings.max_staged} bytes was not staged")
         if page.head:
             self.drop(peer)
-            self._take(peer, t, _head(t, page))
+            with uncollected(t.staged):
+                self._take(peer, t, _head(t, page))
             return
         if t.full and t.finish is not None and page.keys:
             pile_up(desk.replica.storage.pile, t, page)

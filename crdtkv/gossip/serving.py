@@ -9,13 +9,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from crdtkv.core.clocks import Dot, apart, covers_all
-from crdtkv.core.wire import CatchUp, encode, pack_key
+from crdtkv.core.clocks import Dot, Vector, apart, covers_all
+from crdtkv.core.uncollected import uncollected
+from crdtkv.core.wire import CatchUp, encode
 from crdtkv.gossip.desk import Desk, Peer
 from crdtkv.gossip.draining import Draining
 from crdtkv.gossip.messages import BESIDE, Ask, Even, Frame, Page, Push
 from crdtkv.gossip.pulling import Pulling
 from crdtkv.replica import cutting
+from crdtkv.replica.exchange import SOME_BYTES
 
 __all__ = ["Serving", "lacking_records"]
 
@@ -63,8 +65,9 @@ class Serving:
         if not (ask.head or full or ask.turn) and covers_all(since, state.vector) and ask.since == since:
             desk.send(peer, Even(ask.number))
             return
-        for page in self._pages(peer, ask, since, full):
-            desk.send(peer, page)
+        with uncollected(_lacking(state.vector, since) * SOME_BYTES):
+            for page in self._pages(peer, ask, since, full):
+                desk.send(peer, page)
 
     def _records(self, peer: Peer, since: dict[str, int]) -> dict[str, int]:
         """Send the records that are lacking, if they are few and at hand: where the peer is with them."""
@@ -133,13 +136,13 @@ class Serving:
         """Packed keys up to the size of a page, the last of them, and whether there are more."""
         keys: list[bytes] = []
         size, last = 0, after
-        for found in cutting.cut(self._desk.replica, plan, after):
+        for key, cells, packed in cutting.cut_packed(self._desk.replica, plan, after):
             if size >= self._desk.settings.page_bytes:
                 return keys, last, True
-            keys.append(pack_key(found))
-            self._desk.counts["sent cells"] += len(found.cells)
-            size += len(keys[-1])
-            last = found.key
+            keys.append(packed)
+            self._desk.counts["sent cells"] += cells
+            size += len(packed)
+            last = key
         return keys, last, False
 
 
@@ -148,10 +151,15 @@ def _place(ask: Ask, head: CatchUp) -> int:
     return 0 if head.full else 1 if head.since == ask.since else 2 if head.since == head.to else 0
 
 
+def _lacking(vector: Vector, since: Vector) -> int:
+    """How many transactions."""
+    return sum(n - since.get(r, 0) for r, n in vector.items() if n > since.get(r, 0))
+
+
 def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:
     """The records that lead from `since` to what is here, if they are few and all at hand; else none."""
     state, given = desk.replica.state, desk.settings
-    lacking = sum(n - since.get(r, 0) for r, n in state.vector.items() if n > since.get(r, 0))
+    lacking = _lacking(state.vector, since)
     if not 0 < lacking <= given.max_records:
         return []
     found: dict[Dot, bytes] = {}

@@ -95,7 +95,8 @@ class Replica:
     def reach(self) -> None:
         """Any of the state may be changed from now on. Idempotent in a transaction, or a step of it."""
         if self._whole is None:
-            self._whole = self.state.copy()
+            self._whole = self.state.shared()
+            self.state.unshare()
 
     def commit(self) -> State:
         """All that was written since `begin` is kept; the state as the storage has it."""
@@ -124,8 +125,8 @@ class Replica:
         """
         state, kept, tip = self.state, self.kept, self.state.tip()
         if kept is None or (self._whole is not None and not kept.alike(state)):
-            self.storage.put_meta("state", state.to_plain())
-            kept = state.copy()
+            kept = state.shared()
+            self.storage.put_meta("state", kept.to_plain())
         self.storage.put_meta("tip", tip)
         return kept
 
@@ -213,9 +214,7 @@ class Replica:
         self._put_cells(key, cells, key_digest(key, cells, {}))
 
     def _put_cells(self, key: str, cells: Mapping[bytes, Cell], digest: int) -> None:
-        changed = self.changed.setdefault(key, {})
-        for path in cells:
-            changed.setdefault(path, ())
+        self.changed[key] = dict.fromkeys(cells, ()) | self.changed.get(key, {})
         state = self.state
         state.digest = (state.digest + digest) % MODULUS
         self.storage.put_cells(key, cells)

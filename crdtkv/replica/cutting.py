@@ -11,8 +11,9 @@ due at the floor that comes with it).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from operator import methodcaller
+from typing import NamedTuple, TypeVar
 
 from sortedcontainers import SortedDict
 
@@ -20,14 +21,19 @@ from crdtkv.core.cells import Context
 from crdtkv.core.clocks import Vector, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, is_below
 from crdtkv.core.tree import Cells, Tree
-from crdtkv.core.wire import CatchUp, Floor, KeyCells
+from crdtkv.core.wire import CatchUp, Floor, KeyCells, pack_cells
 from crdtkv.replica import members
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.roots import TTL_PATH
 from crdtkv.strategies.sequence import orders_on
 
-__all__ = ["Plan", "along", "catch_up", "changed", "cut", "everything", "head", "since_for"]
+__all__ = ["Plan", "along", "catch_up", "changed", "cut", "cut_packed", "everything", "head", "since_for"]
 
+
+_T = TypeVar("_T")
+
+_SOME = 16
+"""Of so many paths it is worth it to ask first whether they are all of the plainest shape."""
 
 _MANY = 16
 """So many times as many cells are walked through faster than each of some is looked for."""
@@ -88,26 +94,48 @@ def changed(replica: Replica, since: Vector) -> Plan:
 
 def cut(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[KeyCells]:
     """The keys of a pass behind `after`, in order, each as it is when it is asked for."""
-    storage = replica.storage
-    if plan.keys is None:
-        yield from storage.passing("" if after is None else after + "\0", None, False, None, _whole)
+    return _cut(replica, plan, after, _made)
+
+
+def cut_packed(replica: Replica, plan: Plan, after: str | None = None) -> Iterator[tuple[str, int, bytes]]:
+    """As `cut`: of each key its name, how many cells, and what `wire.pack_key` makes of it."""
+    return _cut(replica, plan, after, _packed)
+
+
+_Make = Callable[[str, Context, Cells, Sequence[bytes]], _T]
+"""What is made of a key, of its cells at these paths, which are in order."""
+
+
+def _made(key: str, context: Context, cells: Cells, paths: Sequence[bytes]) -> KeyCells:
+    return KeyCells(key, dict(context), tuple([(path, cells[path]) for path in paths]))
+
+
+def _packed(key: str, context: Context, cells: Cells, paths: Sequence[bytes]) -> tuple[str, int, bytes]:
+    return key, len(paths), pack_cells(key, context, cells, paths)
+
+
+def _cut(replica: Replica, plan: Plan, after: str | None, make: _Make[_T]) -> Iterator[_T]:
+    storage, keys = replica.storage, plan.keys
+    if keys is None:
+
+        def whole(key: str, cells: Cells, context: Context) -> _T:
+            return make(key, context, cells, sorted(cells))
+
+        yield from storage.passing("" if after is None else after + "\0", None, False, None, whole)
         return
-    for at in range(0 if after is None else bisect_right(plan.keys, after), len(plan.keys)):
-        made = _key_beyond(replica, plan.keys[at], plan.places[plan.keys[at]])
-        if made.cells:
-            yield made
+    for at in range(0 if after is None else bisect_right(keys, after), len(keys)):
+        key = keys[at]
+        cells, paths = storage.cells(key), _paths_beyond(replica, key, plan.places[key])
+        if paths:
+            yield make(key, storage.context(key), cells, paths)
 
 
-def _whole(key: str, cells: Cells, context: Context) -> KeyCells:
-    return KeyCells(key, dict(context), tuple(sorted(cells.items())))
-
-
-def _key_beyond(replica: Replica, key: str, paths: set[bytes]) -> KeyCells:
-    """Each of these cells, and those that go along."""
+def _paths_beyond(replica: Replica, key: str, paths: set[bytes]) -> list[bytes]:
+    """Those of these where a cell stands, and those that go along, in order."""
     cells = replica.storage.cells(key)
     if len(paths) < len(cells):
         paths = paths | along(paths, cells)
-    return KeyCells(key, dict(replica.storage.context(key)), tuple((p, cells[p]) for p in sorted(paths) if p in cells))
+    return sorted(filter(cells.__contains__, paths))
 
 
 def along(paths: Collection[bytes], cells: Cells) -> set[bytes]:
@@ -117,6 +145,8 @@ def along(paths: Collection[bytes], cells: Cells) -> set[bytes]:
     (An order cell goes with its element: beside one that was made anew since, it must not be found where it was not
     forgotten yet.)
     """
+    if len(paths) >= _SOME and _stand_alone(paths, cells):
+        return set()
     out = {order for path in _on_ordered(paths, cells) for order in orders_on(path) if order in cells}
     roots = _roots_of(paths)
     if len(roots) * _MANY < len(cells):
@@ -125,6 +155,21 @@ def along(paths: Collection[bytes], cells: Cells) -> set[bytes]:
     else:
         out.update(_below(roots, cells))
     return out
+
+
+def _stand_alone(paths: Collection[bytes], cells: Cells) -> bool:
+    """Whether nothing goes along since all of `paths` are one component below one root, below which nothing was moved,
+    and no other cell lies deeper than that. O(paths + cells), without a look at each in Python."""
+    high, low = max(paths), min(paths)
+    root = low[: low.find(b"\0") + 1]
+    if root[:1] != STRATEGY or not is_below(high, root) or set(map(_zeros, paths)) != {2}:
+        return False
+    # (What lies below a path has one more 0x00 at least.)
+    others = set(cells).difference(paths)
+    return max(map(_zeros, others), default=0) <= 2 and next(Tree(cells, root).range(ORDER), None) is None
+
+
+_zeros = methodcaller("count", b"\0")
 
 
 def _on_ordered(paths: Collection[bytes], cells: Cells) -> Iterable[bytes]:

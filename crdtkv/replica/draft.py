@@ -240,8 +240,7 @@ class Draft:
         dot, touched = self.dot, self.touched
         self._noting(key)
         cells = self.replica.add_cells(key, dot, self.stamp, payloads)
-        for path, (own,) in cells.items():
-            touched[key, path] = own
+        touched.update(zip([(key, path) for path in cells], [own for (own,) in cells.values()], strict=True))
         return self.replica.touch(key, dot)
 
     # bases

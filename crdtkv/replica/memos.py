@@ -81,8 +81,7 @@ class Memo:
             update_all(self.documents, cells)
         self._roots = self._shown = None
         if self._weight is not None:
-            for path, cell in cells.items():
-                self._weight += _weight(path, cell)
+            self._weight += sum([_weight(path, cell) for path, cell in cells.items()])
 
 
 class Memos:
@@ -200,8 +199,10 @@ def _weight(path: bytes, cell: Cell) -> int:
     """
     if not cell:
         return 0
-    said = _said(cell)
-    at = last_at(path)
+    said = len(cell[0][2] or b"") if len(cell) == 1 else _said(cell)
+    at = path.rfind(b"\0", 0, -1) + 1  # (`last_at`, of most paths)
+    if at and path[at] == 0xFF:
+        at = last_at(path)
     tag = path[at : at + 1]
     if tag in (ELEMENT, ENTRY):
         return said + 3

@@ -84,6 +84,15 @@ class Ask:
             raise BadRequest(f"header {name} is {found!r:.80}; it is no UTF-8") from None
 
     @property
+    def once(self) -> str | None:
+        """The key under which it is done once here, however often it is sent; None: each time that it is sent.
+
+        Of the user's choice, or one that the client made for this request alone.
+        """
+        key = self.header("idempotency-key")
+        return self.header("crdtkv-retry") if key is None else key
+
+    @property
     def query(self) -> dict[str, str]:
         """By name. Raises BadRequest for a name that comes twice, or what is no UTF-8."""
         if self._query is None:

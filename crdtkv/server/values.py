@@ -99,7 +99,7 @@ def ask_put(ask: Ask) -> Act:
             given[name] = query[name]
     if "ttl" in query:
         given["ttl"] = ask.number("ttl")
-    once = ask.header("idempotency-key")
+    once = ask.once
     if once is not None:
         given["idempotency_key"] = once
         version = only_version(ask)

@@ -12,7 +12,7 @@ from crdtkv.http.bodies import UNSET, Write, write_of
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.conditions import condition_of
 from crdtkv.server.doors import admit
-from crdtkv.server.once import once
+from crdtkv.server.once import counted_once, once
 from crdtkv.server.trying import tried
 from crdtkv.server.values import Wrote, merged, replied
 from crdtkv.store.handles import JsonHandle
@@ -37,7 +37,8 @@ async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
     plain = found if isinstance(found, list) else [found]
     _check_number(plain, "operations", serving)
     common = {name: query[name] for name in ("base", "strategy") if name in query}
-    asked = [write_of({**common, **each} if isinstance(each, dict) else each, ask.key) for each in plain]
+    found = [write_of({**common, **each} if isinstance(each, dict) else each, ask.key) for each in plain]
+    asked = counted_once(found, ask.header("idempotency-key"))
     condition = condition_of(ask)
 
     def act(t: Transaction) -> list[Wrote]:
@@ -57,7 +58,7 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
         words = "a transaction has 'writes', and perhaps 'if'; in a dry run 'read', too"
         raise BadRequest(f"{words}; it has {sorted(body)!r:.80}")
     _check_number(body["writes"], "writes", serving)
-    asked = [write_of(each) for each in body["writes"]]
+    asked = counted_once([write_of(each) for each in body["writes"]], ask.header("idempotency-key"))
     wanted = [_wanted(each) for each in _listed(body.get("if", []), "if")]
     for action, keys in (("write", [w.key for w in asked]), ("read", [key for key, _ in wanted])):
         for key in keys:

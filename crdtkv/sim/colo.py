@@ -146,8 +146,11 @@ class Colo:
     def on_message(self, sender: str, data: bytes) -> None:
         """A message came."""
         if self.up:
-            self.active_us = self.world.now_us
-            self.take(self._on_message, None, sender, data)
+            self.active_us = now_us = self.world.now_us
+            if self.paused or self._waiting or now_us < self.free_us:
+                self._waiting.append((self._on_message, None, (sender, data)))
+            else:
+                self._turn(self._on_message, None, (sender, data))
 
     def _on_message(self, sender: str, data: bytes) -> list[Send]:
         sends = self.gossip.on_message(sender, data, self.world.now_us // 1_000, self.dice)

@@ -31,10 +31,10 @@ class Trouble(NamedTuple):
 class Link:
     """One way from a colo to another."""
 
-    __slots__ = ("bytes", "cuts", "delay_us", "dice", "free_us", "lost", "messages", "troubles")
+    __slots__ = ("bytes", "cuts", "delay_us", "dice", "free_us", "lost", "messages", "name", "troubles")
 
-    def __init__(self, delay_us: float, dice: Random) -> None:
-        self.delay_us, self.dice = delay_us, dice
+    def __init__(self, name: bytes, delay_us: float, dice: Random) -> None:
+        self.name, self.delay_us, self.dice = name, delay_us, dice
         self.free_us = 0.0
         self.cuts = 0
         self.troubles: list[Trouble] = []
@@ -62,12 +62,11 @@ class Network:
             dice = self._dice.get(sender)
             if dice is None:
                 dice = self._dice[sender] = stream(self._seed, "links from", sender)
-            found = self.links[sender, to] = Link(delay_us, dice)
+            found = self.links[sender, to] = Link(f"{sender} {to}".encode(), delay_us, dice)
         return found
 
-    def fates(self, sender: str, to: str, data: bytes, now_us: int) -> list[tuple[int, bytes]]:
+    def fates(self, link: Link, data: bytes, now_us: int) -> list[tuple[int, bytes]]:
         """When what of a message sent now arrives: nothing if it is lost, more than once if it is doubled."""
-        link = self.links.get((sender, to)) or self.link(sender, to)
         link.messages += 1
         link.bytes += len(data)
         if link.cuts:

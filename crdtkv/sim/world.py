@@ -7,9 +7,9 @@ asked for, so that one seed is one run, bit for bit.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -145,7 +145,7 @@ class World:
     def at(self, when_us: int, act: Callable[..., Any], *args: Any) -> None:
         """`act` happens then."""
         self._asked += 1
-        heapq.heappush(self._heap, (when_us, self._asked, act, args))
+        heappush(self._heap, (when_us, self._asked, act, args))
 
     def after(self, seconds: float, act: Callable[..., Any], *args: Any) -> None:
         """`act` happens so many seconds from now."""
@@ -153,7 +153,7 @@ class World:
 
     def run(self, until_us: int) -> None:
         """All that happens up to then."""
-        heap, pop = self._heap, heapq.heappop
+        heap, pop = self._heap, heappop
         asked, ahead = self._asked, len(heap)
         while heap and heap[0][0] <= until_us:
             self.now_us, _, act, args = pop(heap)
@@ -192,14 +192,18 @@ class World:
 
     def send(self, sender: str, to: str, data: bytes) -> None:
         """A message goes from one colo to another, or nowhere."""
-        fates = self.network.fates(sender, to, data, self.now_us)
-        self.hash.update(b"%d %b %b %d" % (self.now_us, sender.encode(), to.encode(), len(data)))
+        network, now_us = self.network, self.now_us
+        link = network.links.get((sender, to)) or network.link(sender, to)
+        fates = network.fates(link, data, now_us)
+        self.hash.update(b"%d %b %d" % (now_us, link.name, len(data)))
         self.hash.update(data)
         self.bytes_by_kind[data[1]] += len(data)
-        for told in self.on_message:
-            told(sender, to, data, "send" if fates else "lost")
+        if self.on_message:
+            for told in self.on_message:
+                told(sender, to, data, "send" if fates else "lost")
         for at, came in fates:
-            self.at(at, self._deliver, sender, to, came)
+            self._asked += 1
+            heappush(self._heap, (at, self._asked, self._deliver, (sender, to, came)))
 
     def _deliver(self, sender: str, to: str, data: bytes) -> None:
         self.messages += 1

@@ -7,7 +7,6 @@ is a list that is appended to, and what is gone leaves it later, all at once.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["Numbers"]
@@ -21,7 +20,7 @@ class Numbers:
     >>> places = Numbers()
     >>> places.add(1, ("a", b"")); places.add(2, ("a", b"")); places.add(2, ("b", b""))
     >>> places.discard(2, ("a", b""))
-    >>> places.at(2), list(places.beyond(1)), list(places.beyond(2))
+    >>> places.at(2), places.beyond(1), places.beyond(2)
     ((('b', b''),), [('b', b'')], [])
     """
 
@@ -65,12 +64,18 @@ class Numbers:
         found = self._at.get(n)
         return () if found is None else tuple(found) if type(found) is set else (found,)
 
-    def beyond(self, n: int) -> Iterator[tuple[str, bytes]]:
+    def beyond(self, n: int) -> list[tuple[str, bytes]]:
         """The places of all numbers above n, lower numbers first. O(log n + answer), and what has gone since."""
         if not self._sorted:
             self._tidy()
+        at, places = self._at, list[tuple[str, bytes]]()
         for number in self._order[bisect_right(self._order, n) :]:
-            yield from self.at(number)
+            found = at.get(number)
+            if type(found) is set:
+                places += found
+            elif found is not None:
+                places.append(found)
+        return places
 
     def _tidy(self) -> None:
         self._order = sorted(self._at)

@@ -14,6 +14,7 @@ import msgpack
 
 from crdtkv.core.cells import Context, Sibling
 from crdtkv.core.clocks import Dot
+from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import Horizon, Plain, Said, Superseded, Whole
@@ -123,12 +124,10 @@ def weight_of(held: Held) -> int:
     if held.said is not None:
         value = held.said[5]
         return 1_250 + (len(value) if type(value) is str else 8)
-    weight = 900
-    for cell in held.cells.values():
-        weight += 350
-        for sibling in cell:
-            weight += len(sibling[2] or b"")
-    return weight
+    cells = held.cells
+    if isinstance(cells, Packed):
+        return 900 + 350 * len(cells) + cells.weight()
+    return 900 + sum(350 + sum(len(sibling[2] or b"") for sibling in cell) for cell in cells.values())
 
 
 def made_of(

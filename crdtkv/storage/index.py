@@ -7,7 +7,7 @@ never asked for: what has moved is only noted, and looked up when it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sortedcontainers import SortedSet
@@ -51,11 +51,15 @@ def added(cells: Any, more: Mapping[bytes, Cell]) -> Cells:
 class Index:
     """The dots and due stamps of the cells at some places; `now` gives what stands at one.
 
-    `alone` gives the dot of a place where one live sibling stands, without making that, or None: it may not know.
+    `alone` gives the dot of a place where one live sibling stands, without making that, or None: it may not know;
+    `several` that of each of these places in a key.
     """
 
-    def __init__(self, now: Callable[[Place], Cell], alone: Callable[[Place], Dot | None] = lambda place: None) -> None:
-        self._now, self._alone = now, alone
+    def __init__(
+        self, now: Callable[[Place], Cell], alone: Callable[[Place], Dot | None] = lambda place: None,
+        several: Callable[[str, list[bytes]], list[Dot | None]] = lambda key, paths: [None] * len(paths),
+    ) -> None:  # fmt: skip
+        self._now, self._alone, self._several = now, alone, several
         self._moved: dict[Place, Cell] = {}
         """Places that were changed since, and the cell that the rest of this says of them."""
         self._came: dict[str, list[bytes]] = {}
@@ -74,20 +78,28 @@ class Index:
         """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
         self._moved.setdefault(place, old)
 
-    def came(self, places: Iterable[Place]) -> None:
-        """As `moved` of each, where nothing stood."""
-        setdefault = self._moved.setdefault
-        for place in places:
-            setdefault(place, ())
-
     def came_to(self, key: str, paths: Collection[bytes]) -> None:
-        """As `came`, for who tells of none that it has `left`: a place is noted in 8 bytes."""
+        """As `moved` of each of these paths, where nothing stood: a place is noted in 8 bytes."""
         moved = self._moved
-        self._came.setdefault(key, []).extend([path for path in paths if (key, path) not in moved])
-        self._count += len(paths)
+        new = [path for path in paths if (key, path) not in moved] if moved else paths
+        self._came.setdefault(key, []).extend(new)
+        self._count += len(new)
 
-    def left(self, place: Place, cells: Callable[[], Cells]) -> None:
-        """What stands at `place`, one of `cells()`, is indexed elsewhere from now on: `now` gives `()`. O(1)."""
+    def left(self, key: str, paths: Collection[bytes], cells: Callable[[], Cells]) -> None:
+        """What stands at these paths, all that have changed of `cells()`, is indexed elsewhere: `now` gives `()`.
+
+        O(paths), and little for those that came since: nobody has asked for them in all that time.
+        """
+        came = self._came.pop(key, None)
+        if came is not None:
+            self._count -= len(came)
+            for path in came if self._moved else ():
+                self._moved.pop((key, path), None)
+            paths = set(paths).difference(came)
+        for path in paths:
+            self._left((key, path), cells)
+
+    def _left(self, place: Place, cells: Callable[[], Cells]) -> None:
         old = self._moved.get(place)
         if old is None:
             alone = self._alone(place)
@@ -100,8 +112,15 @@ class Index:
 
     def _look(self) -> None:
         """What has moved is looked up. O(that)."""
-        # (Whatever became of what came, the rest of this says nothing of it yet.)
-        self._moved.update(((key, path), ()) for key, paths in self._came.items() for path in paths)
+        moved = self._moved
+        for key, paths in self._came.items():
+            for path, dot in zip(paths, self._several(key, paths), strict=True):
+                place = key, path
+                # (Whatever became of what came, the rest of this says nothing of it yet.)
+                if dot is None or place in moved:
+                    moved[place] = ()
+                else:
+                    self._add(dot, place)
         self._came.clear()
         self._count = 0
         for place, old in self._moved.items():

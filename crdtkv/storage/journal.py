@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,13 @@ _HEAD = struct.Struct("<8sQIQ")
 _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
 NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 
+
+def _cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:
+    """The rows of these cells of a key, by path. O(cells)."""
+    number = NUMBERS["cell"]
+    return [(number, (key, path), cell) for path, cell in cells.items()]
+
+
 Mark = tuple[int, int, int]
 """Where the journal ends: see `Journal.mark`."""
 
@@ -77,9 +84,12 @@ def rows_of(changes: Iterable[Changed]) -> list[Row]:
             growth = growth_of(old, new)
             if growth is not None:
                 table, new = GROWTH, growth
+        elif table == "cells":
+            rows += _cell_rows(where, new)
+            continue
         elif table == "key":
             cells, new = new
-            rows += [(NUMBERS["cell"], (where, path), cell) for path, cell in cells.items()]
+            rows += _cell_rows(where, cells)
             table, where = "context", (where,)
         elif table != "cell":
             where, new = (where,), None if new is NO_HORIZON else new

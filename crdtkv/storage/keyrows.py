@@ -126,7 +126,8 @@ def dots_of(cells: Iterable[Cell], over: Iterable[Dot] = ()) -> tuple[Dot, ...]:
     """Of each replica the highest n that stands in `cells`, or is in `over`, in order."""
     found: dict[str, int] = dict(over)
     for cell in cells:
-        for (replica, n), *_ in cell:
+        for sibling in cell:
+            replica, n = sibling[0]
             if n > found.get(replica, 0):
                 found[replica] = n
     return tuple(sorted(found.items()))

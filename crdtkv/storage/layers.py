@@ -91,10 +91,9 @@ class Layers(Transactions):
             self._place(place, cell)
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
-        places = [(key, path) for path in cells]
-        self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
+        self._undo.append(("cells", key, cells, cells))
         held = self._changed_key(key)
-        self._index.came(places)
+        self._index.came_to(key, cells)
         held.changed_at_all(cells)
         was = bool(held.cells)
         held.cells = added(held.cells, cells)
@@ -385,6 +384,9 @@ class Layers(Transactions):
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "key":
             self._take_back(where)
+        elif table == "cells":
+            for path in old:
+                self._place((where, path), ())
         elif table == "cell":
             self._place(where, old)
         elif table == "past":
@@ -490,8 +492,7 @@ class Layers(Transactions):
         self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
 
     def _wrote_key(self, key: str, held: Held) -> None:
-        for path in held.changed or ():
-            self._index.left((key, path), lambda: held.cells)
+        self._index.left(key, held.changed or (), lambda: held.cells)
         held.changed = None
         self._discard_new(key)
         self._gone.discard(key)

@@ -31,7 +31,7 @@ class MemoryStorage(Transactions):
         super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._index = Index(self._cell_at, self._alone_at)
+        self._index = Index(self._cell_at, self._alone_at, self._several_at)
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
         self._horizons: dict[str, Horizon] = {}
@@ -58,8 +58,7 @@ class MemoryStorage(Transactions):
             self._place(place, old, cell)
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
-        places = [(key, path) for path in cells]
-        self._undo += [("cell", place, (), cell) for place, cell in zip(places, cells.values(), strict=True)]
+        self._undo.append(("cells", key, cells, cells))
         self._index.came_to(key, cells)
         if key not in self._cells:
             self._keys.add(key)
@@ -82,6 +81,10 @@ class MemoryStorage(Transactions):
     def _alone_at(self, place: Place) -> Dot | None:
         cells = self._cells.get(place[0])
         return cells.dot(place[1]) if isinstance(cells, Packed) else None
+
+    def _several_at(self, key: str, paths: list[bytes]) -> list[Dot | None]:
+        cells = self._cells.get(key)
+        return cells.dots(paths) if isinstance(cells, Packed) else [None] * len(paths)
 
     def unknown(self, keys: Collection[str]) -> set[str]:
         known = (self._cells, self._contexts, self._past, self._horizons)
@@ -193,6 +196,9 @@ class MemoryStorage(Transactions):
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "cell":
             self._place(where, self._cell_at(where), old)
+        elif table == "cells":
+            for path, cell in old.items():
+                self._place((where, path), cell, ())
         elif table == "past":
             self._set_past(where[0], where[1], old)
         elif table == "key":

@@ -17,7 +17,7 @@ from crdtkv.core.show import show
 from crdtkv.storage.base import Said
 from crdtkv.storage.held import ALONE, PARTS, Held
 from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, read_key, read_row, stamp_column
-from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
+from crdtkv.storage.rows import RowInvalid, cell_in, pack_parts, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
 __all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
@@ -200,12 +200,7 @@ class Tables:
             paths = held.cells
         cells = [(path, held.cells.get(path, ())) for path in sorted(paths)]
         self._db.executemany("DELETE FROM part WHERE key = ? AND path = ?", [(key, p) for p, cell in cells if not cell])
-        rows = []
-        for path, cell in cells:
-            if cell:
-                when = stamp_column(due(path, cell))
-                blob, checksum = pack_row("part", (key, path, when), cell)
-                rows.append((key, path, blob, when, checksum))
+        rows = pack_parts(key, [(path, cell, stamp_column(due(path, cell))) for path, cell in cells if cell])
         self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)", rows)
         return dots_of((cell for _, cell in cells), known)
 

@@ -2,12 +2,15 @@
 
 Changes since `begin` are listed as (table, where, what stood before, what stands now): to
 undo them, and to save them. `where` is the key, id or name of a row, and of a cell or past
-`(key, path)`.
+`(key, path)`. Of many cells of a key that stand where nothing stood there is one, "cells": what
+stands is the mapping of them, twice.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from crdtkv.errors import StorageFailed
@@ -77,9 +80,22 @@ class Transactions:
 def _each_once(changes: list[Changed]) -> Iterator[Changed]:
     """What became of each row in all. O(changes), for who asks for it."""
     found: dict[tuple[str, Any], Changed] = {}
-    for change in changes:
+    for change in _one_by_one(changes):
         at = change[:2]
         first = found.setdefault(at, change)
         if first is not change:
             found[at] = (*first[:3], change[3])
     yield from found.values()
+
+
+def _one_by_one(changes: list[Changed]) -> Iterable[Changed]:
+    """Where cells of a key have come together and others of it have changed: each cell by itself."""
+    together = [change[1] for change in changes if change[0] == "cells"]
+    mixed = {change[1][0] for change in changes if change[0] == "cell"} if together else set()
+    mixed |= {key for key, count in Counter(together).items() if count > 1}
+    if mixed.isdisjoint(together):
+        return changes
+    return chain.from_iterable(
+        [("cell", (change[1], path), (), cell) for path, cell in change[3].items()]
+        if change[0] == "cells" and change[1] in mixed else (change,) for change in changes
+    )  # fmt: skip

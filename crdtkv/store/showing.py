@@ -39,12 +39,17 @@ def as_json(value: Any) -> str:
     return values.to_json(_plain(value))
 
 
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, Blob):
         return {"base64": base64.b64encode(value.data).decode(), "content_type": value.content_type}
     if isinstance(value, dict):
         return {name: _plain(member) for name, member in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    if not isinstance(value, list | tuple):
+        return value
+    return value if set(map(type, value)) <= _SIMPLE else [_plain(item) for item in value]
 
 
 def showing(replica: Replica) -> Showing:

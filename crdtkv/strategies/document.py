@@ -252,12 +252,16 @@ def update(memo: dict[bytes, Any], path: bytes, cell: Cell) -> None:
 
 
 def update_all(memo: dict[bytes, Any], cells: Mapping[bytes, Cell]) -> None:
-    """As `update` of each of these cells."""
+    """As `update` of each of these cells, where nothing stood."""
     for prefix, node in memo.items():
-        put, at = node.put_cell, len(prefix)
-        for path, cell in cells.items():
-            if path.startswith(prefix) and path[at : at + 1] != b"\xff":
-                put(path[at:], cell)
+        at = len(prefix)
+        below = {p[at:]: cell for p, cell in cells.items() if p.startswith(prefix) and p[at : at + 1] != b"\xff"}
+        many = getattr(node, "put_cells", None)
+        if below and many is not None:
+            many(below)
+        else:
+            for path, cell in below.items():
+                node.put_cell(path, cell)
 
 
 def _build(tree: Tree) -> Node:

@@ -187,8 +187,8 @@ class Fields(Strategy):
         return "" if name is ABSENT else "/" + _shown_name(name).replace("~", "~0").replace("/", "~1")
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
-        for path, cell in tree.below():
-            if len(cell) > 1 and not _is_added(path) and (found := readable(cell)):
+        for path, cell in tree.crowded():
+            if not _is_added(path) and (found := readable(cell)):
                 yield from (Loser(path, s, v) for s, v in found if s.payload != found[-1][0].payload)
 
 

@@ -9,12 +9,13 @@ those.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sortedcontainers import SortedList
 
 from crdtkv.core import positions
 from crdtkv.core.cells import Cell, is_live
+from crdtkv.core.ordered import put_behind
 from crdtkv.core.paths import ELEMENT, ENTRY, ORDER, first
 from crdtkv.core.tree import Tree
 
@@ -31,13 +32,18 @@ class Line:
 
     def put_cell(self, path: bytes, cell: Cell) -> None:
         """`cell` stands at `path`."""
-        payload = cell[0][2] if len(cell) == 1 else None
-        if (payload is not None and payload[:1] != b"\xc1") or _shown(cell):
+        if _plain(cell) or _shown(cell):
             order = self.order
             if not order or path > order[-1] or path not in order:  # most are put behind all others
                 order.add(path)
         else:
             self.order.discard(path)
+
+    def put_cells(self, cells: Mapping[bytes, Cell]) -> None:
+        """As `put_cell` of each of these."""
+        if not (all(map(_plain, cells.values())) and put_behind(self.order, sorted(cells))):
+            for path, cell in cells.items():
+                self.put_cell(path, cell)
 
     def __len__(self) -> int:
         return len(self.order)
@@ -53,6 +59,12 @@ class Line:
     def index(self, path: bytes) -> int:
         """Where the element at `path` stands, which there is. O(log n)."""
         return self.order.index(path[1:])  # type: ignore[no-any-return]
+
+
+def _plain(cell: Cell) -> bool:
+    """Whether it is one value: `_shown`, at a glance."""
+    payload = cell[0][2] if len(cell) == 1 else None
+    return payload is not None and payload[:1] != b"\xc1"
 
 
 def _shown(cell: Cell) -> bool:
@@ -84,6 +96,16 @@ class _Places:
             self.first = path
         if self.line is not None:
             self.line.put_cell(path, cell)
+
+    def put_cells(self, cells: Mapping[bytes, Cell]) -> None:
+        """As `put_cell` of each of these, where nothing stood."""
+        least, most = min(cells), max(cells)
+        if self.last is not None and most > self.last:
+            self.last = most
+        if self.first is not None and least < self.first:
+            self.first = least
+        if self.line is not None:
+            self.line.put_cells(cells)
 
     def end(self, tree: Tree, front: bool) -> bytes | None:
         """The first or the last, None if there is none. O(1), or O(log n) when it is not known."""

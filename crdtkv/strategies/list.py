@@ -158,8 +158,8 @@ class List(Strategy):
         return "" if at is None else f"/{at}"
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
-        for path, cell in tree.below():
-            if path[:1] == ELEMENT and len(cell) > 1:
+        for path, cell in tree.crowded():
+            if path[:1] == ELEMENT:
                 live = [s for s in cell if is_live(s.payload)]
                 for s in live:
                     if s.payload != latest(live).payload:
@@ -238,8 +238,9 @@ def _insert(
 
 
 def _elements(made: Sequence[bytes], new: Sequence[Any]) -> list[Write]:
-    pack = values.pack
-    return [_new(Write, (component(ELEMENT, p), pack(v), True, False)) for p, v in zip(made, new, strict=True)]
+    # (As `component`: a position has no 0x00, and is shorter than a path may be.)
+    packed = values.pack_list(new)
+    return [_new(Write, (ELEMENT + p + b"\0", v, True, False)) for p, v in zip(made, packed, strict=True)]
 
 
 def _nothing(position: bytes) -> bool:

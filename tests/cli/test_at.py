@@ -25,10 +25,10 @@ from tests.cli.pages import ROOT, plain
 
 
 class Served:
-    """A node in memory, served on a port of this machine by a thread."""
+    """A node, in memory unless a folder is named, served on a port of this machine by a thread."""
 
-    def __init__(self) -> None:
-        self.node = Node(None, colo="lhr")
+    def __init__(self, folder: Path | None = None) -> None:
+        self.node = Node(folder, colo="lhr")
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._app = create_app(self.node)
@@ -100,7 +100,7 @@ def test_the_variables_say_where(run: Run, served: Served) -> None:
 def test_what_goes_with_a_file_only(run: Run, served: Served) -> None:
     for words, says in (
         (["get", "a", "-s", "lhr.db"], "not both"), (["sync", "sin.db"], "exchange by themselves"),
-        (["backup", "x.db"], "POST /v1/backup"), (["put", "a", "1", "--colo", "lhr"], "new file"),
+        (["put", "a", "1", "--colo", "lhr"], "new file"),
     ):  # fmt: skip
         done = run(*words, "--at", served.url)
         assert done.code == 2 and says in done.err
@@ -108,6 +108,23 @@ def test_what_goes_with_a_file_only(run: Run, served: Served) -> None:
     nobody = run("get", "a", "--at", "http://127.0.0.1:9")
     assert nobody.code == 1 and "cannot be reached" in nobody.err and "crdtkv serve" in nobody.err
     assert "namespace" in run("get", "a", "--at", served.url, CRDTKV_NAMESPACE="nope").err
+
+
+def test_a_colo_copies_all_that_it_holds(run: Run, here: Path) -> None:
+    """While it runs, to a new folder below its own, from which it is put back."""
+    served = Served(here / "lhr")
+    try:
+        served.node.create("carts")
+        assert run("--namespace", "carts", "put", "a", "1", "--at", served.url).code == 0
+        done = run("backup", "monday", "--at", served.url, "-o", "raw")
+        assert done.code == 0 and len(done.out.splitlines()) == 3 and done.out.count("monday/") == 3
+        again, below = (run("backup", name, "--at", served.url) for name in ("monday", "no/where"))
+        assert (again.code, below.code) == (1, 1) and "'monday'" in again.err and "without slashes" in below.err
+    finally:
+        served.close()
+    assert run("restore", str(here / "lhr" / "monday"), "again").code == 0
+    with Node(here / "again", colo="lhr") as node:
+        assert node.store("carts")["a"] == 1
 
 
 def test_many_keys_go_in_and_out(run: Run, here: Path, served: Served) -> None:

@@ -65,7 +65,7 @@ def busy(seconds: str = "", happened: str = "no") -> tuple[int, dict[str, Any], 
 def test_what_did_not_happen_is_tried_again_and_waits_longer_each_time() -> None:
     colo = Colo(Lost("refused", "no"), busy(), Lost("refused", "no"), (200, receipt()))
     assert colo.run(colo.calls.put("a", 1)).version == "v2"
-    assert colo.pauses == [0.05, 0.1, 0.2] and len({ask.headers.get("idempotency-key") for ask in colo.asked}) == 1
+    assert colo.pauses == [0.05, 0.1, 0.2] and len({ask.headers.get("crdtkv-retry") for ask in colo.asked}) == 1
 
 
 def test_the_colo_says_how_long_to_wait_and_is_believed_up_to_a_bound() -> None:
@@ -113,7 +113,7 @@ def test_what_may_count_twice_carries_a_key_of_its_own(call: Any, keyed: bool) -
     colo.run(call(colo.calls))
     colo.talk.seen.forget("a")
     colo.run(call(colo.calls))
-    found = [ask.headers.get("idempotency-key") for ask in colo.asked]
+    found = [ask.headers.get("crdtkv-retry") for ask in colo.asked]
     assert found == (["once-0", "once-0", "once-1", "once-1"] if keyed else [None] * 4)
 
 

@@ -13,17 +13,22 @@ import asyncio
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.cluster.asking import Connection
+from tests.cluster.asking import Answer, Connection
 from tests.cluster.colos import Cluster, Colo
 
-__all__ = ["Counting", "begun", "eventually", "held", "listed", "members", "moved"]
+__all__ = ["Counting", "Silent", "begun", "eventually", "held", "listed", "members", "moved"]
 
 PATIENCE_S = 60.0
 COUNT = "/v1/shop/keys/count"
+
+
+class Silent(Exception):
+    """A colo did not answer; it may be about to."""
 
 
 class Counting:
@@ -48,6 +53,13 @@ class Counting:
                 return
             await asyncio.sleep(0.01 if answer.ok else 0.05)
 
+    async def sent_away(self) -> str:
+        """What it was told when it was served no more: waited for."""
+        async with asyncio.timeout(PATIENCE_S):
+            await self._task
+        await self._client.close()
+        return self.refused
+
     async def end(self) -> None:
         self.ended = True
         await self._task
@@ -57,26 +69,38 @@ class Counting:
 async def eventually(holds: Callable[[], Awaitable[object]], words: str) -> None:
     """What must come has to, within PATIENCE_S."""
     end = asyncio.get_running_loop().time() + PATIENCE_S
-    while not await holds():
+    while True:
+        with suppress(Silent):
+            if await holds():
+                return
         assert asyncio.get_running_loop().time() < end, words
         await asyncio.sleep(0.02)
 
 
 async def listed(colo: Colo) -> dict[str, Any]:
-    """What a colo says of where it is."""
-    return next(n for n in (await colo.ask("GET", "/v1/namespaces")).json()["namespaces"] if n["name"] == "shop")
+    """What a colo says of where it is. Raises Silent."""
+    told = _said(colo, await colo.ask("GET", "/v1/namespaces"))["namespaces"]
+    return next(n for n in told if n["name"] == "shop")
 
 
 async def held(colo: Colo) -> object:
-    """The count there; or why not."""
+    """The count there; or why not. Raises Silent."""
     answer = await colo.ask("GET", COUNT)
+    if not answer.status:
+        raise Silent(colo.name)
     return answer.json() if answer.ok else answer.json()["code"]
 
 
 async def members(colo: Colo, name: str) -> set[str]:
-    """The colos that are members of a namespace, as that one says."""
-    told = (await colo.status()).json()["namespaces"]
+    """The colos that are members of a namespace, as that one says. Raises Silent."""
+    told = _said(colo, await colo.status())["namespaces"]
     return {id.partition("~")[0] for n in told if n["name"] == name for id in n["members"]}
+
+
+def _said(colo: Colo, answer: Answer) -> Any:
+    if not answer.ok:
+        raise Silent(colo.name)
+    return answer.json()
 
 
 async def begun(cluster: Cluster) -> None:
@@ -153,7 +177,7 @@ async def _told(cluster: Cluster) -> tuple[list[dict[str, Any]], dict[str, objec
     for colo in cluster.colos.values():
         told = await listed(colo)
         where.append({name: told[name] for name in ("without", "leaving", "colos")})
-        pending += sum(n["pending"] for n in (await colo.status()).json()["namespaces"])
+        pending += sum(n["pending"] for n in _said(colo, await colo.status())["namespaces"])
         if told["hosted"]:
             counts[colo.name] = await held(colo)
             sets.append(await members(colo, "shop"))

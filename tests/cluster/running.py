@@ -104,6 +104,13 @@ class _Run:
 
         await asyncio.gather(*(one_after_the_other() for _ in range(at_once)))
 
+    async def had_work(self) -> None:
+        """Until each kind of client was told that something of its own is done; or it is given up."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end and not all(workload.ledger.acknowledged for workload in self.workloads
+                                                 if workload.name != "sessions"):  # fmt: skip
+            await asyncio.sleep(0.05)
+
     async def spread(self) -> None:
         """Until all hold the same."""
         if await self.agree(60) is None:
@@ -143,7 +150,8 @@ class _Run:
     async def judge(self) -> None:
         """What each colo shows is what clients were told, and the same everywhere."""
         shown = {name: await everything(self.cluster, name) for name in self.cluster.colos}
-        told = [(await colo.status()).json()["namespaces"] for colo in self.cluster.colos.values()]
+        answers = [await colo.status() for colo in self.cluster.colos.values()]
+        told = [answer.json()["namespaces"] for answer in answers if answer.ok]
         self.report.purged = sum(each["floor"] > 0 for all_ in told for each in all_ if each["name"] == "default")
         first, *others = shown
         for name in others:
@@ -163,28 +171,30 @@ class _Run:
 
 async def run(
     number: int, folder: Path, seed: int, names: list[str], seconds: float, pause: float = 0.02,
-    kinds: Iterable[type[Workload]] = workloads.ALL, at_once: int = 1,
+    kinds: Iterable[type[Workload]] = workloads.ALL, at_once: int = 1, agree_s: float = AGREE_S,
 ) -> Report:  # fmt: skip
-    """A cluster of so many, and these faults, each of about so many seconds, `at_once` of them at a time."""
+    """A cluster of so many, and these faults, each of about so many seconds, `at_once` of them at a time; after the
+    healing they have `agree_s` seconds until they hold the same."""
     begun = time.monotonic()
     async with Cluster(number, folder) as cluster:
         it = _Run(cluster, seed, kinds, pause)
-        if await it.agree(30) is None:
+        if await it.agree(60) is None:
             it.report.wrong.append(f"the colos did not become one: {await it.told()}")
             return it.report
         working = asyncio.create_task(it.work())
         try:
             await it.fail(names, seconds, at_once)
+            await it.had_work()
         finally:
             it.end()
             await working
         await it.heal()
-        it.report.agreed_s = await it.agree(AGREE_S)
+        it.report.agreed_s = await it.agree(agree_s)
         if it.report.agreed_s is None:
-            it.report.wrong.append(f"no agreement {AGREE_S} s after the healing: {await it.told()}")
+            it.report.wrong.append(f"no agreement {agree_s} s after the healing: {await it.told()}")
         for workload, client in it.clients:
             await workload.settle(client)
-        await it.agree(AGREE_S)
+        await it.agree(agree_s)
         await it.judge()
         it.report.seconds = time.monotonic() - begun
         return it.report

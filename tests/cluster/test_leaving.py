@@ -58,8 +58,7 @@ def test_a_namespace_moves_and_a_colo_goes_while_clients_write(tmp_path: Path) -
             await eventually(lambda: joined("shop", names - {lhr.name}), "it did not retire")
             assert await held(lhr) == "namespace-elsewhere"
             assert len(list(lhr.folder.glob("namespace-*.db"))) == 1, "its file is gone"
-            await clients[lhr.name].end()
-            assert clients[lhr.name].refused == "namespace-elsewhere"
+            assert await clients[lhr.name].sent_away() == "namespace-elsewhere"
 
             # and on it again
             assert (await third.ask("PUT", f"/v1/namespaces/shop/colos/{lhr.name}")).ok
@@ -70,8 +69,7 @@ def test_a_namespace_moves_and_a_colo_goes_while_clients_write(tmp_path: Path) -
 
             # the third leaves the cluster
             assert f"{third.name} has left" in await command("leave", "--at", at[third.name])
-            await clients[third.name].end()
-            assert clients[third.name].refused == "namespace-elsewhere"
+            assert await clients[third.name].sent_away() == "namespace-elsewhere"
             rest = names - {third.name}
             for name in ("shop", "default", "system"):
                 await eventually(lambda name=name: joined(name, rest), f"it is counted in {name}")  # type: ignore[misc]

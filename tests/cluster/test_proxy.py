@@ -8,6 +8,8 @@ import pytest
 
 from tests.cluster.proxy import Proxy
 
+PATIENCE_S = 60.0
+
 
 class _Echo:
     """A colo that says back what it hears."""
@@ -51,7 +53,7 @@ async def _silent(reader: asyncio.StreamReader) -> bool:
 
 async def _says(talk: tuple[asyncio.StreamReader, asyncio.StreamWriter], word: bytes) -> bytes:
     talk[1].write(word)
-    return await asyncio.wait_for(talk[0].readexactly(len(word)), 5)
+    return await asyncio.wait_for(talk[0].readexactly(len(word)), PATIENCE_S)
 
 
 def test_what_is_said_passes_and_is_counted() -> None:
@@ -74,6 +76,9 @@ def test_a_one_way_partition(link: tuple[str, str], heard: bytes) -> None:
             await _says(talk, b"a")
             sin.proxy.cut(*link, one_way=True)
             talk[1].write(b"hello")
+            async with asyncio.timeout(PATIENCE_S):
+                while sin.heard != b"a" + heard:
+                    await asyncio.sleep(0.005)
             assert await _silent(talk[0])
             assert sin.heard == b"a" + heard
             sin.proxy.heal()

@@ -11,6 +11,7 @@ from sortedcontainers import SortedDict
 from crdtkv.core.cells import Sibling, newest_stamp
 from crdtkv.core.clocks import covers
 from crdtkv.core.packed import Packed
+from crdtkv.core.wire import KeyCells, pack_cells, pack_key
 
 DOTS = st.tuples(st.sampled_from(["lhr~k3f7", "sin~a2c5", "gru~1"]), st.integers(1, 1 << 65))
 LISTS = st.lists(DOTS, max_size=2).map(tuple)
@@ -19,8 +20,8 @@ SIBLINGS = st.builds(
     st.just(()) | LISTS, st.just(()) | LISTS,
 )  # fmt: skip
 CELLS = st.lists(SIBLINGS, min_size=1, max_size=2).map(lambda found: tuple(sorted(found, key=lambda s: s.dot)))
-PATHS = st.sampled_from([b"slist\0e%d\0" % n for n in range(9)])
-ACTS = st.lists(st.tuples(st.sampled_from(["set", "pop", "update"]), PATHS, CELLS), max_size=30)
+PATHS = st.sampled_from([b"slist\0e%d\0" % n for n in range(9)] + [b"oe\0", b"slist\0oe\0", b"so\0\xffo\0"])
+ACTS = st.lists(st.tuples(st.sampled_from(["set", "pop", "update", "behind"]), PATHS, CELLS), max_size=30)
 
 
 @given(st.dictionaries(PATHS, CELLS), ACTS, st.dictionaries(DOTS.map(lambda d: d[0]), st.integers(0, 1 << 65)))
@@ -32,18 +33,36 @@ def test_it_is_what_a_sorted_dict_is(first: dict[bytes, Any], acts: list[Any], v
                 cells[path] = cell
             elif what == "pop":
                 cells.pop(path, None)
+            elif what == "behind":
+                cells.update({b"%b%d" % (max(cells, default=b"s"), n): cell for n in range(3)})
             else:
                 cells.update({path: cell, b"slist\0f\0": cell})
     assert list(packed.items()) == list(plain.items()) and dict(packed) == dict(plain) and packed == plain
     assert list(packed.values()) == list(plain.values()) and {**packed} == {**plain} and len(packed) == len(plain)
     assert [packed.get(path, 7) for path in first] == [plain.get(path, 7) for path in first]
     assert list(packed.irange(b"slist\0e3\0", None)) == list(plain.irange(b"slist\0e3\0", None))
+    assert sorted(packed.crowded()) == [path for path, cell in plain.items() if len(cell) > 1]
+    assert packed.weight() == sum(len(s.payload or b"") for cell in plain.values() for s in cell)
     assert packed.newest() == max(map(newest_stamp, plain.values()), default=0)
     lacking = [path for path, cell in plain.items() if not all(covers(vector, s.dot) for s in cell)]
     assert sorted(packed.beyond(vector)) == lacking
+    assert packed.dots(list(plain)) == [packed.dot(path) for path in plain]
     for path, cell in plain.items():
         payloads = packed.payloads([path])
         assert payloads is None or payloads == [cell[0].payload]
+
+
+def fits(s: Sibling) -> bool:
+    return max(s.stamp, *(n for _, n in (s.dot, *s.parents, *s.lost))) < 1 << 64
+
+
+@given(st.dictionaries(PATHS, CELLS))
+def test_on_the_wire_it_is_what_its_cells_are(cells: dict[bytes, Any]) -> None:
+    cells = {path: tuple(s for s in cell if fits(s)) for path, cell in cells.items()}
+    paths = sorted(path for path, cell in cells.items() if cell)
+    wanted = pack_key(KeyCells("k", {"lhr~k3f7": 2}, tuple((path, cells[path]) for path in paths)))
+    assert pack_cells("k", {"lhr~k3f7": 2}, Packed(cells), paths) == wanted
+    assert pack_cells("k", {"lhr~k3f7": 2}, cells, paths) == wanted
 
 
 @given(st.lists(st.tuples(PATHS, DOTS)))

@@ -12,6 +12,7 @@ from crdtkv.core import parts, usual, wire
 from crdtkv.core.cells import MARK_OBJECT, Sibling, hide, join_cells, make_cell
 from crdtkv.core.usual import (
     succeeds,
+    usual_cells,
     usual_dots,
     usual_key,
     usual_part,
@@ -52,7 +53,7 @@ PATHS = st.one_of(
 def careful(take: Any, value: Any) -> Any:
     """What is taken in by the careful way alone; None if it is refused."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("usual_key", "usual_sibling", "usual_write"):
+        for name in ("usual_cells", "usual_key", "usual_sibling", "usual_write"):
             patch.setattr(wire, name, lambda _: None)
         patch.setattr(parts, "usual_dots", lambda _: None)
         for name in ("usual_payload", "usual_path", "usual_part"):
@@ -91,6 +92,36 @@ def test_a_sibling_of_the_usual_shape(value: Any) -> None:
 def test_a_key_of_the_usual_shape(value: Any) -> None:
     found = usual_key(value)
     assert found is None or found == careful(wire._key_in, value)
+
+
+ELEMENTS = st.lists(st.binary(max_size=2) | st.just(b"x" * 4096), min_size=1, max_size=4).map(
+    lambda found: [[b"slist\0e%b\0" % name, ["a", 1, 2, b"\x01"]] for name in sorted(found)]
+)
+
+
+@given(ELEMENTS, st.data())
+def test_many_cells_of_the_usual_shape(cells: list[Any], draw: st.DataObject) -> None:
+    """As they are, or with one part of one of them another: as the careful way takes each, or not at all."""
+    if draw.draw(st.booleans()):
+        at = draw.draw(st.integers(0, len(cells) - 1))
+        cells[at] = draw.draw(
+            st.one_of(
+                SIBLINGS, st.tuples(PATHS, SIBLINGS).map(list), st.just([b"slist\0e\xff\0", ["a", 1, 2, b"\x01"]] * 2),
+                st.tuples(PATHS, st.just(["a", 1, 2, b"\x01"])).map(list),
+                SIBLINGS.map(lambda said: [cells[at][0], said]),
+            )
+        )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usual, "_SEVERAL", 1)
+        found = usual_cells(cells)
+    wanted = careful(wire._key_in, ["k", {}, cells])
+    assert found is None or (found == wanted.cells and {type(s) for _, cell in found for s in cell} == {Sibling})
+
+
+def test_a_long_list_is_of_the_usual_shape() -> None:
+    cells = [[b"slist\0e%03d\0" % n, ["a", n + 1, 2, b"\x01"]] for n in range(100)]
+    assert usual_cells(cells) == wire._key_in(["k", {}, cells]).cells
+    assert usual_cells([[b"slist\0", ["a", 1, 2, b"\x01"]], *cells]) is None
 
 
 @given(

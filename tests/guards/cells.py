@@ -99,6 +99,33 @@ def what_comes_alone_takes_the_place_of_what_it_replaced_and_of_no_other() -> No
 
 
 @guards(
+    "Those of `cells` that stand where nothing does here",
+    Line(exchange._new_here, "if not parents and n > known(replica, 0):", "if not parents:"),
+    Line(exchange._new_here, "and len(cell) == 1", ""),
+)
+def what_was_swept_does_not_come_back_with_what_is_new() -> None:
+    """c clears b's x, and is told of it once more; by d, together with a's, which c had not seen."""
+    for beside in (False, True):
+        colos = Colos("a", "b", "c", "d")
+        a, b, c, d = (colos[name] for name in "abcd")
+        b.set("tags").add("x")
+        late = cut(b, c)
+        arrive(c, late)
+        arrive(d, late)
+        if beside:
+            a.set("tags").add("x")
+            arrive(d, cut(a, d))
+            late = cut(d, c)
+        c.set("tags").clear()
+        arrive(c, late)
+        assert set(c.set("tags")) == ({"x"} if beside else set())
+        [swept, *left] = c._replica.storage.cells("tags").values()
+        assert len(swept) == 1 and list(map(len, left)) == [1] * beside
+        colos.meet()
+        colos.check()
+
+
+@guards(
     "Join a key of which nothing is known here, where all that came is new",
     Line(exchange._begin_key, "n <= before.get(r, 0) or", ""),
 )
@@ -309,7 +336,7 @@ def contexts_join_as_siblings_do() -> None:
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "replica.touch(key, dot)", "pass"),
-    Line(cutting._key_beyond, "dict(replica.storage.context(key))", "{}"),
+    Line(cutting._cut, "make(key, storage.context(key), cells, paths)", "make(key, {}, cells, paths)"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:
     """At who wrote, at who got the record, and at who got a catch-up."""

@@ -108,7 +108,7 @@ def a_catch_up_ships_no_more_than_it_must() -> None:
 
 @guards(
     "`chains`: hash of each replica's last record, where known.",
-    Line(exchange._advance, "state.chains.pop(origin, None)", "pass"),
+    Line(exchange._advance, "chains.pop(origin, None)", "pass"),
 )
 def who_is_not_told_a_chain_believes_the_next_record() -> None:
     """A catch-up came without chains: what is known here is not the last one's."""
@@ -378,7 +378,7 @@ def a_catch_up_that_starts_beyond_is_not_absorbed() -> None:
 
 @guards(
     "each cell holding a sibling beyond from, and with it every cell below it",
-    Line(cutting._key_beyond, "paths = paths | along(paths, cells)", "pass"),
+    Line(cutting._paths_beyond, "paths = paths | along(paths, cells)", "pass"),
 )
 def a_catch_up_ships_what_lies_below() -> None:
     """The mark of c is new, y in it is not: a receiver takes what is not sent below a cell for gone."""

@@ -432,8 +432,8 @@ def who_holds_the_same_still_hears_of_the_others() -> None:
 
 @guards(
     "whoever holds the same takes that, and answers with its own and how far it has heard all",
-    Line(Glancing._take, "state.heard[sender] = glance.heard", "pass"),
-    Line(Glancing._take, "state.announced[sender] = said", "pass"),
+    Line(Glancing._take, "state.heard = {**state.heard, sender: glance.heard}", "pass"),
+    Line(Glancing._take, "state.announced = {**state.announced, sender: said}", "pass"),
 )
 def two_that_hold_the_same_go_on_hearing_each_other() -> None:
     """In a few bytes: a knows how far b has heard both, b that a is still there; so what was deleted is forgotten."""

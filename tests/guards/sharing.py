@@ -63,6 +63,7 @@ def who_has_left_is_passed_over() -> None:
     Line(Replica._put_back, "self.state, self._whole = self._whole, None", "self._whole = None"),
     Line(_Whole.__enter__, "self._replica.reach()", "pass"),
     Line(Draft._write, "self.replica.reach()", "pass"),
+    Line(Replica.reach, "self.state.unshare()", "pass"),
 )
 def a_step_takes_back_what_it_changed_and_no_more() -> None:
     """Of the state, what a purge moves; and so does a transaction that deletes."""
@@ -86,7 +87,9 @@ def a_step_takes_back_what_it_changed_and_no_more() -> None:
     assert replica.state.floor == 0
     with suppress(ValueError), replica.transaction():
         replica.state.floor = 5
+        replica.state.dropped["b~gone"] = 1
         raise ValueError
+    assert not replica.state.dropped
     with suppress(ValueError), kv.transaction() as t:
         t.delete("k")
         replica.state.floor = 5

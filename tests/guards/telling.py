@@ -193,18 +193,21 @@ def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
     "Our deletes of containers above `path` that an edit which had not seen them may have undone.",
     Line(inbox.note, "in _undone(replica, key, path, [s for s in new if s not in old]):", "in ():"),
     Line(inbox.note, "not in_whole[path[: component_end(path, 0)]] and", ""),
+    Line(inbox._came_alone, "or _is_of_whole(root)", ""),
 )
 def whose_delete_was_undone_is_told() -> None:
-    """By an edit of what was there, and by one that adds to it."""
-    for member in "xy":
+    """By an edit of what was there, and by one that adds to it, be it much."""
+    for member in ("x", "y", "z"):
         colos = Colos("a", "b")
         a, b = colos["a"], colos["b"]
         a.put("doc", {"c": {"x": 1}}, strategy="json")
         colos.meet()
         a.json("doc").at("/c").delete()
-        b.json("doc").at(f"/c/{member}").put(9)
+        with b.transaction() as t:
+            for n in range(40 if member == "z" else 1):
+                t.json("doc").at(f"/c/{member}{n or ''}").put(9)
         colos.meet()
-        assert [c.reason for c in a.conflicts()] == ["a concurrent edit brought back what was deleted"]
+        assert {c.reason for c in a.conflicts()} == {"a concurrent edit brought back what was deleted"}
 
 
 @guards(

@@ -42,7 +42,7 @@ class Driver:
             node = self._random.choice(self._runner.nodes)
             self.history.append(await self._do(node, "read", {"type": "generate"}, None))
 
-    async def settle(self, agreed: Callable[[list[Op]], bool], seconds: float = 20.0) -> None:
+    async def settle(self, agreed: Callable[[list[Op]], bool], seconds: float = 60.0) -> None:
         """Reads at all nodes until these are as wanted, or for so long; the last are the final ones."""
         end = asyncio.get_running_loop().time() + seconds
         while True:

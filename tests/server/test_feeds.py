@@ -110,7 +110,7 @@ def test_a_quiet_feed_says_where_it_is(start: Start) -> None:
         lines = reply.iter_lines()
         assert [next(lines) for _ in range(3)] == ["", "", ""]
         server.process.terminate()
-        assert server.process.wait(20) == 0
+        assert server.process.wait(60) == 0
         assert all(line == "" for line in lines)
 
 
@@ -129,7 +129,7 @@ class Feed:
         """So many changes."""
         found: list[tuple[str, Any]] = []
         while len(found) < number:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 told = await self._parts.get()
             for line in told.splitlines():
                 if line:
@@ -228,7 +228,7 @@ def test_a_namespace_that_is_deleted_ends_its_feeds() -> None:
         shop = serving.node.store("shop")
         feed = await _following(serving, shop)
         await serving.slow(serving.node.delete, "shop")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await feed.task
 
     _run(act)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from crdtkv.node.node import Node
+from crdtkv.server.app import create_app
 from tests.server.asgi import Client
 
 KEYED = {"idempotency-key": "order-7"}
@@ -44,6 +46,24 @@ def test_a_patch_a_delete_and_a_revert_sent_again_are_answered_as_the_first_time
         before = client.get(key).json()
         assert way().json() == first.json() and client.get(key).json() == before
         client.put(key, json=shows or [])
+
+
+def test_increments_count_once_at_whatever_colos_they_are_tried(client: Client, node: Node) -> None:
+    """Each of a request by itself; what bears a key of its own, under that; a client's retry is of the colo alone."""
+    path, twice = "/v1/default/keys/n/operations", [{"op": "increment", "by": 2}, {"op": "increment", "by": 3}]
+    with Node(None, colo="sin") as away, Client(create_app(away)) as other:
+        node.store("default").sync(away.store("default"))
+        for colo in (client, other):
+            assert colo.post(path, json=twice, headers=KEYED).status_code == 200
+            own = {"op": "increment", "by": 10, "idempotency_key": "own"}
+            colo.post(path, json=own, headers={"idempotency-key": "another"})
+            colo.post(path, json={"op": "increment", "by": 100}, headers={"crdtkv-retry": "this"})
+            moved = {"writes": [{"key": "n", "op": "decrement", "by": 1000}, {"key": "m", "op": "increment"}]}
+            colo.post("/v1/default/transactions", json=moved, headers={"idempotency-key": "moved"})
+        node.store("default").sync(away.store("default"))
+        for colo in (client, other):
+            found = [colo.get(f"/v1/default/keys/{key}").json() for key in ("n", "m")]
+            assert found == [2 + 3 + 10 + 2 * 100 - 1000, 1]
 
 
 @pytest.mark.parametrize(

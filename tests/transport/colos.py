@@ -20,9 +20,9 @@ from crdtkv.store.store import Store
 from crdtkv.transport.transport import Transport
 from tests.cluster.proxy import Proxy, free_port
 
-__all__ = ["SECRET", "Colo", "apart", "colos", "eventually", "same"]
+__all__ = ["PATIENCE_S", "SECRET", "Colo", "apart", "colos", "eventually", "met", "same"]
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 SECRET = (b"correct horse battery staple",)
 
 

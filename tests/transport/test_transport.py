@@ -22,7 +22,7 @@ from crdtkv.node.tokens import EVERYWHERE, Scope
 from crdtkv.transport import transport as transport_room
 from crdtkv.transport.transport import Transport
 from tests.cluster.proxy import Proxy
-from tests.transport.colos import Colo, apart, colos, eventually, same
+from tests.transport.colos import PATIENCE_S, Colo, apart, colos, eventually, met, same
 
 
 def run(story: Coroutine[Any, Any, None]) -> None:
@@ -233,7 +233,7 @@ def test_a_colo_that_was_down_catches_up_and_one_that_was_wiped_joins_anew(tmp_p
         try:
             await lhr.start()
             await sin.start(join=[lhr.url])
-            await eventually(lambda: same([lhr, sin], "default", 2))
+            await eventually(lambda: met([lhr, sin]))
             await sin.stop()
             for i in range(300):
                 await put(lhr, f"k{i}", i)
@@ -258,7 +258,7 @@ def test_who_stops_has_sent_all_and_says_goodbye() -> None:
         async with colos("lhr", "sin") as (lhr, sin):
             for i in range(200):
                 lhr.store().put(f"k{i}", i)  # in the event loop: nothing has gone yet
-            await lhr.stop()
+            await lhr.transport.stop(PATIENCE_S)
             assert len(sin.store()) == 200
             assert sin.transport._actors["~default"]._machine._desk.peers["lhr"].leaving
 
@@ -371,7 +371,7 @@ def test_a_copy_that_may_not_write_yet_is_served(tmp_path: Path) -> None:
         try:
             await lhr.start()
             await sin.start(join=[lhr.url])
-            await eventually(lambda: same([lhr, sin], "default", 2))
+            await eventually(lambda: met([lhr, sin]))
             await sin.stop()
             shutil.copytree(tmp_path / "sin", tmp_path / "copy")
             sin.folder, sin.port = tmp_path / "copy", 0

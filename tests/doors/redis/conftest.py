@@ -61,7 +61,7 @@ class Colo:
 
     def client(self, **given: Any) -> Any:
         """A client of redis-py, closed with the test."""
-        return self._stack.enter_context(redis.Redis(port=self.port, socket_timeout=20, **given))
+        return self._stack.enter_context(redis.Redis(port=self.port, socket_timeout=90, **given))
 
 
 MakeColo = Callable[..., Colo]
@@ -87,6 +87,11 @@ def r(colo: Colo) -> Any:
 
 
 Sync = Callable[[], None]
+
+
+def left(seconds: int, wanted: int) -> bool:
+    """Whether that is what a date so many seconds ahead says: some may have gone by until it was asked for."""
+    return wanted - 9 <= seconds <= wanted
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import redis
 
-from tests.doors.redis.conftest import Colo
+from tests.doors.redis.conftest import Colo, left
 
 
 def test_dates(r: Any) -> None:
     assert r.ttl("a") == -2 and r.expire("a", 10) is False
     r.set("a", 1)
-    assert r.ttl("a") == -1 and r.expire("a", 100) and r.ttl("a") == 100
-    assert r.pexpire("a", 5000) and 4000 < r.pttl("a") <= 5000
+    assert r.ttl("a") == -1 and r.expire("a", 100) and left(r.ttl("a"), 100)
+    assert r.pexpire("a", 50_000) and 41_000 < r.pttl("a") <= 50_000
     assert r.expireat("a", 33177117420) and r.expiretime("a") == 33177117420
     assert r.persist("a") and r.persist("a") is False and r.ttl("a") == -1
     assert r.expire("a", -1) and r.exists("a") == 0
@@ -24,8 +24,8 @@ def test_conditions_of_dates(r: Any) -> None:
     r.set("a", 1)
     assert not r.expire("a", 10, xx=True) and not r.expire("a", 10, gt=True)
     assert r.expire("a", 50, nx=True) and not r.expire("a", 60, nx=True)
-    assert not r.expire("a", 40, gt=True) and r.expire("a", 60, gt=True) and r.ttl("a") == 60
-    assert not r.expire("a", 70, lt=True) and r.expire("a", 30, lt=True, xx=True) and r.ttl("a") == 30
+    assert not r.expire("a", 40, gt=True) and r.expire("a", 60, gt=True) and left(r.ttl("a"), 60)
+    assert not r.expire("a", 70, lt=True) and r.expire("a", 30, lt=True, xx=True) and left(r.ttl("a"), 30)
     for flags in ("NX XX", "GT LT", "NX GT", "FOO"):
         with pytest.raises(redis.ResponseError):
             r.execute_command("EXPIRE", "a", 5, *flags.split())
@@ -68,7 +68,7 @@ def test_a_scan_tells_each_key_once(r: Any) -> None:
 
 def test_copies(r: Any) -> None:
     r.set("a", "1", ex=100)
-    assert r.rename("a", "b") and r.get("b") == b"1" and r.ttl("b") == 100 and not r.exists("a")
+    assert r.rename("a", "b") and r.get("b") == b"1" and left(r.ttl("b"), 100) and not r.exists("a")
     r.set("c", "2")
     assert r.renamenx("b", "c") is False
     assert r.copy("b", "c") is False and r.copy("b", "c", replace=True) and r.get("c") == b"1"

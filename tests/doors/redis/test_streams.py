@@ -108,7 +108,7 @@ def test_who_waits_for_what_comes_next_is_told_that(colo: Any, r: Any) -> None:
     """`$` is the last entry when it was asked for first."""
     r.xadd("x", {"a": 1})
     found: list[Any] = []
-    waiting = threading.Thread(target=lambda: found.append(colo.client().xread({"x": "$"}, block=15_000)))
+    waiting = threading.Thread(target=lambda: found.append(colo.client().xread({"x": "$"}, block=60_000)))
     waiting.start()
     while not colo.redis_port.door.place("default").parking:
         pass

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import msgpack
 
 from crdtkv.core.bundles import bundled, unbundled
-from crdtkv.core.clocks import Vector
+from crdtkv.core.clocks import Dot, Vector
 from crdtkv.core.envelope import MAX_MESSAGE, VERSION, seal, unseal
 from crdtkv.core.parts import dot_in, dots_in, expect, fields_in, number, vector_in
 from crdtkv.core.views import Ancestor, Link, Portrait, View
@@ -29,6 +29,7 @@ __all__ = [
     "Frame",
     "Glance",
     "Goodbye",
+    "Have",
     "Heard",
     "Hello",
     "Join",
@@ -40,6 +41,7 @@ __all__ = [
     "Push",
     "Ranges",
     "Repair",
+    "Want",
     "Welcome",
     "decode",
     "encode",
@@ -198,6 +200,18 @@ class Prune(NamedTuple):
     origins: tuple[str, ...] = ()
 
 
+class Have(NamedTuple):
+    """I have these, and others bring them to you sooner: if they do not, ask me."""
+
+    dots: tuple[Dot, ...]
+
+
+class Want(NamedTuple):
+    """Push these to me: they have not come."""
+
+    dots: tuple[Dot, ...]
+
+
 class Glance(NamedTuple):
     """Do you hold what I do? `all`: 16 bytes of a hash of that. `turn`: 0 asks, 1 answers, 2 is the last word.
 
@@ -220,7 +234,7 @@ class Goodbye(NamedTuple):
 
 Message = (
     Hello | Probe | Push | Ask | Page | Even | Heard | Ranges | Repair | Later | Join | Welcome | Prune | Glance
-    | Goodbye
+    | Goodbye | Have | Want
 )
 
 
@@ -383,6 +397,14 @@ def _prune_in(body: list[Any]) -> Prune:
     return Prune(number(for_ms), _names(origins))
 
 
+def _dots_out(message: Have | Want) -> list[Any]:
+    return [[part for dot in message.dots for part in dot]]
+
+
+def _dots_in(body: list[Any]) -> tuple[Dot, ...]:
+    return dots_in(fields_in(body, 1, ())[0])
+
+
 def _glance_in(body: list[Any]) -> Glance:
     turn, all, heard, low, known, others = fields_in(body, 6, ())
     if len(expect(all, bytes)) != 16:
@@ -452,6 +474,8 @@ _KINDS: Mapping[type[Any], tuple[bytes, Callable[[Any], list[Any]], Callable[[li
     Prune: (b"n", lambda m: [m.for_ms, list(m.origins)], _prune_in),
     Glance: (b"k", list, _glance_in),
     Goodbye: (b"b", list, lambda body: Goodbye()),
+    Have: (b"i", _dots_out, lambda body: Have(_dots_in(body))),
+    Want: (b"q", _dots_out, lambda body: Want(_dots_in(body))),
 }
 _BY_KIND = {kind: (of, take) for of, (kind, _, take) in _KINDS.items()}
 

@@ -83,10 +83,17 @@ class Pulling:
         desk, known = self._desk, self._under_way.get(peer)
         if known is not None:
             return _is_in_vain(known)
-        waited = [t for t in self._under_way.values() if t.begun or not _is_in_vain(t)]
+        waited = [(p, t) for p, t in self._under_way.items() if t.begun or not _is_in_vain(t)]
         if len(waited) >= desk.settings.max_pulls:
             return False
-        return all(desk.now_ms - t.asked_ms >= desk.settings.others_ms for t in waited)
+        return all(desk.now_ms - t.asked_ms >= self._patience_ms(p, t) for p, t in waited)
+
+    def _patience_ms(self, peer: Peer, t: Transfer) -> int:
+        """For how long it is about to answer: twice as long as it took last, if that is known, and no page came yet."""
+        given = self._desk.settings
+        if t.begun or t.full or peer.delay_ms is None:
+            return given.others_ms
+        return min(given.others_ms, given.gap_ms + 2 * peer.delay_ms)
 
     def _ask(self, peer: Peer, t: Transfer) -> None:
         t.asked_ms = self._desk.now_ms

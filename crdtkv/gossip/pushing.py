@@ -2,29 +2,31 @@
 
 Up to `all_peers` peers each is sent all; beyond, some are, half of them the nearest, and who
 gets a record that is new passes it on. For each origin a tree grows out of who says that
-others bring him its records sooner (Plumtree, Leitao et al. 2007): two go on to. So a record is
-everywhere as soon as if all were sent to all. What is lost comes by a catch-up, and who has
-missed something takes back what he said.
+others bring him its records sooner (Plumtree, Leitao et al. 2007): two go on to, the others only
+tell of them. So a record is everywhere as soon as if all were sent to all. What is lost is asked
+for of who told of it, or comes by a catch-up, and who has missed something takes back what he said.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from crdtkv.core.wire import Record, decode
 from crdtkv.errors import MessageInvalid
+from crdtkv.gossip.announcing import Announcing
 from crdtkv.gossip.desk import Desk, Peer
-from crdtkv.gossip.messages import Frame, Prune, Push
+from crdtkv.gossip.messages import Frame, Have, Prune, Push, Want
 from crdtkv.replica.exchange import Outcome, receive_all
 
 __all__ = ["Pushing"]
 
-_SOON = 3
-"""Times `probe_ms` after which who was asked to spare us knows it."""
+_AT_FIRST = 5
+"""Times `gap_ms` that what is missing is asked for by its dot, before a catch-up is."""
 _MOST = 4
-"""Times `fan` that are pushed to because they push here, at the most."""
+"""Times `fan` that are pushed to because they have chosen us, at the most."""
 _NEW = (Outcome.absorbed, Outcome.waiting)
 _COUNTED = {outcome: f"record {outcome.value}" for outcome in Outcome}
 _CAME, _SMALL = 4_096, 4_096
@@ -50,9 +52,12 @@ class Pushing:
         self._desk = desk
         state = desk.replica.state
         self._id, self._told = state.id, state.vector.get(state.id, 0)
-        self._chosen: dict[str, int | None] = {}
-        """Whom to push to: those chosen here (None), and those who have chosen us, until when that holds."""
+        self._chosen: tuple[str, ...] = ()
+        """Those that were chosen here."""
         self._chosen_ms: int | None = None
+        self._by: dict[str, int] = {}
+        """Those who have chosen us, until when that holds."""
+        self._announcing = Announcing(desk)
         self._came: dict[bytes, str] = {}
         """Records that were absorbed of late, as they came, and who minted them: whoever brings them again need not be
         understood."""
@@ -98,16 +103,22 @@ class Pushing:
     # whom
 
     def targets(self) -> list[Peer]:
-        """The peers that what is fresh is sent to. O(few), where there are many."""
+        """The peers that what is fresh is sent to: where there are many, those chosen here, and those who have chosen
+        us. O(few) there."""
         desk = self._desk
-        id = desk.replica.state.id
-        if self._many():
-            named = (desk.peers.get(name) for name in self._chosen)
-            found = [p for p in named if p is not None and p.met == id and not p.leaving]
-            if found:
-                return found
+        if self._many() and (found := self._there({**dict.fromkeys(self._chosen), **self._by})):
+            return found
         met = [p for p in desk.met() if not p.leaving]
         return met if len(met) <= desk.settings.all_peers else met[: desk.settings.fan]
+
+    def _relayed(self) -> list[Peer]:
+        """The peers that what others minted is passed on to: those who have chosen us, and no more. Each chooses a few,
+        so each is brought everything by a few."""
+        return self._there(self._by) or self.targets()
+
+    def _there(self, names: Iterable[str]) -> list[Peer]:
+        id, named = self._desk.replica.state.id, map(self._desk.peers.get, names)
+        return [p for p in named if p is not None and p.met == id and not p.leaving]
 
     def _many(self) -> bool:
         return len(self._desk.peers) > self._desk.settings.all_peers
@@ -118,8 +129,10 @@ class Pushing:
         desk, given = self._desk, self._desk.settings
         if not self._many():
             return
+        self._announcing.on_tick()
         if desk.now_ms - self._looked_ms >= given.probe_ms:
             self._looked_ms = desk.now_ms
+            self._by = {name: until for name, until in self._by.items() if until > desk.now_ms}
             self._look()
             self._ask()
         if self._chosen_ms is not None and desk.now_ms - self._chosen_ms < given.shuffle_ms:
@@ -132,8 +145,8 @@ class Pushing:
         near = sorted(met, key=lambda p: (p.delay_ms is None, p.delay_ms or 0, p.name))[: fan // 2]
         others = [peer for peer in met if peer not in near]
         far = desk.random.sample(others, min(fan - len(near), len(others)))
-        pushing = {name: until for name, until in self._chosen.items() if until is not None and until > desk.now_ms}
-        self._chosen = {**pushing, **{peer.name: None for peer in (*near, *far)}}
+        self._chosen = tuple(peer.name for peer in (*near, *far))
+        self._trees.clear()
         self._spared = {whose: until for whose, until in self._spared.items() if until > desk.now_ms}
         desk.send_all((*near, *far), Prune(0))  # they know by that that they are chosen
 
@@ -165,16 +178,25 @@ class Pushing:
         outcomes = receive_all(desk.replica, found)
         for outcome in outcomes:
             desk.counts[_COUNTED[outcome]] += 1
-        if Outcome.waiting in outcomes and peer.waits is None:
-            peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot
+        if Outcome.waiting in outcomes:
+            self._wait(peer, found[outcomes.index(Outcome.waiting)][0])
         # What waits here for what it builds on is passed on at once: others may have that already.
         return [each for each, outcome in zip(found, outcomes, strict=True) if outcome in _NEW]
 
+    def _wait(self, peer: Peer, record: Record) -> None:
+        """What it builds on comes, is asked for by its dot, or comes by a catch-up from who brought it."""
+        desk, first_ms = self._desk, 0
+        if self._many():
+            self._announcing.waits(peer, record)
+            first_ms = _AT_FIRST * desk.settings.gap_ms
+        if peer.waits is None:
+            peer.waits = desk.now_ms + first_ms, record.dot
+
     def _link(self, peer: Peer) -> None:
         """Who has chosen to push here is pushed to: so nobody is left out."""
-        chosen, given = self._chosen, self._desk.settings
-        if (peer.name in chosen or len(chosen) < _MOST * given.fan) and chosen.get(peer.name, 0) is not None:
-            chosen[peer.name] = self._desk.now_ms + given.shuffle_ms * 5 // 4
+        given = self._desk.settings
+        if peer.name in self._by or len(self._by) < _MOST * given.fan:
+            self._by[peer.name] = self._desk.now_ms + given.shuffle_ms * 5 // 4
 
     def _remember(self, new: list[tuple[Record, bytes]]) -> None:
         came = self._came
@@ -187,21 +209,27 @@ class Pushing:
     # trees
 
     def _was_first(self, peer: Peer, record: Record) -> None:
-        """It has brought what is new: it goes on to. If it was asked not to, it heals what others have not brought."""
+        """It has brought what is new: it goes on to, whatever it was asked."""
         origin, n = record.dot
-        tree, now_ms, given = self._trees[origin], self._desk.now_ms, self._desk.settings
+        tree = self._trees[origin]
         tree.n = max(n, tree.n)
-        until_ms = tree.spared.get(peer.name, 0)
-        if until_ms > now_ms > until_ms - given.prune_ms + _SOON * given.probe_ms:
+        if not self._brings(peer, origin):
             self._miss(origin, tree)
+            return
+        if tree.spared.pop(peer.name, 0):
+            self._asked.setdefault(peer.name, {})[origin] = False
         if tree.keepers[:1] != [peer.name]:
             others = [name for name in tree.keepers if name != peer.name]
-            tree.keepers = [peer.name, *others][: given.sources]
+            tree.keepers = [peer.name, *others][: self._desk.settings.sources]
+
+    def _brings(self, peer: Peer, origin: str) -> bool:
+        """Whether it pushes here: it was chosen, or has minted it. Who was asked for what lacks does so but once."""
+        return peer.name in self._chosen or peer.id == origin
 
     def _was_late(self, peer: Peer, origin: str) -> None:
         """It has brought what is known. Where enough others bring that origin's, it is asked not to."""
         tree, now_ms, given = self._trees[origin], self._desk.now_ms, self._desk.settings
-        if peer.name in tree.keepers:
+        if peer.name in tree.keepers or not self._brings(peer, origin):
             return
         if len(tree.keepers) < given.sources:
             tree.keepers.append(peer.name)
@@ -239,14 +267,26 @@ class Pushing:
     def _pass_on(self, source: Peer, records: list[tuple[Record, bytes]]) -> None:
         """To all that are sent to, but for who has brought it, and who has others bring that origin's."""
         now_ms, spared, to = self._desk.now_ms, self._spared, defaultdict[tuple[int, ...], list[Peer]](list)
-        for peer in self.targets():
+        for peer in self._relayed():
             if peer is not source:
-                name = peer.name
-                lacking = [i for i, (r, _) in enumerate(records) if spared.get((r.dot[0], name), 0) <= now_ms]
+                lacking = []
+                for i, (record, _) in enumerate(records):
+                    if spared.get((record.dot[0], peer.name), 0) <= now_ms:
+                        lacking.append(i)
+                    else:
+                        self._announcing.offer(peer, record.dot)
                 to[tuple(lacking)].append(peer)
         for some, peers in to.items():
             self._desk.counts["record spared"] += (len(records) - len(some)) * len(peers)
             self._push([records[i][1] for i in some], peers)
+
+    def on_have(self, peer: Peer, frame: Frame, have: Have) -> None:
+        """What does not come by itself is asked for, soon."""
+        self._announcing.on_have(peer, have)
+
+    def on_want(self, peer: Peer, frame: Frame, want: Want) -> None:
+        """Give what is at hand. O(records at hand)."""
+        self._push(self._announcing.found(want), [peer])
 
     def on_prune(self, peer: Peer, frame: Frame, prune: Prune) -> None:
         """Others bring it what these minted; or nobody does any more, if that is for no time at all. Of none: it has

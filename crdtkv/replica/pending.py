@@ -88,19 +88,31 @@ class _Item(NamedTuple):
     vector: Vector
     beside: frozenset[Dot]
     first: bool
-    since: Dot = ("", 0)
-    """The last of what was minted here before this is minted anew."""
 
     def covered(self, dot: Dot) -> bool:
         """Whether whoever wrote it had seen `dot`, and replaced it."""
         return covers(self.vector, dot) and dot not in self.beside
 
-    def is_before(self, other: Sibling) -> bool:
-        """Whether that was written later.
+
+class _Lives:
+    """Of two writes of one store, which was later: its lives came one after the other, whatever their clocks said."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+        self._places = {id: n for n, id in enumerate(replica.state.lineage)}
+
+    def of(self, dot: Dot) -> int:
+        """The number of the life that wrote it, whoever has minted it anew; -1: none of this store."""
+        *_, (origin, _) = _said_before(self._replica, dot)
+        return self._places.get(origin.removesuffix(_COPY), -1)
+
+    def is_before(self, lost: Sibling, other: Sibling) -> bool:
+        """Whether `other` was written later.
 
         Of two writes that wait since two lives the later one stands: both are stamped anew, the earlier one first.
         """
-        return other.stamp > self.lost.stamp and not (other.dot[0] == self.since[0] and other.dot[1] > self.since[1])
+        mine, its = self.of(lost.dot), self.of(other.dot)
+        return other.stamp > lost.stamp if mine == its or its < 0 else its > mine
 
 
 def _item(plain: dict[str, Any]) -> _Item:
@@ -131,12 +143,12 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
     if not pending or not members.agreed(replica):
         return 0
     by_dot: dict[Dot, list[_Item]] = {}
-    since = replica.state.id, replica.state.vector.get(replica.state.id, 0)
+    lives = _Lives(replica)
     for item in map(_item, pending):
-        by_dot.setdefault(item.lost.dot, []).append(item._replace(since=since))
+        by_dot.setdefault(item.lost.dot, []).append(item)
     with replica.transaction():  # one for all: what waits is kept as a whole, and would be written again for each
-        dots = sorted(by_dot, key=lambda d: (by_dot[d][0].lost.stamp, d))
-        made = [_remint_one(replica, rule_of, d, by_dot[d]) for d in dots if not covers(replica.state.vector, d)]
+        dots = sorted(by_dot, key=lambda d: (lives.of(d), by_dot[d][0].lost.stamp, d))
+        made = [_remint_one(replica, rule_of, lives, d, by_dot[d]) for d in dots if not covers(replica.state.vector, d)]
         replica.state.pending = []
     replica.storage.sync()  # before anybody is told: forgotten in a power cut, it would be minted anew once more
     for each in made:
@@ -145,13 +157,13 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
 
 
 def _remint_one(
-    replica: Replica, rule_of: Callable[[str], Rule], lost: Dot, items: list[_Item]
+    replica: Replica, rule_of: Callable[[str], Rule], lives: _Lives, lost: Dot, items: list[_Item]
 ) -> tuple[Record, bytes] | None:  # fmt: skip
     """Inside a transaction: what was written as `lost`, as one record; None if nothing of it is minted anew."""
     replica.changed = {}
     draft = Draft(replica, rule_of)
     for item in sorted(items, key=lambda i: (i.key, i.path)):  # what contains before what it contains
-        _rewrite(replica, draft, item)
+        _rewrite(replica, draft, item, lives)
     made = draft.record()
     if made is not None:
         origin, n = made[0].dot
@@ -159,7 +171,7 @@ def _remint_one(
     return made
 
 
-def _rewrite(replica: Replica, draft: Draft, item: _Item) -> None:
+def _rewrite(replica: Replica, draft: Draft, item: _Item, lives: _Lives) -> None:
     roots = draft.ready(item.key)
     if item.path == TTL_PATH:
         if pick(roots) is not None:
@@ -167,7 +179,7 @@ def _rewrite(replica: Replica, draft: Draft, item: _Item) -> None:
             draft.rewrite(item.key, Write(TTL_PATH, item.lost.payload, all=whole), item.covered)
         return
     place = _place(roots, item.path)
-    why = _why_lost(replica, item, place)
+    why = _why_lost(replica, item, place, lives)
     if why is None:
         for write in _writes(item, place):
             draft.rewrite(item.key, write, item.covered)
@@ -228,7 +240,7 @@ def _element(parts: list[bytes]) -> list[bytes]:
     return [first(parts[-1])[1]] if parts and parts[-1][:1] == ORDER else []
 
 
-def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
+def _why_lost(replica: Replica, item: _Item, place: _Place, lives: _Lives) -> str | None:
     """Why a write is not minted anew, None if it is."""
     found, lost, cell = place.found, item.lost, place.cell
     # What stood beside it, or came after it, may have been a remove that is forgotten here.
@@ -244,7 +256,8 @@ def _why_lost(replica: Replica, item: _Item, place: _Place) -> str | None:
         return "what it added to may have been deleted while this colo was away" if forgot and not item.first else None
     if not is_live(lost.payload):
         return None if _takes(item, place) else "what it deleted is not there"
-    if found.name in _RANKED and any(item.is_before(s) and (is_live(s.payload) or not found.whole) for s in unseen):
+    live = [s for s in unseen if is_live(s.payload) or not found.whole]
+    if found.name in _RANKED and any(lives.is_before(lost, s) for s in live):
         return "a later write stood when this colo joined"
     if removal_wins and any(not is_live(s.payload) for s in unseen):
         return "it was removed while this colo was away"

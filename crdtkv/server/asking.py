@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,8 +15,8 @@ from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
 from crdtkv.server.limits import Limits
 
 __all__ = [
-    "CONNECTION", "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers", "check_length",
-    "json_reply", "problem", "read_body",
+    "CONNECTION", "HEADERS", "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers",
+    "check_length", "headers_of", "json_reply", "problem", "read_body",
 ]  # fmt: skip
 
 Scope = MutableMapping[str, Any]
@@ -25,6 +26,9 @@ Header = tuple[bytes, bytes]
 
 CONNECTION = "crdtkv.connection"
 """In an ASGI scope: a dictionary of the connection's own, for what a door remembers of it; not of every server."""
+
+HEADERS = "crdtkv.headers"
+"""In an ASGI scope: its headers by name, once somebody has asked for them so."""
 
 _JSON: Header = (b"content-type", b"application/json")
 _KINDS = {b"": "", JSON.encode(): JSON}
@@ -46,14 +50,14 @@ class Reply(NamedTuple):
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = None
     pump: Pump | None = None
-    seen: dict[str, int] | None = None
+    seen: Mapping[str, int] | None = None
     known: Any = None
 
 
 class Ask:
     """A request: `namespace` and `key` as decoded from the path, the rest read when it is asked for."""
 
-    __slots__ = ("_headers", "_query", "body", "key", "limits", "method", "namespace", "scope")
+    __slots__ = ("_query", "body", "key", "limits", "method", "namespace", "scope")
 
     def __init__(self, scope: Scope, namespace: str, key: str, limits: Limits, body: bytes = b"") -> None:
         self.scope = scope
@@ -62,16 +66,12 @@ class Ask:
         self.key = key
         self.limits = limits
         self.body = body
-        self._headers: dict[bytes, bytes] | None = None
         self._query: dict[str, str] | None = None
 
     @property
     def headers(self) -> dict[bytes, bytes]:
         """By lower-case name; of one that comes twice the last."""
-        found = self._headers
-        if found is None:
-            found = self._headers = dict(self.scope["headers"])
-        return found
+        return headers_of(self.scope)
 
     def header(self, name: str) -> str | None:
         """A header's text: UTF-8, though ASGI takes it for latin-1. Raises BadRequest."""
@@ -172,6 +172,14 @@ def _query(raw: bytes, limits: Limits) -> dict[str, str]:
     return found
 
 
+def headers_of(scope: Scope) -> dict[bytes, bytes]:
+    """By lower-case name; of one that comes twice the last. O(headers), once for each request."""
+    found: dict[bytes, bytes] | None = scope.get(HEADERS)
+    if found is None:
+        found = scope[HEADERS] = dict(scope["headers"])
+    return found
+
+
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
     """The body. Raises TooLarge beyond `limit` bytes, by what is announced or by what comes; HeadersTooLarge."""
     message = await receive()
@@ -202,12 +210,14 @@ def check_length(scope: Scope, limit: int) -> None:
 
 def check_headers(scope: Scope, limit: int) -> None:
     """Raises HeadersTooLarge."""
-    size = sum([len(name) + len(value) for name, value in scope["headers"]])
+    size = sum(map(len, chain.from_iterable(scope["headers"])))
     if size > limit:
         raise HeadersTooLarge(f"the headers are {size:,} bytes; at most {limit:,}")
 
 
-def json_reply(body: dict[str, Any], status: int = 200, *headers: Header, seen: dict[str, int] | None = None) -> Reply:
+def json_reply(
+    body: dict[str, Any], status: int = 200, *headers: Header, seen: Mapping[str, int] | None = None
+) -> Reply:  # fmt: skip
     """A JSON object."""
     return Reply(status, [_JSON, *headers], bodies.dump(body), seen=seen)
 

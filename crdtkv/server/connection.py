@@ -8,7 +8,6 @@ for byte, what uvicorn would send, in the order in which it was asked for; whate
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
@@ -16,7 +15,7 @@ from urllib.parse import unquote
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from crdtkv.errors import Overloaded
-from crdtkv.server.asking import CONNECTION, Header, Receive, Reply, Scope, Send, problem
+from crdtkv.server.asking import CONNECTION, HEADERS, Header, Receive, Reply, Scope, Send, problem
 from crdtkv.server.front import sized
 
 if TYPE_CHECKING:
@@ -27,7 +26,8 @@ __all__ = ["SMALL", "Connection"]
 SMALL = 65_536
 """Bytes of a body that is waited for whole; a larger one is read at the pace of who takes it."""
 
-_NO_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_OF_VALUES = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
+"""What a header's value may be made of."""
 
 
 class Connection(HttpToolsProtocol):
@@ -41,6 +41,8 @@ class Connection(HttpToolsProtocol):
         """By a door, of whoever it is."""
         self._idle_since: float | None = None
         """When the last of what was asked for had been answered; None: something is asked for."""
+        self._usual: tuple[Any, bytes] = ((), b"")
+        """The headers of every reply, and how they are sent."""
 
     # one timer, for as long as it lasts, in the place of one for each request
 
@@ -92,7 +94,8 @@ class Connection(HttpToolsProtocol):
             return
         path, mark, query = self.url.partition(b"?")
         door = self._front.door(path)
-        if door is None or not self._is_plain(path):
+        headers = dict(self.headers)
+        if door is None or not self._is_plain(path, headers):
             self._uvicorn_s(self._front)
             return
         method = self.parser.get_method()
@@ -111,11 +114,12 @@ class Connection(HttpToolsProtocol):
             "type": "http", "http_version": "1.1", "method": method.decode("ascii"), "raw_path": path,
             "path": unquote(text) if "%" in text else text, "query_string": query, "headers": self.headers,
             "scheme": self.scheme, "client": self.client, "server": self.server, CONNECTION: self._remembered,
+            HEADERS: headers,
         }  # fmt: skip
         self.scope = scope  # type: ignore[assignment]
         self.cycle = _Asked(scope, door)  # type: ignore[assignment]
 
-    def _is_plain(self, path: bytes) -> bool:
+    def _is_plain(self, path: bytes, headers: dict[bytes, bytes]) -> bool:
         """Whether a small request begins, and all that was asked for before is answered."""
         if b"#" in self.url or not path.isascii():
             return False
@@ -124,12 +128,9 @@ class Connection(HttpToolsProtocol):
         parser = self.parser
         if self.expect_100_continue or parser.should_upgrade() or not parser.should_keep_alive():
             return False
-        if parser.get_http_version() != "1.1":
+        if parser.get_http_version() != "1.1" or b"transfer-encoding" in headers:
             return False
-        for name, value in self.headers:
-            if name == b"transfer-encoding" or (name == b"content-length" and int(value) > SMALL):
-                return False
-        return True
+        return int(headers.get(b"content-length", 0)) <= SMALL
 
     def _uvicorn_s(self, app: Any) -> None:
         """It is answered as uvicorn does, by `app`."""
@@ -184,11 +185,14 @@ class Connection(HttpToolsProtocol):
         self.on_response_complete()
 
     def _said(self, status: int, headers: list[Header], body: bytes) -> bytes:
-        parts = [STATUS_LINE[status]]
-        for name, value in (*self.server_state.default_headers, *headers):
-            parts += name, b": ", value, b"\r\n"
-        if _NO_VALUE.search(b"".join([value for _, value in headers])):
+        usual = self.server_state.default_headers
+        if self._usual[0] is not usual:  # another list each second
+            self._usual = usual, b"".join([b"%b: %b\r\n" % header for header in usual])
+        if b"".join([value for _, value in headers]).translate(None, _OF_VALUES):
             raise RuntimeError(f"a header would break the reply: {headers!r:.200}")
+        parts = [STATUS_LINE[status], self._usual[1]]
+        for name, value in headers:
+            parts += name, b": ", value, b"\r\n"
         parts += b"\r\n", body
         return b"".join(parts)
 

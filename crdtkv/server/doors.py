@@ -9,8 +9,9 @@ from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.views import colo_of
 from crdtkv.http.names import HEARD, SESSION
 from crdtkv.node.everywhere import everywhere
-from crdtkv.node.session import Session
+from crdtkv.node.session import Session, token_of_one
 from crdtkv.server.asking import Header, Reply, Scope
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -62,7 +63,7 @@ async def caught_up(serving: Serving, store: Store, session: Session | None) -> 
 
 def heard_header(store: Store) -> Header:
     """Of each member, how many milliseconds ago all it wrote is known here. Waits for no lock. O(members)."""
-    replica = store._replica
+    replica = door.replica(store)
     wall, heard = replica.wall_ms(), dict(replica.state.heard)
     ago: dict[str, int] = {}
     for id, stamp in heard.items():
@@ -76,6 +77,8 @@ def session_header(store: Store | None, session: Session | None, reply: Reply) -
     """What the client has seen now: what it had, and what this reply tells. None: it has seen nothing."""
     if reply.seen and store is not None:
         if session is None:
+            if len(reply.seen) <= _SPARSE:
+                return _SESSION, token_of_one(store.namespace, reply.seen)
             session = Session()
         session.note(store.namespace, reply.seen)
         if len(session.seen[store.namespace]) > _SPARSE:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from crdtkv.server.asking import Reply, Scope
+from crdtkv.server.asking import Reply, Scope, headers_of
 from crdtkv.server.doors import session_header
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -30,7 +31,7 @@ _SLOW = frozenset((b"crdtkv-session", b"prefer"))
 
 def is_plain(scope: Scope) -> bool:
     """Whether its headers ask for nothing that may take long. O(headers)."""
-    return _SLOW.isdisjoint([name for name, _ in scope["headers"]])
+    return _SLOW.isdisjoint(headers_of(scope))
 
 
 def begin(
@@ -56,6 +57,6 @@ def begin(
 
     try:
         store, act, reply_to = wish_of()
-        store._ask_then(act, told)
+        door.ask_then(store, act, told)
     except Exception as error:
         end(failed(error))

@@ -14,6 +14,7 @@ from crdtkv.core.wire import decode as decode_record
 from crdtkv.core.wire import encode as encode_record
 from crdtkv.errors import CrdtkvError, MessageInvalid
 from crdtkv.gossip import Settings, hearing, pulling, staging
+from crdtkv.gossip.announcing import Announcing
 from crdtkv.gossip.desk import Desk
 from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.hearing import Hearing
@@ -158,8 +159,8 @@ def a_conflict_with_who_was_about_to_come_back_is_over() -> None:
 @guards(
     "not to one whom others bring the same one's sooner",
     Line(Pushing._was_late, "tree.spared[peer.name] = now_ms + given.prune_ms", "return"),
-    Line(Pushing._pass_on, "if spared.get((r.dot[0], name), 0) <= now_ms", ""),
-    Line(Pushing._was_late, "if peer.name in tree.keepers:", "if False:"),
+    Line(Pushing._pass_on, "spared.get((record.dot[0], peer.name), 0) <= now_ms", "True"),
+    Line(Pushing._was_late, "peer.name in tree.keepers or", ""),
     Line(Pushing._was_late, "if len(tree.keepers) < given.sources:", "if False:"),
 )
 def who_is_sent_what_it_knows_is_spared() -> None:
@@ -182,7 +183,10 @@ def who_is_sent_what_it_knows_is_spared() -> None:
 
 @guards(
     "and who has missed something that was pushed takes that back",
-    Line(Pushing._was_first, "if until_ms > now_ms > until_ms - given.prune_ms + _SOON * given.probe_ms:", "if False:"),
+    Both(
+        Line(Pushing._look, "self._miss(origin, tree)", "pass"),
+        Line(Pushing._was_first, "self._asked.setdefault(peer.name, {})[origin] = False", "pass"),
+    ),
     Line(Pushing.on_prune, "spared.pop((origin, peer.name), None)", "pass"),
 )
 def who_lost_those_who_bring_it_is_brought_it_by_others() -> None:
@@ -205,9 +209,54 @@ def who_lost_those_who_bring_it_is_brought_it_by_others() -> None:
 
 
 @guards(
+    "and what did not come is asked for by its dot",
+    Line(Pushing._pass_on, "self._announcing.offer(peer, record.dot)", "pass"),
+    Line(Announcing._note, "known.told.append(peer)", "pass"),
+    Line(Announcing._ask, "wants[peer].append(dot)", "pass"),
+    Line(Announcing.found, "if record.dot in wanted:", "if False:"),
+)
+def what_was_told_of_and_did_not_come_is_asked_for() -> None:
+    """Of those who bring h what a mints none does; nothing else is said, but by who was spared."""
+    net = Net("abcdefgh", settings=Settings(all_peers=2, fan=14, shuffle_ms=100_000))
+    net.until_one()
+    net.run(3_000)
+    for n in range(10):
+        net["a"].put("k", n)
+        net.committed("a")
+        net.run(500)
+    tree = net.nodes["h"].gossip._pushing._trees[net["a"].id]
+    net.cut = {(name, "h") for name in (*tree.keepers, "a")}
+    asked = heard_by(net, Ask)
+    net["a"].put("k", "missed")
+    net.committed("a")
+    net.run(400)
+    assert dict(net["h"]) == {"k": "missed"} and not asked
+
+
+@guards(
+    "that one is asked for all that is lacking",
+    Line(Announcing.waits, "self._note((replica, each), peer)", "pass"),
+)
+def what_a_record_builds_on_is_asked_for_by_its_dot() -> None:
+    """Of many: before who brought it is asked for all that is lacking."""
+    net = Net("abcdefgh", settings=Settings(all_peers=2, fan=14, shuffle_ms=100_000))
+    net.until_one()
+    net.run(3_000)
+    net.cut = {(name, "h") for name in "abcdefg"}
+    net["a"].put("k", 1)
+    net.committed("a")
+    net.cut = set()
+    asked = heard_by(net, Ask)
+    net["a"].put("k", 2)
+    net.committed("a")
+    net.run(200)
+    assert dict(net["h"]) == {"k": 2} and not asked
+
+
+@guards(
     "A record that waits for what it builds on for 50 ms more than the way to its sender and back takes: "
     "that one is asked for all that is lacking.",
-    Line(Pushing._take, "peer.waits = desk.now_ms, found[outcomes.index(Outcome.waiting)][0].dot", "pass"),
+    Line(Pushing._wait, "peer.waits = desk.now_ms + first_ms, record.dot", "pass"),
 )
 def a_gap_is_asked_for_soon() -> None:
     net = Net("ab", settings=Settings(probe_ms=60_000, heard_ms=60_000))

@@ -46,8 +46,8 @@ def what_an_evicted_colo_wrote_stands_once() -> None:
 @guards(
     "Of two writes that wait since two lives the later one stands: both are stamped anew, the earlier one first.",
     Line(
-        pending._Item.is_before,
-        "and not (other.dot[0] == self.since[0] and other.dot[1] > self.since[1])",
+        pending._Lives.is_before,
+        "if mine == its or its < 0 else its > mine",
         "",
     ),
 )
@@ -66,6 +66,46 @@ def the_later_of_what_was_written_in_two_lives_stands() -> None:
     x.sync(e)
     colos.meet()
     assert colos.read("doc") == {"n": 84, "m": 0}
+
+
+@guards(
+    "Of two writes of one store, which was later: its lives came one after the other, whatever their clocks said.",
+    Line(pending._Lives.is_before, "if mine == its or its < 0 else its > mine", ""),
+)
+def what_a_later_life_wrote_stands_though_the_clock_was_years_ahead_before() -> None:
+    """e was evicted, and its clock was ten years ahead; what it wrote then waits, while it writes at the right time."""
+    colos = Colos("x", "y", "e")
+    x, e = colos["x"], colos["e"]
+    x.put("doc", {"n": 0, "m": 0}, strategy="json")
+    colos.meet()
+    colos.clock.ahead["e"] = 10 * 365 * 86_400
+    e.patch("doc", {"n": 49})
+    x.evict("e")
+    x.sync(e)  # y has not heard of it: the 49 waits
+    del colos.clock.ahead["e"]
+    e.patch("doc", {"n": 65})
+    colos.meet()
+    assert colos.read("doc") == {"n": 65, "m": 0} and [c.value for c in e.conflicts()] == [49]
+
+
+@guards(
+    "Of two writes of one store, which was later: its lives came one after the other, whatever their clocks said.",
+    Line(pending.remint, "lives.of(d), by_dot[d][0].lost.stamp", "by_dot[d][0].lost.stamp"),
+)
+def of_what_waits_the_later_life_s_kind_is_shown_though_the_clock_was_years_ahead_before() -> None:
+    """As above; e makes a key, and, evicted once more before that was minted anew, the same key of another kind."""
+    colos = Colos("x", "y", "e")
+    x, e = colos["x"], colos["e"]
+    colos.clock.ahead["e"] = 10 * 365 * 86_400
+    e.put("k", 49, strategy="lww")
+    x.evict("e")
+    x.sync(e)
+    del colos.clock.ahead["e"]
+    e.put("k", {"n": 65}, strategy="json")
+    x.evict("e")
+    x.sync(e)
+    colos.meet()
+    assert colos.read("k") == {"n": 65}
 
 
 @guards(
@@ -98,7 +138,7 @@ def what_only_an_evicted_colo_has_of_another_stands_once() -> None:
 
 @guards(
     "each is minted anew under min(its base, my vector), as an edit would be",
-    Line(pending._remint_one, "_rewrite(replica, draft, item)", "pass"),
+    Line(pending._remint_one, "_rewrite(replica, draft, item, lives)", "pass"),
     Line(pending._Item.covered, "covers(self.vector, dot) and dot not in self.beside", "True"),
     Line(pending._Item.covered, "and dot not in self.beside", ""),
 )

@@ -57,10 +57,10 @@ def remint(st, mint, inbox):
     if not st.pending or not (st.agreed() or not on("remint-waits")):
         return
     pending, st.pending = st.pending, []
-    since = st.rid, st.vector.get(st.rid, 0)
-    for dot in sorted({i.dot for i in pending}, key=lambda d: min((i.stamp, d) for i in pending if i.dot == d)):
+    stamps = {i.dot: i.stamp for i in pending}
+    for dot in sorted(stamps, key=lambda d: (life(st, d), stamps[d], d)):
         items = [i for i in pending if i.dot == dot and not covers(st.vector, dot)]
-        lost = [i for i in items if loses(st, i, since)]
+        lost = [i for i in items if loses(st, i)]
         for item in lost:
             inbox(item)
         again = [i for i in items if i not in lost]
@@ -75,10 +75,10 @@ def together(items):
     return lambda draft: [rewrite(draft, item) for item in items]
 
 
-def loses(st, item, since):
+def loses(st, item):
     """A later value stands, or it was removed, or may have been and nobody remembers.
 
-    What was minted anew after `since`, together with this, the earlier first, is not later.
+    Of two lives of this store the later one's is later, whatever the stamps; also of what is minted anew with this.
     """
     cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
     unseen = [(d, s) for d, s in cell.items() if not item.covered(d)]
@@ -88,13 +88,22 @@ def loses(st, item, since):
         return forgot and not item.first
     if not is_live(item.payload):
         return False
-    if root == "lww" and on("remint-later") and any(
-        s[0] > item.stamp and not (d[0] == since[0] and d[1] > since[1]) for d, s in unseen
-    ):
+    if root == "lww" and on("remint-later") and any(is_later(st, d, s[0], item) for d, s in unseen):
         return True
     if root == "rw" and on("remint-removed") and any(not is_live(s[1]) for _, s in unseen):
         return True
     return forgot and (root == "rw" or (root == "lww" and item.stamp <= st.S))
+
+
+def life(st, dot):
+    """The number of the life of this store that wrote it first, -1: none."""
+    *_, (origin, _) = said_before(st, dot)
+    return st.lineage.index(origin) if origin in st.lineage else -1
+
+
+def is_later(st, dot, stamp, item):
+    mine, its = life(st, item.dot), life(st, dot)
+    return its > mine if 0 <= its != mine else stamp > item.stamp
 
 
 def rewrite(draft, item):

@@ -40,7 +40,6 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "sweep-seen": ("data", 0, 60),
     "sweep-all": ("data", 270, 400),
     "order-with-element": ("purge", 2, 20),
-    "order-empty": ("data", 3290, 400),
     "order-recreated": ("data", 95, 400),
     "rank-replaces": ("data", 2, 80),
     "counter-max": ("data", 191, 400),

@@ -74,12 +74,13 @@ class Node(Holding):
         `tokens`: whole tokens that may all, of the settings. `options` are those of `crdtkv.open` for
         each store. Raises as that does, and Refused where the colo has left its cluster.
         """
-        self._folder = None if folder is None else Path(folder)
-        if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            if (self._folder / LEFT).exists():
+        self.folder = None if folder is None else Path(folder)
+        """Of its files; None: it has none."""
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if (self.folder / LEFT).exists():
                 raise Refused(
-                    f"the colo in {str(self._folder)!r} has left its cluster, which counts it no more",
+                    f"the colo in {str(self.folder)!r} has left its cluster, which counts it no more",
                     next_step="begin in a new folder, with --join to belong to it again; this one may be removed",
                 )
         self._options = options
@@ -94,7 +95,7 @@ class Node(Holding):
         """Whether its stores meet those of other colos."""
         own = {name: value for name, value in options.items() if name != "quota_mb"}
         own["cache_mb"] = min(SYSTEM_CACHE_MB, options.get("cache_mb", SYSTEM_CACHE_MB))
-        self.system = open_store(self._path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)
+        self.system = open_store(self.path(SYSTEM_ID), colo=colo, namespace=SYSTEM_ID, **own)
         self.colo = self.system.colo
         self._catalogue = Catalogue(self.system, self.colo)
         self.tokens = Tokens(self.system, tokens)
@@ -302,8 +303,8 @@ class Node(Holding):
 
     def note_left(self) -> None:
         """It has left the cluster, and others know: the folder is of no more use. Idempotent."""
-        if self._folder is not None:
-            (self._folder / LEFT).write_text(f"{self.colo} has left its cluster\n")
+        if self.folder is not None:
+            (self.folder / LEFT).write_text(f"{self.colo} has left its cluster\n")
 
     @property
     def withheld(self) -> frozenset[str]:
@@ -363,11 +364,11 @@ class Node(Holding):
         return found.hosted and found.again and store is not None and store._replica.state.left
 
     def _has(self, id: str) -> bool:
-        return self._folder is not None and Path(self._path(id)).exists()
+        return self.folder is not None and Path(self.path(id)).exists()
 
     def _open(self, id: str) -> None:
         try:
-            store = open_store(self._path(id), colo=self.colo, namespace=id, **self._options)
+            store = open_store(self.path(id), colo=self.colo, namespace=id, **self._options)
         except CrdtkvError as error:
             if id not in self.troubles:
                 _log.error("namespace %s is not served: %s", id, error)
@@ -396,9 +397,9 @@ class Node(Holding):
 
     def _remove(self, id: str) -> None:
         """Its file, and what lies beside it; what cannot be removed is tried again at the next start."""
-        if self._folder is None:
+        if self.folder is None:
             return
-        path = Path(self._path(id))
+        path = Path(self.path(id))
         for each in sorted(path.parent.glob(f"{path.name}*"), reverse=True):
             try:
                 each.unlink(missing_ok=True)
@@ -412,11 +413,12 @@ class Node(Holding):
             except Exception:
                 _log.exception("a listener of the node failed at namespace %s", id)
 
-    def _path(self, id: str) -> str:
-        if self._folder is None:
+    def path(self, id: str) -> str:
+        """The file of a namespace, whether it is there or not; `:memory:` where there are none."""
+        if self.folder is None:
             return ":memory:"
         name = "system.db" if id == SYSTEM_ID else f"namespace-{id.removeprefix('~')}.db"
-        return str(self._folder / name)
+        return str(self.folder / name)
 
     def _missing(self, name: str) -> Store:
         if self._closed:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
-from itertools import islice, takewhile
+from itertools import islice
 
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
@@ -126,13 +126,16 @@ def _ready(replica: Replica, record: Record) -> bool:
 
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
     """What becomes of each. The transaction begins with the first that changes anything."""
-    outcomes = list(takewhile(_is_idle, (_judge(replica, *each) for each in arrived)))
+    outcomes: list[Outcome] = []
+    judged = None
+    while len(outcomes) < len(arrived) and (judged := _judge(replica, *arrived[len(outcomes)])) is not Outcome.absorbed:
+        outcomes.append(judged)
     if len(outcomes) == len(arrived):
         return outcomes
     absorbed: list[tuple[Record, bytes]] = []
     with replica.transaction():
         for record, data in arrived[len(outcomes) :]:
-            outcome = _judge(replica, record, data)
+            outcome, judged = judged or _judge(replica, record, data), None
             if outcome is Outcome.absorbed:
                 outcome = _absorb_record(replica, record, data)
             if outcome is Outcome.absorbed:
@@ -149,10 +152,6 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
             for outcome, (record, _) in zip(outcomes, arrived, strict=True)
         ]
     return outcomes
-
-
-def _is_idle(outcome: Outcome) -> bool:
-    return outcome is not Outcome.absorbed
 
 
 def _judge(replica: Replica, record: Record, data: bytes) -> Outcome:
@@ -195,8 +194,12 @@ def _take_record(replica: Replica, record: Record, data: bytes) -> None:
 
 def _write(replica: Replica, record: Record) -> None:
     """The cells of a record, as its origin wrote them: sweeps first, then parents out and siblings in."""
-    storage, dot = replica.storage, record.dot
-    keys = {w.key for w in record.writes}
+    storage, dot, writes = replica.storage, record.dot, record.writes
+    if len(writes) == 1 and not record.floor and not record.lives and not is_sweep(writes[0][2]):
+        _write_one(replica, writes[0], dot, record.stamp)  # most
+        replica.touch(writes[0][0], dot)
+        return
+    keys = {w.key for w in writes}
     for key in keys if record.floor else ():
         past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
@@ -218,6 +221,9 @@ def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> No
     key, path, payload, parents, lost = write
     old = replica.storage.cells(key).get(path, ())
     cell: Cell = (_new(Sibling, (dot, stamp, payload, parents, lost)),)
+    if len(old) == len(parents) == 1 and old[0][0] == parents[0]:
+        replica.replace_cell(key, path, old, cell, by=dot)  # most
+        return
     gone = set(parents)
     left = [s for s in old if s.dot not in gone]
     if len(gone) + len(left) > len(old):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from crdtkv.errors import PreconditionFailed, VersionInvalid
 from crdtkv.http.names import version_of
 from crdtkv.server.asking import Ask
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.store.operations import Operations
@@ -40,7 +41,7 @@ def condition_of(ask: Ask) -> Condition | None:
 
 def check(t: Operations, key: str, ins: list[str] | None, outs: list[str] | None) -> None:
     """Raises PreconditionFailed, with the version that is here, unless it is among `ins` and not among `outs`."""
-    version = t._version(key)
+    version = door.version(t, key)
     if ins is not None and (version is None or (ins != ["*"] and version not in ins)):
         raise _failed(key, version, "any version" if ins == ["*"] else f"{ins!r:.200}")
     if outs is not None and version is not None and (outs == ["*"] or version in outs):

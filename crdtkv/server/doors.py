@@ -11,6 +11,7 @@ from crdtkv.http.names import HEARD, SESSION
 from crdtkv.node.everywhere import everywhere
 from crdtkv.node.session import Session, token_of_one
 from crdtkv.server.asking import Header, Reply, Scope
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -62,7 +63,7 @@ async def caught_up(serving: Serving, store: Store, session: Session | None) -> 
 
 def heard_header(store: Store) -> Header:
     """Of each member, how many milliseconds ago all it wrote is known here. Waits for no lock. O(members)."""
-    replica = store._replica
+    replica = door.replica(store)
     wall, heard = replica.wall_ms(), dict(replica.state.heard)
     ago: dict[str, int] = {}
     for id, stamp in heard.items():

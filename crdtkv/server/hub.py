@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from crdtkv.core.clocks import covers_all
 from crdtkv.errors import CrdtkvError, StoreClosed
 from crdtkv.http import bodies
+from crdtkv.store import door
 from crdtkv.store.results import Change
 from crdtkv.store.watching import Position, cursor_of, read_on
 
@@ -127,7 +128,7 @@ class Hub:
             if self._task is not None:
                 await self._task
             # First: nothing comes unheard after the vector was read.
-            self.store._on_change = [*self.store._on_change, self._changed]
+            door.listen(self.store, self._changed)
             try:
                 self.position = await self.serving.slow(self._here)
             except BaseException:
@@ -143,7 +144,7 @@ class Hub:
         self._users -= 1
         if self._users == 0:
             self._ready = False
-            self.store._on_change = [each for each in self.store._on_change if each != self._changed]
+            door.unlisten(self.store, self._changed)
 
     def here(self) -> bool:
         """Whether it is of the event loop that runs."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from crdtkv.core.versions import parse_version
 from crdtkv.http.bodies import Write
 from crdtkv.server.values import Act, Wrote
-from crdtkv.store import idempotency
+from crdtkv.store import door, idempotency
 from crdtkv.store.results import Fate
 from crdtkv.strategies.base import Operation
 
@@ -44,7 +44,7 @@ def once(ask: Ask, act: Callable[[Transaction], list[Wrote]]) -> Callable[[Trans
     asked = idempotency.fingerprint(Operation(f"{ask.method} {ask.scope['path']}", wish), *conditions)
 
     def acted(t: Transaction) -> list[Wrote]:
-        replica = t._replica
+        replica = door.replica(t)
         done = idempotency.find(replica, key, ask.key, asked)
         if done is not None:
             return [_again(t, *row) for row in json.loads(done.version)]
@@ -72,4 +72,4 @@ def counted_once(writes: list[Write], key: str | None) -> list[Write]:
 
 
 def _again(t: Transaction, key: str, version: str, strategy: str, merged: bool | None) -> Wrote:
-    return Wrote(True, t._made(key, parse_version(key, version), strategy, Fate()), merged)
+    return Wrote(True, door.again(t, key, parse_version(key, version), strategy, Fate()), merged)

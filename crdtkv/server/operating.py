@@ -9,13 +9,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from crdtkv.core.clocks import stamp_ms
-from crdtkv.errors import BadRequest, Refused
+from crdtkv.errors import BadRequest, Refused, StoreClosed
 from crdtkv.http.refusals import Stopping
 from crdtkv.replica import members
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.describing import body, replies
 from crdtkv.server.namespacing import members_of
 from crdtkv.server.routing import cluster, through
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.node.node import Node
@@ -36,9 +37,10 @@ def named_stores(node: Node) -> list[tuple[str, Store]]:
 
 def status_of(name: str, store: Store) -> dict[str, Any]:
     """How it stands with one namespace here. O(members + inbox). Waits for the store's lock."""
-    with store._lock:
-        store._check_open()
-        replica = store._replica
+    with door.holding(store):
+        if not door.is_open(store):
+            raise StoreClosed(f"the store of {name!r} is closed; open it again")
+        replica = door.replica(store)
         state, wall = replica.state, replica.wall_ms()
         here = sorted(members.members(replica))
         lows = {member: state.announced[member][1] for member in here if member in state.announced}
@@ -247,11 +249,11 @@ async def _backup(request: Request) -> Response:
 
 
 def _backed_up(node: Node, folder: str) -> list[str]:
-    if node._folder is None:
+    if node.folder is None:
         raise BadRequest("this node is in memory only; there is no file to copy")
     if not folder or folder != Path(folder).name or folder.startswith(".") or "\0" in folder:
         raise BadRequest(f"folder is {folder!r:.80}; one name, without slashes, is wanted")
-    place = node._folder / folder
+    place = node.folder / folder
     try:
         place.mkdir()
     except OSError as error:
@@ -259,7 +261,7 @@ def _backed_up(node: Node, folder: str) -> list[str]:
         raise Refused(words, next_step="name a new one") from None
     files = []
     for _, store in named_stores(node):
-        path = place / Path(node._path(store.namespace)).name
+        path = place / Path(node.path(store.namespace)).name
         store.backup(path)
         files.append(f"{folder}/{path.name}")
     return files

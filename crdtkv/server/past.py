@@ -11,7 +11,7 @@ from crdtkv.http import bodies
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.once import once_of
 from crdtkv.server.values import Wrote, replied
-from crdtkv.store.handles import JsonHandle
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -66,8 +66,8 @@ def part_of(store: Operations, key: str, asked: dict[str, Any]) -> Any:
         if not isinstance(asked.get(name), int | None) or isinstance(asked.get(name), bool):
             raise ValueInvalid(f"{name} is {asked[name]!r:.80}; milliseconds since 1970 are wanted")
     path = asked.get("path")
-    tokens = None if path is None else JsonHandle(store, key)._at(path)
-    reading = store._reading()
+    tokens = None if path is None else door.place(store, key, path)
+    reading = door.reading(store)
     if "element" in asked:
         return reading.has(key, tokens, component(VALUE, values.pack_canonical(asked["element"])))
     if "since" in asked or "until" in asked:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from crdtkv.server.asking import Reply, Scope, headers_of
 from crdtkv.server.doors import session_header
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -56,6 +57,6 @@ def begin(
 
     try:
         store, act, reply_to = wish_of()
-        store._ask_then(act, told)
+        door.ask_then(store, act, told)
     except Exception as error:
         end(failed(error))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.errors import CrdtkvError, Overloaded
+from crdtkv.store import door
 from crdtkv.store.results import Entry
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Reads:
     def _read(self) -> _Done:
         """In a thread."""
         done = _Done()
-        with self.store._lock:
+        with door.holding(self.store):
             while self._asked and len(done) < _AT_ONCE:
                 read, waiter = self._asked.popleft()
                 try:

@@ -16,6 +16,7 @@ from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.reading import Glance, Reads
 from crdtkv.server.warm import Warm
+from crdtkv.store import door
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
 from crdtkv.transport.transport import Transport
@@ -94,8 +95,7 @@ class Serving:
         """Requests that were answered, and transactions that are here: it grows while there is work. Waits for no lock.
         O(replicas of all namespaces).
         """
-        vectors = (store._replica.state.vector for store in self.node.stores().values())
-        return sum(self.counts.values()) + sum(sum(dict(vector).values()) for vector in vectors)
+        return sum(self.counts.values()) + sum(map(door.absorbed, self.node.stores().values()))
 
     @property
     def at_work(self) -> int:
@@ -117,17 +117,11 @@ class Serving:
 
         Raises BlockingIOError if somebody writes at this moment: then `read` waits for him.
         """
-        lock = store._lock.inner
-        if not lock.acquire(blocking=False):
-            raise BlockingIOError
-        try:
-            return store.get(key), store._replica.memos.told(key)
-        finally:
-            lock.release()
+        return door.at_once(store, lambda: door.told(store, key))
 
     async def read(self, store: Store, key: str) -> Glance:
         """As `glance`, once nobody writes. Raises Overloaded if too many wait for that."""
-        found: Glance = await self._reads_of(store).ask(lambda: (store.get(key), store._replica.memos.told(key)))
+        found: Glance = await self._reads_of(store).ask(lambda: door.told(store, key))
         return found
 
     async def at_rest(self, store: Store, read: Callable[[], _T]) -> _T:
@@ -135,14 +129,11 @@ class Serving:
 
         For what is short. Raises Overloaded if too many wait for that, and as `read`.
         """
-        lock = store._lock.inner
-        if not lock.acquire(blocking=False):
+        try:
+            return door.at_once(store, read)
+        except BlockingIOError:
             found: _T = await self._reads_of(store).ask(read)
             return found
-        try:
-            return read()
-        finally:
-            lock.release()
 
     def _reads_of(self, store: Store) -> Reads:
         found = self._reads.get(store.namespace)
@@ -160,10 +151,9 @@ def _is_fresh(store: Store) -> bool:
     """Whether it may have met nobody yet: nothing but its own first write is in it, or nobody can tell just now."""
     # Who joins holds the lock for as long as it takes in a whole namespace: the event loop does not wait for
     # that, and what is seen meanwhile is not committed.
-    lock = store._lock.inner
-    if not lock.acquire(blocking=False):
-        return True
     try:
-        return sum(store._replica.state.vector.values()) <= 1 and len(members.members(store._replica)) == 1
-    finally:
-        lock.release()
+        return door.at_once(
+            store, lambda: door.absorbed(store) <= 1 and len(members.members(door.replica(store))) == 1
+        )
+    except BlockingIOError:
+        return True

@@ -11,6 +11,7 @@ from crdtkv.http import bodies
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.doors import admit
 from crdtkv.server.past import part_of
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -41,7 +42,7 @@ async def tried(
         admit(serving, ask.scope, "read", ask.namespace, each["key"])
 
     def acted(t: Transaction) -> None:
-        versions = [t._version(each["key"]) for each in asked]
+        versions = [door.version(t, each["key"]) for each in asked]
         act(t)
         shown = [_shown(t, **each) for each in asked]
         raise _Undone([{**found, "before": version} for found, version in zip(shown, versions, strict=True)])

@@ -15,6 +15,7 @@ from crdtkv.http.names import ENTRY, JSON, JSON_PATCH, MERGE_PATCH, VALUE, etag
 from crdtkv.http.refusals import ContentTypeUnknown, KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.conditions import condition_of, only_version, tags_of
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -113,7 +114,7 @@ def ask_put(ask: Ask) -> Act:
         if condition is not None:
             condition(t)
         others = merged(t, key, given["base"]) if "base" in given else None
-        return Wrote(t._there(key), t.put(key, value, **given), others)
+        return Wrote(door.there(t, key), t.put(key, value, **given), others)
 
     return act
 
@@ -150,7 +151,7 @@ def ask_patch(ask: Ask) -> Act:
         if condition is not None:
             condition(t)
         others = merged(t, key, base)
-        return Wrote(t._there(key), t.patch(key, changes, base=base), others)
+        return Wrote(door.there(t, key), t.patch(key, changes, base=base), others)
 
     return act
 
@@ -170,7 +171,7 @@ def ask_delete(ask: Ask) -> Act:
 
 def merged(t: Transaction, key: str, base: str | None) -> bool | None:
     """Whether the key was written beyond `base`, so that others' writes will stand in it; None without a base. O(1)."""
-    return None if base is None else t._replica.storage.context(key) != parse_version(key, base)
+    return None if base is None else door.context(t, key) != parse_version(key, base)
 
 
 async def replied(serving: Serving, ask: Ask, wrote: Wrote) -> Reply:
@@ -191,4 +192,4 @@ def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
     else:
         # As `dump` of `plain_receipt`, at a quarter of its price: versions and strategies need no escapes.
         told = f'{{"key":{_text(receipt.key)},"version":"{version}","strategy":{_text(receipt.strategy)}}}'.encode()
-    return Reply(200 if wrote.there else 201, headers, told, seen=receipt._context)
+    return Reply(200 if wrote.there else 201, headers, told, seen=door.seen(receipt))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crdtkv.errors import CrdtkvError
 from crdtkv.server.asking import Header, Reply, Scope
 from crdtkv.server.doors import token_of
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -62,7 +63,7 @@ class Warm:
         if serving.joining or not self._stands(told) or (serving.node.guarded and not self._may(told, headers)):
             return None
         # No lock: who writes holds it while the disk works, and what it has changed does not stand from then on.
-        if store._replica.memos.stands(told.key, told.known) and not store._closed:
+        if door.stands(store, told.key, told.known):
             return told
         del self._told[path]
         return None

@@ -15,7 +15,7 @@ from crdtkv.server.doors import admit
 from crdtkv.server.once import counted_once, once
 from crdtkv.server.trying import tried
 from crdtkv.server.values import Wrote, merged, replied
-from crdtkv.store.handles import JsonHandle
+from crdtkv.store import door
 from crdtkv.strategies import registry
 from crdtkv.strategies.base import Operation
 
@@ -132,7 +132,7 @@ def _operated(t: Transaction, write: Write) -> Receipt:
             base, spec = given.get("base"), given.get("strategy")
             return t.operate(key, family, op, *write.args, base=base, strategy=spec)
     family = write.family or _USUAL.get(op, "json")
-    place = JsonHandle(t, key)._at(path)
+    place = door.place(t, key, path)
     _said(write, "family", "path", "base")
     inner = Operation(op, write.args)
     return t.operate(key, "json", "at", place, family, inner, base=write.base)
@@ -140,8 +140,8 @@ def _operated(t: Transaction, write: Write) -> Receipt:
 
 def _family(t: Transaction, key: str, op: str) -> str | None:
     """The strategy that an operation is of, where that was not said: that of the key, or of its rule, if it has it."""
-    shown = t._replica.shown(key)  # (no entry: that would read all of it)
-    kind = (t._rule_of(key).strategy if shown is None else shown[0].spec).partition("?")[0]
+    shown = door.replica(t).shown(key)  # (no entry: that would read all of it)
+    kind = (door.rule(t, key).strategy if shown is None else shown[0].spec).partition("?")[0]
     if shown is not None and kind == "json":
         return kind
     return kind if op in registry.find(kind).operations else _USUAL.get(op)
@@ -162,7 +162,7 @@ def _said(write: Write, *names: str) -> dict[str, Any]:
 
 
 def _check_version(t: Transaction, key: str, wanted: str | None) -> None:
-    found = t._version(key)
+    found = door.version(t, key)
     if found != wanted:
         wish = "none was wanted" if wanted is None else f"not {wanted!r}"
         raise PreconditionFailed(f"{key!r} is at version {found!r}, {wish}; read it again", version=found or "")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, Context, due, is_live, newest_stamp, told
+from crdtkv.core.cells import Cell, Context, due, expiry_of, is_live, newest_stamp, told
 from crdtkv.core.clocks import Stamp, covers
 from crdtkv.core.paths import (
     ELEMENT,
@@ -102,16 +102,12 @@ def _dead(cells: Cells, due: Iterable[bytes], floor: Stamp) -> set[bytes]:
 
 def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
     # A date that is not stable may still be put off, so it hides nothing from a purge.
-    date = cells.get(TTL_PATH, ())
-    settled = newest_stamp(date) <= floor
+    settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor and not _missed(cells, [TTL_PATH], floor)
     found = known_strategy(first(root)[1].decode())
-    # Who wrote such a date may have written it after others had purged, and had seen what they judged by then: beside
-    # an older one, which it had not, they had it too.
-    beside = not settled and any(s.stamp <= floor for s in date)
     paths = [p[len(root) :] for p in due]
 
     def dead(cells: Cells) -> list[bytes]:
-        tree = Tree(_undeleted(cells, root, found) if beside else cells, root, expired(cells, floor) if settled else 0)
+        tree = Tree(cells if settled else _undeleted(cells, root, found), root, expired(cells, floor) if settled else 0)
         return [root + p for p in found.dead(tree, paths, floor)]
 
     gone = dead(cells)
@@ -155,11 +151,15 @@ def _late(cell: Cell) -> Cell:
 
 
 def _undeleted(cells: Cells, root: bytes, found: Strategy) -> Cells:
-    """The cells as they read once the date has passed for what is deleted at the root of a document where deletes win,
-    and not for what stands beside it: so a date that is not stable may leave it."""
+    """The cells as they read once a date has passed for what is deleted at the root of a document where deletes win,
+    and not for what stands beside it: so a date that is not stable may leave it. One that was written later than all of
+    that can not: whoever had purged before it came judged without it."""
     cell = cells.get(root, ())
-    alive = tuple(s for s in cell if is_live(s.payload))
-    if not alive or len(alive) == len(cell) or not found.whole or found.chosen.get("wins") != "delete":
+    if not cell or not found.whole or found.chosen.get("wins") != "delete":
+        return cells
+    dates = [max(s.stamp, date) for s in cells.get(TTL_PATH, ()) if (date := expiry_of((s,))) is not None]
+    alive = tuple(s for s in cell if is_live(s.payload) and s.stamp >= min(dates, default=_EVER + 1))
+    if not alive or all(is_live(s.payload) for s in cell):
         return cells
     left: Cells = SortedDict({**cells, root: alive})
     return left

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from crdtkv.gossip.machine import Gossip, PeerStatus
 from crdtkv.gossip.settings import Send, Settings
 from crdtkv.node.everywhere import note
 from crdtkv.replica import life
-from crdtkv.store import maintenance
+from crdtkv.store import door, maintenance
 from crdtkv.store.store import Store
 
 __all__ = ["MAX_TOGETHER", "Act", "Actor", "now_ms"]
@@ -81,7 +82,7 @@ class Actor:
         self.opened_ms = now_ms()
         self.peers: set[str] = set()
         """The colos that the machine knows of."""
-        self._machine = Gossip(store._replica, store._rule_of, store.namespace, settings)
+        self._machine = Gossip(door.replica(store), partial(door.rule, store), store.namespace, settings)
         self._loop = asyncio.get_running_loop()
         self._pool, self._dice, self._post, self._moved = pool, dice, post, moved
         self._waiting: list[_Turn] = []
@@ -134,7 +135,7 @@ class Actor:
 
     def status(self) -> dict[str, Any]:
         """How it stands with each peer, as plain data; times are milliseconds ago. Waits for the lock."""
-        with self.store._lock:
+        with door.holding(self.store):
             machine, now = self._machine, now_ms()
             peers, suspects, joining = machine.status(), machine.suspects(), machine.joining
             counts, lacking = dict(machine.counts), machine.draining.lacking()
@@ -145,8 +146,8 @@ class Actor:
 
     def look(self, act: Callable[[Gossip], _T]) -> _T | None:
         """What `act` finds of the machine, with the store's lock held; None: it has ended. In a thread."""
-        with self.store._lock:
-            return None if self.store._closed or self._ended.is_set() else act(self._machine)
+        with door.holding(self.store):
+            return act(self._machine) if door.is_open(self.store) and not self._ended.is_set() else None
 
     def forget(self) -> None:
         """The store drops what is deleted everywhere, and what is everywhere is noted. In a thread."""
@@ -217,14 +218,14 @@ class Actor:
     def _one(self, act: Act) -> list[Send]:
         store = self.store
         try:
-            with store._lock:
-                if store._closed or self._ended.is_set():
+            with door.holding(store):
+                if not door.is_open(store) or self._ended.is_set():
                     return []
                 try:
-                    life.mend(store._replica)  # nobody may write here, and what it says is not believed before
+                    life.mend(door.replica(store))  # nobody may write here, and what it says is not believed before
                     return act(self._machine, now_ms(), self._dice)
                 finally:
-                    store._tell()  # also where it failed half-way: what was minted was
+                    door.tell(store)  # also where it failed half-way: what was minted was
         except CrdtkvError as error:
             _log.warning("namespace %s: %s", self.id, error)
         except Exception:
@@ -232,7 +233,7 @@ class Actor:
         return []
 
     def _total(self) -> tuple[str, str, int]:
-        state = self.store._replica.state
+        state = door.replica(self.store).state
         return state.id, state.namespace, sum(state.vector.values())
 
     def _on_commit(self, record: Record, data: bytes) -> None:

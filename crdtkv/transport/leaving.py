@@ -15,6 +15,7 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.gossip.machine import Gossip
 from crdtkv.node.naming import SYSTEM_ID
 from crdtkv.node.node import Node
+from crdtkv.store import door
 from crdtkv.transport.actor import Actor
 
 __all__ = ["Leaving"]
@@ -87,7 +88,7 @@ class Leaving:
             # That these go has to be known to whoever stays: that is what the system namespace is looked at for.
             for each in {actor, self._actors[SYSTEM_ID]}:
                 each.look(lambda machine: machine.draining.begin())
-        if actor.store._replica.state.left:
+        if door.replica(actor.store).state.left:
             return bool(actor.look(lambda machine: bool(machine.draining.having())))
         staying = self._node.staying(actor.id)
         known = self._actors[SYSTEM_ID].look(_having) or set()
@@ -95,7 +96,7 @@ class Leaving:
 
         def retire(machine: Gossip) -> None:
             draining = machine.draining
-            if actor.store._replica.state.pending:
+            if door.replica(actor.store).state.pending:
                 return  # what it came back with is not said yet
             if not draining.has_begun():
                 draining.begin()  # something was written since

@@ -27,6 +27,7 @@ from crdtkv.gossip.settings import Send, Settings
 from crdtkv.node.catalogue import PEERS
 from crdtkv.node.naming import SYSTEM_ID
 from crdtkv.node.node import Node, is_new
+from crdtkv.store import door
 from crdtkv.store.opening import is_colo
 from crdtkv.store.store import Store
 from crdtkv.transport.actor import Act, Actor, now_ms
@@ -182,7 +183,7 @@ class Transport:
         self._loop.call_soon_threadsafe(act)
 
     def _open(self, store: Store) -> None:
-        if store._closed or self._stopping:
+        if not door.is_open(store) or self._stopping:
             return
         id = store.namespace
         actor = Actor(store, self._pool, self._dice, partial(self._post, id), self._moved, self._settings)
@@ -303,7 +304,7 @@ class Transport:
     def _hide(self) -> None:
         """In a thread: the system namespace says no more where this colo is reached, which is about to leave it."""
         key, system = PEERS + self.node.colo, self.node.system
-        if not system._replica.state.left and key in system:
+        if not door.replica(system).state.left and key in system:
             system.delete(key)
 
     async def _leave(self) -> None:

@@ -198,14 +198,22 @@ def who_returned_names_all_that_is_here() -> None:
 @guards(
     "then at each cell remove parents, add the sibling",
     Line(exchange._write_one, "gone = set(parents)", "gone = set()"),
+    Line(exchange._write_one, "and old[0][0] == parents[0]:", ":"),
 )
 def a_record_takes_away_what_it_replaced() -> None:
+    """One or two, and of what it had not seen nothing."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
     a.put("k", 1, strategy="mv")
     colos.meet()
     arrive(b, record(a, lambda kv: kv.put("k", 2)))
     assert b.get("k").siblings == (2,)
+    b.put("k", 3)
+    arrive(b, record(a, lambda kv: kv.put("k", 4)))
+    assert sorted(b.get("k").siblings) == [3, 4]
+    colos.meet()
+    arrive(b, record(a, lambda kv: kv.put("k", 5)))
+    assert b.get("k").siblings == (5,)
 
 
 @guards(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from crdtkv.core import cells as joins
+from crdtkv.core.cells import MARK_OBJECT, Cell, Sibling, expiry, make_cell, sweep
+from crdtkv.core.state import State
 from crdtkv.core.tree import Tree
 from crdtkv.replica import cutting, pending
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.purge import purge_to
+from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.strategies import forgetting
 from crdtkv.strategies.document import Reader
+from crdtkv.strategies.roots import TTL_PATH
 from tests.colos import Colos, arrive, cells, cut, record, shows
 from tests.guards.mutation import Line, guards
 
@@ -269,8 +276,8 @@ def a_purge_judges_a_date_by_what_is_stable() -> None:
 
 
 @guards(
-    "While the date's cell is above S, and a date in it is not, a root where something live stands beside a delete stays",
-    Line(forgetting._dead_root, "_undeleted(cells, root, found) if beside else cells", "cells"),
+    "a root stays where something live stands beside a delete and is later than a date in that cell",
+    Line(forgetting._dead_root, "cells if settled else _undeleted(cells, root, found)", "cells"),
 )
 def a_purge_leaves_what_a_delete_that_expires_does_not_take() -> None:
     """a's document was deleted and its date has passed; b, which saw nothing of that, made its own, and dated it.
@@ -305,8 +312,8 @@ def a_purge_leaves_what_a_delete_that_expires_does_not_take() -> None:
 
 
 @guards(
-    "else that date may come to who has purged, as if there were none.",
-    Line(forgetting._dead_root, "and any(s.stamp <= floor for s in date)", ""),
+    "(and than when that was written: else it may come to who has purged without it)",
+    Line(forgetting._undeleted, "s.stamp >= min(dates, default=_EVER + 1)", "dates"),
 )
 def a_date_that_comes_after_a_purge_is_no_reason_to_keep() -> None:
     """The document that b shows took the place of a's, and not of c's, which deletes hide too. Then b dates the key, and
@@ -487,3 +494,44 @@ def a_new_date_is_for_what_is_shown() -> None:
     a.expire("never", 10)
     a.expire("k", None)
     assert a.vector == before
+
+
+def _left(cells: Mapping[bytes, Cell], *floors: int) -> set[bytes]:
+    """What a purge to these floors, one after the other, leaves of a key with these cells."""
+    replica = Replica(MemoryStorage(), State("a~x", ["a~x"], "n"), lambda: 0, lambda: "")
+    with replica.transaction():
+        for path, cell in cells.items():
+            replica.set_cell("k", path, cell)
+    for floor in floors:
+        with replica.transaction():
+            purge_to(replica, floor)
+    return {*replica.storage.cells("k")}
+
+
+@guards(
+    "(and than when that was written: else it may come to who has purged without it)",
+    Line(forgetting._undeleted, "s.stamp >= min(dates, default=_EVER + 1)", "dates"),
+)
+def dates_that_came_after_a_delete_leave_nothing_of_it() -> None:
+    """A document was deleted beside a concurrent put, and then dated twice. Who had purged before that has dropped it."""
+    root, later = b"sjson?wins=delete\0", (("b", 9), 9, expiry(12, "min"))
+    cells = {
+        root: make_cell([Sibling(("a", 1), 1, None), Sibling(("b", 3), 3, MARK_OBJECT)]),
+        TTL_PATH: make_cell([Sibling(("c", 7), 7, expiry(8, "max")), Sibling(*later)]),
+    }
+    assert _left(cells, 8) == _left(cells, 4, 8) == {TTL_PATH}
+    cells[root] = make_cell([Sibling(("a", 1), 1, None), Sibling(("b", 8), 8, MARK_OBJECT)])
+    assert _left(cells, 8) == {root, TTL_PATH}, "when the first date has passed it may be shown"
+
+
+@guards(
+    "A date takes nothing that a sweep above S had not seen",
+    Line(forgetting._dead_root, "and not _missed(cells, [TTL_PATH], floor)", ""),
+)
+def nor_does_it_keep_what_goes_without_it() -> None:
+    """What is deleted goes before the date came, and after it."""
+    dated = {
+        b"": (Sibling(("b", 7), 7, sweep({"b": 5}, only=[])),), b"slww\0": (Sibling(("b", 1), 1, None),),
+        TTL_PATH: (Sibling(("a", 3), 3, expiry(5, "max")),),
+    }  # fmt: skip
+    assert _left(dated, 6) == _left(dated, 2, 6) == {b"", TTL_PATH}

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 import msgpack
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, Sibling
+from crdtkv.core.cells import Cell, Sibling, expiry_of
 from crdtkv.core.paths import ELEMENT, ENTRY, KEYED, ORDER, STRATEGY, component, first
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record
@@ -108,9 +108,10 @@ def _gone(told: Cells, floor: int) -> Iterator[bytes]:
         root = tree.prefix
         inside = SortedDict({p[len(root) :]: c for p, c in cells.items() if p.startswith(root)})
         if strategy.whole:
-            alive = tuple(s for s in inside.get(b"", ()) if _is_live(s.payload))
-            late = not dated and any(s.stamp <= floor for s in cells.get(TTL_PATH, ()))
-            if alive and late and strategy.spec.endswith("wins=delete"):
+            dates = [(s.stamp, expiry_of((s,))) for s in told.get(TTL_PATH, ())]
+            since = [max(stamp, date) for stamp, date in dates if date and not dated]
+            alive = tuple(s for s in inside.get(b"", ()) if _is_live(s.payload) and since and s.stamp >= min(since))
+            if alive and not all(_is_live(s.payload) for s in inside[b""]) and strategy.spec.endswith("wins=delete"):
                 # A date that may still be put off may hide the delete, and not what stands beside it.
                 inside[b""] = alive
             node = build(Tree(inside))

@@ -112,20 +112,32 @@ NODES = [root + p for root in (JSON, STRICT) for p in (b"", A, A + B, A + B + A,
 INSIDE = (A + order_path(E), A + order_path(F), A + SET + ONE, A + B + SHARE)
 LEAVES = [root + p for root in (JSON, STRICT) for p in INSIDE]
 LEAVES += [LWW, SET, SET + ONE, LIST, *(LIST + p for p in (E, F, order_path(E), order_path(F)))]
+N, ONLY = st.integers(1, 9), st.sampled_from([None, []])
 MANY = settings(max_examples=max(400, settings().max_examples))
 ENDS = [TOMBSTONE, hide({"r": 4}, MARK_OBJECT), hide({"r": 9}, MARK_ARRAY)]
 
 
 def written(*payloads: bytes | None) -> st.SearchStrategy[Cell]:
-    one = st.builds(lambda n, payload: Sibling(("r", n), n, payload), st.integers(1, 9), st.sampled_from(payloads))
-    return st.lists(one, min_size=1, max_size=2, unique_by=lambda s: s.dot).map(make_cell)
+    return several(st.sampled_from(payloads))
+
+
+def several(payloads: st.SearchStrategy[bytes | None]) -> st.SearchStrategy[Cell]:
+    one = st.builds(lambda r, n, payload: Sibling((r, n), n, payload), st.sampled_from("rq"), N, payloads)
+    return st.lists(one, min_size=1, max_size=2, unique_by=lambda s: s.stamp).map(make_cell)
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> Cell:
+    """One at the key's own cell: of some it had seen nothing; it may tell of one whose place it took, too."""
+    n, some = draw(N), st.dictionaries(st.sampled_from("rq"), N)
+    seen, stood = draw(some), draw(st.lists(st.tuples(st.integers(1, n), some), max_size=1))
+    knew = draw(st.none() | some.map(lambda more: {r: max(seen.get(r, 0), more.get(r, 0)) for r in seen | more}))
+    return make_cell([Sibling((draw(st.sampled_from("rq")), n), n, sweep(seen, None, draw(ONLY), knew, stood))])
 
 
 @st.composite
 def keys_cells(draw: st.DrawFn) -> dict[bytes, Cell]:
-    n = st.integers(1, 9)
-    swept = st.builds(lambda n: make_cell([Sibling(("r", n), n, sweep({"r": n - 1}))]), n)
-    dated = st.builds(lambda n, date: make_cell([Sibling(("r", n), n, expiry(date, "max"))]), n, n)
+    swept, dated = sweeps(), several(st.builds(expiry, st.integers(1, 12), st.sampled_from(["max", "min"])))
     cells = draw(st.dictionaries(st.sampled_from(NODES), written(b"\x01", MARK_OBJECT, MARK_ARRAY, *ENDS), max_size=8))
     cells |= draw(st.dictionaries(st.sampled_from(LEAVES), written(b"\x01", TOMBSTONE), max_size=5))
     cells |= draw(st.dictionaries(st.just(b""), swept, max_size=1))

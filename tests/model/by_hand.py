@@ -117,20 +117,108 @@ def what_a_sweep_took_comes_back_to_where_it_was_moved(world, a, b, c):
     _meet(world, a, b)
 
 
-def who_takes_a_list_ends_its_moves(world, a, b, c):
-    """a takes it as it was before c's move, then what is left, as b saw it then; c forgets the move in between."""
+def a_move_that_says_nothing_is_forgotten_beside_what_stands(world, a, b, c):
+    """a moves an element and removes it, b edits it: it stands, and nothing is kept of where it was moved."""
+    _list(world, a, 0, 1)
+    a.commit([("d0", lambda d: d.move(_order(0), 9))])
+    a.commit([("d0", lambda d: d.element("list", 0, None))])
+    b.commit([("d0", lambda d: d.element("list", 0, 5))])
+    _stable(world)
+    assert _order(0) in a.st.cells["d0"]
+    world.purge(a)
+    assert a.st.cells["d0"].keys() == {("list", ("e", 0)), ("list", ("e", 1))}
+
+
+def who_takes_a_list_by_an_old_base_ends_its_moves(world, a, b, c):
+    """All have heard of c's move; a takes the list as a client had read it before. b edits what it shows there."""
+    rest = [o for o in world.colos if o is not a]
     _list(world, a, 0, 1)
     before = a.st.base(world.keys)
     c.commit([("d0", lambda d: d.move(_order(0), 9))])
-    b.commit([("d0", lambda d: d.element("list", 2, 1))])
-    grown = b.st.base(world.keys)
     _stable(world)
     a.commit([("d0", lambda d: d.sweep("list"))], before)
+    for o in rest:
+        _meet(world, o, a)
+    world.purge(a)
+    b.commit([("d0", lambda d: d.element("list", 0, 5))])
+    _meet(world, b, a)
+    _meet(world, a, b)
+
+
+def _beside_a_remove(world, a, b, c, take, finish):
+    """b puts an element in again, c removes it; a hears of b's alone before it does `take`, and of c's after; then it
+    finishes, and forgets what all know of. b, which has heard of c's and of nothing that a did, removes what it read.
+    Then each hears, by records, what the other wrote."""
+    rest = [o for o in world.colos if o is not a]
+    for value in (1, 2):
+        (a if value == 1 else b).commit([("d0", lambda d, value=value: [d.element("aw", e, value) for e in (0, 1)])])
+        if value == 1:
+            a.commit([("d0", lambda d: d.put_leaf("lww", 1))])  # the key stays present all the while
+            for _ in range(2):
+                world.everybody()
+    _meet(world, b, a)
+    read = b.st.base(world.keys)
+    c.commit([("d0", lambda d: d.element("aw", 0, None))])
+    for o in rest:
+        _meet(world, c, *(other for other in rest if other not in (o, c)))
+    world.t += 20
+    for o in rest:
+        _meet(world, a, o)
+        _meet(world, o, *(other for other in rest if other is not o))
+    records = take()
+    for o in rest:
+        _meet(world, o, a)
+    records += finish()
+    world.purge(a)
+    assert a.st.S, "nothing is stable"
+    removed = b.commit([("d0", lambda d: d.element("aw", 0, None))], read)
+    for record in records:
+        b.st.receive(record, b.wall())
+    a.st.receive(removed, a.wall())
+    _meet(world, a, b)
+    assert (a.st.vector, a.st.S) == (b.st.vector, b.st.S)
+
+
+def what_a_sweep_had_not_seen_is_said_by_the_next(world, a, b, c):
+    """a takes the set twice, at last as it was when it had not heard of the remove."""
+    bases = []
+
+    def take():
+        wrote = [a.commit([("d0", act)]) for act in (lambda d: d.sweep("aw"), lambda d: d.element("aw", 2, 1))]
+        bases.append(a.st.base(world.keys))
+        return wrote
+
+    _beside_a_remove(world, a, b, c, take, lambda: [a.commit([("d0", lambda d: d.sweep("aw"))], *bases)])
+
+
+def who_sweeps_by_an_old_base_ends_what_is_left(world, a, b, c):
+    """a has heard of the remove, and takes the set as it was before."""
+    bases = []
+
+    def take():
+        bases.append(a.st.base(world.keys))
+        return []
+
+    _beside_a_remove(world, a, b, c, take, lambda: [a.commit([("d0", lambda d: d.sweep("aw"))], *bases)])
+
+
+def who_sweeps_by_an_old_base_says_what_he_knew(world, a, b, c):
+    """c removes an element, and all know that; a forgets it, and b takes the set as it was before."""
+    rest = [o for o in world.colos if o is not a]
+    a.commit([("d0", lambda d: [d.element("aw", e, 1) for e in (0, 1)])])
+    for _ in range(2):
+        world.everybody()
+    before = b.st.base(world.keys)
+    c.commit([("d0", lambda d: d.element("aw", 0, 2))])
+    c.commit([("d0", lambda d: d.element("aw", 0, None))])
     _stable(world)
-    world.purge(c)
-    a.commit([("d0", lambda d: d.sweep("list"))], grown)
-    _meet(world, a, b, c)
-    _meet(world, c, a, b)
+    world.purge(a)
+    assert a.st.S, "nothing is stable"
+    a.st.receive(b.commit([("d0", lambda d: d.sweep("aw"))], before), a.wall())
+    for o in rest:
+        _meet(world, a, o)
+    for o in rest:
+        _meet(world, o, *(other for other in world.colos if other is not o))
 
 
 def who_was_admitted_elsewhere_is_taken_for_its_sponsor(world, a, b, c):
@@ -167,7 +255,11 @@ STORIES = {
     "accepts-unknown": who_was_admitted_elsewhere_is_taken_for_its_sponsor,
     "copy-sponsored": a_copy_is_no_member_by_what_it_was,
     "facts-retired": what_is_forgotten_all_have_of_the_evicted_too,
-    "order-settled": what_a_sweep_took_comes_back_to_where_it_was_moved,
+    "sweep-settled": what_a_sweep_took_comes_back_to_where_it_was_moved,
+    "order-empty": a_move_that_says_nothing_is_forgotten_beside_what_stands,
     "order-ship": what_is_made_anew_does_not_stand_where_the_old_was_moved_to,
-    "sweep-orders": who_takes_a_list_ends_its_moves,
+    "sweep-knew": who_sweeps_by_an_old_base_says_what_he_knew,
+    "sweep-rest": who_sweeps_by_an_old_base_ends_what_is_left,
+    "sweep-stood": what_a_sweep_had_not_seen_is_said_by_the_next,
+    "sweep-orders": who_takes_a_list_by_an_old_base_ends_its_moves,
 }

@@ -5,7 +5,7 @@ the others are `(tag, name)`: m member, e element, a its order cell, s value in 
 o a once-increment. A payload is None (tombstone) or a tuple that begins with its kind:
 
     ("v", x) value                                  ("mark", kind) a container stands here
-    ("hide", seen, kind) what lies below is hidden  ("sweep", seen, scope) what lay below is gone
+    ("hide", seen, kind) what lies below is hidden  ("sweep", seen, scope, knew, stood) what lay below is gone
     ("ttl", date, rule)                             ("c", (up, up gone, down, down gone), dead) a share
     ("o", (amount, folded, gone), dead) a once-increment
 """
@@ -34,6 +34,7 @@ __all__ = [
     "once_value",
     "counted",
     "in_sweep",
+    "told",
     "grouped",
     "join",
     "join_context",
@@ -160,6 +161,15 @@ def in_sweep(p, container, scope):
     if len(p) <= len(container) or p[: len(container)] != container or is_counter(p):
         return False
     return scope is None or (p in scope if isinstance(scope, frozenset) else p[1][1] < scope)
+
+
+def told(sib):
+    """Of a sweep: its stamp and what its writer knew, and the like of those whose place it has taken."""
+    stamp, payload = sib[:2]
+    if not payload or payload[0] != "sweep":
+        return ()
+    _, _, knew, stood = (*payload[1:], payload[1], ())[:4]
+    return ((stamp, knew), *stood)
 
 
 def grouped(path, roots):

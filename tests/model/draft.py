@@ -2,7 +2,21 @@
 
 from dataclasses import dataclass, field
 
-from tests.model.cells import JSON, SWEPT, TTL, covers, in_sweep, is_counter, leaf_value, live, newest, ttl_date
+from tests.model.cells import (
+    JSON,
+    SWEPT,
+    TTL,
+    at_least,
+    covers,
+    in_sweep,
+    is_counter,
+    joined,
+    leaf_value,
+    live,
+    newest,
+    told,
+    ttl_date,
+)
 from tests.model.counting import Counting
 from tests.model.documents import Documents
 from tests.model.guards import on
@@ -123,7 +137,7 @@ class Draft(Counting, Documents):
         p = element[:-1] + (("a", element[-1][1]),)
         if all:
             self.fresh_orders.append(p)
-        if self.cells.get(p) and (not all or on("order-recreated")):
+        if self.cells.get(p) and on("order-recreated") if all else live(self.cells.get(p, {})):
             self.write(p, None, all=all)
 
     def move(self, p, to):
@@ -155,16 +169,27 @@ class Draft(Counting, Documents):
         if not any(self.knows_live(p) for p in self.cells if p and p[0] == root):
             return
         # `all`: an earlier sweep has done its work and may be purged elsewhere.
-        sweep, truth = ("sweep", dict(self.seen), below), ("sweep", dict(self.truth), below)
+        sweep, truth = self.telling((root,), self.seen, below), ("sweep", dict(self.truth), below)
         self.write((root,), sweep, all=on("sweep-all"), truth=truth)
-        for p in self.cells:
-            if in_sweep(p, (root,), below):
-                for d in [d for d in self.cells[p] if covers(self.seen, d)]:
-                    del self.cells[p][d]
+        for p in [p for p in self.cells if in_sweep(p, (root,), below)]:
+            spoke, gone = live(self.cells[p]), [d for d in self.cells[p] if covers(self.seen, d)]
+            for d in gone:
+                del self.cells[p][d]
+            if gone and self.cells[p] and spoke and not live(self.cells[p]) and on("sweep-rest"):
+                self.write(p, None, all=True)  # what it had not seen of what it took says nothing any more
         if root == "list" and on("sweep-orders"):
             for p in [p for p in self.cells if p[:1] == (root,) and p[1:] and p[1][0] == "a" and live(self.cells[p])]:
                 if not live(self.cells.get((root, ("e", p[1][1])), {})):
                     self.write(p, None, all=True)
+
+    def telling(self, path, seen, scope, also=()):
+        """A sweep, with what its writer knew, and what is told at its cell and in what `also` it takes: unless it takes
+        all that is here."""
+        whole = at_least(seen, self.context) and scope is None
+        cells = () if whole or not on("sweep-stood") else (path, *also)
+        stood = [each for p in cells for s in self.cells.get(p, {}).values() for each in told(s)]
+        knew = joined(self.context, seen) if on("sweep-knew") else dict(seen)
+        return ("sweep", dict(seen), scope, knew, tuple(each for each in stood if each[0] > self.rep.S))
 
     def delete_key(self):
         for root in list(self.tree().key()):
@@ -215,7 +240,8 @@ class Draft(Counting, Documents):
             mine = is_counter(p) and (scope is None or p in scope) and live(self.cells[p])
             if mine and p not in self.W:  # (what is dead says so already)
                 self.bury(p)
-        sweep, truth = ("sweep", dict(self.context), scope), ("sweep", dict(self.before), scope)
+        also = [p for p in self.cells if in_sweep(p, (), scope)]
+        sweep, truth = self.telling((), self.context, scope, also), ("sweep", dict(self.before), scope)
         self.write((), sweep, all=True, truth=truth)
         for p in self.cells:
             if in_sweep(p, (), scope):

@@ -4,7 +4,7 @@ Nothing hangs on what came when: what goes reads as absent by itself, all of it 
 until nothing more goes.
 """
 
-from tests.model.cells import JSON, SWEPT, TTL, leaf_value, live
+from tests.model.cells import JSON, SWEPT, TTL, covers, is_counter, leaf_value, live, told
 from tests.model.guards import on
 from tests.model.reading import Tree
 
@@ -12,6 +12,7 @@ __all__ = ["QUANTUM", "dropped"]
 
 
 QUANTUM = 8  # steps of S
+EVER = 1 << 62
 
 
 def dropped(cells, S, clock=None):
@@ -26,16 +27,25 @@ def dropped(cells, S, clock=None):
 
 
 def _dead(cells, S, now):
-    old = {p: all(s[0] <= S for s in c.values()) for p, c in cells.items()}
+    old = {p: all(s[0] <= S for s in c.values()) and not _missed(cells, p, S) for p, c in cells.items()}
     # A date that is not stable may still be put off: it hides nothing from a purge.
     tree = Tree(cells, now if old.get(TTL, True) or not on("expiry-settled") else None)
     out = {p for p in cells if p and p[0] not in JSON and p != TTL and old[p] and _dead_leaf(cells, tree, old, p)}
-    out |= _dead_json(cells, tree, old, old.get(TTL, True))
+    out |= _dead_json(cells, tree, old, EVER if old.get(TTL, True) else _earliest(cells[TTL]))
     if old.get(()):
         out |= _dead_life(cells, old)
     if old.get(TTL) and (not live(cells[TTL]) or (tree.date is not None and not _held(cells, out, tree.date))):
         out.add(TTL)
     return out
+
+
+def _missed(cells, p, S):
+    """Had who wrote a sweep above it that is not stable, or one whose place that took, not known all of this cell? What
+    stood beside it may have gone in that sweep, and who has not heard of it still shows the cell, and builds on it."""
+    if is_counter(p) or not on("sweep-settled"):  # what is counted goes in no sweep
+        return False
+    above = [s for at in {(), p[:1]} - {p} for s in cells.get(at, {}).values()]
+    return any(stamp > S and not all(covers(knew, d) for d in cells[p]) for s in above for stamp, knew in told(s))
 
 
 def _held(cells, gone, date):
@@ -55,7 +65,7 @@ def _dead_leaf(cells, tree, old, p):
         return not live(sibs)
     if root == "list":
         if p[1][0] == "a":
-            return _order_goes(cells, p) and (_settled(old, root) or _says_nothing(sibs))
+            return _order_goes(cells, p) or _says_nothing(sibs)
         return leaf_value("mv", sibs) is None and _order_old(old, p)
     return leaf_value(root, sibs) is None
 
@@ -63,11 +73,6 @@ def _dead_leaf(cells, tree, old, p):
 def _order_goes(cells, p):
     """An order cell goes when its element is gone."""
     return p[:-1] + (("e", p[-1][1]),) not in cells or not on("order-with-element")
-
-
-def _settled(old, *root):
-    """No sweep that is not stable may have taken an element that an order cell is left of: it may come back."""
-    return (old.get((), True) and old.get(root, True)) or not on("order-settled")
 
 
 def _says_nothing(sibs):
@@ -79,7 +84,13 @@ def _order_old(old, p):
     return p[-1][0] != "e" or old.get(p[:-1] + (("a", p[-1][1]),), True) or not on("order-with-element")
 
 
-def _dead_json(cells, tree, old, settled):
+def _earliest(dates):
+    """From when on what stands beside a delete may be shown for a date that is not stable. What is older than the date
+    is hidden with the delete; than its cell, a purge had judged it before that came."""
+    return min((max(stamp, p[1]) for stamp, _, p in live(dates)), default=EVER)
+
+
+def _dead_json(cells, tree, old, since):
     """A leaf that is absent; a container that is absent by itself, with all below it; tombstones alone."""
     out, docs = set(), [p for p in cells if p and p[0] in JSON]
     young = {p[:i] for p in docs if not old[p] for i in range(1, len(p) + 1)}  # something in or below it is above S
@@ -88,8 +99,8 @@ def _dead_json(cells, tree, old, settled):
         if not old[p]:
             continue
         if p[-1][0] == "a":
-            goes = _order_goes(cells, p) and (_settled(old) or _says_nothing(cells[p]))
-        elif p == ("dw",) and live(cells[p]) and not settled and on("expiry-undeletes"):
+            goes = _order_goes(cells, p) or _says_nothing(cells[p])
+        elif p == ("dw",) and any(stamp >= since for stamp, _, _ in live(cells[p])) and on("expiry-undeletes"):
             goes = False  # the date may hide what is deleted here, and not what stands beside it
         elif p[-1][0] in "cs" and len(p) > 1:
             goes = not live(cells[p])

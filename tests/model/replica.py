@@ -168,7 +168,7 @@ class Replica:
         self.purge_to(0)
 
     def apply_sweeps(self, sweeps, dot):
-        for key, path, (_, seen, scope), _ in sweeps if on("sweep-applied") else ():
+        for key, path, (_, seen, scope, *_), _ in sweeps if on("sweep-applied") else ():
             for p, c in self.cells.get(key, {}).items():
                 if in_sweep(p, path, scope):
                     reach = [d for d in c if covers(seen, d) or not on("sweep-seen") or d == dot]

@@ -57,8 +57,8 @@ def listed(node: Node) -> list[tuple[str, str, bool]]:
 
 
 def files(node: Node) -> set[str]:
-    assert node._folder is not None
-    return {path.name.split(".")[0] for path in node._folder.iterdir()}
+    assert node.folder is not None
+    return {path.name.split(".")[0] for path in node.folder.iterdir()}
 
 
 def test_the_default_namespace_is_one_at_all_colos(lhr: Node, sin: Node) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from crdtkv.doors.cloudflare import many, spaces, values
 from crdtkv.doors.cloudflare.asked import BULK, Asked, Known
 from crdtkv.doors.cloudflare.envelope import refusal
@@ -13,6 +15,7 @@ from crdtkv.server import plain
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, check_headers, read_body
 from crdtkv.server.doors import admit, caught_up, session_header, session_of, token_of
 from crdtkv.server.serving import Serving
+from crdtkv.store.door import wall_ms
 from crdtkv.store.store import Store
 
 __all__ = ["ROUTES", "Cloudflare"]
@@ -57,7 +60,7 @@ class Cloudflare:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self._readers = guessing.Readers(serving.node.system._replica.wall_ms)
+        self._readers = guessing.Readers(partial(wall_ms, serving.node.system))
 
     def takes(self, path: bytes) -> bool:
         """Whether a path is of this door."""

@@ -7,6 +7,7 @@ says no to is 412 there. What crdtkv has to say of an error beyond a code and wo
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from crdtkv.core import values
@@ -40,7 +41,7 @@ _DONE = _EMPTY + b"{}" + _END
 
 
 def wrapped(
-    result: Any, info: dict[str, Any] | None = None, *messages: str, seen: dict[str, int] | None = None
+    result: Any, info: dict[str, Any] | None = None, *messages: str, seen: Mapping[str, int] | None = None
 ) -> Reply:  # fmt: skip
     """A reply with that result. O(result).
 

@@ -12,6 +12,7 @@ from crdtkv.doors.items import holding, limits
 from crdtkv.errors import BadRequest, TooLarge
 from crdtkv.server.asking import Reply
 from crdtkv.server.listing import seen_in
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.store.store import Store
@@ -48,7 +49,7 @@ def _page(store: Store, prefix: str, limit: int, cursor: str | None) -> Reply:
 
 async def ask_bulk_put(asked: Asked) -> Reply:
     """All of them, or, where one is refused, none."""
-    pairs, now = await asked.listed(), asked.store._replica.wall_ms() // 1000
+    pairs, now = await asked.listed(), door.wall_ms(asked.store) // 1000
     _check_number(len(pairs), asked.serving.limits.writes)
     wishes = await asked.serving.slow(lambda: [_wish(pair, now) for pair in pairs])
     asked.admit("write", *[wish.key for wish in wishes])

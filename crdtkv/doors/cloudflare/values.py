@@ -15,6 +15,7 @@ from crdtkv.http.names import etag, version_of
 from crdtkv.http.refusals import KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.plain import Wish
+from crdtkv.store import door
 from crdtkv.store.results import Entry, Receipt
 
 __all__ = [
@@ -70,7 +71,7 @@ def wish_put(asked: Asked) -> Wish:
 def _put_of(asked: Asked) -> tuple[holding.Put, guessing.Writer]:
     ask = asked.ask
     query = ask.query
-    now = asked.store._replica.wall_ms() // 1000
+    now = door.wall_ms(asked.store) // 1000
     expires = limits.expires_at(query.get("expiration_ttl"), query.get("expiration"), now)
     sent = sent_in(ask.body, ask.headers.get(b"content-type", b""))
     limits.check_size(len(sent.body))
@@ -80,7 +81,7 @@ def _put_of(asked: Asked) -> tuple[holding.Put, guessing.Writer]:
 
 def _told(writer: guessing.Writer, receipt: Receipt) -> Reply:
     writer.done()
-    return wrapped({}, None, *told_of(writer), seen=dict(receipt._context))
+    return wrapped({}, None, *told_of(writer), seen=door.seen(receipt))
 
 
 def base_in(ask: Ask) -> str | None:

@@ -23,6 +23,7 @@ from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, merge
 from crdtkv.core.diff import match
 from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import CrdtkvError
+from crdtkv.store import door
 from crdtkv.store.opening import open_store
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.registry import strategy
@@ -163,17 +164,17 @@ class Writer:
 
         In the transaction that puts it. It is another value only where no version says what it was made from.
         """
-        self._base, self._here = None, t._replica.storage.context(key)
-        if not _matters(spec, value) or not t._there(key):
+        self._base, self._here = None, door.context(t, key)
+        if not _matters(spec, value) or not door.there(t, key):
             return value, None
         known = None if self._seen is None else self._seen.get((self._namespace, key))
         if not isinstance(known, bytes):
             return value, self._version(t, key, spec, value, known)
-        base = format_version(key, self._here) if t._rule_of(key).require_base else None
-        return _together(spec, values.unpack(known), value, t._inside().value_at(key, None)), base
+        base = format_version(key, self._here) if door.rule(t, key).require_base else None
+        return _together(spec, values.unpack(known), value, door.inside(t).value_at(key, None)), base
 
     def _version(self, t: Transaction, key: str, spec: str, value: Any, known: Context | None) -> str | None:
-        wanted = t._rule_of(key).require_base
+        wanted = door.rule(t, key).require_base
         if known is None and self._session is not None:
             known = _versions(t, key, lambda stamp, dot: covers(self._session or {}, dot))[-1]
         if known is None and not wanted and spec.partition("?")[0] in _GUESSED:
@@ -185,7 +186,7 @@ class Writer:
 
     def _guess(self, t: Transaction, key: str, spec: str, value: Any) -> Context | None:
         new = strategy(spec).norm(value)
-        reading = t._inside()
+        reading = door.inside(t)
         now = reading.value_at(key, None)
         if now is ABSENT or values.equal(now, new) or not _matters(spec, now):
             return None
@@ -217,18 +218,18 @@ class Writer:
 
     def wrote(self, t: Transaction, key: str, spec: str, value: Any) -> None:
         """It was put: what the client knows from now on is what it put, where a version says that."""
-        context = t._replica.storage.context(key)
+        context = door.context(t, key)
         if not _matters(spec, value):
             if self._seen is not None:
                 self._wrote.append((key, context))
             return
-        shown = t._replica.read(key)
+        shown = door.replica(t).read(key)
         if shown is ABSENT:
             return
         if values.equal(shown, strategy(spec).norm(value)):
             self._wrote.append((key, context))
             return
-        id = t._replica.state.id
+        id = door.replica(t).state.id
         base = self._base
         if base is not None and self._here.get(id) == base.get(id):
             # What it does not know was written elsewhere: its own write beside its base is a version.
@@ -249,7 +250,7 @@ class Writer:
             if version is None or isinstance(version, bytes):
                 continue
             if self._readers.read_by(self._token, self._namespace, key):
-                self._readers._note(self._token, self._namespace, key, version)
+                self._readers.note(self._token, None, self._namespace, key, version)
 
 
 def _matters(spec: str, value: Any) -> bool:
@@ -270,8 +271,8 @@ def _together(spec: str, old: Any, new: Any, now: Any) -> Any:
 def _is_kept(t: Transaction, key: str, version: Context) -> bool:
     """Whether what was changed since can be told."""
     try:
-        t._replica.check_absorbed(key, {r: n for r, n in version.items() if (r, n) != t._open.dot})
-        t._replica.check_kept(key, version)
+        door.replica(t).check_absorbed(key, {r: n for r, n in version.items() if (r, n) != door.draft(t).dot})
+        door.replica(t).check_kept(key, version)
     except CrdtkvError:
         return False
     return True
@@ -279,9 +280,9 @@ def _is_kept(t: Transaction, key: str, version: Context) -> bool:
 
 def _versions(t: Transaction, key: str, wanted: Callable[[Stamp, Dot], bool]) -> list[Context]:
     """Of those transactions that touched a key, as far as they are known here: the version after each, {} first."""
-    lives = {life.dot for life in t._replica.storage.horizon(key).lives}
+    lives = {life.dot for life in door.replica(t).storage.horizon(key).lives}
     found: list[Context] = [{}]
-    for stamp, dot in sorted(t._inside()._touches(key)):
+    for stamp, dot in door.touches(t, key):
         if wanted(stamp, dot):
             found.append(dict([dot]) if dot in lives else {**found[-1], dot[0]: dot[1]})
     return found

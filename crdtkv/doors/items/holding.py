@@ -14,6 +14,7 @@ from crdtkv.core.clocks import make_stamp
 from crdtkv.core.paths import STRATEGY, first
 from crdtkv.doors.items.bodies import body_of, kind_of, value_of
 from crdtkv.doors.items.limits import MAX_LIST
+from crdtkv.store import door
 from crdtkv.store.metadata import beside, metadata_of, put_metadata
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
     >>> get(kv, "a").body, get(kv, "a").metadata
     (b'hello', {'by': 'ann'})
     """
-    key, draft, spec = wish.key, t._open, spec_of(t, wish.key)
+    key, spec = wish.key, spec_of(t, wish.key)
     ready = wish.ready
     value = ready[1] if ready is not None and ready[0] == spec else value_of(spec, wish.body, wish.kind)
     put, base = value, wish.base
@@ -103,8 +104,8 @@ def put(t: Transaction, wish: Put, writer: Writer | None = None) -> Receipt:
         put, base = writer.meant(t, key, spec, value)
     receipt = t.put(key, put, base=base)
     if wish.expires is not None:
-        draft.expire(key, make_stamp(wish.expires * 1000), t._context(key, base))
-        receipt = t._receipt(key)
+        door.draft(t).expire(key, make_stamp(wish.expires * 1000), door.base_of(t, key, base))
+        receipt = door.made(t, key)
     if writer is not None:
         writer.wrote(t, key, spec, value)
     put_metadata(t, key, wish.metadata)
@@ -118,7 +119,7 @@ def prepared(store: Store, wish: Put) -> Put:
     >>> prepared(kv, Put("a", b"[1]")).ready
     ('json', [1])
     """
-    with store._lock:
+    with door.holding(store):
         spec = spec_of(store, wish.key)
     return wish._replace(ready=(spec, value_of(spec, wish.body, wish.kind)))
 
@@ -139,7 +140,7 @@ def delete(t: Transaction, key: str, base: str | None = None) -> Receipt:
 
 def spec_of(t: Operations, key: str) -> str:
     """The strategy that `key` has, or is made under. In a transaction, or with the store's lock. O(1) for most."""
-    replica = t._replica
+    replica = door.replica(t)
     cells = replica.storage.cells(key)
     if len(cells) == 1:
         ((path, cell),) = cells.items()
@@ -147,7 +148,7 @@ def spec_of(t: Operations, key: str) -> str:
         if spec is not None:
             return spec  # most are so: nothing is asked of what else there could be
     shown = replica.shown(key) if cells else None
-    return t._rule_of(key).strategy if shown is None else shown[0].spec
+    return door.rule(t, key).strategy if shown is None else shown[0].spec
 
 
 @lru_cache(maxsize=256)
@@ -162,9 +163,9 @@ def _spec_at(path: bytes) -> str | None:
 
 def get(store: Store, key: str) -> Item | None:
     """How `key` reads, None if it is absent. Waits for who writes. O(n). Raises KeyInvalid."""
-    with store._lock:
+    with door.holding(store):
         entry = store.get(key)
-        return None if entry is None else Item(entry, metadata_of(store._replica, key))
+        return None if entry is None else Item(entry, metadata_of(door.replica(store), key))
 
 
 def get_many(store: Store, keys: Iterable[str]) -> dict[str, Item | None]:
@@ -174,9 +175,9 @@ def get_many(store: Store, keys: Iterable[str]) -> dict[str, Item | None]:
     >>> get_many(kv, ["a"])
     {'a': None}
     """
-    with store._lock:
+    with door.holding(store):
         return {
-            key: None if entry is None else Item(entry, metadata_of(store._replica, key))
+            key: None if entry is None else Item(entry, metadata_of(door.replica(store), key))
             for key, entry in store.get_many(keys).items()
         }
 
@@ -190,8 +191,8 @@ def listing(store: Store, prefix: str = "", limit: int = MAX_LIST, cursor: str |
     >>> [named.name for named in page.keys], [named.name for named in listing(kv, "a/", cursor=page.cursor).keys]
     (['a/1'], ['a/2'])
     """
-    with store._lock:
+    with door.holding(store):
         page = store.scan(prefix, limit=limit, cursor=cursor)
-        found = beside(store._replica, page)
+        found = beside(door.replica(store), page)
         named = [Named(e.key, None if e.expires is None else e.expires // 1000, found.get(e.key)) for e in page]
     return Listed(named, page.cursor, page)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.versions import parse_version
@@ -18,6 +19,7 @@ from crdtkv.doors.workers.wire import Asked, Header, Reply
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge
 from crdtkv.http.refusals import MethodUnknown
 from crdtkv.server.doors import admit
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.doors.items.holding import Item, Listed
@@ -43,7 +45,7 @@ class Answering:
         self._serving = serving
         self._bindings = bindings
         self._largest = largest
-        self._readers = guessing.Readers(serving.node.system._replica.wall_ms)
+        self._readers = guessing.Readers(partial(door.wall_ms, serving.node.system))
 
     async def answer(self, asked: Asked) -> Reply:
         """The reply to a request, errors too."""
@@ -102,7 +104,7 @@ class Answering:
             admit(self._serving, scope, action, of.namespace, key)
 
     async def _put(self, store: Store, call: Put, of: Whose) -> Reply:
-        expires = limits.expires_at(call.ttl, call.expiration, store._replica.wall_ms() // 1000)
+        expires = limits.expires_at(call.ttl, call.expiration, door.wall_ms(store) // 1000)
         metadata = None if call.metadata is None else limits.metadata_in(call.metadata)
         limits.check_size(call.length, self._largest)
         wish = holding.Put(call.key, call.body, call.kind, metadata, expires)
@@ -116,7 +118,7 @@ class Answering:
         told: dict[str, str] = {}
         items: dict[str, Item | None] = {}
         size = 0
-        with store._lock:
+        with door.holding(store):
             for key in call.keys:
                 items[key] = item = holding.get(store, key)
                 text = "null" if item is None else _shown(item, call)

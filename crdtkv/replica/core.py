@@ -6,7 +6,7 @@ simulator hands it others.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -73,6 +73,7 @@ class Replica:
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
         self.memos = Memos()
+        self.lost: Counter[tuple[str, str]] = Counter()  # own writes that lost since this open, by strategy and prefix
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
         self._whole: State | None = None  # the state as it was before this transaction changed more of it than its tip
 

@@ -110,7 +110,8 @@ def limits_page() -> str:
         ("history, unless a rule says otherwise",
          f"{rule.keep_cells} replaced values per cell, {rule.keep_hours:g} hours; "
          f"{past.MAX_GAPS} gaps, {past.MAX_LIVES} re-creations, {past.MAX_FLOORS:,} purges of a key"),
-        ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first"),
+        ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first; counted by {inbox.MAX_KINDS:,} strategies "
+                           "and prefixes"),
         ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("cache", f"1 to {opening.MAX_CACHE_MB:,} MiB"),

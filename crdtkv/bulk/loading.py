@@ -15,6 +15,7 @@ from crdtkv.bulk.items import Item
 from crdtkv.bulk.sources import Found
 from crdtkv.core import values
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, Refused, StoreClosed
+from crdtkv.store import door
 from crdtkv.store.metadata import metadata_of, put_metadata
 from crdtkv.store.transaction import Transaction
 
@@ -48,7 +49,7 @@ class Into(Protocol):
 
 @dataclass
 class Loaded:
-    """What became of the lines. `line`: the last that was dealt with."""
+    """What became of the lines. `then`: the line to go on from; one with several items, again."""
 
     written: int = 0
     same: int = 0
@@ -59,7 +60,7 @@ class Loaded:
     """Lines whose metadata was left out."""
     unknown: set[str] = field(default_factory=set)
     """Members that were left out because nobody knows them here."""
-    line: int = 0
+    then: int = 1
 
 
 class _Loading:
@@ -102,7 +103,7 @@ class _Loading:
             return "expired"
         if entry is not None and self.absent_only:
             return "kept"
-        about = metadata_of(t._replica, item.key) if isinstance(t, Transaction) else item.metadata
+        about = metadata_of(door.replica(t), item.key) if isinstance(t, Transaction) else item.metadata
         same = entry is not None and values.equal(entry.value, item.value) and _same_date(entry, item)
         if same and values.equal(about, item.metadata):
             return "same"
@@ -132,34 +133,34 @@ def load(
     loading = _Loading(store, clock, absent_only, problem)
     batch: list[Found] = []
     keys: set[str] = set()
-    size = before = 0
+    size = read = 0
 
-    def flush() -> None:
+    def flush(then: int) -> None:
         if batch:
             loading.batch(batch)
-            loading.done.line = batch[-1].line
+            loading.done.then = then
             advance(loading.done, batch[-1].read)
         batch.clear()
         keys.clear()
 
     try:
         for f in found:
-            size, before = size + f.read - before, f.read
+            own, read = f.read - read, f.read
             if f.line < start:
                 continue
             if f.item is None:
                 loading.done.bad += 1
                 problem(f.line, f.problem)
                 continue
-            if f.item.key in keys:  # what is put in a transaction of a client cannot be read in it
-                flush()
+            # (What is put in a transaction of a client cannot be read in it.)
+            if f.item.key in keys or len(batch) >= BATCH or size >= BATCH_BYTES:
+                flush(f.line)
+                size = 0
             keys.add(f.item.key)
             batch.append(f)
-            if len(batch) >= BATCH or size >= BATCH_BYTES:
-                flush()
-                size = 0
+            size += own
     except BadRequest:
-        flush()  # the source ends in the middle: what was whole is kept
+        flush(batch[-1].line if batch else start)  # the source ends in the middle: what was whole is kept
         raise
-    flush()
+    flush(batch[-1].line + 1 if batch else start)
     return loading.done

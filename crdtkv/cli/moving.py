@@ -189,7 +189,7 @@ def _import(
             )  # fmt: skip
     except (CrdtkvError, KeyboardInterrupt) as error:
         telling.end(out)
-        then = f"go on with --from {telling.so_far.line + 1}" if telling.so_far else "nothing was imported"
+        then = f"go on with --from {telling.so_far.then}" if telling.so_far else "nothing was imported"
         if isinstance(error, CrdtkvError):
             error.next_step = f"{error.next_step}; {then}"
             raise

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from crdtkv.core.clocks import Dot, covers
 from crdtkv.gossip.desk import Desk, Peer
-from crdtkv.gossip.messages import Have, Want
+from crdtkv.gossip.messages import ANNOUNCED, Have, Want
 
 if TYPE_CHECKING:
     from crdtkv.core.wire import Record
@@ -48,8 +48,9 @@ class Announcing:
         self._missing: dict[Dot, _Missing] = {}
 
     def offer(self, peer: Peer, dot: Dot) -> None:
-        """A peer is told of it at the next tick. O(1)."""
-        self._offers[peer].append(dot)
+        """A peer is told of it at the next tick, if it understands that. O(1)."""
+        if self._desk.speaks(peer) >= ANNOUNCED:
+            self._offers[peer].append(dot)
 
     def on_tick(self) -> None:
         """Tell; ask for what has not come. O(what was told, and is missing)."""
@@ -77,7 +78,7 @@ class Announcing:
                 self._note((replica, each), peer)
 
     def _note(self, dot: Dot, peer: Peer) -> None:
-        if self._is_here(dot):
+        if self._is_here(dot) or self._desk.speaks(peer) < ANNOUNCED:
             return
         desk, known = self._desk, self._missing.get(dot)
         if known is None:

@@ -6,7 +6,7 @@ Law of this room: time and randomness are those of the event that is being worke
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
@@ -105,7 +105,7 @@ class Desk:
         self._outbox: list[Send] = []
         self._hash, self._hashed = 0, dict[str, int]()
         self._hashed_of = dict[str, int](), 0
-        self._looks = dict[str, int](), dict[str, int]()
+        self._looks = dict[str, int](), dict[str, int](), dict[str, int]()
 
     def peer(self, name: str) -> Peer | None:
         """The peer with that name, new if it is; None if there are too many."""
@@ -169,8 +169,9 @@ class Desk:
         return self._hash
 
     def look(self) -> None:
-        """From now on what changes has changed lately, for as long as until the next look but one."""
-        self._looks = self._looks[1], dict(self.replica.state.vector)
+        """From now on what changes has changed lately, for as long as until the third look from now, and just now, for
+        as long as until the second."""
+        self._looks = *self._looks[1:], dict(self.replica.state.vector)
 
     def lately(self) -> dict[str, int]:
         """The entries of the vector that have changed lately. O(replicas)."""
@@ -178,9 +179,11 @@ class Desk:
         found = {replica: vector[replica] for replica in _unlike(vector, self._looks[0])}
         return found if len(found) <= _LATELY else {}
 
-    def before(self, replica: str) -> int:
-        """What the entry of that replica was before it changed lately."""
-        return self._looks[0].get(replica, 0)
+    def just_now(self) -> Iterator[tuple[str, int, int]]:
+        """The entries of the vector that have changed just now, and what each was before. O(replicas)."""
+        vector, before = self.replica.state.vector, self._looks[1]
+        for replica in _unlike(vector, before):
+            yield replica, vector[replica], before.get(replica, 0)
 
     def taken(self) -> list[Send]:
         """What is to be sent; the event is over."""

@@ -23,6 +23,7 @@ from crdtkv.core.views import Ancestor, Link, Portrait, View
 from crdtkv.errors import MessageInvalid
 
 __all__ = [
+    "ANNOUNCED",
     "BESIDE",
     "Ask",
     "Even",
@@ -55,6 +56,9 @@ _BUNDLES = 2
 
 BESIDE = 2
 """Version of the wire from which on a catch-up's vectors are said beside the one that was asked from."""
+
+ANNOUNCED = 2
+"""Version of the wire from which on what is spared is told of."""
 
 
 class Hello(NamedTuple):

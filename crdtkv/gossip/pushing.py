@@ -25,6 +25,8 @@ __all__ = ["Pushing"]
 
 _AT_FIRST = 5
 """Times `gap_ms` that what is missing is asked for by its dot, before a catch-up is."""
+_ASKS = 4
+"""So often in `probe_ms` others are asked to spare us, or not to any more."""
 _MOST = 4
 """Times `fan` that are pushed to because they have chosen us, at the most."""
 _NEW = (Outcome.absorbed, Outcome.waiting)
@@ -65,8 +67,9 @@ class Pushing:
         self._spared: dict[tuple[str, str], int] = {}
         """An origin, and who wants its records from others: until when."""
         self._looked_ms = 0
+        self._asked_ms = 0
         self._asked: dict[str, dict[str, bool]] = {}
-        """What is to be said within `probe_ms`: to whom, of which origins, whether they are wanted no more."""
+        """What is to be said soon: to whom, of which origins, whether they are wanted no more."""
 
     def fresh(self) -> None:
         """Send what was minted here since this was last asked. O(1) if nothing was."""
@@ -134,6 +137,8 @@ class Pushing:
             self._looked_ms = desk.now_ms
             self._by = {name: until for name, until in self._by.items() if until > desk.now_ms}
             self._look()
+        if self._asked and desk.now_ms - self._asked_ms >= given.probe_ms // _ASKS:
+            self._asked_ms = desk.now_ms
             self._ask()
         if self._chosen_ms is not None and desk.now_ms - self._chosen_ms < given.shuffle_ms:
             return

@@ -6,7 +6,7 @@ simulator hands it others.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +16,7 @@ from crdtkv.core.digest import MODULUS, added_digest, context_digest, digest_cha
 from crdtkv.core.state import State
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
+from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
 from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
@@ -72,6 +73,7 @@ class Replica:
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
         self.memos = Memos()
+        self.lost: Counter[tuple[str, str]] = Counter()  # own writes that lost since this open, by strategy and prefix
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
         self._whole: State | None = None  # the state as it was before this transaction changed more of it than its tip
 
@@ -360,7 +362,7 @@ class Replica:
     def check_absorbed(self, key: str, version: Context) -> None:
         """Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted.
 
-        BaseTooOld for what was minted here under an id that was given up: it stands under another by now.
+        BaseTooOld for what was minted under an id that was given up: it stands under another by now, or soon.
         """
         from crdtkv.replica import members
 
@@ -369,10 +371,14 @@ class Replica:
                 continue
             if origin in self.state.lineage[:-1]:
                 raise self.too_old(key, version, f"names {origin}.{n}, which this colo no longer is")
-            words = f"version of {key!r} names {origin}.{n}, "
-            if origin != self.state.id and (origin in self.state.vector or members.is_member(self, origin)):
+            words, known = f"version of {key!r} names {origin}.{n}, ", origin in self.state.vector
+            if origin == self.state.id:
+                raise VersionInvalid(words + "which this colo has not written; use a version that a read returned")
+            if members.is_member(self, origin) or (known and not members.agreed(self)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
-            raise VersionInvalid(words + "which no member has written; use a version that a read returned")
+            if known or members.joined(self, colo_of(origin)) is not None:
+                raise self.too_old(key, version, f"names {origin}.{n}, and no member here has that id")
+            raise VersionInvalid(words + "which no member here has written; use a version that a read returned")
 
     def check_kept(self, key: str, version: Context) -> None:
         """Raises BaseTooOld, with what is current, for a version that can no longer be rebuilt here."""

@@ -23,12 +23,15 @@ from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.roots import known_strategy, root_path, roots_in
 
-__all__ = ["MAX_INBOX", "Beaten", "Lost", "Winner", "entry", "note", "note_own", "put"]
+__all__ = ["MAX_INBOX", "MAX_KINDS", "Beaten", "Lost", "Winner", "entry", "note", "note_own", "put"]
 
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 MAX_INBOX = 10_000
+
+MAX_KINDS = 1_000
+"""So many strategies and prefixes are counted apart; of more, all others together."""
 
 _SEVERAL = 16
 """Of so many cells it is worth it to ask first whether they are all of the plainest shape."""
@@ -73,7 +76,7 @@ def _told(replica: Replica, key: str, path: bytes, sibling: Sibling) -> bytes | 
 
 
 def put(replica: Replica, found: dict[str, Any]) -> None:
-    """Keep a lost write, once. Inside a transaction."""
+    """Keep a lost write, once; and count it, also where the transaction that is open fails yet."""
     origin, n, stamp, _ = found["lost"]
     id = f"{stamp:016x}-{origin}.{n}-{xxhash.xxh3_64_hexdigest(found['key'].encode() + found['path'])}"
     rows = replica.storage.inbox()
@@ -81,6 +84,15 @@ def put(replica: Replica, found: dict[str, Any]) -> None:
         if len(rows) >= MAX_INBOX:
             replica.storage.put_inbox(min(rows), None)
         replica.storage.put_inbox(id, found)
+        kind = _kind(found)
+        replica.lost[kind if kind in replica.lost or len(replica.lost) < MAX_KINDS else ("", "")] += 1
+
+
+def _kind(found: dict[str, Any]) -> tuple[str, str]:
+    """The strategy that holds a lost write, and what its key begins with: up to the first slash, with it."""
+    tag, data, _ = first(found["path"]) if found["path"] else (b"", b"", b"")
+    head, slash, _ = found["key"].partition("/")
+    return data.decode() if tag == STRATEGY else "", head + slash if slash else ""
 
 
 def note(replica: Replica) -> None:

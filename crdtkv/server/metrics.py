@@ -13,6 +13,7 @@ from starlette.responses import Response
 from crdtkv.server.asking import Ask, Reply
 from crdtkv.server.operating import named_stores, status_of
 from crdtkv.server.routing import cluster
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -56,8 +57,19 @@ class Figures:
                 if ago is not None:
                     lag.add_metric([status["name"], member], ago / 1000)
         yield lag
+        yield self._lost_writes()
         if self._serving.peers is not None:
             yield from _of_transport(self._serving.peers())
+
+    def _lost_writes(self) -> Metric:
+        lost = CounterMetricFamily(
+            "crdtkv_lost_writes", "Writes of this colo that lost since it was started; prefix: up to the first slash",
+            labels=["namespace", "strategy", "prefix"],
+        )  # fmt: skip
+        for name, store in named_stores(self._serving.node):
+            for (strategy, prefix), count in list(door.replica(store).lost.items()):
+                lost.add_metric([name, strategy, prefix], count)
+        return lost
 
     def _of_requests(self) -> Iterator[Metric]:
         serving = self._serving

@@ -28,6 +28,7 @@ from crdtkv.store.rulebook import known_rules
 
 __all__ = ["Progress", "Run", "run"]
 
+_NO_WORK = 'nobody writes or reads, so nothing is shown: give the scenario a [[workload]] (kind = "list-append", say)'
 _LOOK_US = SECOND // 10
 """After healing it is looked this often whether all are equal."""
 _QUIET_US = 12 * SECOND
@@ -176,6 +177,9 @@ class Run:
             if len(findings) > MOST:
                 more = f"and {len(findings) - MOST} more of that"
                 made.findings.append(Finding(name, more, unknown=findings[0].unknown))
+        if not self.workloads:
+            made.checks["workload"] = "unknown"
+            made.findings.append(Finding("workload", _NO_WORK, unknown=True))
         made.verdict = _worst(list(made.checks.values()))
         return made
 

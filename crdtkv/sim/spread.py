@@ -76,7 +76,7 @@ class Spread:
         lag = (self._world.now_us - way.op.ended_us) / SECOND
         if len(self._ways) <= FOLLOWED or way.op.key in self._watch:
             way.arrivals[colo.name.upper()] = lag
-        row = self._lags[way.op.colo.upper(), colo.name.upper()]
+        row = self._lags[way.op.colo, colo.name]
         row[0] += 1
         row[1] += lag
         row[2] = max(row[2], lag)
@@ -116,4 +116,7 @@ class Spread:
 
     def lags(self) -> dict[tuple[str, str], Lag]:
         """By pair of colos."""
-        return {pair: Lag(int(row[0]), row[1] / row[0], row[2]) for pair, row in sorted(self._lags.items())}
+        return {
+            (a.upper(), b.upper()): Lag(int(row[0]), row[1] / row[0], row[2])
+            for (a, b), row in sorted(self._lags.items())
+        }

@@ -159,7 +159,7 @@ class Storage(Protocol):
         """`()` removes it."""
 
     def past_keys(self) -> list[str]:
-        """The keys that have a past or a horizon."""
+        """The keys that have a past, or a horizon that may go; may leave out keys that stand, known from one dot on."""
 
     def horizon(self, key: str) -> Horizon:
         """NO_HORIZON if nothing was ever lost."""

@@ -19,7 +19,10 @@ from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import Horizon, Plain, Said, Superseded, Whole
 
-__all__ = ["ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "made_of", "weight_of", "weight_of_past"]
+__all__ = [
+    "ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "horizon_of", "lone", "made_of", "weight_of",
+    "weight_of_past",
+]  # fmt: skip
 
 ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
 """How the tables have a key: there is nothing; a context by itself; a row."""
@@ -38,7 +41,7 @@ class Held:
     left as they are, and what it says is nothing that Python's collector has to go through.
     """
 
-    __slots__ = ("cells", "changed", "context", "dots", "kind", "said", "used", "weight")
+    __slots__ = ("base", "cells", "changed", "context", "dots", "kind", "said", "used", "weight")
     cells: Cells
     context: Context
 
@@ -52,6 +55,8 @@ class Held:
         """Under which dots the tables list it: of each replica none of its own is above. (Of a plain one not said.)"""
         self.changed: set[bytes] | frozenset[bytes] | None = None
         """The paths that the tables do not have as they are; None if they have all, and the context."""
+        self.base: Dot | None = None
+        """Of what is known from this dot on, and no more is to be said of its horizon: that, unless its row says so."""
         self.used = False
         self.weight = 0
 
@@ -60,13 +65,15 @@ class Held:
         """A plain key, as its row has it."""
         held = _new_held(cls)
         held.said, held.kind, held.dots, held.changed, held.used, held.weight = said, PLAIN, (), None, False, 0
+        held.base = None
         return held
 
     def __getattr__(self, name: str) -> Any:
         if name not in ("cells", "context") or self.said is None:
             raise AttributeError(name)
         _, replica, n, stamp, spec, value, rest, _ = self.said
-        sibling = _new(Sibling, ((replica, n), stamp, _pack(value), ((replica, rest),) if rest is not None else (), ()))
+        parents = ((replica, abs(rest)),) if rest else ()
+        sibling = _new(Sibling, ((replica, n), stamp, _pack(value), parents, ()))
         self.cells, self.context = {_root(spec): (sibling,)}, {replica: n}
         return getattr(self, name)
 
@@ -74,11 +81,21 @@ class Held:
         """What its row says is not all there is of it any more. Idempotent."""
         if self.said is not None:
             self.cells  # noqa: B018  (it is made of that)
+            self.base = self.begun()
             self.said = None
+
+    def begun(self) -> Dot | None:
+        """From which dot on all is known, where that is all there is to its horizon; None: that stands elsewhere."""
+        said = self.said
+        if said is None or self.base is not None:
+            return self.base
+        return said[1:3] if said[6] is not None and said[6] <= 0 else None
 
     def say(self, said: Said) -> None:
         """That is all there is of it, where nothing was said yet; cells and context are made when asked for."""
         self.said = said
+        if self.base == said[1:3]:
+            self.base = None
         del self.cells, self.context
 
     def changed_at(self, path: bytes) -> None:
@@ -126,6 +143,19 @@ def made_of(
         found = whole(key, held.cells, held.context) if held.cells else None
         if found is not None:
             yield found
+
+
+def lone(horizon: Horizon) -> Dot | None:
+    """The dot that is all of a horizon: of a key of which no past is kept, that is the last one that wrote it."""
+    base, *rest = horizon
+    return next(iter(base.items())) if len(base) == 1 and not any(rest) else None
+
+
+def horizon_of(held: Held) -> Horizon:
+    """Of a key that says from which dot on it is known."""
+    base = held.begun()
+    assert base is not None, "its horizon stands where its past is"
+    return Horizon({base[0]: base[1]})
 
 
 class Old:

@@ -29,10 +29,12 @@ from typing import Any
 import msgpack
 import xxhash
 
+from crdtkv.storage.base import NO_HORIZON
 from crdtkv.storage.logfile import LogFile
-from crdtkv.storage.rows import RowInvalid
+from crdtkv.storage.rows import RowInvalid, growth_of
+from crdtkv.storage.transactions import Changed
 
-__all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "begin", "cell_rows", "files_of", "keep"]
+__all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "begin", "files_of", "keep", "rows_of"]
 
 Row = tuple[int, tuple[Any, ...], Any]
 """Number of the table, where, and the row as plain data; None: there is none any more."""
@@ -57,7 +59,7 @@ _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
 NUMBERS = {table: number for number, table in enumerate(_NAMES)}
 
 
-def cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:
+def _cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:
     """The rows of these cells of a key, by path. O(cells)."""
     number = NUMBERS["cell"]
     return [(number, (key, path), cell) for path, cell in cells.items()]
@@ -72,6 +74,27 @@ _Begin = tuple[bytes, int, int, int]
 def files_of(path: str) -> tuple[LogFile, LogFile]:
     """Those beside the file at `path`: the one way to them, so that a test may put a disk that fails in their place."""
     return LogFile(Path(path + SUFFIXES[0])), LogFile(Path(path + SUFFIXES[1]))
+
+
+def rows_of(changes: Iterable[Changed]) -> list[Row]:
+    """What rows are now, or how they have grown. O(changes)."""
+    rows: list[Row] = []
+    for table, where, old, new in changes:
+        if table == "past":
+            growth = growth_of(old, new)
+            if growth is not None:
+                table, new = GROWTH, growth
+        elif table == "cells":
+            rows += _cell_rows(where, new)
+            continue
+        elif table == "key":
+            cells, new = new
+            rows += _cell_rows(where, cells)
+            table, where = "context", (where,)
+        elif table != "cell":
+            where, new = (where,), None if new is NO_HORIZON else new
+        rows.append((NUMBERS[table], where, new))
+    return rows
 
 
 def begin(last: int = 0) -> _Begin:

@@ -16,10 +16,11 @@ from typing import Any
 import msgpack
 import xxhash
 
-from crdtkv.core.cells import Cell, Context, Sibling, due
+from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY
+from crdtkv.core.tree import Cells
 from crdtkv.storage.base import Said
 from crdtkv.storage.held import ABSENT, ALONE, PACKED, PARTS, PLAIN, Held
 from crdtkv.storage.index import SMALL
@@ -68,17 +69,22 @@ def kind_of(key: str, held: Held) -> int:
     count = len(held.cells)
     if count != 1:
         return PACKED if 0 < count <= SMALL else PARTS if count else ALONE if held.context else ABSENT
-    ((path, cell),) = held.cells.items()
-    said = said_of(key, path, cell[0], held.context) if len(cell) == 1 else None
+    said = said_of(key, held.cells, held.context, held.base)
     if said is None:
         return PACKED
     held.say(said)
     return PLAIN
 
 
-def said_of(key: str, path: bytes, sibling: Sibling, context: Context) -> Said | None:
-    """What the row of a key says that has this one sibling; None if it is not a plain one."""
-    (replica, n), stamp, payload, parents, lost = sibling
+def said_of(key: str, cells: Cells, context: Context, base: Dot | None) -> Said | None:
+    """What the row of a key says that has this one cell; None if it is not a plain one.
+
+    `base`: from which dot on all is known of it. That it is this one, the row can say.
+    """
+    [(path, cell)] = cells.items()
+    if len(cell) != 1:
+        return None
+    (replica, n), stamp, payload, parents, lost = cell[0]
     if payload is None or lost or len(context) > 1 or context.get(replica) != n or stamp > _MAX:
         return None
     if parents and (len(parents) > 1 or parents[0][0] != replica):
@@ -86,7 +92,8 @@ def said_of(key: str, path: bytes, sibling: Sibling, context: Context) -> Said |
     spec, value = _spec_at(path), _as_column(payload)
     if spec is None or value is None:
         return None
-    return (key, replica, n, stamp, spec, value, parents[0][1] if parents else None, None)
+    rest = parents[0][1] if parents else 0
+    return (key, replica, n, stamp, spec, value, -rest if base == (replica, n) else rest or None, None)
 
 
 @lru_cache

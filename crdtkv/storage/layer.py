@@ -73,6 +73,11 @@ class Layer(Generic[_T]):
         self.dirty[key] = nothing
         return nothing
 
+    def let_go(self, key: str) -> None:
+        """What is clean is read again, should it be asked for. O(1)."""
+        if (found := self._clean.pop(key, None)) is not None:
+            self.weight -= found.weight
+
     def wrote(self, key: str) -> None:
         """The tables have it."""
         self._keep(key, self.dirty[key])

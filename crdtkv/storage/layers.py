@@ -9,7 +9,7 @@ reads each row once, and nothing of it is kept.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,14 +20,14 @@ from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
-from crdtkv.storage.held import ALONE, PLAIN, Held, Old, made_of, weight_of, weight_of_past
+from crdtkv.storage.held import ALONE, PLAIN, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
-from crdtkv.storage.journal import GROWTH, NUMBERS, Row, cell_rows
+from crdtkv.storage.journal import GROWTH
 from crdtkv.storage.keyrows import read_key, said_of
 from crdtkv.storage.layer import Layer
-from crdtkv.storage.rows import cell_in, grown, growth_of, horizon_in, past_in
+from crdtkv.storage.rows import cell_in, grown, horizon_in, past_in
 from crdtkv.storage.tables import Tables
-from crdtkv.storage.transactions import Changed, Transactions
+from crdtkv.storage.transactions import Transactions
 from crdtkv.storage.views import AS_IT_IS, Showing
 
 __all__ = ["Layers", "Unit"]
@@ -114,9 +114,7 @@ class Layers(Transactions):
             self._came_or_went(key, held)
 
     def _changed_key(self, key: str) -> Held:
-        held = self._dirty_keys.get(key)
-        if held is None:
-            held = self._keys.change(key)
+        held = self._dirty_keys.get(key) or self._keys.change(key)
         held.begin_to_change()
         if held.changed is None:
             held.changed = _NO_PATHS
@@ -161,7 +159,7 @@ class Layers(Transactions):
 
     def _stands(self, key: str) -> bool:
         held = self._keys.peek(key)
-        return held is not None and bool(held.cells or held.context)
+        return held is not None and bool(held.cells or held.context or held.base)
 
     def _has_past(self, key: str, pasts: set[str]) -> bool:
         old = self._pasts.peek(key)
@@ -171,10 +169,11 @@ class Layers(Transactions):
         self._undo.append(("key", key, None, (cells, context)))
         held = self._keys.begin(key, Held({}, {}))
         held.begin_to_change()
+        held.base = base = lone(horizon)
         for path in cells:
             held.changed_at(path)
             self._index.moved((key, path), ())
-        said = _said_of(key, cells, context) if len(cells) == 1 else None
+        said = said_of(key, cells, context, base) if len(cells) == 1 else None
         if said is not None:
             held.say(said)
         else:
@@ -182,8 +181,9 @@ class Layers(Transactions):
         self._came_or_went(key, held)
         if horizon is not NO_HORIZON:
             self._undo.append(("horizon", key, NO_HORIZON, horizon))
-            old = self._pasts.begin(key, Old({}, NO_HORIZON))
-            old.changed, old.horizon = old.changed or set(), horizon
+            if base is None:
+                old = self._pasts.begin(key, Old({}, NO_HORIZON))
+                old.changed, old.horizon = old.changed or set(), horizon
 
     def _take_back(self, key: str) -> None:
         """The key is unknown again."""
@@ -214,6 +214,7 @@ class Layers(Transactions):
         wanted: Callable[[str], bool] | None = None,
     ) -> Iterator[_T]:  # fmt: skip
         self._sort_new()
+        parts = partial(self._read, self._tables.parts)
         dirty, lacking = self._dirty_keys, self._new.irange(low, high, inclusive=(True, False), reverse=reverse)
         new = next(lacking, None)
         for said in self._said(low, high, reverse):
@@ -230,14 +231,10 @@ class Layers(Transactions):
                 if found is not None:
                     yield found
                     continue
-            yield from made_of(key, partial(read_key, said, self._parts), None, plain, whole, wanted)
+            yield from made_of(key, partial(read_key, said, parts), None, plain, whole, wanted)
         while new is not None:
             yield from made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
             new = next(lacking, None)
-
-    def _parts(self, key: str) -> dict[bytes, Cell]:
-        found: dict[bytes, Cell] = self._read(self._tables.parts, key)
-        return found
 
     def compound(self, low: str) -> Iterator[str]:
         found = set(self._read(self._tables.compound, low))
@@ -247,9 +244,8 @@ class Layers(Transactions):
     def beyond(self, vector: Vector) -> set[Place]:
         found = self._index.beyond(vector)
         for key in self._read(self._tables.beyond, vector):
-            for path, cell in self._keys.of(key).cells.items():
-                if not all(covers(vector, sibling.dot) for sibling in cell):
-                    found.add((key, path))
+            cells = self._keys.of(key).cells.items()
+            found.update((key, path) for path, cell in cells if not all(covers(vector, s.dot) for s in cell))
         return found
 
     def stands(self, key: str, dot: Dot) -> bool:
@@ -277,24 +273,31 @@ class Layers(Transactions):
 
     def has_past(self, key: str) -> bool:
         old = self._old(key)
-        return old is not _NONE and (bool(old.rows) or old.horizon != NO_HORIZON)
+        return self._keys.of(key).begun() is not None or bool(old.rows) or old.horizon != NO_HORIZON
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._old(key).rows
 
     def _old(self, key: str) -> Old:
         # Where no key has a past, none is kept in memory of each new key that is taken in.
-        if not self._pasts.at_hand(key) and self._read(self._tables.pastless):
+        if not self._pasts.at_hand(key) and (self._keys.of(key).begun() or self._read(self._tables.pastless)):
             return _NONE
         return self._pasts.of(key)
 
     def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
-        old = self._pasts.of(key).rows.get(path, ())
+        old = self._old(key).rows.get(path, ())
         if old != rows:
+            if (held := self._keys.of(key)).begun() is not None:
+                # Its row says so no longer; until the past that does is written, the journal has to.
+                self._undo.append(("horizon", key, horizon_of(held), horizon_of(held)))
             self._undo.append(("past", (key, path), old, rows))
             self._set_past(key, path, rows)
 
     def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+        held = self._keys.of(key)
+        if held.begun() is not None:
+            self._changed_past(key).horizon = horizon_of(held)
+            self._changed_key(key).base = None
         old = self._changed_past(key)
         assert old.changed is not None
         old.changed.add(path)
@@ -313,16 +316,30 @@ class Layers(Transactions):
         found = self._read(self._tables.past_keys)
         for key, old in self._pasts.dirty.items():
             (found.add if old.rows or old.horizon != NO_HORIZON else found.discard)(key)
+        found.update(key for key, held in self._dirty_keys.items() if held.base is not None and not held.cells)
         return sorted(found)
 
     def horizon(self, key: str) -> Horizon:
-        return self._old(key).horizon
+        held = self._keys.of(key)
+        return self._old(key).horizon if held.begun() is None else horizon_of(held)
 
     def put_horizon(self, key: str, horizon: Horizon) -> None:
-        old = self._pasts.of(key).horizon
+        old = self.horizon(key)
         if old != horizon:
             self._undo.append(("horizon", key, old, horizon))
-            self._changed_past(key).horizon = horizon
+            self._set_horizon(key, horizon)
+
+    def _set_horizon(self, key: str, horizon: Horizon) -> None:
+        """Beside its cells where it is short and there is no past: none is looked for then. Else where pasts are."""
+        held, old = self._keys.of(key), self._old(key)
+        base = None if old.rows else lone(horizon)
+        if base is not None or held.begun() is not None:
+            self._changed_key(key).base = base
+        aside = horizon if base is None else NO_HORIZON
+        if old.horizon != aside:
+            self._changed_past(key).horizon = aside
+        elif base is not None:
+            self._pasts.let_go(key)  # there is nothing
 
     # other rows
 
@@ -343,32 +360,11 @@ class Layers(Transactions):
     def drop_meta(self, prefix: str, old: Callable[[Any], bool]) -> None:
         # (No name goes on with the last character that there is.)
         kept = self._read(lambda: list(self._tables.rows("meta", prefix, prefix + "\U0010ffff")))
-        rows = {where[0]: row for where, row in kept}
-        rows |= {name: row for name, row in self._meta.items() if name.startswith(prefix)}
+        rows = {where[0]: row for where, row in kept} | {n: r for n, r in self._meta.items() if n.startswith(prefix)}
         for name in [n for n, row in rows.items() if row is not None and old(row)]:
             self.put_meta(name, None)
 
     # changes, as the journal has them
-
-    def _rows(self, changes: Iterable[Changed]) -> list[Row]:
-        """What rows are now, or how they have grown: for the journal."""
-        rows: list[Row] = []
-        for table, where, old, new in changes:
-            if table == "past":
-                growth = growth_of(old, new)
-                if growth is not None:
-                    table, new = GROWTH, growth
-            elif table == "cells":
-                rows += cell_rows(where, new)
-                continue
-            elif table == "key":
-                cells, new = new
-                rows += cell_rows(where, cells)
-                table, where = "context", (where,)
-            elif table != "cell":
-                where, new = (where,), None if new is NO_HORIZON else new
-            rows.append((NUMBERS[table], where, new))
-        return rows
 
     def _take(self, table: str, where: tuple[Any, ...], row: Any) -> None:
         """A row of the journal is so: the tables may not have it."""
@@ -381,7 +377,7 @@ class Layers(Transactions):
         elif table == "context":
             self._changed_key(where[0]).context = row or {}
         elif table == "horizon":
-            self._changed_past(where[0]).horizon = NO_HORIZON if row is None else horizon_in(row)
+            self._set_horizon(where[0], NO_HORIZON if row is None else horizon_in(row))
         else:
             self._put_back(table, where[0], row)
 
@@ -398,7 +394,7 @@ class Layers(Transactions):
         elif table == "context":
             self._changed_key(where).context = old
         elif table == "horizon":
-            self._changed_past(where).horizon = old
+            self._set_horizon(where, old)
         elif table == "meta":
             self._meta[where] = old
         else:
@@ -410,12 +406,12 @@ class Layers(Transactions):
 
     # between memory and the tables
 
-    def _read(self, ask: Callable[..., Any], *of: Any) -> Any:
+    def _read(self, ask: Callable[..., _T], *of: Any) -> _T:
         """What the tables say. A storage in a file says in which one they could not be read."""
         return ask(*of)
 
     def _read_key(self, key: str) -> Held:
-        return self._read(self._tables.key, key)  # type: ignore[no-any-return]
+        return self._read(self._tables.key, key)
 
     def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the tables say of a range. As `_read`."""
@@ -427,10 +423,7 @@ class Layers(Transactions):
             kept = {path: past_in(row) for path, row in rows.items()}
             return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
 
-        return self._read(ask)  # type: ignore[no-any-return]
-
-    def _read_inbox(self) -> None:
-        self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
+        return self._read(ask)
 
     def _weigh(self, unit: Unit) -> int:
         """As how many keys of one cell it is written: of a past all rows of a cell are, if any is new."""
@@ -443,14 +436,21 @@ class Layers(Transactions):
     def _write(self, units: list[Unit]) -> Callable[[], None]:
         """The tables have these units as they are now. What returns is to be called once that is committed."""
         keys: list[tuple[str, Held, int, tuple[Dot, ...]]] = []
+        aside: dict[str, Horizon] = {}
         for table, name in units:
             if table == "key":
                 held = self._keys.dirty[name]
                 kind, dots = self._tables.write_key(name, held, held.changed or ())
                 keys.append((name, held, kind, dots))
+                if held.begun() is not None and name in self._pasts.dirty and ("past", name) not in units:
+                    units.append(("past", name))  # whose row says when it began has none of its past
+                if held.base is not None:  # and whose row cannot
+                    aside[name] = horizon_of(held)
+                    self._tables.write("horizon", [((name,), aside[name])])
                 self._tell_key(name, held, kind)
             elif table == "past":
-                self._write_past(name, self._pasts.dirty[name])
+                old = self._pasts.dirty[name]
+                self._write_past(name, old, aside.get(name, old.horizon))
             else:
                 row = self._inbox.get(name) if table == "inbox" else self._meta[name]
                 self._tables.write(table, [((name,), row)])
@@ -459,6 +459,10 @@ class Layers(Transactions):
         self._tables.flush()
 
         def wrote() -> None:
+            for name, horizon in aside.items():
+                self._keys.dirty[name].base = None
+                if (old := self._pasts.peek(name)) is not None:
+                    old.horizon = horizon
             for name, held, kind, dots in keys:
                 held.kind, held.dots = kind, dots
                 self._wrote_key(name, held)
@@ -479,13 +483,13 @@ class Layers(Transactions):
         if self._showing is not None and not (plain and held.kind <= PLAIN):
             self._tables.tell("shown", (key,), None if plain or kind <= ALONE else self._showing.key(key))
 
-    def _write_past(self, key: str, old: Old) -> None:
+    def _write_past(self, key: str, old: Old, horizon: Horizon) -> None:
         if self._showing is not None:
             for path in old.changed or ():
                 rows = old.rows.get(path)
                 self._tables.tell("was", (key, path), None if rows is None else self._showing.past(key, path, rows))
         self._tables.write("past", [((key, path), old.rows.get(path)) for path in sorted(old.changed or ())])
-        self._tables.write("horizon", [((key,), None if old.horizon == NO_HORIZON else old.horizon)])
+        self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
 
     def _wrote_key(self, key: str, held: Held) -> None:
         self._index.left(key, held.changed or (), lambda: held.cells)
@@ -493,8 +497,3 @@ class Layers(Transactions):
         self._discard_new(key)
         self._gone.discard(key)
         self._keys.wrote(key)
-
-
-def _said_of(key: str, cells: Cells, context: Context) -> Said | None:
-    ((path, cell),) = cells.items()
-    return said_of(key, path, cell[0], context) if len(cell) == 1 else None

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, FormatTooNew, NotAStore, StorageFailed
@@ -27,7 +27,7 @@ from crdtkv.storage.base import Said
 from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
-from crdtkv.storage.journal import BEGIN, Journal, Mark, begin, files_of
+from crdtkv.storage.journal import BEGIN, Journal, Mark, begin, files_of, rows_of
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
@@ -41,7 +41,9 @@ from crdtkv.storage.witness import Witness
 
 __all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
-FORMAT = 3
+_T = TypeVar("_T")
+
+FORMAT = 4
 
 CACHE_MB = 256
 
@@ -215,7 +217,7 @@ class SqliteStorage(Layers):
         self._uncertain = self._tables.one("meta", _UNSYNCED) is not None
         for name in ("state", "tip"):
             self._tables.one("meta", name)  # what is wrong with it is said now
-        self._read_inbox()
+        self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
         self._told = self._tables.one("meta", _TOLD) is not None
         started = self._tables.one("meta", BEGIN)
         if started is None:
@@ -228,7 +230,7 @@ class SqliteStorage(Layers):
     def _say_begin(self, where: Any) -> None:
         self._tables.write("meta", [((BEGIN,), where)])
 
-    def _read(self, ask: Callable[..., Any], *of: Any) -> Any:
+    def _read(self, ask: Callable[..., _T], *of: Any) -> _T:
         try:
             if self._reading is None and not self._db.in_transaction:
                 # A statement that is not at its end: what is read meanwhile needs no transaction of its own.
@@ -260,7 +262,7 @@ class SqliteStorage(Layers):
         self._db.execute("BEGIN IMMEDIATE")
 
     def _save(self, changes: Iterable[Changed]) -> None:
-        rows, mark = self._rows(changes), self._journal.mark()
+        rows, mark = rows_of(changes), self._journal.mark()
         if not self._normal or not self.stale.is_set():  # (under `normal` twice a second)
             self._hold.check()
         doubtful, count = self.doubtful, len(rows)

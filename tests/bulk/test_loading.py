@@ -16,7 +16,7 @@ from crdtkv.bulk.loading import Loaded, load
 from crdtkv.bulk.sources import FORMATS, Found
 from crdtkv.bulk.targets import WRITERS
 from crdtkv.core.values import Blob
-from crdtkv.errors import NotAMember, StorageFailed
+from crdtkv.errors import BadRequest, NotAMember, StorageFailed
 from crdtkv.store.metadata import metadata_of, put_metadata
 
 
@@ -102,16 +102,36 @@ def test_it_goes_on_where_it_ended(full: crdtkv.Store) -> None:
     reached: list[int] = []
 
     def stop(so_far: Loaded, read: int) -> None:
-        reached.append(so_far.line)
+        reached.append(so_far.then)
         if len(reached) == 2:
             raise StorageFailed("the disk is full")
 
     with crdtkv.open(colo="sin") as kv:
         with pytest.raises(StorageFailed):
             take(kv, lines(1000), advance=stop)
-        assert len(kv) == reached[-1] == 2 * loading.BATCH
-        done = take(kv, lines(1000), start=reached[-1] + 1)
-        assert (done.written, done.same, len(kv)) == (1000 - reached[-1], 0, 1000)
+        assert len(kv) == reached[-1] - 1 == 2 * loading.BATCH
+        done = take(kv, lines(1000), start=reached[-1])
+        assert (done.written, done.same, len(kv)) == (1001 - reached[-1], 0, 1000)
+
+
+def test_an_array_on_one_line_goes_on_with_that_line() -> None:
+    """As JSON.stringify writes one: its end is not behind a line that comes next."""
+    text = json.dumps([{"key": f"k{i:04}", "value": i} for i in range(1000)])
+    reached: list[int] = []
+
+    def stop(so_far: Loaded, read: int) -> None:
+        reached.append(so_far.then)
+        raise StorageFailed("the disk is full")
+
+    with crdtkv.open(colo="sin") as kv:
+        with pytest.raises(StorageFailed):
+            take(kv, FORMATS["json"](io.BytesIO(text.encode()), 0.0), advance=stop)
+        done = take(kv, FORMATS["json"](io.BytesIO(text.encode()), 0.0), start=reached[-1])
+        assert (done.same, len(kv), done.then) == (loading.BATCH, 1000, 2)
+        cut = io.BytesIO(text[:-1].encode())
+        with pytest.raises(BadRequest):
+            take(kv, FORMATS["json"](cut, 0.0), advance=lambda so_far, read: reached.append(so_far.then))
+        assert reached[-1] == 1
 
 
 def test_a_store_that_takes_no_write_is_no_line_s_fault() -> None:
@@ -173,5 +193,5 @@ def test_many_bytes_are_more_transactions(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(loading, "BATCH_BYTES", 100)
     steps: list[int] = []
     with crdtkv.open(colo="lhr") as kv:
-        take(kv, lines(20), advance=lambda so_far, read: steps.append(so_far.line))
-    assert len(steps) > 4 and steps[-1] == 20
+        take(kv, lines(20), advance=lambda so_far, read: steps.append(so_far.then))
+    assert len(steps) > 4 and steps[-1] == 21

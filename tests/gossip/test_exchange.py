@@ -7,7 +7,7 @@ import pytest
 
 from crdtkv.core.envelope import VERSION, seal
 from crdtkv.gossip import Settings
-from crdtkv.gossip.messages import Hello, Push, decode
+from crdtkv.gossip.messages import Have, Hello, Push, Want, decode
 from tests.gossip.net import Net
 
 
@@ -73,6 +73,33 @@ def test_who_speaks_a_later_version_speaks_the_older_one_to_who_does() -> None:
         net.committed(name)
     older = dict.fromkeys([("a", "b"), ("a", "c"), ("b", "a"), ("c", "a")], VERSION)
     assert spoken == {**older, ("b", "c"): VERSION + 1, ("c", "b"): VERSION + 1}
+    net.check()
+
+
+@pytest.mark.parametrize("version", [1, VERSION])
+def test_what_is_spared_is_told_of_to_who_understands_that(version: int) -> None:
+    """One who speaks version 1 is told nothing that it would refuse; what it misses comes by a catch-up."""
+    net = Net("abcdefgh", settings=Settings(all_peers=2, fan=14, shuffle_ms=100_000))
+    net.nodes["h"].gossip._desk.version = version
+    net.until_one()
+    net.run(3_000)
+    told: list[str] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        if isinstance(decode(data).message, Have | Want):
+            told.extend((sender, to))
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.cut = {("a", "h")}
+    for n in range(10):
+        net["a"].put("k", n)
+        net.committed("a")
+        net.run(500)
+    assert told and ("h" in told) == (version > 1)
+    assert not any(kind.startswith("refused") for node in net.nodes.values() for kind in node.gossip.counts)
+    net.until_one()
     net.check()
 
 

@@ -18,7 +18,7 @@ import pytest
 import crdtkv
 from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.replica import life
-from crdtkv.storage import checkpoint, faults, keyrows, rows, sqlite, tables
+from crdtkv.storage import checkpoint, faults, journal, keyrows, rows, sqlite, tables
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
 from crdtkv.storage.journal import Journal
@@ -99,7 +99,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
 
 @guards(
     "Law: what a transaction changed is in the file before `commit` returns",
-    *(Line(Layers._rows, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
+    *(Line(journal.rows_of, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
     Line(SqliteStorage._save, "self._journal.append(rows)", "pass"),
     Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
     Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),

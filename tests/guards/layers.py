@@ -15,7 +15,7 @@ import pytest
 import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.errors import ChecksumFailed, StorageFailed
-from crdtkv.storage import checkpoint, held, keyrows, layers, transactions
+from crdtkv.storage import checkpoint, held, keyrows, transactions
 from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
@@ -240,7 +240,7 @@ def what_a_row_said_is_true_until_the_key_changes() -> None:
     "All of a key that was `unknown`.",
     Line(Layers.put_key, "self._came_or_went(key, held)", "pass"),
     Line(Layers.put_key, "self._index.moved((key, path), ())", "pass"),
-    Line(layers._said_of, "if len(cell) == 1", "if True"),
+    Line(keyrows.said_of, "if len(cell) != 1:", "if False:"),
     Line(held.Held.say, "del self.cells, self.context", "pass"),
     Line(held.Held.changed_at, "changed = self.changed = set(changed)", "changed = set(changed)"),
     Line(keyrows.said_of, "or lost or", "or"),
@@ -359,7 +359,7 @@ def what_came_together_and_changed_again_is_kept_as_it_was_last() -> None:
     Line(Layers._put_back, "self._place((where, path), ())", "pass"),
     Line(Layers._put_back, "self._changed_key(where).context = old", "pass"),
     Line(Layers._put_back, "self._set_past(where[0], where[1], old)", "pass"),
-    Line(Layers._put_back, "self._changed_past(where).horizon = old", "pass"),
+    Line(Layers._put_back, "self._set_horizon(where, old)", "pass"),
     Line(Layers._put_back, "self._meta[where] = old", "pass"),
     Line(Layers._put_back, "self._inbox[where] = old", "pass"),
     Line(Layers._put_back, "self._inbox.pop(where, None)", "pass"),
@@ -562,7 +562,7 @@ def a_past_that_is_the_first_one() -> None:
     row = Superseded(sibling(1), ((A, 2),), None, 5)
     for act, found in (
         (partial(SqliteStorage.put_past, key="k", path=ROOT, rows=(row,)), ({ROOT: (row,)}, NO_HORIZON)),
-        (partial(SqliteStorage.put_horizon, key="k", horizon=Horizon({A: 1})), ({}, Horizon({A: 1}))),
+        (partial(SqliteStorage.put_horizon, key="k", horizon=Horizon({A: 1, B: 1})), ({}, Horizon({A: 1, B: 1}))),
     ):
         with file(cache_mb=1) as made:
             storage = made.storage
@@ -570,6 +570,115 @@ def a_past_that_is_the_first_one() -> None:
             made.write(act)
             for kept in (storage, made.again()):
                 assert (kept.past("k"), kept.horizon("k")) == found
+
+
+def without_past(made: File, *keys: str) -> None:
+    """Keys of which all is known from their one write on, in the tables."""
+    for key in keys:
+        made.put(key, sibling(1, b"\xa1x")._replace(parents=((A, 7),)))
+        made.write(partial(SqliteStorage.put_horizon, key=key, horizon=Horizon({A: 1})))
+    made.storage.settle()
+
+
+@guards(
+    "its past can be rebuilt from `origin, n` on, which is all of its horizon",
+    Line(keyrows.said_of, "-rest if base == (replica, n) else rest or None", "rest or None"),
+    Line(keyrows.said_of, "-rest if base == (replica, n) else", "-rest if base else"),
+    Line(held.Held.begun, "said[1:3] if said[6] is not None and said[6] <= 0 else None", "None"),
+    Line(held.Held.begun, "said[6] <= 0", "said[6] < 0"),
+    Line(held.Held.begin_to_change, "self.base = self.begun()", "pass"),
+    Line(held.Held.__getattr__, "abs(rest)", "rest"),
+    Line(Layers.put_key, "held.base = base = lone(horizon)", "held.base = base = None"),
+    Line(Layers._set_horizon, "self._changed_key(key).base = base", "pass"),
+    Line(Layers._set_horizon, "self._changed_past(key).horizon = aside", "pass"),
+    Line(Layers._set_horizon, "self._pasts.let_go(key)", "pass"),
+    Line(Layers._old, "self._keys.of(key).begun() or ", ""),
+    Line(Layers.horizon, "if held.begun() is None", "if True"),
+    Line(Layers.has_past, "self._keys.of(key).begun() is not None or ", ""),
+)
+def of_a_key_without_a_past_its_row_says_all() -> None:
+    """No row of a horizon stands beside it, and nothing of its past in memory; also of one that came all at once."""
+    with file(cache_mb=8) as made:
+        made.put("other", sibling(1), sibling(2, replica=B))
+        made.write(partial(SqliteStorage.put_horizon, key="other", horizon=Horizon({A: 1, B: 2})))
+        made.storage.settle()
+        without_past(made, "k")
+        made.put("later", sibling(4, b"\xa1y"))
+        made.write(partial(SqliteStorage.put_horizon, key="later", horizon=Horizon({A: 3})))
+        own = sibling(5, b"\xa1z")
+        made.write(lambda s: s.put_key("came", {ROOT: (own,)}, {A: 5}, Horizon({A: 5})))
+        for as_it_is in (lambda: made.storage, made.again, made.again):
+            found = as_it_is()
+            horizons = {key: found.horizon(key) for key in ("k", "later", "came", "other")}
+            assert horizons == {
+                "k": Horizon({A: 1}), "later": Horizon({A: 3}), "came": Horizon({A: 5}), "other": Horizon({A: 1, B: 2})
+            }  # fmt: skip
+            assert all(map(found.has_past, horizons)) and not any(map(found.past, horizons))
+            assert found.cells("k")[ROOT][0].parents == ((A, 7),) and found.cells("came")[ROOT] == (own,)
+            assert {"k", "came"}.isdisjoint(found._pasts.dirty) and not {*found._pasts._clean} & {"k", "came"}
+        told = {key for (key,) in found._db.execute("SELECT key FROM horizon")}
+        assert told == {"other", "later"}
+        made.put("k", sibling(8))
+        assert found.horizon("k") == Horizon({A: 1}), "before it is said anew"
+        made.write(partial(SqliteStorage.put_horizon, key="other", horizon=NO_HORIZON))
+        assert made.again().horizon("other") == NO_HORIZON
+
+
+@guards(
+    "which is all of its horizon (no row of `past` or `horizon` then)",
+    Line(Layers._write, "if held.base is not None:", "if False:"),
+    Line(Layers._write, "old.horizon = horizon", "pass"),
+    Line(Layers._write, "aside.get(name, old.horizon)", "old.horizon"),
+    Line(Layers._write, 'units.append(("past", name))', "pass"),
+    Line(Layers.put_past, 'self._undo.append(("horizon", key, horizon_of(held), horizon_of(held)))', "pass"),
+    Line(Layers._set_past, "self._changed_past(key).horizon = horizon_of(held)", "pass"),
+    Line(Layers._set_past, "self._changed_key(key).base = None", "pass"),
+    Line(Layers._set_horizon, "None if old.rows else ", ""),
+    Line(Layers.past_keys, "if held.base is not None and not held.cells", "if False"),
+    Line(Layers._stands, " or held.base", ""),
+)
+def a_key_gets_a_past_or_loses_its_row() -> None:
+    """What its row said stands beside it by the same step, or is in the journal: whenever the process ends."""
+    row, long = (Superseded(sibling(1), ((A, 2),), None, 5),), Horizon({A: 1, B: 2})
+    put_past = partial(SqliteStorage.put_past, path=ROOT, rows=row)
+
+    def step_and_crash() -> SqliteStorage:
+        """Once the tables have the keys, and not yet what sorts behind them."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(checkpoint, "STEP_ROWS", len(made.storage._keys.dirty))
+            made.storage._checkpoint.step()
+        made.storage._let_go()
+        made.open()
+        return made.storage
+
+    for ends in (step_and_crash, lambda: made.again()):  # (of the file that is made there)
+        with file(cache_mb=8) as made:
+            without_past(made, "a", "b", "c", "d", "e")
+            made.write(partial(put_past, key="a"))
+            made.write(lambda s: s.put_cell("b", ROOT + b"m", (sibling(3),)))
+            made.write(partial(put_past, key="c"), lambda s: s.put_past("c", ROOT, ()))
+            made.write(partial(SqliteStorage.put_horizon, key="c", horizon=long))
+            made.write(lambda s: s.put_cell("d", ROOT, ()), lambda s: s.put_context("d", {}))
+            made.write(partial(put_past, key="e"), lambda s: s.put_horizon("e", NO_HORIZON))
+            made.write(partial(SqliteStorage.put_horizon, key="e", horizon=Horizon({A: 1})))
+            assert {"a", "d", "e"} <= set(made.storage.past_keys()) and made.storage.unknown(["d"]) == set()
+            for as_it_is in (lambda: made.storage, ends):
+                found = as_it_is()
+                assert [found.horizon(key) for key in "abcde"] == [
+                    Horizon({A: 1}), Horizon({A: 1}), long, Horizon({A: 1}), Horizon({A: 1})
+                ]  # fmt: skip
+                assert [found.past(key) for key in "abcde"] == [{ROOT: row}, {}, {}, {}, {ROOT: row}]
+            made.storage.settle()
+            made.put("c", sibling(9, b"\xa1y"))
+            made.write(partial(SqliteStorage.put_horizon, key="c", horizon=Horizon({A: 9})))
+            made.write(partial(put_past, key="b"), lambda s: s.put_past("b", ROOT, ()))
+            made.write(partial(SqliteStorage.put_horizon, key="b", horizon=Horizon({A: 3})))
+            found = ends()
+            assert [found.horizon(key) for key in "bc"] == [Horizon({A: 3}), Horizon({A: 9})]
+            made.storage.settle()
+            assert [found.horizon(key) for key in "bc"] == [Horizon({A: 3}), Horizon({A: 9})]
+            made.write(partial(SqliteStorage.put_horizon, key="c", horizon=NO_HORIZON))
+            assert made.again().horizon("c") == NO_HORIZON and faults(made.storage) == []
 
 
 @guards(

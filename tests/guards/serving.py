@@ -28,7 +28,7 @@ from crdtkv.store.store import Store
 from crdtkv.strategies import cell_reading, lone, merge, roots
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.opaque import Opaque
-from tests.colos import Colos, arrive, cells, full_disk, limited, outbox, record, refuses, shows
+from tests.colos import Colos, arrive, cells, cut, full_disk, limited, outbox, record, refuses, shows
 from tests.guards.mutation import Line, guards
 
 # puts and bases
@@ -58,8 +58,9 @@ def a_put_says_what_its_client_changed() -> None:
 @guards(
     "Raises BaseNotHere for a version naming what is still on its way, VersionInvalid for one nobody minted.",
     Line(Replica.check_absorbed, "if covers(self.state.vector, (origin, n)):", "if True:"),
-    Line(Replica.check_absorbed, "origin != self.state.id and (origin", "(True or origin"),
-    Line(Replica.check_absorbed, "and (origin in self.state.vector or members.is_member(self, origin))", ""),
+    Line(Replica.check_absorbed, "if origin == self.state.id:", "if False:"),
+    Line(Replica.check_absorbed, "if members.is_member(self, origin) or", "if False or"),
+    Line(Replica.check_absorbed, "if known or members.joined(self, colo_of(origin)) is not None:", "if True:"),
 )
 def a_base_that_is_not_here_is_no_base() -> None:
     """Case 50: b lacks v1, which a client read at a; and a version that a itself never gave is told as forged."""
@@ -75,11 +76,15 @@ def a_base_that_is_not_here_is_no_base() -> None:
 
 
 @guards(
-    "BaseTooOld for what was minted here under an id that was given up: it stands under another by now.",
+    "BaseTooOld for what was minted under an id that was given up: it stands under another by now, or soon.",
     Line(Replica.check_absorbed, "if origin in self.state.lineage[:-1]:", "if False:"),
+    Line(Replica.check_absorbed, "if known or members.joined(self, colo_of(origin)) is not None:", "if False:"),
+    Line(Replica.check_absorbed, "members.joined(self, colo_of(origin)) is not None", "False"),
 )
 def a_base_of_before_a_return_is_too_old() -> None:
-    """b was evicted meanwhile, and what it wrote is minted anew: its client reads again, and is not told that it lies."""
+    """b was evicted meanwhile, and what it wrote is minted anew: its client reads again, and is not told that it lies.
+
+    Nor elsewhere, also where that id was never heard of."""
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
     colos.meet()
@@ -88,7 +93,29 @@ def a_base_of_before_a_return_is_too_old() -> None:
     colos.meet()
     assert colos.read("k") == [1]
     assert refuses(BaseTooOld, lambda: b.put("k", [1, 2], base=before))
-    assert refuses(BaseTooOld, lambda: b.get("k", at=before))
+    assert refuses(BaseTooOld, lambda: a.get("k", at=before))
+    with pytest.raises(BaseTooOld, match="which this colo no longer is"):
+        b.get("k", at=before)
+    unheard = before.split("_")[0] + "_b~q7w2.5"
+    assert refuses(BaseTooOld, lambda: a.get("k", at=unheard))
+
+
+@guards(
+    "BaseTooOld for what was minted under an id that was given up: it stands under another by now, or soon.",
+    Line(Replica.check_absorbed, "(known and not members.agreed(self))", "False"),
+)
+def what_one_wrote_that_is_evicted_may_be_on_its_way() -> None:
+    """c has it from b, which a evicts without having heard of it: as long as not all know, it comes under that id."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos.values()
+    colos.meet()
+    version = b.put("k", [1]).version
+    arrive(c, cut(b, c))
+    a.evict("b")
+    assert refuses(BaseNotHere, lambda: a.get("k", at=version))
+    arrive(a, cut(c, a))
+    entry = a.get("k", at=version)
+    assert entry is not None and entry.value == [1]
 
 
 @guards(

@@ -41,7 +41,7 @@ class Watch:
     def __init__(self, storage: Any) -> None:
         self._storage = storage
         self._sums: dict[str, int] = {}
-        self._touched = set(storage.past_keys())
+        self._touched = {*storage.past_keys(), *storage.keys("", None)}
         self._inbox = True
         self._follow("put_past")
         self._follow("put_horizon")

@@ -15,6 +15,7 @@ from crdtkv.http import bodies
 from crdtkv.http.refusals import Stopping, all_refusals
 from crdtkv.node.node import Node
 from crdtkv.node.tokens import Scope
+from crdtkv.replica import inbox
 from crdtkv.server.app import create_app
 from crdtkv.server.serving import Serving
 from crdtkv.store.reading import Reading
@@ -287,6 +288,26 @@ def test_metrics(client: Client, node: Node) -> None:
         "crdtkv_subscriptions 0.0",
     ):  # fmt: skip
         assert line in lines, reply.text
+
+
+def test_lost_writes_are_counted_by_strategy_and_prefix(
+    client: Client, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dismissed one stays counted. Beyond so many kinds all others are counted together."""
+    monkeypatch.setattr(inbox, "MAX_KINDS", 2)
+    kv, other = node.store("default"), crdtkv.open(colo="sin", namespace="~default")
+    kv.sync(other)
+    for key, strategy in (("cart/1", "lww"), ("cart/2", "lww"), ("owner", "json"), ("a/b/c", "lww")):
+        kv.put(key, "ours", strategy=strategy)
+        other.put(key, "theirs", strategy=strategy)
+    kv.sync(other)
+    for conflict in kv.conflicts():
+        conflict.dismiss()
+    told = client.get("/metrics").text.splitlines()
+    assert {line.removeprefix("crdtkv_lost_writes_total") for line in told if "lost_writes_total{" in line} == {
+        '{namespace="default",prefix="",strategy=""} 1.0', '{namespace="default",prefix="",strategy="json"} 1.0',
+        '{namespace="default",prefix="cart/",strategy="lww"} 2.0',
+    }  # fmt: skip
 
 
 # care

@@ -17,6 +17,8 @@ from crdtkv.replica.memos import Memos
 from crdtkv.sim import world
 from crdtkv.sim.disk import Disk
 from crdtkv.sim.outcome import Outcome
+from crdtkv.sim.running import run
+from crdtkv.sim.scenario import parse
 from crdtkv.store import maintenance
 from crdtkv.store.handles import ListHandle
 from crdtkv.strategies import counter_cells
@@ -157,3 +159,9 @@ def _run(bug: Bug) -> Outcome:
     return outcome(bug.fault, 3, **bug.scenario)
 
 
+
+
+def test_where_nobody_does_anything_nothing_is_shown() -> None:
+    """It was valid, with 0 writes: as if a partition had been withstood."""
+    made = run(parse('[scenario]\nduration = "1s"\nsettle = "1s"\n[colos]\nset = ["LHR", "SIN"]'))
+    assert made.verdict == "unknown" and "[[workload]]" in made.findings[0].words

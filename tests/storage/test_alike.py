@@ -84,6 +84,8 @@ class Both:
                     self.tell(lambda s, path=path: s.put_cell(key, path, ()))  # type: ignore[misc]
                 self.tell(lambda s: s.put_cell(key, ROOTS[0], (sibling,)))
                 self.tell(lambda s: s.put_context(key, dict([sibling.dot])))
+                if dice.random() < 0.7:  # no past is kept of it
+                    self.tell(lambda s: s.put_horizon(key, Horizon(dict([sibling.dot]))))
             case 5:  # all of its cells
                 cells = [(path, self.cell()) for path in MEMBERS]
                 for path, cell in cells:
@@ -124,6 +126,9 @@ class Both:
                 new = min(self.memory.unknown(KEYS), default="")
                 cells = {p: cell for p in dice.sample(PATHS, dice.choice((1, 2, 30))) if (cell := self.cell())}
                 context, horizon = {r: n for r, n in self.vector().items() if n}, self.horizon()
+                if dice.random() < 0.7:  # as one that came in a full join
+                    context = dict([next(s.dot for cell in cells.values() for s in cell)]) if cells else {}
+                    horizon = Horizon(context)
                 if new and cells:
                     self.tell(lambda s: s.put_key(new, dict(cells), context, horizon))
 
@@ -132,8 +137,11 @@ class Both:
         return Superseded(self.sibling(), by, self.dice.choice((None, {"sin~bbbb": 5})), self.dice.randrange(9))
 
     def horizon(self) -> Horizon:
-        if self.dice.random() < 0.3:
-            return NO_HORIZON
+        match self.dice.randrange(10):
+            case 0 | 1 | 2:
+                return NO_HORIZON
+            case 3 | 4 | 5:
+                return Horizon({self.dice.choice(REPLICAS): self.dice.randrange(1, 60)})
         dot = ("lhr~aaaa", 3)
         return Horizon(
             self.vector(), ((self.vector(), self.vector()),), (Life(dot, {"a~a": 1}, {}),), 7, (Floor(dot, {}, 9),)
@@ -169,7 +177,12 @@ class Both:
             self.same(lambda s, vector=vector: s.beyond(vector))  # type: ignore[misc]
         for floor in (0, dice.randrange(self.stamp + 1), self.stamp, 1 << 62):
             self.same(lambda s, floor=floor: s.due(floor))  # type: ignore[misc]
-        self.same(lambda s: s.past_keys())
+        told = self.sqlite.past_keys()
+        left_out = sorted({*self.memory.past_keys()} - {*told})
+        assert sorted({*told, *left_out}) == self.memory.past_keys()
+        for key in left_out:
+            assert self.memory.cells(key) and not self.memory.past(key)
+            assert self.memory.horizon(key) == Horizon(dict([*self.memory.horizon(key).base.items()][:1]))
         self.same(lambda s: sorted(s.inbox().items()))
         for name in ("state", "once/1", "once/2", "none"):
             self.same(lambda s, name=name: s.meta(name))  # type: ignore[misc]

@@ -335,7 +335,7 @@ def _fails(*_: object, **__: object) -> None:
     Line(
         Node._settle,
         "for each in known.values():",
-        "for path in self._folder.glob('namespace-?.db'): path.unlink()\n"
+        "for path in self.folder.glob('namespace-?.db'): path.unlink()\n"
         "        for each in known.values():",
     ),
 )

@@ -49,7 +49,7 @@ class _Follower(asyncio.Protocol):
 def measure() -> Figure:
     """Some 15 s."""
     with tempfile.TemporaryDirectory() as folder, served(folder) as (process, port):
-        return asyncio.run(_measure(port, lambda: cpu_of(process)))
+        return asyncio.run(_measure(port, lambda: cpu_of(process.pid)))
 
 
 async def _measure(port: int, cpu: object) -> Figure:

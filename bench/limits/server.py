@@ -95,9 +95,9 @@ def measure(
             cpu = {True: 1e9, False: 1e9}
             for _ in range(ROUNDS):
                 for is_ours, (process, port) in ((True, ours), (False, theirs)):
-                    before = cpu_of(process)
+                    before = cpu_of(process.pid)
                     times = asyncio.run(load(port, method, SECONDS, None, ask=ask))
-                    cpu[is_ours] = min(cpu[is_ours], (cpu_of(process) - before) / len(times) * 1e6)
+                    cpu[is_ours] = min(cpu[is_ours], (cpu_of(process.pid) - before) / len(times) * 1e6)
                     best[is_ours] = max(best[is_ours], (len(times) / SECONDS, 0.0))
             rate = min(best[True][0], best[False][0])
             times = sorted(asyncio.run(load(ours[1], method, SECONDS, rate / 2, ask=ask)))
@@ -196,9 +196,9 @@ def _process(arguments: list[str], **variables: str) -> Iterator[subprocess.Pope
             process.terminate()
 
 
-def cpu_of(process: subprocess.Popen[str]) -> float:
-    """Seconds of processor time so far."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+def cpu_of(pid: int) -> float:
+    """Seconds of processor time that a process has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 
 

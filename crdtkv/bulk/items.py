@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from crdtkv.core import values
 from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, ValueInvalid
+from crdtkv.store import door
 from crdtkv.store.metadata import beside
 from crdtkv.store.store import Store
 
@@ -94,9 +95,9 @@ def page_of(kv: Any, **asked: Any) -> tuple[list[dict[str, Any]], str | None]:
     if not isinstance(kv, Store):
         page = kv.scan(**asked)
         return [plain_of(entry) for entry in page], page.cursor
-    with kv._lock:
+    with door.holding(kv):
         page = kv.scan(**asked)
-        found = beside(kv._replica, page)
+        found = beside(door.replica(kv), page)
     return [plain_of(entry, found.get(entry.key)) for entry in page], page.cursor
 
 

@@ -15,6 +15,7 @@ from crdtkv.bulk.items import Item
 from crdtkv.bulk.sources import Found
 from crdtkv.core import values
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, Refused, StoreClosed
+from crdtkv.store import door
 from crdtkv.store.metadata import metadata_of, put_metadata
 from crdtkv.store.transaction import Transaction
 
@@ -102,7 +103,7 @@ class _Loading:
             return "expired"
         if entry is not None and self.absent_only:
             return "kept"
-        about = metadata_of(t._replica, item.key) if isinstance(t, Transaction) else item.metadata
+        about = metadata_of(door.replica(t), item.key) if isinstance(t, Transaction) else item.metadata
         same = entry is not None and values.equal(entry.value, item.value) and _same_date(entry, item)
         if same and values.equal(about, item.metadata):
             return "same"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
+from crdtkv.client.calls import Calls
 from crdtkv.client.caring import Caring
 from crdtkv.client.carrying import lost, reply_of, request_of
 from crdtkv.client.following import POLL, Following
@@ -26,26 +26,15 @@ from crdtkv.store.mapping import Items, Keys, Values
 from crdtkv.store.results import Change, Entry
 from crdtkv.store.selection import Selection
 
-__all__ = ["Client", "RemoteFeed", "blocking"]
+__all__ = ["Client", "RemoteFeed"]
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
 _UNSET: Any = object()
 _GONE: Any = object()
 _EVERY_KEY = Selection()
 
 
-def blocking(make: Callable[Concatenate[Caring, _P], Steps[_T]]) -> Callable[Concatenate[Client, _P], _T]:
-    """The call, done when it returns."""
-
-    @wraps(make)
-    def call(self: Client, /, *args: _P.args, **given: _P.kwargs) -> _T:
-        return self._drive(make(self._calls, *args, **given))
-
-    return call
-
-
-class Client(Handles, MutableMapping[str, Any]):
+class Client(Calls, Handles, MutableMapping[str, Any]):
     """A namespace at a colo, used as the Store it is there. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values. Made by `crdtkv.connect`.
@@ -81,15 +70,7 @@ class Client(Handles, MutableMapping[str, Any]):
         except httpx.HTTPError as error:
             raise lost(error) from error
 
-    # keys
-
-    put = blocking(Caring.put)
-    delete = blocking(Caring.delete)
-    patch = blocking(Caring.patch)
-    expire = blocking(Caring.expire)
-    operate = blocking(Caring.operate)
-    get_many = blocking(Caring.get_many)
-    scan = blocking(Caring.scan)
+    # keys; the rest is in Calls
 
     def get(self, key: str, *, at: str | None = None) -> Entry | None:  # type: ignore[override]
         """How `key` reads now at that colo, or read at the version `at`; None if absent. One request.
@@ -120,36 +101,6 @@ class Client(Handles, MutableMapping[str, Any]):
             t.give_up()
             raise
         t.send()
-
-    # versions, lost writes, care
-
-    history = blocking(Caring.history)
-    diff = blocking(Caring.diff)
-    blame = blocking(Caring.blame)
-    revert = blocking(Caring.revert)
-    conflicts = blocking(Caring.conflicts)
-    restore = blocking(Caring.restore)
-    dismiss = blocking(Caring.dismiss)
-    check = blocking(Caring.check)
-    compact = blocking(Caring.compact)
-    evict = blocking(Caring.evict)
-    resolve = blocking(Caring.resolve)
-    leave = blocking(Caring.leave)
-    status = blocking(Caring.status)
-    standing = blocking(Caring.standing)
-    namespaces = blocking(Caring.namespaces)
-    create_namespace = blocking(Caring.create_namespace)
-    rename_namespace = blocking(Caring.rename_namespace)
-    delete_namespace = blocking(Caring.delete_namespace)
-    host_namespace = blocking(Caring.host_namespace)
-    unhost_namespace = blocking(Caring.unhost_namespace)
-    leave_cluster = blocking(Caring.leave_cluster)
-    evict_everywhere = blocking(Caring.evict_everywhere)
-    resolve_everywhere = blocking(Caring.resolve_everywhere)
-    backup_colo = blocking(Caring.backup_colo)
-    tokens = blocking(Caring.tokens)
-    create_token = blocking(Caring.create_token)
-    revoke_token = blocking(Caring.revoke_token)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> RemoteFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on; waits for more.

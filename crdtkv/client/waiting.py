@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
+from crdtkv.client.calls import Calls
 from crdtkv.client.caring import Caring
 from crdtkv.client.carrying import lost, reply_of, request_of
 from crdtkv.client.following import POLL, Following
@@ -30,25 +30,12 @@ from crdtkv.errors import CrdtkvError, StoreClosed
 from crdtkv.store.results import Change, Entry
 from crdtkv.store.selection import Selection
 
-__all__ = ["AsyncClient", "AsyncFeed", "AsyncTransaction", "awaiting"]
+__all__ = ["AsyncClient", "AsyncFeed", "AsyncTransaction"]
 
-_P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def awaiting(
-    make: Callable[Concatenate[Caring, _P], Steps[_T]],
-) -> Callable[Concatenate[AsyncClient, _P], Coroutine[Any, Any, _T]]:
-    """The call, done when it was awaited."""
-
-    @wraps(make)
-    def call(self: AsyncClient, /, *args: _P.args, **given: _P.kwargs) -> Coroutine[Any, Any, _T]:
-        return self._drive(make(self._calls, *args, **given))
-
-    return call
-
-
-class AsyncClient:
+class AsyncClient(Calls):
     """A namespace at a colo, with the methods of a Store, awaited. An async context manager that closes.
 
     What a Store reads as a mapping is read by `get` and `keys`. Made by `crdtkv.aconnect`.
@@ -84,17 +71,18 @@ class AsyncClient:
         except httpx.HTTPError as error:
             raise lost(error) from error
 
-    # keys
+    # keys; the rest is in Calls
 
-    put = awaiting(Caring.put)
-    delete = awaiting(Caring.delete)
-    patch = awaiting(Caring.patch)
-    expire = awaiting(Caring.expire)
-    operate = awaiting(Caring.operate)
-    get = awaiting(Caring.get)
-    get_many = awaiting(Caring.get_many)
-    scan = awaiting(Caring.scan)
-    count = awaiting(Caring.count)
+    async def get(self, key: str, *, at: str | None = None) -> Entry | None:
+        """How `key` reads now at that colo, or read at the version `at`; None if absent. One request.
+
+        What it reads now is the base of your next put, delete or patch of it. Raises BaseTooOld.
+        """
+        return await self._drive(self._calls.get(key, at=at))
+
+    async def count(self) -> int:
+        """How many keys there are. One request."""
+        return await self._drive(self._calls.count())
 
     async def keys(
         self, prefix: str = "", *, glob: str | None = None, regex: str | None = None, start: str | None = None,
@@ -143,36 +131,6 @@ class AsyncClient:
             t.give_up()
             raise
         await self._drive(t.sending())
-
-    # versions, lost writes, care
-
-    history = awaiting(Caring.history)
-    diff = awaiting(Caring.diff)
-    blame = awaiting(Caring.blame)
-    revert = awaiting(Caring.revert)
-    conflicts = awaiting(Caring.conflicts)
-    restore = awaiting(Caring.restore)
-    dismiss = awaiting(Caring.dismiss)
-    check = awaiting(Caring.check)
-    compact = awaiting(Caring.compact)
-    evict = awaiting(Caring.evict)
-    resolve = awaiting(Caring.resolve)
-    leave = awaiting(Caring.leave)
-    status = awaiting(Caring.status)
-    standing = awaiting(Caring.standing)
-    namespaces = awaiting(Caring.namespaces)
-    create_namespace = awaiting(Caring.create_namespace)
-    rename_namespace = awaiting(Caring.rename_namespace)
-    delete_namespace = awaiting(Caring.delete_namespace)
-    host_namespace = awaiting(Caring.host_namespace)
-    unhost_namespace = awaiting(Caring.unhost_namespace)
-    leave_cluster = awaiting(Caring.leave_cluster)
-    evict_everywhere = awaiting(Caring.evict_everywhere)
-    resolve_everywhere = awaiting(Caring.resolve_everywhere)
-    backup_colo = awaiting(Caring.backup_colo)
-    tokens = awaiting(Caring.tokens)
-    create_token = awaiting(Caring.create_token)
-    revoke_token = awaiting(Caring.revoke_token)
 
     async def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> AsyncFeed:
         """The changes of keys with `prefix`, from now on, or from an earlier cursor on: `async for` waits for more."""

@@ -20,6 +20,10 @@ from crdtkv.replica.purge import purge_to
 
 __all__ = ["Probing"]
 
+_LOOKS = 2
+"""So often in `probe_ms` it is noted what is here. What came since the look but one, half of that ago or more, is on
+its way to others, as a rule; what came since the one before is told of."""
+
 
 class Probing:
     """Probes, and the peers that are known to differ."""
@@ -27,6 +31,7 @@ class Probing:
     def __init__(self, desk: Desk, pulling: Pulling, repairing: Repairing) -> None:
         self._desk, self._pulling, self._repairing = desk, pulling, repairing
         self._probed_ms: int | None = None
+        self._looked_ms: int | None = None
         self._lacking: dict[Peer, tuple[int, dict[str, int]]] = {}
         """What is under way, and since when it is waited for."""
         self._unlike: dict[Peer, tuple[int, bool]] = {}
@@ -46,10 +51,12 @@ class Probing:
             if not again and desk.late(peer, since_ms):
                 self._unlike[peer] = since_ms, True
                 desk.send(peer, probe(desk, answer=True))
+        if self._looked_ms is None or desk.now_ms - self._looked_ms >= desk.settings.probe_ms // _LOOKS:
+            self._looked_ms = desk.now_ms
+            desk.look()
         if self._probed_ms is not None and desk.now_ms - self._probed_ms < desk.settings.probe_ms:
             return
         self._probed_ms = desk.now_ms
-        desk.look()
         met = [peer for peer in desk.met() if not peer.leaving]
         if met:
             desk.send(desk.random.choice(met), probe(desk, answer=True))
@@ -106,15 +113,15 @@ class Probing:
             self._pulling.pull(peer)
 
     def _explains(self, theirs: Probe) -> bool:
-        """Whether the vectors are equal but for what changed lately, here or there: what did so here alone is taken to
-        be there as it was here before."""
+        """Whether the vectors are equal but for what changed lately there, or just now here: what did so here alone is
+        taken to be there as it was here before. (What changed here longer ago may have come there still earlier.)"""
         desk, vector = self._desk, self._desk.replica.state.vector
         there = sum(entry_hash(r, n) - entry_hash(r, vector.get(r, 0)) for r, n in theirs.lately.items())
         apart = desk.vector_hash() + there - theirs.vector
         if apart % (1 << 63) == 0:
             return True
-        alone = ((r, n) for r, n in desk.lately().items() if r not in theirs.lately)
-        here = sum(entry_hash(r, desk.before(r)) - entry_hash(r, n) for r, n in alone)
+        alone = ((r, n, before) for r, n, before in desk.just_now() if r not in theirs.lately)
+        here = sum(entry_hash(r, before) - entry_hash(r, n) for r, n, before in alone)
         return (apart + here) % (1 << 63) == 0
 
     def _compare(self, peer: Peer, digest: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 
 from crdtkv.core.show import show
@@ -15,6 +16,7 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.gossip import Gossip, Send
 from crdtkv.maelstrom.protocol import MALFORMED, NODE_NOT_FOUND, UNAVAILABLE, Fault, Request, fault_of, line_of, read
 from crdtkv.maelstrom.workloads import Workloads
+from crdtkv.store import door
 from crdtkv.store.opening import open_store
 from crdtkv.store.store import Store
 
@@ -31,8 +33,8 @@ class _Running:
         self.id = id
         self.store: Store = open_store(colo=id, clock=clock)
         self.workloads = Workloads(self.store, workload)
-        replica = self.store._replica
-        self.gossip = Gossip(replica, self.store._rule_of, self.store.namespace, peers=others)
+        rule = partial(door.rule, self.store)
+        self.gossip = Gossip(door.replica(self.store), rule, self.store.namespace, peers=others)
 
 
 class Node:
@@ -73,9 +75,9 @@ class Node:
         running = self._running
         if running is None:
             return []
-        with running.store._lock:
+        with door.holding(running.store):
             sends = running.gossip.on_tick(self._now_ms(), self._random)
-            running.store._tell()
+            door.tell(running.store)
         return self._lines(running, sends)
 
     def _init(self, request: Request) -> dict[str, object]:
@@ -100,14 +102,14 @@ class Node:
             data = b64decode(request.field("data"), validate=True)
         except (TypeError, ValueError):
             raise Fault(MALFORMED, f"gossip of {request.src} is no base64: {show(request.body)}") from None
-        with running.store._lock:
+        with door.holding(running.store):
             sends = running.gossip.on_message(request.src, data, self._now_ms(), self._random)
-            running.store._tell()
+            door.tell(running.store)
         return self._lines(running, sends)
 
     def _gossip(self, running: _Running) -> list[str]:
         """What was committed just now, for the others."""
-        with running.store._lock:
+        with door.holding(running.store):
             return self._lines(running, running.gossip.on_commit(self._now_ms()))
 
     def _lines(self, running: _Running, sends: Iterable[Send]) -> list[str]:

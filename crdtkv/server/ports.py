@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from crdtkv.errors import BadRequest
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from crdtkv.node.settings import Settings
     from crdtkv.server.serving import Serving
 
-__all__ = ["MakePort", "Port", "bound", "shown"]
+__all__ = ["MakePort", "Port", "bound", "check_free", "shown"]
 
 
 class Port(Protocol):
@@ -56,6 +56,23 @@ def bound(name: str, listen: str) -> socket.socket:
             next_step=f"stop what listens there, or listen on another port, as {words}",
         ) from None
     return found
+
+
+def check_free(listen: socket.socket, asked: Mapping[str, str | None]) -> None:
+    """The address that each of these settings asks for is free, and no other's: what is refused makes no files.
+
+    `listen`: where the server itself is bound. Raises BadRequest.
+    """
+    taken = {listen.getsockname()[:2]: "listen"}
+    for name, wanted in asked.items():
+        if wanted:
+            with bound(name, wanted) as found:
+                other = taken.setdefault(found.getsockname()[:2], name)
+            if other != name:
+                raise BadRequest(
+                    f"--{name} {wanted!r} is the address of --{other}, too",
+                    next_step=f"give it one of its own, as --{name} 127.0.0.1:0",
+                )
 
 
 def shown(at: socket.socket) -> str:

@@ -29,7 +29,7 @@ from crdtkv.server.collecting import Collector
 from crdtkv.server.connection import Connection
 from crdtkv.server.limits import LIMITS, Limits
 from crdtkv.server.operating import named_stores
-from crdtkv.server.ports import MakePort, Port, bound, shown
+from crdtkv.server.ports import MakePort, Port, bound, check_free, shown
 from crdtkv.transport.transport import Transport
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ def run(
     alone = not settings.data.exists() and not settings.join
     if not settings.data.exists():
         open_to_others(settings, bool(settings.tokens))  # what is refused makes no files
-    with (
-        bound("listen", settings.listen) as at,
-        Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options) as node,
-        ExitStack() as stack,
-    ):
+    with bound("listen", settings.listen) as at, ExitStack() as stack:
+        check_free(at, {"redis": settings.redis, "workers": settings.workers})
+        node = stack.enter_context(
+            Node(settings.data, colo=settings.colo, tokens=settings.tokens, **settings.store_options)
+        )
         open_to_others(settings, node.guarded)
         app = create_app(node, replace(limits, session_wait=settings.session_wait_s), doors)
         server = _Server(_config(app, settings, limits), app, settings, at, said, again)

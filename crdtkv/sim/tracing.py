@@ -37,7 +37,7 @@ class Trace:
     def did(self, op: Op) -> None:
         """A client did something."""
         if self._watch and self.watches(op.key):
-            words = f"{op.kind} {'' if op.what is None else op.what!r}".strip()
+            words = f"{op.kind} {_said(op.what)}".strip()
             self._tell(op.colo, "write" if op.dot else "read", op.key, op.dot, "", words)
             if op.dot is not None:
                 self._dots[op.dot] = op.key
@@ -76,3 +76,12 @@ class Trace:
             made.update(f"{colo.name} {sorted(colo.store.vector.items())} {colo.store.digest()}".encode())
         return made.hexdigest()
 
+
+def _said(what: object) -> str:
+    """What a client asked for, in few words: of what it put in and took out, "+458 -619"."""
+    match what:
+        case None:
+            return ""
+        case (list() as put_in, list() as taken_out):
+            return " ".join([*(f"+{each!r}" for each in put_in), *(f"-{each!r}" for each in taken_out)])
+    return repr(what)

@@ -203,13 +203,14 @@ class World:
                 told(sender, to, data, "send" if fates else "lost")
         for at, came in fates:
             self._asked += 1
-            heappush(self._heap, (at, self._asked, self._deliver, (sender, to, came)))
+            heappush(self._heap, (at, self._asked, self._deliver, (sender, self.colos[to], came)))
 
-    def _deliver(self, sender: str, to: str, data: bytes) -> None:
+    def _deliver(self, sender: str, to: Colo, data: bytes) -> None:
         self.messages += 1
-        for told in self.on_message:
-            told(sender, to, data, "arrive")
-        self.colos[to].on_message(sender, data)
+        if self.on_message:
+            for told in self.on_message:
+                told(sender, to.name, data, "arrive")
+        to.on_message(sender, data)
 
     # what is told
 

@@ -210,3 +210,18 @@ def test_a_tick_of_many_costs_little(count: int) -> None:
     gossip = Gossip(net["a"]._replica, peers=[f"p{n}" for n in range(count)])
     first = gossip.on_tick(0, Random(0))
     assert len(first) <= 8
+
+
+def test_what_came_just_now_came_since_the_look_but_one() -> None:
+    """And lately, since the one before: who is told of it may have had the rest for longer than that."""
+    net = Net("ab")
+    desk, id = net.nodes["a"].gossip._desk, net["a"].id
+    seen: list[tuple[int, list[tuple[str, int, int]]]] = []
+    for n in range(1, 5):
+        net["a"].put("k", n)
+        desk.look()
+        net["a"].put("k", -n)
+        seen.append((desk.lately()[id], list(desk.just_now())))
+    before = net["a"].vector[id] - 8
+    assert [n - before for n, _ in seen] == [2, 4, 6, 8]
+    assert [(n - before, old - before) for _, [(_, n, old)] in seen[2:]] == [(6, 3), (8, 5)]

@@ -85,6 +85,22 @@ def test_an_address_that_is_taken_is_said() -> None:
         assert "--workers 127.0.0.1:0" in caught.value.next_step
 
 
+@pytest.mark.parametrize("name", ["redis", "workers"])
+def test_an_address_that_is_taken_is_refused_before_anything_is_made(tmp_path: Path, name: str) -> None:
+    def served_at(listen: str, other: str) -> None:
+        settings = load(colo="lhr", data=tmp_path / "lhr", listen=listen, environment={}, **{name: other})
+        with pytest.raises(BadRequest, match=r"address already in use|is the address of --listen, too"):
+            run(settings)
+        assert not (tmp_path / "lhr").exists()
+
+    with bound(name, "127.0.0.1:0") as taken:
+        taken.listen()
+        served_at("127.0.0.1:0", shown(taken))
+    with bound(name, "127.0.0.1:0") as free:
+        own = shown(free)
+    served_at(own, own)
+
+
 def test_addresses_are_shown_as_in_urls() -> None:
     with bound("listen", "127.0.0.1:0") as found:
         assert shown(found) == f"127.0.0.1:{found.getsockname()[1]}"

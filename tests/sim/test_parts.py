@@ -21,7 +21,7 @@ SOUND = Trouble()
 
 
 def _fates(network: Network, count: int, size: int = 100, now_us: int = 0) -> list[list[tuple[int, bytes]]]:
-    return [network.fates(*LINK, bytes(size), now_us) for _ in range(count)]
+    return [network.fates(network.link(*LINK), bytes(size), now_us) for _ in range(count)]
 
 
 def _network(usual: Trouble = SOUND, bytes_per_s: float | None = None, jitter: str | None = None) -> Network:
@@ -74,11 +74,12 @@ def test_links_lose_double_reorder_and_spoil() -> None:
 
 def test_a_cut_link_carries_nothing_and_a_clog_holds_all() -> None:
     network = _network()
-    network.link(*LINK).cuts += 1
-    assert network.fates(*LINK, b"x", 0) == [] and network.fates("sin", "lhr", b"x", 0) == [(50_000, b"x")]
-    network.link(*LINK).cuts -= 1
-    network.link(*LINK).troubles.append(Trouble(held_us=900_000))
-    assert network.fates(*LINK, b"x", 0) == [(900_000, b"x")]
+    link, back = network.link(*LINK), network.link("sin", "lhr")
+    link.cuts += 1
+    assert network.fates(link, b"x", 0) == [] and network.fates(back, b"x", 0) == [(50_000, b"x")]
+    link.cuts -= 1
+    link.troubles.append(Trouble(held_us=900_000))
+    assert network.fates(link, b"x", 0) == [(900_000, b"x")]
 
 
 def test_a_crash_undoes_whole_commits_from_the_last_one_on() -> None:

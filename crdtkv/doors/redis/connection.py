@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         commands = self._parser.feed(data)
-        if len(commands) == 1 and not (self._busy or self._queue or self._full) and self._alone(commands[0]):
+        if commands and not (self._busy or self._queue or self._full) and self._alike(commands):
             return
         self._queue.extend(commands)
         if not self._busy:
@@ -106,9 +106,9 @@ class Connection(asyncio.Protocol):
 
     # commands, in order
 
-    def _alone(self, args: list[bytes]) -> bool:
-        """As `_go` of one command that nothing is to be asked about, and nothing else: whether it is that."""
-        client = self.client
+    def _alike(self, commands: list[list[bytes]]) -> bool:
+        """As `_go` of one command, or several of one kind, that nothing is to be asked about: whether they are that."""
+        client, args = self.client, commands[0]
         command = (FOUND.get(args[0]) or find(args[0])) if args else None
         if (
             command is None or not command.store or command.alone or client.closing or self._over
@@ -116,7 +116,16 @@ class Connection(asyncio.Protocol):
             or client.special or client.replies != "on" or self._door.asks
         ):  # fmt: skip
             return False
-        self._do([(command, args)], command.quick)
+        if len(commands) > 1:
+            name, words = args[0], len(args)
+            alike = [each[0] for each in commands if len(each) == words].count(name)
+            if not alike == len(commands) <= _MOST:
+                return False
+            self._do([(command, each) for each in commands], command.quick)
+            if self._queue:  # (so much was said that some wait until it was read)
+                self._go()
+        else:
+            self._do([(command, args)], command.quick)
         if not self._busy:
             self._flush()
         return True

@@ -48,10 +48,22 @@ TELLS = frozenset({
     "rpoplpush", "brpoplpush", "spop", "zpopmin", "zpopmax", "bzpopmin", "bzpopmax", "zmpop", "bzmpop", "setbit",
     "bitfield", "bitop", "copy", "rename", "renamenx", "sort", "sinterstore", "sunionstore", "sdiffstore",
     "zinterstore", "zunionstore", "zdiffstore", "zrangestore", "georadius", "georadiusbymember", "geosearchstore",
-    "pfmerge",
+    "pfmerge", "incr", "decr", "incrby", "decrby", "incrbyfloat", "hincrby", "hincrbyfloat", "zincrby",
 })  # fmt: skip
 """What writes, and tells what stood there or puts it where it may be read: that takes leave to read, too."""
+_SUMS = frozenset({
+    "incr", "decr", "incrby", "decrby", "incrbyfloat", "hincrby", "hincrbyfloat", "zincrby", "zadd",
+})  # fmt: skip
+"""What tells a sum and nothing else: after CLIENT REPLY OFF or SKIP nobody learns it."""
+_TELLING = {"set": (3, b"get"), "zadd": (2, b"incr")}
+"""What tells with that option, which stands there or later."""
 _MAX_QUEUED = 64 * 1024 * 1024
+
+
+def _tells(command: Command, args: list[bytes]) -> bool:
+    """Whether a command that writes tells what stood there."""
+    at, option = _TELLING.get(command.name, (0, b""))
+    return command.name in TELLS or (bool(option) and option in map(bytes.lower, args[at:]))
 
 
 class Door:
@@ -215,7 +227,7 @@ class Door:
         """Raises Unauthorized, Forbidden."""
         namespace = client.store.namespace
         actions = ["write" if command.write else "read"]
-        if command.name in TELLS or (command.name == "set" and b"get" in map(bytes.lower, args[3:])):
+        if _tells(command, args) and not (client.replies != "on" and client.queued is None and command.name in _SUMS):
             actions.append("read")
         # Where other words may name keys, too, it takes a token of the whole namespace.
         names = [] if "movablekeys" in command.flags else commands.keys_in(command, args)

@@ -49,19 +49,38 @@ def test_a_token_s_actions_hold(guarded: Colo) -> None:
     "words",
     ["GETSET a 2", "SET a 2 GET", "SET a 2 ex 10 get", "GETDEL a", "GETEX a", "LPOP l", "LMPOP 1 l LEFT", "SPOP s",
      "ZPOPMIN z", "BLPOP l 1", "LMOVE l m LEFT LEFT", "COPY a b", "RENAME a b", "SUNIONSTORE t s", "SETBIT a 1 1",
-     "SORT s ALPHA STORE t"],
+     "SORT s ALPHA STORE t", "INCR n", "DECRBY n 2", "INCRBYFLOAT n 1", "HINCRBY h f 1", "ZINCRBY z 1 x",
+     "ZADD z INCR 1 x"],
 )  # fmt: skip
 def test_who_may_only_write_learns_nothing(guarded: Colo, words: str) -> None:
     root = guarded.client(password=ROOT)
     root.set("a", 1), root.rpush("l", "x"), root.sadd("s", "x"), root.zadd("z", {"x": 1})
     blind = client(guarded, Scope("~default", "", ("write",)))
-    assert blind.set("b", 2) and blind.sadd("s", "y") and blind.incr("n") == 1
+    assert blind.set("b", 2) and blind.sadd("s", "y") and blind.zadd("z", {"y": 1}) == 1
     for given in (words, words.lower()):
         with pytest.raises(redis.ResponseError, match="may not"):
             blind.execute_command(*given.split())
     assert root.mget("a", "b") == [b"1", b"2"] and root.lrange("l", 0, -1) == [b"x"]
     both = client(guarded, Scope("~default", "", ("read", "write")))
     both.execute_command(*words.split())
+
+
+def test_who_may_only_write_counts_unseen(guarded: Colo) -> None:
+    """INCR tells the total. Where no reply is wanted it is done; in a transaction EXEC would tell it."""
+    root = guarded.client(password=ROOT)
+    root.set("a", 1), root.incrby("n", 5)
+    blind = client(guarded, Scope("~default", "", ("write",))).connection_pool.get_connection()
+    said = []
+    for words in ("CLIENT REPLY SKIP", "INCR n", "CLIENT REPLY SKIP", "ZADD z INCR 2 x", "CLIENT REPLY SKIP"):
+        blind.send_command(*words.split())
+    for words in ("GETSET a 2", "SET b 1", "CLIENT REPLY OFF", "HINCRBY h f 3", "MULTI", "INCR n", "EXEC"):
+        blind.send_command(*words.split())
+    for words in ("LPOP l", "CLIENT REPLY ON", "SET c 1"):
+        blind.send_command(*words.split())
+    said = [blind.read_response() for _ in range(3)]
+    assert said == [b"OK"] * 3
+    assert root.mget("a", "b", "n") == [b"1", b"1", b"6"] and root.hget("h", "f") == b"3"
+    assert root.zscore("z", "x") == 2
 
 
 def test_what_tells_is_a_command_that_writes() -> None:

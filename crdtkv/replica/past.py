@@ -331,8 +331,12 @@ def _ended(row: Superseded, version: Context) -> bool:
 
 def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context) -> None:
     """Before these rows go: versions that would show them can't be rebuilt any more. `now`: the key's context."""
-    known = [row.until if row.until is not None else merge(dict([dot]) for dot in row.by) for row in rows]
-    raise_horizon(storage, key, merge(each or now for each in known))
+    known: dict[str, int] = {}
+    for _, by, until, _ in rows:
+        for replica, n in (by if until is None else until.items()) or now.items():
+            if n > known.get(replica, 0):
+                known[replica] = n
+    raise_horizon(storage, key, known)
 
 
 def is_due(storage: Storage, key: str, limit: Keep, wall_ms: int) -> bool:

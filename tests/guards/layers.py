@@ -426,8 +426,8 @@ def what_was_undone_is_let_go_of_once() -> None:
 @guards(
     "what an index gives is what stands at its places when it is asked",
     Line(Index.moved, "self._moved.setdefault(place, old)", "self._moved[place] = old"),
-    Line(Index.left, "elif not old:", "else:"),
-    Line(Index.left, "del self._moved[place]", "pass"),
+    Line(Index._left, "elif not old:", "else:"),
+    Line(Index._left, "del self._moved[place]", "pass"),
     *(Line(ask, "self._look()", "pass") for ask in (Index.beyond, Index.due)),
     Line(Layers._place, "if path in held.changed else ()", ""),
 )
@@ -686,7 +686,7 @@ def a_key_gets_a_past_or_loses_its_row() -> None:
     Line(keyrows.stamp_column, "min(when, _MAX)", "when"),
     Line(keyrows.said_of, " or stamp > _MAX", ""),
     Line(Tables.due, "floor = stamp_column(floor) or 0", "pass"),
-    Line(Tables._write_parts, "when = stamp_column(due(path, cell))", "when = due(path, cell)"),
+    Line(Tables._write_parts, "stamp_column(due(path, cell))", "due(path, cell)"),
 )
 def a_clock_that_is_thousands_of_years_ahead() -> None:
     late = (1 << 63) + 5

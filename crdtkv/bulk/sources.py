@@ -70,15 +70,16 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | None, int]]:
 
 
 def array(stream: BinaryIO, now: float) -> Iterator[Found]:
-    """The elements of one JSON array, each by itself: a bad one spoils none of the others.
+    """The elements of one JSON array, each by itself: a bad one spoils none of the others, and is told by its number.
 
     Raises BadRequest if there is no array, or if it is not whole; what came before was given.
     """
-    for line, read, data in _elements(stream):
+    for number, (line, read, data) in enumerate(_elements(stream), 1):
         if len(data) > MAX_LINE:
-            yield Found(line, read, None, f"it is more than {MAX_LINE} bytes long")
+            each = Found(line, read, None, f"it is more than {MAX_LINE} bytes long")
         else:
-            yield found(line, read, lambda data=data: values.parse_json(data.strip()), now)  # type: ignore[misc]
+            each = found(line, read, lambda data=data: values.parse_json(data.strip()), now)  # type: ignore[misc]
+        yield each if each.item is not None else each._replace(problem=f"element {number}: {each.problem}")
 
 
 def _elements(stream: BinaryIO) -> Iterator[tuple[int, int, bytes]]:

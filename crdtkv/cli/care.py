@@ -105,29 +105,41 @@ def _restore(
     Nothing is overwritten: move what is left of the old one away first. What is put back is known for a copy: it may
     have forgotten what it had written, so it takes a new id with the first member it meets, and writes from then on.
     """
-    from crdtkv.cli.output import Printer, progress
-    from crdtkv.storage.backup import restore
+    from crdtkv.cli.output import Printer
 
     with in_words():
-        pairs = [(each, to / each.name) for each in sorted(copy.glob("*.db"))] if copy.is_dir() else [(copy, to)]
-        if not pairs:
-            raise fail(f"there is no copy in {str(copy)!r}", "name the folder that a colo made its copy in")
-        if copy.is_dir():
-            to.mkdir(parents=True, exist_ok=True)
-        made: list[Path] = []
-        try:
-            with progress("copying"):
-                for source, target in pairs:
-                    restore(source, target)
-                    made.append(target)
-            with progress("checking"):
-                rows = [_put_back(target) for target in made]
-        except BaseException:
-            for target in made:
-                for left in target.parent.glob(f"{target.name}*"):
-                    left.unlink()
-            raise
+        rows = _all_put_back(_targets(copy, to))
         Printer((ctx.obj or {}).get("output")).rows(["file", "colo", "replica", "keys", "writes"], rows, ["file"])
+
+
+def _targets(copy: Path, to: Path) -> list[tuple[Path, Path]]:
+    """Each file of a copy, and where it goes. Fails with words if there is none."""
+    if not copy.is_dir():
+        return [(copy, to)]
+    pairs = [(each, to / each.name) for each in sorted(copy.glob("*.db"))]
+    if not pairs:
+        raise fail(f"there is no copy in {str(copy)!r}", "name the folder that a colo made its copy in")
+    to.mkdir(parents=True, exist_ok=True)
+    return pairs
+
+
+def _all_put_back(pairs: list[tuple[Path, Path]]) -> list[dict[str, object]]:
+    """What each of them holds; all are there, or, where one is not sound, none."""
+    from crdtkv.cli.output import progress
+    from crdtkv.storage.backup import pieces, restore
+
+    made: list[Path] = []
+    try:
+        with progress("copying"):
+            for source, target in pairs:
+                restore(source, target)
+                made.append(target)
+        with progress("checking"):
+            return [_put_back(target) for target in made]
+    except BaseException:
+        for each in (piece for target in made for piece in pieces(target)):
+            each.unlink()
+        raise
 
 
 def _put_back(path: Path) -> dict[str, object]:

@@ -80,6 +80,14 @@ class Tree:
             return (each for each in self.below() if len(each[1]) > 1)
         return ((p[len(prefix) :], cells[p]) for p in sorted(cells.crowded()) if is_below(p, prefix))
 
+    def scattered(self) -> Iterable[tuple[bytes, Cell]]:
+        """As `below()`, in any order: of a small key at a third of the price."""
+        cells, prefix = self._cells, self.prefix
+        if self.expiry or not isinstance(cells, dict) or isinstance(cells, SortedDict):
+            return self.below()
+        cut = len(prefix)
+        return [(path[cut:], cell) for path, cell in cells.items() if is_below(path, prefix)]
+
     def range(self, tag: bytes) -> Iterator[tuple[bytes, Cell]]:
         """The cells whose first component has that tag, in path order. O(log n) and O(1) each."""
         cut = len(self.prefix)

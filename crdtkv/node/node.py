@@ -36,6 +36,7 @@ from crdtkv.node.tokens import Tokens
 from crdtkv.node.waiting import Waiting
 from crdtkv.replica import life
 from crdtkv.replica.draft import Draft
+from crdtkv.storage.backup import pieces
 from crdtkv.store.opening import open_store
 from crdtkv.store.store import Store
 from crdtkv.strategies.base import Operation
@@ -400,7 +401,7 @@ class Node(Holding):
         if self.folder is None:
             return
         path = Path(self.path(id))
-        for each in sorted(path.parent.glob(f"{path.name}*"), reverse=True):
+        for each in pieces(path):
             try:
                 each.unlink(missing_ok=True)
             except OSError as error:

@@ -180,11 +180,16 @@ class Draft:
         self._clear_expired(key)
         return self._roots(key)
 
-    def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool]) -> None:
-        """A write as it was once minted by an earlier incarnation, replacing what `covered` says."""
+    def rewrite(self, key: str, write: Write, covered: Callable[[Dot], bool], named: Iterable[Dot] = ()) -> None:
+        """A write as it was once minted by an earlier incarnation, replacing what `covered` says, and `named`, which is
+        not here."""
         if self._shown(key) is None and is_live(write.payload):
             self._begin_life(key, {write.path})
         self._write(key, write, covered, False)
+        if named:
+            cell = self._cells(key).get(write.path, ())
+            own = {s.dot: s._replace(parents=tuple(sorted({*s.parents, *named}))) for s in cell if s.dot == self.dot}
+            self._set(key, write.path, make_cell(own.get(s.dot, s) for s in cell))
         self._touch(key)
 
     # the short way (replica/leaf.py)

@@ -188,8 +188,12 @@ def begin_again(storage: Storage, key: str, context: Context) -> None:
 def begun(cells: Cells, context: Context) -> Horizon:
     """The horizon of a key that has these cells, and of which nothing that was before is known. O(cells)."""
     # What stands from an earlier life (a counter's cancelled shares) is part of every version from now on.
-    older = merge(dict([s.dot]) for cell in cells.values() for s in cell if not covers(context, s.dot))
-    lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1] if older)
+    older: dict[str, int] = {}
+    for cell in cells.values():
+        for (replica, n), _, _, _, _ in cell:
+            if n > context.get(replica, 0) and n > older.get(replica, 0):
+                older[replica] = n
+    lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1]) if older else ()
     return Horizon(dict(context), lives=lives)
 
 
@@ -331,8 +335,12 @@ def _ended(row: Superseded, version: Context) -> bool:
 
 def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context) -> None:
     """Before these rows go: versions that would show them can't be rebuilt any more. `now`: the key's context."""
-    known = [row.until if row.until is not None else merge(dict([dot]) for dot in row.by) for row in rows]
-    raise_horizon(storage, key, merge(each or now for each in known))
+    known: dict[str, int] = {}
+    for _, by, until, _ in rows:
+        for replica, n in (by if until is None else until.items()) or now.items():
+            if n > known.get(replica, 0):
+                known[replica] = n
+    raise_horizon(storage, key, known)
 
 
 def is_due(storage: Storage, key: str, limit: Keep, wall_ms: int) -> bool:

@@ -52,7 +52,7 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
         return not known or (dot[0] == state.id and not covers(base, dot))
 
     return [
-        _plain(s, key, path, cell, base)
+        _plain(s, key, path, cell, base, to)
         for key in replica.storage.keys("", None)
         if key not in (members.MEMBERS, members.CHAIN)
         for path, cell in replica.storage.cells(key).items()
@@ -70,17 +70,20 @@ def _said_before(replica: Replica, dot: Dot) -> Iterator[Dot]:
         at = (row[0], row[1]) if row else None
 
 
-def _plain(s: Sibling, key: str, path: bytes, cell: Cell, base: Vector) -> dict[str, Any]:
+def _plain(
+    s: Sibling, key: str, path: bytes, cell: Cell, base: Vector, to: Vector
+) -> dict[str, Any]:  # fmt: skip
     # A number that is another's elsewhere: under a name that nobody has, it is nobody's.
     origin = s.dot[0] if covers(base, s.dot) else f"{s.dot[0]}{_COPY}"
     return {
         "dot": [origin, s.dot[1]], "stamp": s.stamp, "key": key, "path": path, "payload": s.payload,
         "vector": dict(base), "beside": [list(other.dot) for other in cell if other is not s], "first": not s.parents,
+        "parents": [list(dot) for dot in s.parents if covers(base, dot) and not covers(to, dot)],
     }  # fmt: skip
 
 
 class _Item(NamedTuple):
-    """A pending write: `vector` and `beside` are its base."""
+    """A pending write: `vector` and `beside` are its base. `replaced`: what it had replaced that nobody covers."""
 
     lost: Sibling
     key: str
@@ -88,10 +91,16 @@ class _Item(NamedTuple):
     vector: Vector
     beside: frozenset[Dot]
     first: bool
+    replaced: frozenset[Dot]
 
     def covered(self, dot: Dot) -> bool:
         """Whether whoever wrote it had seen `dot`, and replaced it."""
         return covers(self.vector, dot) and dot not in self.beside
+
+    def takes(self, s: Sibling) -> bool:
+        """Whether it had replaced that sibling, or what this was minted anew from."""
+        anew = not self.replaced.isdisjoint(s.parents)
+        return self.covered(s.dot) or (anew and all(d in self.replaced or self.covered(d) for d in s.parents))
 
 
 class _Lives:
@@ -118,7 +127,8 @@ class _Lives:
 def _item(plain: dict[str, Any]) -> _Item:
     lost = Sibling((plain["dot"][0], plain["dot"][1]), plain["stamp"], plain["payload"])
     beside = frozenset((d[0], d[1]) for d in plain["beside"])
-    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"])
+    replaced = frozenset((d[0], d[1]) for d in plain.get("parents", ()))
+    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"], replaced)
 
 
 def give_up(replica: Replica, why: str) -> None:
@@ -178,11 +188,17 @@ def _rewrite(replica: Replica, draft: Draft, item: _Item, lives: _Lives) -> None
             whole = expiry_of(replica.storage.cells(item.key).get(TTL_PATH, ())) is None
             draft.rewrite(item.key, Write(TTL_PATH, item.lost.payload, all=whole), item.covered)
         return
-    place = _place(roots, item.path)
+    place, before = _place(roots, item.path), set(_said_before(replica, item.lost.dot))
+    if not is_counted(item.path) and any(not before.isdisjoint(s.parents) for s in place.cell):
+        return  # who replaced it had seen it, and has told of that first
     why = _why_lost(replica, item, place, lives)
     if why is None:
+        taken = {s.dot for s in place.cell if item.takes(s)}
+        named = () if is_counted(item.path) else [d for d in item.replaced | before if not d[0].endswith(_COPY)]
         for write in _writes(item, place):
-            draft.rewrite(item.key, write, item.covered)
+            draft.rewrite(
+                item.key, write, lambda dot: dot in taken or item.covered(dot), named if write.path == item.path else ()
+            )
     elif is_live(item.lost.payload) and not is_order(item.path):
         winner = _standing(item, place)
         # Where two that meet for the first time had put the same, nothing is lost.
@@ -267,11 +283,13 @@ def _why_lost(replica: Replica, item: _Item, place: _Place, lives: _Lives) -> st
 
 
 def _takes(item: _Item, place: _Place) -> bool:
-    """Whether a delete still takes something away."""
+    """Whether a delete still takes something away, or what it took may come."""
     found, payload = place.found, item.lost.payload
     if payload is not None and is_sweep(payload):
         return found.present(place.tree)
-    covered = any(is_live(s.payload) and item.covered(s.dot) for s in place.cell)
+    if payload is None and item.replaced and found.chosen.get("wins") not in ("remove", "delete"):
+        return True  # (it says so to who mints that anew)
+    covered = any(is_live(s.payload) and item.takes(s) for s in place.cell)
     return place.present and (payload is not None or covered or found.chosen.get("wins") in ("remove", "delete"))
 
 

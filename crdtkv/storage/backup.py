@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterable
@@ -16,9 +17,11 @@ from crdtkv.storage.logfile import sync_folder
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.tables import Tables
 
-__all__ = ["backup", "journal_of", "restore", "where_it_begins"]
+__all__ = ["backup", "journal_of", "pieces", "restore", "where_it_begins"]
 
 _TRIES = 5
+_BESIDE = re.compile(r"-(wal|shm|journal|commits[01](-next)?|witness|pid|staged)(\.[0-9]+)?")
+"""What is behind the name of a store's file in the names of those that lie beside it."""
 
 
 def backup(db: sqlite3.Connection, source: str, path: Path) -> None:
@@ -59,6 +62,16 @@ def restore(copy: Path, path: Path) -> None:
         backup(db, os.path.realpath(copy), path)
     finally:
         db.close()
+
+
+def pieces(path: Path) -> list[Path]:
+    """The files of the store at `path` that are there, its own the last. O(folder).
+
+    Others of a like name are somebody's own, as `lhr.db.old` and `lhr.db-lost`.
+    """
+    beside = (at for at in path.parent.iterdir() if at.name.startswith(path.name))
+    ours = [at for at in beside if _BESIDE.fullmatch(at.name, len(path.name))]
+    return [*sorted(ours, reverse=True), *([path] if path.exists() else [])]
 
 
 def _copy(db: sqlite3.Connection, source: str, part: str) -> None:

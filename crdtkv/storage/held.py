@@ -110,10 +110,13 @@ class Held:
 
     def changed_at_all(self, paths: Collection[bytes]) -> None:
         """As `changed_at` of each."""
-        if len(paths) > 1 and type(self.changed) is not set:
-            self.changed = set(self.changed or ())
-        for path in paths:
-            self.changed_at(path)
+        if len(paths) > 1:
+            changed = self.changed if type(self.changed) is set else set(self.changed or ())
+            changed.update(paths)
+            self.changed = changed
+        else:
+            for path in paths:
+                self.changed_at(path)
 
 
 _new_held = object.__new__

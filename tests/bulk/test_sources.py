@@ -128,6 +128,12 @@ def test_a_bad_element_spoils_no_other() -> None:
     assert pairs(read("json", data)) == [(1, 1), (2, None), (3, None), (4, None), (5, 3)]
 
 
+def test_a_bad_element_is_told_by_its_number() -> None:
+    """Where all stand on one line, that line says nothing."""
+    wrong = [f.problem for f in read("json", b'[{"key": "a", "value": 1}, {"key": "b"}, 3]') if f.item is None]
+    assert [words.partition(":")[0] for words in wrong] == ["element 2", "element 3"] and "no 'value'" in wrong[0]
+
+
 @pytest.mark.parametrize(
     ("data", "whole", "words"),
     [

@@ -45,7 +45,7 @@ def test_the_folder_of_a_colo(run: Run, here: Path) -> None:
         node.create("carts")
         node.store("carts").put("a", 1)
         for store in (node.system, *node.stores().values()):
-            store.backup(Path("monday") / Path(node._path(store.namespace)).name)
+            store.backup(Path("monday") / Path(node.path(store.namespace)).name)
     done = run("restore", "monday", "again")
     assert done.code == 0 and done.out.count("lhr") >= 3, done.err
     with Node(here / "again", colo="lhr") as node:
@@ -64,6 +64,9 @@ def test_what_is_no_sound_copy_leaves_nothing(run: Run, here: Path) -> None:
     data = Path("monday.db").read_bytes()
     at = data.index(b"some words that")
     Path("monday.db").write_bytes(data[:at] + b"S" + data[at + 1 :])
+    own = [Path(f"new.db{rest}") for rest in (".old", "-lost", "2", "-wal.old")]
+    for each in own:
+        each.write_text("what was moved away")
     refused = run("restore", "monday.db", "new.db")
     assert refused.code == 1 and "not put back" in refused.err, refused.err
-    assert not list(here.glob("new.db*"))
+    assert sorted(here.glob("new.db*")) == sorted(here / each for each in own), "what is somebody's own stays"

@@ -105,7 +105,7 @@ def no_key_is_listed_that_does_not_read() -> None:
 
 @guards(
     "all adds count",
-    Line(counter.Counter.read, "total += share(cell).value", "total = max(total, share(cell).value)"),
+    Line(counter.Counter.read, "total += n", "total = max(total, n)"),
     Line(counter.Counter._add, "path = share_path(env.replica)", 'path = share_path("one for all")'),
 )
 def adds_that_did_not_know_each_other_are_summed() -> None:

@@ -282,7 +282,7 @@ class _Told:
     "and one of those, which is to stay, has been met in the system namespace with all that is known here",
     Line(Leaving._retired, "elif not draining.lacking() and aware & {", "elif not draining.lacking() and {"),
     Line(Leaving._retired, "elif not draining.lacking() and", "elif"),
-    Line(Leaving._retired, "if actor.store._replica.state.pending:", "if False:"),
+    Line(Leaving._retired, "if door.replica(actor.store).state.pending:", "if False:"),
     Line(Leaving._retired, "if not draining.has_begun():", "if False:"),
 )
 def who_goes_retires_when_all_is_with_the_others() -> None:

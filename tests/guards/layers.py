@@ -426,8 +426,8 @@ def what_was_undone_is_let_go_of_once() -> None:
 @guards(
     "what an index gives is what stands at its places when it is asked",
     Line(Index.moved, "self._moved.setdefault(place, old)", "self._moved[place] = old"),
-    Line(Index.left, "elif not old:", "else:"),
-    Line(Index.left, "del self._moved[place]", "pass"),
+    Line(Index._left, "elif not old:", "else:"),
+    Line(Index._left, "del self._moved[place]", "pass"),
     *(Line(ask, "self._look()", "pass") for ask in (Index.beyond, Index.due)),
     Line(Layers._place, "if path in held.changed else ()", ""),
 )
@@ -572,6 +572,31 @@ def a_past_that_is_the_first_one() -> None:
                 assert (kept.past("k"), kept.horizon("k")) == found
 
 
+@guards(
+    "After so many SQLite's own log goes into the file",
+    Line(Checkpoint.step, "self._tidy()", "pass"),
+    Line(Checkpoint.step, "self._untidy = 0", "pass"),
+    Line(Checkpoint._write, "self._untidy += 1", "pass"),
+    Line(SqliteStorage._tidy, "self._stop_reading()", "pass"),
+)
+def a_log_of_few_steps() -> None:
+    """Also while something is read: the log is emptied by steps that write nothing, and grows no more than by four."""
+    with file(cache_mb=8) as made, limited(checkpoint, "STEP_ROWS", 1):
+        for n in range(30):
+            made.put(f"k{n}", sibling(n + 1))
+        sizes, log = [], Path(f"{made.path}-wal")
+        for _ in range(30):
+            for n in range(9):
+                made.storage.cells(f"cold{len(sizes)}/{n}")
+            before = len(made.storage._keys.dirty)
+            made.storage.freshen()
+            sizes.append(log.stat().st_size)
+            assert bool(sizes[-1]) == (len(made.storage._keys.dirty) < before)
+        assert 0 < sizes.count(0) < len(sizes) // 2
+        made.storage.settle()
+        assert list(made.again().keys("", None)) == sorted(f"k{n}" for n in range(30))
+
+
 def without_past(made: File, *keys: str) -> None:
     """Keys of which all is known from their one write on, in the tables."""
     for key in keys:
@@ -686,7 +711,7 @@ def a_key_gets_a_past_or_loses_its_row() -> None:
     Line(keyrows.stamp_column, "min(when, _MAX)", "when"),
     Line(keyrows.said_of, " or stamp > _MAX", ""),
     Line(Tables.due, "floor = stamp_column(floor) or 0", "pass"),
-    Line(Tables._write_parts, "when = stamp_column(due(path, cell))", "when = due(path, cell)"),
+    Line(Tables._write_parts, "stamp_column(due(path, cell))", "due(path, cell)"),
 )
 def a_clock_that_is_thousands_of_years_ahead() -> None:
     late = (1 << 63) + 5

@@ -10,6 +10,7 @@ from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
 from crdtkv.replica.core import Replica
+from crdtkv.replica.draft import Draft
 from crdtkv.store.store import Store
 from tests.colos import Colos, Disks, arrive, cells, come_in, cut, meet_until, record, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -722,3 +723,73 @@ def a_first_sync_tells_of_what_is_lost_alone() -> None:
         b.update({"k": theirs, "more": 1})
         assert a.sync(b).equal
         assert [(c.path, c.value, c.winner) for c in a.conflicts()] == lost and b.conflicts() == []
+
+
+# of what one wrote that is out, another had removed that is out, too
+
+
+def _both_out(spec: str, *order: str) -> Colos:
+    """b adds x, c hears of that and removes it; a, which has heard of neither, evicts both. They come back in order."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos.values()
+    a.put("k", ["w"], strategy=spec)
+    colos.meet()
+    b.operate("k", spec, *(("add", "x") if spec == "set" else ("append", "x")))
+    arrive(c, cut(b, c))
+    c.operate("k", spec, *(("remove", "x") if spec == "set" else ("remove", 1)))
+    colos.clock.wait(1)
+    a.evict("b")
+    a.evict("c")
+    for name in order:
+        for _ in range(3):
+            colos[name].sync(a)
+    colos.meet(4)
+    colos.check()
+    return colos
+
+
+@guards(
+    "a remove does so where nothing stands, too, unless removes win",
+    Line(pending._takes, "if payload is None and item.replaced and", "if False and"),
+    Line(pending._rewrite, "any(not before.isdisjoint(s.parents) for s in place.cell)", "False"),
+    Line(Draft.rewrite, "if named:", "if False:"),
+)
+def what_was_removed_does_not_come_back_with_who_wrote_it() -> None:
+    for spec in ("set", "list"):
+        colos = _both_out(spec, "c", "b")
+        assert colos.read("k") == ["w"] and all(not kv.conflicts() for kv in colos.values())
+
+
+@guards(
+    "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
+    Line(pending._Item.takes, "or (anew and all(", "or (False and all("),
+    Line(pending._rewrite, "in item.replaced | before if", "in item.replaced if"),
+)
+def nor_does_it_stay_until_who_removed_it_comes_back() -> None:
+    for spec in ("set", "list"):
+        assert _both_out(spec, "b", "c").read("k") == ["w"]
+
+
+@guards(
+    "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
+    Line(pending._Item.takes, "and all(d in self.replaced or self.covered(d) for d in s.parents)", ""),
+)
+def who_had_replaced_the_same_stands_beside_it() -> None:
+    """b's value was replaced by c and by d, which had not heard of each other; all three are out."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, *others = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    for kv in others:
+        arrive(kv, cut(b, kv))
+        kv.put("k", kv.colo)
+    colos.clock.wait(1)
+    for name in "bcd":
+        a.evict(name)
+    for kv in (b, *others):
+        for _ in range(3):
+            kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]

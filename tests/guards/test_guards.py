@@ -42,6 +42,18 @@ def test_a_broken_guard_is_noticed(guard: Guard) -> None:
         guard.proof()
 
 
+def test_every_line_is_where_its_guard_says() -> None:
+    """Quick to ask, so that who changes such a line finds out before all proofs are run."""
+    gone = []
+    for guard in GUARDS:
+        try:
+            with guard.broken():
+                pass
+        except Exception as error:
+            gone.append(f"{guard.name}: {error}")
+    assert not gone, "\n".join(gone)
+
+
 def test_every_rule_is_written_down() -> None:
     """On the page of the rules, or in the words of the code that keeps it."""
     pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "crdtkv").rglob("*.py")]

@@ -4,6 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,6 +53,33 @@ def test_any_commands_at_once(colo: Any, server: int) -> None:
         beside(colo.port, server, [words for words in commands if words[0][0] != "B"], together=True)
 
     compare()
+
+
+def test_what_two_strings_have_in_common(colo: Any, server: int) -> None:
+    """Of several that are as long the same one; with the options in any order, also wrong ones."""
+    options = ["LEN", "idx", "WITHMATCHLEN", "MINMATCHLEN 2", "MINMATCHLEN 4", "MINMATCHLEN -1", "MINMATCHLEN", "x"]
+
+    @_FEW
+    @given(st.integers(0, 2**32).map(Random))
+    def compare(dice: Random) -> None:
+        commands: list[tuple[Any, ...]] = []
+        for _ in range(30):
+            key = dice.choice(("str", "l1", "s1"))
+            letters = dice.choice((b"ab", b"abcdefgh", bytes(range(256))))
+            commands.append(("SET", key, bytes(dice.choices(letters, k=dice.randrange(40)))))
+            words = " ".join(dice.sample(options, dice.choice((0, 1, 1, 2, 2, 3)))).split()
+            commands.append(("LCS", "str", dice.choice(("str", "l1", "s1", "l2")), *words))
+        commands += [("LPUSH", "l2", "x"), ("LCS", "str", "l2", "x"), ("LCS", "str"), ("INCR", "z1")]
+        beside(colo.port, server, [*commands, ("LCS", "z1", "str")], dice.choice((2, 3)))
+
+    compare()
+
+
+def test_strings_whose_lengths_multiplied_are_too_much_are_refused(r: Any) -> None:
+    r.mset({"a": b"x" * 20_000, "b": b"x" * 20_000, "c": b"yx" * 2_000})
+    with pytest.raises(redis.ResponseError, match="lengths multiplied"):
+        r.lcs("a", "b")
+    assert r.lcs("a", "c", len=True) == 2_000
 
 
 _ODD = [b"a", b"1", b"-1", b"(1", b"[a", b"inf", b"2", b"", b"\r\n"]

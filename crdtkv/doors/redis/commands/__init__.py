@@ -9,9 +9,9 @@ from crdtkv.doors.redis.table import Command
 __all__ = ["FAMILIES", "keys_in", "load"]
 
 FAMILIES = (
-    "strings", "bits", "bitfields", "counters", "hashes", "lists", "sets", "sorted_sets", "sorted_ranges",
-    "sorted_algebra", "geography", "hyperloglogs", "streams", "keys", "dumps", "scanning", "transactions", "channels",
-    "scripts", "connections", "administration", "merging",
+    "strings", "subsequences", "bits", "bitfields", "counters", "hashes", "lists", "sets", "sorted_sets",
+    "sorted_ranges", "sorted_algebra", "geography", "hyperloglogs", "streams", "keys", "dumps", "scanning",
+    "transactions", "channels", "scripts", "connections", "administration", "merging",
 )
 """In the order in which docs/redis.md tells of them."""
 

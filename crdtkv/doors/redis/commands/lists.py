@@ -150,8 +150,12 @@ class _Pushes(Gathered):
 
     def push(self, words: list[bytes]) -> int:
         """How many there are then."""
-        self.words += map(element, words)
-        self.count += len(words)
+        if len(words) == 1:  # as most say
+            self.words.append(element(words[0]))
+            self.count += 1
+        else:
+            self.words += map(element, words)
+            self.count += len(words)
         return self.count
 
     def write(self, at: At) -> None:

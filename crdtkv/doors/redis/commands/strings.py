@@ -308,12 +308,6 @@ def _check_size(size: int) -> None:
         raise Refusal("ERR string exceeds maximum allowed size (proto-max-bulk-len)")
 
 
-@command("lcs", -3, "readonly slow", (1, 2, 1), group="string", maps="the values")
-def _lcs(at: At, args: list[bytes]) -> Any:
-    """Finds the longest common substring: not done here, since it takes the time of both lengths multiplied."""
-    raise Refusal("ERR LCS is not supported")
-
-
 # several
 
 

@@ -22,8 +22,8 @@ JOURNAL_BYTES = 8 << 20
 STEP_ROWS = 200
 """How much a step writes, as many keys of one cell: some 5 ms."""
 
-_TIDY_STEPS = 16
-"""After so many SQLite's own log goes into the file, some 4 MB."""
+_TIDY_STEPS = 4
+"""After so many SQLite's own log goes into the file, some 3 MB: a step of its own, no longer than another."""
 
 AT_ONCE = 100
 """Steps behind one commit, unless the journal is 64 times as long as it should be: who takes in a million rows at once
@@ -38,17 +38,18 @@ class Checkpoint:
     `lacking` are the units that the tables lack, by kind; `weigh` says how many keys of one cell a unit is as
     much as; `begin` begins a transaction; `write` puts units into the tables, and gives what is to be called
     once that is committed: they lack them no more. `say` writes where the journal begins. `undone` is called
-    when it is not committed.
+    when it is not committed. `tidy` brings SQLite's own log into the file: not by itself in the middle of a
+    commit, for what is in the file is not in its log any more.
     """
 
     def __init__(
         self, db: sqlite3.Connection, journal: Journal, lacking: Mapping[str, Collection[str]],
         weigh: Callable[[_Unit], int], begin: Callable[[], None],
         write: Callable[[list[_Unit]], Callable[[], None]],
-        say: Callable[[Any], None], undone: Callable[[], None],
+        say: Callable[[Any], None], undone: Callable[[], None], tidy: Callable[[], None],
     ) -> None:  # fmt: skip
         self._db, self._journal, self._begin, self._write_units, self._undone = db, journal, begin, write, undone
-        self._weigh, self._say = weigh, say
+        self._weigh, self._say, self._tidy = weigh, say, tidy
         self._lacking = lacking
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
@@ -56,7 +57,8 @@ class Checkpoint:
         """How many that were, and how long the journal was then."""
         self._keeps = 0
         """The generation of the journal that is needed still when it is done."""
-        self._steps = 0
+        self._untidy = 0
+        """Steps since SQLite's own log went into the file."""
         self.torn = False
         """An interrupt came where a step may be committed, and not all of it is let go of."""
 
@@ -85,7 +87,13 @@ class Checkpoint:
         return bool(self._left) or any(self._lacking.values())
 
     def step(self) -> None:
-        """Write a few. O(STEP_ROWS). What fails leaves all as it was, and is tried again."""
+        """Write a few, or tidy up behind some that did. O(STEP_ROWS). What fails leaves all as it was, and is tried
+        again.
+        """
+        if self._untidy >= _TIDY_STEPS:
+            self._tidy()
+            self._untidy = 0
+            return
         if not self._left:
             left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
             self._keeps = self._journal.turn()
@@ -104,8 +112,8 @@ class Checkpoint:
         """All of it, now: the journal is empty after."""
         before: tuple[int, ...] = ()
         while any(left := (sum(map(len, self._lacking.values())), len(self._left), self._journal.size)):
-            assert left != before, "a checkpoint that gets nowhere"
-            before = left
+            assert (self._untidy, *left) != before, "a checkpoint that gets nowhere"
+            before = self._untidy, *left
             self.step()
 
     def _write(self, units: list[_Unit], last: bool) -> None:
@@ -127,7 +135,4 @@ class Checkpoint:
         if last:
             self._journal.drop(self._keeps)
         self.torn = False
-        self._steps += 1
-        if self._steps % _TIDY_STEPS == 0:
-            # Not by itself in the middle of a commit: what is in the file is not in its log any more.
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._untidy += 1

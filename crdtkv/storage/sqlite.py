@@ -120,7 +120,7 @@ class SqliteStorage(Layers):
         self._journal = Journal(self._db, files_of(real))
         self._checkpoint = Checkpoint(
             self._db, self._journal, self._lacking, self._weigh, self._begin_write, self._write, self._say_begin,
-            self._tables.begin,
+            self._tables.begin, self._tidy,
         )  # fmt: skip
         try:
             self._open()
@@ -256,6 +256,11 @@ class SqliteStorage(Layers):
                 self._reading.close()
             self._reading = None
 
+    def _tidy(self) -> None:
+        """SQLite's own log is in the file, and empty."""
+        self._stop_reading()
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def _begin_write(self) -> None:
         self._secure()
         self._stop_reading()
@@ -292,8 +297,7 @@ class SqliteStorage(Layers):
         not have, and no later sync tells: it has to be written once more.
         """
         if self._found_log:
-            self._stop_reading()
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._tidy()
             self._journal.secure()
             self._found_log = False
 
@@ -388,7 +392,7 @@ class SqliteStorage(Layers):
             self._db.execute("VACUUM")
             after = self._db.execute("PRAGMA page_count").fetchone()[0]
             self._tables.write("meta", [((_PACKED,), after)])
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._tidy()
 
     def uncertain(self) -> bool:
         return self._uncertain

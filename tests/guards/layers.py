@@ -572,6 +572,31 @@ def a_past_that_is_the_first_one() -> None:
                 assert (kept.past("k"), kept.horizon("k")) == found
 
 
+@guards(
+    "After so many SQLite's own log goes into the file",
+    Line(Checkpoint.step, "self._tidy()", "pass"),
+    Line(Checkpoint.step, "self._untidy = 0", "pass"),
+    Line(Checkpoint._write, "self._untidy += 1", "pass"),
+    Line(SqliteStorage._tidy, "self._stop_reading()", "pass"),
+)
+def a_log_of_few_steps() -> None:
+    """Also while something is read: the log is emptied by steps that write nothing, and grows no more than by four."""
+    with file(cache_mb=8) as made, limited(checkpoint, "STEP_ROWS", 1):
+        for n in range(30):
+            made.put(f"k{n}", sibling(n + 1))
+        sizes, log = [], Path(f"{made.path}-wal")
+        for _ in range(30):
+            for n in range(9):
+                made.storage.cells(f"cold{len(sizes)}/{n}")
+            before = len(made.storage._keys.dirty)
+            made.storage.freshen()
+            sizes.append(log.stat().st_size)
+            assert bool(sizes[-1]) == (len(made.storage._keys.dirty) < before)
+        assert 0 < sizes.count(0) < len(sizes) // 2
+        made.storage.settle()
+        assert list(made.again().keys("", None)) == sorted(f"k{n}" for n in range(30))
+
+
 def without_past(made: File, *keys: str) -> None:
     """Keys of which all is known from their one write on, in the tables."""
     for key in keys:

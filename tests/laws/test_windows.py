@@ -1,4 +1,4 @@
-"""Who builds on what another has forgotten without having heard of it: equal all the same."""
+"""Who builds on what another has forgotten without having heard of it; who are all out at once: equal all the same."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 
 import pytest
 
-from tests.laws.windows import story
+from tests.laws import outs, windows
 
 _SEEDS = range(4_000 if os.environ.get("CRDTKV_LAWS") == "long" else 60)
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
 def test_all_end_equal(seed: int) -> None:
-    story(seed)
+    windows.story(seed)
+
+
+@pytest.mark.parametrize("seed", _SEEDS[::4])
+def test_all_end_equal_who_were_all_out(seed: int) -> None:
+    outs.story(seed)

@@ -50,6 +50,7 @@ class Killed:
             mounted.lie_under(patch)
             patch.setattr(checkpoint, "JOURNAL_BYTES", 6_000)
             patch.setattr(checkpoint, "STEP_ROWS", 3)
+            patch.setattr(checkpoint, "_TIDY_STEPS", 16)
             patch.setattr(following, "FRESH_S", None)
             kv = crdtkv.open(self.path, colo="lhr")
             if peered:
@@ -74,7 +75,7 @@ class Killed:
         for n in range(60):
             kv.put(f"filling/{n}", n)
             self.twins[-1][f"filling/{n}"] = n
-        storage._checkpoint._steps = 0  # (or SQLite's own log may just have been emptied)
+        storage._checkpoint._untidy = 0  # (or SQLite's own log may just have been emptied)
         for _ in range(5):
             storage._checkpoint.step()
 

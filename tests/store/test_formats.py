@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import crdtkv
+from crdtkv.errors import BaseTooOld
 
 HERE = Path(__file__).parent
 NOW = 1_767_262_000.0
@@ -38,3 +43,27 @@ def test_a_file_of_format_1(tmp_path: Path) -> None:
         with crdtkv.open(path, colo="lhr", clock=lambda: NOW) as kv:
             assert reading(kv) == expected
             assert kv.check() == []
+
+
+def test_a_file_of_format_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a key's row says now stood in a row of its own, which goes with the next write of the key."""
+    path = tmp_path / "lhr.db"
+    with monkeypatch.context() as patch:
+        patch.setattr("crdtkv.storage.layers.lone", lambda horizon: None)
+        patch.setattr("crdtkv.storage.sqlite.FORMAT", 3)
+        with crdtkv.open(path, colo="lhr", history=False) as kv:
+            for key in ("a", "b"):
+                versions = [kv.put(key, n).version for n in (1, 2, 3)]
+            history = [[r.version, r.value, r.known] for r in kv.history("b")]
+    with crdtkv.open(path, colo="lhr", history=False) as kv:
+        assert [[r.version, r.value, r.known] for r in kv.history("b")] == history
+        with pytest.raises(BaseTooOld):
+            kv.get("b", at=versions[0])
+        kv.put("a", 4)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (4,)
+        assert {"b"} == {key for (key,) in db.execute("SELECT key FROM horizon")} - {"\0members"}
+    with crdtkv.open(path, colo="lhr", history=False) as kv:
+        assert kv.check() == [] and kv["a"] == 4
+        with pytest.raises(BaseTooOld):
+            kv.get("b", at=versions[0])

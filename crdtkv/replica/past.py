@@ -188,8 +188,12 @@ def begin_again(storage: Storage, key: str, context: Context) -> None:
 def begun(cells: Cells, context: Context) -> Horizon:
     """The horizon of a key that has these cells, and of which nothing that was before is known. O(cells)."""
     # What stands from an earlier life (a counter's cancelled shares) is part of every version from now on.
-    older = merge(dict([s.dot]) for cell in cells.values() for s in cell if not covers(context, s.dot))
-    lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1] if older)
+    older: dict[str, int] = {}
+    for cell in cells.values():
+        for (replica, n), _, _, _, _ in cell:
+            if n > context.get(replica, 0) and n > older.get(replica, 0):
+                older[replica] = n
+    lives = tuple(Life(dot, older, older) for dot in list(context.items())[:1]) if older else ()
     return Horizon(dict(context), lives=lives)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import msgpack
 
+import crdtkv
 from crdtkv.core import clocks, digest, envelope, parts, paths
 from crdtkv.core.wire import decode, encode
 from crdtkv.errors import (
@@ -12,6 +17,7 @@ from crdtkv.errors import (
 )  # fmt: skip
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memo, Memos
+from crdtkv.storage import backup
 from crdtkv.storage.dots import Numbers
 from crdtkv.storage.index import Index
 from crdtkv.store import selection
@@ -278,3 +284,21 @@ def what_the_rules_say_and_who_belongs_is_known_at_once() -> None:
     assert b.rules.of("k").strategy == "lww" and len(b.members) == 2
     a.evict("b")
     assert a.members == [a.id]
+
+
+@guards(
+    "Others of a like name are somebody's own",
+    Line(backup.pieces, "_BESIDE.fullmatch(at.name, len(path.name))", "True"),
+    Line(backup.pieces, "[*sorted(ours, reverse=True), *([path] if path.exists() else [])]", "sorted(ours)"),
+)
+def the_pieces_of_a_store_are_its_own_files() -> None:
+    """All that lies there while it is open; nothing that was moved away under a like name."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        with crdtkv.open(path, colo="a") as kv:
+            kv.put("k", 1)
+            ours = sorted(os.listdir(folder))
+            for rest in (".old", "-lost", "2", "-wal.old"):
+                (Path(folder) / f"a.db{rest}").touch()
+            found = [at.name for at in backup.pieces(path)]
+        assert sorted(found) == ours and found[-1] == "a.db" and len(ours) > 2

@@ -60,7 +60,7 @@ class Pulling:
         desk, known = self._desk, self._under_way.get(peer)
         if finish is None and known is not None and _is_in_vain(known):
             known.times = _IN_VAIN - 1
-            self._ask(peer, known)
+            self._ask_again(peer, known)
             return
         if finish is None and not self.free(peer):
             desk.counts["not pulled"] += 1
@@ -99,6 +99,15 @@ class Pulling:
         t.asked_ms = self._desk.now_ms
         ahead = self._desk.settings.pages_ahead if t.times == 1 else 0
         self._desk.send(peer, Ask(t.number, t.since, t.turn, t.base, t.after, t.full, t.whole, t.head, ahead))
+
+    def _ask_again(self, peer: Peer, t: Transfer) -> None:
+        """It may be long ago that it was asked: what has come since is not asked for. (What still comes of an answer to
+        that is late: it started from elsewhere.)"""
+        vector = self._desk.replica.state.vector
+        if not t.begun and not t.full and t.finish is None and t.since != vector:
+            t.number, t.since = self._desk.random.getrandbits(62), dict(vector)
+            t.early.clear()
+        self._ask(peer, t)
 
     def on_page(self, peer: Peer, frame: Frame, page: Page) -> None:
         """Stage it, and ask for the next; or take all of it. Raises what `exchange.absorb` does."""
@@ -230,7 +239,7 @@ class Pulling:
                     desk.counts["catch-up given up"] += 1
                     self.drop(peer)
                 else:
-                    self._ask(peer, t)
+                    self._ask_again(peer, t)
         for peer in desk.met() if desk.replica.waiting else ():
             if peer.waits is not None and desk.late(peer, peer.waits[0]):
                 if peer.waits[1] not in desk.replica.waiting:

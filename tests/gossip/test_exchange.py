@@ -7,7 +7,7 @@ import pytest
 
 from crdtkv.core.envelope import VERSION, seal
 from crdtkv.gossip import Settings
-from crdtkv.gossip.messages import Have, Hello, Push, Want, decode
+from crdtkv.gossip.messages import Ask, Have, Hello, Push, Want, decode
 from tests.gossip.net import Net
 
 
@@ -180,3 +180,28 @@ def test_what_was_lost_is_asked_for_while_others_write_on() -> None:
         net.committed("c")
         net.run(50)
     assert net["b"]["lost"] == 1
+
+
+def test_what_is_asked_again_is_what_lacks_by_then() -> None:
+    """Else an answer that was lost is given again, half a minute later, with what has come meanwhile by itself."""
+    net = Net("abc")
+    net.until_one()
+    net.run(3_000)
+    asked: list[Ask] = []
+    send = net.send
+
+    def spy(sender: str, to: str, data: bytes, late_ms: int = 0) -> None:
+        message = decode(data).message
+        if isinstance(message, Ask) and (sender, to) == ("a", "b"):
+            asked.append(message)
+        send(sender, to, data, late_ms)
+
+    net.send = spy  # type: ignore[method-assign]
+    net.cut = {("b", "a")}
+    node = net.nodes["a"]
+    net._post(node, node.gossip.pull("b", net.now_ms, net.dice))
+    net["c"].put("k", 1)
+    net.committed("c")
+    net.run(net.settings.answer_ms + 100)
+    first, again = asked[:2]
+    assert again.since == net["a"].vector != first.since and again.number != first.number

@@ -29,7 +29,7 @@ def table(
     """The lines of a table with a head; none where there is no row. `screen`: how wide it is; 0 is any width.
 
     >>> list(table(["key", "value"], [["todo", "[1, 2, 3, 4, 5, 6]"]], screen=20))
-    ['key   value', 'todo  [1, 2, 3, 4,…']
+    ['key   value', 'todo  [1, 2, 3, 4, …']
     """
     coming = iter(rows)
     first = list(islice(coming, _FIRST))

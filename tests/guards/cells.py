@@ -336,16 +336,17 @@ def contexts_join_as_siblings_do() -> None:
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "replica.touch(key, dot)", "pass"),
+    Line(exchange._write, "replica.touch(writes[0][0], dot)", "pass"),
     Line(cutting._cut, "make(key, storage.context(key), cells, paths)", "make(key, {}, cells, paths)"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:
-    """At who wrote, at who got the record, and at who got a catch-up."""
+    """At who wrote, at who got the record, of one write or of several, and at who got a catch-up."""
     colos = Colos("a", "b", "c")
     a, b, c = colos["a"], colos["b"], colos["c"]
-    told = record(a, lambda kv: kv.put("k", 1))
-    arrive(b, told)
-    arrive(c, cut(a, c))
-    assert [kv._replica.storage.context("k") for kv in (a, b, c)] == [{a.id: a.vector[a.id]}] * 3
+    for wrote in (("k",), ("k",), ("k", "l")):
+        arrive(b, record(a, lambda kv, wrote=wrote: kv.update(dict.fromkeys(wrote, a.vector.get(a.id, 0)))))
+        arrive(c, cut(a, c))
+        assert [kv._replica.storage.context("k") for kv in (a, b, c)] == [{a.id: a.vector[a.id]}] * 3
 
 
 @guards(

@@ -197,6 +197,7 @@ def who_returned_names_all_that_is_here() -> None:
 
 @guards(
     "then at each cell remove parents, add the sibling",
+    Line(exchange._write_one, "old, cell, by=dot)  # most", "old, make_cell([*cell, *old]), by=dot)"),
     Line(exchange._write_one, "gone = set(parents)", "gone = set()"),
     Line(exchange._write_one, "and old[0][0] == parents[0]:", ":"),
 )

@@ -181,6 +181,20 @@ def who_is_sent_what_it_knows_is_spared() -> None:
     assert 2 * 7 * 20 - 40 <= len(pushed) < 3 * 7 * 20 and not asked
 
 
+def _cut_off_from_those_who_bring() -> Net:
+    """Eight who are many, each with a tree of its own: h does not hear those who bring it what a mints, nor a."""
+    net = Net("abcdefgh", settings=Settings(all_peers=2, fan=14, shuffle_ms=100_000))
+    net.until_one()
+    net.run(3_000)
+    for n in range(10):
+        net["a"].put("k", n)
+        net.committed("a")
+        net.run(500)
+    tree = net.nodes["h"].gossip._pushing._trees[net["a"].id]
+    net.cut = {(name, "h") for name in (*tree.keepers, "a")}
+    return net
+
+
 @guards(
     "and who has missed something that was pushed takes that back",
     Both(
@@ -191,15 +205,7 @@ def who_is_sent_what_it_knows_is_spared() -> None:
 )
 def who_lost_those_who_bring_it_is_brought_it_by_others() -> None:
     """The two who brought h what a mints are cut off; the first record is missed, and others bring it the next."""
-    net = Net("abcdefgh", settings=Settings(all_peers=2, fan=14, shuffle_ms=100_000))
-    net.until_one()
-    net.run(3_000)
-    for n in range(10):
-        net["a"].put("k", n)
-        net.committed("a")
-        net.run(500)
-    tree = net.nodes["h"].gossip._pushing._trees[net["a"].id]
-    net.cut = {(name, "h") for name in (*tree.keepers, "a")}
+    net = _cut_off_from_those_who_bring()
     net["a"].put("k", "missed")
     net.committed("a")
     net.run(5_000)
@@ -217,15 +223,7 @@ def who_lost_those_who_bring_it_is_brought_it_by_others() -> None:
 )
 def what_was_told_of_and_did_not_come_is_asked_for() -> None:
     """Of those who bring h what a mints none does; nothing else is said, but by who was spared."""
-    net = Net("abcdefgh", settings=Settings(all_peers=2, fan=14, shuffle_ms=100_000))
-    net.until_one()
-    net.run(3_000)
-    for n in range(10):
-        net["a"].put("k", n)
-        net.committed("a")
-        net.run(500)
-    tree = net.nodes["h"].gossip._pushing._trees[net["a"].id]
-    net.cut = {(name, "h") for name in (*tree.keepers, "a")}
+    net = _cut_off_from_those_who_bring()
     asked = heard_by(net, Ask)
     net["a"].put("k", "missed")
     net.committed("a")

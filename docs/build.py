@@ -129,8 +129,8 @@ def limits_page() -> str:
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),
         ("gossip", f"peers: {given.max_peers:,}; a page: {given.page_bytes >> 20} MiB; staged of one catch-up: "
                    f"{given.max_staged >> 30} GiB; catch-ups under way: {given.max_pulls}; up to {given.all_peers} "
-                   f"peers are each sent what is fresh, beyond {given.fan} of them; {announcing.MOST:,} records that were "
-                   f"told of and have not come are looked for; suspect after {given.suspect_ms // 1000} s"),
+                   f"peers are each sent what is fresh, beyond {given.fan} of them; {announcing.MOST:,} records that "
+                   f"were told of and have not come are looked for; suspect after {given.suspect_ms // 1000} s"),
         ("message", f"{envelope.MAX_MESSAGE >> 30} GiB; its bundles of records unfold to "
                     f"{bundles.MAX_UNFOLDED >> 20} MiB"),
         ("purge", f"tombstones go in steps of {purge.PURGE_STEP_MS // 1000} s"),

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_sqlite(made: Run, here: Path) -> None:
     assert again.code == 1 and "--replace" in again.err
     assert made("export", "--sqlite", "t.sqlite", "--replace", "--prefix", "k/").code == 0
     assert made("export", "--sqlite", "t.sqlite", "--table", "other").code == 0
-    with sqlite3.connect("t.sqlite") as db:
+    with closing(sqlite3.connect("t.sqlite")) as db:
         assert db.execute("SELECT count(*) FROM kv").fetchone() == (600,)
         assert db.execute("SELECT value, content_type FROM other WHERE key = 'blob'").fetchone() == (
             b"\xff",

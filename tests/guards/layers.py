@@ -614,13 +614,13 @@ def without_past(made: File, *keys: str) -> None:
     Line(held.Held.begun, "said[6] <= 0", "said[6] < 0"),
     Line(held.Held.begin_to_change, "self.base = self.begun()", "pass"),
     Line(held.Held.__getattr__, "abs(rest)", "rest"),
-    Line(Layers.put_key, "held.base = base = lone(horizon)", "held.base = base = None"),
+    Line(Layers.put_key, "None if horizon is NO_HORIZON else lone(horizon)", "None"),
     Line(Layers._set_horizon, "self._changed_key(key).base = base", "pass"),
     Line(Layers._set_horizon, "self._changed_past(key).horizon = aside", "pass"),
     Line(Layers._set_horizon, "self._pasts.let_go(key)", "pass"),
     Line(Layers._old, "self._keys.of(key).begun() or ", ""),
     Line(Layers.horizon, "if held.begun() is None", "if True"),
-    Line(Layers.has_past, "self._keys.of(key).begun() is not None or ", ""),
+    Line(Layers.has_past, "if self._keys.of(key).begun() is not None:", "if False:"),
 )
 def of_a_key_without_a_past_its_row_says_all() -> None:
     """No row of a horizon stands beside it, and nothing of its past in memory; also of one that came all at once."""

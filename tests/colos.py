@@ -81,6 +81,13 @@ class Colos(dict[str, crdtkv.Store]):
         )
         return self[name]
 
+    def __enter__(self) -> Colos:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for kv in self.values():
+            kv.close()
+
     def meet(self, times: int = 3) -> None:
         """Everyone exchanges with everyone."""
         for _ in range(times):

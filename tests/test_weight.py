@@ -324,6 +324,8 @@ def test_what_came_and_went_leaves_nothing(where: str, tmp_path: Path) -> None:
         assert rows["cell"] == len(list(stores["a"]._replica.storage.keys("", None)))
         assert rows["part"] == rows["context"] == 0
         assert rows["past"] == 0
+    for store in stores.values():
+        store.close()
 
 
 def test_what_expired_leaves_nothing() -> None:

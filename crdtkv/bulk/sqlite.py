@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,28 +49,23 @@ def rows(path: Path, table: str | None, key: str | None, value: str | None, now:
     the column of values is read as a word. Raises BadRequest for a file, table or column
     that does not fit.
     """
-    db = _opened(path)
-    try:
-        name = _table(db, path, table)
-        columns = [column.name for column in db[name].columns]
-        key = _column(name, columns, key, "key") or _primary(db, name)
-        value = _column(name, columns, value, "value")
-        order = ", ".join(f"[{pk}]" for pk in _pks(db, name))
-        for number, row in enumerate(db[name].rows_where(order_by=order or None), 1):
-            yield found(number, number, lambda row=row: _members(row, key, value), now)  # type: ignore[misc]
-    except sqlite3.DatabaseError as error:
-        raise BadRequest(f"{str(path)!r} cannot be read: {error}", next_step=_ANOTHER) from None
-    finally:
-        db.close()
+    with _opened(path) as db:
+        try:
+            name = _table(db, path, table)
+            columns = [column.name for column in db[name].columns]
+            key = _column(name, columns, key, "key") or _primary(db, name)
+            value = _column(name, columns, value, "value")
+            order = ", ".join(f"[{pk}]" for pk in _pks(db, name))
+            for number, row in enumerate(db[name].rows_where(order_by=order or None), 1):
+                yield found(number, number, lambda row=row: _members(row, key, value), now)  # type: ignore[misc]
+        except sqlite3.DatabaseError as error:
+            raise BadRequest(f"{str(path)!r} cannot be read: {error}", next_step=_ANOTHER) from None
 
 
 def count(path: Path, table: str | None) -> int:
     """How many rows there are."""
-    db = _opened(path)
-    try:
+    with _opened(path) as db:
         return int(db[_table(db, path, table)].count)
-    finally:
-        db.close()
 
 
 def write(items: Iterable[dict[str, Any]], path: Path, table: str, replace: bool) -> None:
@@ -77,37 +73,43 @@ def write(items: Iterable[dict[str, Any]], path: Path, table: str, replace: bool
 
     A value is JSON text, or the bytes of a blob. Raises BadRequest where there is such a table already.
     """
-    db = _opened(path, new=not path.exists())
-    try:
-        if table in db.view_names() or (table in db.table_names() and not replace):
-            raise BadRequest(
-                f"there is a {table!r} in {str(path)!r} already", next_step="name another by --table, or give --replace"
-            )
-        name = '"' + table.replace('"', '""') + '"'
-        columns = ", ".join(f"{c} {'INTEGER' if c == 'expiration' else 'TEXT'}" for c in _COLUMNS[1:])
-        with db.conn:
-            db.conn.execute("BEGIN IMMEDIATE")
-            db.conn.execute(f"DROP TABLE IF EXISTS {name}")
-            db.conn.execute(f"CREATE TABLE {name} (key TEXT PRIMARY KEY, {columns})")
-            marks = ", ".join("?" * len(_COLUMNS))
-            db.conn.executemany(f"INSERT INTO {name} VALUES ({marks})", map(_row, items))
-    except sqlite3.Error as error:
-        raise BadRequest(f"{str(path)!r} cannot be written: {error}", next_step=_ANOTHER) from None
-    finally:
-        db.close()
+    with _opened(path, new=not path.exists()) as db:
+        try:
+            _write(items, db, path, table, replace)
+        except sqlite3.Error as error:
+            raise BadRequest(f"{str(path)!r} cannot be written: {error}", next_step=_ANOTHER) from None
 
 
-def _opened(path: Path, new: bool = False) -> sqlite_utils.Database:
+def _write(items: Iterable[dict[str, Any]], db: sqlite_utils.Database, path: Path, table: str, replace: bool) -> None:
+    if table in db.view_names() or (table in db.table_names() and not replace):
+        raise BadRequest(
+            f"there is a {table!r} in {str(path)!r} already", next_step="name another by --table, or give --replace"
+        )
+    name = '"' + table.replace('"', '""') + '"'
+    columns = ", ".join(f"{c} {'INTEGER' if c == 'expiration' else 'TEXT'}" for c in _COLUMNS[1:])
+    with db.conn:
+        db.conn.execute("BEGIN IMMEDIATE")
+        db.conn.execute(f"DROP TABLE IF EXISTS {name}")
+        db.conn.execute(f"CREATE TABLE {name} (key TEXT PRIMARY KEY, {columns})")
+        marks = ", ".join("?" * len(_COLUMNS))
+        db.conn.executemany(f"INSERT INTO {name} VALUES ({marks})", map(_row, items))
+
+
+@contextmanager
+def _opened(path: Path, new: bool = False) -> Iterator[sqlite_utils.Database]:
+    """Closed after, and where it is no database at all."""
     import sqlite_utils
 
     if not new and _head(path)[68:72] == _STORE:
         raise BadRequest(f"{str(path)!r} is a store of crdtkv, no file of tables", next_step="see: crdtkv sync")
-    try:
-        db = sqlite_utils.Database(sqlite3.connect(path if new else f"{path.absolute().as_uri()}?mode=rw", uri=not new))
-        db.table_names()
-    except sqlite3.Error as error:
-        raise BadRequest(f"{str(path)!r} is no SQLite database: {error}", next_step=_ANOTHER) from None
-    return db
+    with ExitStack() as open:
+        try:
+            connection = sqlite3.connect(path if new else f"{path.absolute().as_uri()}?mode=rw", uri=not new)
+            db = open.enter_context(closing(sqlite_utils.Database(connection)))
+            db.table_names()
+        except sqlite3.Error as error:
+            raise BadRequest(f"{str(path)!r} is no SQLite database: {error}", next_step=_ANOTHER) from None
+        yield db
 
 
 def _table(db: sqlite_utils.Database, path: Path, table: str | None) -> str:

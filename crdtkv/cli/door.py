@@ -247,9 +247,14 @@ def open_named(
 
 
 def other(path: Path) -> Path:
-    """The file, unless it is the store that is open here: who reads it beside its lock gives that up."""
-    if path.exists() and any(here.exists() and path.samefile(here) for here in _open_here):
-        raise typer.BadParameter(f"{str(path)!r} is the store itself; name another file")
+    """The file, unless it is one of the store that is open here: who reads that beside its lock gives the lock up."""
+    from crdtkv.storage.journal import SUFFIXES
+
+    for here in _open_here:
+        if path.exists() and here.exists() and path.samefile(here):
+            raise typer.BadParameter(f"{str(path)!r} is the store itself; name another file")
+        if str(path.resolve()) in (f"{here.resolve()}{suffix}" for suffix in ("-wal", "-shm", "-witness", *SUFFIXES)):
+            raise typer.BadParameter(f"{str(path)!r} is a name of the store's own beside it; name another file")
     return path
 
 

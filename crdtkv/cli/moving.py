@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import secrets
 import sys
 import time
 from collections.abc import Iterator
@@ -129,19 +130,33 @@ class _Counted:
 
 @contextmanager
 def _whole(file: Path) -> Iterator[TextIO]:
-    """A file that has the name only once all of it is written."""
-    part = file.with_name(file.name + ".part")
+    """A file that has the name only once all of it is written. What is no file, as a pipe, is written to as it is."""
+    if file.exists() and not file.is_file():
+        with file.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
+    real = file.resolve()  # where it is a link, what that points to
+    part = real.with_name(f".crdtkv-{secrets.token_hex(8)}.part")
     try:
-        with part.open("w", encoding="utf-8", newline="") as stream:
+        # ("x": what bears that name already would be somebody's)
+        with part.open("x", encoding="utf-8", newline="") as stream, _gone_unless_done(part):
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        part.replace(file)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.filename == str(part):
+            part.replace(real)
+    except OSError as error:
+        if error.filename == str(part):
             error.filename = str(file)  # as the user named it
+        raise
+
+
+@contextmanager
+def _gone_unless_done(part: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
         with suppress(OSError):
-            part.unlink(missing_ok=True)
+            part.unlink()
         raise
 
 

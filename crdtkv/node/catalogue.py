@@ -18,6 +18,7 @@ from typing import Any
 
 from crdtkv.core.views import colo_of
 from crdtkv.node.naming import DEFAULT_ID, DEFAULT_NAME, Namespace, is_id, is_name, resolved
+from crdtkv.store import door
 from crdtkv.store.opening import is_colo
 from crdtkv.store.store import Store
 
@@ -107,7 +108,7 @@ class Catalogue:
         found = set()
         for entry in self._system.scan(LEAVING):
             colo, id = entry.key.removeprefix(LEAVING), entry.value
-            own = colo == self._colo and id in self._system._replica.state.lineage
+            own = colo == self._colo and id in door.replica(self._system).state.lineage
             if own or present.get(colo, id) == id:
                 found.add(colo)
         return frozenset(found)

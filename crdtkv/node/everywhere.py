@@ -10,6 +10,7 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 from crdtkv.core.clocks import Vector
+from crdtkv.store import door
 from crdtkv.store.store import Store
 
 __all__ = ["MAX_NOTES", "everywhere", "note"]
@@ -40,8 +41,8 @@ def note(store: Store) -> None:
     >>> kv["a"] = 1; note(kv); dict(everywhere(kv))
     {}
     """
-    with store._lock:
-        state = store._replica.state
+    with door.holding(store):
+        state = door.replica(store).state
         found = _notes.setdefault(store, _Notes())
         stamp = max(state.clock, *state.heard.values(), 0)
         if not found.waiting or found.waiting[-1][1] != state.vector:

@@ -37,6 +37,7 @@ from crdtkv.node.waiting import Waiting
 from crdtkv.replica import life
 from crdtkv.replica.draft import Draft
 from crdtkv.storage.backup import pieces
+from crdtkv.store import door
 from crdtkv.store.opening import open_store
 from crdtkv.store.store import Store
 from crdtkv.strategies.base import Operation
@@ -85,6 +86,8 @@ class Node(Holding):
                     next_step="begin in a new folder, with --join to belong to it again; this one may be removed",
                 )
         self._options = options
+        self.durable: bool = options.get("durability", "full") == "full"
+        """Whether what was committed survives a power cut."""
         clock = options.get("clock")
         self.clock = clock if isinstance(clock, SetClock) else None
         """What says the time, if it is one that a test suite sets."""
@@ -226,7 +229,7 @@ class Node(Holding):
                 raise NamespaceExists(f"namespace {name!r} is there already; its id is {self.namespace(name).id!r}")
             if len(living) >= MAX_NAMESPACES:
                 raise TooLarge(f"there are {len(living):,} namespaces; at most {MAX_NAMESPACES:,}")
-            id = self._catalogue.add(name, where, self.system._replica.wall_ms())
+            id = self._catalogue.add(name, where, door.wall_ms(self.system))
             self._made.add(id)
             self._settle()
             if id in self._stores:
@@ -362,7 +365,7 @@ class Node(Holding):
     def _is_over(self, found: Namespace) -> bool:
         """Whether its store has left, and it was put back since: it begins anew, by what the others have."""
         store = self._stores.get(found.id)
-        return found.hosted and found.again and store is not None and store._replica.state.left
+        return found.hosted and found.again and store is not None and door.replica(store).state.left
 
     def _has(self, id: str) -> bool:
         return self.folder is not None and Path(self.path(id)).exists()
@@ -475,14 +478,14 @@ class Node(Holding):
 
 def is_new(store: Store) -> bool:
     """Whether nobody has written to it, or met it. Without its lock: an event loop asks."""
-    return sum(dict(store._replica.state.vector).values()) <= 1
+    return door.absorbed(store) <= 1
 
 
 def _found(store: Store) -> None:
     """It has a write more than a new one: of two that meet the one with fewer joins, and says anew what it wrote."""
-    with store._lock:
-        life.transact(store._replica, lambda draft: _sign(draft, store.colo))
-        store._tell()
+    with door.holding(store):
+        life.transact(door.replica(store), lambda draft: _sign(draft, store.colo))
+        door.tell(store)
 
 
 def _sign(draft: Draft, colo: str) -> None:

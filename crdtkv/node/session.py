@@ -22,6 +22,7 @@ from crdtkv.core.views import colo_of
 from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node.naming import is_id
 from crdtkv.replica import members
+from crdtkv.store import door
 from crdtkv.store.store import Store
 
 __all__ = ["ANEW_MS", "MAX_SESSION", "MAX_STRANGERS", "STRANGER_MS", "Session", "missing", "not_here", "token_of_one"]
@@ -147,15 +148,15 @@ def missing(session: Session, store: Store) -> dict[str, int]:
     seen = session.seen.get(store.namespace)
     if seen is None:
         return {}
-    if store._replica.state.copied:  # what others are known to have, and is not said, may not be here
+    if door.replica(store).state.copied:  # what others are known to have, and is not said, may not be here
         return dict(seen) or {store.id: 1}
     # No lock: a commit may be at the disk, and who waits here may be an event loop. Of a write that is not
     # committed yet it is known as soon as it is read: that waits for the lock.
-    vector = store._replica.state.vector
+    vector = door.replica(store).state.vector
     lacking = {replica: n for replica, n in seen.items() if n > vector.get(replica, 0)}
     if not lacking:
         return {}
-    with store._lock:
+    with door.holding(store):
         return {replica: n for replica, n in lacking.items() if not _gone(store, replica)}
 
 
@@ -166,7 +167,7 @@ def _gone(store: Store, id: str) -> bool:
     which a clock that is wrong drags along. Who was never heard of may be about to join: that one is waited for, but
     not for ever, since who came back itself has forgotten whom it knew.
     """
-    replica = store._replica
+    replica = door.replica(store)
     state = replica.state
     if id in state.lineage[:-1]:
         return not state.pending
@@ -185,7 +186,7 @@ def _first_asked(store: Store, id: str) -> int:
     asked = _strangers.setdefault(store, {})
     if id not in asked and len(asked) >= MAX_STRANGERS:
         del asked[next(iter(asked))]
-    return asked.setdefault(id, store._replica.wall_ms())
+    return asked.setdefault(id, door.wall_ms(store))
 
 
 def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from crdtkv.replica.recent import Recent
 from crdtkv.sim.chance import Draw
 from crdtkv.sim.clock import Clock
 from crdtkv.sim.disk import Disk
-from crdtkv.store import maintenance
+from crdtkv.store import door, maintenance
 from crdtkv.store.store import Store
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Colo:
         self.disk.begun()
         self.store = Store(replica, history=world.scenario.colos.history)
         self.gossip = Gossip(
-            replica, self.store._rule_of, settings=world.settings, peers=peers, version=self.version,
+            replica, partial(door.rule, self.store), settings=world.settings, peers=peers, version=self.version,
             read=world.frames.read,
         )  # fmt: skip
         replica.recent = Watched(replica.recent, self._came)
@@ -184,7 +185,7 @@ class Colo:
 
     def call(self, act: Callable[[Store], Any], done: Callable[[bool], None]) -> None:
         """A client asks something of the store."""
-        if not self.up or self.store._replica.state.namespace != self.world.namespace:
+        if not self.up or door.replica(self.store).state.namespace != self.world.namespace:
             done(False)  # (a server waits until it has met one of those that it belongs to)
             return
 
@@ -215,7 +216,7 @@ class Colo:
             self.world.refused(self, error)
             sends = []
         finally:
-            self.store._tell()  # also where it failed half-way: what was minted was
+            door.tell(self.store)  # also where it failed half-way: what was minted was
         if self._fresh:
             sends = [*sends, *self._fresh]
             self._fresh.clear()
@@ -279,7 +280,7 @@ class Colo:
 
     def look(self, sender: str = "") -> None:
         """All that is here and was not told of yet came just now, in a catch-up."""
-        vector = self.store._replica.state.vector
+        vector = door.replica(self.store).state.vector
         for origin, n in vector.items():
             for each in range(self.known.get(origin, 0) + 1, n + 1):
                 self.world.arrived(self, (origin, each), sender)
@@ -294,5 +295,5 @@ class Colo:
     def saw(self) -> dict[str, int]:
         """Its vector. Not to be mutated."""
         if self._saw is None:
-            self._saw = dict(self.store._replica.state.vector)
+            self._saw = dict(door.replica(self.store).state.vector)
         return self._saw

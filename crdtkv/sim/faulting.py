@@ -13,6 +13,7 @@ from crdtkv.sim.faults import FAULTS, Fault
 from crdtkv.sim.outcome import Span
 from crdtkv.sim.scenario import FaultSpec, Scenario
 from crdtkv.sim.world import World
+from crdtkv.store import door
 from crdtkv.store.store import Store
 
 __all__ = ["Faulting", "drawn"]
@@ -70,7 +71,7 @@ class Faulting:
         where all that is left is a copy that was restored, it goes on without those whose disks are gone."""
         for colo in self.world.colos.values():
             if colo.up and colo.store.forks:
-                known = {link.id for link in members.chain_links(colo.store._replica)}
+                known = {link.id for link in members.chain_links(door.replica(colo.store))}
                 for fork in colo.store.forks:
                     if fork[0] in known and colo.store.id in colo.store.members:
                         colo.call(partial(_resolve, fork[0]), lambda durable: None)
@@ -79,8 +80,8 @@ class Faulting:
 
     def _go_on_alone(self) -> None:
         up = [colo for colo in self.world.colos.values() if colo.up]
-        ours = [colo for colo in up if colo.store._replica.state.namespace == self.world.namespace]
-        if len(up) == len(self.world.colos) and not any(members.is_live_member(c.store._replica) for c in ours):
+        ours = [colo for colo in up if door.replica(colo.store).state.namespace == self.world.namespace]
+        if len(up) == len(self.world.colos) and not any(members.is_live_member(door.replica(c.store)) for c in ours):
             for colo in ours[:1]:
                 colo.call(_evict_others, lambda durable: None)
 

@@ -41,7 +41,7 @@ class FileDisk(SqliteStorage):
     def _save(self, changes: Iterable[Changed]) -> None:
         if self.full:
             raise StorageFailed("the disk is full; nothing was written", happened="no")
-        SqliteStorage._save(self, changes)
+        super()._save(changes)
         self._since.append(1)
         if self.durability == "full":
             self.syncs += 1

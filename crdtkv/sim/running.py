@@ -24,6 +24,7 @@ from crdtkv.sim.spread import Spread
 from crdtkv.sim.tracing import Trace
 from crdtkv.sim.workloads import Op, Workload, find_workload
 from crdtkv.sim.world import World
+from crdtkv.store import door
 from crdtkv.store.rulebook import known_rules
 
 __all__ = ["Progress", "Run", "run"]
@@ -82,7 +83,7 @@ class Run:
         until_us = int(scenario.duration_s * SECOND)
         first = next(iter(world.colos.values()))
 
-        rules = known_rules(first.store._replica)
+        rules = known_rules(door.replica(first.store))
 
         def family_of(key: str) -> str:
             return choose(rules, key).strategy.partition("?")[0]

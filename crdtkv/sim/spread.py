@@ -11,6 +11,7 @@ from crdtkv.sim.colo import Colo
 from crdtkv.sim.outcome import Lag, Written
 from crdtkv.sim.workloads.base import Op
 from crdtkv.sim.world import World
+from crdtkv.store import door
 
 __all__ = ["FOLLOWED", "LOOKED_AT", "Spread"]
 
@@ -86,7 +87,7 @@ class Spread:
     def _look_back(self, colo: Colo, dot: Dot, op: Op) -> None:
         """(O(colos): of many, each time at another few.)"""
         if len(op.here) <= LOOKED_AT or self.arrived % len(op.here) == 0:
-            known = colo.store._replica.state.vector
+            known = door.replica(colo.store).state.vector
             gap = next((f"{r}.{n}" for r, n in op.here.items() if n > known.get(r, 0)), None)
             if gap is not None:
                 words = f"{colo.name.upper()} took in {dot[0]}.{dot[1]}, and lacks {gap}, which its writer had seen"

@@ -30,6 +30,7 @@ from crdtkv.sim.disk import Disk
 from crdtkv.sim.frames import Frames
 from crdtkv.sim.network import Network, Trouble
 from crdtkv.sim.scenario import Scenario
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.sim.files import FileDisk
@@ -226,8 +227,8 @@ class World:
     def one(self, colos: Iterable[Colo] | None = None) -> bool:
         """Whether all that run count each other and have the same vector, and nothing waits to be minted anew."""
         stores = [colo.store for colo in colos or self.colos.values() if colo.up]
-        first = stores[0]._replica.state.vector
-        return all(s._replica.state.vector == first and not s._replica.state.pending for s in stores) and all(
+        states = [door.replica(store).state for store in stores]
+        return all(s.vector == states[0].vector and not s.pending for s in states) and all(
             len(s.members) == len(self.colos) for s in stores
         )
 

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from crdtkv.store.handles import JsonHandle
 
 if TYPE_CHECKING:
+    import asyncio
+    from threading import RLock
+
     from crdtkv.core.cells import Context
     from crdtkv.core.clocks import Dot, Stamp
     from crdtkv.core.rules import Rule
@@ -27,9 +30,9 @@ if TYPE_CHECKING:
     from crdtkv.store.transaction import Transaction
 
 __all__ = [
-    "Telling", "absorbed", "again", "ask_then", "at_once", "base_of", "context", "draft", "holding", "inside",
-    "is_open", "listen", "made", "place", "reading", "replica", "rule", "seen", "stands", "tell", "there", "told",
-    "touches", "unlisten", "version", "wall_ms",
+    "Telling", "absorbed", "again", "ask", "ask_then", "at_once", "base_of", "context", "draft", "entry", "holding",
+    "inside", "is_open", "latch", "listen", "made", "place", "reading", "replica", "rule", "seen", "stands", "tell",
+    "there", "told", "touches", "unlisten", "version", "wall_ms",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -66,6 +69,11 @@ def reading(of: Operations) -> Readings:
     return of._reading()
 
 
+def entry(of: Operations, key: str) -> Entry | None:
+    """How a key reads, kept to be told again. With the lock. O(1) for most."""
+    return of._inside()._entry(key, None)
+
+
 def place(of: Operations, key: str, pointer: str) -> tuple[str, ...]:
     """A JSON pointer into a document, checked. O(pointer). Raises BadRequest."""
     return JsonHandle(of, key)._at(pointer)
@@ -79,9 +87,14 @@ def holding(store: Store) -> ProcessLock:
     return store._lock
 
 
+def latch(store: Store) -> RLock:
+    """What `holding` takes, for who would rather be refused than wait: `acquire(blocking=False)`."""
+    return store._lock.inner
+
+
 def at_once(store: Store, read: Callable[[], _T]) -> _T:
     """`read()`, with the lock. Raises BlockingIOError if somebody has it: he may be waiting for the disk."""
-    lock = store._lock.inner
+    lock = latch(store)
     if not lock.acquire(blocking=False):
         raise BlockingIOError
     try:
@@ -110,6 +123,11 @@ def stands(store: Store, key: str, known: Any) -> bool:
 def absorbed(store: Store) -> int:
     """How many transactions are here, of all replicas. Waits for nobody. O(replicas)."""
     return sum(dict(store._replica.state.vector).values())
+
+
+def ask(store: Store, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
+    """As `asubmit`, of a function of the draft itself. Raises StoreLocked, StoreClosed."""
+    return store._ask(act)
 
 
 def ask_then(store: Store, act: Callable[[Transaction], Any], then: Telling) -> None:

@@ -29,8 +29,8 @@ class Members:
     """The elements of a set that are in it, by the paths of their cells. O(1) each."""
 
     def __init__(self, found: Set, tree: Tree) -> None:
-        self._has = found._has
-        self.order: list[bytes] = [path for path, cell in tree.below() if self._has(cell)]
+        self._shows = found.shows
+        self.order: list[bytes] = [path for path, cell in tree.below() if self._shows(cell)]
         """In any order: for who draws one."""
         self.paths: dict[bytes, int] = {path: at for at, path in enumerate(self.order)}
         self._hashed: list[tuple[int, bytes]] | None = None
@@ -38,7 +38,7 @@ class Members:
     def put_cell(self, path: bytes, cell: Cell) -> None:
         """`cell` stands at `path`."""
         there = path in self.paths
-        if path and there != self._has(cell):
+        if path and there != self._shows(cell):
             self._hashed = None
             if not there:
                 self.paths[path] = len(self.order)

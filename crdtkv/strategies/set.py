@@ -57,11 +57,11 @@ class Set(Strategy):
 
     def read(self, tree: Tree) -> Any:
         """The elements in `values.sort_key` order. Cost: O(n log n)."""
-        found = [e for path, cell in tree.below() if self._has(cell) and (e := _element(path)) is not ABSENT]
-        return _in_order(found) if found or self._has(tree.cell()) else ABSENT
+        found = [e for path, cell in tree.below() if self.shows(cell) and (e := _element(path)) is not ABSENT]
+        return _in_order(found) if found or self.shows(tree.cell()) else ABSENT
 
     def present(self, tree: Tree) -> bool:
-        return self._has(tree.cell()) or self.holds(tree)
+        return self.shows(tree.cell()) or self.holds(tree)
 
     def holds(self, tree: Tree) -> bool:
         """Whether an element is in. O(1) where its members are kept (`indexes`), else O(removed before the first)."""
@@ -92,15 +92,16 @@ class Set(Strategy):
         return _element(path)
 
     def gone(self, cell: Cell) -> bool:
-        return not self._has(cell)
+        return not self.shows(cell)
 
     def losers(self, tree: Tree) -> Iterable[Loser]:
         """Under wins=remove what was added while another removed it."""
         for path, cell in tree.below() if not self.add_wins else ():
-            if len(cell) > 1 and not self._has(cell):
+            if len(cell) > 1 and not self.shows(cell):
                 yield from (Loser(path, s, _element(path)) for s in cell if is_live(s.payload))
 
-    def _has(self, cell: Cell) -> bool:
+    def shows(self, cell: Cell) -> bool:
+        """Whether an element whose cell that is belongs to the set. O(siblings)."""
         if len(cell) == 1:
             return is_live(cell[0].payload)
         how = any if self.add_wins else all
@@ -109,15 +110,15 @@ class Set(Strategy):
     def _remove(self, tree: Tree, path: bytes, env: Env) -> Iterator[Write]:
         cell = tree.cell(path)
         # Under wins=remove a tombstone counts also beside an add that the base has not seen.
-        if self._has(cell) and (not self.add_wins or covers_live(cell, env)):
+        if self.shows(cell) and (not self.add_wins or covers_live(cell, env)):
             yield Write(path, None)
 
     def _put(self, tree: Tree, wanted: dict[bytes, None], env: Env) -> list[Write]:
         # What reads as absent is created whole, whatever the base.
         before = set(self._elements(env.base)) if self.present(tree) else set()
         writes = [w for path in before if path not in wanted for w in self._remove(tree, path, env)]
-        writes += [_add(path) for path in wanted if path not in before and not self._has(tree.cell(path))]
-        if not wanted and not self._has(tree.cell()):
+        writes += [_add(path) for path in wanted if path not in before and not self.shows(tree.cell(path))]
+        if not wanted and not self.shows(tree.cell()):
             writes.append(Write(b"", MARK_PLAIN, all=True))
         return sorted(writes)
 
@@ -131,7 +132,7 @@ class Set(Strategy):
 
     def _elements(self, tree: Tree) -> Iterator[bytes]:
         for path, cell in tree.below():
-            if self._has(cell):
+            if self.shows(cell):
                 yield path
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import crdtkv
 from bench.__main__ import LIMITS, WORKLOADS
 from bench.harness.registry import PEERS
 from bench.harness.shapes import RIGHT, Case, Row, Spread, Workload
@@ -58,9 +62,27 @@ def test_its_cases_have_names_of_their_own_and_come_after_smaller_ones(name: str
         assert all(case.after in names[:at] for at, case in enumerate(cases) if case.after)
 
 
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What an adapter opens is open until its process ends: here it is closed after the test."""
+    with ExitStack() as opened:
+
+        def closing_after(module: Any, name: str) -> None:
+            real = getattr(module, name)
+            monkeypatch.setattr(
+                module, name, lambda *args, **options: opened.enter_context(closing(real(*args, **options)))
+            )
+
+        closing_after(sqlite3, "connect")
+        closing_after(crdtkv, "open")
+        yield
+
+
 @pytest.mark.parametrize("name", IN_PROCESS)
 @pytest.mark.parametrize("peer", ["crdtkv", "sqlite3"])
-def test_it_is_done_right(name: str, peer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_done_right(
+    name: str, peer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closed: None
+) -> None:
     workload, module = of(name), importlib.import_module(f"bench.workloads.{name}")
     adapter = importlib.import_module(f"bench.peers.{peer}")
     for case in workload.quick:

@@ -3,6 +3,7 @@
 import io
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_a_head_without_key_and_value_is_refused(head: bytes) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    with sqlite3.connect(tmp_path / "app.sqlite") as db:
+    with closing(sqlite3.connect(tmp_path / "app.sqlite")) as db, db:
         db.execute("CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT, age INTEGER, photo BLOB)")
         db.executemany("INSERT INTO users VALUES (?, ?, ?, ?)", [(2, "bob", 3.5, None), (1, "ann", 41, b"\xff")])
         db.execute("CREATE TABLE kv (key TEXT, value TEXT, expiration INTEGER)")

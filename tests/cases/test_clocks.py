@@ -50,39 +50,40 @@ def test_case_21_a_clock_ten_years_ahead() -> None:
 
 def test_case_21_mended(tmp_path: Path) -> None:
     """Set right, it takes a new incarnation, writes again, and purging goes on."""
-    colos = Colos("a", "b", "c", folder=tmp_path)
-    colos.clock.ahead["c"] = 10 * 365.25 * 86400
-    colos["c"].put("k", "future")
-    colos.meet()
-    old = colos["c"].id
-    colos["c"].close()
-    colos.clock.ahead["c"] = 0
-    c = colos.open("c")
-    colos.meet()
-    c.put("k", "mended")
-    assert c.id != old
-    colos.meet()
-    assert colos.read("k") == "mended"
-    assert (c._replica.state.clock >> 16) <= int(colos.clock.now * 1000) + 61_000
-    colos["a"].put("gone", 1)
-    colos["a"].delete("gone")
-    colos.purge()
-    assert cells(colos["b"], "gone") == 0
-    c.put("k2", "new")
-    colos["a"].delete("k2")
-    colos.check()
+    with Colos("a", "b", "c", folder=tmp_path) as colos:
+        colos.clock.ahead["c"] = 10 * 365.25 * 86400
+        colos["c"].put("k", "future")
+        colos.meet()
+        old = colos["c"].id
+        colos["c"].close()
+        colos.clock.ahead["c"] = 0
+        c = colos.open("c")
+        colos.meet()
+        c.put("k", "mended")
+        assert c.id != old
+        colos.meet()
+        assert colos.read("k") == "mended"
+        assert (c._replica.state.clock >> 16) <= int(colos.clock.now * 1000) + 61_000
+        colos["a"].put("gone", 1)
+        colos["a"].delete("gone")
+        colos.purge()
+        assert cells(colos["b"], "gone") == 0
+        c.put("k2", "new")
+        colos["a"].delete("k2")
+        colos.check()
 
 
 def test_case_43_never_below_what_was_said(tmp_path: Path) -> None:
     """It says how far it has heard, stops, its clock steps back an hour: it writes above what it said, or not."""
-    colos = Colos("a", "b", folder=tmp_path)
-    colos.clock.wait(100)
-    colos["a"].sync(colos["b"])
-    heard = max(colos["a"]._replica.state.heard.get(colos["b"].id, 0), colos["b"]._replica.state.heard[colos["b"].id])
-    crash(colos["b"])
-    colos.clock.ahead["b"] = -3600
-    b = colos.open("b")
-    before = b.id
-    records = outbox(b)
-    b.put("k", 1)
-    assert b.id != before and decode(records[0]).stamp > heard  # type: ignore[union-attr]
+    with Colos("a", "b", folder=tmp_path) as colos:
+        colos.clock.wait(100)
+        colos["a"].sync(colos["b"])
+        a, b = (kv._replica.state.heard for kv in colos.values())
+        heard = max(a.get(colos["b"].id, 0), b[colos["b"].id])
+        crash(colos["b"])
+        colos.clock.ahead["b"] = -3600
+        b = colos.open("b")
+        before = b.id
+        records = outbox(b)
+        b.put("k", 1)
+        assert b.id != before and decode(records[0]).stamp > heard  # type: ignore[union-attr]

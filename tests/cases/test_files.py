@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,59 +17,58 @@ from tests.colos import Colos, crash
 
 def test_case_05_a_copy_that_writes_before_it_meets_anyone(tmp_path: Path) -> None:
     """A restored copy bears no number a second time: it refuses to write until it has met a member, and says so."""
-    colos = Colos("a", "b", folder=tmp_path)
-    colos["b"].counter("hits").add(1)
-    colos.meet()
-    colos["b"].close()
-    shutil.copy(tmp_path / "b.db", tmp_path / "b.bak")
-    colos.open("b").counter("hits").add(10)
-    colos.meet()
-    colos["b"].close()
-    (tmp_path / "b.bak").replace(tmp_path / "b.db")
-    b = colos.open("b")
-    try:
-        b.counter("hits").add(100)
-    except NotBackYet as error:
-        assert error.happened == "no" and "copy" in str(error)
+    with Colos("a", "b", folder=tmp_path) as colos:
+        colos["b"].counter("hits").add(1)
         colos.meet()
-        b.counter("hits").add(100)
-    colos.meet()
-    assert colos.read("hits") == 111
-    colos.check()
+        colos["b"].close()
+        shutil.copy(tmp_path / "b.db", tmp_path / "b.bak")
+        colos.open("b").counter("hits").add(10)
+        colos.meet()
+        colos["b"].close()
+        (tmp_path / "b.bak").replace(tmp_path / "b.db")
+        b = colos.open("b")
+        try:
+            b.counter("hits").add(100)
+        except NotBackYet as error:
+            assert error.happened == "no" and "copy" in str(error)
+            colos.meet()
+            b.counter("hits").add(100)
+        colos.meet()
+        assert colos.read("hits") == 111
+        colos.check()
 
 
 def test_case_06_two_live_replicas_with_one_id(tmp_path: Path) -> None:
     """A copy of a file that is open elsewhere: refused when it opens or writes, at the latest when both are met."""
-    colos = Colos("a", "b", folder=tmp_path)
-    colos["b"].put("x", 1)
-    colos.meet()
-    colos["b"].close()
-    (tmp_path / "other").mkdir()
-    shutil.copy(tmp_path / "b.db", tmp_path / "other" / "b.db")
-    colos.open("b")
-    try:
-        twin = crdtkv.open(
-            tmp_path / "other" / "b.db", colo="b", clock=colos.clock.of("b"), random=colos.dice["x"], purge_step_ms=1
-        )
-    except crdtkv.CrdtkvError:
-        return
-    if twin.id != colos["b"].id:
-        return
-    colos["b"].put("x", "original")
-    try:
-        twin.put("x", "twin")
-    except NotBackYet as error:
-        assert error.happened == "no" and twin.id in str(error)
-        twin.close()
-        return
-    colos["a"].sync(colos["b"])
-    said: list[Any] = []
-    try:
-        report = colos["a"].sync(twin)
-        said = list(report.refused) + ([] if report.equal else ["not equal"])
-    except crdtkv.CrdtkvError as error:
-        said = [error]
-    assert said, f"both are {twin.id}, a reads {colos['a']['x']!r}, the twin {twin['x']!r}, and nobody says so"
+    with Colos("a", "b", folder=tmp_path) as colos, ExitStack() as opened:
+        colos["b"].put("x", 1)
+        colos.meet()
+        colos["b"].close()
+        (tmp_path / "other").mkdir()
+        shutil.copy(tmp_path / "b.db", tmp_path / "other" / "b.db")
+        colos.open("b")
+        try:
+            path, clock = tmp_path / "other" / "b.db", colos.clock.of("b")
+            twin = crdtkv.open(path, colo="b", clock=clock, random=colos.dice["x"], purge_step_ms=1)
+            opened.enter_context(twin)
+        except crdtkv.CrdtkvError:
+            return
+        if twin.id != colos["b"].id:
+            return
+        colos["b"].put("x", "original")
+        try:
+            twin.put("x", "twin")
+        except NotBackYet as error:
+            assert error.happened == "no" and twin.id in str(error)
+            return
+        colos["a"].sync(colos["b"])
+        said: list[Any] = []
+        try:
+            report = colos["a"].sync(twin)
+            said = list(report.refused) + ([] if report.equal else ["not equal"])
+        except crdtkv.CrdtkvError as error:
+            said = [error]
+        assert said, f"both are {twin.id}, a reads {colos['a']['x']!r}, the twin {twin['x']!r}, and nobody says so"
 
 
 class Killed(Exception):

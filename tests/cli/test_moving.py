@@ -1,7 +1,9 @@
 """export and import as commands: files whole or not at all, what is told, and where to go on."""
 
 import json
+import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ def test_there_and_back(made: Run, here: Path, name: str) -> None:
     assert made("import", name, "-s", "sin.db", "-o", "raw").out == "601\t0\t0\t0\t0\n"
     assert made("import", name, "-s", "sin.db", "-o", "raw").out == "0\t601\t0\t0\t0\n"
     assert made("export", "-s", "sin.db").out == made("export").out
-    assert not (here / f"{name}.part").exists()
+    assert not list(here.glob("*.part")) and not list(here.glob(".*"))
 
 
 def test_by_stdout_and_stdin(made: Run) -> None:
@@ -61,10 +63,39 @@ def test_a_part_of_the_keys(made: Run) -> None:
 
 def test_an_export_that_fails_leaves_the_old_file(made: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "keys.ndjson").write_text("old")
+    before = sorted(here.iterdir())
     monkeypatch.setattr("crdtkv.bulk.items.plain_of", _fails)
     done = made("export", "keys.ndjson")
     assert done.code == 1 and "no space left" in done.err
-    assert (here / "keys.ndjson").read_text() == "old" and not (here / "keys.ndjson.part").exists()
+    assert (here / "keys.ndjson").read_text() == "old" and sorted(here.iterdir()) == before
+
+
+def test_an_export_touches_no_other_file(made: Run, here: Path) -> None:
+    """Whatever it writes to first is a name that was free; through a link it goes to what the link points to."""
+    (here / "keys.ndjson.part").write_text("mine")
+    (here / "link.ndjson").symlink_to("keys.ndjson")
+    assert made("export", "link.ndjson").code == 0
+    assert (here / "keys.ndjson.part").read_text() == "mine" and (here / "link.ndjson").is_symlink()
+    assert (here / "keys.ndjson").read_text() == made("export").out
+
+
+def test_an_export_into_a_pipe_writes_to_it(made: Run, here: Path) -> None:
+    os.mkfifo(here / "pipe")
+    reading = os.open(here / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert made("export", "pipe", "--prefix", "k/0598").code == 0
+        assert os.read(reading, 1000).startswith(b'{"key":"k/0598"')
+        assert (here / "pipe").is_fifo()
+    finally:
+        os.close(reading)
+
+
+def test_no_export_takes_the_place_of_a_file_of_the_store(made: Run, here: Path) -> None:
+    """Nor the name of one that may come to be there."""
+    for name in ("lhr.db", "lhr.db-commits0", "lhr.db-commits1", "lhr.db-wal", "lhr.db-witness"):
+        done = made("export", name)
+        assert done.code == 2 and "name another file" in done.err
+    assert len(made("export").out.splitlines()) == 601
 
 
 def _fails(*given: object) -> None:
@@ -77,7 +108,7 @@ def test_sqlite(made: Run, here: Path) -> None:
     assert again.code == 1 and "--replace" in again.err
     assert made("export", "--sqlite", "t.sqlite", "--replace", "--prefix", "k/").code == 0
     assert made("export", "--sqlite", "t.sqlite", "--table", "other").code == 0
-    with sqlite3.connect("t.sqlite") as db:
+    with closing(sqlite3.connect("t.sqlite")) as db:
         assert db.execute("SELECT count(*) FROM kv").fetchone() == (600,)
         assert db.execute("SELECT value, content_type FROM other WHERE key = 'blob'").fetchone() == (
             b"\xff",

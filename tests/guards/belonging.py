@@ -248,7 +248,7 @@ def a_catch_up_that_evicts_its_receiver_is_not_taken() -> None:
 
 @guards(
     "A remove-wins set of replica ids, in a system key. An id is added once",
-    Line(Set._has, "how = any if self.add_wins else all", "how = any"),
+    Line(Set.shows, "how = any if self.add_wins else all", "how = any"),
 )
 def who_is_evicted_is_out_whoever_makes_it_a_member_meanwhile() -> None:
     colos = Colos("a", "b", "e")

@@ -316,7 +316,7 @@ def what_was_dropped_is_known_by_the_last_of_it() -> None:
 @guards(
     "a sweep <= S by itself",
     Line(forgetting._dead_sweep, '[b""] if len(old) == len(groups) else []', "[]"),
-    Line(Set.gone, "return not self._has(cell)", "return bool(cell) and cell[0].payload is None"),
+    Line(Set.gone, "return not self.shows(cell)", "return bool(cell) and cell[0].payload is None"),
 )
 def what_was_swept_leaves_nothing() -> None:
     """A set that was cleared, and one that was made anew after that: both sweeps go, at its cell and at its key."""

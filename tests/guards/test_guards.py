@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from crdtkv.errors import CrdtkvError
+from tests.connections import closed_after
 from tests.guards.mutation import GUARDS, Guard
 
 AREAS = (
@@ -38,7 +39,7 @@ def test_it_holds(proof: Callable[[], None]) -> None:
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.name)
 def test_a_broken_guard_is_noticed(guard: Guard) -> None:
     """With one line written wrong, the same proof fails."""
-    with guard.broken(), pytest.raises(LAWS):
+    with closed_after(), guard.broken(), pytest.raises(LAWS):
         guard.proof()
 
 

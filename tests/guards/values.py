@@ -43,7 +43,7 @@ def of_two_values_the_later_shows_and_of_equal_stamps_the_greater_name_s() -> No
 
 @guards(
     "a remove those that its base had seen, so a concurrent add is a sibling that stands: add wins",
-    Line(sets.Set._has, "how = any if self.add_wins else all", "how = all"),
+    Line(sets.Set.shows, "how = any if self.add_wins else all", "how = all"),
     Line(sets._add, "Write(path, _HERE, all=True)", "Write(path, _HERE)"),
 )
 def an_add_wins_against_a_remove_that_had_not_seen_it() -> None:
@@ -63,7 +63,7 @@ def an_add_wins_against_a_remove_that_had_not_seen_it() -> None:
 
 @guards(
     "Under `wins=remove` an element with a tombstone beside its add is not in the set.",
-    Line(sets.Set._has, "how = any if self.add_wins else all", "how = any"),
+    Line(sets.Set.shows, "how = any if self.add_wins else all", "how = any"),
     Line(sets.Set._clear, "if not self.add_wins:", "if False:"),
 )
 def under_remove_wins_a_remove_wins_against_an_add_that_had_not_seen_it() -> None:

@@ -19,6 +19,7 @@ from crdtkv.doors.redis.replies import encode
 from crdtkv.errors import BaseRequired
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
+from crdtkv.store import door
 from crdtkv.store.selection import Selection
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.roots import TTL_PATH, Root
@@ -99,7 +100,7 @@ class At:
 
     def __init__(self, store: Store, client: Client, draft: Draft | None = None) -> None:
         self.store = store
-        self.replica = store._replica
+        self.replica = door.replica(store)
         self.client = client
         """Whose command it is."""
         self._draft = draft
@@ -142,7 +143,7 @@ class At:
 
     def keys_from(self, prefix: str = "", start: str | None = None, limit: int | None = None) -> list[str]:
         """The keys in order: those with that prefix, from `start` on, the first `limit`. O(keys passed)."""
-        return self.store._inside().keys(Selection(prefix, start=start), limit)
+        return door.inside(self.store).keys(Selection(prefix, start=start), limit)
 
     def context(self, key: str) -> Context:
         """What the key's version names: the base of a later put. O(1)."""
@@ -150,7 +151,7 @@ class At:
 
     def remember(self, name: bytes, key: str, found: bytes) -> None:
         """GET of the name was answered with that: it may be so again."""
-        if self._draft is None and self.replica.memos.met(key) and self.store._inside()._entry(key, None) is not None:
+        if self._draft is None and self.replica.memos.met(key) and door.entry(self.store, key) is not None:
             self.client.place.keep(name, key, encode(found, 2))
 
     @property

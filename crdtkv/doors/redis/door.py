@@ -27,6 +27,7 @@ from crdtkv.doors.redis.replies import QUEUED, Failed, encode
 from crdtkv.doors.redis.table import Command
 from crdtkv.doors.redis.turn import MAX_SAID, Asked, Turn, failed, run_one
 from crdtkv.errors import CrdtkvError
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
@@ -132,7 +133,7 @@ class Door:
     @property
     def durable(self) -> bool:
         """Whether what was answered survives a power cut."""
-        return bool(self.node._options.get("durability", "full") == "full")
+        return self.node.durable
 
     def places(self) -> list[Place]:
         """The namespaces that anybody has used."""
@@ -270,12 +271,11 @@ class Door:
         parts = client.place.known(together)
         if len(parts) == len(together):
             return parts
-        store = client.place.store
-        lock = store._lock.inner
-        if not lock.acquire(blocking=False):
+        store, latch = client.place.store, client.place.latch
+        if not latch.acquire(blocking=False):
             return None
         try:
-            if store._closed:
+            if not door.is_open(store):
                 return [encode(Failed("ERR the namespace is closed"), 2)] * len(together)
             at = At(store, client)
             size = 0
@@ -286,7 +286,7 @@ class Door:
                     break
             return parts
         finally:
-            lock.release()
+            latch.release()
 
     def ask(self, place: Place, asked: Asked) -> None:
         """It is done with all else that is asked for in this turn of the loop."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from crdtkv.errors import CrdtkvError
+from crdtkv.store import door
 from crdtkv.store.watching import begin, read_on
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Following:
 
     async def _run(self) -> None:
         store = self._place.store
-        store._on_change.append(self._wake)
+        door.listen(store, self._wake)
         try:
             position = await self._serving.slow(begin, store, None)
             while True:
@@ -56,11 +57,10 @@ class Following:
         except CrdtkvError:  # the store is closed, or too much is asked for
             pass
         finally:
-            with suppress(ValueError):
-                store._on_change.remove(self._wake)
+            door.unlisten(store, self._wake)
 
     def _from_elsewhere(self, key: str, seen: dict[str, int]) -> bool:
         """Whether another colo has written it since."""
-        replica = self._place.store._replica
+        replica = door.replica(self._place.store)
         own = replica.state.id
         return any(n > seen.get(origin, 0) for origin, n in replica.storage.context(key).items() if origin != own)

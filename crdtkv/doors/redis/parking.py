@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crdtkv.doors.redis.replies import Failed, encode
 from crdtkv.doors.redis.turn import Asked
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
@@ -98,8 +99,7 @@ class Parking:
         wanted = bool(self._parked or self._asked)
         if wanted != self._listens:
             self._listens = wanted
-            listeners = self._place.store._on_change
-            (listeners.append if wanted else listeners.remove)(self._changed)
+            (door.listen if wanted else door.unlisten)(self._place.store, self._changed)
 
     def _changed(self) -> None:
         """The store has changed. From any thread, with the lock."""

@@ -9,6 +9,7 @@ from crdtkv.doors.redis.pace import Pace
 from crdtkv.doors.redis.parking import Parking
 from crdtkv.doors.redis.table import Command
 from crdtkv.doors.redis.turn import Turn
+from crdtkv.store import door
 from crdtkv.store.store import Store
 
 __all__ = ["Place"]
@@ -23,6 +24,9 @@ class Place:
 
     def __init__(self, store: Store, done: Callable[[Turn], None]) -> None:
         self.store = store
+        self._replica = door.replica(store)
+        self.latch = door.latch(store)
+        """Its lock, for who does not wait."""
         self.ask = Pace(store, done).ask
         """What it is given is done soon, with all else that is asked for just now."""
         self.parking = Parking(self)
@@ -35,7 +39,7 @@ class Place:
 
         Who writes holds the lock while the disk works; what he has changed does not stand from then on. O(commands).
         """
-        known, replica = self._known, self.store._replica
+        known, replica = self._known, self._replica
         told = replica.memos.all_told()
         said: list[bytes] = []
         for command, args in together:
@@ -49,13 +53,13 @@ class Place:
                 del known[args[1]]
                 break
             said.append(found[2])
-        return [] if self.store._closed else said
+        return said if door.is_open(self.store) else []
 
     def keep(self, name: bytes, key: str, said: bytes) -> None:
         """What GET is answered, where the store keeps that it stands. With the lock."""
         if len(said) > _LARGEST:
             return
-        known = self.store._replica.memos.told(key)
+        known = self._replica.memos.told(key)
         if known is None:
             return
         if len(self._known) >= _KNOWN:

@@ -17,6 +17,7 @@ from crdtkv.doors.redis.refusals import Refusal, told
 from crdtkv.doors.redis.replies import Failed, Raw, encode
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.draft import Draft
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.doors.redis.client import Client
@@ -144,7 +145,7 @@ class Turn:
 
 def ask(store: Store, act: Callable[[Draft], Any]) -> asyncio.Future[Any]:
     """As `Store.asubmit`, of a function of the draft itself."""
-    return store._ask(act)
+    return door.ask(store, act)
 
 
 def failed(error: BaseException) -> Failed:

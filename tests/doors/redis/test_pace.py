@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import crdtkv
+from crdtkv.doors.redis.at import Wait
 from crdtkv.doors.redis.pace import Pace
+from crdtkv.doors.redis.place import Place
 from crdtkv.doors.redis.turn import MOST, Asked, Turn
 from crdtkv.errors import StoreClosed
+from crdtkv.store import door
 
 
 class Desk:
@@ -129,3 +134,20 @@ def test_who_does_not_come_is_waited_for_ever_less_often() -> None:
         assert (pace._vain, pace._rests) == (0, 0)
 
     run(story)
+
+
+def test_who_ends_to_listen_while_others_are_told_makes_nobody_be_passed_over() -> None:
+    """A blocked client goes in the event loop, while a thread that has committed tells those who listen."""
+
+    async def main() -> None:
+        with crdtkv.open(colo="lhr") as store:
+            place, client, heard = Place(store, lambda turn: None), cast("Any", object()), []
+            asking: Any = SimpleNamespace(connection=SimpleNamespace(client=client), wait=Wait(0))
+            place.parking.park(asking)
+            door.listen(store, lambda: heard.append(place.parking.leave(client)))
+            door.listen(store, lambda: heard.append(True))
+            store["a"] = 1
+            assert heard == [True, True]
+            await asyncio.sleep(0)  # what it has called for is done
+
+    asyncio.run(main())

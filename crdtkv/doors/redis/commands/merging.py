@@ -12,6 +12,7 @@ from crdtkv.doors.redis.kinds import of_rule, said
 from crdtkv.doors.redis.refusals import SYNTAX, Refusal
 from crdtkv.doors.redis.replies import OK
 from crdtkv.doors.redis.table import COMMANDS, command, find
+from crdtkv.store import door
 from crdtkv.store.results import Conflict, Revision
 
 __all__: list[str] = []
@@ -35,7 +36,7 @@ def _strategy(at: At, args: list[bytes]) -> Any:
     """Tells the strategy by which a key merges; of one that is absent, the one that SET would make it by."""
     key = key_of(args[1])
     root = at.shown(key)
-    return root[0].spec if root is not None else of_rule(at.store._rule_of(key))
+    return root[0].spec if root is not None else of_rule(door.rule(at.store, key))
 
 
 @command("crdtkv.history", -2, "namespace", (1, 1, 1), group="crdtkv", maps="history")

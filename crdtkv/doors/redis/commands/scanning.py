@@ -19,6 +19,7 @@ from crdtkv.doors.redis.kinds import said, string_of, type_of, value_of
 from crdtkv.doors.redis.refusals import SYNTAX, WRONG_TYPE, Refusal
 from crdtkv.doors.redis.replies import OK
 from crdtkv.doors.redis.table import command
+from crdtkv.doors.redis.turn import ask
 from crdtkv.replica.draft import Draft
 from crdtkv.store.store import Store
 from crdtkv.strategies.base import ABSENT
@@ -108,7 +109,7 @@ async def _flushall(client: Client, args: list[bytes]) -> Any:
     for place in door.numbered():
         if door.node.guarded:
             door.node.authorize(client.token, "write", place.store.namespace)
-        await place.store._ask(partial(_emptied, place.store, client))
+        await ask(place.store, partial(_emptied, place.store, client))
     return OK
 
 

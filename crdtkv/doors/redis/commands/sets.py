@@ -67,7 +67,7 @@ class _Added(Gathered):
         paths = {word: path_of(word) for word in fresh}  # what is refused is refused before anything is kept
         there.update(paths)
         self.words += map(element, paths)
-        return sum([not self._found._has(self._tree.cell(path)) for path in paths.values()])
+        return sum([not self._found.shows(self._tree.cell(path)) for path in paths.values()])
 
     def write(self, at: At) -> None:
         if self.words:
@@ -109,7 +109,7 @@ def srem(at: At, args: list[bytes]) -> Any:
 def _is_in(at: At, key: str, word: bytes) -> bool:
     root = held(at, key, "set")
     path = path_of(word)
-    return root is not None and cast("Set", root[0])._has(root[1].cell(path))
+    return root is not None and cast("Set", root[0]).shows(root[1].cell(path))
 
 
 def _remove(at: At, key: str, words: list[bytes], event: str = "srem") -> int:

@@ -9,6 +9,7 @@ from crdtkv.doors.redis.client import Client, Queued
 from crdtkv.doors.redis.refusals import Refusal
 from crdtkv.doors.redis.replies import NIL_ARRAY, OK, Failed
 from crdtkv.doors.redis.table import Command, command
+from crdtkv.store import door
 
 __all__: list[str] = []
 
@@ -86,7 +87,7 @@ def _unchanged(at: At, watched: tuple[str, str], context: Any) -> bool:
     namespace, key = watched
     store = at.store if namespace == at.store.namespace else at.client.door.place(namespace).store
     if store is not at.store:
-        return bool(store._replica.storage.context(key) == (context or {}))
+        return door.context(store, key) == (context or {})
     return bool((at.context(key) if at.there(key) else None) == context)
 
 

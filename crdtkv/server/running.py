@@ -217,9 +217,10 @@ def _check_tls(settings: Settings) -> None:
 
 
 def _welcome(node: Node, url: str) -> list[str]:
+    token = ' -H "Authorization: Bearer $CRDTKV_TOKEN"' if node.guarded else ""
     return [
         f"{node.colo} serves {url}",
-        f"  try: curl -X PUT {url}/v1/default/keys/todo -d '[1, 2, 3]'",
-        f"       curl -i {url}/v1/default/keys/todo",
+        f"  try: curl -X PUT{token} {url}/v1/default/keys/todo -d '[1, 2, 3]'",
+        f"       curl -i{token} {url}/v1/default/keys/todo",
         f"  API: {url}/docs   stop: Ctrl-C",
     ]

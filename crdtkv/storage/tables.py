@@ -11,13 +11,14 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from crdtkv.core.cells import Cell, due
+from crdtkv.core.cells import Cell
 from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.packed import Packed
 from crdtkv.core.show import show
 from crdtkv.storage.base import Said
 from crdtkv.storage.held import ALONE, PARTS, Held
-from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, read_key, read_row, stamp_column
-from crdtkv.storage.rows import RowInvalid, cell_in, pack_parts, pack_row, unpack_row
+from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, pack_parts, read_key, read_row, stamp_column
+from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
 __all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
@@ -165,7 +166,8 @@ class Tables:
         return _texts(self._db.execute(_DUE, (floor, floor)))
 
     def write_key(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[int, tuple[Dot, ...]]:
-        """The rows of `key` are as `held` has it; `paths` are those that changed. Its kind now, and its dots.
+        """The rows of `key` are as `held` has it; `paths` are those that changed, of a key in parts maybe only some of
+        them: the tables have the rest as before. Its kind now, and its dots.
 
         O(paths of a key in parts, cells of another). `held` still says what the tables had.
         """
@@ -197,12 +199,14 @@ class Tables:
         if held.kind == PARTS:
             known = held.dots
         else:
-            paths = held.cells
-        cells = [(path, held.cells.get(path, ())) for path in sorted(paths)]
-        self._db.executemany("DELETE FROM part WHERE key = ? AND path = ?", [(key, p) for p, cell in cells if not cell])
-        rows = pack_parts(key, [(path, cell, stamp_column(due(path, cell))) for path, cell in cells if cell])
+            paths = {*paths, *set(held.cells).difference(held.changed or ())}  # what its row has
+        cells = held.cells if isinstance(held.cells, Packed) else Packed(held.cells)
+        dots = dict(known)
+        if gone := [(key, path) for path in paths if path not in cells]:
+            self._db.executemany("DELETE FROM part WHERE key = ? AND path = ?", gone)
+        rows = pack_parts(key, cells, sorted(path for path in paths if path in cells), dots)
         self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)", rows)
-        return dots_of((cell for _, cell in cells), known)
+        return tuple(sorted(dots.items()))
 
     def _list(self, key: str, old: tuple[Dot, ...], new: tuple[Dot, ...]) -> None:
         """Beside the dot in its own row, the key is listed under these."""

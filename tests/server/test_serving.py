@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -94,6 +95,20 @@ def test_others_are_let_in_with_a_token_only(start: Start, tmp_path: Path) -> No
     assert server.http.get("/v1/default/keys/a", headers=known).status_code == 404
     assert server.http.get("/v1/default/keys", headers=known).status_code == 200
     assert server.http.get("/v1/default/keys").status_code == 401
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+@pytest.mark.parametrize("token", ["", "correct horse battery staple"])
+def test_what_it_says_to_try_is_let_in(start: Start, token: str) -> None:
+    """Where a token is wanted it is named, and not shown."""
+    server = start(**({"CRDTKV_ADMIN_TOKEN": token} if token else {}))
+    assert server.process.stdout is not None
+    put, get = (server.process.stdout.readline().removeprefix("  try: ") for _ in range(2))
+    assert not token or token not in put + get
+    for line, status in ((put, "201"), (get, "200")):
+        asked = f"{line.strip()} -s -o /dev/null -w '%{{http_code}}'"
+        done = subprocess.run(asked, shell=True, env={**os.environ, "CRDTKV_TOKEN": token}, capture_output=True)
+        assert done.stdout.decode() == status
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")

@@ -106,7 +106,8 @@ class Serving:
             yield self._page(p, ask, since, full, self._desk.speaks(peer) >= BESIDE)
 
     def _page(self, p: _Pass, ask: Ask, since: dict[str, int], full: bool, beside: bool) -> Page:
-        replica, after = self._desk.replica, p.end
+        replica = self._desk.replica
+        after: str | None = p.end
         began = dict(replica.state.vector) if after is None else {}
         keys, p.end, p.more = self._cut(p.plan, after)
         p.flying.append(after)

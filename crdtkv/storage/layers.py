@@ -1,9 +1,8 @@
 """A storage over tables: what the tables lack lies in memory, over what was read from them last, over the tables.
 
-Law of this room: what is asked for is what was written last, whether the tables have it or
-not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
-the tables lag behind, a small one in memory says what has changed. Who passes through a range
-reads each row once, and nothing of it is kept.
+Law of this room: what is asked for is what was written last, whether the tables have it or not; and the tables have it
+before memory lets go of it. Indexes are the tables' own; where the tables lag behind, a small one in memory says what
+has changed. Who passes through a range reads each row once, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from mypy_extensions import mypyc_attr
 from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
@@ -53,6 +53,7 @@ _NONE = _no_past()
 _NO_PATHS: frozenset[bytes] = frozenset()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Layers(Transactions):
     """The rows of a Storage over the tables in `db`; memory for what is clean: `cache_bytes`."""
 
@@ -251,7 +252,7 @@ class Layers(Transactions):
     def compound(self, low: str) -> Iterator[str]:
         found = set(self._read(self._tables.compound, low))
         found.update(key for key in self._keys.dirty if key >= low)
-        return (key for key in sorted(found) if self.cells(key))
+        yield from filter(self.cells, sorted(found))
 
     def beyond(self, vector: Vector) -> set[Place]:
         found = self._index.beyond(vector)

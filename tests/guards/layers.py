@@ -758,7 +758,7 @@ def what_the_views_show_is_what_the_store_shows() -> None:
     "The keys from `low` on that have more than one value at their root",
     Line(Layers.compound, "found.update(", "("),
     Line(Tables.compound, "root IS NULL", "root IS NOT NULL"),
-    Line(Layers.compound, "if self.cells(key)", "if True"),
+    Line(Layers.compound, "filter(self.cells, sorted(found))", "sorted(found)"),
 )
 def keys_of_many_cells_are_found_in_the_tables_and_beside_them() -> None:
     with file() as made:

@@ -72,7 +72,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "only-members": ("members", 66, 60),
     "accepts-overruled": ("members", 20329, 300),
     "accepts-mine": ("members", 137, 280),
-    "accepts-theirs": ("members", 1249, 300),
+    "accepts-theirs": ("members", 1810, 300),
     "one-per-colo": ("members", 10, 300),
     "stands": ("members", 336, 300),
     "facts-changes": ("members", 22, 180),
@@ -95,6 +95,10 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "remint-removed": ("members", 7, 100),
     "remint-F": ("members", 9, 100),
     "remint-beside": ("members", 608, 300),
+    "remint-takes": ("members", 115, 300),
+    "remint-remove": ("members", 1, 240),
+    "remint-named": ("members", 73, 300),
+    "remint-still": ("members", 5, 300),
     "heard-promise": ("data", 170, 300),
 }
 # More than an eighth of a second each: only with CRDTKV_LAWS=long.

@@ -793,3 +793,85 @@ def who_had_replaced_the_same_stands_beside_it() -> None:
     colos.meet(4)
     colos.check()
     assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(pending._plain, "if dot[0] != own or covers(base, dot)", "if covers(base, dot)"),
+)
+def nor_where_who_removed_it_comes_back_twice() -> None:
+    """c's remove was minted anew, and is all that is left of b's x there; d, which has neither, evicts c and a."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, c, d = colos.values()
+    a.put("k", ["w"], strategy="set")
+    colos.meet()
+    b.set("k").add("x")
+    arrive(c, cut(b, c))
+    c.set("k").remove("x")
+    a.evict("b")
+    a.evict("c")
+    come_in(c, a)
+    for _ in range(2):
+        for source, target in ((c, a), (a, d), (d, a), (a, c), (d, c)):
+            arrive(target, cut(source, target))
+    assert pending.remint(c._replica, c._rule_of) == 1
+    d.evict("c")
+    d.evict("a")
+    for kv in (c, b, a):
+        for _ in range(3):
+            kv.sync(d)
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == ["w"]
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(
+        pending.uncovered,
+        "_plain(s, key,",
+        "_plain(s._replace(parents=tuple(d for d in s.parents if not covers(to, d))), key,",
+    ),
+)
+def nor_where_what_it_returned_to_first_had_that_too() -> None:
+    """p has b's x when c, which removed it, returns there; a has not, and evicts all three before c has minted."""
+    colos = Colos("a", "b", "c", "p")
+    a, b, c, p = colos.values()
+    a.put("k", ["w"], strategy="set")
+    colos.meet()
+    b.set("k").add("x")
+    for kv in (c, p):
+        arrive(kv, cut(b, kv))
+    c.set("k").remove("x")
+    p.evict("c")
+    come_in(c, p)
+    for name in "bcp":
+        a.evict(name)
+    for kv in (c, b, p):
+        for _ in range(3):
+            kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == ["w"]
+
+
+@guards(
+    "of what has come here since it returned no names are needed, and anybody may name it",
+    Line(pending._Item.told_since, "if not covers(vector, dot)", ""),
+)
+def who_had_replaced_what_came_meanwhile_stands_beside_it() -> None:
+    """b's value was replaced by c and by d, which had not heard of each other; c alone is out, and back before a hears
+    of the others."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, *others = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    for kv in others:
+        arrive(kv, cut(b, kv))
+        kv.put("k", kv.colo)
+    a.evict("c")
+    come_in(colos["c"], a)
+    colos.meet(4)
+    colos.check()
+    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]

@@ -307,6 +307,8 @@ def _writes(item: _Item, place: _Place) -> list[Write]:
         # But a delete of what is absent writes nothing, minted anew or not.
         nothing = not is_live(joined) and not place.found.present(place.tree)
         return [] if nothing else [Write(path, joined, all=True)]
-    if place.present or not is_live(payload):
+    if place.present:
         return [Write(path, payload)]
+    if not is_live(payload):
+        return [Write(path, payload, all=True)]  # (what is deleted there may be forgotten elsewhere)
     return [w._replace(path=tree.prefix + w.path) for w in place.found.restore(tree, place.rest, payload)]

@@ -11,6 +11,7 @@ from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.purge import purge_to
 from crdtkv.store.store import Store
 from tests.colos import Colos, Disks, arrive, cells, come_in, cut, meet_until, record, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -518,7 +519,7 @@ def what_was_written_into_what_is_deleted_is_told() -> None:
 
 @guards(
     "what reads as absent it replaces whole (a container: and tombstones all below; an element: and its order cell)",
-    Line(pending._writes, "if place.present or not is_live(payload):", "if True:"),
+    Line(pending._writes, "if place.present:", "if True:"),
 )
 def what_is_minted_anew_replaces_what_is_absent_whole() -> None:
     """e's element, which x removed: p has forgotten that when e comes back, e has not: equal cells."""
@@ -758,6 +759,39 @@ def what_was_removed_does_not_come_back_with_who_wrote_it() -> None:
     for spec in ("set", "list"):
         colos = _both_out(spec, "c", "b")
         assert colos.read("k") == ["w"] and all(not kv.conflicts() for kv in colos.values())
+
+
+@guards(
+    "a remove does so where nothing stands, too, unless removes win, and replaces all of that cell",
+    Line(pending._writes, "Write(path, payload, all=True)", "Write(path, payload)"),
+)
+def what_is_deleted_there_may_be_forgotten_elsewhere() -> None:
+    """a had removed an x of its own, and has forgotten that; c has not yet when it says that b's is removed."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos.values()
+    a.put("k", ["w"], strategy="set")
+    colos.meet()
+    b.set("k").add("x")
+    arrive(c, cut(b, c))
+    c.set("k").remove("x")
+    a.set("k").add("x")
+    a.set("k").remove("x")
+    a.evict("b")
+    a.evict("c")
+    come_in(c, a)
+    colos.clock.wait(20)
+    for _ in range(2):
+        arrive(c, cut(a, c))
+        members.announce(c._replica)
+        arrive(a, cut(c, a))
+    assert a.compact() and not c.floor
+    assert pending.remint(c._replica, c._rule_of) == 1
+    arrive(a, cut(c, a))
+    arrive(c, cut(a, c))
+    with c._replica.transaction():
+        purge_to(c._replica, a.floor)
+    assert c.vector == a.vector
+    colos.check()
 
 
 @guards(

@@ -289,11 +289,13 @@ class MembersWorld(Upsets):
             return False, set()
         lives = {item.dot, *chain(item.dot, self.anew)}
         cell = st.cells.get(item.key, {}).get(item.path, {})
-        named = any(lives & self.replaced(item.key, item.path, d) for d in cell)
-        return named, {d for d in self.replaced(item.key, item.path, item.dot) if not covers(st.vector, d)}
+        named = any(lives & self.replaced(item.key, item.path, d) & (s[2] or set()) for d, s in cell.items())
+        gone = self.replaced(item.key, item.path, item.dot) & item.replaced
+        return named, {d for d in gone if not covers(st.vector, d)}
 
     def replaced(self, key, path, dot):
-        """What really stood in the cell for its writer, also when it was minted first."""
+        """What really stood in the cell for its writer, also when it was minted first. (Some of that something else had
+        replaced at its own store, and it does not name it.)"""
         lives = {dot, *chain(dot, self.anew)}
         events = [e for e in self.oracle.events[key] if e.path == path and e.dot in lives]
         return {d for e in events for d in {*self.oracle.cells(key, e.cover).get(path, ()), *e.also}} - lives

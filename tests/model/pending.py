@@ -145,5 +145,5 @@ def rewrite(draft, item):
     takes = item.path[0] == "rw" or any(is_live(sibs[d][1]) for d in seen)
     if item.payload is None and not may_come and (absent or not takes):
         return
-    draft.write(item.path, item.payload, all=draft.absent_all(absent and is_live(item.payload)), also=seen)
+    draft.write(item.path, item.payload, all=draft.absent_all(absent), also=seen)
     draft.W[item.path].parents |= item.replaced | set(said_before(draft.rep, item.dot))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from crdtkv.client.connecting import aconnect, connect
     from crdtkv.client.protocol import KeyValue
     from crdtkv.client.waiting import AsyncClient
-    from crdtkv.core.values import Blob
+    from crdtkv.core.blob import Blob
     from crdtkv.errors import (
         BadRequest,
         BaseNotHere,
@@ -54,7 +54,7 @@ _ROOMS = {
     "client.connecting": ["aconnect", "connect"],
     "client.protocol": ["KeyValue"],
     "client.waiting": ["AsyncClient"],
-    "core.values": ["Blob"],
+    "core.blob": ["Blob"],
     "errors": [
         "BadRequest", "BaseNotHere", "BaseTooOld", "Corrupt", "CrdtkvError", "PreconditionFailed", "Refused",
         "Unavailable",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core import values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest, ValueInvalid
 from crdtkv.store import door
 from crdtkv.store.metadata import beside

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from crdtkv.bulk.items import read_word
 from crdtkv.bulk.sources import Found, found
 from crdtkv.core import values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest
 
 if TYPE_CHECKING:

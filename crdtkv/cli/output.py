@@ -18,7 +18,7 @@ from typing import Any
 
 from crdtkv.cli.options import Form
 from crdtkv.cli.table import CUT, FOLDED, LEAST, table
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 
 __all__ = ["Printer", "Row", "progress"]
 

@@ -42,7 +42,7 @@ def _get(kv: "KeyValue", out: "Printer", keys: Keys, as_of: AsOf = None) -> None
     Text as it is, else JSON. With -o table or -o json: all that is known of the key, its version too.
     """
     from crdtkv.cli.words import version_of
-    from crdtkv.core.values import Blob
+    from crdtkv.core.blob import Blob
 
     if as_of is not None and len(keys) > 1:
         raise typer.BadParameter("a version is of one key; name one KEY with it", param_hint="KEY...")

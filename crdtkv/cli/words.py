@@ -12,7 +12,7 @@ import typer
 
 from crdtkv.bulk.items import MAX_LINE, read_word
 from crdtkv.cli.door import many
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
 
 if TYPE_CHECKING:

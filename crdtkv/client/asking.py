@@ -10,8 +10,8 @@ from typing import Any
 
 from crdtkv.client.steps import Steps
 from crdtkv.client.talk import Talk
+from crdtkv.core.blob import Blob
 from crdtkv.core.keys import check_key
-from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write

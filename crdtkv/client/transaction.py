@@ -14,8 +14,8 @@ from crdtkv.client.asking import write_for
 from crdtkv.client.caring import Caring
 from crdtkv.client.shown import Shown
 from crdtkv.client.steps import Steps
+from crdtkv.core.blob import Blob
 from crdtkv.core.keys import check_key
-from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, KeyInvalid, PreconditionFailed
 from crdtkv.http.bodies import UNSET, Write
 from crdtkv.store.handles import Handles

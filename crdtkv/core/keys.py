@@ -82,27 +82,27 @@ class Pattern:
         return self._search(key) is not None
 
 
-def exact(text: str) -> Pattern:
+def exact(text: object) -> Pattern:
     """The one key `text`. Raises PatternInvalid if it can be none.
 
     >>> exact("a*").matches("ab")
     False
     """
-    _check_pattern("exact", text)
+    text = _check_pattern("exact", text)
     return Pattern("exact", text, text)
 
 
-def prefix(text: str) -> Pattern:
+def prefix(text: object) -> Pattern:
     """The keys that begin with `text`; every key, if it is empty. Raises PatternInvalid.
 
     >>> prefix("cart-").matches("cart-7")
     True
     """
-    _check_pattern("prefix", text)
+    text = _check_pattern("prefix", text)
     return Pattern("prefix", text, text)
 
 
-def glob(text: str) -> Pattern:
+def glob(text: object) -> Pattern:
     """The keys that match `text` as a whole.
 
     `*` is any run of characters, `?` one; `[abc]`, `[a-z]` one of these, `[!abc]`
@@ -113,7 +113,7 @@ def glob(text: str) -> Pattern:
     >>> glob("cart-[0-9]*").matches("cart-7"), glob("cart-*").kind, glob("cart").kind
     (True, 'prefix', 'exact')
     """
-    _check_pattern("glob", text)
+    text = _check_pattern("glob", text)
     parts = _glob_parts(text)
     literal = ""
     for part in parts:
@@ -128,7 +128,7 @@ def glob(text: str) -> Pattern:
     return Pattern("glob", text, literal, re.compile(_glob_regex(parts), re.DOTALL).fullmatch)
 
 
-def regex(text: str) -> Pattern:
+def regex(text: object) -> Pattern:
     """The keys in which the RE2 expression `text` is found; `^` and `$` bind it to the ends.
 
     No look-around and no back-references (RE2 has none, so that no expression can
@@ -138,7 +138,7 @@ def regex(text: str) -> Pattern:
     >>> regex("^cart-[0-9]+$").matches("cart-7"), regex("^cart-[0-9]+$").prefix
     (True, 'cart-')
     """
-    _check_pattern("regex", text)
+    text = _check_pattern("regex", text)
     import re2  # here, not above: most processes never need it, and loading it takes 10 ms
 
     options = re2.Options()
@@ -153,7 +153,7 @@ def regex(text: str) -> Pattern:
     return Pattern("regex", text, _regex_prefix(text), compiled.search)
 
 
-def _check_pattern(kind: str, text: object) -> None:
+def _check_pattern(kind: str, text: object) -> str:
     if not isinstance(text, str):
         raise PatternInvalid(f"{kind} {show(text)} is {type(text).__name__}; a pattern is a string")
     if len(text) > MAX_PATTERN:
@@ -164,6 +164,7 @@ def _check_pattern(kind: str, text: object) -> None:
         raise PatternInvalid(f"{kind} {show(text)} has a lone surrogate at {error.start}; none matches") from None
     if kind == "exact" and not text:
         raise PatternInvalid("exact '' is no key; 1 to 512 bytes")
+    return text
 
 
 # Globs

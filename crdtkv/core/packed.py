@@ -8,7 +8,7 @@ Law of this room: it is a SortedDict of paths and cells to who reads it; what is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from struct import Struct, error
 from typing import Any
@@ -98,15 +98,20 @@ class Packed(SortedDict):  # type: ignore[misc]
 
     def dots(self, paths: Iterable[bytes]) -> list[Dot | None]:
         """As `dot` of each, which there are."""
-        unpack, ids, found = _HEAD.unpack_from, _ids, []
+        return [None if found is None else found[:2] for found in self.lone(paths)]
+
+    def lone(self, paths: Iterable[bytes]) -> Iterator[tuple[str, int, Stamp, bytes] | None]:
+        """`replica, n, stamp, payload` of the sibling at each of these paths where `dot` gives its dot; else None."""
+        unpack, ids = _HEAD.unpack_from, _ids
         for path in paths:
             row: Any = _get(self, path)
-            if type(row) is not bytes or row[_SIZE : _SIZE + 1] == b"\xc1" or _AN_ORDER in path or path[:1] == ORDER:
-                found.append(self.dot(path))
+            if type(row) is not bytes or row[_SIZE : _SIZE + 1] == b"\xc1" or (
+                (_AN_ORDER in path or path[:1] == ORDER) and last_tag(path) == ORDER
+            ):  # fmt: skip
+                yield None
             else:
-                n, _, number = unpack(row)
-                found.append((ids[number], n))
-        return found
+                n, stamp, number = unpack(row)
+                yield ids[number], n, stamp, row[_SIZE:]
 
     def beyond(self, vector: Vector) -> list[bytes]:
         """The paths where a sibling stands whose dot `vector` does not cover, in any order. O(cells)."""

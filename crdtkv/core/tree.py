@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from mypy_extensions import mypyc_attr
 from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, newest_stamp
@@ -27,6 +28,7 @@ Cells = Mapping[bytes, Cell]
 """path -> cell of one key: a small dict in any order, or a SortedDict."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Tree:
     """A window on the cells of one key below `prefix`."""
 
@@ -43,11 +45,11 @@ class Tree:
 
     def sub(self, path: bytes) -> Tree:
         """The window on what lies at and below `path`. O(1)."""
-        return Tree(self._cells, self.prefix + path, self.expiry, self.memo)
+        return Tree(self._all(), self.prefix + path, self.expiry, self.memo)
 
     def raw(self) -> Tree:
         """The same window with expired cells shown."""
-        return Tree(self._cells, self.prefix, memo=self.memo) if self.expiry else self
+        return Tree(self._all(), self.prefix, memo=self.memo) if self.expiry else self
 
     def cell(self, path: bytes = b"") -> Cell:
         """The cell at `path`, `()` if there is none. O(1)."""
@@ -58,7 +60,7 @@ class Tree:
 
     def payloads(self, paths: Iterable[bytes]) -> list[bytes] | None:
         """The payloads at these paths, where each has one sibling, kept as it is told (`core/packed.py`); else None."""
-        cells, prefix = self._cells, self.prefix
+        cells, prefix = self._all(), self.prefix
         if self.expiry or not isinstance(cells, Packed):
             return None
         return cells.payloads([prefix + path for path in paths])
@@ -67,7 +69,7 @@ class Tree:
         """The cells strictly below `path`, in path order. O(log n) and O(1) each."""
         start = self.prefix + path
         cut = len(self.prefix)
-        cells = self._cells
+        cells = self._all()
         for full in _between(cells, start, start + b"\xff", reverse):
             cell = cells[full]
             if not (self.expiry and newest_stamp(cell) < self.expiry):
@@ -75,14 +77,19 @@ class Tree:
 
     def crowded(self) -> Iterator[tuple[bytes, Cell]]:
         """The cells strictly below where more than one sibling stands, in path order. O(n), most at a glance."""
-        cells, prefix = self._cells, self.prefix
+        cells, prefix = self._all(), self.prefix
         if self.expiry or not isinstance(cells, Packed):
-            return (each for each in self.below() if len(each[1]) > 1)
-        return ((p[len(prefix) :], cells[p]) for p in sorted(cells.crowded()) if is_below(p, prefix))
+            for path, cell in self.below():
+                if len(cell) > 1:
+                    yield path, cell
+        else:
+            for path in sorted(cells.crowded()):
+                if is_below(path, prefix):
+                    yield path[len(prefix) :], cells[path]
 
     def scattered(self) -> Iterable[tuple[bytes, Cell]]:
         """As `below()`, in any order: of a small key at a third of the price."""
-        cells, prefix = self._cells, self.prefix
+        cells, prefix = self._all(), self.prefix
         if self.expiry or not isinstance(cells, dict) or isinstance(cells, SortedDict):
             return self.below()
         cut = len(prefix)
@@ -91,14 +98,15 @@ class Tree:
     def range(self, tag: bytes) -> Iterator[tuple[bytes, Cell]]:
         """The cells whose first component has that tag, in path order. O(log n) and O(1) each."""
         cut = len(self.prefix)
-        for full in _between(self._cells, self.prefix + tag, self.prefix + tag + b"\xff", False):
-            cell = self._cells[full]
+        cells = self._all()
+        for full in _between(cells, self.prefix + tag, self.prefix + tag + b"\xff", False):
+            cell = cells[full]
             if not (self.expiry and newest_stamp(cell) < self.expiry):
                 yield full[cut:], cell
 
     def tops(self) -> list[bytes]:
         """The first components of the paths that have a cell, in order, expired or not. O(log n) each."""
-        cells, cut = self._cells, len(self.prefix)
+        cells, cut = self._all(), len(self.prefix)
         if not isinstance(cells, SortedDict):
             full = [path for path in cells if is_below(path, self.prefix)]
             return sorted({path[cut : component_end(path, cut)] for path in full})
@@ -112,37 +120,39 @@ class Tree:
     def first_after(self, path: bytes) -> bytes | None:
         """The least path of this window greater than `path` that has a cell, expired or not. O(log n)."""
         start = self.prefix + path
-        found = next(_between(self._cells, start, self.prefix + b"\xff", False), None)
+        found = next(_between(self._all(), start, self.prefix + b"\xff", False), None)
         return None if found is None else found[len(self.prefix) :]
 
     def last_before(self, path: bytes) -> bytes | None:
         """The greatest path of this window less than `path` that has a cell, expired or not. O(log n)."""
         end = self.prefix + path
-        found = next(_between(self._cells, self.prefix, end, True), None)
+        found = next(_between(self._all(), self.prefix, end, True), None)
         return None if found is None else found[len(self.prefix) :]
 
     def __bool__(self) -> bool:
         return bool(self.cell()) or next(self.below(), None) is not None
 
+    def _all(self) -> Cells:
+        return self._cells
+
 
 class Earlier(Tree):
     """What another tree was, told by what differs: all of its cells are made only when they are walked through."""
 
-    __slots__ = ("_all", "_made", "differing", "now")
+    __slots__ = ("_made", "_whole", "differing", "now")
 
     def __init__(self, now: Tree, differing: Mapping[bytes, Cell], made: Callable[[], Cells]) -> None:
         self.now = now
         self.differing = differing
         """Whole path -> what stood there, `()` for nothing; everywhere else stood what stands."""
         self._made = made
-        self._all: Cells | None = None
+        self._whole: Cells | None = None
         self.prefix, self.expiry, self.memo = now.prefix, now.expiry, {}
 
-    @property
-    def _cells(self) -> Cells:  # type: ignore[override]
-        if self._all is None:
-            self._all = self._made()
-        return self._all
+    def _all(self) -> Cells:
+        if self._whole is None:
+            self._whole = self._made()
+        return self._whole
 
     def cell(self, path: bytes = b"") -> Cell:
         found = self.differing.get(self.prefix + path)

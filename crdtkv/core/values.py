@@ -14,12 +14,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from math import copysign, isfinite
 from typing import Any
 
 import msgpack
 
+from crdtkv.core.blob import Blob
 from crdtkv.core.show import show
 from crdtkv.errors import MessageInvalid, TooLarge, ValueInvalid
 
@@ -27,7 +27,6 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_INT_DIGITS",
     "MAX_PACKED",
-    "Blob",
     "check_items",
     "check_packed",
     "copy",
@@ -56,27 +55,7 @@ _SHORT = 1 << 20
 _plain: Callable[[str], bytes] = msgpack.Packer(use_bin_type=True).pack
 
 _INT_END = 10**MAX_INT_DIGITS
-_CONTENT_TYPE = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Bytes that are not JSON, with their content type (at most 255 printable ASCII characters).
-
-    >>> Blob(b"GIF89a", "image/gif")
-    Blob(data=b'GIF89a', content_type='image/gif')
-    """
-
-    data: bytes
-    content_type: str = "application/octet-stream"
-
-    def __post_init__(self) -> None:
-        if type(self.data) is not bytes:
-            raise ValueInvalid(f"a blob's data is bytes, not {type(self.data).__name__}")
-        # It becomes an HTTP header: a line break in it would start another one.
-        if type(self.content_type) is not str or not _CONTENT_TYPE.fullmatch(self.content_type):
-            raise ValueInvalid(f"content type {show(self.content_type)} is not 1 to 255 printable ASCII characters")
 
 
 class _Refused:
@@ -256,7 +235,7 @@ def sort_key(value: Any) -> tuple[Any, ...]:
     raise ValueInvalid(f"{show(value)} is no value: {_allowed(value)}")
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: object) -> Any:
     """The value that JSON text stands for; bytes are UTF-8. O(size).
 
     Raises ValueInvalid, with the JSON pointer and the value, for what JSON's

@@ -33,7 +33,7 @@ def format_version(key: str, context: Context) -> str:
     return "_".join([_check(key), *(f"{r}.{n}" for r, n in sorted(context.items()))])
 
 
-def parse_version(key: str, text: str) -> dict[str, int]:
+def parse_version(key: str, text: object) -> dict[str, int]:
     """The context that a version of `key` stands for. O(size). Raises VersionInvalid: malformed, or of another key.
 
     >>> parse_version("todo", "5af9_lhr~k3f9.41")

@@ -145,7 +145,7 @@ def encode(message: Message) -> bytes:
     return seal(b"c", _catch_up_out(message), RECORDS)
 
 
-def decode(data: bytes) -> Message:
+def decode(data: Any) -> Message:
     """The message in `data`. O(size).
 
     Raises MessageInvalid for anything `encode` did not make, FormatTooNew for what is more than one version ahead.

@@ -7,7 +7,7 @@ came is in the replica before a message about it is given out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, get_args
 
 from crdtkv.core.envelope import VERSION
@@ -188,12 +188,17 @@ class Gossip:
         desk = self._desk
         desk.begin(now_ms, random)
         known = desk.peer(peer)
-        frames = (frame for data in came if (frame := self._frame(known, data)) is not None)
-        for frame in together(frames):
+        for frame in together(self._frames(known, came)):
             self._take(known, frame)
             if known is None:
                 break
         return self._end()
+
+    def _frames(self, peer: Peer | None, came: Iterable[bytes]) -> Iterator[Frame]:
+        for data in came:
+            frame = self._frame(peer, data)
+            if frame is not None:
+                yield frame
 
     def _take(self, peer: Peer | None, frame: Frame) -> None:
         desk = self._desk

@@ -106,7 +106,8 @@ class Serving:
             yield self._page(p, ask, since, full, self._desk.speaks(peer) >= BESIDE)
 
     def _page(self, p: _Pass, ask: Ask, since: dict[str, int], full: bool, beside: bool) -> Page:
-        replica, after = self._desk.replica, p.end
+        replica = self._desk.replica
+        after: str | None = p.end
         began = dict(replica.state.vector) if after is None else {}
         keys, p.end, p.more = self._cut(p.plan, after)
         p.flying.append(after)
@@ -163,10 +164,10 @@ def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:
     if not 0 < lacking <= given.max_records:
         return []
     found: dict[Dot, bytes] = {}
-    for record, data in reversed(desk.replica.recent):
-        origin, n = record.dot
+    for dot, data in reversed(desk.replica.recent):
+        origin, n = dot
         if since.get(origin, 0) < n <= state.vector.get(origin, 0):
-            found[record.dot] = data
+            found[dot] = data
             if len(found) == lacking:
                 return list(found.values())[::-1]
     return []

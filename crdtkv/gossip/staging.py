@@ -8,7 +8,7 @@ the same replica that sends the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import groupby
@@ -122,13 +122,18 @@ class Staged:
         if not self._several:
             yield from _in_order(map(unpack_key, self._passes[0] if self._passes else ()))
             return
-        numbered = (((k.key, at, k) for k in _in_order(map(unpack_key, p))) for at, p in enumerate(self._passes))
+        numbered = (_numbered(at, each) for at, each in enumerate(self._passes))
         for _, found in groupby(merge(*numbered, key=lambda each: each[:2]), key=lambda each: each[0]):
             made: KeyCells | None = None
             for _, _, later in found:
                 made = later if made is None else laid_over(made, later)
             assert made is not None
             yield _forgotten(made, self._floor) if self._full else made
+
+
+def _numbered(number: int, keys: Iterable[bytes]) -> Iterator[tuple[str, int, KeyCells]]:
+    for key in _in_order(map(unpack_key, keys)):
+        yield key.key, number, key
 
 
 def _in_order(keys: Iterator[KeyCells]) -> Iterator[KeyCells]:

@@ -19,8 +19,8 @@ from dataclasses import fields
 from typing import Any, NamedTuple, TypeVar
 
 from crdtkv.core import values
+from crdtkv.core.blob import Blob
 from crdtkv.core.rules import Rule, rule_from_plain
-from crdtkv.core.values import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid, all_errors
 from crdtkv.http.refusals import all_refusals
 from crdtkv.store.results import UNREAD, Blame, Change, Conflict, Entry, Fate, Migration, Receipt, Revision

@@ -68,7 +68,7 @@ class Draft:
 
     def operate(
         self, key: str, operation: Operation, base: Context | None = None, spec: str | None = None,
-        family: str | None = None,
+        family: Any = None,
     ) -> Strategy:  # fmt: skip
         """Carry `operation` out on `key` against `base`; the strategy that did it.
 

@@ -105,7 +105,7 @@ def _over(path: bytes, cell: Cell, value: Any, spec: str | None) -> tuple[Strate
     return None if payload is None else (found, payload)
 
 
-def operate(draft: Draft, key: str, operation: Operation, family: str | None) -> Strategy | None:
+def operate(draft: Draft, key: str, operation: Any, family: Any) -> Strategy | None:
     """`operation` is carried out; the strategy that did it. None: nothing was done, it is for the long way.
 
     Costs what the operation does. Raises as the long way does.
@@ -137,7 +137,7 @@ def operate(draft: Draft, key: str, operation: Operation, family: str | None) ->
     return chosen
 
 
-def _begin(draft: Draft, key: str, operation: Operation, family: str | None) -> Strategy | None:
+def _begin(draft: Draft, key: str, operation: Operation, family: Any) -> Strategy | None:
     """`operate` of a key that there is not."""
     storage, rule = draft.replica.storage, draft.rule_of(key)
     if storage.context(key) or storage.has_past(key):

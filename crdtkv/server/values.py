@@ -7,7 +7,7 @@ from json.encoder import encode_basestring as _text
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core import values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, PreconditionFailed, ValueInvalid
 from crdtkv.http import bodies

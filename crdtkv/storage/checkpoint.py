@@ -14,7 +14,7 @@ from typing import Any
 
 from crdtkv.storage.journal import Journal
 
-__all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "Checkpoint"]
+__all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "UNTOLD", "Checkpoint"]
 
 JOURNAL_BYTES = 8 << 20
 """Where the journal is longer a checkpoint begins; it is done where the journal is as long again."""
@@ -29,28 +29,32 @@ AT_ONCE = 100
 """Steps behind one commit, unless the journal is 64 times as long as it should be: who takes in a million rows at once
 leaves most of them to those who commit next, and to who keeps the tables fresh."""
 
+UNTOLD = "untold"
+"""A unit: what the views tell of a large key, by itself."""
+
 _Unit = tuple[str, str]
 
 
 class Checkpoint:
     """What the tables do not have yet, and how far the running checkpoint is.
 
-    `lacking` are the units that the tables lack, by kind; `weigh` says how many keys of one cell a unit is as
-    much as; `begin` begins a transaction; `write` puts units into the tables, and gives what is to be called
-    once that is committed: they lack them no more. `say` writes where the journal begins. `undone` is called
-    when it is not committed. `tidy` brings SQLite's own log into the file: not by itself in the middle of a
-    commit, for what is in the file is not in its log any more.
+    `lacking` are the units that the tables lack, by kind, `untold` the keys that views tell of later (UNTOLD);
+    `weigh` says how many keys of one cell a unit is as much as; `begin` begins a transaction; `write` puts units into
+    the tables, and gives what is to be called once that is committed: they lack them no more; and whether that is all
+    of the last one, or a piece of it: `halfway` says how much of one is left. `say` writes where the journal begins.
+    `undone` is called when it is not committed. `tidy` brings SQLite's own log into the file: not by itself in the
+    middle of a commit, for what is in the file is not in its log any more.
     """
 
     def __init__(
         self, db: sqlite3.Connection, journal: Journal, lacking: Mapping[str, Collection[str]],
-        weigh: Callable[[_Unit], int], begin: Callable[[], None],
-        write: Callable[[list[_Unit]], Callable[[], None]],
+        untold: Mapping[str, None], weigh: Callable[[_Unit], int], halfway: Callable[[], float],
+        begin: Callable[[], None], write: Callable[[list[_Unit]], tuple[Callable[[], None], bool]],
         say: Callable[[Any], None], undone: Callable[[], None], tidy: Callable[[], None],
     ) -> None:  # fmt: skip
         self._db, self._journal, self._begin, self._write_units, self._undone = db, journal, begin, write, undone
-        self._weigh, self._say, self._tidy = weigh, say, tidy
-        self._lacking = lacking
+        self._weigh, self._halfway, self._say, self._tidy = weigh, halfway, say, tidy
+        self._lacking, self._untold = lacking, untold
         self._left: list[_Unit] = []
         """Of the checkpoint that runs, what was dirty when it began and was not looked at yet, the next one last."""
         self._began = 0, 0
@@ -75,13 +79,22 @@ class Checkpoint:
         """Whether a checkpoint runs that is further than it has to be: made at once, it would hold up all who write."""
         units, size = self._began
         grown = self._journal.size - size
-        return bool(self._left) and len(self._left) * JOURNAL_BYTES < units * (JOURNAL_BYTES - grown)
+        left = len(self._left) - 1 + self._halfway()
+        return bool(self._left) and left * JOURNAL_BYTES < units * (JOURNAL_BYTES - grown)
 
     def catch_up(self) -> bool:
-        """A step, if there is anything the tables do not have; whether there still is."""
+        """A step, if there is anything the tables do not have, or the views do not tell; whether there still is."""
         if self._behind():
             self.step()
-        return self._behind()
+        else:
+            self.tell()
+        return self._behind() or bool(self._untold)
+
+    def tell(self) -> None:
+        """What views tell of one large key, if there is any untold, is what the tables have. O(its value)."""
+        for key in self._untold:
+            self._write([(UNTOLD, key)], False)
+            return
 
     def _behind(self) -> bool:
         return bool(self._left) or any(self._lacking.values())
@@ -105,22 +118,26 @@ class Checkpoint:
             if name in self._lacking[kind]:
                 units.append((kind, name))
                 weight += self._weigh((kind, name))
-        self._write(units, not at)
-        del self._left[at:]
+        whole = self._write(units, not at)
+        del self._left[at if whole else at + 1 :]
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""
-        before: tuple[int, ...] = ()
+        before: tuple[float, ...] = ()
         while any(left := (sum(map(len, self._lacking.values())), len(self._left), self._journal.size)):
             if self._untidy < _TIDY_STEPS:  # (who tidies up writes none of it)
-                assert left != before, "a checkpoint that gets nowhere"
-                before = left
+                assert (*left, self._halfway()) != before, "a checkpoint that gets nowhere"
+                before = *left, self._halfway()
             self.step()
+        for _ in list(self._untold):
+            self.tell()
 
-    def _write(self, units: list[_Unit], last: bool) -> None:
+    def _write(self, units: list[_Unit], last: bool) -> bool:
+        """Whether all of them are written. `last`: then the tables have all that this checkpoint is to bring."""
         self._begin()
         try:
-            wrote = self._write_units(units)
+            wrote, whole = self._write_units(units)
+            last = last and whole
             self._say(self._journal.begin_at(self._keeps) if last else self._journal.begin_still())
             self._journal.sync()
             self.torn = True
@@ -137,3 +154,4 @@ class Checkpoint:
             self._journal.drop(self._keeps)
         self.torn = False
         self._untidy += 1
+        return whole

@@ -99,6 +99,22 @@ class Index:
         for path in paths:
             self._left((key, path), cells)
 
+    def left_some(self, key: str, paths: Collection[bytes], cells: Callable[[], Cells]) -> None:
+        """As `left`, of some that have changed, in path order. O(paths) where they came in that order and first."""
+        moved, came = self._moved, self._came.get(key, [])
+        first = [path for path in paths if (key, path) not in moved]
+        if came[: len(first)] == first:
+            del came[: len(first)]
+            self._count -= len(first)
+            paths = [path for path in paths if (key, path) in moved]
+        elif came:
+            for path in came:
+                moved.setdefault((key, path), ())
+            self._count -= len(came)
+            came.clear()
+        for path in paths:
+            self._left((key, path), cells)
+
     def _left(self, place: Place, cells: Callable[[], Cells]) -> None:
         old = self._moved.get(place)
         if old is None:

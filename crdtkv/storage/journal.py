@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,8 @@ def _cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:
 Mark = tuple[int, int, int]
 """Where the journal ends: see `Journal.mark`."""
 
-_Begin = tuple[bytes, int, int, int]
+_Begin = Sequence[Any]
+"""Salt, generation, its first record, the last one when this was said."""
 
 
 def files_of(path: str) -> tuple[LogFile, LogFile]:

@@ -9,7 +9,7 @@ Law of this room: `read(key, row(key, held)) == held`, or RowInvalid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "due_of",
     "key_row",
     "kind_of",
+    "pack_parts",
     "read_key",
     "read_row",
     "said_of",
@@ -47,7 +48,7 @@ _pack = msgpack.Packer().pack
 _name_hash, _row_hash = xxhash.xxh3_64_intdigest, xxhash.xxh32_intdigest
 
 Row = tuple[Any, ...]
-"""key, mark, origin, n, stamp, root, value, rest, due."""
+"""key, mark, origin, n, stamp, root, value, rest, due; of a part key, path, siblings, due, checksum."""
 
 
 def key_row(key: str, held: Held, kind: int, dots: tuple[Dot, ...], number: Callable[[str], int]) -> Row:
@@ -131,6 +132,26 @@ def dots_of(cells: Iterable[Cell], over: Iterable[Dot] = ()) -> tuple[Dot, ...]:
             if n > found.get(replica, 0):
                 found[replica] = n
     return tuple(sorted(found.items()))
+
+
+def pack_parts(key: str, cells: Packed, paths: list[bytes], dots: dict[str, int]) -> Iterator[Row]:
+    """The rows of the cells at these paths of a key in parts, as `pack_row("part", (key, path, due), cell)` makes each.
+
+    `dots`: of each replica the highest n that stands in any of them too, once all are made. O(size).
+    """
+    pack, hash, head = _pack, _row_hash, f"part\0{key}\0"
+    for path, found in zip(paths, cells.lone(paths), strict=True):
+        if found is None:
+            cell = cells[path]
+            when, blob = stamp_column(due(path, cell)), pack(cell)
+            dots.update(dots_of([cell], dots.items()))
+        else:
+            replica, n, stamp, payload = found
+            when, blob = None, pack((((replica, n), stamp, payload, (), ()),))
+            if n > dots.get(replica, 0):
+                dots[replica] = n
+        place = f"{head}{path!r}\0{when!r}\0".encode("utf-8", "backslashreplace")
+        yield (key, path, blob, when, hash(place + blob))
 
 
 def due_of(cells: Iterable[tuple[bytes, Cell]]) -> Stamp | None:

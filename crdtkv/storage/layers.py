@@ -1,9 +1,8 @@
 """A storage over tables: what the tables lack lies in memory, over what was read from them last, over the tables.
 
-Law of this room: what is asked for is what was written last, whether the tables have it or
-not; and the tables have it before memory lets go of it. Indexes are the tables' own; where
-the tables lag behind, a small one in memory says what has changed. Who passes through a range
-reads each row once, and nothing of it is kept.
+Law of this room: what is asked for is what was written last, whether the tables have it or not; and the tables have it
+before memory lets go of it. Indexes are the tables' own; where the tables lag behind, a small one in memory says what
+has changed. Who passes through a range reads each row once, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -13,14 +12,16 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from mypy_extensions import mypyc_attr
 from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
+from crdtkv.storage.absent import Absent
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
-from crdtkv.storage.held import ALONE, PLAIN, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
+from crdtkv.storage.held import ABSENT, ALONE, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
 from crdtkv.storage.journal import GROWTH
 from crdtkv.storage.keyrows import read_key, said_of
@@ -28,7 +29,7 @@ from crdtkv.storage.layer import Layer
 from crdtkv.storage.rows import cell_in, grown, horizon_in, past_in
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
-from crdtkv.storage.views import AS_IT_IS, Showing
+from crdtkv.storage.views import Showing
 
 __all__ = ["Layers", "Unit"]
 
@@ -40,18 +41,29 @@ _PAGE = 64, 1_024
 
 _T = TypeVar("_T")
 
-_NONE = Old({}, NO_HORIZON)
+def _nothing() -> Held:
+    return Held({}, {})
+
+
+def _no_past() -> Old:
+    return Old({}, NO_HORIZON)
+
+
+_NONE = _no_past()
 _NO_PATHS: frozenset[bytes] = frozenset()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Layers(Transactions):
     """The rows of a Storage over the tables in `db`; memory for what is clean: `cache_bytes`."""
 
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__()
         self._tables = Tables(db)
-        self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6)
-        self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6)
+        self._absent = Absent(self._read_keys, cache_bytes >> 7)
+        lacks = self._absent.lacks
+        self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6, lacks, _nothing)
+        self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6, lacks, _no_past)
         self._dirty_keys = self._keys.dirty
         self._index = Index(self._cell_lacking, self._dot_lacking)
         """Of the cells that have changed since the tables have their keys."""
@@ -152,9 +164,10 @@ class Layers(Transactions):
             self._new.discard(key)
 
     def unknown(self, keys: Collection[str]) -> set[str]:
-        asked = [key for key in keys if not self._keys.at_hand(key)]
+        lacks = self._absent.lacks
+        asked = [key for key in keys if not (self._keys.at_hand(key) or lacks(key))]
         found = set(keys) - self._read(self._tables.among, asked)
-        pasts = self._read(self._tables.pasts_among, found)
+        pasts = self._read(self._tables.pasts_among, [key for key in found if not lacks(key)])
         return {key for key in found if not (self._stands(key) or self._has_past(key, pasts))}
 
     def _stands(self, key: str) -> bool:
@@ -167,9 +180,9 @@ class Layers(Transactions):
 
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         self._undo.append(("key", key, None, (cells, context)))
-        held = self._keys.begin(key, Held({}, {}))
+        held = self._keys.begin(key)
         held.begin_to_change()
-        held.base = base = lone(horizon)
+        held.base = base = None if horizon is NO_HORIZON else lone(horizon)
         for path in cells:
             held.changed_at(path)
             self._index.moved((key, path), ())
@@ -182,7 +195,7 @@ class Layers(Transactions):
         if horizon is not NO_HORIZON:
             self._undo.append(("horizon", key, NO_HORIZON, horizon))
             if base is None:
-                old = self._pasts.begin(key, Old({}, NO_HORIZON))
+                old = self._pasts.begin(key)
                 old.changed, old.horizon = old.changed or set(), horizon
 
     def _take_back(self, key: str) -> None:
@@ -239,7 +252,7 @@ class Layers(Transactions):
     def compound(self, low: str) -> Iterator[str]:
         found = set(self._read(self._tables.compound, low))
         found.update(key for key in self._keys.dirty if key >= low)
-        return (key for key in sorted(found) if self.cells(key))
+        yield from filter(self.cells, sorted(found))
 
     def beyond(self, vector: Vector) -> set[Place]:
         found = self._index.beyond(vector)
@@ -272,8 +285,10 @@ class Layers(Transactions):
         held.context = context
 
     def has_past(self, key: str) -> bool:
+        if self._keys.of(key).begun() is not None:
+            return True
         old = self._old(key)
-        return self._keys.of(key).begun() is not None or bool(old.rows) or old.horizon != NO_HORIZON
+        return bool(old.rows) or (old.horizon is not NO_HORIZON and old.horizon != NO_HORIZON)
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._old(key).rows
@@ -411,7 +426,13 @@ class Layers(Transactions):
         return ask(*of)
 
     def _read_key(self, key: str) -> Held:
-        return self._read(self._tables.key, key)
+        found = self._read(self._tables.key, key)
+        if found.kind == ABSENT:
+            self._absent.missed()
+        return found
+
+    def _read_keys(self, after: str, limit: int) -> list[str]:
+        return self._tables.named(after, limit)
 
     def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the tables say of a range. As `_read`."""
@@ -424,76 +445,3 @@ class Layers(Transactions):
             return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
 
         return self._read(ask)
-
-    def _weigh(self, unit: Unit) -> int:
-        """As how many keys of one cell it is written: of a past all rows of a cell are, if any is new."""
-        kind, name = unit
-        if kind == "past":
-            old = self._pasts.dirty[name]
-            return 1 + sum(len(old.rows.get(path, ())) for path in old.changed or ()) // 4
-        return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
-
-    def _write(self, units: list[Unit]) -> Callable[[], None]:
-        """The tables have these units as they are now. What returns is to be called once that is committed."""
-        keys: list[tuple[str, Held, int, tuple[Dot, ...]]] = []
-        aside: dict[str, Horizon] = {}
-        for table, name in units:
-            if table == "key":
-                held = self._keys.dirty[name]
-                kind, dots = self._tables.write_key(name, held, held.changed or ())
-                keys.append((name, held, kind, dots))
-                if held.begun() is not None and name in self._pasts.dirty and ("past", name) not in units:
-                    units.append(("past", name))  # whose row says when it began has none of its past
-                if held.base is not None:  # and whose row cannot
-                    aside[name] = horizon_of(held)
-                    self._tables.write("horizon", [((name,), aside[name])])
-                self._tell_key(name, held, kind)
-            elif table == "past":
-                old = self._pasts.dirty[name]
-                self._write_past(name, old, aside.get(name, old.horizon))
-            else:
-                row = self._inbox.get(name) if table == "inbox" else self._meta[name]
-                self._tables.write(table, [((name,), row)])
-                if table == "inbox" and self._showing is not None:
-                    self._tables.tell("lost", (name,), None if row is None else self._showing.lost(name, row))
-        self._tables.flush()
-
-        def wrote() -> None:
-            for name, horizon in aside.items():
-                self._keys.dirty[name].base = None
-                if (old := self._pasts.peek(name)) is not None:
-                    old.horizon = horizon
-            for name, held, kind, dots in keys:
-                held.kind, held.dots = kind, dots
-                self._wrote_key(name, held)
-            for table, name in units:
-                if table == "past":
-                    self._pasts.dirty[name].changed = None
-                    self._pasts.wrote(name)
-                elif table == "meta":
-                    del self._meta[name]
-                elif table == "inbox":
-                    self._inbox_dirty.remove(name)
-
-        return wrote
-
-    def _tell_key(self, key: str, held: Held, kind: int) -> None:
-        """A key that others cannot read where it stands, or could not, is told beside it."""
-        plain = held.said is not None and held.said[4] in AS_IT_IS
-        if self._showing is not None and not (plain and held.kind <= PLAIN):
-            self._tables.tell("shown", (key,), None if plain or kind <= ALONE else self._showing.key(key))
-
-    def _write_past(self, key: str, old: Old, horizon: Horizon) -> None:
-        if self._showing is not None:
-            for path in old.changed or ():
-                rows = old.rows.get(path)
-                self._tables.tell("was", (key, path), None if rows is None else self._showing.past(key, path, rows))
-        self._tables.write("past", [((key, path), old.rows.get(path)) for path in sorted(old.changed or ())])
-        self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
-
-    def _wrote_key(self, key: str, held: Held) -> None:
-        self._index.left(key, held.changed or (), lambda: held.cells)
-        held.changed = None
-        self._discard_new(key)
-        self._gone.discard(key)
-        self._keys.wrote(key)

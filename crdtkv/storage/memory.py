@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mypy_extensions import mypyc_attr
 from sortedcontainers import SortedSet
 
 from crdtkv.core.cells import Cell, Context
@@ -24,6 +25,7 @@ _NO_CONTEXT: Context = {}
 _NOTHING: dict[str, Any] = {"context": {}, "horizon": NO_HORIZON, "inbox": None, "meta": None}
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class MemoryStorage(Transactions):
     """A Storage in memory. `commit` keeps nothing beyond this process."""
 

@@ -8,7 +8,6 @@ docs/formats.md says what each row holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgpack
@@ -23,7 +22,6 @@ __all__ = [
     "growth_of",
     "grown",
     "horizon_in",
-    "pack_parts",
     "pack_row",
     "past_in",
     "unpack_row",
@@ -41,16 +39,6 @@ def pack_row(table: str, where: tuple[Any, ...], row: Any) -> tuple[bytes, int]:
     """The bytes of the row at `where` of a table, and their checksum. O(size)."""
     blob: bytes = _pack(row)
     return blob, _checksum(table, where, blob)
-
-
-def pack_parts(key: str, cells: Iterable[tuple[bytes, Cell, Any]]) -> list[tuple[str, bytes, bytes, Any, int]]:
-    """The rows of cells of a key in parts, as `pack_row("part", (key, path, due), cell)` makes each. O(size)."""
-    rows, pack, hash, head = [], _pack, xxhash.xxh32_intdigest, f"part\0{key}\0"
-    for path, cell, due in cells:
-        blob: bytes = pack(cell)
-        place = f"{head}{path!r}\0{due!r}\0".encode("utf-8", "backslashreplace")
-        rows.append((key, path, blob, due, hash(place + blob)))
-    return rows
 
 
 def unpack_row(table: str, where: tuple[Any, ...], blob: Any, checksum: Any) -> Any:

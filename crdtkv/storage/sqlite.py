@@ -28,7 +28,6 @@ from crdtkv.storage.checkpoint import STEP_ROWS, Checkpoint
 from crdtkv.storage.faults import faults
 from crdtkv.storage.holding import HeldElsewhere, Hold
 from crdtkv.storage.journal import BEGIN, Journal, Mark, begin, files_of, rows_of
-from crdtkv.storage.layers import Layers
 from crdtkv.storage.log import Log
 from crdtkv.storage.migrations import OLD_TABLES, migrate
 from crdtkv.storage.pile import Pile
@@ -38,6 +37,7 @@ from crdtkv.storage.tables import JOURNAL, SCHEMA, TABLES
 from crdtkv.storage.transactions import Changed
 from crdtkv.storage.views import Showing
 from crdtkv.storage.witness import Witness
+from crdtkv.storage.writing import Writing
 
 __all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
@@ -68,7 +68,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
 
 
-class SqliteStorage(Layers):
+class SqliteStorage(Writing):
     """A Storage in the file at `path`, made if it is not there.
 
     `durability`: "full" syncs every commit; "normal" leaves that to the system, so that a
@@ -119,8 +119,8 @@ class SqliteStorage(Layers):
         self.pile = Pile(Path(f"{real}-staged"))
         self._journal = Journal(self._db, files_of(real))
         self._checkpoint = Checkpoint(
-            self._db, self._journal, self._lacking, self._weigh, self._begin_write, self._write, self._say_begin,
-            self._tables.begin, self._tidy,
+            self._db, self._journal, self._lacking, self._untold, self._weigh, self._halfway, self._begin_write,
+            self._write, self._say_begin, self._tables.begin, self._tidy,
         )  # fmt: skip
         try:
             self._open()
@@ -219,6 +219,7 @@ class SqliteStorage(Layers):
             self._tables.one("meta", name)  # what is wrong with it is said now
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
         self._told = self._tables.one("meta", _TOLD) is not None
+        self._absent.learn()
         started = self._tables.one("meta", BEGIN)
         if started is None:
             raise RowInvalid("nothing says where its journal begins")
@@ -407,6 +408,7 @@ class SqliteStorage(Layers):
         """From now on the views tell what `showing` says; of what a migration left untold, at once: O(that)."""
         self._showing = showing
         try:
+            self._find_untold()
             self._tell_untold(showing, None if self._tables.one("meta", _TOLD) else "")
         except sqlite3.Error:  # it can be read and written all the same, and tells when it is opened next
             self.doubtful = not self._undo_commit()
@@ -436,7 +438,7 @@ class SqliteStorage(Layers):
         if self.closed or self.doubtful or (self._undo and not self.committed):
             return False
         with suppress(sqlite3.Error):
-            return self._checkpoint.catch_up()
+            return self._checkpoint.catch_up() or self._absent.learns()
         return False
 
     def faults(self) -> Iterator[str]:

@@ -11,13 +11,14 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from crdtkv.core.cells import Cell, due
+from crdtkv.core.cells import Cell
 from crdtkv.core.clocks import Dot, Stamp, Vector
+from crdtkv.core.packed import Packed
 from crdtkv.core.show import show
 from crdtkv.storage.base import Said
 from crdtkv.storage.held import ALONE, PARTS, Held
-from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, read_key, read_row, stamp_column
-from crdtkv.storage.rows import RowInvalid, cell_in, pack_parts, pack_row, unpack_row
+from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, pack_parts, read_key, read_row, stamp_column
+from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
 __all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
@@ -70,6 +71,12 @@ _PAST = (
     "SELECT path, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, horizon, checksum FROM horizon "
     "WHERE key = ?"
 )
+_LAST = b""
+"""Behind each text, as SQLite sorts."""
+_ALL_NAMED = " UNION ".join(
+    f"SELECT key FROM {table} WHERE key > ? AND key <= ?" for table in ("cell", "context", "past", "horizon")
+)
+_NAMED = {order: f"{_ALL_NAMED} ORDER BY key {order} LIMIT ?" for order in ("ASC", "DESC")}
 _DUE = "SELECT key FROM cell WHERE due <= ? UNION SELECT key FROM part WHERE due <= ?"
 
 
@@ -121,6 +128,18 @@ class Tables:
         past, horizon = (self._some(f"SELECT key FROM {table} WHERE key IN", asked) for table in ("past", "horizon"))
         return {*past, *horizon}
 
+    def named(self, after: str, limit: int) -> list[str]:
+        """The next keys behind `after` that have a row in any table, in order. O(limit).
+
+        Raises RowInvalid where they are not the same from either side: a page lies in the place of another, and what
+        is behind that might be passed over.
+        """
+        found = _texts(self._db.execute(_NAMED["ASC"], (*(after, _LAST) * 4, limit)))
+        high = found[-1] if len(found) == limit else _LAST
+        if _texts(self._db.execute(_NAMED["DESC"], (*(after, high) * 4, limit)))[::-1] != found:
+            raise RowInvalid(f"keys behind {after!r:.200} are not in order")
+        return found
+
     def _some(self, words: str, keys: Sequence[str]) -> Iterator[str]:
         """The one column of the rows whose key is among these, many of them by one statement."""
         for at in range(0, len(keys), _MANY):
@@ -165,7 +184,8 @@ class Tables:
         return _texts(self._db.execute(_DUE, (floor, floor)))
 
     def write_key(self, key: str, held: Held, paths: Iterable[bytes]) -> tuple[int, tuple[Dot, ...]]:
-        """The rows of `key` are as `held` has it; `paths` are those that changed. Its kind now, and its dots.
+        """The rows of `key` are as `held` has it; `paths` are those that changed, of a key in parts maybe only some of
+        them: the tables have the rest as before. Its kind now, and its dots.
 
         O(paths of a key in parts, cells of another). `held` still says what the tables had.
         """
@@ -197,12 +217,14 @@ class Tables:
         if held.kind == PARTS:
             known = held.dots
         else:
-            paths = held.cells
-        cells = [(path, held.cells.get(path, ())) for path in sorted(paths)]
-        self._db.executemany("DELETE FROM part WHERE key = ? AND path = ?", [(key, p) for p, cell in cells if not cell])
-        rows = pack_parts(key, [(path, cell, stamp_column(due(path, cell))) for path, cell in cells if cell])
+            paths = {*paths, *set(held.cells).difference(held.changed or ())}  # what its row has
+        cells = held.cells if isinstance(held.cells, Packed) else Packed(held.cells)
+        dots = dict(known)
+        if gone := [(key, path) for path in paths if path not in cells]:
+            self._db.executemany("DELETE FROM part WHERE key = ? AND path = ?", gone)
+        rows = pack_parts(key, cells, sorted(path for path in paths if path in cells), dots)
         self._db.executemany("INSERT OR REPLACE INTO part VALUES (?, ?, ?, ?, ?)", rows)
-        return dots_of((cell for _, cell in cells), known)
+        return tuple(sorted(dots.items()))
 
     def _list(self, key: str, old: tuple[Dot, ...], new: tuple[Dot, ...]) -> None:
         """Beside the dot in its own row, the key is listed under these."""

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.errors import StorageFailed
 from crdtkv.storage.pile import Pile
 
@@ -25,6 +27,7 @@ Changed = tuple[str, Any, Any, Any]
 """Table, where, what stood before, what stands now."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Transactions:
     """`begin`, `commit` and `rollback` of a Storage, which says how a change is saved, and how it is put back."""
 

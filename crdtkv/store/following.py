@@ -32,21 +32,23 @@ def _run(storage: Any, stale: threading.Event, lock: AbstractContextManager[Any]
     while storage() is not None:
         if stale.wait(_LOOK_S):
             time.sleep(wait_s)
-            while (took := _step(storage(), stale, lock)) is not None:
+            more = True
+            while more:
+                took, more = _step(storage(), stale, lock)
                 if took < 0:
                     return
                 time.sleep(max(_PAUSE_S, 9 * took))
 
 
-def _step(storage: Any, stale: threading.Event, lock: AbstractContextManager[Any]) -> float | None:
-    """How long a step took after which there is more to do; None: there is not; less than 0: it is closed."""
+def _step(storage: Any, stale: threading.Event, lock: AbstractContextManager[Any]) -> tuple[float, bool]:
+    """How long a step took, less than 0 where it is closed; and whether there is more to do."""
     with lock:
         stale.clear()
         if storage is None or storage.closed:
-            return -1.0
+            return -1.0, False
         began = time.perf_counter()
         try:
             more = storage.freshen()
         except Exception:  # whoever writes next, or closes it, meets it and is told
             more = False
-        return time.perf_counter() - began if more else None
+        return time.perf_counter() - began, more

@@ -18,6 +18,8 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.errors import Overloaded
 from crdtkv.replica.draft import Draft
 
@@ -32,6 +34,7 @@ MAX_WAITING = 10_000
 _T = TypeVar("_T")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Asked(Generic[_T]):
     """What is asked for, and what became of it."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
 from crdtkv.core import values
+from crdtkv.core.blob import Blob
 from crdtkv.core.keys import check_key
 from crdtkv.core.paths import VALUE, component
 from crdtkv.errors import CrdtkvError, TooLarge, ValueInvalid, WrongType
@@ -86,7 +87,7 @@ class Handle:
 
 def _blob(value: Any) -> Any:
     """Bytes are kept as a blob, as in `put`."""
-    return values.Blob(value) if isinstance(value, bytes) else value
+    return Blob(value) if isinstance(value, bytes) else value
 
 
 class CounterHandle(Handle):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from crdtkv.core import values
+from crdtkv.core.blob import Blob
 from crdtkv.core.cells import Context
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.keys import check_key
@@ -75,7 +76,7 @@ class Operations(Handles, PlainMapping):
     def _put_plain(self, key: str, value: Any, spec: str | None, draft: Draft) -> Receipt:
         """A put that says no more than the value and the strategy: the short way, if it leads there."""
         if isinstance(value, bytes):
-            value = values.Blob(value)
+            value = Blob(value)
         done = leaf.put(draft, key, value, spec)
         if done is None:
             return self._writing(key, Operation("put", (value,)), None, spec, None, whole=True)(draft)
@@ -349,7 +350,7 @@ def _check_ttl(ttl: float) -> int:
 
 def _put(value: Any) -> Operation:
     """Bytes are kept as a blob."""
-    return Operation("put", (values.Blob(value) if isinstance(value, bytes) else value,))
+    return Operation("put", (Blob(value) if isinstance(value, bytes) else value,))
 
 
 def _puts_whole(operation: Operation) -> bool:

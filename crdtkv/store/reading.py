@@ -182,7 +182,7 @@ class Reading:
 
     @_locked
     def log_range(
-        self, key: str, path: tuple[str, ...], since: int | None, until: int | None
+        self, key: str, path: tuple[str, ...], since: Any, until: Any
     ) -> list[tuple[int, Any]]:  # fmt: skip
         """The entries of the log at `key`, or at a path in its document, in a range of time."""
         shown = self._shown(key)
@@ -222,7 +222,7 @@ class Reading:
     # many
 
     @_locked
-    def keys(self, selection: Selection, limit: int | None = None) -> list[str]:
+    def keys(self, selection: Selection, limit: Any = None) -> list[str]:
         """The keys that match, in order; the first `limit` of them."""
         now = self.replica.now()
 
@@ -236,7 +236,7 @@ class Reading:
         return list(islice(self._passing(selection.checked(), plain, whole), limit))
 
     @_locked
-    def scan(self, selection: Selection, limit: int | None, cursor: str | None) -> Page:
+    def scan(self, selection: Selection, limit: Any, cursor: Any) -> Page:
         """A page of entries."""
         check_limit(limit)
         now = self.replica.now()

@@ -12,10 +12,10 @@ from contextlib import nullcontext
 from typing import Any
 
 from crdtkv.core import values
+from crdtkv.core.blob import Blob
 from crdtkv.core.cells import is_value
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.paths import STRATEGY
-from crdtkv.core.values import Blob
 from crdtkv.core.versions import format_version
 from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Superseded

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from crdtkv.core import values
+from crdtkv.core.blob import Blob
 from crdtkv.core.cells import Cell, Context, Sibling, expiry_of
 from crdtkv.core.clocks import Stamp, stamp_ms
 from crdtkv.core.tree import Cells, Tree
@@ -26,7 +27,7 @@ __all__ = ["MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_plain",
 MAX_TOLD = 4096
 """Bytes of a packed value that is told again from memory; a larger one is mostly the cost of unpacking it."""
 
-_ATOMS = frozenset({str, int, float, bool, type(None), values.Blob})
+_ATOMS = frozenset({str, int, float, bool, type(None), Blob})
 """What nobody can change: one object serves every reader."""
 
 

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple
+
+from mypy_extensions import mypyc_attr
 
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Context, Sibling, is_live, is_value, latest
@@ -106,6 +107,7 @@ class Env(NamedTuple):
         return self._replace(base=base)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Strategy(ABC):
     """One way to merge. Instances hold only their options; equal spec, equal strategy.
 
@@ -146,12 +148,9 @@ class Strategy(ABC):
 
     def __init__(self, **options: str) -> None:
         self.chosen = options
-
-    @cached_property
-    def spec(self) -> str:
+        given = "&".join(f"{k}={v}" for k, v in sorted(options.items()))
+        self.spec = f"{self.name}?{given}" if given else self.name
         """`set`, or `set?wins=remove`: the name and the options that are not the default."""
-        given = "&".join(f"{k}={v}" for k, v in sorted(self.chosen.items()))
-        return f"{self.name}?{given}" if given else self.name
 
     def check_known(self) -> None:  # noqa: B027
         """Raises CrdtkvError if this process cannot make what the spec names: for who is about to set a rule."""

@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core.cells import Cell, Sibling, is_live
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BaseTooOld, Overflow, ValueInvalid, WrongType
@@ -46,6 +48,7 @@ _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 MAX_ONCE_KEY = 256
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Counter(Strategy):
     """A sum of adds, exact within 64 bits."""
 

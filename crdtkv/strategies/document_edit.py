@@ -433,10 +433,10 @@ class Edit:
 def _place_of_new(operation: Operation, count: int, at: Tokens) -> tuple[int, Sequence[Any]] | None:
     """Where an operation puts in which elements; None for one that puts in none."""
     match operation:
-        case Operation("append", (_, *_) as new):
+        case Operation("append", new) if new:
             return count, new
-        case Operation("prepend", (_, *_) as new):
+        case Operation("prepend", new) if new:
             return 0, new
-        case Operation("insert", (index, first_value, *more)):
-            return check_index(index, count, at, end=1), [first_value, *more]
+        case Operation("insert", given) if len(given) > 1:
+            return check_index(given[0], count, at, end=1), given[1:]
     return None

@@ -19,7 +19,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import paths, values
+from crdtkv.core.blob import Blob
 from crdtkv.core.cells import MARK_PLAIN, Cell, Sibling, is_live, sweep
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError, TooLarge, WrongType
@@ -39,6 +42,7 @@ UNITS = (0, 17, 340)
 _NONE = Fraction(0)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Fields(Strategy):
     """Names and values, each name with its own fate."""
 
@@ -116,12 +120,12 @@ class Fields(Strategy):
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         """set, add and remove cost O(log n) a name; put, clear and delete O(n)."""
         match operation:
-            case Operation("set", (_, _, *_) as given) if len(given) % 2 == 0:
+            case Operation("set", given) if given and len(given) % 2 == 0:
                 pairs = {field_path(name): self.value(v) for name, v in zip(given[::2], given[1::2], strict=True)}
                 return [w for path, value in pairs.items() for w in _set(tree, path, value, env)]
             case Operation("add", (name, n)):
                 return self._add(tree, field_path(name), n, env)
-            case Operation("remove", (_, *_) as names):
+            case Operation("remove", names) if names:
                 return [w for path in dict.fromkeys(map(field_path, names)) for w in _remove(tree, path, env)]
             case Operation("put", (value,)):
                 return self._put(tree, self._checked(value), env)
@@ -194,7 +198,7 @@ class Fields(Strategy):
 
 def field_path(name: Any) -> bytes:
     """Where the register of a name stands. Raises WrongType for what is no name, TooLarge."""
-    if not isinstance(name, str | values.Blob):
+    if not isinstance(name, str | Blob):
         raise WrongType(f"a name is a string or bytes; not {name!r:.80}")
     data = values.pack(name)
     if len(data) + data.count(0) > MAX_NAME:
@@ -209,7 +213,7 @@ def name_at(path: bytes) -> Any:
         name = values.unpack(data) if tag == paths.VALUE and not rest else ABSENT
     except CrdtkvError:  # a foreign path: a read must go on
         return ABSENT
-    return name if isinstance(name, str | values.Blob) else ABSENT
+    return name if isinstance(name, str | Blob) else ABSENT
 
 
 def _shown_name(name: Any) -> str:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.cells import is_live
 from crdtkv.core.tree import Tree
@@ -25,6 +27,7 @@ __all__ = ["Flag"]
 _PAYLOAD = {value: values.pack(value) for value in (False, True)}
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Flag(Strategy):
     """True or false; enable wins, or disable."""
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.tree import Tree
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -20,6 +22,7 @@ from crdtkv.strategies.cell_reading import misfit, readable, take_away, unreadab
 __all__ = ["Max", "Min"]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Max(Strategy):
     """The greatest value put so far."""
 
@@ -32,7 +35,7 @@ class Max(Strategy):
     least: ClassVar[bool] = False
 
     def read(self, tree: Tree) -> Any:
-        best = ABSENT
+        best: Any = ABSENT
         for _, value in readable(tree.cell()):
             if best is ABSENT or self._beats(value, best):
                 best = value
@@ -61,6 +64,7 @@ class Max(Strategy):
         return bool(ours < theirs if self.least else theirs < ours)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Min(Max):
     """The least value put so far."""
 

@@ -16,6 +16,8 @@ import re
 from fractions import Fraction
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT
@@ -28,6 +30,7 @@ _MAX_TEXT = 400
 _END = 10**400
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Hash(Fields):
     """Fields and values."""
 

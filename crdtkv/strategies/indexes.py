@@ -13,10 +13,10 @@ from typing import Any
 import xxhash
 from sortedcontainers import SortedList
 
+from crdtkv.core.blob import Blob
 from crdtkv.core.cells import Cell
 from crdtkv.core.paths import component_end
 from crdtkv.core.tree import Tree
-from crdtkv.core.values import Blob
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields, name_at
 from crdtkv.strategies.set import Set

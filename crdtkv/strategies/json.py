@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.cells import (
     MARK_ARRAY,
@@ -60,6 +62,7 @@ from crdtkv.strategies.sequence import is_element, order_path
 __all__ = ["Json"]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Json(Strategy):
     """The strategy `json`."""
 

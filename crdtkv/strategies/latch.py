@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.cells import is_live
 from crdtkv.core.tree import Tree
@@ -24,6 +26,7 @@ __all__ = ["MAX_STATES", "Latch"]
 MAX_STATES = 64
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Latch(Strategy):
     """The furthest of a declared order of states."""
 

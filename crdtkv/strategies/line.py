@@ -54,7 +54,8 @@ class Line:
 
     def paths(self, start: int, stop: int, reverse: bool = False) -> Iterator[bytes]:
         """Of the elements at start <= index < stop. O(log n) and O(1) each."""
-        return (self._tag + each for each in self.order.islice(start, stop, reverse))
+        for each in self.order.islice(start, stop, reverse):
+            yield self._tag + each
 
     def index(self, path: bytes) -> int:
         """Where the element at `path` stands, which there is. O(log n)."""

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import positions, values
 from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, Sibling, is_live, latest, only_tombstones, sweep
 from crdtkv.core.clocks import Stamp
@@ -31,6 +33,7 @@ __all__ = ["List"]
 _new = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class List(Strategy):
     """Elements in an order."""
 
@@ -88,12 +91,12 @@ class List(Strategy):
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         """append and prepend cost O(log n); by index too, but the first time and where an element was moved: O(n)."""
         match operation:
-            case Operation("append", (_, *_) as new):
+            case Operation("append", new) if new:
                 return _go_on(tree, env, new) or _insert(tree, env, _last(tree), None, new, outside=True)
-            case Operation("prepend", (_, *_) as new):
+            case Operation("prepend", new) if new:
                 return _go_on(tree, env, new, front=True) or _insert(tree, env, None, _first(tree), new, outside=True)
-            case Operation("insert", (index, first_value, *more)):
-                return _insert_at(tree, env, index, [first_value, *more])
+            case Operation("insert", given) if len(given) > 1:
+                return _insert_at(tree, env, given[0], given[1:])
             case Operation("remove", (index,)):
                 return _remove(tree, next(_paths(tree, index)), env)
             case Operation("remove", (index, count)):

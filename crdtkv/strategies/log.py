@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Cell, sweep
 from crdtkv.core.clocks import Stamp, make_stamp, stamp_ms
@@ -32,6 +34,7 @@ _END = bytes([paths.ENTRY[0] + 1])
 """Greater than the path of any entry."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Log(Strategy):
     """Entries ordered by when and where they were appended."""
 
@@ -60,7 +63,7 @@ class Log(Strategy):
             return not self.gone(tree.cell())
         return not self.gone(tree.cell()) or next(_entries(tree.below(), None), None) is not None
 
-    def entries(self, tree: Tree, since: int | None = None, until: int | None = None) -> list[tuple[int, Any]]:
+    def entries(self, tree: Tree, since: Any = None, until: Any = None) -> list[tuple[int, Any]]:
         """`(ms, value)` of the entries with `since <= ms < until`, in order. Cost: O(log n) for each.
 
         Both are milliseconds since 1970. Raises ValueInvalid.
@@ -75,7 +78,7 @@ class Log(Strategy):
         keep and remove cost O(n) once, then O(log n).
         """
         match operation:
-            case Operation("append", (_, *_) as added):
+            case Operation("append", added) if added:
                 return _append(tree, added, env, env.stamp)
             case Operation("trim", (before_ms,)):
                 return _sweep(tree, env, _bound(before_ms))

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_live, is_value, latest, rank
 from crdtkv.core.tree import Tree
@@ -22,6 +24,7 @@ from crdtkv.strategies.cell_reading import misfit, value_of
 __all__ = ["Lww"]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Lww(Strategy):
     """One value; the later of two concurrent writes shows."""
 

@@ -17,8 +17,9 @@ knows better; `counter`, for sums.)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property
 from typing import Any, ClassVar
+
+from mypy_extensions import mypyc_attr
 
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, rank
@@ -46,6 +47,7 @@ def functions() -> list[str]:
     return sorted(_functions)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Merge(Strategy):
     """One value; a function folds concurrent ones."""
 
@@ -61,10 +63,7 @@ class Merge(Strategy):
             raise RuleInvalid("merge is written merge:<function> and takes no options")
         super().__init__()
         self.function = function
-
-    @cached_property
-    def spec(self) -> str:
-        return f"{self.name}:{self.function}"
+        self.spec = f"{self.name}:{function}"
 
     def check_known(self) -> None:
         if self.function not in _functions:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.cells import is_value
 from crdtkv.core.tree import Tree
@@ -22,6 +24,7 @@ from crdtkv.strategies.cell_reading import misfit, put_beside, readable, take_aw
 __all__ = ["Mv"]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Mv(Strategy):
     """All concurrent values; a read shows the latest, `siblings` each."""
 

@@ -7,8 +7,9 @@ conflict that names it; nothing is lost, and nothing is edited or purged.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 from typing import Any
+
+from mypy_extensions import mypyc_attr
 
 from crdtkv.core.cells import is_live
 from crdtkv.core.clocks import Stamp
@@ -19,6 +20,7 @@ from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 __all__ = ["Opaque"]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Opaque(Strategy):
     """Stands in for the strategy of `spec`."""
 
@@ -31,11 +33,7 @@ class Opaque(Strategy):
 
     def __init__(self, spec: str) -> None:
         super().__init__()
-        self._spec = spec
-
-    @cached_property
-    def spec(self) -> str:
-        return self._spec
+        self.spec = spec
 
     def present(self, tree: Tree) -> bool:
         return any(is_live(s.payload) for cell in (tree.cell(), *(c for _, c in tree.below())) for s in cell)
@@ -45,7 +43,7 @@ class Opaque(Strategy):
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         raise UnknownStrategy(
-            f"strategy {self._spec!r} is not installed at this colo, so it cannot {operation.name!r}; install it here"
+            f"strategy {self.spec!r} is not installed at this colo, so it cannot {operation.name!r}; install it here"
         )
 
     def norm(self, value: Any) -> Any:

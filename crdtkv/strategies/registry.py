@@ -90,7 +90,7 @@ def find(name: str) -> type[Strategy]:
 
 
 @lru_cache(maxsize=1024)
-def strategy(spec: str) -> Strategy:
+def strategy(spec: object) -> Strategy:
     """The strategy that `spec` names. Raises UnknownStrategy or RuleInvalid. Cost: O(1) once asked for.
 
     >>> strategy("set?wins=remove").spec, strategy("set?wins=add").spec

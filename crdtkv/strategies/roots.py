@@ -97,7 +97,7 @@ def pick(roots: list[Root]) -> Root | None:
 
 def choose(
     key: str, shown: Root | None, rule_of: Callable[[str], Rule], operation: Operation, spec: str | None,
-    family: str | None,
+    family: Any,
 ) -> Strategy:  # fmt: skip
     """The strategy that a key has, or the one it is to be made under, if it takes the operation.
 

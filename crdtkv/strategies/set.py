@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Cell, Sibling, is_live, sweep
 from crdtkv.core.tree import Tree
@@ -30,6 +32,7 @@ MAX_ELEMENT = 3072
 _HERE = b"\xc0"
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Set(Strategy):
     """Elements, each with its own fate."""
 
@@ -68,9 +71,9 @@ class Set(Strategy):
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         """add and remove cost O(log n) per element; put, clear and delete O(n)."""
         match operation:
-            case Operation("add", (_, *_) as elements):
+            case Operation("add", elements) if elements:
                 return [_add(path) for path in _paths(elements)]
-            case Operation("remove", (_, *_) as elements):
+            case Operation("remove", elements) if elements:
                 return [w for path in _paths(elements) for w in self._remove(tree, path, env)]
             case Operation("put", (value,)):
                 return self._put(tree, _paths(_checked(value)), env)
@@ -128,7 +131,9 @@ class Set(Strategy):
         return [Write(b"", sweep(env.seen))] if takes else []
 
     def _elements(self, tree: Tree) -> Iterator[bytes]:
-        return (path for path, cell in tree.below() if self.shows(cell))
+        for path, cell in tree.below():
+            if self.shows(cell):
+                yield path
 
 
 def _add(path: bytes) -> Write:

@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, ClassVar, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_live, rank
 from crdtkv.core.clocks import Dot
@@ -33,6 +35,7 @@ from crdtkv.strategies.cell_reading import choose, misfit, take_away, unreadable
 __all__ = ["Words"]
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Words(Strategy):
     """One text; concurrent edits of different words all stand."""
 

@@ -16,6 +16,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields
@@ -26,6 +28,7 @@ _INTEGERS = 2**53
 """Below it each whole number is a float."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Zset(Fields):
     """Members and scores."""
 

@@ -15,7 +15,7 @@ from crdtkv.bulk.items import page_of, plain_of
 from crdtkv.bulk.loading import Loaded, load
 from crdtkv.bulk.sources import FORMATS, Found
 from crdtkv.bulk.targets import WRITERS
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest, NotAMember, StorageFailed
 from crdtkv.store.metadata import metadata_of, put_metadata
 

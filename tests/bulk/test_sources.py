@@ -15,7 +15,7 @@ from crdtkv.bulk import sources, sqlite
 from crdtkv.bulk.items import Item, item_of, read_word, word_of
 from crdtkv.bulk.sources import FORMATS, Found
 from crdtkv.core import values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest
 
 NOW = 1_800_000_000.0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 import crdtkv
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import PreconditionFailed, WrongOperation
 from crdtkv.node.node import Node
 

@@ -27,6 +27,7 @@ from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import SCHEMA, Tables
 from crdtkv.storage.witness import Witness
+from crdtkv.storage.writing import Writing
 from crdtkv.store import maintenance, opening
 from tests.colos import Colos, crash, limited, refuses
 from tests.guards.mutation import Line, guards
@@ -112,12 +113,12 @@ def what_was_committed_is_there_after_acrash() -> None:
 @guards(
     "a file is written anew only when a table holds each of its rows",
     Line(Tables.write_key, "self._rows.append(", "("),
-    *(Line(Layers._write, "[((name,), row)]", f"[((name,), row)] if table != '{t}' else []") for t in ("inbox", "meta")),
-    Line(Layers._write_past, 'self._tables.write("past",', '("past",'),
-    Line(Layers._write_past, 'self._tables.write("horizon",', '("horizon",'),
+    *(Line(Writing._write, "[((name,), row)]", f"[((name,), row)] if table != '{t}' else []") for t in ("inbox", "meta")),
+    Line(Writing._write_past, 'self._tables.write("past",', '("past",'),
+    Line(Writing._write_past, 'self._tables.write("horizon",', '("horizon",'),
     Line(Tables.write, "if gone:", "if False:"),
     Line(Tables.write_key, 'self._db.execute("DELETE FROM cell WHERE key = ?", (key,))', "pass"),
-    Line(Tables._write_parts, "if not cell]", "if False]"),
+    Line(Tables._write_parts, "if path not in cells]", "if False]"),
     Line(Checkpoint.step, "for kind in self._lacking", "for kind in ('meta',)"),
 )  # fmt: skip
 def what_was_committed_is_in_the_tables_after_a_close() -> None:

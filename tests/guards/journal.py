@@ -428,6 +428,10 @@ class _Written:
         self.db.execute(JOURNAL)
         self.numbers = self.open()
 
+    def close(self) -> None:
+        self.journal.close()
+        self.db.close()
+
     def open(self) -> list[int]:
         """The rows that were written, as numbers."""
         self.journal = Journal(self.db, files_of(self.path))
@@ -452,8 +456,7 @@ class _Written:
     Line(Journal.drop, "del self._before[old]", "pass"),
 )
 def a_file_is_not_turned_to_before_it_is_free() -> None:
-    with TemporaryDirectory(prefix="crdtkv-") as folder:
-        written = _Written(folder)
+    with TemporaryDirectory(prefix="crdtkv-") as folder, closing(_Written(folder)) as written:
         written.write(1, 2)
         assert written.journal.turn() == 1
         written.write(3)
@@ -474,8 +477,7 @@ def a_file_is_not_turned_to_before_it_is_free() -> None:
 )
 def what_lies_behind_what_was_lost_does_not_come_back() -> None:
     """With the power the second record was lost, and one of the other file, not what came after it."""
-    with TemporaryDirectory(prefix="crdtkv-") as folder:
-        written = _Written(folder)
+    with TemporaryDirectory(prefix="crdtkv-") as folder, closing(_Written(folder)) as written:
         written.write(1, 2, 3)
         written.journal.turn()
         written.write(4, 5)

@@ -25,6 +25,7 @@ from crdtkv.storage.layers import Layers
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
+from crdtkv.storage.writing import Writing
 from crdtkv.store import showing
 from crdtkv.store.showing import as_json
 from crdtkv.strategies.roots import root_path
@@ -163,7 +164,7 @@ def keys_of_many_pages() -> None:
     Line(Layers._place, "held.changed_at(path)", "pass"),
     Line(Layers.put_cells, "held.changed_at_all(cells)", "pass"),
     Line(Layers.put_cells, "self._index.came_to(key, cells)", "pass"),
-    Line(Layers._wrote_key, "self._index.left(key, held.changed or (), lambda: held.cells)", "pass"),
+    Line(Writing._wrote_key, "self._index.left(key, paths, lambda: held.cells)", "pass"),
     Line(Tables.beyond, "(number, n, number, n)", "(number, n, number, 1 << 60)"),
     Line(Tables.write_key, "self._list(key, held.dots[1:], dots[1:])", "pass"),
     Line(Tables._list, "if (r, n) not in new]", "if False]"),
@@ -311,8 +312,8 @@ def what_may_be_dropped_is_found_in_the_tables_and_beside_them() -> None:
     "What a step wrote is let go of when it is committed, and not before.",
     Line(
         Checkpoint._write,
-        "wrote = self._write_units(units)",
-        "wrote = self._write_units(units); wrote()",
+        "wrote, whole = self._write_units(units)",
+        "wrote, whole = self._write_units(units); wrote()",
     ),
     Line(Checkpoint._write, "self._undone()", "pass"),
 )
@@ -401,7 +402,7 @@ def what_was_undone_is_as_it_was() -> None:
 @guards(
     "The units that the tables do not have as they are, by kind.",
     *(Line(Checkpoint.step, "for kind in self._lacking", f"for kind in ('meta', '{kind}')") for kind in ("key", "past")),
-    Line(Layers._write, "self._inbox_dirty.remove(name)", "pass"),
+    Line(Writing._write, "self._inbox_dirty.remove(name)", "pass"),
 )
 def what_was_undone_is_let_go_of_once() -> None:
     """With the next checkpoint; and not if the tables have it already."""
@@ -463,7 +464,7 @@ def what_moved_more_than_once_between_two_readings() -> None:
 @guards(
     "A key that is one text or whole number, written by one dot, is a *plain* row",
     Line(Tables.write_key, 'self._db.execute("DELETE FROM part WHERE key = ?", (key,))', "pass"),
-    Line(Tables._write_parts, "paths = held.cells", "pass"),
+    Line(Tables._write_parts, "paths = {*paths, *set(held.cells).difference(held.changed or ())}", "pass"),
     Line(Tables.write_key, "held.context if kind == ALONE else None", "None"),
     Line(Tables.write_key, "if ALONE in (kind, held.kind):", "if kind == ALONE:"),
     Line(Tables.key, "Held({}, {}) if context is None else Held({}, context, ALONE)", "Held({}, {})"),
@@ -546,7 +547,7 @@ def an_interrupt_while_a_step_is_let_go_of() -> None:
                 return True
         return False
 
-    assert interrupted(Layers, "_wrote_key"), "the tables have it, and nobody knows it here"
+    assert interrupted(Writing, "_wrote_key"), "the tables have it, and nobody knows it here"
     assert not interrupted(Checkpoint, "finish") and not interrupted(Journal, "begin_at"), "all is undone"
 
 
@@ -566,9 +567,11 @@ def a_past_that_is_the_first_one() -> None:
     ):
         with file(cache_mb=1) as made:
             storage = made.storage
+            storage._absent._after = ""  # what is asked for is looked for in the tables
             assert (storage.past("k"), storage.horizon("k"), len(storage._pasts)) == ({}, NO_HORIZON, 0)
             made.write(act)
-            for kept in (storage, made.again()):
+            for again in (False, True):
+                kept = made.again() if again else storage
                 assert (kept.past("k"), kept.horizon("k")) == found
 
 
@@ -582,6 +585,7 @@ def a_past_that_is_the_first_one() -> None:
 def a_log_of_few_steps() -> None:
     """Also while something is read: the log is emptied by steps that write nothing, and grows no more than by four."""
     with file(cache_mb=8) as made, limited(checkpoint, "STEP_ROWS", 1):
+        made.storage._absent._after = ""  # what is asked for is looked for in the tables
         for n in range(30):
             made.put(f"k{n}", sibling(n + 1))
         sizes, log = [], Path(f"{made.path}-wal")
@@ -613,17 +617,18 @@ def without_past(made: File, *keys: str) -> None:
     Line(held.Held.begun, "said[6] <= 0", "said[6] < 0"),
     Line(held.Held.begin_to_change, "self.base = self.begun()", "pass"),
     Line(held.Held.__getattr__, "abs(rest)", "rest"),
-    Line(Layers.put_key, "held.base = base = lone(horizon)", "held.base = base = None"),
+    Line(Layers.put_key, "None if horizon is NO_HORIZON else lone(horizon)", "None"),
     Line(Layers._set_horizon, "self._changed_key(key).base = base", "pass"),
     Line(Layers._set_horizon, "self._changed_past(key).horizon = aside", "pass"),
     Line(Layers._set_horizon, "self._pasts.let_go(key)", "pass"),
     Line(Layers._old, "self._keys.of(key).begun() or ", ""),
     Line(Layers.horizon, "if held.begun() is None", "if True"),
-    Line(Layers.has_past, "self._keys.of(key).begun() is not None or ", ""),
+    Line(Layers.has_past, "if self._keys.of(key).begun() is not None:", "if False:"),
 )
 def of_a_key_without_a_past_its_row_says_all() -> None:
     """No row of a horizon stands beside it, and nothing of its past in memory; also of one that came all at once."""
     with file(cache_mb=8) as made:
+        made.storage._absent._after = ""  # what is asked for is looked for in the tables
         made.put("other", sibling(1), sibling(2, replica=B))
         made.write(partial(SqliteStorage.put_horizon, key="other", horizon=Horizon({A: 1, B: 2})))
         made.storage.settle()
@@ -651,10 +656,10 @@ def of_a_key_without_a_past_its_row_says_all() -> None:
 
 @guards(
     "which is all of its horizon (no row of `past` or `horizon` then)",
-    Line(Layers._write, "if held.base is not None:", "if False:"),
-    Line(Layers._write, "old.horizon = horizon", "pass"),
-    Line(Layers._write, "aside.get(name, old.horizon)", "old.horizon"),
-    Line(Layers._write, 'units.append(("past", name))', "pass"),
+    Line(Writing._write, "if held.base is not None:", "if False:"),
+    Line(Writing._write, "old.horizon = horizon", "pass"),
+    Line(Writing._write, "aside.get(name, old.horizon)", "old.horizon"),
+    Line(Writing._write, 'units.append(("past", name))', "pass"),
     Line(Layers.put_past, 'self._undo.append(("horizon", key, horizon_of(held), horizon_of(held)))', "pass"),
     Line(Layers._set_past, "self._changed_past(key).horizon = horizon_of(held)", "pass"),
     Line(Layers._set_past, "self._changed_key(key).base = None", "pass"),
@@ -711,7 +716,7 @@ def a_key_gets_a_past_or_loses_its_row() -> None:
     Line(keyrows.stamp_column, "min(when, _MAX)", "when"),
     Line(keyrows.said_of, " or stamp > _MAX", ""),
     Line(Tables.due, "floor = stamp_column(floor) or 0", "pass"),
-    Line(Tables._write_parts, "stamp_column(due(path, cell))", "due(path, cell)"),
+    Line(keyrows.pack_parts, "stamp_column(due(path, cell))", "due(path, cell)"),
 )
 def a_clock_that_is_thousands_of_years_ahead() -> None:
     late = (1 << 63) + 5
@@ -732,9 +737,9 @@ def a_clock_that_is_thousands_of_years_ahead() -> None:
 
 @guards(
     "A plain key is read where it stands. What only the store can read (documents, sets, counters, several siblings, a date) is written in its words beside it",
-    Line(Layers._tell_key, "not (plain and held.kind <= PLAIN)", "not plain"),
-    Line(Layers._tell_key, "None if plain or kind <= ALONE else self._showing.key(key)", "None"),
-    Line(Layers._tell_key, " in AS_IT_IS", " != ''"),
+    Line(Writing._tell_key, "(plain and held.kind <= PLAIN)", "plain"),
+    Line(Writing._tell_key, "not (plain or kind <= ALONE)", "False"),
+    Line(Writing._tell_key, " in AS_IT_IS", " != ''"),
     Line(showing._past_row, "payload is None or is_value(payload)", "False"),
 )
 def what_the_views_show_is_what_the_store_shows() -> None:
@@ -757,7 +762,7 @@ def what_the_views_show_is_what_the_store_shows() -> None:
     "The keys from `low` on that have more than one value at their root",
     Line(Layers.compound, "found.update(", "("),
     Line(Tables.compound, "root IS NULL", "root IS NOT NULL"),
-    Line(Layers.compound, "if self.cells(key)", "if True"),
+    Line(Layers.compound, "filter(self.cells, sorted(found))", "sorted(found)"),
 )
 def keys_of_many_cells_are_found_in_the_tables_and_beside_them() -> None:
     with file() as made:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import crdtkv
 from crdtkv.core import values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest, CrdtkvError, RuleInvalid, ValueInvalid, all_errors
 from crdtkv.http import bodies, names
 from crdtkv.http.bodies import UNSET, Write

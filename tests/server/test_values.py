@@ -9,7 +9,7 @@ import threading
 import httpx
 import pytest
 
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.http.names import ENTRY
 from crdtkv.node.node import Node
 from crdtkv.node.tokens import Scope

@@ -26,6 +26,7 @@ from crdtkv.storage.layers import Layers
 from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
+from crdtkv.storage.writing import Writing
 from crdtkv.store import following
 from tests.colos import crash
 
@@ -236,7 +237,7 @@ def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool)
 
 
 POINTS = [
-    (Journal, "append"), (Checkpoint, "follow"), (Checkpoint, "step"), (SqliteStorage, "note"), (Layers, "_wrote_key"),
+    (Journal, "append"), (Checkpoint, "follow"), (Checkpoint, "step"), (SqliteStorage, "note"), (Writing, "_wrote_key"),
     (Layers, "_place"), (Index, "moved"), (Layers, "put_meta"), (Layer, "change"), (Layer, "wrote"),
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import BadRequest, TooLarge, ValueInvalid, WrongOperation, WrongType
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.hash import amount

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdtkv.core import values
+from crdtkv.core.blob import Blob
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, MARK_PLAIN, Cell, Sibling, expiry, hide, make_cell, sweep
 from crdtkv.core.paths import MEMBER, component
 from crdtkv.store.telling import of_lone, of_roots
@@ -21,7 +22,7 @@ SPECS = [
     "set", "list", "counter", "flag", "log", "words", "latch?order=a,b", "merge:none", "foreign", "mv?none=such",
 ]  # fmt: skip
 PLAIN: st.SearchStrategy[Any] = st.recursive(
-    st.sampled_from([None, True, 0, 1, 1.0, -0.0, 2**70, "", "a", "b", values.Blob(b"x")]),
+    st.sampled_from([None, True, 0, 1, 1.0, -0.0, 2**70, "", "a", "b", Blob(b"x")]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["b", "a"]), inner, max_size=2),
     max_leaves=3,
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.errors import ValueInvalid
 from crdtkv.http import bodies
 

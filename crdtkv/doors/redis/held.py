@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from crdtkv.core import paths, values
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.doors.redis.arguments import MAX_INT, MIN_INT, float_of, int_of
 from crdtkv.doors.redis.at import At
 from crdtkv.doors.redis.globs import glob

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from crdtkv.core.blob import Blob
 from crdtkv.core.rules import DEFAULT, Rule
-from crdtkv.core.values import Blob
 from crdtkv.doors.items import bodies
 from crdtkv.doors.items.bodies import body_of
 from crdtkv.doors.redis.refusals import WRONG_TYPE, Refusal

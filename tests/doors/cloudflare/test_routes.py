@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from crdtkv.core.values import Blob
+from crdtkv.core.blob import Blob
 from crdtkv.doors.cloudflare.door import ROUTES
 from crdtkv.errors import all_errors
 from crdtkv.node.node import Node

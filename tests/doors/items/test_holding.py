@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import crdtkv
+from crdtkv.core.blob import Blob
 from crdtkv.core.keys import METADATA
-from crdtkv.core.values import Blob
 from crdtkv.doors.items import holding
 from crdtkv.doors.items.bodies import body_of, value_of
 from crdtkv.doors.items.holding import Put

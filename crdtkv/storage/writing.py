@@ -1,0 +1,187 @@
+"""What one step of a checkpoint writes: units that the tables lack, of a large key a piece at a time.
+
+Law of this room: what a step did not write stays dirty. A key in parts is written in pieces, so that no step is
+longer than another; what the views tell of a large value is told apart, not behind each commit: its name stands in
+`meta` from the step that left it behind to the one that tells it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from crdtkv.core.clocks import Dot
+from crdtkv.storage import checkpoint
+from crdtkv.storage.base import NO_HORIZON, Horizon
+from crdtkv.storage.held import ALONE, PARTS, PLAIN, Held, Old, horizon_of
+from crdtkv.storage.index import SMALL
+from crdtkv.storage.layers import Layers, Unit
+from crdtkv.storage.views import AS_IT_IS
+
+__all__ = ["LARGE", "Writing"]
+
+LARGE = 1_000
+"""A value of more cells is told apart: its JSON text takes more than a step."""
+
+_UNTOLD_NAMES = "untold/"
+"""Behind it in the names of meta: a key whose value is not told as it is."""
+
+
+class _Wrote(NamedTuple):
+    key: str
+    held: Held
+    kind: int
+    dots: tuple[Dot, ...]
+    paths: Collection[bytes]
+    """All that have changed, or a piece of them."""
+    piece: bool = False
+    last: bool = True
+
+
+class Writing(Layers):
+    """The layers, and how the tables come to have what they lack."""
+
+    def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
+        super().__init__(db, cache_bytes)
+        self._untold: dict[str, None] = {}
+        """Large keys of which the views do not tell what the tables have, in the order they were left behind."""
+        self._telling: dict[str, bool] = {}
+        """What the step that is being written makes of those: told, or left behind."""
+        self._piecemeal = ""
+        """The key that is being written in pieces."""
+        self._rest: list[bytes] = []
+        """Its paths that this checkpoint is still to write, the next one last."""
+        self._pieces = 0
+        """How many there were at first."""
+
+    def _weigh(self, unit: Unit) -> int:
+        """As how many keys of one cell it is written: of a past all rows of a cell are, if any is new."""
+        kind, name = unit
+        if kind == "past":
+            old = self._pasts.dirty[name]
+            return 1 + sum(len(old.rows.get(path, ())) for path in old.changed or ()) // 4
+        return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
+
+    def _write(self, units: list[Unit]) -> tuple[Callable[[], None], bool]:
+        """The tables have these units as they are now, of a large key a piece. What returns is to be called once that
+        is committed; and whether no piece of the last one is left.
+        """
+        keys: list[_Wrote] = []
+        aside: dict[str, Horizon] = {}
+        self._telling.clear()
+        self._absent.add(name for table, name in units if table in ("key", "past"))
+        for table, name in units:
+            if table == "key":
+                held = self._keys.dirty[name]
+                keys.append(self._write_key(name, held))
+                if held.begun() is not None and name in self._pasts.dirty and ("past", name) not in units:
+                    units.append(("past", name))  # whose row says when it began has none of its past
+                if held.base is not None:  # and whose row cannot
+                    aside[name] = horizon_of(held)
+                    self._tables.write("horizon", [((name,), aside[name])])
+            elif table == "past":
+                old = self._pasts.dirty[name]
+                self._write_past(name, old, aside.get(name, old.horizon))
+            elif table == checkpoint.UNTOLD:
+                self._tell(name, True)
+            else:
+                row = self._inbox.get(name) if table == "inbox" else self._meta[name]
+                self._tables.write(table, [((name,), row)])
+                if table == "inbox" and self._showing is not None:
+                    self._tables.tell("lost", (name,), None if row is None else self._showing.lost(name, row))
+        self._tables.flush()
+
+        def wrote() -> None:
+            for name, horizon in aside.items():
+                self._keys.dirty[name].base = None
+                if (old := self._pasts.peek(name)) is not None:
+                    old.horizon = horizon
+            for key in keys:
+                self._wrote_key(key)
+            for name, told in self._telling.items():
+                if told:
+                    self._untold.pop(name, None)
+                else:
+                    self._untold[name] = None
+            for table, name in units:
+                if table == "past":
+                    self._pasts.dirty[name].changed = None
+                    self._pasts.wrote(name)
+                elif table == "meta":
+                    del self._meta[name]
+                elif table == "inbox":
+                    self._inbox_dirty.remove(name)
+
+        return wrote, all(key.last for key in keys)
+
+    def _write_key(self, key: str, held: Held) -> _Wrote:
+        changed = held.changed or ()
+        piece = 4 * checkpoint.STEP_ROWS
+        if len(changed) <= piece or len(held.cells) <= SMALL:
+            kind, dots = self._tables.write_key(key, held, changed)
+            self._tell_key(key, held, kind)
+            return _Wrote(key, held, kind, dots, changed)
+        if self._piecemeal != key:
+            self._rest = sorted(changed, reverse=True)
+            self._piecemeal, self._pieces = key, len(changed)
+        paths = self._rest[: -piece - 1 : -1]
+        kind, dots = self._tables.write_key(key, held, paths)
+        self._tell_key(key, held, kind)
+        return _Wrote(key, held, kind, dots, paths, True, len(self._rest) <= piece)
+
+    def _halfway(self) -> float:
+        """How much is left of the key that is being written in pieces; 1 if none is."""
+        return len(self._rest) / self._pieces if self._piecemeal else 1.0
+
+    def _wrote_key(self, wrote: _Wrote) -> None:
+        key, held, paths = wrote.key, wrote.held, wrote.paths
+        held.kind, held.dots = wrote.kind, wrote.dots
+        self._discard_new(key)
+        self._gone.discard(key)
+        if wrote.piece:
+            assert type(held.changed) is set
+            self._index.left_some(key, paths, lambda: held.cells)
+            held.changed.difference_update(paths)
+            del self._rest[-len(paths) :]
+        else:
+            self._index.left(key, paths, lambda: held.cells)
+            held.changed = None
+        if self._piecemeal == key and wrote.last:
+            self._piecemeal, self._rest = "", []
+        if held.changed:
+            return
+        held.changed = None
+        self._keys.wrote(key)
+
+    def _tell_key(self, key: str, held: Held, kind: int) -> None:
+        """A key that others cannot read where it stands, or could not, is told beside it; a large one later."""
+        plain = held.said is not None and held.said[4] in AS_IT_IS
+        if self._showing is None or (plain and held.kind <= PLAIN):
+            return
+        if kind == PARTS and len(held.cells) > LARGE:
+            self._telling[key] = False
+            if key not in self._untold:
+                self._tables.write("meta", [((_UNTOLD_NAMES + key,), True)])
+        else:
+            self._tell(key, not (plain or kind <= ALONE))
+
+    def _tell(self, key: str, shown: bool) -> None:
+        assert self._showing is not None
+        self._tables.tell("shown", (key,), self._showing.key(key) if shown else None)
+        if key in self._untold:
+            self._telling[key] = True
+            self._tables.write("meta", [((_UNTOLD_NAMES + key,), None)])
+
+    def _find_untold(self) -> None:
+        """Those that were left behind when the file was last open. O(they)."""
+        rows = self._tables.rows("meta", _UNTOLD_NAMES, _UNTOLD_NAMES + "\U0010ffff")
+        self._untold.update((where[0][len(_UNTOLD_NAMES) :], None) for where, _ in rows)
+
+    def _write_past(self, key: str, old: Old, horizon: Horizon) -> None:
+        if self._showing is not None:
+            for path in old.changed or ():
+                rows = old.rows.get(path)
+                self._tables.tell("was", (key, path), None if rows is None else self._showing.past(key, path, rows))
+        self._tables.write("past", [((key, path), old.rows.get(path)) for path in sorted(old.changed or ())])
+        self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])

@@ -78,7 +78,6 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "facts-changes": ("members", 22, 180),
     "yields-evicted": ("members", 19, 100),
     "yields-overruled": ("members", 13, 60),
-    "yields-undone": ("members", 1453, 300),
     "joined-above": ("members", 39, 300),
     "copy-silent": ("members", 20, 140),
     "copy-renames": ("members", 8, 260),

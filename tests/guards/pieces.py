@@ -226,7 +226,8 @@ def what_the_tables_have_is_never_taken_for_absent() -> None:
                 assert made.storage.horizon(name + "h") == Horizon({"a~aaaa": 1})
                 made.write(lambda s, k=name + "x": s.put_cell(k, ROOT, ()))  # type: ignore[misc]
                 assert made.storage.unknown([name + "c", name + "x", name + "p", name + "h", "none"]) == {"none"}
-            assert made.storage._absent.lacks("none") and not made.storage.cells("none")
+            # (So small a filter may not know of one in twelve, by the seed of hash().)
+            assert any(made.storage._absent.lacks(f"none{n}") for n in range(30)) and not made.storage.cells("none")
 
 
 @guards(

@@ -114,10 +114,10 @@ class Announcing:
         """The records that a peer wants, of those at hand, the oldest first. O(records at hand)."""
         replica, wanted = self._desk.replica, set(want.dots[:MOST])
         found = [replica.waiting[dot][1] for dot in sorted(wanted) if dot in replica.waiting][::-1]
-        for record, data in reversed(replica.recent):
+        for dot, data in reversed(replica.recent):
             if len(found) == len(wanted):
                 break
-            if record.dot in wanted:
+            if dot in wanted:
                 found.append(data)
         return found[::-1]
 

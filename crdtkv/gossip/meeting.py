@@ -298,7 +298,7 @@ class Meeting:
             raise BadRequest(f"{theirs.id} asks to join as {join.new}, of another colo")
         ancestry = life.admit(replica, join.new, join.old)
         peer.welcomed = join.number
-        made = next((data for record, data in replica.recent if record.dot == ancestry[0][1]), b"")
+        made = next((data for dot, data in replica.recent if dot == ancestry[0][1]), b"")
         desk.send(peer, Welcome(join.number, join.new, tuple(ancestry), made))
 
     def on_later(self, peer: Peer, frame: Frame, later: Later) -> None:
@@ -344,7 +344,7 @@ class Meeting:
             # So that a third colo, told by us, learns of it from the sponsor's own words.
             record = decode(joining.record)
             if isinstance(record, Record):
-                replica.recent.append((record, joining.record))
+                replica.recent.append((record.dot, joining.record))
         self.renamed(joining.peer)
         return True
 

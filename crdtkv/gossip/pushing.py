@@ -81,9 +81,9 @@ class Pushing:
         if n <= self._told:
             return
         found: list[bytes] = []
-        for record, data in reversed(replica.recent):
-            if record.dot[0] == state.id:
-                if record.dot[1] <= self._told:
+        for dot, data in reversed(replica.recent):
+            if dot[0] == state.id:
+                if dot[1] <= self._told:
                     break
                 found.append(data)
         self._told = n

@@ -164,10 +164,10 @@ def lacking_records(desk: Desk, since: dict[str, int]) -> list[bytes]:
     if not 0 < lacking <= given.max_records:
         return []
     found: dict[Dot, bytes] = {}
-    for record, data in reversed(desk.replica.recent):
-        origin, n = record.dot
+    for dot, data in reversed(desk.replica.recent):
+        origin, n = dot
         if since.get(origin, 0) < n <= state.vector.get(origin, 0):
-            found[record.dot] = data
+            found[dot] = data
             if len(found) == lacking:
                 return list(found.values())[::-1]
     return []

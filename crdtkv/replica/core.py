@@ -153,13 +153,13 @@ class Replica:
     def minted(self, made: tuple[Record, bytes] | None) -> None:
         """After its commit: what was minted is at hand for peers, and waits to be told to who listens."""
         if made is not None:
-            self.recent.append(made)
+            self.recent.append((made[0].dot, made[1]))
             self.untold.append(made)
 
     def took(self, absorbed: Sequence[tuple[Record, bytes]]) -> None:
         """After their commit (what is undone implies nothing): they are at hand for peers, and ours need not name what
         they need."""
-        self.recent.extend(absorbed)
+        self.recent.extend((record.dot, data) for record, data in absorbed)
         implied = self.implied
         for record, _ in absorbed:
             for origin, n in record.needs.items():

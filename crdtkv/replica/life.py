@@ -133,7 +133,7 @@ def _own_names(state: State) -> Iterator[str]:
 def _hash_of(replica: Replica, n: int) -> int | None:
     """The hash of our own transaction n, if it is at hand."""
     dot = (replica.state.id, n)  # one of the last, as a rule
-    return next((chain(data) for record, data in reversed(replica.recent) if record.dot == dot), None)
+    return next((chain(data) for at, data in reversed(replica.recent) if at == dot), None)
 
 
 def adopt(replica: Replica, ancestry: list[Ancestor], message: CatchUp, believed: bool = True) -> None:

@@ -19,28 +19,32 @@ __all__ = ["MAX_WAITING", "RECENT_BYTES", "RECENT_RECORDS", "WAITING_BYTES", "Re
 RECENT_RECORDS = 4_096
 
 RECENT_BYTES = 32 << 20
-"""Of the encoded ones; in memory they take twice that."""
+"""Of the encoded ones."""
 
 MAX_WAITING = 10_000
 
 WAITING_BYTES = 32 << 20
 
 
-class Recent(deque[tuple[Record, bytes]]):
-    """Records, each with its bytes, the oldest first. The last is kept, whatever its size."""
+class Recent(deque[tuple[Dot, bytes]]):
+    """The dots of records, each with its bytes, the oldest first. The last is kept, whatever its size.
+
+    (Of the records themselves nobody needs more; as objects they take as much again, and Python's collector
+    goes through them.)
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._bytes = 0
 
-    def append(self, made: tuple[Record, bytes]) -> None:
+    def append(self, made: tuple[Dot, bytes]) -> None:
         """One more; what is too much by now leaves. O(1) on average."""
         deque.append(self, made)
         self._bytes += len(made[1])
         while len(self) > RECENT_RECORDS or (self._bytes > RECENT_BYTES and len(self) > 1):
             self._bytes -= len(self.popleft()[1])
 
-    def extend(self, made: Iterable[tuple[Record, bytes]]) -> None:
+    def extend(self, made: Iterable[tuple[Dot, bytes]]) -> None:
         """As `append` of each."""
         for each in made:
             self.append(each)

@@ -46,13 +46,13 @@ _PAGE = ord("g")
 class Watched(Recent):
     """The records of a replica, each told of as it comes."""
 
-    def __init__(self, given: Iterable[tuple[Record, bytes]], tell: Callable[[Record], None]) -> None:
+    def __init__(self, given: Iterable[tuple[Dot, bytes]], tell: Callable[[Dot], None]) -> None:
         super().__init__()
         for made in given:
             super().append(made)
         self._tell = tell
 
-    def append(self, made: tuple[Record, bytes]) -> None:
+    def append(self, made: tuple[Dot, bytes]) -> None:
         super().append(made)
         self._tell(made[0])
 
@@ -269,8 +269,8 @@ class Colo:
 
     # what it knows
 
-    def _came(self, record: Record) -> None:
-        origin, n = record.dot
+    def _came(self, dot: Dot) -> None:
+        origin, n = dot
         known = self.known.get(origin, 0)
         if n > known:
             self.known[origin] = n

@@ -25,10 +25,17 @@ _T = TypeVar("_T", bound=_Kept)
 
 
 class Layer(Generic[_T]):
-    """`read` gives what the tables have of a key, `weigh` its bytes; what is clean takes up to `limit`."""
+    """`read` gives what the tables have of a key, `weigh` its bytes; what is clean takes up to `limit`.
 
-    def __init__(self, read: Callable[[str], _T], weigh: Callable[[_T], int], limit: int) -> None:
-        self._read, self._weigh, self._limit = read, weigh, limit
+    `lacks` may know that they have nothing, and `nothing` makes that: one for all who only ask.
+    """
+
+    def __init__(
+        self, read: Callable[[str], _T], weigh: Callable[[_T], int], limit: int, lacks: Callable[[str], bool],
+        nothing: Callable[[], _T],
+    ) -> None:  # fmt: skip
+        self._read, self._weigh, self._limit, self._lacks, self._nothing = read, weigh, limit, lacks, nothing
+        self._none = nothing()
         self.dirty: dict[str, _T] = {}
         self._clean: OrderedDict[str, _T] = OrderedDict()
         self.weight = 0
@@ -40,6 +47,8 @@ class Layer(Generic[_T]):
         if found is None:
             found = self._clean.get(key)
             if found is None:
+                if self._lacks(key):
+                    return self._none
                 found = self._read(key)
                 self._keep(key, found)
             else:
@@ -60,18 +69,18 @@ class Layer(Generic[_T]):
         if found is None:
             found = self._clean.pop(key, None)
             if found is None:
-                found = self._read(key)
+                found = self._nothing() if self._lacks(key) else self._read(key)
             else:
                 self.weight -= found.weight
             self.dirty[key] = found
         return found
 
-    def begin(self, key: str, nothing: _T) -> _T:
+    def begin(self, key: str) -> _T:
         """As `change`, of a key of which the tables have nothing: that is known, and not asked once more. O(1)."""
-        if self.at_hand(key):
+        if key in self.dirty or key in self._clean:
             return self.change(key)
-        self.dirty[key] = nothing
-        return nothing
+        found = self.dirty[key] = self._nothing()
+        return found
 
     def let_go(self, key: str) -> None:
         """What is clean is read again, should it be asked for. O(1)."""

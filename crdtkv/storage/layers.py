@@ -19,8 +19,9 @@ from crdtkv.core.cells import Cell, Context, due
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
+from crdtkv.storage.absent import Absent
 from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
-from crdtkv.storage.held import ALONE, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
+from crdtkv.storage.held import ABSENT, ALONE, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
 from crdtkv.storage.journal import GROWTH
 from crdtkv.storage.keyrows import read_key, said_of
@@ -40,7 +41,15 @@ _PAGE = 64, 1_024
 
 _T = TypeVar("_T")
 
-_NONE = Old({}, NO_HORIZON)
+def _nothing() -> Held:
+    return Held({}, {})
+
+
+def _no_past() -> Old:
+    return Old({}, NO_HORIZON)
+
+
+_NONE = _no_past()
 _NO_PATHS: frozenset[bytes] = frozenset()
 
 
@@ -51,8 +60,10 @@ class Layers(Transactions):
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__()
         self._tables = Tables(db)
-        self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6)
-        self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6)
+        self._absent = Absent(self._read_keys, cache_bytes >> 7)
+        lacks = self._absent.lacks
+        self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6, lacks, _nothing)
+        self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6, lacks, _no_past)
         self._dirty_keys = self._keys.dirty
         self._index = Index(self._cell_lacking, self._dot_lacking)
         """Of the cells that have changed since the tables have their keys."""
@@ -153,9 +164,10 @@ class Layers(Transactions):
             self._new.discard(key)
 
     def unknown(self, keys: Collection[str]) -> set[str]:
-        asked = [key for key in keys if not self._keys.at_hand(key)]
+        lacks = self._absent.lacks
+        asked = [key for key in keys if not (self._keys.at_hand(key) or lacks(key))]
         found = set(keys) - self._read(self._tables.among, asked)
-        pasts = self._read(self._tables.pasts_among, found)
+        pasts = self._read(self._tables.pasts_among, [key for key in found if not lacks(key)])
         return {key for key in found if not (self._stands(key) or self._has_past(key, pasts))}
 
     def _stands(self, key: str) -> bool:
@@ -168,9 +180,9 @@ class Layers(Transactions):
 
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         self._undo.append(("key", key, None, (cells, context)))
-        held = self._keys.begin(key, Held({}, {}))
+        held = self._keys.begin(key)
         held.begin_to_change()
-        held.base = base = lone(horizon)
+        held.base = base = None if horizon is NO_HORIZON else lone(horizon)
         for path in cells:
             held.changed_at(path)
             self._index.moved((key, path), ())
@@ -183,7 +195,7 @@ class Layers(Transactions):
         if horizon is not NO_HORIZON:
             self._undo.append(("horizon", key, NO_HORIZON, horizon))
             if base is None:
-                old = self._pasts.begin(key, Old({}, NO_HORIZON))
+                old = self._pasts.begin(key)
                 old.changed, old.horizon = old.changed or set(), horizon
 
     def _take_back(self, key: str) -> None:
@@ -273,8 +285,10 @@ class Layers(Transactions):
         held.context = context
 
     def has_past(self, key: str) -> bool:
+        if self._keys.of(key).begun() is not None:
+            return True
         old = self._old(key)
-        return self._keys.of(key).begun() is not None or bool(old.rows) or old.horizon != NO_HORIZON
+        return bool(old.rows) or (old.horizon is not NO_HORIZON and old.horizon != NO_HORIZON)
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         return self._old(key).rows
@@ -412,7 +426,13 @@ class Layers(Transactions):
         return ask(*of)
 
     def _read_key(self, key: str) -> Held:
-        return self._read(self._tables.key, key)
+        found = self._read(self._tables.key, key)
+        if found.kind == ABSENT:
+            self._absent.missed()
+        return found
+
+    def _read_keys(self, after: str, limit: int) -> list[str]:
+        return self._tables.named(after, limit)
 
     def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
         """What the tables say of a range. As `_read`."""

@@ -219,6 +219,7 @@ class SqliteStorage(Writing):
             self._tables.one("meta", name)  # what is wrong with it is said now
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
         self._told = self._tables.one("meta", _TOLD) is not None
+        self._absent.learn()
         started = self._tables.one("meta", BEGIN)
         if started is None:
             raise RowInvalid("nothing says where its journal begins")
@@ -437,7 +438,7 @@ class SqliteStorage(Writing):
         if self.closed or self.doubtful or (self._undo and not self.committed):
             return False
         with suppress(sqlite3.Error):
-            return self._checkpoint.catch_up()
+            return self._checkpoint.catch_up() or self._absent.learns()
         return False
 
     def faults(self) -> Iterator[str]:

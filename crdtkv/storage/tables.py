@@ -71,6 +71,12 @@ _PAST = (
     "SELECT path, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, horizon, checksum FROM horizon "
     "WHERE key = ?"
 )
+_LAST = b""
+"""Behind each text, as SQLite sorts."""
+_ALL_NAMED = " UNION ".join(
+    f"SELECT key FROM {table} WHERE key > ? AND key <= ?" for table in ("cell", "context", "past", "horizon")
+)
+_NAMED = {order: f"{_ALL_NAMED} ORDER BY key {order} LIMIT ?" for order in ("ASC", "DESC")}
 _DUE = "SELECT key FROM cell WHERE due <= ? UNION SELECT key FROM part WHERE due <= ?"
 
 
@@ -121,6 +127,18 @@ class Tables:
         asked = list(keys)
         past, horizon = (self._some(f"SELECT key FROM {table} WHERE key IN", asked) for table in ("past", "horizon"))
         return {*past, *horizon}
+
+    def named(self, after: str, limit: int) -> list[str]:
+        """The next keys behind `after` that have a row in any table, in order. O(limit).
+
+        Raises RowInvalid where they are not the same from either side: a page lies in the place of another, and what
+        is behind that might be passed over.
+        """
+        found = _texts(self._db.execute(_NAMED["ASC"], (*(after, _LAST) * 4, limit)))
+        high = found[-1] if len(found) == limit else _LAST
+        if _texts(self._db.execute(_NAMED["DESC"], (*(after, high) * 4, limit)))[::-1] != found:
+            raise RowInvalid(f"keys behind {after!r:.200} are not in order")
+        return found
 
     def _some(self, words: str, keys: Sequence[str]) -> Iterator[str]:
         """The one column of the rows whose key is among these, many of them by one statement."""

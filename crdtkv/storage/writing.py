@@ -73,6 +73,7 @@ class Writing(Layers):
         keys: list[_Wrote] = []
         aside: dict[str, Horizon] = {}
         self._telling.clear()
+        self._absent.add(name for table, name in units if table in ("key", "past"))
         for table, name in units:
             if table == "key":
                 held = self._keys.dirty[name]

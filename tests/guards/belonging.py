@@ -117,7 +117,7 @@ def a_new_name_is_no_way_back_in() -> None:
     a.evict("b")
     colos.clock.ahead["b"] = -3600
     b.put("k", 2)
-    first = next(data for told, data in b._replica.recent if told.dot == (b.id, 1))
+    first = next(data for dot, data in b._replica.recent if dot == (b.id, 1))
     assert arrive(a, first) == "refused" and at(a) == ["a", "c"]
 
 

@@ -350,7 +350,7 @@ def what_is_kept_for_who_lacks_few() -> None:
     kept, data = Recent(), record(Colos("a")["a"], lambda kv: kv.put("k", 1))
     message, size = decode(data), len(data)
     assert isinstance(message, Record)
-    made = (message, data)
+    made = (message.dot, data)
 
     def given(records: int, bytes: int, fill: Callable[[], object]) -> int:
         with limited(recent, "RECENT_RECORDS", records), limited(recent, "RECENT_BYTES", bytes):

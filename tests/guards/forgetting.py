@@ -390,4 +390,4 @@ def record_of_rename(colos: Colos, name: str) -> bytes:
     """The first record that a colo mints under its new name."""
     kv = colos[name]
     kv.put("k", 1)
-    return next(data for found, data in kv._replica.recent if found.dot[0] == kv.id)
+    return next(data for dot, data in kv._replica.recent if dot[0] == kv.id)

@@ -219,7 +219,7 @@ def who_lost_those_who_bring_it_is_brought_it_by_others() -> None:
     Line(Pushing._pass_on, "self._announcing.offer(peer, record.dot)", "pass"),
     Line(Announcing._note, "known.told.append(peer)", "pass"),
     Line(Announcing._ask, "wants[peer].append(dot)", "pass"),
-    Line(Announcing.found, "if record.dot in wanted:", "if False:"),
+    Line(Announcing.found, "if dot in wanted:", "if False:"),
 )
 def what_was_told_of_and_did_not_come_is_asked_for() -> None:
     """Of those who bring h what a mints none does; nothing else is said, but by who was spared."""

@@ -1,11 +1,11 @@
-"""A key of many cells in a file: written in pieces, and told apart from what is written."""
+"""A key of many cells in a file: written in pieces, and told apart from what is written. And which keys it has none of."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,16 +15,19 @@ import pytest
 
 import crdtkv
 from crdtkv.core.cells import Sibling
-from crdtkv.storage import checkpoint, writing
+from crdtkv.storage import absent, checkpoint, tables, writing
+from crdtkv.storage.absent import Absent
+from crdtkv.storage.base import Horizon, Superseded
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
+from crdtkv.storage.layer import Layer
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.writing import Writing
 from crdtkv.strategies.roots import root_path
 from tests.colos import limited
 from tests.guards.layers import file
-from tests.guards.mutation import Line, guards
+from tests.guards.mutation import Line, Setting, guards
 
 ROOT = root_path("lww")
 COUNT = 100
@@ -184,3 +187,71 @@ def died(path: Path) -> Path:
             with suppress(FileNotFoundError):
                 shutil.copy(found, folder)
     return folder / path.name
+
+
+@guards(
+    "of a key that is in any table by its key it never says so.",
+    Line(Writing._write, 'self._absent.add(name for table, name in units if table in ("key", "past"))', "pass"),
+    Line(Absent.learn, "self.add(keys)", "pass"),
+    Line(Absent.learn, "if len(keys) == PIECE else None", "if False else None"),
+    Line(Absent.lacks, "if self._after is not None:", "if False:"),
+    Setting(tables, "_NAMED", {order: f"SELECT key FROM cell WHERE key > ? AND key <= ? AND ? AND ? AND ? AND ? "
+                               f"AND ? AND ? ORDER BY key {order} LIMIT ?" for order in ("ASC", "DESC")}),
+    Line(Layer.of, "if self._lacks(key):", "if True:"),
+    Line(Layer.change, "if self._lacks(key)", "if True"),
+)  # fmt: skip
+def what_the_tables_have_is_never_taken_for_absent() -> None:
+    """What was written before and since it was opened: cells, a context alone, a past alone, a horizon alone."""
+    found = Sibling(("a~aaaa", 2), 2 << 16, b"\x01")
+    gone = Superseded(Sibling(("a~aaaa", 1), 1 << 16, b"\x02"), (("a~aaaa", 2),), None, 1)
+    names = [f"{n:02}" for n in range(10)]
+    acts: list[Callable[[SqliteStorage, str], None]] = [
+        lambda s, k: s.put_cell(k, ROOT, (found,)), lambda s, k: s.put_context(k, {"a~aaaa": 2}),
+        lambda s, k: s.put_past(k, ROOT, (gone,)), lambda s, k: s.put_horizon(k, Horizon({"a~aaaa": 1})),
+    ]  # fmt: skip
+    with file() as made, limited(absent, "PIECE", 3), limited(absent, "MISSES", 0):
+        for name in names:
+            made.write(*(lambda s, k=name + kind, act=act: act(s, k) for kind, act in zip("cxph", acts, strict=True)))  # type: ignore[misc]
+        for opened in (False, True):
+            if opened:
+                made.again()
+                assert not made.storage._absent.lacks("none"), "not before all was gone through"
+            made.storage.settle()
+            freshened(made.storage)
+            for name in names:
+                made.write(lambda s, k=name + "c": s.put_context(k, {"a~aaaa": 3}))  # type: ignore[misc]
+                assert made.storage.cells(name + "c") == {ROOT: (found,)}
+                assert made.storage.context(name + "x") == {"a~aaaa": 2}
+                assert made.storage.past(name + "p") == {ROOT: (gone,)}
+                assert made.storage.horizon(name + "h") == Horizon({"a~aaaa": 1})
+                made.write(lambda s, k=name + "x": s.put_cell(k, ROOT, ()))  # type: ignore[misc]
+                assert made.storage.unknown([name + "c", name + "x", name + "p", name + "h", "none"]) == {"none"}
+            assert made.storage._absent.lacks("none") and not made.storage.cells("none")
+
+
+@guards(
+    "Raises RowInvalid where they are not the same from either side",
+    Line(Tables.named, "[::-1] != found", "[::-1] != found and False"),
+    Line(Absent.learn, "self._given_up = True", "self._after = None"),
+)
+def where_keys_are_out_of_order_nothing_is_known_to_be_absent() -> None:
+    """A page in the place of another: what lies behind it would be passed over."""
+
+    class Swapped:
+        def __init__(self, db: sqlite3.Connection) -> None:
+            self.db = db
+
+        def execute(self, words: str, *given: Any) -> Any:
+            found = list(self.db.execute(words, *given))
+            return [(("z",) if row == ("c",) else row) for row in found] if "ASC" in words else found
+
+    with file() as made:
+        for name in "abcd":
+            made.put(name, Sibling(("a~aaaa", 2), 2 << 16, b"\x01"))
+        made.again()
+        storage: Any = made.storage
+        storage._absent._after = ""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(storage._tables, "_db", Swapped(storage._tables._db))
+            storage._absent.learn()
+        assert not storage._absent.lacks("none") and storage._absent._after == ""

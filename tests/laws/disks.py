@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from crdtkv.core.wire import Record
+from crdtkv.core.clocks import Dot
 from crdtkv.errors import StorageFailed
 from crdtkv.replica.core import Replica
 from crdtkv.storage.journal import SUFFIXES
@@ -120,7 +120,7 @@ def _deep(value: Any) -> Any:
 class Spy(deque):  # type: ignore[type-arg]
     """A replica's recent records, all of which the world hears of."""
 
-    def __init__(self, given: Iterable[Any], tell: Callable[[Record, bytes], None]) -> None:
+    def __init__(self, given: Iterable[Any], tell: Callable[[Dot, bytes], None]) -> None:
         super().__init__(maxlen=4096)
         self.tell = tell
         self.extend(given)

@@ -7,8 +7,9 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from crdtkv.core.clocks import Dot
 from crdtkv.core.keys import SYSTEM
-from crdtkv.core.wire import Record
+from crdtkv.core.wire import Record, decode
 from crdtkv.replica import life
 from crdtkv.store.store import Store
 from tests.laws.actions import COLOS, START_MS, Failure
@@ -128,8 +129,10 @@ class Ground:
             for path in self.folder.glob(f"{self.seed}-*"):
                 path.unlink()
 
-    def _heard(self, record: Record, data: bytes) -> None:
-        known = self.records.get(record.dot)
+    def _heard(self, dot: Dot, data: bytes) -> None:
+        record = decode(data)
+        assert isinstance(record, Record)
+        known = self.records.get(dot)
         if known is None:
             self.records[record.dot] = (len(self.records), record, data)
             touched = {w.key for w in record.writes} - set(self.expected)

@@ -239,7 +239,8 @@ def test_a_record_that_does_not_continue_the_chain_is_refused() -> None:
     world = World(1, "calm")
     a, b = world.colos[0], world.colos[1]
     a.store.put("x", 1)
-    record, _ = a.replica.recent[-1]
+    record = decode(a.replica.recent[-1][1])
+    assert isinstance(record, Record)
     forged = record._replace(previous=record.previous ^ 1)
     before = full(b)
     assert exchange.receive(b.replica, forged, encode(forged)) is exchange.Outcome.refused

@@ -29,6 +29,7 @@ from crdtkv.storage.tables import Tables
 from crdtkv.storage.writing import Writing
 from crdtkv.store import following
 from tests.colos import crash
+from tests.compiled import interpreted
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -147,7 +148,6 @@ def test_a_checkpoint_that_fails_fails_no_write(path: Path, monkeypatch: pytest.
 WRITER = """
 import sys, crdtkv
 from crdtkv.storage import checkpoint
-from tests.compiled import interpreted
 checkpoint.JOURNAL_BYTES, checkpoint.STEP_ROWS = 4_000, 5
 kv = crdtkv.open(sys.argv[1], colo="lhr", durability=sys.argv[2])
 n = int(sys.argv[3])

@@ -52,7 +52,7 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
         return not known or (dot[0] == state.id and not covers(base, dot))
 
     return [
-        _plain(s, key, path, cell, base, to)
+        _plain(s, key, path, cell, base, state.id)
         for key in replica.storage.keys("", None)
         if key not in (members.MEMBERS, members.CHAIN)
         for path, cell in replica.storage.cells(key).items()
@@ -71,19 +71,20 @@ def _said_before(replica: Replica, dot: Dot) -> Iterator[Dot]:
 
 
 def _plain(
-    s: Sibling, key: str, path: bytes, cell: Cell, base: Vector, to: Vector
+    s: Sibling, key: str, path: bytes, cell: Cell, base: Vector, own: str
 ) -> dict[str, Any]:  # fmt: skip
     # A number that is another's elsewhere: under a name that nobody has, it is nobody's.
     origin = s.dot[0] if covers(base, s.dot) else f"{s.dot[0]}{_COPY}"
     return {
         "dot": [origin, s.dot[1]], "stamp": s.stamp, "key": key, "path": path, "payload": s.payload,
         "vector": dict(base), "beside": [list(other.dot) for other in cell if other is not s], "first": not s.parents,
-        "parents": [list(dot) for dot in s.parents if covers(base, dot) and not covers(to, dot)],
+        # All, also what only a name is left of here, or what is known where it returns to first: it may wait on.
+        "parents": [list(dot) for dot in s.parents if dot[0] != own or covers(base, dot)],
     }  # fmt: skip
 
 
 class _Item(NamedTuple):
-    """A pending write: `vector` and `beside` are its base. `replaced`: what it had replaced that nobody covers."""
+    """A pending write: `vector` and `beside` are its base. `replaced`: what it had replaced, or names."""
 
     lost: Sibling
     key: str
@@ -96,6 +97,10 @@ class _Item(NamedTuple):
     def covered(self, dot: Dot) -> bool:
         """Whether whoever wrote it had seen `dot`, and replaced it."""
         return covers(self.vector, dot) and dot not in self.beside
+
+    def told_since(self, vector: Vector) -> _Item:
+        """Of what is here its writers have told, and who names that may be anybody that had seen it."""
+        return self._replace(replaced=frozenset(dot for dot in self.replaced if not covers(vector, dot)))
 
     def takes(self, s: Sibling) -> bool:
         """Whether it had replaced that sibling, or what this was minted anew from."""
@@ -154,7 +159,7 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
         return 0
     by_dot: dict[Dot, list[_Item]] = {}
     lives = _Lives(replica)
-    for item in map(_item, pending):
+    for item in (_item(plain).told_since(replica.state.vector) for plain in pending):
         by_dot.setdefault(item.lost.dot, []).append(item)
     with replica.transaction():  # one for all: what waits is kept as a whole, and would be written again for each
         dots = sorted(by_dot, key=lambda d: (lives.of(d), by_dot[d][0].lost.stamp, d))
@@ -302,6 +307,8 @@ def _writes(item: _Item, place: _Place) -> list[Write]:
         # But a delete of what is absent writes nothing, minted anew or not.
         nothing = not is_live(joined) and not place.found.present(place.tree)
         return [] if nothing else [Write(path, joined, all=True)]
-    if place.present or not is_live(payload):
+    if place.present:
         return [Write(path, payload)]
+    if not is_live(payload):
+        return [Write(path, payload, all=True)]  # (what is deleted there may be forgotten elsewhere)
     return [w._replace(path=tree.prefix + w.path) for w in place.found.restore(tree, place.rest, payload)]

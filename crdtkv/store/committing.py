@@ -15,6 +15,7 @@ from copy import copy
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crdtkv.core.uncollected import uncollected
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, StorageFailed, StoreClosed
@@ -38,6 +39,9 @@ __all__ = ["Committing"]
 
 _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
+
+_WRITE_BYTES = 500
+"""Some, of a write and what its commit makes of it."""
 
 
 class _NothingDone(Exception):
@@ -298,9 +302,10 @@ class _Open:
                 self._give_up()
                 return
             try:
-                made = self._draft.record()
-                store._quota.check(made)
-                kept = replica.commit()
+                with uncollected(len(self._draft.touched) * _WRITE_BYTES):
+                    made = self._draft.record()
+                    store._quota.check(made)
+                    kept = replica.commit()
             except BaseException:
                 self._give_up()
                 raise

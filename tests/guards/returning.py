@@ -11,6 +11,7 @@ from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.purge import purge_to
 from crdtkv.store.store import Store
 from tests.colos import Colos, Disks, arrive, cells, come_in, cut, meet_until, record, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -518,7 +519,7 @@ def what_was_written_into_what_is_deleted_is_told() -> None:
 
 @guards(
     "what reads as absent it replaces whole (a container: and tombstones all below; an element: and its order cell)",
-    Line(pending._writes, "if place.present or not is_live(payload):", "if True:"),
+    Line(pending._writes, "if place.present:", "if True:"),
 )
 def what_is_minted_anew_replaces_what_is_absent_whole() -> None:
     """e's element, which x removed: p has forgotten that when e comes back, e has not: equal cells."""
@@ -761,6 +762,39 @@ def what_was_removed_does_not_come_back_with_who_wrote_it() -> None:
 
 
 @guards(
+    "a remove does so where nothing stands, too, unless removes win, and replaces all of that cell",
+    Line(pending._writes, "Write(path, payload, all=True)", "Write(path, payload)"),
+)
+def what_is_deleted_there_may_be_forgotten_elsewhere() -> None:
+    """a had removed an x of its own, and has forgotten that; c has not yet when it says that b's is removed."""
+    colos = Colos("a", "b", "c")
+    a, b, c = colos.values()
+    a.put("k", ["w"], strategy="set")
+    colos.meet()
+    b.set("k").add("x")
+    arrive(c, cut(b, c))
+    c.set("k").remove("x")
+    a.set("k").add("x")
+    a.set("k").remove("x")
+    a.evict("b")
+    a.evict("c")
+    come_in(c, a)
+    colos.clock.wait(20)
+    for _ in range(2):
+        arrive(c, cut(a, c))
+        members.announce(c._replica)
+        arrive(a, cut(c, a))
+    assert a.compact() and not c.floor
+    assert pending.remint(c._replica, c._rule_of) == 1
+    arrive(a, cut(c, a))
+    arrive(c, cut(a, c))
+    with c._replica.transaction():
+        purge_to(c._replica, a.floor)
+    assert c.vector == a.vector
+    colos.check()
+
+
+@guards(
     "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
     Line(pending._Item.takes, "or (anew and all(", "or (False and all("),
     Line(pending._rewrite, "in item.replaced | before if", "in item.replaced if"),
@@ -790,6 +824,88 @@ def who_had_replaced_the_same_stands_beside_it() -> None:
     for kv in (b, *others):
         for _ in range(3):
             kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(pending._plain, "if dot[0] != own or covers(base, dot)", "if covers(base, dot)"),
+)
+def nor_where_who_removed_it_comes_back_twice() -> None:
+    """c's remove was minted anew, and is all that is left of b's x there; d, which has neither, evicts c and a."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, c, d = colos.values()
+    a.put("k", ["w"], strategy="set")
+    colos.meet()
+    b.set("k").add("x")
+    arrive(c, cut(b, c))
+    c.set("k").remove("x")
+    a.evict("b")
+    a.evict("c")
+    come_in(c, a)
+    for _ in range(2):
+        for source, target in ((c, a), (a, d), (d, a), (a, c), (d, c)):
+            arrive(target, cut(source, target))
+    assert pending.remint(c._replica, c._rule_of) == 1
+    d.evict("c")
+    d.evict("a")
+    for kv in (c, b, a):
+        for _ in range(3):
+            kv.sync(d)
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == ["w"]
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(
+        pending.uncovered,
+        "_plain(s, key,",
+        "_plain(s._replace(parents=tuple(d for d in s.parents if not covers(to, d))), key,",
+    ),
+)
+def nor_where_what_it_returned_to_first_had_that_too() -> None:
+    """p has b's x when c, which removed it, returns there; a has not, and evicts all three before c has minted."""
+    colos = Colos("a", "b", "c", "p")
+    a, b, c, p = colos.values()
+    a.put("k", ["w"], strategy="set")
+    colos.meet()
+    b.set("k").add("x")
+    for kv in (c, p):
+        arrive(kv, cut(b, kv))
+    c.set("k").remove("x")
+    p.evict("c")
+    come_in(c, p)
+    for name in "bcp":
+        a.evict(name)
+    for kv in (c, b, p):
+        for _ in range(3):
+            kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == ["w"]
+
+
+@guards(
+    "of what has come here since it returned no names are needed, and anybody may name it",
+    Line(pending._Item.told_since, "if not covers(vector, dot)", ""),
+)
+def who_had_replaced_what_came_meanwhile_stands_beside_it() -> None:
+    """b's value was replaced by c and by d, which had not heard of each other; c alone is out, and back before a hears
+    of the others."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, *others = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    for kv in others:
+        arrive(kv, cut(b, kv))
+        kv.put("k", kv.colo)
+    a.evict("c")
+    come_in(colos["c"], a)
     colos.meet(4)
     colos.check()
     assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]

@@ -1,5 +1,6 @@
 """Runs that random seeds hardly meet, told step by step: each must hold, and fail where its guard is broken."""
 
+from tests.model.conflicts import remember, yields
 from tests.model.guards import BROKEN
 from tests.model.members_world import MembersWorld
 
@@ -239,6 +240,17 @@ def _list(world, colo, *elements):
         world.everybody()
 
 
+def what_was_decided_after_what_is_overruled_falls_with_it(world, a, b, c):
+    """a and b evict each other; a goes on to evict c, too, and b overrules what it knows of that: a has to return."""
+    a.evict(b.name)
+    b.evict(a.name)
+    for one, other in ((a, b), (b, a)):
+        remember(one.st, other.st)
+    a.evict(c.name)
+    b.resolve()
+    assert yields(a.st, b.st) and not yields(b.st, a.st)
+
+
 def _order(element):
     return ("list", ("a", element))
 
@@ -257,6 +269,7 @@ STORIES = {
     "facts-retired": what_is_forgotten_all_have_of_the_evicted_too,
     "sweep-settled": what_a_sweep_took_comes_back_to_where_it_was_moved,
     "order-empty": a_move_that_says_nothing_is_forgotten_beside_what_stands,
+    "yields-undone": what_was_decided_after_what_is_overruled_falls_with_it,
     "order-ship": what_is_made_anew_does_not_stand_where_the_old_was_moved_to,
     "sweep-knew": who_sweeps_by_an_old_base_says_what_he_knew,
     "sweep-rest": who_sweeps_by_an_old_base_ends_what_is_left,

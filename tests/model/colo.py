@@ -184,12 +184,12 @@ class Colo:
         remint(self.st, self.mint, lambda item: self.world.inbox.add(item.trace))
 
     def mint(self, items, work, base):
-        unseen = [self.world.unseen(self.st, item) for item in items]
+        there = [(self.world.unseen(self.st, item), self.world.out(self.st, item)) for item in items]
         rec = self.commit(work, base)
         if on("remint-durable"):
             self.synced = self.st.clone()
-        for item, there in zip(items, unseen, strict=True):
-            self.world.minted(self.st, item, rec, there)
+        for item, (unseen, out) in zip(items, there, strict=True):
+            self.world.minted(self.st, item, rec, unseen, out)
         return rec
 
     def leave(self):

@@ -107,6 +107,10 @@ GUARDS = {
     "remint-removed": "where it was removed, too, if removes win",
     "remint-F": "and where its base lacks some of F and the cell is absent",
     "remint-beside": "or what stood beside it stands no more",
+    "remint-takes": "it replaces what was minted anew from what its writer had replaced",
+    "remint-still": "but not what somebody has written who had seen that, and it is here",
+    "remint-remove": "a remove says so also where nothing stands, for it may come",
+    "remint-named": "what a sibling in its cell names is not minted anew: who replaced it had seen it",
     "heard-promise": "nothing is stamped at or below a stamp this replica has spoken",
 }
 

@@ -7,13 +7,13 @@ Left out: a restored copy that nothing gives away, and namespaces that become on
 import random
 from collections import defaultdict
 
-from tests.model.cells import covers, is_live, leaf_value
+from tests.model.cells import covers, is_counter, is_live, leaf_value
 from tests.model.colo import Colo
 from tests.model.conflicts import forked, remember, yields
 from tests.model.data_world import same
 from tests.model.members import SYS, accepts
 from tests.model.messages import Record
-from tests.model.oracle import Oracle
+from tests.model.oracle import Oracle, chain
 from tests.model.stats import Stats
 from tests.model.upsets import POWERLESS, PROFILES, Upsets
 
@@ -283,7 +283,35 @@ class MembersWorld(Upsets):
         cell = self.oracle.cells(item.key, st.vector).get(item.path, {})
         return {d: s for d, s in cell.items() if not item.covered(d)}
 
-    def minted(self, st, item, rec, unseen):
+    def out(self, st, item):
+        """Whether what had replaced a pending write is here already; and what that had replaced, and is not here."""
+        if is_counter(item.path):
+            return False, set()
+        lives = {item.dot, *chain(item.dot, self.anew)}
+        cell = st.cells.get(item.key, {}).get(item.path, {})
+        named = any(lives & self.replaced(item.key, item.path, d) & (s[2] or set()) for d, s in cell.items())
+        gone = self.replaced(item.key, item.path, item.dot) & item.replaced
+        return named, {d for d in gone if not covers(st.vector, d)}
+
+    def replaced(self, key, path, dot):
+        """What really stood in the cell for its writer, also when it was minted first. (Some of that something else had
+        replaced at its own store, and it does not name it.)"""
+        lives = {dot, *chain(dot, self.anew)}
+        events = [e for e in self.oracle.events[key] if e.path == path and e.dot in lives]
+        return {d for e in events for d in {*self.oracle.cells(key, e.cover).get(path, ()), *e.also}} - lives
+
+    def told(self, st, item, rec, wrote, named, gone):
+        """Who removed what another wrote, and both are out: whoever is back first, it stays removed."""
+        assert not (wrote and named), ("came back", self.seed, self.t, st.rid, item)
+        root, cell = item.path[0], st.cells.get(item.key, {}).get(item.path, {})
+        silent = not wrote and not named and item.payload is None and root != "rw" and gone
+        assert not silent, ("not told", self.seed, self.t, st.rid, item, gone)
+        for d in cell if wrote else ():
+            was = set(chain(d, self.anew))
+            more = {x for x in self.replaced(item.key, item.path, d) | was if x not in gone and not item.covered(x)}
+            assert d == rec.dot or not was & gone or more, ("stayed", self.seed, self.t, st.rid, item, d)
+
+    def minted(self, st, item, rec, unseen, out):
         """A later value stands, and so does a remove where removes win, although it may have been purged.
 
         What was minted anew together with it is not later.
@@ -292,9 +320,10 @@ class MembersWorld(Upsets):
         self.reminted[item.trace].append(rec.dot if wrote else None)
         if rec:
             self.anew[rec.dot] = item.dot
+        self.told(st, item, rec, wrote, *out)
         if not wrote:
             return
-        self.oracle.reminted(item, st, rec.dot)
+        self.oracle.reminted(item, st, rec.dot, self.anew)
         root, cell = item.path[0], st.cells.get(item.key, {}).get(item.path, {})
         later = root == "lww" and any(
             s[0] > item.stamp and not (d[0] == st.rid and d in self.anew) for d, s in unseen.items()

@@ -11,7 +11,7 @@ from tests.model.draft import expired_paths
 from tests.model.guards import WHOLE
 from tests.model.reading import Tree
 
-__all__ = ["Event", "Oracle", "cleared"]
+__all__ = ["Event", "Oracle", "chain", "cleared"]
 
 
 @dataclass
@@ -50,12 +50,19 @@ class Oracle:
     def base_of(self, key, path, dot):
         return next(e.cover for e in self.events[key] if e.dot == dot and e.path == path)
 
-    def reminted(self, item, st, new):
-        """A write that came back replaced what its writer had seen, or all of what reads as absent."""
+    def reminted(self, item, st, new, anew):
+        """A write that came back replaced what its writer had seen, or what that was minted `anew` from (dot -> dot),
+        or all of what reads as absent."""
         key, path, old = item.key, item.path, item.dot
+        lives = {old, *chain(old, anew)}
+        before = [e for e in self.events[key] if e.path == path and e.dot in lives]
+
+        def had_seen(dot):
+            return any(covers(e.cover, dot) or dot in e.also for e in before)
+
         for e in self.events[key]:
             if e.dot == new and e.path == path:
-                e.also = {d for d in e.also if item.covered(d)}
+                e.also = {d for d in e.also if item.covered(d) or any(map(had_seen, chain(d, anew)))}
         self.memo[key].clear()
         if path[-1][0] == "c":
             self.counted_again(key, path, st, old, new)
@@ -165,6 +172,13 @@ class Oracle:
                 inside = KIND.get(path[len(q)][0]) if len(path) > len(q) else "cnt"
                 found += [(cover, None)] if kind in (None, inside) else []
         return found
+
+
+def chain(dot, anew):
+    """What a write was minted anew from, and that, and so on."""
+    while dot in anew:
+        dot = anew[dot]
+        yield dot
 
 
 def cleared(p, q, kind, below):

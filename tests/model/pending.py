@@ -14,7 +14,10 @@ __all__ = ["Item", "remint", "uncovered"]
 
 
 class Item(NamedTuple):
-    """A pending write, what its writer had absorbed, and what stood beside it; `first`: it had replaced nothing."""
+    """A pending write, what its writer had absorbed, and what stood beside it; `first`: it had replaced nothing.
+
+    `replaced`: what it had replaced, or names; of what nobody covers, only that can tell.
+    """
 
     dot: tuple
     key: str
@@ -24,6 +27,7 @@ class Item(NamedTuple):
     vector: dict
     beside: frozenset
     first: bool
+    replaced: frozenset
 
     @property
     def trace(self):
@@ -32,11 +36,16 @@ class Item(NamedTuple):
     def covered(self, dot):
         return covers(self.vector, dot) and dot not in self.beside
 
+    def takes(self, dot, parents):
+        """It had replaced that, or what that was minted anew from, and that names nothing its writer had not seen."""
+        anew = on("remint-takes") and not self.replaced.isdisjoint(parents or ())
+        return self.covered(dot) or (anew and all(d in self.replaced or self.covered(d) for d in parents))
+
 
 def uncovered(st, keys, vector):
     """The own siblings that a snapshot at `vector` does not cover, nor what they were minted anew from."""
     return [
-        Item(d, key, p, s[0], s[1], dict(st.vector), frozenset(c.keys() - {d}), not s[2])
+        Item(d, key, p, s[0], s[1], dict(st.vector), frozenset(c.keys() - {d}), not s[2], frozenset(s[2] or ()))
         for key in keys
         for p, c in st.cells.get(key, {}).items()
         for d, s in c.items()
@@ -56,11 +65,11 @@ def remint(st, mint, inbox):
     here. `mint(items, work, base)` -> the record, or None; `inbox(item)`: it is lost with a trace."""
     if not st.pending or not (st.agreed() or not on("remint-waits")):
         return
-    pending, st.pending = st.pending, []
+    pending, st.pending = [still(st, i) for i in st.pending], []
     stamps = {i.dot: i.stamp for i in pending}
     for dot in sorted(stamps, key=lambda d: (life(st, d), stamps[d], d)):
         items = [i for i in pending if i.dot == dot and not covers(st.vector, dot)]
-        lost = [i for i in items if loses(st, i)]
+        lost = [i for i in items if not is_named(st, i, st.cells.get(i.key, {})) and loses(st, i)]
         for item in lost:
             inbox(item)
         again = [i for i in items if i not in lost]
@@ -71,8 +80,21 @@ def remint(st, mint, inbox):
             st.minted[rec.dot] = dot
 
 
+def still(st, item):
+    """What has come here meanwhile its writers have told of, and who names it may be anybody that had seen it."""
+    gone = {d for d in item.replaced if covers(st.vector, d)} if on("remint-still") else set()
+    return item._replace(replaced=item.replaced - gone)
+
+
 def together(items):
     return lambda draft: [rewrite(draft, item) for item in items]
+
+
+def is_named(st, item, cells):
+    """Whoever replaced it, and came back first, had seen it, and says so."""
+    before = set(said_before(st, item.dot))
+    sibs = {} if is_counter(item.path) or not on("remint-named") else cells.get(item.path, {})
+    return any(not before.isdisjoint(s[2] or ()) for s in sibs.values())
 
 
 def loses(st, item):
@@ -115,8 +137,13 @@ def rewrite(draft, item):
         if not (dead and not draft.tree().root(item.path[0])):  # a delete of what is absent writes nothing
             draft.write(item.path, ("c", share, dead), all=True)
         return
-    absent = leaf_value(item.path[0], sibs) is None
-    seen = [d for d in sibs if item.covered(d) or not on("remint-base")]
-    if item.payload is None and (absent or not (item.path[0] == "rw" or any(is_live(sibs[d][1]) for d in seen))):
+    if is_named(draft.rep, item, draft.cells):
         return
-    draft.write(item.path, item.payload, all=draft.absent_all(absent and is_live(item.payload)), also=seen)
+    absent = leaf_value(item.path[0], sibs) is None
+    seen = [d for d, s in sibs.items() if item.takes(d, s[2]) or not on("remint-base")]
+    may_come = item.replaced and item.path[0] != "rw" and on("remint-remove")  # what it took, minted anew
+    takes = item.path[0] == "rw" or any(is_live(sibs[d][1]) for d in seen)
+    if item.payload is None and not may_come and (absent or not takes):
+        return
+    draft.write(item.path, item.payload, all=draft.absent_all(absent), also=seen)
+    draft.W[item.path].parents |= item.replaced | set(said_before(draft.rep, item.dot))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from typing import Any
 
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, PreconditionFailed, StoreClosed, ValueInvalid, WrongType
+from crdtkv.errors import BadRequest, PreconditionFailed, StorageFailed, StoreClosed, ValueInvalid, WrongType
 
 
 class GivenUp(Exception):
@@ -374,3 +375,25 @@ def test_syncs_in_a_ring_do_not_deadlock(opened: Any) -> None:
             stores[start].sync(stores[(start + 1) % 3])
 
     assert run(*[lambda s=s: ring(s) for s in range(3)]) == []
+
+
+def test_the_collector_rests_while_much_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And runs again after it, also where that fails; of a few writes it takes no notice."""
+    with crdtkv.open(colo="lhr") as kv:
+        found: list[bool] = []
+
+        def commit() -> None:
+            found.append(gc.isenabled())
+            if len(found) == 2:
+                raise StorageFailed("no room", happened="no", next_step="make room")
+            whole()
+
+        whole = kv._replica.storage.commit
+        monkeypatch.setattr(kv._replica.storage, "commit", commit)
+        with kv.transaction() as t:
+            t.update({str(n): n for n in range(1_000)})
+        with pytest.raises(StorageFailed), kv.transaction() as t:
+            t.update({str(n): -n for n in range(1_000)})
+        assert gc.isenabled()
+        kv["a"] = 1
+        assert found == [False, False, True] and gc.isenabled() and kv["7"] == 7

@@ -6,6 +6,8 @@ BIN := .venv/bin
 PY := $(BIN)/python
 # crdtkv as `make fast` made it, and not the folder beside this file.
 FAST := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/.fast/lib:$(CURDIR)"
+# Where the engine is tried; the rest of the tests are of what goes by it.
+OF_ENGINE := $(addprefix tests/,core strategies store storage gossip power laws guards cases stories test_stories.py test_model.py test_model_and_core.py sim node client)
 ENGINE := $(wildcard crdtkv/*.py crdtkv/*/*.py crdtkv/*/*/*.py)
 CLIENTS := tests/doors/npm
 
@@ -14,7 +16,7 @@ CLIENTS := tests/doors/npm
 .PHONY: help run test test-fast fast clients check laws soak sim swarm bench docs clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/ready ## set up, and see three colos write at once, exchange and end equal; then the same over HTTP
 	@$(PY) -m crdtkv.cli demo
@@ -28,7 +30,7 @@ clients: $(CLIENTS)/node_modules/ready .clients/ready .clients/fakeredis/ready #
 fast: .fast/ready ## compile the engine (some minutes, once; a C compiler): twice as fast, and what `make bench` measures
 
 test-fast: .fast/ready ## the tests on the compiled engine
-	@$(FAST) $(PY) -m pytest -q -n 2 -o pythonpath= tests
+	@$(FAST) $(PY) -m pytest -q -n 2 -o pythonpath= $(OF_ENGINE)
 
 check: .venv/ready ## ruff, mypy --strict, and which room may import which
 	@$(PY) -m ruff check .
@@ -47,8 +49,8 @@ sim: .venv/ready ## a few seeds of each scenario of simulations/
 swarm: .venv/ready ## random faults, one seed after the other, until Ctrl-C
 	@$(PY) -m simulations swarm
 
-bench: .fast/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; `python -m bench limits`: our own
-	@$(FAST) $(PY) -m bench all
+bench: .fast/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; WHAT=limits: our own limits
+	@$(FAST) $(PY) -m bench $(or $(WHAT),all)
 
 docs: .venv/ready ## print the pages that come from the registries
 	@$(PY) -m docs.build
@@ -77,6 +79,7 @@ clean: ## remove what these targets made, .venv included
 	@echo "compiling the engine into .fast (some minutes)" >&2
 	@rm -rf .fast && mkdir -p .fast/source
 	@cp -R crdtkv pyproject.toml README.md LICENSE .fast/source
+	@printf '[build_ext]\nparallel = 2\n' >.fast/source/setup.cfg
 	@HATCH_BUILD_HOOKS_ENABLE=1 $(PY) -m pip install -qq --disable-pip-version-check --no-deps --target .fast/lib .fast/source
 	@touch $@
 

@@ -4,14 +4,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PY := $(BIN)/python
+# crdtkv as `make fast` made it, and not the folder beside this file.
+FAST := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/.fast/lib:$(CURDIR)"
+# Where the engine is tried; the rest of the tests are of what goes by it.
+OF_ENGINE := $(addprefix tests/,core strategies store storage gossip power laws guards cases stories test_stories.py test_model.py test_model_and_core.py sim node client)
+ENGINE := $(wildcard crdtkv/*.py crdtkv/*/*.py crdtkv/*/*/*.py)
 CLIENTS := tests/doors/npm
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test clients check laws soak sim swarm bench docs clean
+.PHONY: help run test test-fast fast clients check laws soak sim swarm bench docs clean
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 run: .venv/ready ## set up, and see three colos write at once, exchange and end equal; then the same over HTTP
 	@$(PY) -m crdtkv.cli demo
@@ -21,6 +26,11 @@ test: .venv/ready ## set up, and run the tests on two cores
 	@$(PY) -m pytest -q -n 2
 
 clients: $(CLIENTS)/node_modules/ready .clients/ready .clients/fakeredis/ready ## the clients (npm's, PyPI's) that tests of the doors run; without them these tests are skipped
+
+fast: .fast/ready ## compile the engine (some minutes, once; a C compiler): twice as fast, and what `make bench` measures
+
+test-fast: .fast/ready ## the tests on the compiled engine
+	@$(FAST) $(PY) -m pytest -q -n 2 -o pythonpath= $(OF_ENGINE)
 
 check: .venv/ready ## ruff, mypy --strict, and which room may import which
 	@$(PY) -m ruff check .
@@ -39,14 +49,14 @@ sim: .venv/ready ## a few seeds of each scenario of simulations/
 swarm: .venv/ready ## random faults, one seed after the other, until Ctrl-C
 	@$(PY) -m simulations swarm
 
-bench: .venv/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; `python -m bench limits`: our own
-	@$(PY) -m bench all
+bench: .fast/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; WHAT=limits: our own limits
+	@$(FAST) $(PY) -m bench $(or $(WHAT),all)
 
 docs: .venv/ready ## print the pages that come from the registries
 	@$(PY) -m docs.build
 
 clean: ## remove what these targets made, .venv included
-	@rm -rf .venv .bench .clients $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	@rm -rf .venv .fast .bench .clients $(CLIENTS)/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 # The venv is kept beside a file that is newer than pyproject.toml only if the install went well.
@@ -60,6 +70,17 @@ clean: ## remove what these targets made, .venv included
 	@echo "setting up .venv (once, about a minute)" >&2
 	@"$(PYTHON)" -m venv .venv
 	@$(PY) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# Compiled in a copy: beside its source a compiled module would hide what is changed there.
+.fast/ready: .venv/ready $(ENGINE)
+	@command -v cc >/dev/null || { \
+	  echo "error: no C compiler 'cc' here; on Debian and Ubuntu: apt install build-essential" >&2; exit 1; }
+	@echo "compiling the engine into .fast (some minutes)" >&2
+	@rm -rf .fast && mkdir -p .fast/source
+	@cp -R crdtkv pyproject.toml README.md LICENSE .fast/source
+	@printf '[build_ext]\nparallel = 2\n' >.fast/source/setup.cfg
+	@HATCH_BUILD_HOOKS_ENABLE=1 $(PY) -m pip install -qq --disable-pip-version-check --no-deps --target .fast/lib .fast/source
 	@touch $@
 
 # As .venv: kept beside a file that is newer than package.json only if the install went well. Nothing of it is compiled.

@@ -17,6 +17,7 @@ from crdtkv.gossip import Gossip
 from crdtkv.replica import cutting, exchange, life
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.store.store import Store
+from tests.compiled import of_source
 from tests.laws.disks import MemoryDisk
 
 __all__ = [
@@ -234,6 +235,7 @@ def cells(kv: crdtkv.Store, key: str) -> int:
 @contextmanager
 def full_disk(kv: crdtkv.Store) -> Iterator[None]:
     """The next commit fails, and must say so."""
+    of_source()
 
     def save(changed: object) -> None:
         raise StorageFailed("the disk is full; nothing was written", happened="no")

@@ -19,6 +19,7 @@ from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHand
 from crdtkv.store.rulebook import Rulebook
 from crdtkv.strategies import registry
 from docs import build
+from tests.compiled import interpreted
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(p for p in [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("*/*.md")] if ".venv" not in p.parts)
@@ -132,6 +133,7 @@ def _fits(shown: str, said: str) -> bool:
 # what is printed
 
 
+@interpreted
 def test_printed_pages_are_up_to_date() -> None:
     """`make docs` would write nothing."""
     stale = [path.name for path, text in build.pages().items() if not path.exists() or path.read_text() != text]

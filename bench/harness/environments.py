@@ -19,8 +19,9 @@ from pathlib import Path
 
 from bench.harness.processes import ROOT
 from bench.harness.registry import GROUPS, NPM, PEERS, SERVERS, Peer
+from crdtkv.core import cells
 
-__all__ = ["FOLDER", "command", "install", "missing", "versions"]
+__all__ = ["FOLDER", "command", "compiled", "install", "missing", "versions"]
 
 FOLDER = ROOT / ".bench"
 _ASK = """
@@ -134,7 +135,12 @@ def _commit() -> str:
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    return done.stdout.strip() or "?"
+    return (done.stdout.strip() or "?") + (" (compiled)" if compiled() else "")
+
+
+def compiled() -> bool:
+    """Whether the crdtkv that is measured is the one of `make fast`."""
+    return not cells.__file__.endswith(".py")
 
 
 def _python(group: str) -> Path:

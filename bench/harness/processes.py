@@ -35,7 +35,7 @@ def run(command: Sequence[str], order: Mapping[str, Any], seconds: float, enviro
         with given.open() as stdin, told.open("wb") as stdout, said.open("wb") as stderr:
             worker = subprocess.Popen(
                 command, cwd=ROOT, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **environment},
+                env={"PYTHONPATH": str(ROOT), **os.environ, "PYTHONHASHSEED": "0", **environment},
             )  # fmt: skip
             try:
                 code: int | None = worker.wait(seconds)

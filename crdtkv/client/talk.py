@@ -79,6 +79,7 @@ class Talk:
                 if reply.status < 400:
                     return reply
                 error, least = _error(reply), _seconds(reply.headers.get("retry-after"))
+                error.happened = "no" if method == "GET" else error.happened
                 if not isinstance(error, Unavailable):
                     raise error
             if tried == self._tries or not (again or error.happened == "no"):
@@ -87,8 +88,19 @@ class Talk:
         raise AssertionError("a request is sent at least once")
 
     def body(self, reply: Reply) -> Any:
-        """The JSON of a reply."""
-        return bodies.load(reply.body)
+        """The JSON object of a reply. Raises Unavailable: it is somebody else's, a proxy's perhaps, and says nothing of
+        what the colo has done."""
+        try:
+            plain = bodies.load(reply.body)
+        except CrdtkvError:
+            plain = None
+        if not isinstance(plain, dict):
+            raise Unavailable(
+                f"{self.url} answered {reply.status} with {reply.body[:80]!r}, which is no answer of a colo's",
+                happened="unknown",
+                next_step="check that a colo is served there; read the key to learn whether a write is there",
+            )
+        return plain
 
     def _pause(self, tried: int, least: float) -> float:
         """Seconds before the next try: half of them sure, half by chance, so that many do not come at once."""

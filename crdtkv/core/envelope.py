@@ -44,7 +44,7 @@ def _packed(body: Any) -> bytes:
     return data
 
 
-def unseal(data: bytes, most: int = MAX_MESSAGE) -> tuple[bytes, bytes]:
+def unseal(data: Any, most: int = MAX_MESSAGE) -> tuple[bytes, bytes]:
     """The kind of a message and its packed body. O(size).
 
     Raises MessageInvalid for what `seal` did not make, FormatTooNew for more than one version ahead.

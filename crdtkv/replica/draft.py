@@ -67,7 +67,7 @@ class Draft:
     # operations
 
     def operate(
-        self, key: str, operation: Operation, base: Context | None = None, spec: str | None = None,
+        self, key: str, operation: Any, base: Context | None = None, spec: str | None = None,
         family: Any = None,
     ) -> Strategy:  # fmt: skip
         """Carry `operation` out on `key` against `base`; the strategy that did it.

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from crdtkv.core.values import parse_json
-from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
+from crdtkv.errors import BadRequest, CrdtkvError, Overloaded, TooLarge, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.names import JSON
 from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
-from crdtkv.server.limits import Limits
+from crdtkv.server.limits import LIMITS, Limits
 
 __all__ = [
     "CONNECTION", "HEADERS", "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers",
@@ -181,24 +181,39 @@ def headers_of(scope: Scope) -> dict[bytes, bytes]:
 
 
 async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes:
-    """The body. Raises TooLarge beyond `limit` bytes, by what is announced or by what comes; HeadersTooLarge."""
+    """The body. Raises TooLarge beyond `limit` bytes, by what is announced or by what comes; Overloaded where those of
+    others that have not come whole yet are too much already."""
     message = await receive()
     body: bytes = message.get("body", b"")
     if not message.get("more_body") and len(body) <= limit:
         return body
     check_length(scope, limit)
     parts, size = [body], len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise BadRequest("the client went away in the middle of the body")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
+    try:
+        _gather(size)
+        while message.get("more_body") and size <= limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("the client went away in the middle of the body")
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            _gather(len(parts[-1]))
         if size > limit:
-            break
-    if size > limit:
-        raise TooLarge(f"the body is more than {limit:,} bytes", next_step="send less at once")
-    return b"".join(parts)
+            raise TooLarge(f"the body is more than {limit:,} bytes", next_step="send less at once")
+        return b"".join(parts)
+    finally:
+        _gathered[0] -= size
+
+
+_gathered = [0]
+"""Bytes of bodies that have not come whole yet."""
+
+
+def _gather(size: int) -> None:
+    """So many more. Raises Overloaded."""
+    _gathered[0] += size
+    if _gathered[0] > LIMITS.gathered:
+        raise Overloaded(f"bodies that have not come whole yet are {_gathered[0]:,} bytes; at most {LIMITS.gathered:,}")
 
 
 def check_length(scope: Scope, limit: int) -> None:

@@ -15,6 +15,8 @@ class Limits:
 
     body: int = values.MAX_PACKED + (1 << 20)
     """Bytes of a body: a value of the largest size, and its envelope. Beyond: 413."""
+    gathered: int = 1 << 30
+    """Bytes of all bodies together that have not come whole yet. Beyond: 503."""
     streamed: int = 1 << 34
     """Bytes of an import, which is read as it comes."""
     headers: int = 65_536

@@ -13,6 +13,8 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from mypy_extensions import mypyc_attr
+
 __all__ = ["LogFile", "sync_folder"]
 
 _CODES = {
@@ -22,6 +24,7 @@ _CODES = {
 }
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class LogFile:
     """The file at `path`, made when it is first written to."""
 

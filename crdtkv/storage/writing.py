@@ -11,6 +11,8 @@ import sqlite3
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core.clocks import Dot
 from crdtkv.storage import checkpoint
 from crdtkv.storage.base import NO_HORIZON, Horizon
@@ -39,6 +41,7 @@ class _Wrote(NamedTuple):
     last: bool = True
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Writing(Layers):
     """The layers, and how the tables come to have what they lack."""
 

@@ -18,7 +18,7 @@ from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.errors import RuleInvalid, StrategyMismatch, UnknownStrategy, WrongOperation
-from crdtkv.strategies.base import Operation, Strategy
+from crdtkv.strategies.base import Strategy
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
 
@@ -96,7 +96,7 @@ def pick(roots: list[Root]) -> Root | None:
 
 
 def choose(
-    key: str, shown: Root | None, rule_of: Callable[[str], Rule], operation: Operation, spec: str | None,
+    key: str, shown: Root | None, rule_of: Callable[[str], Rule], operation: Any, spec: str | None,
     family: Any,
 ) -> Strategy:  # fmt: skip
     """The strategy that a key has, or the one it is to be made under, if it takes the operation.

@@ -17,6 +17,7 @@ import pytest
 
 from tests.cases.__main__ import named
 from tests.cases.index import CASES, Case
+from tests.compiled import interpreted
 from tests.connections import closed_after
 from tests.guards.test_guards import GUARDS, LAWS
 from tests.stories.teller import StoryError, tell
@@ -97,6 +98,7 @@ def test_a_proof_that_names_a_case_names_one_that_there_is() -> None:
     assert told <= CASES.keys() and len(told) > 30
 
 
+@interpreted
 @pytest.mark.parametrize(("number", "name"), BROKEN, ids=lambda v: str(v))
 def test_a_case_notices_when_its_guard_is_broken(number: int, name: str, tmp_path: Path) -> None:
     """By an assertion, a story that says otherwise or cannot go on, or an error of the store's own tree."""

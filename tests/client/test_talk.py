@@ -137,8 +137,19 @@ def test_words_of_a_proxy_are_an_error_of_the_tree_too() -> None:
         colo.run(colo.calls.operate("a", "counter", "add", 1))
     assert caught.value.happened == "unknown"
     colo = Colo((404, b"<html>"))
-    with pytest.raises(CrdtkvError):
+    with pytest.raises(CrdtkvError) as of_read:
         colo.run(colo.calls.get("a"))
+    assert of_read.value.happened == "no"
+
+
+@pytest.mark.parametrize("said", [b"<html>Sign in", b"[]", b"", b"null"])
+def test_what_somebody_else_answers_says_nothing_of_a_write(said: bytes) -> None:
+    """Nor is it taken for wrong input, which has not happened."""
+    for call in (lambda c: c.put("a", 1), lambda c: c.operate("a", "set", "add", 1), lambda c: c.get("a")):
+        colo = Colo((200, said))
+        with pytest.raises(Unavailable, match="no answer of a colo's") as caught:
+            colo.run(call(colo.calls))
+        assert caught.value.happened == "unknown"
 
 
 def test_an_overload_that_may_have_happened_is_tried_again_under_its_key() -> None:

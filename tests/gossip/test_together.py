@@ -10,6 +10,7 @@ import crdtkv
 from crdtkv.gossip import Gossip
 from crdtkv.gossip.messages import Frame, Prune, Push, together
 from tests.colos import calls
+from tests.compiled import interpreted
 
 
 def frame(sender: str, *records: bytes) -> Frame:
@@ -81,6 +82,7 @@ def test_what_comes_together_shares_a_commit() -> None:
 
 
 
+@interpreted
 def test_what_overtook_another_shares_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two letters that came in the wrong order: the second's records wait for the first's, all in one transaction."""
     a, machine, came = two()

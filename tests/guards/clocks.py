@@ -11,6 +11,7 @@ from crdtkv.replica import exchange, members
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from tests.colos import Colos, arrive, cut, record, refuses, shows
+from tests.compiled import of_source
 from tests.guards.mutation import Line, guards
 
 # clocks
@@ -110,6 +111,7 @@ def a_faster_look_at_a_clock_holds_and_an_old_message_is_none() -> None:
 )
 def who_has_nothing_to_say_writes_nothing_down() -> None:
     """Twenty exchanges in a tenth of a second, with nothing new but the time."""
+    of_source()
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
     commits = []

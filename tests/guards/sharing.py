@@ -14,6 +14,7 @@ from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.group import Asked, Group, Turn
 from crdtkv.store.quota import Quota
 from tests.colos import Colos, refuses
+from tests.compiled import of_source
 from tests.guards.mutation import Line, guards
 from tests.threads import at_once
 
@@ -104,6 +105,7 @@ def a_step_takes_back_what_it_changed_and_no_more() -> None:
 )
 def nothing_of_an_undone_group_is_said() -> None:
     """What a waits for meanwhile, b's write, is named by its next record."""
+    of_source()
     colos = Colos("a", "b")
     a, b = colos["a"], colos["b"]
     colos.meet()
@@ -165,6 +167,7 @@ def somebody_leads_after_all_have_gone() -> None:
     Line(Committing._take_turn, "self._quota.check(made, before)", "self._quota.check(made)"),
 )
 def those_who_share_a_commit_share_the_room() -> None:
+    of_source()
     a = Colos("a")["a"]
     a._replica.storage.size = lambda: 0  # type: ignore[method-assign]
     a._quota = Quota(a._replica.storage, 0.1)
@@ -182,6 +185,7 @@ def those_who_share_a_commit_share_the_room() -> None:
     Line(Committing._take_turn, "self._quota.check(made, before)", "pass"),
 )
 def a_full_store_takes_nothing_more() -> None:
+    of_source()
     colos = Colos("a", "b", "c")
     a, b = colos["a"], colos["b"]
     a.put("x", 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from crdtkv.errors import CrdtkvError
+from tests.compiled import interpreted
 from tests.connections import closed_after
 from tests.guards.mutation import GUARDS, Guard
 
@@ -36,6 +37,7 @@ def test_it_holds(proof: Callable[[], None]) -> None:
     proof()
 
 
+@interpreted
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda g: g.name)
 def test_a_broken_guard_is_noticed(guard: Guard) -> None:
     """With one line written wrong, the same proof fails."""
@@ -43,6 +45,7 @@ def test_a_broken_guard_is_noticed(guard: Guard) -> None:
         guard.proof()
 
 
+@interpreted
 def test_every_line_is_where_its_guard_says() -> None:
     """Quick to ask, so that who changes such a line finds out before all proofs are run."""
     gone = []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from crdtkv.errors import Corrupt
+from tests.compiled import interpreted
 from tests.guards.mutation import GUARDS, Guard
 from tests.guards.test_guards import AREAS
 from tests.laws.world import Failure, run
@@ -57,6 +58,7 @@ def failing(profile: str, seed: int, steps: int = STEPS) -> str:
     return ""
 
 
+@interpreted
 @pytest.mark.parametrize("name", SEEN)
 def test_a_broken_guard_is_noticed(name: str) -> None:
     """One of its seeds holds as the engine is, and fails when the guard is broken."""

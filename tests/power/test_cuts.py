@@ -15,6 +15,7 @@ from crdtkv.replica import life
 from crdtkv.replica.core import Replica
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.sqlite import SqliteStorage
+from tests.compiled import interpreted
 from tests.guards.mutation import Line
 from tests.power.world import run
 
@@ -45,6 +46,7 @@ BROKEN = {  # what: (durability, seed, the line)
 }
 
 
+@interpreted
 @pytest.mark.parametrize("what", BROKEN)
 def test_what_is_broken_is_noticed(tmp_path: Path, what: str) -> None:
     """Cuts that nothing could fail by would prove nothing."""

@@ -223,8 +223,16 @@ class World:
         watch = Watch(storage)
         self._judge(watch.now(self.wishes))
         commit, rollback = storage.commit, storage.rollback
-        storage.commit = lambda: (self.moments.append(watch.now(self.wishes)), commit())
-        storage.rollback = lambda: (rollback(), watch.rolled_back())
+
+        def watched() -> None:
+            self.moments.append(watch.now(self.wishes))
+            commit()
+
+        def watched_back() -> None:
+            rollback()
+            watch.rolled_back()
+
+        storage.commit, storage.rollback = watched, watched_back
 
     def _judge(self, found: Moment) -> None:
         """It is what was there after one of the commits; which of the wishes are kept?"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -13,7 +14,9 @@ from crdtkv.core.blob import Blob
 from crdtkv.http.names import ENTRY
 from crdtkv.node.node import Node
 from crdtkv.node.tokens import Scope
+from crdtkv.server import asking
 from crdtkv.server.app import routed
+from crdtkv.server.limits import LIMITS
 from crdtkv.server.serving import Serving
 from tests.server.asgi import Client
 
@@ -364,3 +367,12 @@ def test_what_is_told_again_is_told_to_whoever_may_read_it(node: Node, client: C
     assert (get("cart/7", some), get("other", some)) == (200, 403)
     node.tokens.revoke(token.id)
     assert get("cart/7", some) == 401
+
+
+def test_bodies_that_do_not_come_whole_are_bounded_together(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one each may be large; and what is refused, or came whole, is counted no more."""
+    monkeypatch.setattr(asking, "LIMITS", replace(LIMITS, gathered=150))
+    parts = [b'"', *[b"x" * 50] * 2, b'"']
+    assert client.put(f"{KEYS}/a", content=iter(parts)).status_code == 201
+    problem(client.put(f"{KEYS}/a", content=iter([b'"', *[b"x" * 50] * 4, b'"'])), 503, "overloaded")
+    assert client.put(f"{KEYS}/a", content=iter(parts)).status_code == 200 and asking._gathered == [0]

@@ -22,6 +22,7 @@ from crdtkv.sim.scenario import parse
 from crdtkv.store import maintenance
 from crdtkv.store.handles import ListHandle
 from crdtkv.strategies import counter_cells
+from tests.compiled import interpreted
 from tests.guards.mutation import Line, Mutation, Setting
 from tests.sim.small import outcome
 
@@ -131,6 +132,7 @@ BUGS = [
 ]  # fmt: skip
 
 
+@interpreted
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.checker)
 def test_a_seeded_bug_is_caught(bug: Bug) -> None:
     with pytest.MonkeyPatch.context() as patch:

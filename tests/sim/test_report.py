@@ -16,6 +16,7 @@ from crdtkv.sim.report.files import as_csv, as_json, as_shiviz
 from crdtkv.sim.report.page import page
 from crdtkv.sim.report.spacetime import arrows
 from crdtkv.sim.report.svg import Scale
+from crdtkv.sim.report.timeline import timeline
 from tests.sim.browser import CHROMIUM, measured, picture
 from tests.sim.outcomes import made
 from tests.sim.small import made as small
@@ -153,3 +154,16 @@ def test_ticks_are_round_and_within() -> None:
         assert 2 <= len(ticks) <= 11
         assert all(low * 0.999 <= tick <= high * 1.001 for tick in ticks)
         assert ticks == sorted(set(ticks))
+
+
+@pytest.mark.parametrize("healed", [0.5, 12.0, 25.0, 46.0, 60.0])
+def test_where_it_healed_is_said_beside_the_title_and_over_nothing(healed: float) -> None:
+    """Above the curves, behind the title's end, within the picture."""
+    outcome = made()
+    outcome.healed_s, outcome.converged_s = healed, 0.2
+    [(x, y, anchor, said)] = re.findall(
+        r'<text x="([\d.]+)" y="([\d.]+)"[^>]*text-anchor="(\w+)">(healed[^<]*)', timeline(outcome)
+    )
+    assert said == "healed; all equal, 200 ms later" and float(y) < 30
+    begin = float(x) if anchor == "start" else float(x) - 6.6 * len(said)
+    assert begin >= 340 and begin + 6.6 * len(said) <= 1140

@@ -29,6 +29,7 @@ from crdtkv.storage.tables import Tables
 from crdtkv.storage.writing import Writing
 from crdtkv.store import following
 from tests.colos import crash
+from tests.compiled import interpreted
 
 ROOT = Path(__file__).parents[2]
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -118,6 +119,7 @@ def test_the_journal_does_not_grow(path: Path) -> None:
     db.close()
 
 
+@interpreted
 @pytest.mark.usefixtures("small")
 def test_a_checkpoint_that_fails_fails_no_write(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is in the journal is written. When the disk is well again the next step goes on where it was."""
@@ -204,6 +206,7 @@ def test_a_file_that_cannot_be_replaced_is_as_it_was(path: Path, step: str, monk
     assert list(path.parent.iterdir()) == []
 
 
+@interpreted
 def test_a_sync_that_fails_says_what_is_known(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under `normal` durability: what was committed is there, and can be synced once the disk is sound."""
     kv = crdtkv.open(path, colo="lhr", durability="normal")
@@ -242,6 +245,7 @@ POINTS = [
 ]  # fmt: skip
 
 
+@interpreted
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("where", "name"), POINTS, ids=lambda p: p if isinstance(p, str) else p.__name__)
@@ -268,6 +272,7 @@ def test_an_interrupt_in_mid_write(path: Path, where: type, name: str, after: bo
         again.put("c", 1)
 
 
+@interpreted
 def test_a_checkpoint_takes_its_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as the journal takes to be as long again: made at once, it would hold up all who write meanwhile."""
     monkeypatch.setattr(following, "FRESH_S", None)

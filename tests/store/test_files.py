@@ -25,6 +25,7 @@ from crdtkv.storage.journal import Journal, Row
 from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
 from tests.colos import crash
+from tests.compiled import interpreted
 from tests.store.filling import everything, fill
 
 
@@ -243,6 +244,7 @@ def failure(code: int, words: str) -> sqlite3.OperationalError:
     return error
 
 
+@interpreted
 def test_a_full_disk(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit that does not fit: StorageFailed, nothing of it here or in the file; the next that fits is fine."""
     kv = crdtkv.open(path, colo="lhr", random=random.Random(1))
@@ -277,6 +279,7 @@ def _two(kv: crdtkv.Store) -> None:
         t.put("large", "x" * 100_000)
 
 
+@interpreted
 def test_a_commit_that_says_nothing_was_written_says_that_it_did_not_happen(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +292,7 @@ def test_a_commit_that_says_nothing_was_written_says_that_it_did_not_happen(
     kv.close()
 
 
+@interpreted
 def test_a_disk_that_turns_read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kv = crdtkv.open(path, colo="lhr")
     kv.put("a", 1)
@@ -352,6 +356,7 @@ def test_a_commit_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch, error:
         assert everything(again)[1:7] == expected[1:7]
 
 
+@interpreted
 def test_a_crash_in_mid_commit_leaves_nothing_of_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process dies with half of the record written: on opening, the transaction has not happened."""
     kv = crdtkv.open(path, colo="lhr")

@@ -14,9 +14,11 @@ import pytest
 import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, Overloaded, PreconditionFailed, StorageFailed, StoreClosed, WrongOperation
+from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.committing import _Open
 from crdtkv.store.group import MAX_GROUP, Turn
 from crdtkv.strategies.base import Operation
+from tests.compiled import of_source
 from tests.threads import at_once
 
 
@@ -36,6 +38,8 @@ class Commits:
             self.count += 1
             real(changed)
 
+        if type(storage) is MemoryStorage:
+            of_source()
         patch.setattr(storage, "_save", save)
 
 

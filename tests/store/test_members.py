@@ -14,6 +14,7 @@ import crdtkv
 from crdtkv.core.wire import decode, encode
 from crdtkv.errors import MembershipConflict, Refused
 from crdtkv.replica import cutting, exchange, pending
+from tests.compiled import interpreted
 
 
 class Colos(dict[str, crdtkv.Store]):
@@ -451,6 +452,7 @@ def test_the_last_member_cannot_leave(opened: Any) -> None:
     assert lhr.put("k", 1).value == 1 and lhr.members == [lhr.id]
 
 
+@interpreted
 def test_what_waits_is_minted_anew_in_one_commit() -> None:
     """Two stores become one in as many commits, whether one brings three transactions or forty."""
     commits = []

@@ -11,6 +11,7 @@ import crdtkv
 from crdtkv.store import maintenance
 from crdtkv.store.store import Store
 from tests.colos import Clock
+from tests.compiled import interpreted
 
 DAY_S = 24 * 3600
 
@@ -72,6 +73,7 @@ def test_others_write_between_its_steps() -> None:
     assert kv["k0"] == "new"
 
 
+@interpreted
 def test_where_nothing_is_old_nothing_is_committed() -> None:
     clock = Clock()
     kv = used(clock)

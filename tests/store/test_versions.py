@@ -10,6 +10,7 @@ import pytest
 import crdtkv
 from crdtkv.errors import BaseTooOld
 from crdtkv.replica import exchange, past
+from tests.compiled import interpreted
 from tests.store.conftest import Clock
 
 Opened = Callable[..., crdtkv.Store]
@@ -203,6 +204,7 @@ MUTATIONS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], Callable[..., N
 }  # fmt: skip
 
 
+@interpreted
 @pytest.mark.parametrize("broken", MUTATIONS)
 def test_the_guard_is_proven(broken: str, trio: Trio, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the rule broken, the test that stands for it fails."""

@@ -12,6 +12,8 @@ __all__ = ["timeline"]
 _WIDTH = 1140.0
 _LEFT, _RIGHT = 110.0, _WIDTH - 24
 _UPPER, _LOWER, _LANE = 130.0, 150.0, 24.0
+_TITLED, _LETTER = 340.0, 6.6
+"""How far the upper title goes; the width of a letter beside it, at most."""
 _COLUMNS = 160
 _MOST_LANES = 4
 """Of one kind of fault."""
@@ -88,17 +90,18 @@ def _grid(y: Scale, x: Scale, said: list[tuple[float, str]]) -> str:
 
 
 def _healed(outcome: Outcome, x: Scale, top: float, bottom: float) -> list[str]:
-    """Where the faults ended, and where all colos had the same."""
-    found = []
-    marks = [(outcome.healed_s, "healed", top + 12, True)]
+    """Where the faults ended, and where all colos had the same: two lines, and beside the title, where nothing else
+    is drawn, what they are."""
+    if not outcome.healed_s:
+        return []
+    said, at = "healed", [outcome.healed_s]
     if outcome.converged_s is not None:
-        equal = f"all equal, {took(outcome.converged_s)} later"
-        marks.append((outcome.healed_s + outcome.converged_s, equal, top + 28, False))
-    for at, said, y, before in marks if outcome.healed_s else []:
-        found.append(tag("line", x1=x(at), x2=x(at), y1=top, y2=bottom, class_="mark"))
-        left = before or x(at) > _WIDTH - 220
-        found.append(words(x(at) + (-6 if left else 6), y, said, "tick halo", "end" if left else "start"))
-    return found
+        said += f"; all equal, {took(outcome.converged_s)} later"
+        at.append(outcome.healed_s + outcome.converged_s)
+    lines = [tag("line", x1=x(each), x2=x(each), y1=top - 4, y2=bottom, class_="mark") for each in at]
+    left = x(at[0]) - 6 - _LETTER * len(said) > _TITLED
+    begin = x(at[0]) - 6 if left else max(x(at[0]) + 6, _TITLED)
+    return [*lines, words(begin, top - 10, said, "tick", "end" if left else "start")]
 
 
 def _lanes(outcome: Outcome) -> list[tuple[str, list[Span]]]:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import redis
 
+from crdtkv.doors.redis.commands import transactions
+from crdtkv.store import door
 from tests.doors.redis.conftest import Colo
 
 
@@ -78,6 +80,41 @@ def test_a_watched_key_that_changes_ends_it(colo: Colo) -> None:
         p.set("a", 2)
         assert p.execute() == [True]
     assert ann.transaction(lambda p: (p.multi(), p.incr("n"))[1] and None, "n") == [1]
+
+
+def test_a_key_watched_in_another_namespace(colo: Colo) -> None:
+    """One that was deleted there and stays so has not changed; nor is it waited for without end."""
+    colo.node.create("db1")
+    ann, bob = colo.client(single_connection_client=True), colo.client(db=1)
+    for prepare, change, said in (
+        (lambda: bob.set("a", 1), lambda: None, [True]),
+        (lambda: None, lambda: bob.set("a", 2), None),
+        (lambda: bob.delete("a"), lambda: None, [True]),
+        (lambda: None, lambda: bob.set("a", 3), None),
+    ):
+        prepare()
+        ann.execute_command("SELECT", 1)
+        ann.execute_command("WATCH", "a")
+        ann.execute_command("SELECT", 0)
+        change()
+        ann.execute_command("MULTI")
+        ann.execute_command("SET", "b", 1)
+        told = ann.execute_command("EXEC")
+        assert told is None if said is None else told in (said, [b"OK"])
+
+
+def test_exec_gives_up_where_it_would_wait_for_ever(colo: Colo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has the lock of the other namespace, and does not let go of it: as if the key had changed."""
+    monkeypatch.setattr(transactions, "_PATIENCE", 0.01)
+    colo.node.create("db1")
+    ann = colo.client(single_connection_client=True)
+    ann.execute_command("SELECT", 1)
+    ann.execute_command("WATCH", "a")
+    ann.execute_command("SELECT", 0)
+    with door.holding(colo.node.store("db1")):
+        ann.execute_command("MULTI")
+        ann.execute_command("SET", "b", 1)
+        assert ann.execute_command("EXEC") is None
 
 
 def test_nobody_sees_half_of_it(colo: Colo) -> None:

@@ -14,6 +14,8 @@ from crdtkv.store import door
 __all__: list[str] = []
 
 _MOST = 100_000
+_PATIENCE = 1.0
+"""Seconds that EXEC waits for who writes in another namespace, of which a key is watched."""
 _HERE = "watches at this colo: another may write the key at the same time"
 
 
@@ -86,9 +88,18 @@ def _ended(client: Client, queued: Queued) -> None:
 def _unchanged(at: At, watched: tuple[str, str], context: Any) -> bool:
     namespace, key = watched
     store = at.store if namespace == at.store.namespace else at.client.door.place(namespace).store
-    if store is not at.store:
-        return door.context(store, key) == (context or {})
-    return bool((at.context(key) if at.there(key) else None) == context)
+    if store is at.store:
+        return bool((at.context(key) if at.there(key) else None) == context)
+    latch = door.latch(store)
+    # (Who has that lock may be waiting for this one in the same way: whoever waits too long gives up, as if it had
+    # changed.)
+    if not latch.acquire(timeout=_PATIENCE):
+        return False
+    try:
+        other = At(store, at.client)
+        return bool((other.context(key) if other.there(key) else None) == context)
+    finally:
+        latch.release()
 
 
 def _one(at: At, each: Command, args: list[bytes]) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BadRequest, PreconditionFailed, StorageFailed, StoreClosed, ValueInvalid, WrongType
+from tests.compiled import interpreted
 
 
 class GivenUp(Exception):
@@ -377,6 +378,7 @@ def test_syncs_in_a_ring_do_not_deadlock(opened: Any) -> None:
     assert run(*[lambda s=s: ring(s) for s in range(3)]) == []
 
 
+@interpreted
 def test_the_collector_rests_while_much_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
     """And runs again after it, also where that fails; of a few writes it takes no notice."""
     with crdtkv.open(colo="lhr") as kv:

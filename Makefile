@@ -29,7 +29,7 @@ clients: $(CLIENTS)/node_modules/ready .clients/ready .clients/fakeredis/ready #
 
 fast: .fast/ready ## compile the engine (some minutes, once; a C compiler): twice as fast, and what `make bench` measures
 
-test-fast: .fast/ready ## the tests on the compiled engine
+test-fast: .fast/ready ## the engine's tests, on the compiled one
 	@$(FAST) $(PY) -m pytest -q -n 2 -o pythonpath= $(OF_ENGINE)
 
 check: .venv/ready ## ruff, mypy --strict, and which room may import which

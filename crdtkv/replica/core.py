@@ -216,7 +216,9 @@ class Replica:
         self._put_cells(key, cells, key_digest(key, cells, {}))
 
     def _put_cells(self, key: str, cells: Mapping[bytes, Cell], digest: int) -> None:
-        self.changed[key] = dict.fromkeys(cells, ()) | self.changed.get(key, {})
+        changed = self.changed.setdefault(key, {})
+        for path in cells:
+            changed.setdefault(path, ())
         state = self.state
         state.digest = (state.digest + digest) % MODULUS
         self.storage.put_cells(key, cells)

@@ -258,6 +258,10 @@ class Replica:
         """The hybrid clock, not ticked: what a read judges expiry by."""
         return max(self.state.clock, make_stamp(self.wall_ms()))
 
+    def went_back(self) -> bool:
+        """Whether the wall clock went back by more than the bound."""
+        return self.wall_ms() < self.state.wall_ms - CLOCK_BOUND_MS
+
     def tick(self) -> Stamp:
         """The next stamp; durable with this transaction, so that no later life of this disk says it again."""
         state = self.state

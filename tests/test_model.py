@@ -86,6 +86,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "remint-durable": ("power", 240, 260),
     "mend-low": ("members", 28, 120),
     "from-covers-F": ("members", 9, 200),
+    "F-joined": ("members", 20551, 300),
     "restart-vector": ("data", 9, 60),
     "remint-waits": ("members", 0, 180),
     "remint-chain": ("members", 967, 300),
@@ -134,6 +135,11 @@ def test_replicas_show_what_the_history_says(world):
         total += model.run(seed, world=world)
     assert total.comparisons and total.purges
     assert total.writes or world == "purge"
+
+
+@pytest.mark.parametrize("seed", [13813, 15403])
+def test_a_reset_takes_what_it_had_seen_as_it_was_minted_anew(seed):
+    model.run(seed, 450, world="members")
 
 
 @pytest.mark.parametrize("guard", sorted(CAUGHT if LONG else CAUGHT.keys() - HEAVY))

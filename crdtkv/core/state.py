@@ -42,7 +42,7 @@ class State:
     """Reserved on disk: above every low that this replica has announced."""
     floor: Stamp = 0
     dropped: dict[str, int] = field(default_factory=dict)
-    """F: per replica the highest n ever dropped by a purge."""
+    """F: per replica the highest n ever dropped, by a purge here or where a catch-up came from."""
     announced: dict[str, Announcement] = field(default_factory=dict)
     """member -> the last word it gave."""
     digest: int = 0

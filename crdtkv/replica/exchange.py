@@ -415,7 +415,8 @@ def _advance(replica: Replica, message: CatchUp, sender: str) -> None:
             chains.pop(origin, None)
     state.chains = chains
     state.vector = merge([state.vector, message.to])
-    state.dropped = merge([state.dropped, message.floor.dots]) if message.full else state.dropped
+    # In every catch-up: what its sender had dropped below a cell it sent goes in the join, and no purge notes it.
+    state.dropped = merge([state.dropped, message.floor.dots])
     state.heard = merge([state.heard, message.heard])
     replica.observe(max(message.heard.values(), default=0))
     for member, said in message.announced.items():

@@ -427,7 +427,7 @@ def what_is_not_sent_below_a_cell_that_is_has_gone() -> None:
 
 
 @guards(
-    "join contexts; merge vectors; take announcements; only then purge to its S",
+    "join contexts; merge vectors; join F by max; take announcements; only then purge to its S",
     Line(
         exchange.take,
         "_join(replica, message, before)",
@@ -481,7 +481,7 @@ def two_that_should_be_equal_and_are_not_say_so() -> None:
 
 
 @guards(
-    "A full join has from empty and a cell not sent counts as empty, for all keys; F joins by max.",
+    "A full join has from empty and a cell not sent counts as empty, for all keys.",
     Line(
         cutting.since_for,
         "{} if full or not covers_all(vector, replica.state.dropped) else dict(vector)",
@@ -489,11 +489,7 @@ def two_that_should_be_equal_and_are_not_say_so() -> None:
     ),
     Line(exchange._join, "if message.full:", "if False:"),
     Line(exchange._join_key, "mine if message.full else along(cells, mine)", "along(cells, mine)"),
-    Line(
-        exchange._advance,
-        "merge([state.dropped, message.floor.dots]) if message.full else state.dropped",
-        "state.dropped",
-    ),
+    Line(exchange._advance, "merge([state.dropped, message.floor.dots])", "state.dropped"),
     Line(purge._purge_key, "state.dropped[origin] = max(n, state.dropped.get(origin, 0))", "pass"),
 )
 def who_lacks_what_was_purged_is_sent_all_there_is() -> None:

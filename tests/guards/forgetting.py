@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 from crdtkv.core.cells import MARK_ARRAY, MARK_PLAIN, Sibling, due
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.paths import ELEMENT, MEMBER, component
 from crdtkv.core.wire import decode
-from crdtkv.replica import life, members, purge
+from crdtkv.replica import exchange, life, members, purge
 from crdtkv.replica.core import Replica
 from crdtkv.strategies import forgetting, json
 from crdtkv.strategies.base import Strategy
@@ -311,6 +313,64 @@ def what_was_dropped_is_known_by_the_last_of_it() -> None:
     b = colos.put_back("b", copy)
     arrive(b, cut(colos["a"], b))
     assert shows(b, "y") is None
+
+
+@guards(
+    "what its sender had dropped below a cell it sent goes in the join, and no purge is left to note it",
+    Line(exchange._advance, "merge([state.dropped, message.floor.dots])", "state.dropped"),
+)
+def what_a_join_drops_is_known_to_be_dropped() -> None:
+    """a forgets x; b, who had it, loses it as o comes whole. z's disk falls back behind the delete of x, not behind o:
+    were b to send it what is beyond its vector, x would stand there."""
+    colos = Disks("a", "b", "c", "z")
+    a, b, c, z = colos.values()
+    a.put("doc", {"o": {"x": 1, "y": 2}}, strategy="json")
+    colos.meet()
+    c.patch("doc", {"o": None})
+    b.patch("doc", {"o": {"y": 3}})
+    arrive(c, cut(b, c))
+    arrive(z, cut(c, z))
+    a.patch("doc", {"o": {"x": None}})
+    colos.clock.wait(20)
+    for source in (c, z):
+        arrive(b, cut(source, b))
+    arrive(z, record(c, lambda kv: kv.patch("doc", {"o": {"y": 4}})))
+    copy = colos.copy("z")
+    for source, target in ((a, b), (b, a), *itertools.permutations((a, c, z), 2), *itertools.permutations((a, c, z), 2)):
+        arrive(target, cut(source, target))
+    assert a.compact() and cells(b, "doc") > cells(a, "doc")
+    arrive(b, cut(a, b))
+    assert cells(b, "doc") == cells(a, "doc")
+    z = colos.put_back("z", copy, elsewhere=True)
+    z.sync(b)
+    assert shows(z, "doc") == shows(b, "doc") == {"o": {"y": 4}}
+
+
+@guards(
+    "what its sender had dropped below a cell it sent goes in the join, and no purge is left to note it",
+    Line(exchange._advance, "merge([state.dropped, message.floor.dots])", "state.dropped"),
+)
+def what_was_counted_and_deleted_does_not_come_back_where_a_join_dropped_it() -> None:
+    """All had e's 10, which a deleted. e, evicted, waits at b with 3 on top of them as the 10 go, in a join."""
+    colos = Colos("a", "b", "c", "e")
+    a, b, c, e = colos.values()
+    a.counter("n").add(1)
+    e.counter("n").add(10)
+    colos.meet()
+    e.counter("n").add(3)
+    a.delete("n")
+    del colos["e"]
+    a.evict("e")
+    colos.clock.wait(20)
+    colos.meet()
+    come_in(e, b)
+    c.counter("n").add(1)
+    arrive(a, cut(c, a))
+    assert a.compact()
+    arrive(e, cut(a, e))
+    colos["e"] = e
+    colos.meet(4)
+    assert colos.read("n") == 1 and [lost.value for lost in e.conflicts()] == [13]
 
 
 @guards(

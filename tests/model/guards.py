@@ -99,6 +99,7 @@ GUARDS = {
     "remint-durable": "nor less than what it had minted anew",
     "mend-low": "a store whose clock was mended stamps above every low it announced",
     "from-covers-F": "a peer that lacks some of F gets a full join",
+    "F-joined": "F joins by max, in every catch-up: what its sender dropped may go in the join",
     "restart-vector": "the first record after an open carries the whole vector",
     "remint-waits": "what is minted anew waits until the members agree",
     "remint-chain": "what it was minted anew from may stand already where it returns to",

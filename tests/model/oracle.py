@@ -150,12 +150,13 @@ class Oracle:
             seen = any(only in (None, dots[0][0]) and covers(r, d) for r, only in resets for d in dots)
             return not seen and (own in tree.cells or own not in tree.all)
 
-        total = sum(c[3] for c in log if c[2] == "add" and stands(c[0]))
-        again = defaultdict(set)
-        for new, _, _, (n, dots) in [c for c in log if c[2] == "again"]:
-            if not covers(vector, dots[0]):
-                again[n, dots[0]] |= {*dots[1:], new}
-        total += sum(n for (n, dot), news in again.items() if stands(dot, *news))
+        anew = defaultdict(set)  # as what each was said again, known here or not: a reset may have seen it there
+        for new, _, _, (_, dots) in [c for c in self.counts[key] if c[1:3] == (path, "again")]:
+            anew[dots[0]] |= {*dots[1:], new}
+        adds = [(c[0], c[3]) for c in log if c[2] == "add"]
+        again = {(dots[0], n) for _, _, what, arg in log if what == "again" for n, dots in [arg]}
+        adds += [(dot, n) for dot, n in again if not covers(vector, dot)]
+        total = sum(n for dot, n in adds if stands(dot, *anew[dot]))
         tries = defaultdict(list)
         for c in [c for c in log if c[2] == "once"]:
             tries[c[3][0]].append((c[0], c[3][1]))

@@ -240,7 +240,7 @@ class Replica:
             self.join_key(key, msg)
         self.vector = joined(self.vector, msg.vector)
         self.heard = joined(self.heard, msg.heard)
-        if msg.full:
+        if msg.full or on("F-joined"):
             self.F = joined(self.F, msg.F)
         for m, said in msg.announced.items():
             self.announced[m] = max(said, self.announced.get(m, said))

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     )
     from crdtkv.registration import register_merge
     from crdtkv.store.opening import open_store as open
-    from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Receipt, Revision, SyncReport
+    from crdtkv.store.receipt import Receipt
+    from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Revision, SyncReport
     from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
     from crdtkv.store.watching import Feed
@@ -61,7 +62,8 @@ _ROOMS = {
     ],
     "registration": ["register_merge"],
     "store.opening": ["open"],
-    "store.results": ["Blame", "Change", "Conflict", "Entry", "Migration", "Page", "Receipt", "Revision", "SyncReport"],
+    "store.receipt": ["Receipt"],
+    "store.results": ["Blame", "Change", "Conflict", "Entry", "Migration", "Page", "Revision", "SyncReport"],
     "store.store": ["Store"],
     "store.transaction": ["Transaction"],
     "store.watching": ["Feed"],

@@ -28,7 +28,7 @@ def at_once(kv: crdtkv.Store, *acts: Callable[[], Any]) -> list[Any]:
     with kv.transaction():
         for i, thread in enumerate(threads):
             thread.start()
-            while not kv._group._led or len(kv._group._waiting) < i:
+            while not kv._writer.group._led or len(kv._writer.group._waiting) < i:
                 thread.join(0.001)
     for thread in threads:
         thread.join()

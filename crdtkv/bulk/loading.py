@@ -20,7 +20,8 @@ from crdtkv.store.metadata import metadata_of, put_metadata
 from crdtkv.store.transaction import Transaction
 
 if TYPE_CHECKING:
-    from crdtkv.store.results import Entry, Receipt
+    from crdtkv.store.receipt import Receipt
+    from crdtkv.store.results import Entry
 
 __all__ = ["BATCH", "BATCH_BYTES", "Into", "Loaded", "Putting", "load"]
 

@@ -15,7 +15,8 @@ from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write
-from crdtkv.store.results import Entry, Page, Receipt
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Entry, Page
 from crdtkv.store.selection import Selection, check_limit
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.document_parts import pointer

@@ -15,7 +15,8 @@ from crdtkv.core.rules import Rule
 from crdtkv.errors import BadRequest, CrdtkvError, RuleInvalid, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.names import JSON
-from crdtkv.store.results import Blame, Change, Conflict, Migration, Receipt, Revision
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Blame, Change, Conflict, Migration, Revision
 
 __all__ = ["Caring"]
 
@@ -64,9 +65,7 @@ class Caring(Asking):
 
     def restore(self, id: str) -> Steps[Receipt]:
         """The lost write `id` of the inbox is written again, as a new write; as Conflict.restore."""
-        reply = yield from self.talk.ask(
-            "POST", "conflicts", id, "restore", headers=self._prefer(False), again=False
-        )
+        reply = yield from self.talk.ask("POST", "conflicts", id, "restore", headers=self._prefer(False), again=False)
         plain = self.talk.body(reply)
         return self._made(plain, bodies.Write(plain["key"], "restore"))
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from crdtkv.core.rules import Rule
 from crdtkv.store.handles import CounterHandle, FlagHandle, JsonHandle, ListHandle, LogHandle, SetHandle
-from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Receipt, Revision
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Page, Revision
 
 if TYPE_CHECKING:
     from crdtkv.client.blocking import Client

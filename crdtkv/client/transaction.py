@@ -15,12 +15,14 @@ from crdtkv.client.caring import Caring
 from crdtkv.client.shown import Shown
 from crdtkv.client.steps import Steps
 from crdtkv.core.blob import Blob
+from crdtkv.core.fate import Fate
 from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, KeyInvalid, PreconditionFailed
 from crdtkv.http.bodies import UNSET, Write
 from crdtkv.store.handles import Handles
 from crdtkv.store.owner import Readings
-from crdtkv.store.results import Entry, Fate, Receipt
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Entry
 from crdtkv.store.selection import Selection
 from crdtkv.strategies.document_parts import pointer
 

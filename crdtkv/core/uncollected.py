@@ -8,8 +8,6 @@ cycles, so nothing waits for it meanwhile. For the whole process, hence only whe
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 __all__ = ["LARGE", "uncollected"]
 
@@ -17,15 +15,20 @@ LARGE = 1 << 16
 """Bytes from which on it is worth it."""
 
 
-@contextmanager
-def uncollected(size: int) -> Iterator[None]:
+class uncollected:
     """The collector rests inside, if it ran and `size` is large. Several threads may be inside: the last
     word has who found it running."""
-    if size < LARGE or not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+
+    # By hand: a generator takes several times as long, and each write enters one.
+    __slots__ = ("_rests",)
+
+    def __init__(self, size: int) -> None:
+        self._rests = size >= LARGE and gc.isenabled()
+
+    def __enter__(self) -> None:
+        if self._rests:
+            gc.disable()
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._rests:
+            gc.enable()

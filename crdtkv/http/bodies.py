@@ -20,10 +20,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from crdtkv.core import values
 from crdtkv.core.blob import Blob
+from crdtkv.core.fate import Fate
 from crdtkv.core.rules import Rule, rule_from_plain
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid, all_errors
 from crdtkv.http.refusals import all_refusals
-from crdtkv.store.results import UNREAD, Blame, Change, Conflict, Entry, Fate, Migration, Receipt, Revision
+from crdtkv.store.receipt import UNREAD, Receipt
+from crdtkv.store.results import Blame, Change, Conflict, Entry, Migration, Revision
 
 __all__ = [
     "UNSET",

@@ -72,6 +72,7 @@ class Replica:
         self.offsets: dict[
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
+        self.told: Counter[str] = Counter()  # how often each has told us itself all that it had, since this open
         self.memos = Memos()
         self.lost: Counter[tuple[str, str]] = Counter()  # own writes that lost since this open, by strategy and prefix
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
@@ -216,7 +217,9 @@ class Replica:
         self._put_cells(key, cells, key_digest(key, cells, {}))
 
     def _put_cells(self, key: str, cells: Mapping[bytes, Cell], digest: int) -> None:
-        self.changed[key] = dict.fromkeys(cells, ()) | self.changed.get(key, {})
+        changed = self.changed.setdefault(key, {})
+        for path in cells:
+            changed.setdefault(path, ())
         state = self.state
         state.digest = (state.digest + digest) % MODULUS
         self.storage.put_cells(key, cells)
@@ -255,6 +258,10 @@ class Replica:
     def now(self) -> Stamp:
         """The hybrid clock, not ticked: what a read judges expiry by."""
         return max(self.state.clock, make_stamp(self.wall_ms()))
+
+    def went_back(self) -> bool:
+        """Whether the wall clock went back by more than the bound."""
+        return self.wall_ms() < self.state.wall_ms - CLOCK_BOUND_MS
 
     def tick(self) -> Stamp:
         """The next stamp; durable with this transaction, so that no later life of this disk says it again."""
@@ -376,7 +383,7 @@ class Replica:
                 raise VersionInvalid(words + "which this colo has not written; use a version that a read returned")
             if members.is_member(self, origin) or (known and not members.agreed(self)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
-            if known or members.joined(self, colo_of(origin)) is not None:
+            if known or members.member_at(self, colo_of(origin)) is not None:
                 raise self.too_old(key, version, f"names {origin}.{n}, and no member here has that id")
             raise VersionInvalid(words + "which no member here has written; use a version that a read returned")
 

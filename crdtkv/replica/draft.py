@@ -26,6 +26,7 @@ from crdtkv.core.cells import (
     unhide,
 )
 from crdtkv.core.clocks import Dot, Stamp, ahead, covers, covers_all, merge
+from crdtkv.core.fate import Fate
 from crdtkv.core.paths import STRATEGY, component, first, is_counted
 from crdtkv.core.rules import Rule
 from crdtkv.core.sweeps import in_sweep, join_sweeps, swept
@@ -55,6 +56,7 @@ class Draft:
         state = replica.state
         self.stamp: Stamp = replica.tick()
         self.dot: Dot = (state.id, state.vector.get(state.id, 0) + 1)
+        self.fate = Fate()
         self.touched: dict[tuple[str, bytes], Sibling | None] = {}
         """Where it has written, and what, if that is known without looking."""
         self.keys: set[str] = set()

@@ -18,7 +18,7 @@ from crdtkv.core.views import Ancestor, Portrait, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import ChecksumFailed, MembershipConflict, NotAMember
 from crdtkv.replica import members, past, taken
-from crdtkv.replica.core import CLOCK_BOUND_MS, Replica
+from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.exchange import take
 from crdtkv.replica.members import CHAIN, MEMBERS, MEMBERS_SPEC
@@ -284,7 +284,7 @@ def _rename(replica: Replica, out: Sequence[str] = ()) -> Made | None:
     state.id = new
     state.lineage = [*state.lineage, new]
     state.ancestry = [[new, new, 1], *state.ancestry][:MAX_ANCESTRY]
-    if replica.wall_ms() < state.wall_ms - CLOCK_BOUND_MS:
+    if replica.went_back():
         # The clock was mended: the new incarnation does not inherit the wrong time. But it
         # writes above all that the old one's word let others forget up to.
         state.wall_ms = replica.wall_ms()
@@ -306,7 +306,7 @@ def mend(replica: Replica) -> None:
     Its clock begins above every low that the old one announced: what others may have
     forgotten up to lies below that (`State.low_ceiling`).
     """
-    if replica.wall_ms() < replica.state.wall_ms - CLOCK_BOUND_MS and members.is_live_member(replica):
+    if replica.went_back() and members.is_live_member(replica):
         replica.offsets.clear()
         rename(replica)
 

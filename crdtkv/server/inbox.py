@@ -18,7 +18,8 @@ from crdtkv.server.routing import through
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
-    from crdtkv.store.results import Conflict, Receipt
+    from crdtkv.store.receipt import Receipt
+    from crdtkv.store.results import Conflict
     from crdtkv.store.store import Store
 
 __all__ = ["Prefixed", "router"]

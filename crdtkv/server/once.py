@@ -12,11 +12,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from crdtkv.core.fate import Fate
 from crdtkv.core.versions import parse_version
 from crdtkv.http.bodies import Write
 from crdtkv.server.values import Act, Wrote
 from crdtkv.store import door, idempotency
-from crdtkv.store.results import Fate
 from crdtkv.strategies.base import Operation
 
 if TYPE_CHECKING:

@@ -19,10 +19,12 @@ from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
-    from crdtkv.store.results import Entry, Receipt
+    from crdtkv.store.receipt import Receipt
+    from crdtkv.store.results import Entry
     from crdtkv.store.transaction import Transaction
 
 __all__ = ["Act", "Wrote", "ask_delete", "ask_patch", "ask_put", "merged", "read", "receipt_reply", "replied", "said"]
+
 
 class Wrote(NamedTuple):
     """What a write did. `there`: whether the key was there before; `merged`: had it been written beyond the base."""

@@ -21,7 +21,7 @@ from crdtkv.strategies.base import Operation
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
-    from crdtkv.store.results import Receipt
+    from crdtkv.store.receipt import Receipt
     from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
 

@@ -25,7 +25,7 @@ from crdtkv.sim.tracing import Trace
 from crdtkv.sim.workloads import Op, Workload, find_workload
 from crdtkv.sim.world import World
 from crdtkv.store import door
-from crdtkv.store.rulebook import known_rules
+from crdtkv.store.ruling import known_rules
 
 __all__ = ["Progress", "Run", "run"]
 
@@ -124,9 +124,7 @@ class Run:
         self.faulting.heal()
         healed_us = world.now_us
         converged_us = self._settle(healed_us + int(scenario.settle_s * SECOND))
-        evidence = Evidence(
-            world, scenario, self.workloads, self.ops, self.faulting.spans, healed_us, converged_us
-        )
+        evidence = Evidence(world, scenario, self.workloads, self.ops, self.faulting.spans, healed_us, converged_us)
         evidence.lost_disks = world.lost_disks
         evidence.gaps = self.spread.gaps
         evidence.quiet = self._rest(converged_us)

@@ -25,7 +25,7 @@ class Bridge:
 
     def __init__(self, post: Callable[[Sequence[Asked[Any]]], None]) -> None:
         self._post = post
-        self._loop, self._thread = asyncio.get_running_loop(), get_ident()
+        self._loop, self._ident = asyncio.get_running_loop(), get_ident()
         self._asked: list[_Awaited[Any]] = []
         self._done: deque[_Awaited[Any]] = deque()
         self._woken = False
@@ -33,7 +33,7 @@ class Bridge:
     def here(self) -> bool:
         """Whether its event loop is the one that runs."""
         # (`get_running_loop` asks the system which process this is, each time; one thread runs one loop at a time.)
-        return get_ident() == self._thread and self._loop.is_running()
+        return get_ident() == self._ident and self._loop.is_running()
 
     def ask(self, act: Callable[[Draft], _T]) -> asyncio.Future[_T]:
         """What `act` will have given. Who stops waiting does not stop what is done."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from crdtkv.core.cells import Context
     from crdtkv.core.clocks import Dot, Stamp
+    from crdtkv.core.fate import Fate
     from crdtkv.core.rules import Rule
     from crdtkv.replica.core import Replica
     from crdtkv.replica.draft import Draft
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from crdtkv.store.operations import Operations
     from crdtkv.store.owner import Readings
     from crdtkv.store.reading import Reading
-    from crdtkv.store.results import Entry, Fate, Receipt
+    from crdtkv.store.receipt import Receipt
+    from crdtkv.store.results import Entry
     from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
 
@@ -105,7 +107,7 @@ def at_once(store: Store, read: Callable[[], _T]) -> _T:
 
 def is_open(store: Store) -> bool:
     """Whether nobody has closed it yet. Waits for nobody."""
-    return not store._closed
+    return not store._writer.closed
 
 
 def told(store: Store, key: str) -> tuple[Entry | None, Any]:
@@ -117,7 +119,7 @@ def stands(store: Store, key: str, known: Any) -> bool:
     """Whether the key still reads as when that was kept, and the store is open. Waits for nobody: what somebody has
     begun to change does not stand.
     """
-    return store._replica.memos.stands(key, known) and not store._closed
+    return store._replica.memos.stands(key, known) and not store._writer.closed
 
 
 def absorbed(store: Store) -> int:
@@ -137,17 +139,17 @@ def ask_then(store: Store, act: Callable[[Transaction], Any], then: Telling) -> 
 
 def listen(store: Store, changed: Callable[[], None]) -> None:
     """`changed()` is called from now on after whatever was committed or absorbed, with the lock, by who did that."""
-    store._on_change = [*store._on_change, changed]  # (somebody may be going through the old ones)
+    store._writer.on_change = [*store._writer.on_change, changed]  # (somebody may be going through the old ones)
 
 
 def unlisten(store: Store, changed: Callable[[], None]) -> None:
     """It is not any more. Idempotent."""
-    store._on_change = [each for each in store._on_change if each != changed]
+    store._writer.on_change = [each for each in store._writer.on_change if each != changed]
 
 
 def tell(store: Store) -> None:
     """With the lock, of a store whose replica was changed by who exchanges: feeds wake, and listeners hear of it."""
-    store._tell()
+    store._writer.tell()
 
 
 # of a transaction
@@ -185,7 +187,7 @@ def base_of(t: Transaction, key: str, version: str | None) -> Context | None:
 
 def made(t: Transaction, key: str) -> Receipt:
     """Of what it has just done to a key. O(1)."""
-    return t._receipt(key)
+    return t._receipt(t._open, key)
 
 
 def again(t: Transaction, key: str, version: Context, strategy: str, fate: Fate) -> Receipt:

@@ -14,7 +14,7 @@ from crdtkv.core.blob import Blob
 from crdtkv.core.keys import check_key
 from crdtkv.core.paths import VALUE, component
 from crdtkv.errors import CrdtkvError, TooLarge, ValueInvalid, WrongType
-from crdtkv.store.results import Receipt
+from crdtkv.store.receipt import Receipt
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.document_parts import pointer
 

@@ -21,7 +21,8 @@ from crdtkv.replica.pending import KEEP_MINTED_MS, MINTED
 from crdtkv.replica.purge import purge
 from crdtkv.storage.base import Storage
 from crdtkv.store import idempotency
-from crdtkv.store.results import Conflict, Receipt
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Conflict
 from crdtkv.strategies.base import Env, Operation, Write
 from crdtkv.strategies.counter_cells import fold
 from crdtkv.strategies.roots import known_strategy, root_path
@@ -47,7 +48,7 @@ _KEYED = root_path("counter") + ONCE
 def conflicts(store: Store, prefix: str) -> list[Conflict]:
     """The lost writes of keys with `prefix`, oldest first."""
     with store._lock:
-        store._check_idle()
+        store._writer.check_idle()
         rows = [(id, row) for id, row in store._replica.storage.inbox().items() if row["key"].startswith(prefix)]
     return [_conflict(store, id, row) for id, row in sorted(rows)]
 
@@ -74,7 +75,7 @@ def _restore(store: Store, id: str) -> Receipt:
             raise BadRequest(f"no conflict {id!r} in the inbox; it was restored or dismissed already")
         draft.restore(row["key"], row["path"], row["lost"][3])
         draft.replica.storage.put_inbox(id, None)
-        return store._receipt(row["key"])
+        return store._receipt(draft, row["key"])
 
     return store._run(act)
 
@@ -102,12 +103,12 @@ def compact(replica: Replica, rule_of: Callable[[str], Rule], keep_of: Callable[
 def forget(store: Store) -> int:
     """What is known to be deleted everywhere is dropped; how many cells went. O(what goes), with the store's lock."""
     with store._lock:
-        store._check_idle()
+        store._writer.check_idle()
         replica = store._replica
         if members.is_member(replica, replica.state.id):
             life.retire_ghosts(replica)
         gone = purge(replica, store._purge_step_ms)
-        store._tell()
+        store._writer.tell()
         return gone
 
 
@@ -118,12 +119,12 @@ def tend(store: Store, many: int = 100) -> Iterator[int]:
     """
     replica, keep_of = store._replica, store._keep_of
     with store._lock:
-        store._check_idle()
+        store._writer.check_idle()
         old, keyed = replica.storage.past_keys(), list(replica.storage.compound("\x01"))
         beside = list(_of_metadata(replica))
     for some in _slices(old, many):
         with store._lock:
-            store._check_idle()
+            store._writer.check_idle()
             now = replica.wall_ms()
             due = [key for key in some if past.is_due(replica.storage, key, keep_of(key), now)]
             gone = 0
@@ -133,20 +134,20 @@ def tend(store: Store, many: int = 100) -> Iterator[int]:
         yield gone
     for some in _slices(keyed, many):
         with store._lock:
-            store._check_idle()
+            store._writer.check_idle()
             if members.is_live_member(replica):
                 _fold(replica, store._rule_of, some)
-                store._tell()
+                store._writer.tell()
         yield 0
     for some in _slices(beside, many):
         with store._lock:
-            store._check_idle()
+            store._writer.check_idle()
             if members.is_live_member(replica):
                 _drop_metadata(replica, store._rule_of, some)
-                store._tell()
+                store._writer.tell()
         yield 0
     with store._lock:
-        store._check_idle()
+        store._writer.check_idle()
         with replica.transaction():
             _drop_old(replica)
     yield 0

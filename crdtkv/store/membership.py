@@ -6,7 +6,6 @@ of `replica.members` and `replica.life`.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from crdtkv.errors import Refused
 from crdtkv.replica import life, members
 from crdtkv.replica.core import Replica
 from crdtkv.store.lock import ProcessLock
+from crdtkv.store.writer import Writer
 
 __all__ = ["Membership"]
 
@@ -25,18 +25,7 @@ class Membership:
 
     _lock: ProcessLock
     _replica: Replica
-
-    @abstractmethod
-    def _check_open(self) -> None:
-        """Raise StoreClosed if it is."""
-
-    @abstractmethod
-    def _begin(self, by_copy: bool = False) -> None:
-        """Raise if a write cannot be minted now."""
-
-    @abstractmethod
-    def _tell(self) -> None:
-        """Say to who listens what has been committed."""
+    _writer: Writer
 
     @property
     def members(self) -> list[str]:
@@ -48,7 +37,7 @@ class Membership:
         True
         """
         with self._lock:
-            self._check_open()
+            self._writer.check_open()
             return sorted(members.members(self._replica))
 
     def leave(self) -> None:
@@ -101,14 +90,14 @@ class Membership:
         []
         """
         with self._lock:
-            self._check_open()
+            self._writer.check_open()
             return members.open_forks(self._replica)
 
     def _member_act(self, act: Callable[[Replica], _T], by_copy: bool = False) -> _T:
         with self._lock:
-            self._begin(by_copy)
+            self._writer.begin(by_copy)
             done = act(self._replica)
-            self._tell()
+            self._writer.tell()
             return done
 
 

@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from crdtkv.core import values
 from crdtkv.core.blob import Blob
 from crdtkv.core.cells import Context
 from crdtkv.core.clocks import make_stamp
+from crdtkv.core.fate import Fate
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
 from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
-from crdtkv.replica import leaf
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
-from crdtkv.store import idempotency
+from crdtkv.store import idempotency, plain
 from crdtkv.store.handles import Handles
 from crdtkv.store.mapping import Keys, PlainMapping
 from crdtkv.store.patches import patched
-from crdtkv.store.results import UNREAD, Entry, Fate, Page, Receipt
+from crdtkv.store.receipt import UNREAD, Receipt
+from crdtkv.store.results import Entry, Page
 from crdtkv.store.selection import Selection
 from crdtkv.strategies.base import ABSENT, Operation
 
@@ -40,8 +40,6 @@ class Operations(Handles, PlainMapping):
     """Keys and values, with versions, bases and handles. As a mapping it holds plain values."""
 
     _replica: Replica
-    _fate: Fate
-    """Of the transaction that is open, or was last."""
 
     @abstractmethod
     def _rule_of(self, key: str) -> Rule: ...
@@ -68,20 +66,10 @@ class Operations(Handles, PlainMapping):
         if base is None and ttl is None and if_version is _UNSET and idempotency_key is None:
             key = check_key(key)
             if strategy is None or type(strategy) is str:
-                return self._run(partial(self._put_plain, key, value, strategy))
+                return self._run(partial(plain.put, self, key, value, strategy))
         return self._run(self._writing(
             key, _put(value), base, strategy, None, if_version, ttl=ttl, whole=True, idempotency_key=idempotency_key
         ))  # fmt: skip
-
-    def _put_plain(self, key: str, value: Any, spec: str | None, draft: Draft) -> Receipt:
-        """A put that says no more than the value and the strategy: the short way, if it leads there."""
-        if isinstance(value, bytes):
-            value = Blob(value)
-        done = leaf.put(draft, key, value, spec)
-        if done is None:
-            return self._writing(key, Operation("put", (value,)), None, spec, None, whole=True)(draft)
-        spec, payload, said = done
-        return Receipt(key, said, spec, self._fate, partial(values.unpack, payload))
 
     def delete(self, key: str, *, base: str | None = None, if_version: str | None = _UNSET) -> Receipt:
         """What `base` showed of `key` is gone; what was written concurrently stands. Nothing if there is no such key.
@@ -133,7 +121,7 @@ class Operations(Handles, PlainMapping):
 
         def act(draft: Draft) -> Receipt:
             draft.expire(key, None if ttl is None else draft.stamp + make_stamp(_check_ttl(ttl)))
-            return self._receipt(key)
+            return self._receipt(draft, key)
 
         return self._run(act)
 
@@ -152,15 +140,8 @@ class Operations(Handles, PlainMapping):
         operation = Operation(name, args)
         if base is None and strategy is None:
             key = check_key(key)
-            return self._run(partial(self._operate_plain, key, operation, family))
+            return self._run(partial(plain.operate, self, key, operation, family))
         return self._run(self._writing(key, operation, base, strategy, family))
-
-    def _operate_plain(self, key: str, operation: Operation, family: str | None, draft: Draft) -> Receipt:
-        """An operation without a base: the short way, if it leads there."""
-        chosen = leaf.operate(draft, key, operation, family)
-        if chosen is None:
-            return self._writing(key, operation, None, None, family)(draft)
-        return self._made(key, self._replica.storage.context(key), chosen.spec, self._fate)
 
     def _writing(
         self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
@@ -178,10 +159,10 @@ class Operations(Handles, PlainMapping):
             self._check_base_given(key, operation, base)
             draft.operate(key, operation, self._context(key, base), strategy, family)
             if not whole:
-                return self._receipt(key)
+                return self._receipt(draft, key)
             value = self._replica.read(key)
             draft.expire(key, None if date is None else draft.stamp + date, self._context(key, base))
-            return self._receipt(key, None if value is ABSENT else value)
+            return self._receipt(draft, key, None if value is ABSENT else value)
 
         if idempotency_key is None:
             return act
@@ -196,7 +177,7 @@ class Operations(Handles, PlainMapping):
         done = idempotency.find(self._replica, idempotency_key, key, asked)
         if done is not None:
             here = draft.dot in parse_version(key, done.version).items()
-            return self._made(key, parse_version(key, done.version), done.strategy, self._fate if here else Fate())
+            return self._made(key, parse_version(key, done.version), done.strategy, draft.fate if here else Fate())
         receipt = act(draft)
         idempotency.keep(self._replica, idempotency_key, key, receipt.version, asked, receipt.strategy)
         return receipt
@@ -209,15 +190,15 @@ class Operations(Handles, PlainMapping):
         self, draft: Draft, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None
     ) -> Receipt:
         draft.operate(key, operation, self._context(key, base), strategy, family)
-        return self._receipt(key)
+        return self._receipt(draft, key)
 
-    def _receipt(self, key: str, value: Any = UNREAD) -> Receipt:
+    def _receipt(self, draft: Draft, key: str, value: Any = UNREAD) -> Receipt:
         """What has just been done to `key`; unless it is given the value is read when it is asked for. O(1)."""
         shown = self._replica.shown(key)
         context = self._replica.storage.context(key)
         if shown is None:
-            return self._made(key, context, "", self._fate, None)
-        return self._made(key, context, shown[0].spec, self._fate, value)
+            return self._made(key, context, "", draft.fate, None)
+        return self._made(key, context, shown[0].spec, draft.fate, value)
 
     def _made(self, key: str, context: Context, strategy: str, fate: Fate, value: Any = UNREAD) -> Receipt:
         return Receipt(key, context, strategy, fate, partial(self._value_then, key, context), value)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from crdtkv.store.results import Entry, Page, Receipt
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Entry, Page
 from crdtkv.store.selection import Selection
 
 __all__ = ["Owner", "Readings", "View"]
@@ -29,9 +30,7 @@ class Readings(Protocol):
     def has(self, key: str, path: tuple[str, ...] | None, element: bytes) -> bool:
         """Whether a set has the element of that component."""
 
-    def log_range(
-        self, key: str, path: tuple[str, ...], since: int | None, until: int | None
-    ) -> list[tuple[int, Any]]:
+    def log_range(self, key: str, path: tuple[str, ...], since: int | None, until: int | None) -> list[tuple[int, Any]]:
         """The entries of a log with their stamps."""
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import builtins
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.cells import expiry_of
-from crdtkv.core.keys import SYSTEM, check_key
-from crdtkv.core.rules import DEFAULT, MAX_RULES, Rule, choose, path_spec, rule_from_plain
+from crdtkv.core.keys import check_key
+from crdtkv.core.rules import MAX_RULES, Rule, path_spec, rule_from_plain
 from crdtkv.errors import CrdtkvError, PatternInvalid, RuleInvalid
-from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store.results import Migration
+from crdtkv.store.ruling import RULES, known_rules, rule_of
 from crdtkv.strategies.base import ABSENT, Operation
 from crdtkv.strategies.registry import strategy
 from crdtkv.strategies.roots import TTL_PATH
@@ -21,62 +21,9 @@ if TYPE_CHECKING:
     from crdtkv.store.store import Store
 
 __all__ = [
-    "RULES",
     "Rulebook",
     "check_strategies",
-    "known_rules",
-    "rule_of",
 ]
-
-RULES = SYSTEM + "rules"
-_CHOSEN = 10_000
-"""Of how many keys it is remembered which rule holds."""
-
-# Each rule is one member of a document, and whole: of two concurrent settings of one pattern the later holds.
-_RULE_OF_RULES = rule_from_plain({"pattern": RULES, "strategy": "json", "paths": {"/*": "lww"}})
-
-
-def rule_of(replica: Replica, key: str) -> Rule:
-    """The rule that holds for `key` at this replica's vector. O(rules), O(1) once asked for, until they change."""
-    if key[:1] == SYSTEM:
-        return _RULE_OF_RULES if key == RULES else DEFAULT
-    known = replica.memos.derived.get("rules") or _known(replica)
-    if not known.rules:
-        return DEFAULT
-    rule: Rule | None = known.chosen.get(key)
-    if rule is None:
-        if len(known.chosen) >= _CHOSEN:
-            known.chosen.clear()
-        rule = known.chosen[key] = choose(known.rules, key)
-    return rule
-
-
-def known_rules(replica: Replica) -> builtins.list[Rule]:
-    """The rules at this replica's vector; what cannot be read is passed over."""
-    return _known(replica).rules
-
-
-class _Known(NamedTuple):
-    """The rules, and of some keys which of them holds."""
-
-    rules: builtins.list[Rule]
-    chosen: dict[str, Rule]
-
-
-def _known(replica: Replica) -> _Known:
-    found: _Known | None = replica.memos.derived.get("rules")
-    if found is None:
-        value = replica.read(RULES)
-        found = _Known([rule for plain in (value or {}).values() if (rule := _rule(plain)) is not None], {})
-        replica.memos.derived["rules"] = found
-    return found
-
-
-def _rule(plain: Any) -> Rule | None:
-    try:
-        return rule_from_plain(plain)
-    except (CrdtkvError, KeyError, TypeError):
-        return None  # written by a later release: kept, and without effect here
 
 
 class Rulebook:
@@ -147,7 +94,7 @@ class Rulebook:
         [('a', 'lww'), ('cart/*', 'set')]
         """
         with self._store._lock:
-            self._store._check_open()
+            self._store._writer.check_open()
             return sorted(known_rules(self._store._replica), key=lambda rule: rule.pattern)
 
     def of(self, key: str) -> Rule:
@@ -160,7 +107,7 @@ class Rulebook:
         """
         check_key(key)
         with self._store._lock:
-            self._store._check_open()
+            self._store._writer.check_open()
             return rule_of(self._store._replica, key)
 
     def migrate(self, pattern: str = "*", *, dry_run: bool = False) -> builtins.list[Migration]:

@@ -21,8 +21,10 @@ from crdtkv.replica.past import Keep
 from crdtkv.store import maintenance, syncing, watching
 from crdtkv.store.committing import Committing
 from crdtkv.store.reading import Reading
-from crdtkv.store.results import Blame, Conflict, Receipt, Revision, SyncReport
-from crdtkv.store.rulebook import Rulebook, rule_of
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Blame, Conflict, Revision, SyncReport
+from crdtkv.store.rulebook import Rulebook
+from crdtkv.store.ruling import rule_of
 from crdtkv.store.watching import Feed
 
 __all__ = ["Store"]
@@ -58,8 +60,8 @@ class Store(Committing):
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
         self.rules = Rulebook(self)
-        self._read_idle = Reading(replica, self._lock, self._check_idle)
-        self._read_inside = Reading(replica, self._lock, self._check_open)
+        self._read_idle = Reading(replica, self._lock, self._writer.check_idle)
+        self._read_inside = Reading(replica, self._lock, self._writer.check_open)
         replica.keep_of = self._keep_of
         replica.untold.clear()
 
@@ -98,7 +100,7 @@ class Store(Committing):
         1
         """
         with self._lock:
-            self._check_open()
+            self._writer.check_open()
             return dict(self._replica.state.vector)
 
     def digest(self) -> str:
@@ -112,7 +114,7 @@ class Store(Committing):
         True
         """
         with self._lock:
-            self._check_idle()
+            self._writer.check_idle()
             return f"{self._replica.state.digest:032x}"
 
     @property
@@ -126,7 +128,7 @@ class Store(Committing):
         0
         """
         with self._lock:
-            self._check_open()
+            self._writer.check_open()
             return self._replica.state.floor
 
     def _reading(self) -> Reading:
@@ -158,7 +160,7 @@ class Store(Committing):
         0
         """
         with self._lock:
-            self._check_open()
+            self._writer.check_open()
             return self._replica.storage.size()
 
     # versions
@@ -286,7 +288,7 @@ class Store(Committing):
         []
         """
         with self._lock:
-            self._check_idle()
+            self._writer.check_idle()
             return maintenance.check(self._replica)
 
     def compact(self) -> int:
@@ -300,9 +302,9 @@ class Store(Committing):
         0
         """
         with self._lock:
-            self._check_idle()
+            self._writer.check_idle()
             gone = maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
-            self._tell()
+            self._writer.tell()
             return gone
 
     def backup(self, path: str | os.PathLike[str]) -> None:
@@ -319,7 +321,7 @@ class Store(Committing):
         True
         """
         with self._lock:
-            self._check_open()
+            self._writer.check_open()
             self._replica.storage.backup(Path(path))
 
     def close(self) -> None:
@@ -336,16 +338,16 @@ class Store(Committing):
         if not self._lock.ours:
             return
         with self._lock:
-            if not self._closed:
-                self._check_idle()
+            if not self._writer.closed:
+                self._writer.check_idle()
                 with suppress(StorageFailed):  # then it goes on from what was reserved
                     self._replica.rest()
-                self._closed = True
+                self._writer.closed = True
                 self._replica.storage.close()
-                self._changed.notify_all()
-                for told in self._on_change:
+                self._writer.changed.notify_all()
+                for told in self._writer.on_change:
                     told()
-        self._group.close()
+        self._writer.group.close()
 
     def __enter__(self) -> Store:
         return self

@@ -49,7 +49,7 @@ def sync(one: Store, other: Store) -> SyncReport:
     first, second = sorted((one, other), key=id)
     with first._lock, second._lock:
         for store in (one, other):
-            store._check_idle()
+            store._writer.check_idle()
             life.mend(store._replica)
         return _sync(one, other)
 
@@ -71,7 +71,7 @@ def _sync(one: Store, other: Store) -> SyncReport:
     finally:
         for store, was in zip((one, other), before, strict=True):
             if store._replica.state.vector != was:
-                store._tell()  # last: who listens may write
+                store._writer.tell()  # last: who listens may write
 
 
 def _machine(store: Store) -> Gossip:

@@ -12,7 +12,7 @@ from crdtkv.errors import BadRequest, WrongOperation
 from crdtkv.replica.draft import Draft
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
-from crdtkv.store.results import Fate, Receipt
+from crdtkv.store.receipt import Receipt
 from crdtkv.strategies.base import Operation
 
 if TYPE_CHECKING:
@@ -35,20 +35,20 @@ class Transaction(Operations):
     2
     """
 
-    def __init__(self, store: Committing, draft: Draft, fate: Fate) -> None:
+    def __init__(self, store: Committing, draft: Draft) -> None:
         self._store = store
+        self._writer = store._writer
         self._replica = store._replica
         self._open = draft
-        self._fate = fate
         self._thread = threading.get_ident()
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:
-        if self._store._draft is not self._open or threading.get_ident() != self._thread:
+        if self._writer.draft is not self._open or threading.get_ident() != self._thread:
             self._check()
         return act(self._open)
 
     def _check(self) -> None:
-        if self._store._draft is not self._open:
+        if self._writer.draft is not self._open:
             raise BadRequest("this transaction has ended; begin another")
         if threading.get_ident() != self._thread:
             raise BadRequest("this transaction is of another thread; begin one here, or let that thread use it")

@@ -42,7 +42,7 @@ def watch(store: Store, prefix: str, since: str | None, timeout: float | None) -
 def begin(store: Store, since: str | None) -> Position:
     """Where a feed begins: here and now, or at a cursor. Raises CursorInvalid, BaseNotHere. O(replicas)."""
     with store._lock:
-        store._check_idle()
+        store._writer.check_idle()
         vector = dict(store._replica.state.vector)
         position = (vector, vector, "") if since is None else _decode(since)
         if not covers_all(vector, position[1]):
@@ -60,7 +60,7 @@ def read_on(
     """
     found: list[Change] = []
     with store._lock:
-        store._check_idle()
+        store._writer.check_idle()
         vector = dict(store._replica.state.vector) if until is None else until
         while len(found) < limit:
             frm, to, last = position
@@ -125,16 +125,16 @@ class Feed(Iterator[Change]):
         store = self._store
         while True:
             with store._lock:
-                if store._closed:
+                if store._writer.closed:
                     raise StopIteration
-                store._check_idle()
+                store._writer.check_idle()
                 change = self._told()
                 if change is not None:
                     return change
                 left = None if deadline is None else min(deadline - time.monotonic(), threading.TIMEOUT_MAX)
                 if left is not None and left <= 0:
                     raise StopIteration
-                store._changed.wait(left)
+                store._writer.changed.wait(left)
 
     def _told(self) -> Change | None:
         """What there is to tell now; None once all that is absorbed here was told or passed over."""

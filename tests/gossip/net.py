@@ -155,7 +155,7 @@ class Net:
         heapq.heappush(self._queue, (self.now_ms + late_ms, self.sent, sender, to, data))
 
     def _post(self, node: Node, sends: list[crdtkv.gossip.Send]) -> None:
-        node.store._tell()
+        node.store._writer.tell()
         self.look(node)
         for to, data in sends:
             if (node.name, to) in self.cut or to not in self.nodes or self.dice.random() < self.loss:

@@ -10,6 +10,7 @@ from crdtkv.errors import ClockAhead
 from crdtkv.replica import exchange, members
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
+from crdtkv.store.writer import Writer
 from tests.colos import Colos, arrive, cut, record, refuses, shows
 from tests.compiled import of_source
 from tests.guards.mutation import Line, guards
@@ -69,7 +70,7 @@ def a_delay_is_not_a_wrong_clock() -> None:
 
 @guards(
     "Raises if a write cannot be minted now: closed, retired, copied, or with a wrong clock.",
-    Line(Store._begin, "if ahead > CLOCK_BOUND_MS:", "if False:"),
+    Line(Writer.begin, "if ahead > CLOCK_BOUND_MS:", "if False:"),
 )
 def a_clock_that_is_ahead_of_its_peers_mints_nothing() -> None:
     """Case 21."""

@@ -21,10 +21,10 @@ from crdtkv.replica import leaf, memos
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
 from crdtkv.store import telling, watching
-from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.operations import Operations
 from crdtkv.store.reading import Reading
 from crdtkv.store.store import Store
+from crdtkv.store.writer import Open, Writer
 from crdtkv.strategies import cell_reading, lone, merge, roots
 from crdtkv.strategies.document_edit import Edit
 from crdtkv.strategies.opaque import Opaque
@@ -60,7 +60,7 @@ def a_put_says_what_its_client_changed() -> None:
     Line(Replica.check_absorbed, "if covers(self.state.vector, (origin, n)):", "if True:"),
     Line(Replica.check_absorbed, "if origin == self.state.id:", "if False:"),
     Line(Replica.check_absorbed, "if members.is_member(self, origin) or", "if False or"),
-    Line(Replica.check_absorbed, "if known or members.joined(self, colo_of(origin)) is not None:", "if True:"),
+    Line(Replica.check_absorbed, "if known or members.member_at(self, colo_of(origin)) is not None:", "if True:"),
 )
 def a_base_that_is_not_here_is_no_base() -> None:
     """Case 50: b lacks v1, which a client read at a; and a version that a itself never gave is told as forged."""
@@ -78,8 +78,8 @@ def a_base_that_is_not_here_is_no_base() -> None:
 @guards(
     "BaseTooOld for what was minted under an id that was given up: it stands under another by now, or soon.",
     Line(Replica.check_absorbed, "if origin in self.state.lineage[:-1]:", "if False:"),
-    Line(Replica.check_absorbed, "if known or members.joined(self, colo_of(origin)) is not None:", "if False:"),
-    Line(Replica.check_absorbed, "members.joined(self, colo_of(origin)) is not None", "False"),
+    Line(Replica.check_absorbed, "if known or members.member_at(self, colo_of(origin)) is not None:", "if False:"),
+    Line(Replica.check_absorbed, "members.member_at(self, colo_of(origin)) is not None", "False"),
 )
 def a_base_of_before_a_return_is_too_old() -> None:
     """b was evicted meanwhile, and what it wrote is minted anew: its client reads again, and is not told that it lies.
@@ -190,9 +190,9 @@ def siblings_do_not_pile_up() -> None:
 @guards(
     "After the commit: a watcher or a peer must never know of an edit that a crash could take back.",
     Line(
-        _Open.__exit__,
+        Open.__exit__,
         "made = self._draft.record()",
-        "made = self._draft.record(); replica.minted(made); store._tell()",
+        "made = self._draft.record(); replica.minted(made); writer.tell()",
     ),
 )
 def what_a_crash_takes_back_nobody_was_told() -> None:
@@ -225,15 +225,15 @@ def a_feed_says_so_where_it_has_a_gap() -> None:
     "Who reads on by himself, as far as a vector, is told each change once; and where there is a gap, that there is.",
     Line(watching.read_on, "if frm and not covers_all(frm, store._replica.state.dropped):", "if False:"),
     Line(watching.read_on, "to = vector", "to = dict(store._replica.state.vector)"),
-    Line(watching.read_on, "position = (to, to, \"\")", "position = (frm, to, \"\")"),
-    Line(Committing._tell, "for told in self._on_change:", "for told in ():"),
+    Line(watching.read_on, 'position = (to, to, "")', 'position = (frm, to, "")'),
+    Line(Writer.tell, "for told in self.on_change:", "for told in ():"),
 )
 def who_reads_on_misses_nothing() -> None:
     """As far as where another stands; what changed again beyond that is left to what comes next."""
     colos = Colos("a", "b")
     kv = colos["a"]
     heard: list[int] = []
-    kv._on_change = [lambda: heard.append(1)]
+    kv._writer.on_change = [lambda: heard.append(1)]
     begin = watching.begin(kv, None)
     kv.put("x", 1)
     kv.put("y", 1)

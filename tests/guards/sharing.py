@@ -10,9 +10,9 @@ from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica, _Step, _Whole
 from crdtkv.replica.draft import Draft
 from crdtkv.store import group, quota
-from crdtkv.store.committing import Committing, _Open
 from crdtkv.store.group import Asked, Group, Turn
 from crdtkv.store.quota import Quota
+from crdtkv.store.writer import Open, Writer
 from tests.colos import Colos, refuses
 from tests.compiled import of_source
 from tests.guards.mutation import Line, guards
@@ -23,7 +23,7 @@ from tests.threads import at_once
     "What one has asked for wrongly is undone alone",
     Line(_Step.__exit__, "replica.storage.rollback(self._mark)", "pass"),
     Line(_Step.__exit__, "replica._put_back(self._before)", "pass"),
-    Line(Committing._take_turn, "turn.error = error", "pass"),
+    Line(Writer._take_turn, "turn.error = error", "pass"),
 )
 def a_refused_write_leaves_nothing() -> None:
     colos = Colos("a", "b")
@@ -100,7 +100,7 @@ def a_step_takes_back_what_it_changed_and_no_more() -> None:
 
 @guards(
     "when the commit fails, all are told so",
-    Line(Committing._commit, "turn.error = turn.error or _of_the_group(error)", "pass"),
+    Line(Writer._commit, "turn.error = turn.error or _of_the_group(error)", "pass"),
     Line(Replica._put_back, "tip, self.spoken = before", "tip = before[0]"),
 )
 def nothing_of_an_undone_group_is_said() -> None:
@@ -132,7 +132,7 @@ def nothing_of_an_undone_group_is_said() -> None:
 @guards(
     "One that is cancelled in time is not done.",
     Line(group._Submitted.begins, "return self.future.set_running_or_notify_cancel()", "return True"),
-    Line(Committing._commit, "turns[0].error = error", "pass"),
+    Line(Writer._commit, "turns[0].error = error", "pass"),
 )
 def what_is_cancelled_in_time_is_not_done() -> None:
     colos = Colos("a")
@@ -156,21 +156,21 @@ def somebody_leads_after_all_have_gone() -> None:
     colos = Colos("a")
     a = colos["a"]
     a.put("x", 1)
-    assert not a._group._led
+    assert not a._writer.group._led
     at_once(a, lambda: a.put("x", 1), lambda: a.put("y", 1))
-    assert not a._group._led
+    assert not a._writer.group._led
 
 
 @guards(
     "what shares its commit and the storage's size does not have yet.",
-    Line(Committing._commit, "self._take_turn(turn, made)", "self._take_turn(turn, [])"),
-    Line(Committing._take_turn, "self._quota.check(made, before)", "self._quota.check(made)"),
+    Line(Writer._commit, "self._take_turn(turn, made)", "self._take_turn(turn, [])"),
+    Line(Writer._take_turn, "self.quota.check(made, before)", "self.quota.check(made)"),
 )
 def those_who_share_a_commit_share_the_room() -> None:
     of_source()
     a = Colos("a")["a"]
     a._replica.storage.size = lambda: 0  # type: ignore[method-assign]
-    a._quota = Quota(a._replica.storage, 0.1)
+    a._writer.quota = Quota(a._replica.storage, 0.1)
     found = at_once(a, *[lambda k=k: a.put(k, "x" * 40_000) for k in "wxyz"])
     assert [isinstance(f, QuotaExceeded) for f in found] == [False, False, False, True], "the first commits alone"
 
@@ -181,8 +181,8 @@ def those_who_share_a_commit_share_the_room() -> None:
     Line(Quota.check, "if size + len(made[1]) > self._limit:", "if False:"),
     Line(quota._adds, "is_live(write.payload) and", ""),
     Line(quota._adds, "and _is_a_users(write.key)", ""),
-    Line(_Open.__exit__, "store._quota.check(made)", "pass"),
-    Line(Committing._take_turn, "self._quota.check(made, before)", "pass"),
+    Line(Open.__exit__, "writer.quota.check(made)", "pass"),
+    Line(Writer._take_turn, "self.quota.check(made, before)", "pass"),
 )
 def a_full_store_takes_nothing_more() -> None:
     of_source()
@@ -191,7 +191,7 @@ def a_full_store_takes_nothing_more() -> None:
     a.put("x", 1)
     colos.meet()
     a._replica.storage.size = lambda: 100_000  # type: ignore[method-assign]
-    a._quota = Quota(a._replica.storage, 0.1)
+    a._writer.quota = Quota(a._replica.storage, 0.1)
     assert refuses(QuotaExceeded, lambda: a.put("y", 1))
     assert all(isinstance(e, QuotaExceeded) for e in at_once(a, *[lambda k=k: a.put(k, 1) for k in "wyz"]))
     b.put("theirs", 1)

@@ -20,12 +20,12 @@ from crdtkv.errors import (
 )
 from crdtkv.replica.core import Replica
 from crdtkv.store import idempotency, membership, operations, reading, syncing
-from crdtkv.store.committing import _Open
 from crdtkv.store.lock import ProcessLock
 from crdtkv.store.mapping import PlainMapping
-from crdtkv.store.results import Receipt
+from crdtkv.store.receipt import Receipt
 from crdtkv.store.store import Store
 from crdtkv.store.transaction import Transaction
+from crdtkv.store.writer import Open, Writer
 from tests.colos import Colos, refuses
 from tests.guards.mutation import Line, guards
 
@@ -33,7 +33,7 @@ from tests.guards.mutation import Line, guards
 @guards(
     "and its receipts are void",
     Line(Receipt._check, "if self._fate.undone:", "if False:"),
-    Line(_Open._give_up, "self._fate.undone = True", "pass"),
+    Line(Open._give_up, "self._draft.fate.undone = True", "pass"),
 )
 def an_undone_write_has_no_version() -> None:
     """The next transaction has the same number: the receipt would name another's write."""
@@ -49,7 +49,7 @@ def an_undone_write_has_no_version() -> None:
 
 @guards(
     "in this one only the transaction itself reads and writes",
-    Line(Store._check_idle, "if self._draft is not None:", "if False:"),
+    Line(Writer.check_idle, "if self.draft is not None:", "if False:"),
     Line(Store._reading, "self._read_idle", "self._read_inside"),
 )
 def what_is_not_committed_is_not_read() -> None:
@@ -65,7 +65,7 @@ def what_is_not_committed_is_not_read() -> None:
 @guards(
     "valid inside its `with` block, in its thread",
     Line(Transaction._check, "if threading.get_ident() != self._thread:", "if False:"),
-    Line(Transaction._check, "if self._store._draft is not self._open:", "if False:"),
+    Line(Transaction._check, "if self._writer.draft is not self._open:", "if False:"),
 )
 def a_transaction_is_of_one_thread_and_ends() -> None:
     kv = Colos("a")["a"]
@@ -103,7 +103,7 @@ def a_forked_child_has_no_part_in_the_store() -> None:
 
 @guards(
     "What is committed is: its writer must not be told that it failed.",
-    Line(Store._tell, "except Exception:", "except KeyError:"),
+    Line(Writer.tell, "except Exception:", "except KeyError:"),
 )
 def a_listener_cannot_fail_a_write() -> None:
     kv = Colos("a")["a"]
@@ -222,7 +222,7 @@ def a_pointer_names_one_element_or_none() -> None:
 @guards(
     "Feeds wake, and listeners are told all that was minted here since they last were.",
     Line(Replica.minted, "self.untold.append(made)", "pass"),
-    Line(syncing._sync, "store._tell()", "pass"),
+    Line(syncing._sync, "store._writer.tell()", "pass"),
 )
 def what_an_exchange_mints_is_told_too() -> None:
     """A sponsor admits who joins: a transaction of its own."""

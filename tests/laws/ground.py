@@ -147,7 +147,7 @@ class Ground:
 
     def _state_of(self, colo: Colo) -> Any:
         state = colo.replica.state
-        if colo.store._draft is not None:
+        if colo.store._writer.draft is not None:
             raise Failure("refusal", f"{colo.name}: a transaction was left open")
         return state.id, state.digest, dict(state.vector), len(colo.disk.inbox())
 

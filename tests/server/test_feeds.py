@@ -184,7 +184,7 @@ def test_many_who_follow_are_told_the_same() -> None:
         assert all(sorted(told) == [(f"n{i}", i) for i in range(5)] for told in await asyncio.gather(*waiting))
         for feed in (*feeds, *fresh):
             await feed.end()
-        assert kv._on_change == [] and serving.hub(kv)._users == 0
+        assert kv._writer.on_change == [] and serving.hub(kv)._users == 0
 
     _run(act)
 
@@ -251,5 +251,3 @@ def test_the_hub_of_another_loop_is_another(node: Node) -> None:
         return serving.hub(node.store("default"))
 
     assert asyncio.run(hub()) is not asyncio.run(hub())
-
-

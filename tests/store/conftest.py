@@ -46,7 +46,7 @@ def opened(place: Callable[[str], Any], clock: Clock) -> Iterator[Callable[..., 
 
     yield open_one
     for store in stores:
-        assert store._closed or store.check() == []
+        assert store._writer.closed or store.check() == []
         store.close()
 
 

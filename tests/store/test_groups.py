@@ -15,10 +15,10 @@ import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, Overloaded, PreconditionFailed, StorageFailed, StoreClosed, WrongOperation
 from crdtkv.storage.memory import MemoryStorage
-from crdtkv.store.committing import _Open
 from crdtkv.store.group import MAX_GROUP, Turn
+from crdtkv.store.writer import Open
 from crdtkv.strategies.base import Operation
-from tests.compiled import of_source
+from tests.compiled import interpreted, of_source
 from tests.threads import at_once
 
 
@@ -150,6 +150,7 @@ def test_a_listener_writes(kv: crdtkv.Store) -> None:
     assert sorted(kv) == ["a", "b", "seen"]
 
 
+@interpreted
 def test_who_waits_is_interrupted(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """It asks for nothing more, and hands on what it was to lead."""
     wait = Turn.wait
@@ -163,12 +164,13 @@ def test_who_waits_is_interrupted(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Turn, "wait", interrupted)
     second = Turn(lambda draft: draft.operate("second", Operation("put", (1,))))
     puts = [lambda i=i: kv.put(f"k{i}", i) for i in range(3)]
-    found = at_once(kv, puts[0], lambda: kv._group.run(second.act), *puts[1:])
+    found = at_once(kv, puts[0], lambda: kv._writer.group.run(second.act), *puts[1:])
     assert isinstance(found[1], KeyboardInterrupt)
     assert sorted(kv) == ["k0", "k1", "k2"]
-    assert not kv._group._led and not kv._group._waiting
+    assert not kv._writer.group._led and not kv._writer.group._waiting
 
 
+@interpreted
 @pytest.mark.parametrize("how", ["put", "transaction"])
 def test_an_interrupt_as_a_write_ends_holds_up_nobody(
     kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch, how: str
@@ -183,11 +185,11 @@ def test_an_interrupt_as_a_write_ends_holds_up_nobody(
                 t.put("a", 1)
 
     def interrupt(opened: Any, *given: Any) -> None:
-        monkeypatch.setattr(_Open, "__exit__", whole)
+        monkeypatch.setattr(Open, "__exit__", whole)
         raise KeyboardInterrupt
 
-    whole = _Open.__exit__
-    monkeypatch.setattr(_Open, "__exit__", interrupt)
+    whole = Open.__exit__
+    monkeypatch.setattr(Open, "__exit__", interrupt)
     with pytest.raises(KeyboardInterrupt):
         act()
     other = threading.Thread(target=lambda: kv.put("b", 2), daemon=True)

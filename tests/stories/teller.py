@@ -310,7 +310,7 @@ class World:
             else:
                 assert isinstance(message, CatchUp)
                 outcome = exchange.absorb(store._replica, message)
-            store._changed.notify_all()
+            store._writer.changed.notify_all()
         return str(outcome.value)
 
     def do_purge(self) -> None:

@@ -16,7 +16,8 @@ from crdtkv.http.refusals import KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.plain import Wish
 from crdtkv.store import door
-from crdtkv.store.results import Entry, Receipt
+from crdtkv.store.receipt import Receipt
+from crdtkv.store.results import Entry
 
 __all__ = [
     "BASE", "LARGE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of", "wish_delete",

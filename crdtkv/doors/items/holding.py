@@ -20,7 +20,8 @@ from crdtkv.store.metadata import beside, metadata_of, put_metadata
 if TYPE_CHECKING:
     from crdtkv.doors.items.guessing import Writer
     from crdtkv.store.operations import Operations
-    from crdtkv.store.results import Entry, Receipt
+    from crdtkv.store.receipt import Receipt
+    from crdtkv.store.results import Entry
     from crdtkv.store.store import Store
     from crdtkv.store.transaction import Transaction
 

@@ -1,0 +1,41 @@
+"""The writes that say no more than what they write: no base, no date, no condition. The short way, if it leads there.
+
+Law of this room: what comes here was looked at (`operations.py`); where the short way does not lead, `of` goes the
+long one, and leaves the same.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from crdtkv.core import values
+from crdtkv.core.blob import Blob
+from crdtkv.replica import leaf
+from crdtkv.replica.draft import Draft
+from crdtkv.store.receipt import Receipt
+from crdtkv.strategies.base import Operation
+
+__all__ = ["operate", "put"]
+
+
+def put(of: Any, key: str, value: Any, spec: str | None, draft: Draft) -> Receipt:
+    """`key` shows `value`; `spec`: the strategy that was named."""
+    if isinstance(value, bytes):
+        value = Blob(value)
+    done = leaf.put(draft, key, value, spec)
+    if done is None:
+        made: Receipt = of._writing(key, Operation("put", (value,)), None, spec, None, whole=True)(draft)
+        return made
+    strategy, payload, context = done
+    return Receipt(key, context, strategy, draft.fate, partial(values.unpack, payload))
+
+
+def operate(of: Any, key: str, operation: Operation, family: Any, draft: Draft) -> Receipt:
+    """`operation` of the strategy `family`, None: of whichever the key has."""
+    chosen = leaf.operate(draft, key, operation, family)
+    if chosen is None:
+        made: Receipt = of._writing(key, operation, None, None, family)(draft)
+        return made
+    context = draft.replica.storage.context(key)
+    return Receipt(key, context, chosen.spec, draft.fate, partial(of._value_then, key, context))

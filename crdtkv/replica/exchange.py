@@ -262,8 +262,10 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
 
 
 def take(replica: Replica, message: CatchUp, believed: bool = True) -> None:
-    """Inside a transaction: join, advance, take announcements, and only then purge. (Who comes in by it has seen what time
-    it is there: with a clock that is wrong nothing is written.)"""
+    """Inside a transaction: join, advance, take announcements, and only then purge.
+
+    Who comes in by it has seen what time it is there: with a clock that is wrong nothing is written.
+    """
     before, sender = dict(replica.state.vector), message.lineage[-1]
     _look_at_clock(replica, message, sender)
     _join(replica, message, before)

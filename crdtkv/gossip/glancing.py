@@ -96,6 +96,7 @@ class Glancing:
         state = replica.state
         if glance.low > glance.heard:
             raise MessageInvalid(f"{sender} has heard all up to {glance.low}, itself up to {glance.heard}")
+        replica.told[sender] += 1
         replica.compare_clock(sender, glance.heard)
         if glance.heard > state.heard.get(sender, 0):
             state.heard = {**state.heard, sender: glance.heard}

@@ -12,6 +12,7 @@ import re
 import zlib
 from binascii import b2a_base64
 from collections.abc import Mapping
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import msgpack
@@ -25,16 +26,13 @@ from crdtkv.replica import members
 from crdtkv.store import door
 from crdtkv.store.store import Store
 
-__all__ = ["ANEW_MS", "MAX_SESSION", "MAX_STRANGERS", "STRANGER_MS", "Session", "missing", "not_here", "token_of_one"]
+__all__ = ["ANEW_MS", "MAX_SESSION", "MAX_STRANGERS", "Session", "missing", "not_here", "token_of_one"]
 
 MAX_SESSION = 6_000
 """Characters: a header's limit is 8 KiB in most servers. 300 colos of one namespace take some 4,000."""
 
 ANEW_MS = 10_000
 """Who comes back has minted anew by then what only it knew; as a rule within two seconds."""
-
-STRANGER_MS = 30_000
-"""A replica that nobody here has heard of in so long will not join any more."""
 
 MAX_STRANGERS = 1_000
 _MAX_PLAIN = 1 << 16
@@ -135,14 +133,15 @@ def token_of_one(namespace: str, context: Mapping[str, int]) -> bytes:
     return _token({namespace: context})
 
 
-def missing(session: Session, store: Store) -> dict[str, int]:
+def missing(session: Session, store: Store, now_ms: int) -> dict[str, int]:
     """What the session has seen of the store's namespace and this colo has not absorbed; {}: all is here. O(entries).
 
     Of a replica that is gone nothing is missed, once what it wrote and nobody knew has come under another name.
+    `now_ms`: of a clock that nobody sets, as an event loop's is.
 
     >>> import crdtkv; kv = crdtkv.open(colo="lhr", namespace="~shop")
     >>> kv["a"] = 1
-    >>> missing(Session({"~shop": {kv.id: 2, "sin~a0c2": 7}}), kv)
+    >>> missing(Session({"~shop": {kv.id: 2, "sin~a0c2": 7}}), kv, now_ms=0)
     {'sin~a0c2': 7}
     """
     seen = session.seen.get(store.namespace)
@@ -157,36 +156,49 @@ def missing(session: Session, store: Store) -> dict[str, int]:
     if not lacking:
         return {}
     with door.holding(store):
-        return {replica: n for replica, n in lacking.items() if not _gone(store, replica)}
+        return {replica: n for replica, n in lacking.items() if not _gone(store, replica, now_ms)}
 
 
-def _gone(store: Store, id: str) -> bool:
+def _gone(store: Store, id: str, now_ms: int) -> bool:
     """Whether that replica has given way to another of its colo, which has said anew what was not known of it.
 
-    Of ourselves we know. Another has done so some time after it came back and all have heard of that; not by stamps,
-    which a clock that is wrong drags along. Who was never heard of may be about to join: that one is waited for, but
-    not for ever, since who came back itself has forgotten whom it knew.
+    Of ourselves we know. Another has done so some time after it came back and all have heard of that; not by stamps
+    nor by the wall, which are wrong at times, and not by time alone: who is cut off hears of no new name either. So the
+    other has to have told us all that it had since: twice, for the first time it may have been asked before.
     """
     replica = door.replica(store)
     state = replica.state
     if id in state.lineage[:-1]:
         return not state.pending
-    if members.is_member(replica, id) or members.joined(replica, colo_of(id)) is None:
+    member = members.member_at(replica, colo_of(id))
+    if member is None or member == id:
         return False
-    if id in state.vector:
-        return members.agreed(replica) and replica.wall_ms() - _first_asked(store, id) >= ANEW_MS
-    return replica.wall_ms() - _first_asked(store, id) >= STRANGER_MS
+    began = _waited_for(store, id, member, now_ms)
+    told = member == state.id or replica.told[member] - began.told >= 2
+    return told and now_ms - began.ms >= ANEW_MS and members.agreed(replica)
 
 
-_strangers: WeakKeyDictionary[Store, dict[str, int]] = WeakKeyDictionary()
+class _Began(NamedTuple):
+    """When a replica that is gone, or not known here, was waited for first; who stood in its place then, and how often
+    that one had told us all that it had."""
+
+    ms: int
+    member: str
+    told: int
 
 
-def _first_asked(store: Store, id: str) -> int:
-    """When that replica, which is gone or not known here, was asked for first. With the store's lock."""
-    asked = _strangers.setdefault(store, {})
-    if id not in asked and len(asked) >= MAX_STRANGERS:
-        del asked[next(iter(asked))]
-    return asked.setdefault(id, door.wall_ms(store))
+_waits: WeakKeyDictionary[Store, dict[str, _Began]] = WeakKeyDictionary()
+
+
+def _waited_for(store: Store, id: str, member: str, now_ms: int) -> _Began:
+    """Since when that replica is waited for, with that member in its place. With the store's lock."""
+    waits = _waits.setdefault(store, {})
+    found = waits.get(id)
+    if found is None or found.member != member:
+        if found is None and len(waits) >= MAX_STRANGERS:
+            del waits[next(iter(waits))]
+        found = waits[id] = _Began(now_ms, member, door.replica(store).told[member])
+    return found
 
 
 def not_here(lacking: Mapping[str, int], store: Store) -> BaseNotHere:

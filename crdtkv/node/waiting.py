@@ -41,7 +41,7 @@ class Waiting:
 
         Raises BaseNotHere where that is not so after `seconds`, or too many wait already.
         """
-        lacking = missing(session, store)
+        lacking = _missing(session, store)
         if not lacking:
             return
         if self._count >= MAX_WAITS:
@@ -51,13 +51,13 @@ class Waiting:
             async with asyncio.timeout(seconds):
                 while lacking:
                     arrival = self._arrival(store.namespace)
-                    lacking = missing(session, store)  # again: it may have come before we began to listen
+                    lacking = _missing(session, store)  # again: it may have come before we began to listen
                     if lacking:
                         self.pull(store.namespace, lacking)
                         await arrival.wait()
-                        lacking = missing(session, store)
+                        lacking = _missing(session, store)
         except TimeoutError:
-            if missing(session, store):
+            if _missing(session, store):
                 raise not_here(lacking, store) from None
         finally:
             self._count -= 1
@@ -68,3 +68,7 @@ class Waiting:
         if found is None or found[0] is not loop:
             found = self._arrivals[namespace] = (loop, asyncio.Event())
         return found[1]
+
+
+def _missing(session: Session, store: Store) -> dict[str, int]:
+    return missing(session, store, int(asyncio.get_running_loop().time() * 1000))

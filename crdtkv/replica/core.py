@@ -72,6 +72,7 @@ class Replica:
         self.offsets: dict[
             str, tuple[int, int]
         ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
+        self.told: Counter[str] = Counter()  # how often each has told us itself all that it had, since this open
         self.memos = Memos()
         self.lost: Counter[tuple[str, str]] = Counter()  # own writes that lost since this open, by strategy and prefix
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
@@ -382,7 +383,7 @@ class Replica:
                 raise VersionInvalid(words + "which this colo has not written; use a version that a read returned")
             if members.is_member(self, origin) or (known and not members.agreed(self)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
-            if known or members.joined(self, colo_of(origin)) is not None:
+            if known or members.member_at(self, colo_of(origin)) is not None:
                 raise self.too_old(key, version, f"names {origin}.{n}, and no member here has that id")
             raise VersionInvalid(words + "which no member here has written; use a version that a read returned")
 

@@ -249,6 +249,7 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
         replica.compare_clock(sender, message.heard[sender])
     if _tells_nothing(state, message):
         _advance(replica, message, sender)
+        replica.told[sender] += 1
         return Outcome.known
     try:
         with uncollected(len(message.keys) * SOME_BYTES), replica.transaction():
@@ -256,6 +257,7 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
             _check_standing(replica)
     except _Unwelcome:
         return Outcome.refused
+    replica.told[sender] += 1
     release(replica)
     return Outcome.absorbed
 

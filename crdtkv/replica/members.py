@@ -42,9 +42,9 @@ __all__ = [
     "in_order",
     "is_live_member",
     "is_member",
-    "joined",
     "may_speak",
     "may_write",
+    "member_at",
     "member_path",
     "members",
     "open_forks",
@@ -113,13 +113,9 @@ def _last_of_each_colo(replica: Replica) -> Iterable[str]:
     return (id for _, id in last.values())
 
 
-def joined(replica: Replica, colo: str) -> Stamp | None:
-    """When the member at that colo was made one; None if there is none."""
-    for id in members(replica):
-        if colo_of(id) == colo:
-            cell = replica.storage.cells(MEMBERS)[member_path(id)]
-            return max(s.stamp for s in cell if is_live(s.payload))
-    return None
+def member_at(replica: Replica, colo: str) -> str | None:
+    """The member at that colo; None if there is none."""
+    return next((id for id in members(replica) if colo_of(id) == colo), None)
 
 
 def is_member(replica: Replica, id: str) -> bool:
@@ -308,7 +304,7 @@ def _first(links: list[Link]) -> str:
 
 def _seat(replica: Replica, peer: str) -> str:
     """The member here of the colo of `peer`, which it may be no more."""
-    return next((m for m in members(replica) if colo_of(m) == colo_of(peer)), "")
+    return member_at(replica, colo_of(peer)) or ""
 
 
 def standing_forks(replica: Replica) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import crdtkv
+from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, BaseNotHere, NamespaceUnknown, StoreClosed, Unauthorized, Unavailable
 from crdtkv.gossip import Gossip
 from crdtkv.gossip.draining import Draining
@@ -21,9 +22,10 @@ from crdtkv.node import naming, session
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID, SYSTEM_ID
 from crdtkv.node.node import Node
-from crdtkv.node.session import Session, missing
+from crdtkv.node.session import ANEW_MS, Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
 from crdtkv.node.waiting import Waiting
+from crdtkv.replica import exchange
 from crdtkv.store import syncing
 from crdtkv.transport import letters
 from crdtkv.transport.leaving import Leaving
@@ -376,13 +378,29 @@ def the_id_of_a_token_is_not_its_secret() -> None:
 
 @guards(
     "Of a replica that is gone nothing is missed, once what it wrote and nobody knew has come under another name.",
-    Line(session.missing, "if not _gone(store, replica)", ""),
-    Line(session._gone, "if id in state.vector:", "if True:"),
-    Line(session._gone, ">= STRANGER_MS", "< 0"),
+    Line(session.missing, "if not _gone(store, replica, now_ms)", ""),
     Line(session._gone, "return not state.pending", "return True"),
+    Line(session._gone, "now_ms - began.ms >= ANEW_MS and ", ""),
+    Line(session._gone, "- began.told >= 2", "- began.told >= 1"),
 )
 def a_session_waits_for_what_can_come() -> None:
-    clock = Clock()
+    a, b, seen = returned(Clock())
+    assert missing(seen, a, 0) and not missing(seen, b, 0)
+    a.sync(b)
+    assert missing(seen, a, ANEW_MS)
+    a.sync(b)
+    assert missing(seen, a, ANEW_MS - 1) and not missing(seen, a, ANEW_MS)
+    stranger = Session({"~shop": {"b~new2": 1, "c~none": 1}})
+    assert missing(stranger, a, 0)
+    a.sync(b)
+    a.sync(b)
+    assert missing(stranger, a, ANEW_MS) == {"c~none": 1}
+    b._replica.state.pending = [["a put that waits"]]
+    assert missing(seen, b, 0)
+
+
+def returned(clock: Clock) -> tuple[crdtkv.Store, crdtkv.Store, Session]:
+    """b was evicted, has written, and come back; a session that has seen what it wrote."""
     a, b = (crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "ab")
     a.sync(b)
     a.evict("b")
@@ -390,46 +408,57 @@ def a_session_waits_for_what_can_come() -> None:
     seen = Session({"~shop": {b.id: b.vector[b.id]}})
     a.sync(b)
     assert a["k"] == 1
-    assert missing(seen, a) and not missing(seen, b)
-    clock.wait(60)
-    a.put("later", 1)
-    assert not missing(seen, a)
-    stranger = Session({"~shop": {"b~new2": 1}})
-    assert missing(stranger, a)
-    clock.wait(20)
-    assert missing(stranger, a)
-    clock.wait(20)
-    assert not missing(stranger, a)
-    b._replica.state.pending = [["a put that waits"]]
-    assert missing(seen, b)
+    return a, b, seen
 
 
 @guards(
-    "not by stamps, which a clock that is wrong drags along",
+    "not by stamps nor by the wall, which are wrong at times",
+    Line(session._gone, "now_ms - began.ms >= ANEW_MS", "replica.wall_ms() - began.ms >= ANEW_MS"),
+    Line(session._gone, "now_ms - began.ms >= ANEW_MS", "(state.clock >> 16) - began.ms >= ANEW_MS"),
+)
+def a_session_waits_also_where_a_clock_is_wrong() -> None:
+    clock = Clock()
+    a, b, seen = returned(clock)
+    now = int(clock.now * 1000)
+    assert missing(seen, a, now)
+    for colo in "ab":
+        clock.ahead[colo] = 50.0
+    a.put("k2", 1)
+    a.sync(b)
+    a.sync(b)
+    assert missing(seen, a, now + 1)
+
+
+@guards(
+    "not by time alone: who is cut off hears of no new name either",
+    Line(session._gone, "told and now_ms", "now_ms"),
     Line(
-        session._gone,
-        "members.agreed(replica) and replica.wall_ms() - _first_asked(store, id)",
-        "members.agreed(replica) and (state.clock >> 16) - _first_asked(store, id)",
+        exchange.absorb,
+        "replica.told[sender] += 1\n        return",
+        "replica.told.update(dict.fromkeys(state.vector, 1))\n        return",
     ),
 )
-def a_session_waits_also_where_a_clock_was_dragged_along() -> None:
+def a_session_waits_where_nothing_comes_from_a_colo_with_a_new_name() -> None:
+    """Neither a nor c hears that b is another: its clock was mended."""
     clock = Clock()
-    a, b = (crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "ab")
+    clock.ahead["b"] = 100.0
+    a, b, c = (crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "abc")
+    meet_all([a, b, c])
+    b.put("k", "old")
+    meet_all([a, b, c])
+    clock.ahead["b"] = 0.0
+    seen = Session({"~shop": parse_version("k", b.put("k", "new").version)})
+    for n in range(3):
+        c.put("other", n)
+        a.sync(c)
+        assert missing(seen, a, n * 86_400_000)
     a.sync(b)
-    a.evict("b")
-    b.put("k", 1)
-    seen = Session({"~shop": {b.id: b.vector[b.id]}})
-    a.sync(b)
-    a._replica.observe(a._replica.state.clock << 1)
-    assert missing(seen, a)
-    clock.wait(60)
-    assert not missing(seen, a)
+    assert a["k"] == "new" and not missing(seen, a, 0)
 
 
 @guards(
     "Another has done so some time after it came back and all have heard of that",
-    Line(session._gone, "members.agreed(replica) and ", ""),
-    Line(session._gone, ">= ANEW_MS", "> -ANEW_MS"),
+    Line(session._gone, " and members.agreed(replica)", ""),
 )
 def a_session_waits_as_long_as_one_has_not_heard() -> None:
     """Until c has heard that b is another what it had written is not minted anew."""
@@ -440,13 +469,12 @@ def a_session_waits_as_long_as_one_has_not_heard() -> None:
     seen = Session({"~shop": {b.id: b.vector[b.id]}})
     a.evict("b")
     a.sync(b)
-    assert missing(seen, a) and "k" not in a
-    clock.wait(60)
-    assert missing(seen, a)
+    assert missing(seen, a, 0) and "k" not in a
+    for _ in range(3):
+        a.sync(b)
+    assert missing(seen, a, ANEW_MS)
     meet_all([a, b, c])
-    assert a["k"] == 1 and missing(seen, a)
-    clock.wait(60)
-    assert not missing(seen, a)
+    assert a["k"] == 1 and not missing(seen, a, ANEW_MS)
 
 
 def meet_all(stores: list[crdtkv.Store]) -> None:

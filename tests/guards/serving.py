@@ -60,7 +60,7 @@ def a_put_says_what_its_client_changed() -> None:
     Line(Replica.check_absorbed, "if covers(self.state.vector, (origin, n)):", "if True:"),
     Line(Replica.check_absorbed, "if origin == self.state.id:", "if False:"),
     Line(Replica.check_absorbed, "if members.is_member(self, origin) or", "if False or"),
-    Line(Replica.check_absorbed, "if known or members.joined(self, colo_of(origin)) is not None:", "if True:"),
+    Line(Replica.check_absorbed, "if known or members.member_at(self, colo_of(origin)) is not None:", "if True:"),
 )
 def a_base_that_is_not_here_is_no_base() -> None:
     """Case 50: b lacks v1, which a client read at a; and a version that a itself never gave is told as forged."""
@@ -78,8 +78,8 @@ def a_base_that_is_not_here_is_no_base() -> None:
 @guards(
     "BaseTooOld for what was minted under an id that was given up: it stands under another by now, or soon.",
     Line(Replica.check_absorbed, "if origin in self.state.lineage[:-1]:", "if False:"),
-    Line(Replica.check_absorbed, "if known or members.joined(self, colo_of(origin)) is not None:", "if False:"),
-    Line(Replica.check_absorbed, "members.joined(self, colo_of(origin)) is not None", "False"),
+    Line(Replica.check_absorbed, "if known or members.member_at(self, colo_of(origin)) is not None:", "if False:"),
+    Line(Replica.check_absorbed, "members.member_at(self, colo_of(origin)) is not None", "False"),
 )
 def a_base_of_before_a_return_is_too_old() -> None:
     """b was evicted meanwhile, and what it wrote is minted anew: its client reads again, and is not told that it lies.

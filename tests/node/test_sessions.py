@@ -21,7 +21,7 @@ from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node import session as session_room
 from crdtkv.node import waiting as waiting_room
 from crdtkv.node.everywhere import everywhere, note
-from crdtkv.node.session import ANEW_MS, MAX_SESSION, STRANGER_MS, Session, missing
+from crdtkv.node.session import ANEW_MS, MAX_SESSION, Session, missing
 from crdtkv.node.waiting import Waiting
 from crdtkv.store.store import Store
 from tests.colos import Clock
@@ -114,7 +114,7 @@ def test_what_all_members_have_is_not_said(tmp_path: Path) -> None:
     assert session.seen == {"~shop": {}} and len(session.encode()) < 20
     session.note("~shop", parse_version("b", sin.put("b", 1).version))
     session.trim("~shop", everywhere(sin))
-    assert missing(Session.decode(session.encode()), lhr) == {sin.id: sin.vector[sin.id]}
+    assert missing(Session.decode(session.encode()), lhr, 0) == {sin.id: sin.vector[sin.id]}
 
 
 def test_a_copy_that_was_put_back_shows_nothing_to_who_has_seen_more(tmp_path: Path) -> None:
@@ -127,10 +127,10 @@ def test_a_copy_that_was_put_back_shows_nothing_to_who_has_seen_more(tmp_path: P
     lhr.close()
     (tmp_path / "old.db").replace(tmp_path / "lhr.db")
     with crdtkv.open(tmp_path / "lhr.db", namespace="~shop") as copy:
-        assert missing(Session({"~shop": {}}), copy)
-        assert missing(Session(), copy) == {}
+        assert missing(Session({"~shop": {}}), copy, 0)
+        assert missing(Session(), copy, 0) == {}
         copy.sync(sin)
-        assert missing(Session({"~shop": {}}), copy) == {}
+        assert missing(Session({"~shop": {}}), copy, 0) == {}
         assert copy["a"] == 1
 
 
@@ -159,10 +159,10 @@ def test_what_a_client_wrote_at_one_colo_is_missing_at_another_until_it_arrives(
     session = Session()
     session.note("~shop", parse_version("a", lhr.put("a", 1).version))
     session.note("~other", {"fra~a": 7})
-    assert missing(session, lhr) == {}
-    assert missing(session, sin) == {lhr.id: lhr.vector[lhr.id]}
+    assert missing(session, lhr, 0) == {}
+    assert missing(session, sin, 0) == {lhr.id: lhr.vector[lhr.id]}
     sin.sync(lhr)
-    assert missing(session, sin) == {}
+    assert missing(session, sin, 0) == {}
 
 
 def returned(clock: Clock) -> tuple[Store, Store, Session]:
@@ -172,47 +172,115 @@ def returned(clock: Clock) -> tuple[Store, Store, Session]:
     session = Session()
     lhr.evict("sin")
     session.note("~shop", parse_version("a", sin.put("a", 1).version))
-    assert missing(session, lhr)
+    assert missing(session, lhr, 0)
     lhr.sync(sin)
     assert lhr["a"] == 1
     return lhr, sin, session
 
 
 def test_nobody_waits_for_ever_for_what_a_colo_wrote_that_came_back_under_another_name() -> None:
-    """What was acknowledged there and never sent is minted anew: its old number never comes."""
+    """What was acknowledged there and never sent is minted anew: its old number never comes. Its colo has to have told
+    all that it has since, twice: the first time it may have been asked before."""
+    lhr, sin, session = returned(Clock())
+    assert missing(session, sin, 0) == {}
+    assert missing(session, lhr, 0)  # it may be on its way
+    assert missing(session, lhr, 100 * ANEW_MS)
+    lhr.sync(sin)
+    assert missing(session, lhr, 100 * ANEW_MS)
+    lhr.sync(sin)
+    assert missing(session, lhr, ANEW_MS - 1)
+    assert missing(session, lhr, ANEW_MS) == {}
+
+
+def test_a_clock_that_is_set_forward_ends_no_wait() -> None:
+    """As one that was 30 s ahead did, and a client read less than it had written."""
     clock = Clock()
     lhr, sin, session = returned(clock)
-    assert missing(session, sin) == {}
-    assert missing(session, lhr)  # it may be on its way
-    clock.wait(ANEW_MS / 1000 + 1)
-    lhr["b"] = 1
-    assert missing(session, lhr) == {}
+    for seconds in (0.0, 50.0):
+        clock.ahead["lhr"] = seconds
+        lhr.sync(sin)
+        lhr.sync(sin)
+        with pytest.raises(BaseNotHere):
+            asyncio.run(Waiting().caught_up(lhr, session, 0))
 
 
 def test_who_came_back_waits_until_it_has_said_anew_what_it_wrote() -> None:
     _, sin, session = returned(Clock())
     sin._replica.state.pending = [["a put that waits"]]
-    assert missing(session, sin)
+    assert missing(session, sin, 0)
+
+
+def test_a_colo_that_is_cut_off_waits_for_one_that_has_a_new_name_however_long() -> None:
+    """It counts sin by its old name, has heard of no other, and nobody tells it."""
+    clock = Clock()
+    lhr, sin, gru = (crdtkv.open(colo=c, namespace="~shop", clock=clock.of(c)) for c in ("lhr", "sin", "gru"))
+    clock.ahead["sin"] = 100.0
+    for one, other in ((lhr, sin), (gru, sin), (gru, lhr)) * 2:
+        one.sync(other)
+    sin.put("k", "old")
+    gru.sync(sin)
+    lhr.sync(sin)
+    old = sin.id
+    clock.ahead["sin"] = 0.0
+    session = Session()
+    session.note("~shop", parse_version("k", sin.put("k", "new").version))
+    assert sin.id != old
+    for day in range(3):
+        for lhr_says in range(3):
+            lhr.put("other", lhr_says)
+            gru.sync(lhr)
+            assert missing(session, gru, day * 86_400_000), gru["k"]
+    gru.sync(sin)
+    assert missing(session, gru, 0) == {} and gru["k"] == "new"
+
+
+def test_a_colo_that_is_cut_off_waits_for_what_is_minted_anew_however_long() -> None:
+    """All have heard that sin came back, and gru of that; what sin then says anew does not reach gru."""
+    clock = Clock()
+    lhr, sin, gru = (crdtkv.open(colo=c, namespace="~shop", clock=clock.of(c)) for c in ("lhr", "sin", "gru"))
+    for one, other in ((lhr, sin), (gru, sin), (gru, lhr)) * 2:
+        one.sync(other)
+    session = Session()
+    session.note("~shop", parse_version("k", sin.put("k", "anew").version))
+    lhr.evict("sin")
+    for one, other in ((lhr, sin), (lhr, gru), (lhr, sin)):
+        one.sync(other)
+    assert lhr["k"] == "anew" and "k" not in gru
+    assert missing(session, gru, 0) and missing(session, gru, 86_400_000)
+    for _ in range(2):
+        gru.sync(sin)
+    assert missing(session, gru, 86_400_000) == {} and gru["k"] == "anew"
 
 
 def test_a_replica_that_nobody_knows_is_waited_for_and_not_for_ever() -> None:
-    """As of a colo whose disk is new, which has written before it joins; or which both sides have forgotten."""
-    clock = Clock()
-    lhr = crdtkv.open(colo="lhr", namespace="~shop", clock=clock.of("lhr"))
-    clock.wait(3_600)
+    """As of this colo's own disk that was lost, and of which no member has anything; or of a colo that is not known."""
+    lhr = shop("lhr")
     session = Session({"~shop": {"lhr~new2": 2, "sin~none": 1}})
-    assert missing(session, lhr) == {"lhr~new2": 2, "sin~none": 1}
-    clock.wait(STRANGER_MS / 1000 - 1)
-    assert missing(session, lhr) == {"lhr~new2": 2, "sin~none": 1}
-    clock.wait(2)
-    assert missing(session, lhr) == {"sin~none": 1}  # no colo of that name is here: it may be cut off
+    assert missing(session, lhr, 0) == {"lhr~new2": 2, "sin~none": 1}
+    assert missing(session, lhr, ANEW_MS - 1) == {"lhr~new2": 2, "sin~none": 1}
+    assert missing(session, lhr, ANEW_MS) == {"sin~none": 1}  # no colo of that name is here: it may be cut off
+
+
+def test_who_has_another_place_is_waited_for_anew() -> None:
+    """What the one before had told says nothing of who stands there now."""
+    lhr, sin, session = returned(Clock())
+    assert missing(session, lhr, 0)
+    for _ in range(2):
+        lhr.sync(sin)
+    lhr.evict("sin")
+    lhr.sync(sin)
+    assert missing(session, lhr, ANEW_MS)
+    for _ in range(2):
+        lhr.sync(sin)
+    assert missing(session, lhr, 2 * ANEW_MS - 1)
+    assert missing(session, lhr, 2 * ANEW_MS) == {}
 
 
 def test_no_more_strangers_are_remembered_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_room, "MAX_STRANGERS", 3)
     lhr = shop("lhr")
-    assert len(missing(Session({"~shop": {f"lhr~new{i}": 1 for i in range(9)}}), lhr)) == 9
-    assert list(session_room._strangers[lhr]) == ["lhr~new6", "lhr~new7", "lhr~new8"]
+    assert len(missing(Session({"~shop": {f"lhr~new{i}": 1 for i in range(9)}}), lhr, 0)) == 9
+    assert list(session_room._waits[lhr]) == ["lhr~new6", "lhr~new7", "lhr~new8"]
 
 
 # waiting

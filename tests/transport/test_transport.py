@@ -278,7 +278,7 @@ def test_a_session_pulls_what_it_has_seen() -> None:
                 await sin.node.waiting.caught_up(sin.store(), session, 0.1)
             proxy.heal()
             await sin.node.waiting.caught_up(sin.store(), session, 30)
-            assert missing(session, sin.store()) == {}
+            assert missing(session, sin.store(), 0) == {}
             assert sin.store()["a"] == 1
 
     run(story())

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mypy_extensions import mypyc_attr
 
@@ -33,7 +33,7 @@ MAX_WAITING = 10_000
 """Submitted and not taken yet; more are refused."""
 
 _T = TypeVar("_T")
-_log = logging.getLogger("crdtkv")
+_log: Final = logging.getLogger("crdtkv")
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

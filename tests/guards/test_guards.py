@@ -20,7 +20,7 @@ from tests.guards.mutation import GUARDS, Guard
 
 AREAS = (
     "cells", "deleting", "absent", "elements", "counters", "expiry", "exchange", "clocks", "forgetting", "belonging",
-    "returning", "history", "telling", "texts", "values", "serving", "clients", "files", "journal", "layers", "keeping",
+    "returning", "taken", "history", "telling", "texts", "values", "serving", "clients", "files", "journal", "layers", "keeping",
     "using", "sharing", "cluster", "gossip", "metadata", "fields", "sweeps", "pieces",
 )  # fmt: skip
 for area in AREAS:

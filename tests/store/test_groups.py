@@ -335,6 +335,7 @@ def test_what_fails_in_the_commit_is_told(kv: crdtkv.Store, commits: Commits) ->
     assert kv.submit(lambda t: t.put("a", 1)).result().value == 1
 
 
+@interpreted
 def test_who_waits_is_told_before_the_tables_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step of a checkpoint takes as long as a commit, or longer."""
     monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 1)

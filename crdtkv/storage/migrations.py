@@ -73,4 +73,8 @@ def _from_3(db: sqlite3.Connection) -> None:
     """Rows of plain keys may say that nothing is known of what was before: none does yet."""
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(db: sqlite3.Connection) -> None:
+    """Rows of meta may say where other replicas were moved to since `state` was written: none does yet."""
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}

@@ -58,7 +58,7 @@ def who_has_left_is_passed_over() -> None:
 
 
 @guards(
-    "Who changes more of the state in it than its tip calls `reach` first.",
+    "Who changes more of the state in it than its tip, or by `follow`, calls `reach` first.",
     Line(_Step.__enter__, "replica._whole = None", "pass"),
     Line(_Step.__exit__, "replica._whole = self._whole or replica._whole", "pass"),
     Line(Replica._put_back, "self.state, self._whole = self._whole, None", "self._whole = None"),

@@ -13,6 +13,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BaseTooOld
+from crdtkv.storage.sqlite import FORMAT
 
 HERE = Path(__file__).parent
 NOW = 1_767_262_000.0
@@ -61,7 +62,7 @@ def test_a_file_of_format_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             kv.get("b", at=versions[0])
         kv.put("a", 4)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (4,)
+        assert db.execute("PRAGMA user_version").fetchone() == (FORMAT,)
         assert {"b"} == {key for (key,) in db.execute("SELECT key FROM horizon")} - {"\0members"}
     with crdtkv.open(path, colo="lhr", history=False) as kv:
         assert kv.check() == [] and kv["a"] == 4

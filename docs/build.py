@@ -26,7 +26,7 @@ from crdtkv.doors.redis.table import COMMANDS
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.gossip import Settings, announcing
 from crdtkv.node import naming, session, tokens, waiting
-from crdtkv.replica import core, inbox, life, memos, past, purge, recent
+from crdtkv.replica import core, inbox, life, memos, past, purge, recent, taken
 from crdtkv.server import reading
 from crdtkv.store import group, idempotency, opening, operations, patches, syncing, telling
 from crdtkv.strategies import cell_reading, counter, fields, latch, registry
@@ -112,6 +112,8 @@ def limits_page() -> str:
          f"{past.MAX_GAPS} gaps, {past.MAX_LIVES} re-creations, {past.MAX_FLOORS:,} purges of a key"),
         ("conflict inbox", f"{inbox.MAX_INBOX:,}; the oldest go first; counted by {inbox.MAX_KINDS:,} strategies "
                            "and prefixes"),
+        ("deletes remembered for who comes back",
+         f"{taken.MAX_TAKEN:,} of a key at one return, for {taken.KEEP_TAKEN_MS // 86_400_000} days"),
         ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("cache", f"1 to {opening.MAX_CACHE_MB:,} MiB"),

@@ -17,7 +17,7 @@ from crdtkv.core.state import State, state_in
 from crdtkv.core.views import Ancestor, Portrait, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import ChecksumFailed, MembershipConflict, NotAMember
-from crdtkv.replica import members, past
+from crdtkv.replica import members, past, taken
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.exchange import take
@@ -235,20 +235,24 @@ def return_to(
     new = ancestry[0][0]
     with replica.transaction():
         old = replica.state
-        pending = uncovered(replica, snapshot.to, shared)
+        pending = [*old.pending, *uncovered(replica, snapshot.to, shared)]
+        rows = {} if old.copied else taken.rows_of(replica, pending, snapshot.to)
+        pending = [plain for plain in pending if plain["path"] or plain["taken"]]
         _forget_everything(replica)
         replica.state = State(
             new, [*old.lineage, new], namespace, clock=old.clock, ceiling=old.ceiling, home=old.home,
-            ancestry=_kept(ancestry), pending=[*old.pending, *pending],
+            ancestry=_kept(ancestry), pending=pending,
         )  # fmt: skip
         if old.copied:
             give_up(replica, "a copy that was restored held it, and its members had moved on")
         take(replica, snapshot, believed)
         replica.state.clock = max(replica.state.clock, _above(snapshot))
         members.announce(replica)
-    replica.spoken, replica.implied = {}, {}  # what implied it may have been dropped
+        replica.spoken, replica.implied = {}, {}  # what implied it may have been dropped
+        made = _mint(replica, lambda draft: taken.leave(draft, rows)) if rows else None
     replica.waiting.clear()
     replica.recent.clear()
+    replica.minted(made)
 
 
 def _forget_everything(replica: Replica) -> None:

@@ -7,20 +7,20 @@ does not matter who has forgotten what of that already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from crdtkv.core.cells import Cell, Sibling, expiry_of, is_live, is_sweep, rank
+from crdtkv.core.cells import Cell, Sibling, expiry_of, is_live, is_sweep, rank, spent, unhide
 from crdtkv.core.clocks import Dot, Vector, covers, covers_all
 from crdtkv.core.paths import ORDER, STRATEGY, component, components, first, is_counted, is_order
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Tree
 from crdtkv.core.wire import Record
-from crdtkv.replica import inbox, members
+from crdtkv.replica import inbox, members, taken
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.strategies.base import Strategy, Write
-from crdtkv.strategies.counter_cells import is_share, joined_payload
+from crdtkv.strategies.counter_cells import counted_by, is_share, joined_payload
 from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, pick
 
 __all__ = ["KEEP_MINTED_MS", "MINTED", "give_up", "remint", "uncovered"]
@@ -52,12 +52,12 @@ def uncovered(replica: Replica, to: Vector, shared: int | None = None) -> list[d
         return not known or (dot[0] == state.id and not covers(base, dot))
 
     return [
-        _plain(s, key, path, cell, base, state.id)
+        _plain(s, key, path, cell, base, state.id) | {"taken": taken.row_of(replica, key, path, s)}
         for key in replica.storage.keys("", None)
-        if key not in (members.MEMBERS, members.CHAIN)
+        if key not in (members.MEMBERS, members.CHAIN) and not key.startswith(taken.TAKEN)
         for path, cell in replica.storage.cells(key).items()
         for s in cell
-        if path and s.dot[0] in state.lineage and lacks(s.dot)  # (a key's life is begun anew where it has to be)
+        if s.dot[0] in state.lineage and lacks(s.dot)
     ]
 
 
@@ -93,6 +93,8 @@ class _Item(NamedTuple):
     beside: frozenset[Dot]
     first: bool
     replaced: frozenset[Dot]
+    wide: bool
+    """A sweep, or a hider of what was hidden there."""
 
     def covered(self, dot: Dot) -> bool:
         """Whether whoever wrote it had seen `dot`, and replaced it."""
@@ -133,13 +135,16 @@ def _item(plain: dict[str, Any]) -> _Item:
     lost = Sibling((plain["dot"][0], plain["dot"][1]), plain["stamp"], plain["payload"])
     beside = frozenset((d[0], d[1]) for d in plain["beside"])
     replaced = frozenset((d[0], d[1]) for d in plain.get("parents", ()))
-    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"], replaced)
+    _, row = plain.get("taken") or (None, ())
+    wide = len(row) == 2
+    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"], replaced, wide)
 
 
 def give_up(replica: Replica, why: str) -> None:
     """Inside a transaction: nothing that waits is minted anew; it is in the inbox."""
     for plain in replica.state.pending:
-        _note(replica, _item(plain), why)
+        if plain["path"]:
+            _note(replica, _item(plain), why)
     replica.state.pending = []
 
 
@@ -193,16 +198,23 @@ def _rewrite(replica: Replica, draft: Draft, item: _Item, lives: _Lives) -> None
             whole = expiry_of(replica.storage.cells(item.key).get(TTL_PATH, ())) is None
             draft.rewrite(item.key, Write(TTL_PATH, item.lost.payload, all=whole), item.covered)
         return
+    if item.wide:
+        _take_below(replica, draft, item)
+    if not item.path:
+        return  # (a key's life is begun anew where it has to be)
     place, before = _place(roots, item.path), set(_said_before(replica, item.lost.dot))
     if not is_counted(item.path) and any(not before.isdisjoint(s.parents) for s in place.cell):
         return  # who replaced it had seen it, and has told of that first
+    told = taken.told(replica, item.key)
+    if is_live(item.lost.payload) and told.has(item.path, before):
+        return  # and so it stays, though here that is forgotten by now
     why = _why_lost(replica, item, place, lives)
     if why is None:
-        taken = {s.dot for s in place.cell if item.takes(s)}
+        gone = {s.dot for s in place.cell if item.takes(s)}
         named = () if is_counted(item.path) else [d for d in item.replaced | before if not d[0].endswith(_COPY)]
-        for write in _writes(item, place):
+        for write in _writes(item, place, told.counts.get(item.path, ())):
             draft.rewrite(
-                item.key, write, lambda dot: dot in taken or item.covered(dot), named if write.path == item.path else ()
+                item.key, write, lambda dot: dot in gone or item.covered(dot), named if write.path == item.path else ()
             )
     elif is_live(item.lost.payload) and not is_order(item.path):
         winner = _standing(item, place)
@@ -288,27 +300,54 @@ def _why_lost(replica: Replica, item: _Item, place: _Place, lives: _Lives) -> st
 
 
 def _takes(item: _Item, place: _Place) -> bool:
-    """Whether a delete still takes something away, or what it took may come."""
+    """Whether a delete still takes something away."""
     found, payload = place.found, item.lost.payload
     if payload is not None and is_sweep(payload):
         return found.present(place.tree)
-    if payload is None and item.replaced and found.chosen.get("wins") not in ("remove", "delete"):
-        return True  # (it says so to who mints that anew)
     covered = any(is_live(s.payload) and item.takes(s) for s in place.cell)
     return place.present and (payload is not None or covered or found.chosen.get("wins") in ("remove", "delete"))
 
 
-def _writes(item: _Item, place: _Place) -> list[Write]:
+def _take_below(replica: Replica, draft: Draft, item: _Item) -> None:
+    """A sweep or hider takes what it had taken, by the numbers that it has been minted anew with since."""
+    payload, known = item.lost.payload or b"", replica.state.vector
+    seen = unhide(payload).seen
+    for path, cell in list(replica.storage.cells(item.key).items()):
+        if not taken.takes_below(path, item.path, payload):
+            continue
+        gone = {
+            s.dot for s in cell
+            if any(covers(seen, d) and not covers(known, d) for d in s.parents)
+            and all(covers(seen, d) or item.covered(d) for d in s.parents)
+        }  # fmt: skip
+        if gone:
+            draft.rewrite(item.key, Write(path, None), gone.__contains__)
+
+
+def _writes(item: _Item, place: _Place, told: Iterable[bytes]) -> list[Write]:
     """The write anew; where nothing is shown, as it would be restored there: what stands may be forgotten elsewhere."""
     path, payload, tree = item.path, item.lost.payload, place.tree
     if is_counted(path):
-        # Verbatim, in its own old cell: the max of each part counts just what nobody has seen.
-        joined = joined_payload(path, (item.lost, *place.cell))
+        joined = _joined(item, place.cell, told)
         # But a delete of what is absent writes nothing, minted anew or not.
         nothing = not is_live(joined) and not place.found.present(place.tree)
-        return [] if nothing else [Write(path, joined, all=True)]
+        return [] if joined is None or nothing else [Write(path, joined, all=True)]
     if place.present:
         return [Write(path, payload)]
-    if not is_live(payload):
-        return [Write(path, payload, all=True)]  # (what is deleted there may be forgotten elsewhere)
     return [w._replace(path=tree.prefix + w.path) for w in place.found.restore(tree, place.rest, payload)]
+
+
+def _joined(item: _Item, cell: Cell, told: Iterable[bytes]) -> bytes | None:
+    """A counter's cell as it says what it said and what was lost, None where that is nothing more.
+
+    Verbatim: the max of each part counts just what nobody has seen. What a delete had seen is dead.
+    """
+    more = [item.lost._replace(payload=payload) for payload in told]
+    stands = [_without_life(s) if item.covered(s.dot) else s for s in cell]
+    joined = joined_payload(item.path, (item.lost, *stands, *more))
+    known = counted_by(joined) == counted_by(joined_payload(item.path, (*cell, *more)))
+    return None if known and (is_live(joined) or not any(is_live(s.payload) for s in cell)) else joined
+
+
+def _without_life(s: Sibling) -> Sibling:
+    return s._replace(payload=spent(s.payload)) if s.payload is not None and is_live(s.payload) else s

@@ -36,6 +36,7 @@ __all__ = [
     "Once",
     "Share",
     "adds",
+    "counted_by",
     "dead_payload",
     "fold",
     "is_alive",
@@ -180,6 +181,11 @@ def joined_payload(path: bytes, cell: Cell) -> bytes | None:
         return share(cell).pack(dead)
     keyed = once(cell)
     return None if keyed is None else keyed.pack(dead)
+
+
+def counted_by(payload: bytes | None) -> bytes | None:
+    """What a payload counts, dead or not."""
+    return payload if is_live(payload) else unspent(payload or b"")
 
 
 def dead_payload(path: bytes, cell: Cell) -> bytes | None:

@@ -10,8 +10,6 @@ from crdtkv.gossip.glancing import Glancing
 from crdtkv.gossip.meeting import Meeting
 from crdtkv.replica import life, members, pending
 from crdtkv.replica.core import Replica
-from crdtkv.replica.draft import Draft
-from crdtkv.replica.purge import purge_to
 from crdtkv.store.writer import Writer
 from tests.colos import Colos, Disks, arrive, cells, come_in, cut, meet_until, record, refuses, shows
 from tests.guards.mutation import Line, guards
@@ -680,7 +678,7 @@ def what_was_minted_anew_is_not_minted_once_more_where_its_first_form_was_delete
 
 @guards(
     "But a delete of what is absent writes nothing, minted anew or not.",
-    Line(pending._writes, "[] if nothing else", ""),
+    Line(pending._writes, "joined is None or nothing", "joined is None"),
 )
 def a_counter_that_all_had_deleted_is_not_deleted_anew() -> None:
     """e had deleted it too while it was out. It has returned, and waits; a forgets k, and then e hears that all agree."""
@@ -689,6 +687,7 @@ def a_counter_that_all_had_deleted_is_not_deleted_anew() -> None:
     a.counter("k").add(1)
     colos.meet()
     e = colos.pop("e")
+    e.counter("k").add(1)
     e.delete("k")
     a.delete("k")
     a.evict("e")
@@ -724,188 +723,3 @@ def a_first_sync_tells_of_what_is_lost_alone() -> None:
         b.update({"k": theirs, "more": 1})
         assert a.sync(b).equal
         assert [(c.path, c.value, c.winner) for c in a.conflicts()] == lost and b.conflicts() == []
-
-
-# of what one wrote that is out, another had removed that is out, too
-
-
-def _both_out(spec: str, *order: str) -> Colos:
-    """b adds x, c hears of that and removes it; a, which has heard of neither, evicts both. They come back in order."""
-    colos = Colos("a", "b", "c")
-    a, b, c = colos.values()
-    a.put("k", ["w"], strategy=spec)
-    colos.meet()
-    b.operate("k", spec, *(("add", "x") if spec == "set" else ("append", "x")))
-    arrive(c, cut(b, c))
-    c.operate("k", spec, *(("remove", "x") if spec == "set" else ("remove", 1)))
-    colos.clock.wait(1)
-    a.evict("b")
-    a.evict("c")
-    for name in order:
-        for _ in range(3):
-            colos[name].sync(a)
-    colos.meet(4)
-    colos.check()
-    return colos
-
-
-@guards(
-    "a remove does so where nothing stands, too, unless removes win",
-    Line(pending._takes, "if payload is None and item.replaced and", "if False and"),
-    Line(pending._rewrite, "any(not before.isdisjoint(s.parents) for s in place.cell)", "False"),
-    Line(Draft.rewrite, "if named:", "if False:"),
-)
-def what_was_removed_does_not_come_back_with_who_wrote_it() -> None:
-    for spec in ("set", "list"):
-        colos = _both_out(spec, "c", "b")
-        assert colos.read("k") == ["w"] and all(not kv.conflicts() for kv in colos.values())
-
-
-@guards(
-    "a remove does so where nothing stands, too, unless removes win, and replaces all of that cell",
-    Line(pending._writes, "Write(path, payload, all=True)", "Write(path, payload)"),
-)
-def what_is_deleted_there_may_be_forgotten_elsewhere() -> None:
-    """a had removed an x of its own, and has forgotten that; c has not yet when it says that b's is removed."""
-    colos = Colos("a", "b", "c")
-    a, b, c = colos.values()
-    a.put("k", ["w"], strategy="set")
-    colos.meet()
-    b.set("k").add("x")
-    arrive(c, cut(b, c))
-    c.set("k").remove("x")
-    a.set("k").add("x")
-    a.set("k").remove("x")
-    a.evict("b")
-    a.evict("c")
-    come_in(c, a)
-    colos.clock.wait(20)
-    for _ in range(2):
-        arrive(c, cut(a, c))
-        members.announce(c._replica)
-        arrive(a, cut(c, a))
-    assert a.compact() and not c.floor
-    assert pending.remint(c._replica, c._rule_of) == 1
-    arrive(a, cut(c, a))
-    arrive(c, cut(a, c))
-    with c._replica.transaction():
-        purge_to(c._replica, a.floor)
-    assert c.vector == a.vector
-    colos.check()
-
-
-@guards(
-    "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
-    Line(pending._Item.takes, "or (anew and all(", "or (False and all("),
-    Line(pending._rewrite, "in item.replaced | before if", "in item.replaced if"),
-)
-def nor_does_it_stay_until_who_removed_it_comes_back() -> None:
-    for spec in ("set", "list"):
-        assert _both_out(spec, "b", "c").read("k") == ["w"]
-
-
-@guards(
-    "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
-    Line(pending._Item.takes, "and all(d in self.replaced or self.covered(d) for d in s.parents)", ""),
-)
-def who_had_replaced_the_same_stands_beside_it() -> None:
-    """b's value was replaced by c and by d, which had not heard of each other; all three are out."""
-    colos = Colos("a", "b", "c", "d")
-    a, b, *others = colos.values()
-    a.put("k", 1, strategy="mv")
-    colos.meet()
-    b.put("k", 2)
-    for kv in others:
-        arrive(kv, cut(b, kv))
-        kv.put("k", kv.colo)
-    colos.clock.wait(1)
-    for name in "bcd":
-        a.evict(name)
-    for kv in (b, *others):
-        for _ in range(3):
-            kv.sync(a)
-    colos.meet(4)
-    colos.check()
-    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]
-
-
-@guards(
-    "also names as parents what it was minted from, and what that had replaced that nobody covers",
-    Line(pending._plain, "if dot[0] != own or covers(base, dot)", "if covers(base, dot)"),
-)
-def nor_where_who_removed_it_comes_back_twice() -> None:
-    """c's remove was minted anew, and is all that is left of b's x there; d, which has neither, evicts c and a."""
-    colos = Colos("a", "b", "c", "d")
-    a, b, c, d = colos.values()
-    a.put("k", ["w"], strategy="set")
-    colos.meet()
-    b.set("k").add("x")
-    arrive(c, cut(b, c))
-    c.set("k").remove("x")
-    a.evict("b")
-    a.evict("c")
-    come_in(c, a)
-    for _ in range(2):
-        for source, target in ((c, a), (a, d), (d, a), (a, c), (d, c)):
-            arrive(target, cut(source, target))
-    assert pending.remint(c._replica, c._rule_of) == 1
-    d.evict("c")
-    d.evict("a")
-    for kv in (c, b, a):
-        for _ in range(3):
-            kv.sync(d)
-    colos.meet(4)
-    colos.check()
-    assert colos.read("k") == ["w"]
-
-
-@guards(
-    "also names as parents what it was minted from, and what that had replaced that nobody covers",
-    Line(
-        pending.uncovered,
-        "_plain(s, key,",
-        "_plain(s._replace(parents=tuple(d for d in s.parents if not covers(to, d))), key,",
-    ),
-)
-def nor_where_what_it_returned_to_first_had_that_too() -> None:
-    """p has b's x when c, which removed it, returns there; a has not, and evicts all three before c has minted."""
-    colos = Colos("a", "b", "c", "p")
-    a, b, c, p = colos.values()
-    a.put("k", ["w"], strategy="set")
-    colos.meet()
-    b.set("k").add("x")
-    for kv in (c, p):
-        arrive(kv, cut(b, kv))
-    c.set("k").remove("x")
-    p.evict("c")
-    come_in(c, p)
-    for name in "bcp":
-        a.evict(name)
-    for kv in (c, b, p):
-        for _ in range(3):
-            kv.sync(a)
-    colos.meet(4)
-    colos.check()
-    assert colos.read("k") == ["w"]
-
-
-@guards(
-    "of what has come here since it returned no names are needed, and anybody may name it",
-    Line(pending._Item.told_since, "if not covers(vector, dot)", ""),
-)
-def who_had_replaced_what_came_meanwhile_stands_beside_it() -> None:
-    """b's value was replaced by c and by d, which had not heard of each other; c alone is out, and back before a hears
-    of the others."""
-    colos = Colos("a", "b", "c", "d")
-    a, b, *others = colos.values()
-    a.put("k", 1, strategy="mv")
-    colos.meet()
-    b.put("k", 2)
-    for kv in others:
-        arrive(kv, cut(b, kv))
-        kv.put("k", kv.colo)
-    a.evict("c")
-    come_in(colos["c"], a)
-    colos.meet(4)
-    colos.check()
-    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]

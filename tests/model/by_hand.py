@@ -251,6 +251,34 @@ def what_was_decided_after_what_is_overruled_falls_with_it(world, a, b, c):
     assert yields(a.st, b.st) and not yields(b.st, a.st)
 
 
+def what_was_removed_is_not_back_with_who_wrote_it(world, a, b, c):
+    """b adds an element, which c removes; a, which has heard of neither, evicts both. c comes back; all forget; b comes
+    back."""
+    rest = [o for o in world.colos if o not in (b, c)]
+    b.commit([("d1", lambda d: d.element("aw", 0, 1))])
+    _meet(world, b, c)
+    c.commit([("d1", lambda d: d.element("aw", 0, None))])
+    for o in (b, c):
+        a.evict(o.name)
+    for back in (c, b):
+        back.join(a)
+        for _ in range(4):
+            world.t += 20
+            _together(world, [*rest, *([c] if back is c else [b, c])])
+        for o in rest:
+            world.purge(o)
+    assert not any(o.st.visible("d1") for o in rest), [o.st.visible("d1") for o in rest]
+    world.settle()
+
+
+def _together(world, colos):
+    for x in colos:
+        for y in colos:
+            if x is not y:
+                _meet(world, x, y)
+                y.remint()
+
+
 def _order(element):
     return ("list", ("a", element))
 
@@ -263,6 +291,7 @@ def _stable(world):
 
 
 STORIES = {
+    "remint-taken": what_was_removed_is_not_back_with_who_wrote_it,
     "accepts-sponsor": who_was_admitted_elsewhere_is_taken_for_its_sponsor,
     "accepts-unknown": who_was_admitted_elsewhere_is_taken_for_its_sponsor,
     "copy-sponsored": a_copy_is_no_member_by_what_it_was,

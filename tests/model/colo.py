@@ -7,6 +7,7 @@ from tests.model.conflicts import heads, standing_forks
 from tests.model.guards import on
 from tests.model.members import CHAIN, SYS, Act, Member, accepts, colo_of, member_path
 from tests.model.pending import remint, uncovered
+from tests.model.taken import TAKEN, rows_of
 
 __all__ = ["Colo"]
 
@@ -151,12 +152,13 @@ class Colo:
             return
         old = self.st
         rid, joined = self.admit(sponsor)
-        msg = sponsor.tell({})
+        msg, rows = sponsor.tell({}), []
         st = self.st = Member(rid, [] if old is None else old.lineage, [(rid, joined), *sponsor.st.ancestry])
         st.beaten = self.world.beaten
         if old is not None:
             st.clock, st.wall, st.minted = old.clock, old.wall, old.minted
             again = uncovered(old, self.world.keys, msg.vector)  # what waited already may have come here since
+            rows = [] if old.copied else rows_of(old, [*old.pending, *again], msg.vector)
             st.pending = [i for i in old.pending if i.trace not in {a.trace for a in again}] + again
             st.copied = old.copied
             self.give_up()
@@ -166,6 +168,8 @@ class Colo:
         st.low = least if on("joined-above") else 0
         st.clock = max(st.clock, least if on("joined-above") else 0)
         st.announce()
+        if rows:
+            self.commit([(TAKEN, lambda d: [d.element("aw", row, 1) for row in rows])])
 
     def admit(self, sponsor):
         """A new id of this colo, which the sponsor makes a member, and the dot of that."""

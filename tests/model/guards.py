@@ -110,7 +110,7 @@ GUARDS = {
     "remint-beside": "or what stood beside it stands no more",
     "remint-takes": "it replaces what was minted anew from what its writer had replaced",
     "remint-still": "but not what somebody has written who had seen that, and it is here",
-    "remint-remove": "a remove says so also where nothing stands, for it may come",
+    "remint-taken": "what who came back before had removed is not minted anew, though that is forgotten",
     "remint-named": "what a sibling in its cell names is not minted anew: who replaced it had seen it",
     "heard-promise": "nothing is stamped at or below a stamp this replica has spoken",
 }

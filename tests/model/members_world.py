@@ -242,11 +242,22 @@ class MembersWorld(Upsets):
             stand = [d for d in self.lives(dot, key, path) if covers(final, d)]
             assert len(stand) < 2, ("stands twice", self.seed, key, path, stand)
         for key in self.keys:
+            self.undeleted(key, live[0])
             for e in self.oracle.events[key]:
                 purged = (e.dot, key, e.path) in self.beaten or (not is_live(e.payload) and e.stamp <= self.floor)
                 if e.path and not purged and e.dot[0].split("~")[0] not in self.restored:
                     kept = any(self.kept(final, key, e.path, d) for d in self.lives(e.dot, key, e.path))
                     assert kept or self.besides(final, key, e), ("lost", self.seed, key, e)
+
+    def undeleted(self, key, st):
+        """Nothing stands that was minted anew from what somebody had removed who had seen it."""
+        for path, cell in st.cells.get(key, {}).items():
+            for dot, s in cell.items() if path and not is_counter(path) else ():
+                was = list(chain(dot, self.anew)) if is_live(s[1]) else ()
+                for e in self.oracle.events[key] if was else ():
+                    seen = e.path == path and not is_live(e.payload) and any(covers(e.cover, d) for d in was)
+                    told = e.dot[0].split("~")[0] not in self.restored
+                    assert not (seen and told), ("deleted", self.seed, key, path, dot, e)
 
     def lives(self, dot, key, path):
         """A write, what it was minted anew from, and as."""
@@ -303,9 +314,7 @@ class MembersWorld(Upsets):
     def told(self, st, item, rec, wrote, named, gone):
         """Who removed what another wrote, and both are out: whoever is back first, it stays removed."""
         assert not (wrote and named), ("came back", self.seed, self.t, st.rid, item)
-        root, cell = item.path[0], st.cells.get(item.key, {}).get(item.path, {})
-        silent = not wrote and not named and item.payload is None and root != "rw" and gone
-        assert not silent, ("not told", self.seed, self.t, st.rid, item, gone)
+        cell = st.cells.get(item.key, {}).get(item.path, {})
         for d in cell if wrote else ():
             was = set(chain(d, self.anew))
             more = {x for x in self.replaced(item.key, item.path, d) | was if x not in gone and not item.covered(x)}
@@ -316,6 +325,8 @@ class MembersWorld(Upsets):
 
         What was minted anew together with it is not later.
         """
+        if not item.path:
+            return  # a key's life: it is begun anew where it has to be
         wrote = rec and any(w[:2] == (item.key, item.path) for w in rec.writes)
         self.reminted[item.trace].append(rec.dot if wrote else None)
         if rec:

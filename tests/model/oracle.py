@@ -10,6 +10,7 @@ from tests.model.cells import KIND, covers, is_counter, raise_to
 from tests.model.draft import expired_paths
 from tests.model.guards import WHOLE
 from tests.model.reading import Tree
+from tests.model.taken import counted_by
 
 __all__ = ["Event", "Oracle", "chain", "cleared"]
 
@@ -65,15 +66,16 @@ class Oracle:
                 e.also = {d for d in e.also if item.covered(d) or any(map(had_seen, chain(d, anew)))}
         self.memo[key].clear()
         if path[-1][0] == "c":
-            self.counted_again(key, path, st, old, new)
+            self.counted_again(key, path, st, (old, *(dot for _, dot in counted_by(st, key, path))), new)
 
-    def counted_again(self, key, path, st, old, new):
-        """A share came back in its own cell: of the adds and resets that its sibling said, those that nobody had seen.
-        Resets of others too: their writer's share says that they took from it."""
-        known, counter, rid = self.base_of(key, path, old), path[:-1], path[-1][1]
+    def counted_again(self, key, path, st, olds, new):
+        """A share came back in its own cell: of the adds and resets that its sibling said, and who had reset it and
+        came back before, those that nobody had seen. Resets of others too: their writer's share says that they took
+        from it."""
+        known, counter, rid = [self.base_of(key, path, old) for old in olds], path[:-1], path[-1][1]
 
         def said(dot):
-            return (dot == old or covers(known, dot)) and not covers(st.vector, dot)
+            return (dot in olds or any(covers(v, dot) for v in known)) and not covers(st.vector, dot)
 
         log = [c for c in self.counts[key] if c[1] == counter and said(c[0])]
         resets = [c[3] for c in log if c[2] == "reset"] + self.cleared_counts(key, said, counter)

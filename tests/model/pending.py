@@ -6,9 +6,10 @@ stands what its writer had seen and replaced.
 
 from typing import NamedTuple
 
-from tests.model.cells import at_least, covers, is_counter, is_live, leaf_value, live, share_of
+from tests.model.cells import at_least, covers, in_sweep, is_counter, is_live, leaf_value, live, share_of
 from tests.model.draft import Base
 from tests.model.guards import on
+from tests.model.taken import counted_by, has
 
 __all__ = ["Item", "remint", "uncovered"]
 
@@ -28,6 +29,8 @@ class Item(NamedTuple):
     beside: frozenset
     first: bool
     replaced: frozenset
+    context: dict  # what was known of the key
+    share: tuple  # what another's counter's cell had come to
 
     @property
     def trace(self):
@@ -45,11 +48,14 @@ class Item(NamedTuple):
 def uncovered(st, keys, vector):
     """The own siblings that a snapshot at `vector` does not cover, nor what they were minted anew from."""
     return [
-        Item(d, key, p, s[0], s[1], dict(st.vector), frozenset(c.keys() - {d}), not s[2], frozenset(s[2] or ()))
+        Item(
+            d, key, p, s[0], s[1], dict(st.vector), frozenset(c.keys() - {d}), not s[2], frozenset(s[2] or ()),
+            dict(st.contexts.get(key, {})), share_of(c) if is_counter(p) and p[-1][1] not in st.lineage else None,
+        )
         for key in keys
         for p, c in st.cells.get(key, {}).items()
         for d, s in c.items()
-        if p and d[0] in st.lineage and not any(covers(vector, was) for was in said_before(st, d))
+        if d[0] in st.lineage and not any(covers(vector, was) for was in said_before(st, d))
     ]
 
 
@@ -102,6 +108,8 @@ def loses(st, item):
 
     Of two lives of this store the later one's is later, whatever the stamps; also of what is minted anew with this.
     """
+    if not item.path:
+        return False
     cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
     unseen = [(d, s) for d, s in cell.items() if not item.covered(d)]
     past = any(covers(st.vector, d) for d in item.beside) and on("remint-beside")
@@ -130,20 +138,51 @@ def is_later(st, dot, stamp, item):
 
 def rewrite(draft, item):
     """A counter's cell joins by max, so only the part that nobody has seen counts."""
-    sibs = draft.cells.get(item.path, {})
-    if is_counter(item.path):
-        share = share_of({**sibs, item.dot: (item.stamp, item.payload)})
-        dead = not live(sibs) and not is_live(item.payload)
-        if not (dead and not draft.tree().root(item.path[0])):  # a delete of what is absent writes nothing
-            draft.write(item.path, ("c", share, dead), all=True)
+    sibs, rep, lives = draft.cells.get(item.path, {}), draft.rep, set(said_before(draft.rep, item.dot))
+    if item.payload and item.payload[0] == "sweep":
+        take_below(draft, item)
+    if not item.path:
         return
-    if is_named(draft.rep, item, draft.cells):
+    if is_counter(item.path):
+        recount(draft, item, sibs)
+        return
+    if is_named(rep, item, draft.cells) or (is_live(item.payload) and has(rep, item, lives)):
+        return
+    if item.payload and item.payload[0] == "sweep":
+        if draft.tree().root(item.path[0]) is not None:
+            draft.write(item.path, item.payload, all=True, truth=("sweep", item.vector, item.payload[2]))
+            for p in [p for p in draft.cells if in_sweep(p, item.path, item.payload[2])]:
+                for d in [d for d in draft.cells[p] if covers(item.payload[1], d)]:
+                    del draft.cells[p][d]
         return
     absent = leaf_value(item.path[0], sibs) is None
     seen = [d for d, s in sibs.items() if item.takes(d, s[2]) or not on("remint-base")]
-    may_come = item.replaced and item.path[0] != "rw" and on("remint-remove")  # what it took, minted anew
     takes = item.path[0] == "rw" or any(is_live(sibs[d][1]) for d in seen)
-    if item.payload is None and not may_come and (absent or not takes):
+    if item.payload is None and (absent or not takes):
         return
     draft.write(item.path, item.payload, all=draft.absent_all(absent), also=seen)
-    draft.W[item.path].parents |= item.replaced | set(said_before(draft.rep, item.dot))
+    draft.W[item.path].parents |= item.replaced | lives
+
+
+def recount(draft, item, sibs):
+    """Of a counter's cell what it says and what was lost say together; what a delete had seen is dead."""
+    told = {dot: (0, ("c", share, True)) for share, dot in counted_by(draft.rep, item.key, item.path)}
+    share = share_of({**sibs, **told, item.dot: (item.stamp, item.payload)})
+    stands = [d for _, d, _ in live(sibs)]
+    dead = not is_live(item.payload) and all(map(item.covered, stands))
+    if share == share_of({**sibs, **told}) and not (dead and stands):
+        return  # nothing more: who deleted it had seen all
+    if not (dead and not draft.tree().root(item.path[0])):  # a delete of what is absent writes nothing
+        draft.write(item.path, ("c", share, dead), all=True)
+
+
+def take_below(draft, item):
+    """A sweep takes what it had taken, by what that was minted anew as."""
+    _, seen, scope = item.payload[:3]
+    for p in [p for p in draft.cells if in_sweep(p, item.path, scope)]:
+        for d, (_, _, parents) in list(draft.cells[p].items()):
+            known = [x for x in parents or () if covers(seen, x)]
+            if any(not covers(draft.rep.vector, x) for x in known) and all(
+                x in known or item.covered(x) for x in parents
+            ):
+                draft.write(p, None, also=[d])

@@ -1,0 +1,363 @@
+"""Members: of what one wrote that is out, another had taken away that is out, too. They come back, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import crdtkv
+from crdtkv.replica import life, pending, taken
+from crdtkv.replica.draft import Draft
+from tests.colos import Colos, arrive, come_in, cut, limited, shows
+from tests.guards.mutation import Line, guards
+
+Act = Callable[[crdtkv.Store], object]
+
+SETS: tuple[Any, ...] = (
+    ("set", ["w"], lambda kv: kv.set("k").add("x"), lambda kv: kv.set("k").remove("x")),
+    ("list", ["w"], lambda kv: kv.list("k").append("x"), lambda kv: kv.list("k").remove(1)),
+)
+"""A strategy, what is there first, what one does, and how another takes that away again, and no more."""
+
+WHOLE: tuple[Any, ...] = (
+    ("set", ["w"], lambda kv: kv.set("k").add("x"), lambda kv: kv.delete("k")),
+    ("list", ["w"], lambda kv: kv.list("k").append("x"), lambda kv: kv.put("k", [])),
+    ("json", {"w": 1}, lambda kv: kv.patch("k", {"x": 1}), lambda kv: kv.delete("k")),
+    ("json", {"o": {"w": 1}}, lambda kv: kv.patch("k", {"o": {"x": 1}}), lambda kv: kv.patch("k", {"o": None})),
+    ("json", {}, lambda kv: kv.patch("k", {"o": {"x": 1}}), lambda kv: kv.patch("k", {"o": None})),
+)
+"""All that is there."""
+
+
+def out(spec: str, value: Any, does: Act, takes: Act, more: str = "") -> tuple[Colos, dict[str, crdtkv.Store]]:
+    """b does it, c hears of that and takes it away; a, which has heard of neither, evicts both; and b and c."""
+    colos = Colos("a", "b", "c", *more)
+    a, b, c = (colos[name] for name in "abc")
+    a.put("k", value, strategy=spec)
+    colos.meet()
+    does(b)
+    arrive(c, cut(b, c))
+    takes(c)
+    colos.clock.wait(1)
+    gone = {name: colos.pop(name) for name in "bc"}
+    for name in gone:
+        a.evict(name)
+    colos.meet()
+    return colos, gone
+
+
+def back(
+    spec: str, value: Any, does: Act, takes: Act, order: str, between: Callable[[Colos], None] = Colos.meet
+) -> Colos:  # fmt: skip
+    """They come back in that order; between the two something happens."""
+    colos, gone = out(spec, value, does, takes)
+    for name in order:
+        colos[name] = gone[name]
+        colos.meet(4)
+        if name == order[0]:
+            between(colos)
+    colos.check()
+    return colos
+
+
+@guards(
+    "What is live and lay in what a row of its key tells of, and was known there, is not minted anew",
+    Line(pending._rewrite, "is_live(item.lost.payload) and told.has(item.path, before)", "False"),
+    Line(life.return_to, "taken.leave(draft, rows)", "None"),
+)
+def what_was_removed_does_not_come_back_with_who_wrote_it() -> None:
+    for case in SETS:
+        colos = back(*case, "cb")
+        assert colos.read("k") == ["w"] and all(not kv.conflicts() for kv in colos.values())
+
+
+@guards(
+    "What it removes anew says so too, but only until that is forgotten, as any delete is",
+    Line(taken.Taken.has, "return True", "continue"),
+    Line(taken.Taken.has, "takes_below(path, at, payload) and any(", "False and any("),
+)
+def nor_when_all_have_forgotten_that() -> None:
+    for case in (*SETS, *WHOLE):
+        assert back(*case, "cb", Colos.purge).read("k") in (["w"], [], {}, None)
+
+
+@guards(
+    "A sweep or hider takes what it had taken, by the numbers that it has been minted anew with since.",
+    Line(pending._rewrite, "if item.wide:", "if False:"),
+    Line(taken.takes_below, "in_sweep(path, at, payload)", "False"),
+    Line(taken.takes_below, "path == at or is_below(path, at)", "False"),
+)
+def nor_does_it_stay_in_what_is_deleted_whole() -> None:
+    """Whoever comes back first."""
+    for case in WHOLE:
+        for order in ("cb", "bc"):
+            assert back(*case, order).read("k") in ([], {}, None)
+
+
+@guards(
+    "A sweep or hider takes what it had taken, by the numbers that it has been minted anew with since.",
+    Line(pending._take_below, "and all(covers(seen, d) or item.covered(d) for d in s.parents)", ""),
+)
+def what_another_put_there_who_had_seen_the_same_stands() -> None:
+    """d replaced x, too, and had not heard of c: its own stands."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, c, d = colos.values()
+    a.put("k", {"w": 1})
+    colos.meet()
+    d.patch("k", {"x": 0})
+    arrive(b, cut(d, b))
+    b.patch("k", {"x": 1})
+    for kv in (c, d):
+        arrive(kv, cut(b, kv))
+    d.patch("k", {"x": 2})
+    c.delete("k")
+    for name in "bcd":
+        a.evict(name)
+    for kv in (d, c, b):
+        for _ in range(3):
+            kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == {"w": 1, "x": 2}
+
+
+@guards(
+    "But where the container that was hidden is shown all the same, nothing was taken away.",
+    Line(taken.row_of, "is_hider(payload) and _is_shown(replica, key, path)", "False"),
+)
+def what_was_deleted_and_is_shown_again_stands_whole() -> None:
+    """c deleted o, but there b's edit shows it, and all that is in it."""
+    colos, gone = out("json", {}, lambda kv: kv.patch("k", {"o": {"x": 1, "y": 1}}), lambda kv: None)
+    b, c = gone.values()
+    c.patch("k", {"o": None})
+    b.patch("k", {"o": {"y": 2}})
+    arrive(c, cut(b, c))
+    assert shows(c, "k") == {"o": {"x": 1, "y": 2}}
+    for name in "cb":
+        colos[name] = gone[name]
+        colos.meet(4)
+    colos.check()
+    assert colos.read("k") == {"o": {"x": 1, "y": 2}}
+
+
+@guards(
+    "of another's counter cell what it had come to, which counts with what that writes anew",
+    Line(pending._rewrite, "told.counts.get(item.path, ())", "()"),
+    Line(pending._joined, "*stands, *more", "*stands"),
+)
+def what_was_reset_does_not_count_again() -> None:
+    def new_counter(kv: crdtkv.Store) -> None:
+        kv.counter("n").add(5)
+
+    for takes in (lambda kv: kv.delete("n"), lambda kv: kv.counter("n").reset()):
+        colos = back("json", 0, new_counter, takes, "cb", Colos.purge)
+        assert colos.read("n") in (0, None) and colos.read("k") == 0
+
+
+@guards(
+    "What a delete had seen is dead.",
+    Line(pending._joined, "_without_life(s) if item.covered(s.dot) else s", "s"),
+)
+def a_counter_that_was_deleted_is_absent() -> None:
+    colos = back("counter", 3, lambda kv: kv.counter("k").add(5), lambda kv: kv.delete("k"), "cb")
+    assert colos.read("k") is None
+
+
+@guards(
+    "and what others have told here, and may not have there",
+    Line(taken.rows_of, "for key in _keys(replica):", "for key in ():"),
+)
+def it_is_told_once_more_by_who_comes_back_twice() -> None:
+    """c came back by a, and had nothing more to say; d, which has not heard of what it left there, evicts c and a."""
+    colos, gone = out(*SETS[0], "d")
+    (a, d), (b, c) = colos.values(), gone.values()
+    life_of(c, a, d)
+    d.evict("c")
+    d.evict("a")
+    for kv in (c, b, a):
+        for _ in range(3):
+            kv.sync(d)
+    colos.update(gone)
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == ["w"]
+
+
+def life_of(c: crdtkv.Store, a: crdtkv.Store, d: crdtkv.Store) -> None:
+    """c comes back by a, and d hears of that, and of nothing that c writes."""
+    come_in(c, a)
+    for _ in range(2):
+        for source, target in ((a, d), (d, a), (a, c)):
+            arrive(target, cut(source, target))
+    assert pending.remint(c._replica, c._rule_of) == 1 and c._replica.state.pending == []
+
+
+@guards(
+    "So long they are kept, at least.",
+    Line(taken.leave, "make_stamp(oldest_ms)", "0"),
+)
+def what_was_told_long_ago_is_forgotten() -> None:
+    colos = back(*SETS[0], "cb")
+    [row] = _rows(colos["a"])
+    colos.clock.wait(taken.KEEP_TAKEN_MS / 1000 + 60)
+    colos["b"].set("k").add("y")
+    arrive(colos["c"], cut(colos["b"], colos["c"]))
+    colos["c"].set("k").remove("y")
+    gone = {name: colos.pop(name) for name in "bc"}
+    for name in gone:
+        colos["a"].evict(name)
+    colos.update({name: gone[name] for name in "cb"})
+    colos.meet(4)
+    assert colos.read("k") == ["w"] and row not in _rows(colos["a"]) and len(_rows(colos["b"])) == 1
+
+
+@guards(
+    "So many rows of a key are left at one return",
+    Line(taken.leave, "said[:MAX_TAKEN]", "said"),
+)
+def what_is_told_is_bounded() -> None:
+    def adds(kv: crdtkv.Store) -> None:
+        kv.set("k").add("x", "y", "z")
+
+    def removes(kv: crdtkv.Store) -> None:
+        for each in "xyz":
+            kv.set("k").remove(each)
+
+    with limited(taken, "MAX_TAKEN", 2):
+        assert len(_rows(back("set", ["w"], adds, removes, "cb")["a"])) == 2
+
+
+def _rows(kv: crdtkv.Store) -> list[Any]:
+    found: list[Any] = kv._replica.read(taken.TAKEN + "k")
+    return found
+
+
+# what was put over it
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(pending._rewrite, "any(not before.isdisjoint(s.parents) for s in place.cell)", "False"),
+    Line(Draft.rewrite, "if named:", "if False:"),
+)
+def what_was_replaced_does_not_stand_beside_what_replaced_it() -> None:
+    for order in ("cb", "bc"):
+        colos = back("mv", 1, lambda kv: kv.put("k", 2), lambda kv: kv.put("k", 3), order)
+        assert colos["a"].get("k").siblings == (3,)  # type: ignore[union-attr]
+
+
+@guards(
+    "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
+    Line(pending._Item.takes, "or (anew and all(", "or (False and all("),
+    Line(pending._rewrite, "in item.replaced | before if", "in item.replaced if"),
+)
+def nor_does_it_stay_until_who_removed_it_comes_back() -> None:
+    for case in SETS:
+        assert back(*case, "bc").read("k") == ["w"]
+
+
+@guards(
+    "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
+    Line(pending._Item.takes, "and all(d in self.replaced or self.covered(d) for d in s.parents)", ""),
+)
+def who_had_replaced_the_same_stands_beside_it() -> None:
+    """b's value was replaced by c and by d, which had not heard of each other; all three are out."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, *others = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    for kv in others:
+        arrive(kv, cut(b, kv))
+        kv.put("k", kv.colo)
+    colos.clock.wait(1)
+    for name in "bcd":
+        a.evict(name)
+    for kv in (b, *others):
+        for _ in range(3):
+            kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(pending._plain, "if dot[0] != own or covers(base, dot)", "if covers(base, dot)"),
+)
+def nor_where_who_replaced_it_comes_back_twice() -> None:
+    """c's 3 was minted anew, and its name is all that is left of b's 2 there; d, which has neither, evicts c and a."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, c, d = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    arrive(c, cut(b, c))
+    c.put("k", 3)
+    a.evict("b")
+    a.evict("c")
+    come_in(c, a)
+    for _ in range(2):
+        for source, target in ((c, a), (a, d), (d, a), (a, c), (d, c)):
+            arrive(target, cut(source, target))
+    assert pending.remint(c._replica, c._rule_of) == 1
+    d.evict("c")
+    d.evict("a")
+    for kv in (c, b, a):
+        for _ in range(3):
+            kv.sync(d)
+    colos.meet(4)
+    colos.check()
+    assert a.get("k").siblings == (3,)  # type: ignore[union-attr]
+
+
+@guards(
+    "also names as parents what it was minted from, and what that had replaced that nobody covers",
+    Line(
+        pending.uncovered,
+        "_plain(s, key,",
+        "_plain(s._replace(parents=tuple(d for d in s.parents if not covers(to, d))), key,",
+    ),
+)
+def nor_where_what_it_returned_to_first_had_that_too() -> None:
+    """p has b's 2 when c, which replaced it, returns there; a has not, and evicts all three before c has minted."""
+    colos = Colos("a", "b", "c", "p")
+    a, b, c, p = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    for kv in (c, p):
+        arrive(kv, cut(b, kv))
+    c.put("k", 3)
+    p.evict("c")
+    come_in(c, p)
+    for name in "bcp":
+        a.evict(name)
+    for kv in (c, b, p):
+        for _ in range(3):
+            kv.sync(a)
+    colos.meet(4)
+    colos.check()
+    assert a.get("k").siblings == (3,)  # type: ignore[union-attr]
+
+
+@guards(
+    "of what has come here since it returned no names are needed, and anybody may name it",
+    Line(pending._Item.told_since, "if not covers(vector, dot)", ""),
+)
+def who_had_replaced_what_came_meanwhile_stands_beside_it() -> None:
+    """b's value was replaced by c and by d, which had not heard of each other; c alone is out, and back before a hears
+    of the others."""
+    colos = Colos("a", "b", "c", "d")
+    a, b, *others = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    b.put("k", 2)
+    for kv in others:
+        arrive(kv, cut(b, kv))
+        kv.put("k", kv.colo)
+    a.evict("c")
+    come_in(colos["c"], a)
+    colos.meet(4)
+    colos.check()
+    assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]

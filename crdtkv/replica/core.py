@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
@@ -35,12 +35,12 @@ __all__ = [
     "Replica",
 ]
 
-_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 CLOCK_BOUND_MS = 60_000
 """How far past its wall time a received stamp may drag a colo's clock."""
 
-CEILING_MS = 1_000
+CEILING_MS: Final = 1_000
 OFFSET_MS = 600_000
 
 Before = tuple[tuple[Any, ...], dict[str, int]]

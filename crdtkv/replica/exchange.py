@@ -243,9 +243,8 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
     if not covers_all(state.vector, message.since):
         return Outcome.unfit
     sender = message.lineage[-1]
-    if sender in message.heard:
-        replica.compare_clock(sender, message.heard[sender])
     if _tells_nothing(state, message):
+        _look_at_clock(replica, message, sender)
         _advance(replica, message, sender)
         replica.told[sender] += 1
         return Outcome.known
@@ -261,14 +260,23 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
 
 
 def take(replica: Replica, message: CatchUp, believed: bool = True) -> None:
-    """Inside a transaction: join, advance, take announcements, and only then purge."""
+    """Inside a transaction: join, advance, take announcements, and only then purge.
+
+    Who comes in by it has seen what time it is there: with a clock that is wrong nothing is written.
+    """
     before, sender = dict(replica.state.vector), message.lineage[-1]
+    _look_at_clock(replica, message, sender)
     _join(replica, message, before)
     _advance(replica, message, sender)
     inbox.note(replica)
     # After the join and the announcements: purging first makes replicas diverge (case 41).
     purge_to(replica, message.floor.stamp)
     _compare(replica, message, sender, believed)
+
+
+def _look_at_clock(replica: Replica, message: CatchUp, sender: str) -> None:
+    if sender in message.heard:
+        replica.compare_clock(sender, message.heard[sender])
 
 
 class _Unwelcome(Exception):

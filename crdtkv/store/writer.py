@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from copy import copy
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from crdtkv.core.rules import Rule
 from crdtkv.core.uncollected import uncollected
@@ -29,9 +29,9 @@ from crdtkv.store.quota import Minted, Quota
 __all__ = ["Open", "Writer"]
 
 _T = TypeVar("_T")
-_log = logging.getLogger("crdtkv")
+_log: Final = logging.getLogger("crdtkv")
 
-_WRITE_BYTES = 500
+_WRITE_BYTES: Final = 500
 """Some, of a write and what its commit makes of it."""
 
 

@@ -22,6 +22,7 @@ from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
+from crdtkv.replica.transactions import Transaction, Whole
 from crdtkv.storage.base import Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
@@ -81,14 +82,14 @@ class Replica:
 
     # transactions
 
-    def transaction(self) -> _Whole:
+    def transaction(self) -> Whole:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        return _Whole(self)
+        return Whole(self)
 
-    def following(self) -> _Transaction:
+    def following(self) -> Transaction:
         """As `transaction`, for records of others, and O(1), however many replicas there are: who changes more of the
         state than `follow` does calls `reach` first."""
-        return _Transaction(self)
+        return Transaction(self)
 
     def begin(self) -> Before:
         """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it.
@@ -430,45 +431,6 @@ class Replica:
         """The value of `key`, ABSENT if there is none."""
         root = self.shown(key)
         return ABSENT if root is None else root[0].read(root[1])
-
-
-class _Transaction:
-    """A transaction, in a `with` block."""
-
-    # By hand: a generator takes several times as long, and each record that comes by itself is one.
-    __slots__ = ("_before", "_replica")
-
-    def __init__(self, replica: Replica) -> None:
-        self._replica = replica
-
-    def __enter__(self) -> None:
-        self._before = self._replica.begin()
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        replica = self._replica
-        if kind is not None:
-            replica.undo(self._before)
-            return
-        try:
-            kept = replica.commit()
-        except BaseException:
-            replica.undo(self._before)
-            raise
-        replica.committed(kept)
-
-
-class _Whole(_Transaction):
-    """One that may change any of the state."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        try:
-            self._replica.reach()
-        except BaseException:
-            self._replica.undo(self._before)
-            raise
 
 
 class _Step:

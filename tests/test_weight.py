@@ -19,6 +19,7 @@ from crdtkv.core import positions
 from crdtkv.core.clocks import make_stamp
 from crdtkv.core.paths import ELEMENT, first
 from crdtkv.core.wire import Record, decode, encode
+from crdtkv.store.ruling import Keeping
 from tests.colos import Colos, arrive, calls, record
 
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
@@ -416,8 +417,8 @@ def test_said_twice_weighs_as_once(name: str) -> None:
     weights = []
     for times in (1, 2, 20):
         clock, stores = five("ab")
-        stores["a"]._history = False
-        stores["b"]._history = False
+        stores["a"]._replica.keep_of = Keeping(stores["a"]._replica, history=False).of
+        stores["b"]._replica.keep_of = Keeping(stores["b"]._replica, history=False).of
         for _ in range(times):
             TWICE[name](stores["a"])
             stores["a"].sync(stores["b"])

@@ -13,7 +13,7 @@ means equal sibling.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgpack
 
@@ -60,15 +60,15 @@ __all__ = [
 Context = Vector
 """A key context: replica -> highest n that touched the key. A key's version."""
 
-TOMBSTONE = None
+TOMBSTONE: Final = None
 # 0xc1 begins no MessagePack value, so what starts with it is never a client's value.
-MARK_OBJECT = b"\xc1{"
-MARK_ARRAY = b"\xc1["
-MARK_PLAIN = b"\xc1*"
-_HIDE = b"\xc1h"
-_SWEEP = b"\xc1w"
-_SPENT = b"\xc1d"
-_EXPIRY = b"\xc1t"
+MARK_OBJECT: Final = b"\xc1{"
+MARK_ARRAY: Final = b"\xc1["
+MARK_PLAIN: Final = b"\xc1*"
+_HIDE: Final = b"\xc1h"
+_SWEEP: Final = b"\xc1w"
+_SPENT: Final = b"\xc1d"
+_EXPIRY: Final = b"\xc1t"
 
 
 class Sibling(NamedTuple):

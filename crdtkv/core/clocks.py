@@ -11,6 +11,7 @@ it says exactly which transactions are known. (Version vectors: Parker et al.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 __all__ = [
     "COUNTER_BITS",
@@ -39,7 +40,7 @@ Vector = Mapping[str, int]
 Stamp = int
 """Hybrid logical time: milliseconds since 1970 (48 bits), then a counter (16 bits)."""
 
-COUNTER_BITS = 16
+COUNTER_BITS: Final = 16
 
 MAX_N = (1 << 63) - 1
 """No replica mints more transactions: what a file's integers hold."""

@@ -10,6 +10,7 @@ Clarke et al. 2003; here against accidents, not against forgers.)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import msgpack
 import xxhash
@@ -19,11 +20,11 @@ from crdtkv.core.clocks import Dot, Stamp
 
 __all__ = ["MODULUS", "added_digest", "context_digest", "digest_change", "entry_change", "key_digest"]
 
-MODULUS = 1 << 128
+MODULUS: Final = 1 << 128
 
-_hash: Callable[[bytes], int] = xxhash.xxh3_128_intdigest
+_hash: Final[Callable[[bytes], int]] = xxhash.xxh3_128_intdigest
 # One for all: it is given tuples of text, bytes and integers only, and packs them without a call back into Python.
-_pack: Callable[[object], bytes] = msgpack.Packer().pack
+_pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
 
 
 def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> int:

@@ -8,7 +8,7 @@ and what is not known there is passed over.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 import xxhash
@@ -21,8 +21,8 @@ VERSION = 2
 MAX_MESSAGE = 1 << 30
 """A message is at most 1 GiB."""
 
-_CHECK = 4
-_LARGE = 1 << 20
+_CHECK: Final = 4
+_LARGE: Final = 1 << 20
 
 _packer = msgpack.Packer(use_bin_type=True)
 

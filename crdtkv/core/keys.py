@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from crdtkv.core.show import show
 from crdtkv.errors import KeyInvalid, PatternInvalid
@@ -22,10 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 MAX_KEY = 512  # bytes of UTF-8, as Workers KV
-SYSTEM = "\x00"
+SYSTEM: Final = "\x00"
 """System keys begin with NUL, which no user's key may hold."""
 
-METADATA = SYSTEM + "metadata/"
+METADATA: Final = SYSTEM + "metadata/"
 """Beside a user's key stands its metadata, under this and the key itself."""
 
 MAX_PATTERN = 1000

@@ -15,6 +15,8 @@ FoundationDB's, from its tuple layer.)
 
 from __future__ import annotations
 
+from typing import Final
+
 from crdtkv.errors import MessageInvalid, TooLarge
 
 __all__ = [
@@ -45,19 +47,19 @@ __all__ = [
 ]
 
 MAX_PATH = 4096
-_TAGS = frozenset(bytes((letter,)) for letter in range(0x21, 0x7F))
+_TAGS: Final = frozenset(bytes((letter,)) for letter in range(0x21, 0x7F))
 
 # What stands behind each tag. They are on disk and on the wire: never change one.
-STRATEGY = b"s"  # a strategy's name and options: the first of every path
-MEMBER = b"m"  # a member of a json object, or of a set
-ELEMENT = b"e"  # an element of a list, by the position it was created at
-KEYED = b"k"  # an element of a list, by its key members
-ORDER = b"o"  # where an element was moved to
-VALUE = b"v"  # a value by its bytes
-REPLICA = b"r"  # one replica's part
-ONCE = b"x"  # an idempotency key
-ENTRY = b"n"  # an entry of a log
-TTL = b"t"  # when the key expires
+STRATEGY: Final = b"s"  # a strategy's name and options: the first of every path
+MEMBER: Final = b"m"  # a member of a json object, or of a set
+ELEMENT: Final = b"e"  # an element of a list, by the position it was created at
+KEYED: Final = b"k"  # an element of a list, by its key members
+ORDER: Final = b"o"  # where an element was moved to
+VALUE: Final = b"v"  # a value by its bytes
+REPLICA: Final = b"r"  # one replica's part
+ONCE: Final = b"x"  # an idempotency key
+ENTRY: Final = b"n"  # an entry of a log
+TTL: Final = b"t"  # when the key expires
 
 
 def component(tag: bytes, data: bytes) -> bytes:

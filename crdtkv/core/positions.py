@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import xxhash
 
@@ -52,14 +52,14 @@ _COUNTER_END = 1 << 62
 _PRE, _INITIAL, _POST, _BEFORE_PRE, _BEFORE_POST = 1, 2, 3, 4, 5
 _LATER_LAST = (_POST, _BEFORE_POST)
 _HASH_BYTES = 8
-_REPLICA_END = 0x01
+_REPLICA_END: Final = 0x01
 _FIRST_REF = 0x02  # 0x02..0x1f: the n-th replica named on the way down to this node
 _REFS = 30
 _MIN_CHAR = 0x21
 
 _MAX_SKIP = 1 << 20
 
-_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 
 class _Node(NamedTuple):
@@ -347,11 +347,11 @@ def _malformed(position: bytes, why: str) -> MessageInvalid:
 # 0..111 are 0x80..0xef; 0xf0 and up say how many digits of base 255 follow (each plus
 # one), counted on from where the shorter ones end. A negative n is -n - 1, complemented.
 
-_SMALL = 112
-_SHORT = [bytes((0x80 + n,)) for n in range(_SMALL)]
-_COMPLEMENT = bytes((256 - digit) % 256 for digit in range(256))
-_MAX_DIGITS = 15
-_BYTES = [bytes((n,)) for n in range(256)]
+_SMALL: Final = 112
+_SHORT: Final = [bytes((0x80 + n,)) for n in range(_SMALL)]
+_COMPLEMENT: Final = bytes((256 - digit) % 256 for digit in range(256))
+_MAX_DIGITS: Final = 15
+_BYTES: Final = [bytes((n,)) for n in range(256)]
 
 
 def _varint(n: int) -> bytes:

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import repeat
 from operator import itemgetter, lt, methodcaller
 from sys import intern
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, MARK_PLAIN, Cell, Sibling
 from crdtkv.core.clocks import MAX_N, Dot, Vector
@@ -25,8 +25,8 @@ __all__ = [
     "usual_sibling", "usual_write",
 ]  # fmt: skip
 
-_MARKS = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
-_new = tuple.__new__
+_MARKS: Final = frozenset({MARK_OBJECT, MARK_ARRAY, MARK_PLAIN})
+_new: Final = tuple.__new__
 
 _paths: dict[bytes, bytes] = {}
 """Paths that have come before, and were in order: roots and members of documents are few, and one object each is less

@@ -15,7 +15,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from math import copysign, isfinite
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 
@@ -48,11 +48,11 @@ MAX_PACKED = 25 * 1024 * 1024 + 1024  # Workers KV takes bodies of 25 MiB; the r
 MAX_INT_DIGITS = 4300  # Python refuses to read or write longer ones (CVE-2020-10735).
 
 # Never change these two numbers: they are on disk and on the wire.
-_EXT_INT = 1
-_EXT_BLOB = 2
+_EXT_INT: Final = 1
+_EXT_BLOB: Final = 2
 
-_SHORT = 1 << 20
-_plain: Callable[[str], bytes] = msgpack.Packer(use_bin_type=True).pack
+_SHORT: Final = 1 << 20
+_plain: Final[Callable[[str], bytes]] = msgpack.Packer(use_bin_type=True).pack
 
 _INT_END = 10**MAX_INT_DIGITS
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -337,9 +337,9 @@ def _weighed(items: Any, depth: int, known: dict[int, tuple[int, int]]) -> tuple
     return (count, levels) if sound else None
 
 
-_PLAIN = frozenset({type(None), bool, int, str, Blob})
-_SCALARS = _PLAIN | {float}
-_TYPES = (type(None), bool, int, str, Blob, float, dict, list, tuple)
+_PLAIN: Final = frozenset({type(None), bool, int, str, Blob})
+_SCALARS: Final = _PLAIN | {float}
+_TYPES: Final = (type(None), bool, int, str, Blob, float, dict, list, tuple)
 
 
 def _is_str(name: Any) -> bool:

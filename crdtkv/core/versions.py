@@ -7,6 +7,7 @@ clients it is opaque; it needs no quoting in a URL, a header or a file name.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import xxhash
 
@@ -18,7 +19,7 @@ __all__ = ["MAX_VERSION", "format_version", "parse_version"]
 
 MAX_VERSION = 65_536
 
-_ENTRY = re.compile(r"([a-z0-9-]{1,32}~[a-z0-9]{1,32})\.([1-9][0-9]{0,18})")
+_ENTRY: Final = re.compile(r"([a-z0-9-]{1,32}~[a-z0-9]{1,32})\.([1-9][0-9]{0,18})")
 
 
 def format_version(key: str, context: Context) -> str:

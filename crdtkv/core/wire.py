@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgpack
 import xxhash
@@ -60,7 +60,7 @@ RECORDS = 1
 """Version of the wire that records and catch-ups are in: what they are has not changed since."""
 
 _KINDS = {b"r": "record", b"c": "catch-up"}
-_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 
 class Floor(NamedTuple):

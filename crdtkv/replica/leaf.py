@@ -13,7 +13,7 @@ Written for speed: what is looked up is looked up once, and a NamedTuple is take
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core.cells import Cell, Context, expiry
 from crdtkv.core.clocks import Stamp
@@ -27,7 +27,7 @@ from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, root_path
 
 __all__ = ["operate", "put", "put_until"]
 
-_known: dict[bytes, Strategy] = {}
+_known: Final[dict[bytes, Strategy]] = {}
 """By the path of its cell."""
 
 

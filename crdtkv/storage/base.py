@@ -11,9 +11,12 @@ past reaches), inbox (lost writes), meta (vectors, clock, names).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+
+from mypy_extensions import mypyc_attr
 
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, Vector
@@ -66,7 +69,7 @@ class Horizon(NamedTuple):
     floors: tuple[Floor, ...] = ()
 
 
-NO_HORIZON = Horizon({})
+NO_HORIZON: Final = Horizon({})
 
 
 _T = TypeVar("_T")
@@ -82,7 +85,8 @@ Plain = Callable[[Said], _T | None]
 Whole = Callable[[str, Cells, Context], _T | None]
 
 
-class Storage(Protocol):
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Storage:
     """Keys are text in code point order (the order of their UTF-8). Nothing returned may be mutated.
 
     What is asked of what is not as it was written raises ChecksumFailed; of the rest it is answered.
@@ -94,33 +98,42 @@ class Storage(Protocol):
     pile: Pile
     """What came of a catch-up that is under way."""
 
+    @abstractmethod
     def cells(self, key: str) -> Cells:
         """The cells of `key`, empty if it has none. Valid until the next write."""
 
+    @abstractmethod
     def standing(self, key: str) -> tuple[Cells, Context]:
         """The cells of `key` and its context, in one go: what a reader asks for. The context is never changed later."""
 
+    @abstractmethod
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
         """`cell` stands at (key, path); `()` removes it."""
 
+    @abstractmethod
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         """As `put_cell` of each, where nothing stands yet."""
 
+    @abstractmethod
     def unknown(self, keys: Collection[str]) -> set[str]:
         """Those of `keys` that have no cells, no context, no past and no horizon. O(keys), in one go."""
 
+    @abstractmethod
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         """All of a key that was `unknown`. What is given is the storage's own from now on."""
 
+    @abstractmethod
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
         """The keys with cells, low <= key < high, in order."""
 
+    @abstractmethod
     def said(self, key: str) -> Said | None:
         """What a row of a key says that is kept as one text or whole number, and has not changed since; else None.
 
         O(1), and of what is not at hand a read.
         """
 
+    @abstractmethod
     def passing(
         self, low: str, high: str | None, reverse: bool, plain: Plain[_T] | None, whole: Whole[_T],
         wanted: Callable[[str], bool] | None = None,
@@ -131,98 +144,139 @@ class Storage(Protocol):
         leaves to it (None). None of `whole`: the key is passed over. Nothing is written meanwhile, nor kept in memory.
         """
 
+    @abstractmethod
     def compound(self, low: str) -> Iterator[str]:
         """The keys from `low` on that have more than one value at their root, and maybe others, in order."""
 
+    @abstractmethod
     def beyond(self, vector: Vector) -> set[tuple[str, bytes]]:
         """Where a sibling stands whose dot `vector` does not cover. O(answer)."""
 
+    @abstractmethod
     def stands(self, key: str, dot: Dot) -> bool:
         """Whether a sibling with that dot stands in a cell of `key`."""
 
+    @abstractmethod
     def due(self, floor: Stamp) -> list[tuple[str, bytes]]:
         """The cells that `core.cells.due` puts at or below `floor`."""
 
+    @abstractmethod
     def context(self, key: str) -> Context:
         """The key's context, empty if it has none."""
 
+    @abstractmethod
     def put_context(self, key: str, context: Context) -> None:
         """An empty context removes it."""
 
+    @abstractmethod
     def has_past(self, key: str) -> bool:
         """Whether anything stood in `key` before, or its past was ever cut short."""
 
+    @abstractmethod
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
         """path -> what stood there before, oldest first."""
 
+    @abstractmethod
     def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
         """`()` removes it."""
 
+    @abstractmethod
     def past_keys(self) -> list[str]:
         """The keys that have a past, or a horizon that may go; may leave out keys that stand, known from one dot on."""
 
+    @abstractmethod
     def horizon(self, key: str) -> Horizon:
         """NO_HORIZON if nothing was ever lost."""
 
+    @abstractmethod
     def put_horizon(self, key: str, horizon: Horizon) -> None:
         """NO_HORIZON removes it."""
 
+    @abstractmethod
     def inbox(self) -> dict[str, Any]:
         """id -> a lost write as plain data, oldest first."""
 
+    @abstractmethod
     def put_inbox(self, id: str, lost: Any) -> None:
         """None removes it."""
 
+    @abstractmethod
     def meta(self, name: str) -> Any:
         """Plain data under a name; None if there is none."""
 
+    @abstractmethod
     def put_meta(self, name: str, value: Any) -> None:
         """Kept with the transaction."""
 
+    @abstractmethod
     def drop_meta(self, prefix: str, old: Callable[[Any], bool]) -> None:
         """Remove the plain data under names with `prefix` that `old` says may go."""
 
+    @abstractmethod
     def begin(self) -> None:
         """Begin a transaction. They do not nest."""
 
+    @abstractmethod
     def commit(self) -> None:
         """All that was written since `begin` is durable. StorageFailed if not: then nothing of it is shown."""
 
+    @property
+    @abstractmethod
+    def owing(self) -> bool:
+        """Whether a commit has left something to be done, for which nobody has to wait. O(1)."""
+
+    @abstractmethod
+    def keep_up(self) -> None:
+        """That is done, as much of it as there was for such a commit. Who tells others of a commit calls it after that;
+        what is left is done by the next commit."""
+
+    @abstractmethod
     def mark(self) -> int:
         """Where the transaction has got to."""
 
+    @abstractmethod
     def rollback(self, mark: int = 0) -> None:
         """All is as it was at that mark; at 0 it was begun."""
 
+    @abstractmethod
     def sync(self) -> None:
         """What is committed survives a power cut, whatever durability was asked for. StorageFailed."""
 
+    @abstractmethod
     def settle(self) -> None:
         """What was committed is where it is kept for good, and nowhere else. O(what is not). StorageFailed."""
 
+    @abstractmethod
     def size(self) -> int:
         """Bytes that what is kept takes: with its past and its indexes, without what is free. 0 in memory. O(1)."""
 
+    @abstractmethod
     def backup(self, path: Path) -> None:
         """All that is committed now is in a new file at `path`; what is written meanwhile is not. BadRequest."""
 
+    @abstractmethod
     def home(self) -> str:
         """Where this lies, so that a restored copy can be told from the original; empty in memory."""
 
+    @abstractmethod
     def uncertain(self) -> bool:
         """Whether commits of before it was opened may be lost: they were not synced, and it was not closed."""
 
+    @abstractmethod
     def note(self, words: str) -> None:
         """Remember outside of what can be put back what was committed last."""
 
+    @abstractmethod
     def noted(self) -> str | None:
         """The last note; None where none are kept, or where it may be of what is `uncertain`.
 
         Not one of this storage's if it was put back from elsewhere.
         """
 
+    @abstractmethod
     def faults(self) -> Iterator[str]:
         """What is not kept as it was written, in words. O(all)."""
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of files and locks. Idempotent."""

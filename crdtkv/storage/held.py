@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Final, TypeVar
 
 import msgpack
 
@@ -18,19 +18,24 @@ from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import Horizon, Plain, Said, Superseded, Whole
+from crdtkv.storage.pasts import Kept
 
 __all__ = [
     "ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "horizon_of", "lone", "made_of", "weight_of",
     "weight_of_past",
 ]  # fmt: skip
 
-ABSENT, ALONE, PLAIN, PACKED, PARTS = range(5)
+ABSENT: Final = 0
+ALONE: Final = 1
+PLAIN: Final = 2
+PACKED: Final = 3
+PARTS: Final = 4
 """How the tables have a key: there is nothing; a context by itself; a row."""
 
 _T = TypeVar("_T")
 
-_pack = msgpack.Packer().pack
-_new = tuple.__new__
+_pack: Final = msgpack.Packer().pack
+_new: Final = tuple.__new__
 """(Half the time of the call of a named tuple: a scan reads many rows.)"""
 
 
@@ -41,12 +46,13 @@ class Held:
     left as they are, and what it says is nothing that Python's collector has to go through.
     """
 
-    __slots__ = ("base", "cells", "changed", "context", "dots", "kind", "said", "used", "weight")
-    cells: Cells
-    context: Context
+    __slots__ = ("_cells", "_context", "base", "changed", "dots", "kind", "said", "used", "weight")
 
-    def __init__(self, cells: Cells, context: Context, kind: int = ABSENT, dots: tuple[Dot, ...] = ()) -> None:
-        self.cells, self.context = cells, context
+    def __init__(
+        self, cells: Cells | None, context: Context | None, kind: int = ABSENT, dots: tuple[Dot, ...] = ()
+    ) -> None:  # fmt: skip
+        self._cells, self._context = cells, context
+        """None: not made yet of what is said."""
         self.said: Said | None = None
         """What the row of a plain key says, or is about to say, as long as that is all there is of it."""
         self.kind = kind
@@ -63,24 +69,44 @@ class Held:
     @classmethod
     def of_row(cls, said: Said) -> Held:
         """A plain key, as its row has it."""
-        held = _new_held(cls)
-        held.said, held.kind, held.dots, held.changed, held.used, held.weight = said, PLAIN, (), None, False, 0
-        held.base = None
+        held = Held(None, None, PLAIN)
+        held.said = said
         return held
 
-    def __getattr__(self, name: str) -> Any:
-        if name not in ("cells", "context") or self.said is None:
-            raise AttributeError(name)
+    @property
+    def cells(self) -> Cells:
+        """What stands in it. O(1)."""
+        if self._cells is None:
+            self._make()
+        return self._cells  # type: ignore[return-value]
+
+    @cells.setter
+    def cells(self, cells: Cells) -> None:
+        self._cells = cells
+
+    @property
+    def context(self) -> Context:
+        """Its version. O(1)."""
+        if self._context is None:
+            self._make()
+        return self._context  # type: ignore[return-value]
+
+    @context.setter
+    def context(self, context: Context) -> None:
+        self._context = context
+
+    def _make(self) -> None:
+        assert self.said is not None
         _, replica, n, stamp, spec, value, rest, _ = self.said
         parents = ((replica, abs(rest)),) if rest else ()
         sibling = _new(Sibling, ((replica, n), stamp, _pack(value), parents, ()))
-        self.cells, self.context = {_root(spec): (sibling,)}, {replica: n}
-        return getattr(self, name)
+        self._cells, self._context = {_root(spec): (sibling,)}, {replica: n}
 
     def begin_to_change(self) -> None:
         """What its row says is not all there is of it any more. Idempotent."""
         if self.said is not None:
-            self.cells  # noqa: B018  (it is made of that)
+            if self._cells is None:
+                self._make()  # (of that)
             self.base = self.begun()
             self.said = None
 
@@ -96,7 +122,7 @@ class Held:
         self.said = said
         if self.base == said[1:3]:
             self.base = None
-        del self.cells, self.context
+        self._cells = self._context = None
 
     def changed_at(self, path: bytes) -> None:
         """The tables do not have what stands at `path`."""
@@ -117,9 +143,6 @@ class Held:
         else:
             for path in paths:
                 self.changed_at(path)
-
-
-_new_held = object.__new__
 
 
 def weight_of(held: Held) -> int:
@@ -164,10 +187,12 @@ def horizon_of(held: Held) -> Horizon:
 class Old:
     """The past of a key: what stood before, and how far back it reaches."""
 
-    __slots__ = ("changed", "horizon", "rows", "used", "weight")
+    __slots__ = ("changed", "horizon", "kept", "rows", "used", "weight")
 
     def __init__(self, rows: dict[bytes, tuple[Superseded, ...]], horizon: Horizon) -> None:
         self.rows, self.horizon = rows, horizon
+        self.kept: dict[bytes, Kept] = {}
+        """What the tables have of each path."""
         self.changed: set[bytes] | None = None
         self.used = False
         self.weight = 0

@@ -8,7 +8,7 @@ never asked for: what has moved is only noted, and looked up when it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Final
 
 from sortedcontainers import SortedSet
 
@@ -20,7 +20,7 @@ from crdtkv.storage.dots import Numbers
 
 __all__ = ["SMALL", "Index", "Place", "added", "placed"]
 
-SMALL = 16
+SMALL: Final = 16
 """A key of few cells is a plain dict; a SortedDict of one entry would weigh a kilobyte."""
 
 Place = tuple[str, bytes]

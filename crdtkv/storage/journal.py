@@ -24,7 +24,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 import xxhash
@@ -39,7 +39,7 @@ __all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "
 Row = tuple[int, tuple[Any, ...], Any]
 """Number of the table, where, and the row as plain data; None: there is none any more."""
 
-GROWTH = "growth"
+GROWTH: Final = "growth"
 """In the place of a table: of a row of `past`, see `rows.growth_of`."""
 
 BEGIN = "journal"
@@ -52,11 +52,11 @@ _LARGE = 1 << 20
 _KEPT_BYTES = 32 << 20
 """A file that is done with and longer gives its room back."""
 
-_HEAD = struct.Struct("<8sQIQ")
+_HEAD: Final = struct.Struct("<8sQIQ")
 """Mark of the generation, number, length, checksum; then the record."""
 
 _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
-NUMBERS = {table: number for number, table in enumerate(_NAMES)}
+NUMBERS: Final = {table: number for number, table in enumerate(_NAMES)}
 
 
 def _cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 import xxhash
@@ -39,12 +39,14 @@ __all__ = [
     "said_of",
 ]
 
-_MIN, _MAX = -(1 << 63), (1 << 63) - 1
-_TEXTS = frozenset([*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB])
-_INTEGERS = frozenset([*range(0x80), *range(0xCC, 0xD4), *range(0xE0, 0x100)])
-_PLAIN_BYTES = _TEXTS | _INTEGERS
+_MIN: Final = -(1 << 63)
+_MAX: Final = (1 << 63) - 1
+_TEXTS: Final = frozenset([*range(0xA0, 0xC0), 0xD9, 0xDA, 0xDB])
+_INTEGERS: Final = frozenset([*range(0x80), *range(0xCC, 0xD4), *range(0xE0, 0x100)])
+_TEXT_HEADS: Final = {0xD9: (2, 0x20), 0xDA: (3, 0x100), 0xDB: (5, 0x10000)}
+"""By the first byte of a packed text: where it begins, and how long it is at least."""
 
-_pack = msgpack.Packer().pack
+_pack: Final = msgpack.Packer().pack
 _name_hash, _row_hash = xxhash.xxh3_64_intdigest, xxhash.xxh32_intdigest
 
 Row = tuple[Any, ...]
@@ -110,17 +112,32 @@ def _spec_at(path: bytes) -> str | None:
 
 def _as_column(payload: bytes) -> Any:
     """The text or whole number that SQLite keeps in the place of `payload`, None if it is nothing of that."""
-    if payload[0] not in _PLAIN_BYTES:
+    first = payload[0]
+    if first in _TEXTS:
+        return _text_in(payload, first)
+    if first not in _INTEGERS:
         return None
     try:
         value = msgpack.unpackb(payload)
     except (ValueError, msgpack.UnpackException):
         return None
-    if _pack(value) != payload:
+    return value if _pack(value) == payload and _MIN <= value <= _MAX else None
+
+
+def _text_in(payload: bytes, first: int) -> str | None:
+    """The text that is packed there, if it is packed in as few bytes as can be and SQLite's tools show all of it."""
+    if first < 0xC0:
+        head, least, length = 1, 0, first & 0x1F
+    else:
+        head, least = _TEXT_HEADS[first]
+        length = int.from_bytes(payload[1:head], "big")
+    if length < least or length != len(payload) - head:
         return None
-    if type(value) is int:
-        return value if _MIN <= value <= _MAX else None
-    return None if "\0" in value else value
+    try:
+        text = payload[head:].decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
 
 
 def dots_of(cells: Iterable[Cell], over: Iterable[Dot] = ()) -> tuple[Dot, ...]:

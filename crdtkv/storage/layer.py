@@ -35,7 +35,8 @@ class Layer(Generic[_T]):
         nothing: Callable[[], _T],
     ) -> None:  # fmt: skip
         self._read, self._weigh, self._limit, self._lacks, self._nothing = read, weigh, limit, lacks, nothing
-        self._none = nothing()
+        self.none = nothing()
+        """What `of` gives where the tables are known to have nothing."""
         self.dirty: dict[str, _T] = {}
         self._clean: OrderedDict[str, _T] = OrderedDict()
         self.weight = 0
@@ -48,7 +49,7 @@ class Layer(Generic[_T]):
             found = self._clean.get(key)
             if found is None:
                 if self._lacks(key):
-                    return self._none
+                    return self.none
                 found = self._read(key)
                 self._keep(key, found)
             else:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mypy_extensions import mypyc_attr
 from sortedcontainers import SortedSet
@@ -49,8 +49,8 @@ def _no_past() -> Old:
     return Old({}, NO_HORIZON)
 
 
-_NONE = _no_past()
-_NO_PATHS: frozenset[bytes] = frozenset()
+_NONE: Final = _no_past()
+_NO_PATHS: Final[frozenset[bytes]] = frozenset()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -285,9 +285,13 @@ class Layers(Transactions):
         held.context = context
 
     def has_past(self, key: str) -> bool:
-        if self._keys.of(key).begun() is not None:
+        held = self._keys.of(key)
+        if held.begun() is not None:
             return True
-        old = self._old(key)
+        # (Of a new key nothing is asked.)
+        old = self._pasts.peek(key) if held is self._keys.none else self._old(key)
+        if old is None:
+            return False
         return bool(old.rows) or (old.horizon is not NO_HORIZON and old.horizon != NO_HORIZON)
 
     def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
@@ -440,8 +444,9 @@ class Layers(Transactions):
 
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:
-            rows, horizon = self._tables.past(key)
-            kept = {path: past_in(row) for path, row in rows.items()}
-            return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
+            kept, horizon = self._tables.past(key)
+            old = Old({path: rows for path, (_, rows) in kept.items()}, horizon)
+            old.kept = kept
+            return old
 
         return self._read(ask)

@@ -8,7 +8,7 @@ docs/formats.md says what each row holds.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgpack
 import xxhash
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-_pack = msgpack.Packer().pack
+_pack: Final = msgpack.Packer().pack
 
 
 class RowInvalid(Exception):

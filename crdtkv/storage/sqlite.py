@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crdtkv.core.show import show
+from crdtkv.core.state import TIP_OF
 from crdtkv.errors import BadRequest, FormatTooNew, NotAStore, StorageFailed
 from crdtkv.storage import refusals
 from crdtkv.storage.backup import backup
@@ -43,7 +44,7 @@ __all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
 _T = TypeVar("_T")
 
-FORMAT = 4
+FORMAT = 5
 
 CACHE_MB = 256
 
@@ -215,8 +216,7 @@ class SqliteStorage(Writing):
         """What is not read by key: who this is, what has no key, and what the tables do not have yet."""
         self._tables.begin()
         self._uncertain = self._tables.one("meta", _UNSYNCED) is not None
-        for name in ("state", "tip"):
-            self._tables.one("meta", name)  # what is wrong with it is said now
+        list(self._tables.rows("meta", "state", f"{TIP_OF}\U0010ffff"))  # what is wrong with them is said now
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
         self._told = self._tables.one("meta", _TOLD) is not None
         self._absent.learn()
@@ -303,13 +303,11 @@ class SqliteStorage(Writing):
             self._found_log = False
 
     def _after_commit(self, count: int) -> None:
-        try:
+        with suppress(sqlite3.Error):  # (as `keep_up`)
             if self._tells():
-                self._checkpoint.follow(count)
-            if not self.stale.is_set():
-                self.stale.set()
-        except sqlite3.Error:
-            pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
+                self._checkpoint.leave(count)
+        if not self.stale.is_set():
+            self.stale.set()
 
     def _undo_commit(self, mark: Mark | None = None) -> bool:
         """Whether what was begun is undone for certain. `mark`: where the journal was."""

@@ -11,16 +11,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
 from crdtkv.errors import StorageFailed
+from crdtkv.storage.base import Storage
 from crdtkv.storage.pile import Pile
 
 __all__ = ["FEW", "Changed", "Transactions"]
 
-FEW = 16
+FEW: Final = 16
 """Of so few changes no row is often there more than once."""
 
 Changed = tuple[str, Any, Any, Any]
@@ -28,7 +29,7 @@ Changed = tuple[str, Any, Any, Any]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class Transactions:
+class Transactions(Storage):
     """`begin`, `commit` and `rollback` of a Storage, which says how a change is saved, and how it is put back."""
 
     def __init__(self) -> None:
@@ -40,6 +41,13 @@ class Transactions:
 
     def _save(self, changes: Iterable[Changed]) -> None:
         """What a durable storage does before a commit is one. `changes`: as they came; of many, each row once."""
+
+    @property
+    def owing(self) -> bool:
+        return False
+
+    def keep_up(self) -> None:
+        """A commit leaves nothing to be done."""
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         """`old` stands there again."""

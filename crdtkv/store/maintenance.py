@@ -117,7 +117,7 @@ def tend(store: Store, many: int = 100) -> Iterator[int]:
 
     Each step looks through so many keys, holds the store's lock meanwhile, and commits only where something goes.
     """
-    replica, keep_of = store._replica, store._keep_of
+    replica, keep_of = store._replica, store._replica.keep_of
     with store._lock:
         store._writer.check_idle()
         old, keyed = replica.storage.past_keys(), list(replica.storage.compound("\x01"))

@@ -137,11 +137,10 @@ class Operations(Handles, PlainMapping):
         >>> kv.operate("hits", "counter", "add", 3).value
         3
         """
-        operation = Operation(name, args)
         if base is None and strategy is None:
             key = check_key(key)
-            return self._run(partial(plain.operate, self, key, operation, family))
-        return self._run(self._writing(key, operation, base, strategy, family))
+            return self._run(partial(plain.operate, self, key, name, args, family))
+        return self._run(self._writing(key, Operation(name, args), base, strategy, family))
 
     def _writing(
         self, key: str, operation: Operation, base: str | None, strategy: str | None, family: str | None,
@@ -242,14 +241,8 @@ class Operations(Handles, PlainMapping):
         >>> dict(kv)
         {'cart/7': 1, 'note': 'three', 'todo': [2]}
         """
-        pairs = {**dict(other), **more}.items()
-        writings = [self._writing(key, _put(value), None, None, None, whole=True) for key, value in pairs]
-
-        def act(draft: Draft) -> None:
-            for write in writings:
-                write(draft)
-
-        self._run(act)
+        pairs = [(check_key(key), value) for key, value in {**dict(other), **more}.items()]
+        self._run(partial(plain.put_all, self, pairs))
 
     def _put_new(self, key: str, value: Any) -> Any:
         return self.put(key, value, if_version=None).value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -14,7 +14,7 @@ from crdtkv.errors import BadRequest
 
 __all__ = ["Receipt", "UNREAD"]
 
-UNREAD: Any = object()
+UNREAD: Final[Any] = object()
 """In the place of a value that is read when it is asked for."""
 
 

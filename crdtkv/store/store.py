@@ -11,25 +11,22 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from crdtkv.core.keys import SYSTEM, check_key
-from crdtkv.core.rules import MAX_RULES, Rule
+from crdtkv.core.keys import check_key
+from crdtkv.core.rules import Rule
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, StorageFailed, ValueInvalid
 from crdtkv.replica.core import Replica
-from crdtkv.replica.past import Keep
 from crdtkv.store import maintenance, syncing, watching
 from crdtkv.store.committing import Committing
 from crdtkv.store.reading import Reading
 from crdtkv.store.receipt import Receipt
 from crdtkv.store.results import Blame, Conflict, Revision, SyncReport
 from crdtkv.store.rulebook import Rulebook
-from crdtkv.store.ruling import rule_of
+from crdtkv.store.ruling import Keeping, rule_of
 from crdtkv.store.watching import Feed
 
 __all__ = ["Store"]
-
-_NONE = Keep(0, 0)
 
 
 class Store(Committing):
@@ -55,14 +52,12 @@ class Store(Committing):
         quota_mb: float | None = None,
     ) -> None:  # fmt: skip
         super().__init__(replica, quota_mb)
-        self._history = history
-        self._keeps: dict[int, tuple[Rule, Keep]] = {}
         self._purge_step_ms = purge_step_ms
         self.namespace = namespace
         self.rules = Rulebook(self)
         self._read_idle = Reading(replica, self._lock, self._writer.check_idle)
         self._read_inside = Reading(replica, self._lock, self._writer.check_open)
-        replica.keep_of = self._keep_of
+        replica.keep_of = Keeping(replica, history).of
         replica.untold.clear()
 
     # who and where
@@ -139,17 +134,6 @@ class Store(Committing):
 
     def _rule_of(self, key: str) -> Rule:
         return rule_of(self._replica, key)
-
-    def _keep_of(self, key: str) -> Keep:
-        if not self._history or key.startswith(SYSTEM):
-            return _NONE
-        rule = rule_of(self._replica, key)
-        kept = self._keeps.get(id(rule))
-        if kept is None or kept[0] is not rule:
-            if len(self._keeps) > MAX_RULES:
-                self._keeps.clear()
-            kept = self._keeps[id(rule)] = (rule, Keep(rule.keep_cells, int(rule.keep_hours * 3600 * 1000)))
-        return kept[1]
 
     @property
     def size(self) -> int:
@@ -303,7 +287,7 @@ class Store(Committing):
         """
         with self._lock:
             self._writer.check_idle()
-            gone = maintenance.compact(self._replica, self._rule_of, self._keep_of, self._purge_step_ms)
+            gone = maintenance.compact(self._replica, self._rule_of, self._replica.keep_of, self._purge_step_ms)
             self._writer.tell()
             return gone
 

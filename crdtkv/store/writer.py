@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from copy import copy
 from statistics import median
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from crdtkv.core.rules import Rule
 from crdtkv.core.uncollected import uncollected
@@ -29,9 +29,9 @@ from crdtkv.store.quota import Minted, Quota
 __all__ = ["Open", "Writer"]
 
 _T = TypeVar("_T")
-_log = logging.getLogger("crdtkv")
+_log: Final = logging.getLogger("crdtkv")
 
-_WRITE_BYTES = 500
+_WRITE_BYTES: Final = 500
 """Some, of a write and what its commit makes of it."""
 
 
@@ -50,7 +50,7 @@ class Writer:
         self.changed: Any = threading.Condition(self.lock.inner)
         self.draft: Draft | None = None
         """Of the transaction that is open."""
-        self.group = Group(self._commit, self.run_alone)
+        self.group = Group(self._commit, self.run_alone, self._keep_up)
         self.closed = False
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         self.on_change: list[Callable[[], None]] = []
@@ -166,6 +166,14 @@ class Writer:
             for each in made:
                 self.replica.minted(each)
             self.tell()
+
+    def _keep_up(self) -> None:
+        """What a commit left to be done. After who wrote was told: a step of a checkpoint takes as long as a commit."""
+        storage = self.replica.storage
+        if storage.owing:
+            with self.lock:
+                if not self.closed:
+                    storage.keep_up()
 
     def _take_turn(self, turn: Asked[Any], before: Sequence[Minted | None]) -> Minted | None:
         """Inside a transaction: what was asked for is done, or undone by itself. `before`: what others of it did."""

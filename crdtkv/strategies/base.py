@@ -24,7 +24,7 @@ from crdtkv.errors import CrdtkvError
 
 __all__ = ["ABSENT", "Env", "Loser", "Operation", "Strategy", "Write", "learn", "learnt"]
 
-_learnt = [0]
+_learnt: Final = [0]
 
 
 def learn() -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgpack
 
@@ -48,11 +48,11 @@ __all__ = [
     "share_path",
 ]
 
-_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
-LIMIT = 2**63
-_pack: Callable[[tuple[int, ...]], bytes] = msgpack.Packer().pack  # as values.pack does, of integers of 64 bits
-_unpackb: Callable[[bytes], Any] = msgpack.unpackb
+LIMIT: Final = 2**63
+_pack: Final[Callable[[tuple[int, ...]], bytes]] = msgpack.Packer().pack  # as values.pack does, of integers of 64 bits
+_unpackb: Final[Callable[[bytes], Any]] = msgpack.unpackb
 _TWO, _TWO_INTEGERS = b"\x92", 19
 """How a list of two begins, and how long it is at the most where both are integers of 64 bits."""
 
@@ -91,7 +91,7 @@ class Share(NamedTuple):
         return spent(payload) if dead else payload
 
 
-_NO_SHARE = Share()
+_NO_SHARE: Final = Share()
 
 
 class Once(NamedTuple):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.cells import (
@@ -53,11 +53,11 @@ __all__ = [
     "of_kind",
 ]
 
-VALUE_KIND = b"value"
+VALUE_KIND: Final = b"value"
 
 Rank = tuple[Stamp, Dot]
-_UNKNOWN: Any = object()
-_CONTAINERS = tuple(bytes((b,)) for b in (*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
+_UNKNOWN: Final[Any] = object()
+_CONTAINERS: Final = tuple(bytes((b,)) for b in (*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
 """The first bytes of packed arrays and maps."""
 
 
@@ -192,7 +192,7 @@ class Node:
 
 
 _FEW = 32
-_component = attrgetter("component")
+_component: Final = attrgetter("component")
 
 
 def _shown_leaf(part: bytes, node: Node) -> list[Element]:

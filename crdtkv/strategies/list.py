@@ -12,7 +12,7 @@ time put in two; and two that set one element differently end with the later one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -30,7 +30,7 @@ from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write,
 
 __all__ = ["List"]
 
-_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -196,7 +196,7 @@ def _payloads(tree: Tree, plain: Line) -> list[bytes]:
     ]
 
 
-_READER = Reader()
+_READER: Final = Reader()
 
 
 def _last(tree: Tree) -> bytes | None:

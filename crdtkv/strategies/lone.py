@@ -10,7 +10,7 @@ what that strategy reads), or it says nothing; a test holds the two against each
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, is_live
@@ -23,13 +23,13 @@ from crdtkv.strategies.roots import TTL_PATH, known_strategy, root_path
 
 __all__ = ["Lone", "atom_of", "lone", "plainly_shown"]
 
-_ATOMS = frozenset({"json", "lww", "max", "min", "mv"})
+_ATOMS: Final = frozenset({"json", "lww", "max", "min", "mv"})
 """Where one value alone reads as itself. Not the strategies of others, whatever they derive from."""
 
-_DOCUMENT = root_path("json")
+_DOCUMENT: Final = root_path("json")
 
 
-_CONTAINERS = frozenset((*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
+_CONTAINERS: Final = frozenset((*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF))
 """The first bytes of packed arrays and maps."""
 
 Lone = tuple[Strategy, bytes, Cell, Any]

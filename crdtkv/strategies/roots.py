@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core.cells import expiry_of, newest_stamp
 from crdtkv.core.clocks import Stamp
@@ -35,7 +35,7 @@ __all__ = [
     "roots_in",
 ]
 
-TTL_PATH = component(TTL, b"")
+TTL_PATH: Final = component(TTL, b"")
 
 Root = tuple[Strategy, Tree]
 

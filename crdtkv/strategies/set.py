@@ -14,7 +14,7 @@ does a mark at the container's cell say that it is there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from mypy_extensions import mypyc_attr
 
@@ -29,7 +29,7 @@ __all__ = ["MAX_ELEMENT", "Set"]
 
 MAX_ELEMENT = 3072
 """Bytes of a packed element: it is its own path, and a path has 4,096 (with each NUL twice)."""
-_HERE = b"\xc0"
+_HERE: Final = b"\xc0"
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

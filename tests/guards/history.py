@@ -11,7 +11,7 @@ import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
 from crdtkv.replica import bases, exchange, past, purge
 from crdtkv.replica.core import Replica
-from crdtkv.store.store import Store
+from crdtkv.store.ruling import Keeping
 from crdtkv.strategies import roots
 from tests.colos import Colos, arrive, cells, cut, record, refuses
 from tests.guards.mutation import Line, Setting, guards
@@ -310,9 +310,7 @@ def a_version_reads_the_same_after_its_date() -> None:
 
 @guards(
     "`history=False` keeps no superseded values.",
-    Line(
-        Store._keep_of, "if not self._history or key.startswith(SYSTEM):", "if key.startswith(SYSTEM):"
-    ),
+    Line(Keeping.of, "if not self._history or key.startswith(SYSTEM):", "if key.startswith(SYSTEM):"),
 )
 def without_history_nothing_is_kept() -> None:
     kv = crdtkv.open(colo="a", history=False)

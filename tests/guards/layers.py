@@ -217,9 +217,9 @@ def a_catch_up_of_what_the_tables_have_and_of_what_they_lack() -> None:
 @guards(
     "What a row of a key says that is kept as one text or whole number, and has not changed since; else None.",
     Line(held.Held.begin_to_change, "self.said = None", "pass"),
-    Line(held.Held.begin_to_change, "self.cells  #", "self.cells, self.context = {}, {}  #"),
+    Line(held.Held.begin_to_change, "if self._cells is None:", "self._cells, self._context = {}, {}\n        if False:"),
     Line(Layers._changed_key, "held.begin_to_change()", "pass"),
-    Line(held.Held.__getattr__, "{replica: n}", "{replica: n + 1}"),
+    Line(held.Held._make, "{replica: n}", "{replica: n + 1}"),
 )
 def what_a_row_said_is_true_until_the_key_changes() -> None:
     """It is made into cells when these are asked for, before the key is changed or not."""
@@ -242,7 +242,7 @@ def what_a_row_said_is_true_until_the_key_changes() -> None:
     Line(Layers.put_key, "self._came_or_went(key, held)", "pass"),
     Line(Layers.put_key, "self._index.moved((key, path), ())", "pass"),
     Line(keyrows.said_of, "if len(cell) != 1:", "if False:"),
-    Line(held.Held.say, "del self.cells, self.context", "pass"),
+    Line(held.Held.say, "self._cells = self._context = None", "pass"),
     Line(held.Held.changed_at, "changed = self.changed = set(changed)", "changed = set(changed)"),
     Line(keyrows.said_of, "or lost or", "or"),
     Line(keyrows.said_of, "len(context) > 1 or", ""),
@@ -616,14 +616,14 @@ def without_past(made: File, *keys: str) -> None:
     Line(held.Held.begun, "said[1:3] if said[6] is not None and said[6] <= 0 else None", "None"),
     Line(held.Held.begun, "said[6] <= 0", "said[6] < 0"),
     Line(held.Held.begin_to_change, "self.base = self.begun()", "pass"),
-    Line(held.Held.__getattr__, "abs(rest)", "rest"),
+    Line(held.Held._make, "abs(rest)", "rest"),
     Line(Layers.put_key, "None if horizon is NO_HORIZON else lone(horizon)", "None"),
     Line(Layers._set_horizon, "self._changed_key(key).base = base", "pass"),
     Line(Layers._set_horizon, "self._changed_past(key).horizon = aside", "pass"),
     Line(Layers._set_horizon, "self._pasts.let_go(key)", "pass"),
     Line(Layers._old, "self._keys.of(key).begun() or ", ""),
     Line(Layers.horizon, "if held.begun() is None", "if True"),
-    Line(Layers.has_past, "if self._keys.of(key).begun() is not None:", "if False:"),
+    Line(Layers.has_past, "if held.begun() is not None:", "if False:"),
 )
 def of_a_key_without_a_past_its_row_says_all() -> None:
     """No row of a horizon stands beside it, and nothing of its past in memory; also of one that came all at once."""

@@ -32,7 +32,8 @@ RULES: dict[str, dict[str, Any]] = {
 PUT = st.tuples(st.just("put"), st.sampled_from(KEYS), st.sampled_from(VALUES))
 ELSE = st.tuples(
     st.sampled_from(
-        ["until", "until", "stays", "delete", "expire", "based", "wait", "away", "meet", "compact", "patch", "lww"]
+        ["until", "until", "stays", "update", "delete", "expire", "based", "wait", "away", "meet", "compact", "patch",
+         "lww"]
     ),
     st.sampled_from(KEYS), st.sampled_from(VALUES),
 )  # fmt: skip
@@ -100,6 +101,8 @@ class Pair:
                 receipt = kv.put(key, value)
                 self.versions.setdefault(key, receipt.version)
                 return receipt.version, receipt.value, receipt.strategy, receipt.key
+            case "update":
+                return kv.update({key: value})
             case "delete":
                 return kv.delete(key).version
             case "expire":
@@ -174,8 +177,8 @@ def _put_long(of: Any, key: str, value: Any, spec: str | None, draft: Draft) -> 
     return of._writing(key, Operation("put", (value,)), None, spec, None, whole=True)(draft)
 
 
-def _operate_long(of: Any, key: str, operation: Operation, family: str | None, draft: Draft) -> Any:
-    return of._writing(key, operation, None, None, family)(draft)
+def _operate_long(of: Any, key: str, name: str, args: tuple[Any, ...], family: str | None, draft: Draft) -> Any:
+    return of._writing(key, Operation(name, args), None, None, family)(draft)
 
 
 @pytest.mark.parametrize("value", [1, "x", None])
@@ -189,6 +192,7 @@ def test_most_puts_go_the_short_way(key: str, value: Any) -> None:
         with pair.here.transaction() as t:
             t.put(key, value)
             t.put(key, 2)
+            t.update({key: value})
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from crdtkv.errors import (
 )
 from crdtkv.store.patches import patched
 from tests.colos import calls
+from tests.compiled import interpreted
 
 NORMAL: list[tuple[str, Any, Any]] = [
     ("lww", {"b": 1, "a": [1.0, None]}, {"b": 1, "a": [1.0, None]}),
@@ -209,6 +210,7 @@ def test_a_put_that_failed_may_be_tried_again_under_its_key(kv: crdtkv.Store) ->
     assert kv.put("k", 3, idempotency_key="try").value == 3
 
 
+@interpreted
 def test_an_idempotent_put_is_remembered_with_the_write(kv: crdtkv.Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Remembering is part of the write's transaction: a crash in between must not let the write happen twice."""
     commits = []

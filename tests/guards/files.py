@@ -6,8 +6,8 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -290,6 +290,19 @@ def a_page_that_lies_in_the_place_of_another_is_found() -> None:
         assert told > len(old), "pages of what the views say, which nothing else looks at"
 
 
+@contextmanager
+def _altered(statement: str) -> Iterator[Path]:
+    """The file of a store with a key, closed, and then altered so."""
+    with TemporaryDirectory(prefix="crdtkv-") as folder:
+        path = Path(folder) / "a.db"
+        with crdtkv.open(path, colo="a") as kv:
+            kv.put("k", 1)
+        with closing(sqlite3.connect(path)) as db:
+            db.execute(statement)
+            db.commit()
+        yield path
+
+
 @guards(
     "What is wrong, in words.",
     Line(maintenance.check, "elif digest % MODULUS != state.digest:", "elif False:"),
@@ -297,16 +310,9 @@ def a_page_that_lies_in_the_place_of_another_is_found() -> None:
 )
 def rows_that_are_missing_are_found_by_a_check() -> None:
     for statement in ("DELETE FROM cell WHERE key = 'k'", "UPDATE cell SET mark = 0 WHERE key = 'k'"):
-        with TemporaryDirectory(prefix="crdtkv-") as folder:
-            path = Path(folder) / "a.db"
-            with crdtkv.open(path, colo="a") as kv:
-                kv.put("k", 1)
-            with closing(sqlite3.connect(path)) as db:
-                db.execute(statement)
-                db.commit()
-            with crdtkv.open(path, colo="a") as kv:
-                assert any("digest" in word for word in kv.check())
-                assert statement[:6] == "DELETE" or any("1 keys cannot be read" in word for word in kv.check())
+        with _altered(statement) as path, crdtkv.open(path, colo="a") as kv:
+            assert any("digest" in word for word in kv.check())
+            assert statement[:6] == "DELETE" or any("1 keys cannot be read" in word for word in kv.check())
 
 
 @guards(
@@ -314,15 +320,8 @@ def rows_that_are_missing_are_found_by_a_check() -> None:
     Line(life.begin, 'if state is None and next(storage.keys("", None), None) is not None:', "if False:"),
 )
 def a_state_that_is_missing_is_not_taken_for_a_new_store() -> None:
-    for missing in ("meta WHERE name = 'state'",):
-        with TemporaryDirectory(prefix="crdtkv-") as folder:
-            path = Path(folder) / "a.db"
-            with crdtkv.open(path, colo="a") as kv:
-                kv.put("k", 1)
-            with closing(sqlite3.connect(path)) as db:
-                db.execute(f"DELETE FROM {missing}")
-                db.commit()
-            assert refuses(Corrupt, lambda path=path: crdtkv.open(path, colo="a").close())
+    with _altered("DELETE FROM meta WHERE name = 'state'") as path:
+        assert refuses(Corrupt, lambda: crdtkv.open(path, colo="a").close())
 
 
 @guards(

@@ -338,14 +338,20 @@ def a_copy_that_had_written_nothing_is_known_by_its_word() -> None:
         _fall_back_behind_its_word(uncertain)
 
 
-def _fall_back_behind_its_word(uncertain: bool) -> None:
+def _copied_before_a_remove() -> tuple[Disks, MemoryDisk]:
+    """a, b and c, of which a alone knows that it removed e; and a copy of c's disk."""
     colos = Disks("a", "b", "c")
-    a, b, c = (colos[name] for name in "abc")
-    a.put("k", ["e"], strategy="set?wins=remove")
+    colos["a"].put("k", ["e"], strategy="set?wins=remove")
     colos.meet()
     copy = colos.copy("c")
-    a.set("k").remove("e")
+    colos["a"].set("k").remove("e")
     colos.clock.wait(1)
+    return colos, copy
+
+
+def _fall_back_behind_its_word(uncertain: bool) -> None:
+    colos, copy = _copied_before_a_remove()
+    a, b, c = (colos[name] for name in "abc")
     b.sync(c)
     name = c.id
     for _ in range(2):
@@ -392,13 +398,8 @@ def a_restored_copy_goes_on_above_the_member_it_met() -> None:
 def a_restored_copy_may_know_less_than_it_announced() -> None:
     """c told a that it knew of a's remove, and was put back to before. b, which does not know of it either, takes it
     in; the line is cut, and b hears of the remove. Until a knows who c is now, it must not forget the remove."""
-    colos = Disks("a", "b", "c")
+    colos, copy = _copied_before_a_remove()
     a, b, c = (colos[name] for name in "abc")
-    a.put("k", ["e"], strategy="set?wins=remove")
-    colos.meet()
-    copy = colos.copy("c")
-    a.set("k").remove("e")
-    colos.clock.wait(1)
     arrive(c, cut(a, c))
     arrive(c, cut(b, c))
     arrive(a, cut(c, a))

@@ -309,7 +309,10 @@ def _takes(item: _Item, place: _Place) -> bool:
 
 
 def _take_below(replica: Replica, draft: Draft, item: _Item) -> None:
-    """A sweep or hider takes what it had taken, by the numbers that it has been minted anew with since."""
+    """A sweep or hider takes what it had taken, by the numbers that it has been minted anew with since.
+
+    That of a key's life, which is not minted anew itself, also what still has its number.
+    """
     payload, known = item.lost.payload or b"", replica.state.vector
     seen = unhide(payload).seen
     for path, cell in list(replica.storage.cells(item.key).items()):
@@ -317,8 +320,9 @@ def _take_below(replica: Replica, draft: Draft, item: _Item) -> None:
             continue
         gone = {
             s.dot for s in cell
-            if any(covers(seen, d) and not covers(known, d) for d in s.parents)
-            and all(covers(seen, d) or item.covered(d) for d in s.parents)
+            if (not item.path and covers(seen, s.dot))
+            or (any(covers(seen, d) and not covers(known, d) for d in s.parents)
+            and all(covers(seen, d) or item.covered(d) for d in s.parents))
         }  # fmt: skip
         if gone:
             draft.rewrite(item.key, Write(path, None), gone.__contains__)

@@ -232,6 +232,40 @@ def _rows(kv: crdtkv.Store) -> list[Any]:
     return found
 
 
+def alone(spec: str, value: Any, acts: Act) -> Any:
+    """What is shown when e has done this, was evicted unheard, and came back."""
+    colos = Colos("a", "e", "f")
+    a, e, _ = colos.values()
+    a.put("k", value, strategy=spec)
+    colos.meet()
+    acts(e)
+    del colos["e"]
+    a.evict("e")
+    colos.meet()
+    colos["e"] = e
+    colos.meet(4)
+    colos.check()
+    return colos.read("k")
+
+
+@guards(
+    "that of a key's life, which is not minted anew itself, also what still has its number",
+    Line(pending._take_below, "(not item.path and covers(seen, s.dot))", "False"),
+)
+def what_was_deleted_before_a_key_was_made_anew_does_not_stand_beside_that() -> None:
+    for spec, value, makes, made in (
+        ("set", ["w"], lambda kv: kv.set("k").add("x"), ["x"]),
+        ("list", ["w"], lambda kv: kv.list("k").append("x"), ["x"]),
+        ("json", {"w": 1}, lambda kv: kv.patch("k", {"x": 1}), {"x": 1}),
+    ):
+
+        def acts(e: crdtkv.Store, makes: Act = makes) -> None:
+            e.delete("k")
+            makes(e)
+
+        assert alone(spec, value, acts) == made
+
+
 # what was put over it
 
 

@@ -250,13 +250,14 @@ class MembersWorld(Upsets):
                     assert kept or self.besides(final, key, e), ("lost", self.seed, key, e)
 
     def undeleted(self, key, st):
-        """Nothing stands that was minted anew from what somebody had removed who had seen it."""
+        """Nothing stands that was minted anew from what somebody had removed who had seen it. (But a delete that a side
+        which lost had purged.)"""
         for path, cell in st.cells.get(key, {}).items():
             for dot, s in cell.items() if path and not is_counter(path) else ():
                 was = list(chain(dot, self.anew)) if is_live(s[1]) else ()
                 for e in self.oracle.events[key] if was else ():
                     seen = e.path == path and not is_live(e.payload) and any(covers(e.cover, d) for d in was)
-                    told = e.dot[0].split("~")[0] not in self.restored
+                    told = e.dot[0].split("~")[0] not in self.restored and e.stamp > self.floor
                     assert not (seen and told), ("deleted", self.seed, key, path, dot, e)
 
     def lives(self, dot, key, path):

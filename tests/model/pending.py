@@ -182,7 +182,6 @@ def take_below(draft, item):
     for p in [p for p in draft.cells if in_sweep(p, item.path, scope)]:
         for d, (_, _, parents) in list(draft.cells[p].items()):
             known = [x for x in parents or () if covers(seen, x)]
-            if any(not covers(draft.rep.vector, x) for x in known) and all(
-                x in known or item.covered(x) for x in parents
-            ):
+            anew = any(not covers(draft.rep.vector, x) for x in known)
+            if (not item.path and covers(seen, d)) or (anew and all(x in known or item.covered(x) for x in parents)):
                 draft.write(p, None, also=[d])

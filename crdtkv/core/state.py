@@ -1,23 +1,30 @@
 """What a replica knows besides cells: who it is, what it has absorbed, what was forgotten.
 
-One plain object, saved with each transaction: its tip, which is what an own write moves,
-and the rest where something of it has changed. `vector` moves only together with cells;
-`heard`, `announced` and the floor follow the rules of docs/replication.md.
+One plain object, saved with each transaction: its tip, which is what an own write moves, or where
+another's record has moved that replica to, and the rest where something of it has changed. `vector`
+moves only together with cells; `heard`, `announced` and the floor follow the rules of docs/replication.md.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from crdtkv.core.clocks import Stamp
 from crdtkv.errors import ChecksumFailed
 
-__all__ = ["Announcement", "State"]
+__all__ = ["TIP_OF", "Announcement", "At", "State", "state_in"]
 
 Announcement = tuple[int, Stamp, int]
 """`(total, low, facts)`: of all members all stamped up to `low` was heard, and `facts` is what is known of who
 belongs, as a hash. `total`, the transactions absorbed then, says which of two announcements is the later."""
+
+At = tuple[int, Stamp, int]
+"""`(n, heard, chain)`, what `vector`, `heard` and `chains` say of a replica; 0 where they say nothing."""
+
+TIP_OF = "tip/"
+"""Before a replica in the name of the row of meta that says where it was moved to since `state` was written."""
 
 
 @dataclass
@@ -66,8 +73,8 @@ class State:
     lost: list[str] = field(default_factory=list)
 
     def shared(self) -> State:
-        """Another of the same entries. Of what the two share, one may change in its place what a tip says; who changes
-        more calls `unshare` first. O(1)."""
+        """Another of the same entries. Of what the two share, one may change in its place what a tip says, or where a
+        replica is; who changes more calls `unshare` first. O(1)."""
         made = object.__new__(State)
         made.__dict__ = self.__dict__.copy()
         return made
@@ -85,42 +92,59 @@ class State:
         self.move(other.tip())
         return self.__dict__ == other.__dict__
 
+    def at(self, replica: str) -> At:
+        """Where a replica is. O(1)."""
+        return self.vector.get(replica, 0), self.heard.get(replica, 0), self.chains.get(replica, 0)
+
+    def place(self, replica: str, at: At) -> None:
+        """It is there. O(1)."""
+        n, heard, chain = at
+        for of, said in ((self.vector, n), (self.heard, heard), (self.chains, chain)):
+            if said:
+                of[replica] = said
+            else:
+                of.pop(replica, None)
+
     def tip(self) -> tuple[Any, ...]:
         """What a write of our own moves, as plain data. O(1)."""
-        id = self.id
-        return (
-            self.vector.get(id, 0), self.heard.get(id, 0), self.chains.get(id, 0), self.clock, self.ceiling,
-            self.wall_ms, self.digest.to_bytes(16, "big"),
-        )  # fmt: skip
+        return *self.at(self.id), self.clock, self.ceiling, self.wall_ms, self.digest.to_bytes(16, "big")
 
     def move(self, tip: Any) -> None:
         """Put it where `tip` says. O(1)."""
-        id, (n, heard, chain, self.clock, self.ceiling, self.wall_ms, digest) = self.id, tip
-        for of, said in ((self.vector, n), (self.heard, heard), (self.chains, chain)):
-            if said:
-                of[id] = said
-            else:
-                of.pop(id, None)
+        n, heard, chain, self.clock, self.ceiling, self.wall_ms, digest = tip
+        self.place(self.id, (n, heard, chain))
         self.digest = int.from_bytes(digest, "big")
 
     def to_plain(self) -> dict[str, Any]:
-        """For the meta table. It shares what this has, as `shared` does."""
+        """For the meta table. Of what a tip moves in its place it has copies; the rest it shares, as `shared` does.
+        O(its entries)."""
         # MessagePack has no integer of 128 bits.
-        return {**self.__dict__, "digest": self.digest.to_bytes(16, "big")}
+        moved = {name: self.__dict__[name].copy() for name in ("vector", "heard", "chains")}
+        return {**self.__dict__, **moved, "digest": self.digest.to_bytes(16, "big")}
 
-    @classmethod
-    def from_plain(cls, plain: dict[str, Any], tip: Any = None) -> State:
-        """The state in what `to_plain` and `tip` gave. Raises ChecksumFailed for what is none."""
-        try:
-            known = {f.name for f in fields(cls)}
-            state = cls(**{name: _shallow(value) for name, value in plain.items() if name in known})
-            state.digest = int.from_bytes(plain["digest"], "big")
-            state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
-            if tip is not None:
-                state.move(tip)
-        except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
-            raise ChecksumFailed(f"{plain!r:.80} is no state of a replica ({error})") from error
-        return state
+
+def state_in(meta: Callable[[str], Any]) -> State | None:
+    """What the rows of meta say: `state`, and where it was moved to since. None: there is none. O(its entries).
+
+    Raises ChecksumFailed for what is none.
+    """
+    plain = meta("state")
+    if plain is None:
+        return None
+    try:
+        known = {f.name for f in fields(State)}
+        state = State(**{name: _shallow(value) for name, value in plain.items() if name in known})
+        state.digest = int.from_bytes(plain["digest"], "big")
+        state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
+        for replica, n in list(state.vector.items()):
+            at = meta(TIP_OF + replica)
+            if at is not None and at[0] > n:  # (else it was written before `state`)
+                state.place(replica, at)
+        if (tip := meta("tip")) is not None:
+            state.move(tip)
+    except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
+        raise ChecksumFailed(f"{plain!r:.80} is no state of a replica ({error})") from error
+    return state
 
 
 _MUTABLE = ("vector", "heard", "chains", "dropped", "quarantined")

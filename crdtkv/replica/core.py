@@ -13,7 +13,7 @@ from typing import Any, Final
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
 from crdtkv.core.digest import MODULUS, added_digest, context_digest, digest_change, entry_change, key_digest
-from crdtkv.core.state import State
+from crdtkv.core.state import TIP_OF, At, State
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
 from crdtkv.core.views import colo_of
@@ -22,6 +22,7 @@ from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
+from crdtkv.replica.transactions import Transaction, Whole
 from crdtkv.storage.base import NO_HORIZON, Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
@@ -77,21 +78,28 @@ class Replica:
         self.lost: Counter[tuple[str, str]] = Counter()  # own writes that lost since this open, by strategy and prefix
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
         self._whole: State | None = None  # the state as it was before this transaction changed more of it than its tip
+        self._moved: dict[str, At] = {}  # where others were before this transaction absorbed a record of theirs
 
     # transactions
 
-    def transaction(self) -> _Whole:
+    def transaction(self) -> Whole:
         """All that happens inside is kept whole, or undone whole if anything raises."""
-        return _Whole(self)
+        return Whole(self)
+
+    def following(self) -> Transaction:
+        """As `transaction`, for records of others, and O(1), however many replicas there are: who changes more of the
+        state than `follow` does calls `reach` first."""
+        return Transaction(self)
 
     def begin(self) -> Before:
         """A transaction is open: `commit` and then `committed`, or `undo` with what this gives, end it.
 
-        Who changes more of the state in it than its tip calls `reach` first.
+        Who changes more of the state in it than its tip, or by `follow`, calls `reach` first.
         """
         before = self.state.tip(), self.spoken
         self.changed = {}
         self._whole = None
+        self._moved = {}
         self.storage.begin()
         return before
 
@@ -100,6 +108,14 @@ class Replica:
         if self._whole is None:
             self._whole = self.state.shared()
             self.state.unshare()
+
+    def follow(self, replica: str, at: At) -> None:
+        """A record of another was absorbed, and that is where it is now. O(1), unless it is its first."""
+        state = self.state
+        if replica not in state.vector:
+            self.reach()  # (who is looked for when the state is read is who stands in it)
+        self._moved.setdefault(replica, state.at(replica))
+        state.place(replica, at)
 
     def commit(self) -> State:
         """All that was written since `begin` is kept; the state as the storage has it."""
@@ -119,23 +135,30 @@ class Replica:
         tip, self.spoken = before
         if self._whole is not None:
             self.state, self._whole = self._whole, None
+        for replica, at in self._moved.items():
+            self.state.place(replica, at)
         self.state.move(tip)
 
     def keep_state(self) -> State:
         """What has changed of the state goes into the open transaction: the rest of it seldom, its tip always.
 
-        The state as the storage has it then, but for its tip, for `committed`.
+        The state as the storage has it then, but for its tip and whom it follows, for `committed`.
         """
         state, kept, tip = self.state, self.kept, self.state.tip()
         if kept is None or (self._whole is not None and not kept.alike(state)):
             kept = state.shared()
             self.storage.put_meta("state", kept.to_plain())
+        else:
+            for replica in self._moved:
+                self.storage.put_meta(TIP_OF + replica, state.at(replica))
         self.storage.put_meta("tip", tip)
         return kept
 
     def committed(self, kept: State) -> None:
         """After a commit of `kept`: what it reserved is durable, and what was minted last is noted."""
         self.kept = kept
+        for replica in self._moved:
+            kept.place(replica, self.state.at(replica))
         self.reserved = (self.state.ceiling, kept.low_ceiling)
         self._note()
 
@@ -420,41 +443,11 @@ class Replica:
         return ABSENT if root is None else root[0].read(root[1])
 
 
-class _Whole:
-    """A transaction, in a `with` block."""
-
-    # By hand: a generator takes several times as long, and each record that comes by itself is one.
-    __slots__ = ("_before", "_replica")
-
-    def __init__(self, replica: Replica) -> None:
-        self._replica = replica
-
-    def __enter__(self) -> None:
-        self._before = self._replica.begin()
-        try:
-            self._replica.reach()
-        except BaseException:
-            self._replica.undo(self._before)
-            raise
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        replica = self._replica
-        if kind is not None:
-            replica.undo(self._before)
-            return
-        try:
-            kept = replica.commit()
-        except BaseException:
-            replica.undo(self._before)
-            raise
-        replica.committed(kept)
-
-
 class _Step:
     """A part of a transaction, in a `with` block."""
 
     # By hand: a generator takes several times as long, and each write of a group is one.
-    __slots__ = ("_before", "_mark", "_replica", "_whole")
+    __slots__ = ("_before", "_mark", "_moved", "_replica", "_whole")
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
@@ -462,9 +455,10 @@ class _Step:
     def __enter__(self) -> None:
         replica = self._replica
         self._before = replica.state.tip(), replica.spoken
-        self._mark, self._whole = replica.storage.mark(), replica._whole
+        self._mark, self._whole, self._moved = replica.storage.mark(), replica._whole, replica._moved
         replica.changed = {}
         replica._whole = None
+        replica._moved = {}
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         replica = self._replica
@@ -476,6 +470,7 @@ class _Step:
                 replica.memos.clear()
         finally:
             replica._whole = self._whole or replica._whole
+            replica._moved = {**replica._moved, **self._moved}
 
 
 def _alone(dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> dict[bytes, Cell]:

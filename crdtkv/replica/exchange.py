@@ -81,7 +81,7 @@ def receive_all(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> li
 def release(replica: Replica) -> None:
     """Absorb the waiting records whose time has come, drop those that are known."""
     if any(_ready(replica, record) for record, _ in replica.waiting.values()):
-        with replica.transaction():
+        with replica.following():
             absorbed = _absorb_waiting(replica)
         replica.took(absorbed)
     _drop_known(replica)
@@ -103,7 +103,6 @@ def _absorb_waiting(replica: Replica) -> list[tuple[Record, bytes]]:
                 continue
             outcome = Outcome.refused
             with suppress(_Unwelcome), replica.step():
-                replica.reach()
                 if _may_absorb(replica, record):
                     outcome = _absorb_record(replica, record, data)
             if outcome is Outcome.absorbed:
@@ -133,7 +132,7 @@ def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -
     if len(outcomes) == len(arrived):
         return outcomes
     absorbed: list[tuple[Record, bytes]] = []
-    with replica.transaction():
+    with replica.following():
         for record, data in arrived[len(outcomes) :]:
             outcome, judged = judged or _judge(replica, record, data), None
             if outcome is Outcome.absorbed:
@@ -172,6 +171,7 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
     """Inside a transaction."""
     (origin, n), state = record.dot, replica.state
     if origin in state.chains and state.chains[origin] != record.previous:
+        replica.reach()
         state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
         return Outcome.refused
     replica.changed = {}  # of this record, for the inbox, the purge and who belongs
@@ -181,12 +181,10 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
 
 
 def _take_record(replica: Replica, record: Record, data: bytes) -> None:
-    (origin, n), state = record.dot, replica.state
+    (origin, n), heard = record.dot, replica.state.heard
     purge_to(replica, record.floor)
     _write(replica, record)
-    state.vector[origin] = n
-    state.chains[origin] = chain(data)
-    state.heard[origin] = max(state.heard.get(origin, 0), record.stamp)
+    replica.follow(origin, (n, max(heard.get(origin, 0), record.stamp), chain(data)))
     replica.observe(record.stamp)
     inbox.note(replica)
     purge_to(replica, 0)
@@ -245,9 +243,8 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
     if not covers_all(state.vector, message.since):
         return Outcome.unfit
     sender = message.lineage[-1]
-    if sender in message.heard:
-        replica.compare_clock(sender, message.heard[sender])
     if _tells_nothing(state, message):
+        _look_at_clock(replica, message, sender)
         _advance(replica, message, sender)
         replica.told[sender] += 1
         return Outcome.known
@@ -263,14 +260,23 @@ def absorb(replica: Replica, message: CatchUp, believed: bool = True) -> Outcome
 
 
 def take(replica: Replica, message: CatchUp, believed: bool = True) -> None:
-    """Inside a transaction: join, advance, take announcements, and only then purge."""
+    """Inside a transaction: join, advance, take announcements, and only then purge.
+
+    Who comes in by it has seen what time it is there: with a clock that is wrong nothing is written.
+    """
     before, sender = dict(replica.state.vector), message.lineage[-1]
+    _look_at_clock(replica, message, sender)
     _join(replica, message, before)
     _advance(replica, message, sender)
     inbox.note(replica)
     # After the join and the announcements: purging first makes replicas diverge (case 41).
     purge_to(replica, message.floor.stamp)
     _compare(replica, message, sender, believed)
+
+
+def _look_at_clock(replica: Replica, message: CatchUp, sender: str) -> None:
+    if sender in message.heard:
+        replica.compare_clock(sender, message.heard[sender])
 
 
 class _Unwelcome(Exception):

@@ -13,7 +13,7 @@ from typing import Any
 from crdtkv.core.cells import is_live
 from crdtkv.core.clocks import Dot, Stamp, make_stamp
 from crdtkv.core.rules import DEFAULT
-from crdtkv.core.state import State
+from crdtkv.core.state import State, state_in
 from crdtkv.core.views import Ancestor, Portrait, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import ChecksumFailed, MembershipConflict, NotAMember
@@ -55,11 +55,10 @@ def begin(storage: Storage, colo: str, wall_ms: Callable[[], int], token: Callab
 
     Raises ChecksumFailed if the state that lies there is none. What it holds is checked as it is read.
     """
-    plain = storage.meta("state")
-    if plain is None and next(storage.keys("", None), None) is not None:
+    state = state_in(storage.meta)
+    if state is None and next(storage.keys("", None), None) is not None:
         raise ChecksumFailed("there are cells, and nothing says whose: the replica's state is missing")
-    if plain is not None:
-        state = State.from_plain(plain, storage.meta("tip"))
+    if state is not None:
         state.clock = max(state.clock, state.ceiling)
         replica = Replica(storage, state, wall_ms, token, **options)
         if _lies_elsewhere(replica):

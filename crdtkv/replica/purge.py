@@ -43,6 +43,7 @@ def purge_to(replica: Replica, floor: Stamp) -> int:
         return 0
     places: dict[str, set[bytes]] = {}
     if floor > state.floor:
+        replica.reach()
         state.floor = floor
         for key, path in replica.storage.due(floor):
             places.setdefault(key, set()).add(path)
@@ -57,6 +58,7 @@ def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
     count, context, known_from = 0, storage.context(key), storage.horizon(key).base
     for path in dead_paths(lambda: storage.cells(key), paths, state.floor):
         cell = storage.cells(key).get(path, ())
+        replica.reach()
         for origin, n in (s.dot for s in cell):
             state.dropped[origin] = max(n, state.dropped.get(origin, 0))
         replica.set_cell(key, path, ())

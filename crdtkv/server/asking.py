@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from crdtkv.core.values import parse_json
@@ -13,6 +13,9 @@ from crdtkv.http import bodies
 from crdtkv.http.names import JSON
 from crdtkv.http.refusals import ContentTypeUnknown, HeadersTooLarge
 from crdtkv.server.limits import LIMITS, Limits
+
+if TYPE_CHECKING:
+    from crdtkv.node.waiting import Covered
 
 __all__ = [
     "CONNECTION", "HEADERS", "Ask", "Header", "Pump", "Receive", "Reply", "Scope", "Send", "check_headers",
@@ -57,7 +60,7 @@ class Reply(NamedTuple):
 class Ask:
     """A request: `namespace` and `key` as decoded from the path, the rest read when it is asked for."""
 
-    __slots__ = ("_query", "body", "key", "limits", "method", "namespace", "scope")
+    __slots__ = ("_query", "body", "covered", "key", "limits", "method", "namespace", "scope")
 
     def __init__(self, scope: Scope, namespace: str, key: str, limits: Limits, body: bytes = b"") -> None:
         self.scope = scope
@@ -66,6 +69,8 @@ class Ask:
         self.key = key
         self.limits = limits
         self.body = body
+        self.covered: Covered | None = None
+        """What its session has seen: to be here where this is done."""
         self._query: dict[str, str] | None = None
 
     @property

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING, TypeVar
 
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.views import colo_of
+from crdtkv.errors import CrdtkvError
 from crdtkv.http.names import HEARD, SESSION
 from crdtkv.node.everywhere import everywhere
 from crdtkv.node.session import Session, token_of_one
@@ -14,11 +15,13 @@ from crdtkv.server.asking import Header, Reply, Scope
 from crdtkv.store import door
 
 if TYPE_CHECKING:
+    from crdtkv.node.waiting import Covered
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
 
-__all__ = ["admit", "caught_up", "heard_header", "session_header", "session_of", "token_of"]
+__all__ = ["admit", "as_seen", "caught_up", "heard_header", "session_header", "session_of", "token_of"]
 
+_T = TypeVar("_T")
 _SPARSE = 4
 """Of so few entries all are said: it costs less than to find out which have to be."""
 
@@ -55,10 +58,25 @@ def session_of(scope: Scope) -> Session | None:
     return None
 
 
-async def caught_up(serving: Serving, store: Store, session: Session | None) -> None:
-    """All that the session has seen of the namespace is here. Raises BaseNotHere where that takes too long."""
-    if session is not None:
-        await serving.node.waiting.caught_up(store, session, serving.limits.session_wait)
+async def caught_up(serving: Serving, store: Store, session: Session | None) -> Covered | None:
+    """All that the session has seen of the namespace is here; who then reads checks once more, and so does
+    `Serving.write`. Raises BaseNotHere where that takes too long."""
+    if session is None:
+        return None
+    return await serving.node.waiting.caught_up(store, session, serving.limits.session_wait)
+
+
+async def as_seen(covered: Covered | None, reply: Awaitable[_T]) -> _T:
+    """What a handler gives, refusals too, if what its client has seen was here all the time. Raises BaseNotHere."""
+    try:
+        found = await reply
+    except CrdtkvError:
+        if covered is not None:
+            covered.check()
+        raise
+    if covered is not None:
+        covered.check()
+    return found
 
 
 def heard_header(store: Store) -> Header:

@@ -18,7 +18,7 @@ from crdtkv.http.names import RESERVED, key_of
 from crdtkv.http.refusals import ContentTypeUnknown, MethodUnknown
 from crdtkv.server import past, plain, values, writes
 from crdtkv.server.asking import CONNECTION, Ask, Receive, Reply, Scope, Send, check_headers, problem, read_body
-from crdtkv.server.doors import admit, caught_up, heard_header, session_header, session_of
+from crdtkv.server.doors import admit, as_seen, caught_up, heard_header, session_header, session_of
 from crdtkv.server.once import once_of
 from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
@@ -185,10 +185,10 @@ async def _answer(serving: Serving, scope: Scope, receive: Receive) -> Reply:
     ask, handler, store = _asked(serving, scope)
     session = session_of(scope)
     if session is not None:
-        await caught_up(serving, store, session)
+        ask.covered = await caught_up(serving, store, session)
     if ask.method not in ("GET", "HEAD"):
         ask.body = await read_body(scope, receive, serving.limits.body)
-    reply: Reply = await handler(serving, store, ask)
+    reply: Reply = await as_seen(ask.covered, handler(serving, store, ask))
     header = session_header(store, session, reply)
     if header is not None:
         reply.headers.append(header)
@@ -220,7 +220,7 @@ class _Write:
         self.asked = asked
 
     async def __call__(self, serving: Serving, store: Store, ask: Ask) -> Reply:
-        return await values.replied(serving, ask, await serving.write(store, self.asked(ask)))
+        return await values.replied(serving, ask, await serving.write(store, self.asked(ask), ask.covered))
 
 
 _WRITES: dict[str, _Handler] = {

@@ -130,7 +130,7 @@ async def _get(request: Request, namespace: str) -> Response:
         plain = {key: None if each is None else bodies.plain_entry(each) for key, each in found.items()}
         return json_reply({"entries": plain}, seen=seen)
 
-    return await through(request, "", namespace, None, call)
+    return await through(request, "", namespace, None, call, reads=True)
 
 
 def named_keys(ask: Ask, limit: int) -> list[str]:

@@ -45,7 +45,7 @@ async def revert(serving: Serving, store: Store, ask: Ask) -> Reply:
     version = ask.known("to").get("to")
     if version is None:
         raise BadRequest("there is no query parameter 'to'; it names the version to go back to")
-    wrote = await serving.write(store, once_of(ask, lambda t: Wrote(True, t.revert(ask.key, version))))
+    wrote = await serving.write(store, once_of(ask, lambda t: Wrote(True, t.revert(ask.key, version))), ask.covered)
     return await replied(serving, ask, wrote)
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from crdtkv.server.asking import Ask, Pump, Reply, check_headers, read_body
-from crdtkv.server.doors import admit, caught_up, session_header, session_of
+from crdtkv.server.doors import admit, as_seen, caught_up, session_header, session_of
 from crdtkv.server.front import failed
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ def serving_of(request: Request) -> Serving:
 
 
 async def through(
-    request: Request, action: str, namespace: str, key: str | None, call: OnStore, *, body: bool = True
-) -> Response:
+    request: Request, action: str, namespace: str, key: str | None, call: OnStore, *, body: bool = True,
+    reads: bool = False,
+) -> Response:  # fmt: skip
     """The reply of `call(serving, store, ask)`, if whoever asks may do `action` on `key`, or keys of that prefix.
 
-    `action`: "": the handler asks itself. `body`: it is read before; False: by the handler, as it comes.
+    `action`: "": the handler asks itself. `body`: it is read before; False: by the handler, as it comes. `reads`: it
+    does nothing else, as where the action is "read".
     """
     serving = serving_of(request)
     store = session = None
@@ -49,8 +51,9 @@ async def through(
         ask = Ask(request.scope, namespace, key or "", serving.limits)
         if body:
             ask.body = await read_body(request.scope, request.receive, serving.limits.body)
-        await caught_up(serving, store, session)
-        reply = await call(serving, store, ask)
+        ask.covered = await caught_up(serving, store, session)
+        reads = reads or action == "read"
+        reply = await as_seen(ask.covered if reads else None, call(serving, store, ask))
     except Exception as error:
         reply = failed(error)
     header = session_header(store, session, reply)

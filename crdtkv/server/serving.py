@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from crdtkv.errors import Overloaded
 from crdtkv.http.refusals import Stopping
 from crdtkv.node.node import Node
+from crdtkv.node.waiting import Covered
 from crdtkv.replica import members
 from crdtkv.server.hub import Hub
 from crdtkv.server.limits import LIMITS, Limits
@@ -64,12 +65,12 @@ class Serving:
             found = self._hubs[store.namespace] = Hub(self, store)
         return found
 
-    async def write(self, store: Store, act: Callable[[Transaction], _T]) -> _T:
+    async def write(self, store: Store, act: Callable[[Transaction], _T], covered: Covered | None = None) -> _T:
         """What `act` gave in a transaction of its own, which is durable; it shares its commit with others' writes.
 
-        Raises as Store.asubmit and `act`.
+        `covered`: has to be here in that. Raises as Store.asubmit and `act`, and BaseNotHere.
         """
-        return await store.asubmit(act)
+        return await store.asubmit(act if covered is None else covered.before(act))
 
     def check_joined(self) -> None:
         """Raises Stopping while this colo is to join others and a namespace of it has met nobody. O(namespaces) then.

@@ -48,7 +48,7 @@ async def tried(
         raise _Undone([{**found, "before": version} for found, version in zip(shown, versions, strict=True)])
 
     try:
-        await serving.write(store, acted)
+        await serving.write(store, acted, ask.covered)
     except _Undone as undone:
         return json_reply({"read": undone.found})
     raise AssertionError("what is tried is undone")

@@ -46,7 +46,7 @@ async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
             condition(t)
         return [_wrote(t, write) for write in asked]
 
-    wrote = (await serving.write(store, once(ask, act)))[-1]
+    wrote = (await serving.write(store, once(ask, act), ask.covered))[-1]
     return await replied(serving, ask, wrote)
 
 
@@ -71,7 +71,7 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
 
     if trying:
         return await tried(serving, store, ask, act, _listed(body.get("read", []), "read"))
-    wrote = await serving.write(store, once(ask, act))
+    wrote = await serving.write(store, once(ask, act), ask.covered)
     value = ask.returns_value()
 
     def receipts() -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ _ALONE = {
     "(SELECT key FROM cell WHERE root IS NULL)",
     "a dot of {!r:.200}, which is not there": "SELECT DISTINCT key FROM dot WHERE key NOT IN (SELECT key FROM cell)",
     "told of {!r:.200}, which is not there": "SELECT key FROM shown WHERE key NOT IN (SELECT key FROM cell)",
+    "a past of {!r:.200} of which a piece is missing": "SELECT key FROM past GROUP BY key, path "
+    "HAVING max(n) - min(n) >= count(*)",
     "a context of {!r:.200} by itself, beside its row": "SELECT key FROM context WHERE key IN (SELECT key FROM cell)",
 }
 

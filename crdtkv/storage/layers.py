@@ -447,8 +447,9 @@ class Layers(Transactions):
 
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:
-            rows, horizon = self._tables.past(key)
-            kept = {path: past_in(row) for path, row in rows.items()}
-            return Old(kept, NO_HORIZON if horizon is None else horizon_in(horizon))
+            kept, horizon = self._tables.past(key)
+            old = Old({path: rows for path, (_, rows) in kept.items()}, horizon)
+            old.kept = kept
+            return old
 
         return self._read(ask)

@@ -6,6 +6,7 @@ next. What each row held is checked as it is read, and nothing is dropped that w
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -13,8 +14,10 @@ from typing import Any
 
 from crdtkv.storage.held import Held
 from crdtkv.storage.journal import BEGIN, begin
-from crdtkv.storage.rows import cell_in, unpack_row
+from crdtkv.storage.pasts import cut
+from crdtkv.storage.rows import cell_in, past_in, unpack_row
 from crdtkv.storage.tables import PLACED, SCHEMA, Tables
+from crdtkv.storage.views import VIEWS
 
 __all__ = ["MIGRATIONS", "OLD_TABLES", "migrate"]
 
@@ -58,8 +61,10 @@ def _from_1(db: sqlite3.Connection) -> None:
         db.execute(f"DROP TABLE {table}_1")
 
 
-def _rows(db: sqlite3.Connection, table: str, primary: str) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    for *where, blob, checksum in db.execute(f"SELECT * FROM {table}_1 ORDER BY {primary}"):
+def _rows(
+    db: sqlite3.Connection, table: str, primary: str, number: int = 1
+) -> Iterator[tuple[tuple[Any, ...], Any]]:  # fmt: skip
+    for *where, blob, checksum in db.execute(f"SELECT * FROM {table}_{number} ORDER BY {primary}"):
         yield tuple(where), unpack_row(table, tuple(where), blob, checksum)
 
 
@@ -73,4 +78,27 @@ def _from_3(db: sqlite3.Connection) -> None:
     """Rows of plain keys may say that nothing is known of what was before: none does yet."""
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3}
+def _from_4(db: sqlite3.Connection) -> None:
+    """A past lies in pieces, and so does what is told of it. Rows of meta may say where other replicas were moved to
+    since `state` was written: none does yet."""
+    for view in VIEWS:
+        db.execute(f"DROP VIEW {view}")
+    for table in ("past", "was"):
+        db.execute(f"ALTER TABLE {table} RENAME TO {table}_4")
+    for statement in SCHEMA:
+        if statement.startswith(("CREATE TABLE past ", "CREATE TABLE was ", "CREATE VIEW ")):
+            db.execute(statement)
+    tables = Tables(db)
+    for (key, path), rows in _rows(db, "past", "key, path", 4):
+        found = db.execute("SELECT shown FROM was_4 WHERE key = ? AND path = ?", (key, path)).fetchone()
+        told = {said[0].partition("_")[2]: said for said in json.loads(found[0] if found else "[]")}
+        for n, piece in cut((0, past_in(rows))):
+            tables.write("past", [((key, path, n), piece)])
+            dots = ["{}.{}".format(*row.sibling.dot) for row in piece]
+            if said := [told[dot] for dot in dots if dot in told]:
+                tables.tell("was", (key, path, n), (json.dumps(said, ensure_ascii=False),))
+    for table in ("past", "was"):
+        db.execute(f"DROP TABLE {table}_4")
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}

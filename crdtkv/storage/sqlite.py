@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from crdtkv.core.show import show
+from crdtkv.core.state import TIP_OF
 from crdtkv.errors import BadRequest, FormatTooNew, NotAStore, StorageFailed
 from crdtkv.storage import refusals
 from crdtkv.storage.backup import backup
@@ -43,7 +44,7 @@ __all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
 _T = TypeVar("_T")
 
-FORMAT = 4
+FORMAT = 5
 
 CACHE_MB = 256
 
@@ -215,8 +216,7 @@ class SqliteStorage(Writing):
         """What is not read by key: who this is, what has no key, and what the tables do not have yet."""
         self._tables.begin()
         self._uncertain = self._tables.one("meta", _UNSYNCED) is not None
-        for name in ("state", "tip"):
-            self._tables.one("meta", name)  # what is wrong with it is said now
+        list(self._tables.rows("meta", "state", f"{TIP_OF}\U0010ffff"))  # what is wrong with them is said now
         self._inbox = {where[0]: row for where, row in self._tables.rows("inbox")}
         self._told = self._tables.one("meta", _TOLD) is not None
         self._absent.learn()

@@ -15,10 +15,11 @@ from crdtkv.core.cells import Cell
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.packed import Packed
 from crdtkv.core.show import show
-from crdtkv.storage.base import Said
+from crdtkv.storage.base import NO_HORIZON, Horizon, Said, Superseded
 from crdtkv.storage.held import ALONE, PARTS, Held
 from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, pack_parts, read_key, read_row, stamp_column
-from crdtkv.storage.rows import RowInvalid, cell_in, pack_row, unpack_row
+from crdtkv.storage.pasts import Kept, joined
+from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
 __all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
@@ -26,7 +27,7 @@ __all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
 PLACED = {
     "part": ("key TEXT, path BLOB, siblings BLOB NOT NULL, due INTEGER", "key, path"),
     "context": ("key TEXT, entries BLOB NOT NULL", "key"),
-    "past": ("key TEXT, path BLOB, rows BLOB NOT NULL", "key, path"),
+    "past": ("key TEXT, path BLOB, n INTEGER, rows BLOB NOT NULL", "key, path, n"),
     "horizon": ("key TEXT, horizon BLOB NOT NULL", "key"),
     "inbox": ("id TEXT, lost BLOB NOT NULL", "id"),
     "meta": ("name TEXT, value BLOB NOT NULL", "name"),
@@ -68,7 +69,7 @@ COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
 _KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
 _BEYOND = "SELECT key FROM cell WHERE origin = ? AND n > ? UNION SELECT key FROM dot WHERE origin = ? AND n > ?"
 _PAST = (
-    "SELECT path, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, horizon, checksum FROM horizon "
+    "SELECT path, n, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, 0, horizon, checksum FROM horizon "
     "WHERE key = ?"
 )
 _LAST = b""
@@ -262,17 +263,24 @@ class Tables:
             yield where, row
             before = where
 
-    def past(self, key: str) -> tuple[dict[bytes, Any], Any]:
-        """The rows of the past of a key, by path, and its horizon, as plain data. Raises RowInvalid."""
-        rows: dict[bytes, Any] = {}
-        horizon = None
+    def past(self, key: str) -> tuple[dict[bytes, Kept], Horizon]:
+        """The past of a key, by path, and its horizon. Raises RowInvalid."""
+        pieces: dict[bytes, list[tuple[int, tuple[Superseded, ...]]]] = {}
+        horizon = NO_HORIZON
         if not self.pastless():
-            for path, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():
+            for path, n, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():
                 if path is None:
-                    horizon = unpack_row("horizon", (key,), blob, checksum)
+                    horizon = horizon_in(unpack_row("horizon", (key,), blob, checksum))
                 else:
-                    rows[path] = unpack_row("past", (key, path), blob, checksum)
-        return rows, horizon
+                    piece = past_in(unpack_row("past", (key, path, n), blob, checksum))
+                    pieces.setdefault(path, []).append((n, piece))
+        kept: dict[bytes, Kept] = {}
+        for path, some in pieces.items():
+            whole = joined(sorted(some))
+            if whole is None:
+                raise RowInvalid(f"of the past of {key!r:.200} a piece is missing")
+            kept[path] = whole
+        return kept, horizon
 
     def pastless(self) -> bool:
         """Whether no key has a past, nor a horizon. O(1)."""

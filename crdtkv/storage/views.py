@@ -17,7 +17,7 @@ AS_IT_IS = ("json", "lww", "mv", "max", "min")
 
 TOLD = {
     "shown": ("key TEXT, value TEXT, strategy TEXT, version TEXT, ms INTEGER, expires INTEGER, conflicts TEXT", "key"),
-    "was": ("key TEXT, path BLOB, shown TEXT", "key, path"),
+    "was": ("key TEXT, path BLOB, n INTEGER, shown TEXT", "key, path, n"),
     "lost": ("id TEXT, key TEXT, path TEXT, reason TEXT, value TEXT, winner TEXT, replica TEXT, ms INTEGER", "id"),
 }
 """Table -> its columns, and its primary key. They say nothing that is not elsewhere."""

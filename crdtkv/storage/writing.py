@@ -19,12 +19,15 @@ from crdtkv.storage.base import NO_HORIZON, Horizon
 from crdtkv.storage.held import ALONE, PARTS, PLAIN, Held, Old, horizon_of
 from crdtkv.storage.index import SMALL
 from crdtkv.storage.layers import Layers, Unit
+from crdtkv.storage.pasts import Kept, changes
 from crdtkv.storage.views import AS_IT_IS
 
 __all__ = ["LARGE", "Writing"]
 
 LARGE = 1_000
 """A value of more cells is told apart: its JSON text takes more than a step."""
+
+_NOTHING: Kept = (0, ())
 
 _UNTOLD_NAMES = "untold/"
 """Behind it in the names of meta: a key whose value is not told as it is."""
@@ -59,11 +62,11 @@ class Writing(Layers):
         """How many there were at first."""
 
     def _weigh(self, unit: Unit) -> int:
-        """As how many keys of one cell it is written: of a past all rows of a cell are, if any is new."""
+        """As how many keys of one cell it is written, about: of a past more the longer it was not."""
         kind, name = unit
         if kind == "past":
             old = self._pasts.dirty[name]
-            return 1 + sum(len(old.rows.get(path, ())) for path in old.changed or ()) // 4
+            return 1 + sum(8 + len(old.rows.get(path, ())) for path in old.changed or ()) // 16
         return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
 
     def _write(self, units: list[Unit]) -> tuple[Callable[[], None], bool]:
@@ -72,6 +75,7 @@ class Writing(Layers):
         """
         keys: list[_Wrote] = []
         aside: dict[str, Horizon] = {}
+        pasts: dict[str, dict[bytes, Kept]] = {}
         self._telling.clear()
         self._absent.add(name for table, name in units if table in ("key", "past"))
         for table, name in units:
@@ -85,7 +89,7 @@ class Writing(Layers):
                     self._tables.write("horizon", [((name,), aside[name])])
             elif table == "past":
                 old = self._pasts.dirty[name]
-                self._write_past(name, old, aside.get(name, old.horizon))
+                pasts[name] = self._write_past(name, old, aside.get(name, old.horizon))
             elif table == checkpoint.UNTOLD:
                 self._tell(name, True)
             else:
@@ -109,8 +113,7 @@ class Writing(Layers):
                     self._untold[name] = None
             for table, name in units:
                 if table == "past":
-                    self._pasts.dirty[name].changed = None
-                    self._pasts.wrote(name)
+                    self._wrote_past(name, pasts[name])
                 elif table == "meta":
                     del self._meta[name]
                 elif table == "inbox":
@@ -157,6 +160,14 @@ class Writing(Layers):
         held.changed = None
         self._keys.wrote(key)
 
+    def _wrote_past(self, key: str, kept: dict[bytes, Kept]) -> None:
+        old = self._pasts.dirty[key]
+        old.kept |= kept
+        for path in [path for path, (_, rows) in kept.items() if not rows]:
+            del old.kept[path]
+        old.changed = None
+        self._pasts.wrote(key)
+
     def _tell_key(self, key: str, held: Held, kind: int) -> None:
         """A key that others cannot read where it stands, or could not, is told beside it; a large one later."""
         plain = held.said is not None and held.said[4] in AS_IT_IS
@@ -181,10 +192,17 @@ class Writing(Layers):
         rows = self._tables.rows("meta", _UNTOLD_NAMES, _UNTOLD_NAMES + "\U0010ffff")
         self._untold.update((where[0][len(_UNTOLD_NAMES) :], None) for where, _ in rows)
 
-    def _write_past(self, key: str, old: Old, horizon: Horizon) -> None:
-        if self._showing is not None:
-            for path in old.changed or ():
-                rows = old.rows.get(path)
-                self._tables.tell("was", (key, path), None if rows is None else self._showing.past(key, path, rows))
-        self._tables.write("past", [((key, path), old.rows.get(path)) for path in sorted(old.changed or ())])
+    def _write_past(self, key: str, old: Old, horizon: Horizon) -> dict[bytes, Kept]:
+        """What the tables have of its paths then."""
+        found: dict[bytes, Kept] = {}
+        for path in sorted(old.changed or ()):
+            had = old.kept.get(path, _NOTHING)
+            found[path], pieces = changes(had, old.rows.get(path, ()))
+            self._tables.write("past", [((key, path, n), piece or None) for n, piece in pieces])
+            if self._showing is not None:
+                for n, piece in pieces:
+                    told = self._showing.past(key, path, piece) if piece else None
+                    if told or had[1]:
+                        self._tables.tell("was", (key, path, n), told)
         self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
+        return found

@@ -11,7 +11,7 @@ from crdtkv.replica import exchange, members
 from crdtkv.replica.core import Replica
 from crdtkv.store.store import Store
 from crdtkv.store.writer import Writer
-from tests.colos import Colos, arrive, cut, record, refuses, shows
+from tests.colos import Colos, arrive, come_in, cut, record, refuses, shows
 from tests.compiled import of_source
 from tests.guards.mutation import Line, guards
 
@@ -52,6 +52,19 @@ def a_clock_in_the_future_drags_no_other_along() -> None:
     colos.meet()
     assert colos.read("k") == "now"
     assert (colos["a"]._replica.state.clock >> 16) < (colos.clock.now + 120) * 1000
+
+
+@guards(
+    "Who comes in by it has seen what time it is there: with a clock that is wrong nothing is written.",
+    Line(exchange.take, "_look_at_clock(replica, message, sender)", "pass"),
+)
+def who_comes_back_with_a_wrong_clock_mints_nothing() -> None:
+    """c was evicted, and is ten years ahead since; nobody has told it what time it is but its sponsor."""
+    colos = Colos("a", "b", "c")
+    colos["a"].evict("c")
+    colos.clock.ahead["c"] = 10 * 365 * 86_400
+    come_in(colos["c"], colos["a"])
+    assert refuses(ClockAhead, lambda: colos["c"].put("k", "future"))
 
 
 @guards(

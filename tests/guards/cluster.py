@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,10 @@ from crdtkv.node.naming import DEFAULT_ID, SYSTEM_ID
 from crdtkv.node.node import Node
 from crdtkv.node.session import ANEW_MS, Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope, Tokens
-from crdtkv.node.waiting import Waiting
+from crdtkv.node.waiting import Covered, Waiting
 from crdtkv.replica import exchange
+from crdtkv.server import doors
+from crdtkv.server.serving import Serving
 from crdtkv.store import syncing
 from crdtkv.transport import letters
 from crdtkv.transport.leaving import Leaving
@@ -477,7 +479,60 @@ def a_session_waits_as_long_as_one_has_not_heard() -> None:
     assert a["k"] == 1 and not missing(seen, a, ANEW_MS)
 
 
-def meet_all(stores: list[crdtkv.Store]) -> None:
+@guards(
+    "what was found to be here may be gone where it is read, or written upon.",
+    Line(Covered.check, "self.store.id != self._id and ", "False and "),
+    Line(Covered.check, "not self._met and ", ""),
+    Line(Covered.before, "self.check()\n", "pass\n"),
+    Line(Serving.write, "act if covered is None else covered.before(act)", "act"),
+    Line(doors.as_seen, "if covered is not None:\n        covered", "if False:\n        covered"),
+    Line(doors.as_seen, "if covered is not None:\n            covered", "if False:\n            covered"),
+)
+def what_a_session_has_seen_is_here_where_it_is_read_and_written() -> None:
+    """b comes back between its look at a session and the remove, and the read: what only it knew waits."""
+    clock = Clock()
+    stores = a, b, _ = [crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "abc"]
+    meet_all(stores)
+    a.evict("b")
+    seen = Session({"~shop": parse_version("k", b.set("k").add("mine").version)})
+
+    async def refused() -> None:
+        covered = await Waiting().caught_up(b, seen, 0)
+        a.sync(b)
+        assert "k" not in b
+        with Node(None, colo="d") as node:
+            assert await not_here(Serving(node).write(b, lambda t: t.set("k").remove("mine"), covered))
+        for reply in (told, absent):
+            assert await not_here(doors.as_seen(covered, reply()))
+
+    async def not_here(reply: Awaitable[object]) -> bool:
+        try:
+            await reply
+        except BaseNotHere:
+            return True
+        except NamespaceUnknown:
+            pass
+        return False
+
+    async def told() -> str:
+        return "nothing"
+
+    async def absent() -> str:
+        raise NamespaceUnknown("k")
+
+    asyncio.run(refused())
+    meet_all(stores)
+    covered = asyncio.run(Waiting().caught_up(b, seen, 0))
+    b.submit(covered.before(lambda t: t.set("k").remove("mine")))
+    a.evict("b")
+    b.put("pending", 1)
+    a.sync(b)
+    covered.check()
+    meet_all(stores)
+    assert "k" not in a
+
+
+def meet_all(stores: Sequence[crdtkv.Store]) -> None:
     """All meet all, until they agree."""
     for _ in range(3):
         for one, other in itertools.combinations(stores, 2):

@@ -311,7 +311,7 @@ def rows_that_are_missing_are_found_by_a_check() -> None:
 
 @guards(
     "there are cells, and nothing says whose: the replica's state is missing",
-    Line(life.begin, 'if plain is None and next(storage.keys("", None), None) is not None:', "if False:"),
+    Line(life.begin, 'if state is None and next(storage.keys("", None), None) is not None:', "if False:"),
 )
 def a_state_that_is_missing_is_not_taken_for_a_new_store() -> None:
     for missing in ("meta WHERE name = 'state'",):

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 import crdtkv
 from crdtkv.errors import QuotaExceeded, StorageFailed
-from crdtkv.replica.core import Replica, _Step, _Whole
+from crdtkv.replica.core import Replica, _Step
 from crdtkv.replica.draft import Draft
+from crdtkv.replica.transactions import Whole
 from crdtkv.store import group, quota
 from crdtkv.store.group import Asked, Group, Turn
 from crdtkv.store.quota import Quota
@@ -58,11 +59,11 @@ def who_has_left_is_passed_over() -> None:
 
 
 @guards(
-    "Who changes more of the state in it than its tip calls `reach` first.",
+    "Who changes more of the state in it than its tip, or by `follow`, calls `reach` first.",
     Line(_Step.__enter__, "replica._whole = None", "pass"),
     Line(_Step.__exit__, "replica._whole = self._whole or replica._whole", "pass"),
     Line(Replica._put_back, "self.state, self._whole = self._whole, None", "self._whole = None"),
-    Line(_Whole.__enter__, "self._replica.reach()", "pass"),
+    Line(Whole.__enter__, "self._replica.reach()", "pass"),
     Line(Draft._write, "self.replica.reach()", "pass"),
     Line(Replica.reach, "self.state.unshare()", "pass"),
 )

@@ -20,8 +20,8 @@ from tests.guards.mutation import GUARDS, Guard
 
 AREAS = (
     "cells", "deleting", "absent", "elements", "counters", "expiry", "exchange", "clocks", "forgetting", "belonging",
-    "returning", "taken", "history", "telling", "texts", "values", "serving", "clients", "files", "journal", "layers", "keeping",
-    "using", "sharing", "cluster", "gossip", "metadata", "fields", "sweeps", "pieces",
+    "returning", "taken", "history", "telling", "texts", "values", "serving", "clients", "files", "journal", "layers",
+    "keeping", "using", "sharing", "following", "cluster", "gossip", "metadata", "fields", "sweeps", "pieces", "pasts",
 )  # fmt: skip
 for area in AREAS:
     import_module(f"tests.guards.{area}")

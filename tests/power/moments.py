@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import xxhash
 
-from crdtkv.core.state import State
+from crdtkv.core.state import State, state_in
 from crdtkv.storage.base import NO_HORIZON, Horizon, Storage
 
 __all__ = ["NOTHING", "Moment", "Watch"]
@@ -90,5 +90,4 @@ def _plain(value: Any) -> Any:
 
 def _state_in(storage: Storage) -> State:
     """What a storage says of its replica."""
-    plain = storage.meta("state")
-    return State("", [], "") if plain is None else State.from_plain(plain, storage.meta("tip"))
+    return state_in(storage.meta) or State("", [], "")

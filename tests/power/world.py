@@ -128,9 +128,12 @@ class World:
 
     def survive(self) -> None:
         """Opened by Python's own sqlite3, and shown to the peer: all is well. And closed."""
-        self.open(lambda patch: patch.setattr(sqlite, "Hold", Unheld))
-        self._sync()
-        self._close()
+        try:
+            self.open(lambda patch: patch.setattr(sqlite, "Hold", Unheld))
+            self._sync()
+        finally:
+            if self.kv is not None:
+                self._close()
         self.disk.mount()
 
     def open(self, on: Callable[[pytest.MonkeyPatch], None]) -> None:

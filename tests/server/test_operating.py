@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from crdtkv.node.tokens import Scope
 from crdtkv.replica import inbox
 from crdtkv.server.app import create_app
 from crdtkv.server.serving import Serving
+from crdtkv.store import door
 from crdtkv.store.reading import Reading
 from tests.server.asgi import Client
 from tests.server.test_values import problem
@@ -500,6 +502,49 @@ def test_a_session_sees_what_it_wrote(node: Node) -> None:
         got = sin.get(f"{V1}/keys/a", headers={"crdtkv-session": token})
         assert got.text == "1" and got.headers["crdtkv-session"] == token
         problem(sin.get(f"{V1}/keys/a", headers={"crdtkv-session": "zzz"}), 400, "version-invalid")
+
+
+@pytest.mark.parametrize("method, path, body", [
+    ("GET", "/keys/k", None),
+    ("GET", "/keys?prefix=k&values=true", None),
+    ("POST", "/get", {"keys": ["k"]}),
+    ("POST", "/keys/k/operations", {"op": "remove", "value": "mine"}),
+    ("PUT", "/keys/k", ["theirs"]),
+    ("DELETE", "/keys/k", None),
+    ("POST", "/transactions", {"writes": [{"key": "k", "op": "remove", "value": "mine"}]}),
+])  # fmt: skip
+def test_a_colo_that_comes_back_while_it_is_asked_has_not_what_its_client_wrote(
+    monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any
+) -> None:
+    """Between its look at the session and the read or the write it takes another's cells, and what only it knew waits
+    to be minted anew: nothing is told of that moment, and a remove of what is not there does not count as done."""
+    with Node(None, colo="sin") as node, Client(create_app(node)) as client, ExitStack() as stack:
+        sin = node.store("default")
+        lhr, gru = (stack.enter_context(Node(None, colo=colo)).store("default") for colo in ("lhr", "gru"))
+        for one, other in ((lhr, sin), (gru, sin), (gru, lhr)) * 2:
+            one.sync(other)
+        lhr.evict("sin")
+        wrote = client.post(f"{V1}/keys/k/operations", json={"op": "add", "value": "mine"})
+        session = {"crdtkv-session": wrote.headers["crdtkv-session"]}
+
+        def meanwhile(name: str) -> None:
+            as_it_is = getattr(Serving, name)
+
+            def asked(self: Serving, *given: Any) -> Any:
+                monkeypatch.undo()
+                lhr.sync(sin)
+                assert door.replica(sin).state.pending and "k" not in sin
+                return as_it_is(self, *given)
+
+            monkeypatch.setattr(Serving, name, asked)
+
+        for name in ("glance", "slow", "at_rest", "write"):
+            meanwhile(name)
+        problem(client.request(method, f"{V1}{path}", json=body, headers=session), 503, "base-not-here")
+        for one, other in ((lhr, gru), (lhr, sin), (gru, sin)) * 2:
+            one.sync(other)
+        assert sin["k"] == ["mine"] == lhr["k"]
+        assert client.request(method, f"{V1}{path}", json=body, headers=session).status_code in (200, 201)
 
 
 def test_a_read_says_how_fresh_it_is(client: Client, node: Node) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BaseTooOld
+from crdtkv.storage.sqlite import FORMAT
 
 HERE = Path(__file__).parent
 NOW = 1_767_262_000.0
@@ -45,25 +46,40 @@ def test_a_file_of_format_1(tmp_path: Path) -> None:
             assert kv.check() == []
 
 
-def test_a_file_of_format_3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a key's row says now stood in a row of its own, which goes with the next write of the key."""
+def test_a_file_of_format_3(tmp_path: Path) -> None:
+    """What a key's row may say now stood in a row of its own."""
     path = tmp_path / "lhr.db"
-    with monkeypatch.context() as patch:
-        patch.setattr("crdtkv.storage.layers.lone", lambda horizon: None)
-        patch.setattr("crdtkv.storage.sqlite.FORMAT", 3)
-        with crdtkv.open(path, colo="lhr", history=False) as kv:
-            for key in ("a", "b"):
-                versions = [kv.put(key, n).version for n in (1, 2, 3)]
-            history = [[r.version, r.value, r.known] for r in kv.history("b")]
+    shutil.copy(HERE / "format3.store", path)
+    expected = json.loads((HERE / "format3.json").read_text(encoding="utf-8"))
     with crdtkv.open(path, colo="lhr", history=False) as kv:
-        assert [[r.version, r.value, r.known] for r in kv.history("b")] == history
+        assert [[r.version, r.value, r.known] for r in kv.history("b")] == expected["history"]
         with pytest.raises(BaseTooOld):
-            kv.get("b", at=versions[0])
+            kv.get("b", at=expected["versions"]["b"][0])
         kv.put("a", 4)
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("PRAGMA user_version").fetchone() == (4,)
-        assert {"b"} == {key for (key,) in db.execute("SELECT key FROM horizon")} - {"\0members"}
+        assert db.execute("PRAGMA user_version").fetchone() == (FORMAT,)
     with crdtkv.open(path, colo="lhr", history=False) as kv:
         assert kv.check() == [] and kv["a"] == 4
         with pytest.raises(BaseTooOld):
-            kv.get("b", at=versions[0])
+            kv.get("b", at=expected["versions"]["b"][0])
+
+
+def test_a_file_of_format_4(tmp_path: Path) -> None:
+    """A past was one row, and what is told of it: what is written behind it is all that is written of it now."""
+    path = tmp_path / "lhr.db"
+    shutil.copy(HERE / "format4.store", path)
+    expected = json.loads((HERE / "format4.json").read_text(encoding="utf-8"))
+    told = expected.pop("told")
+    for _ in range(2):
+        with crdtkv.open(path, colo="lhr", clock=lambda: NOW) as kv:
+            assert reading(kv) == expected
+            assert kv.check() == []
+        with closing(sqlite3.connect(path)) as db:
+            assert sorted(db.execute("SELECT key, version, value FROM history")) == [tuple(row) for row in told]
+    with crdtkv.open(path, colo="lhr", clock=lambda: NOW) as kv:
+        kv.evict(next(member for member in kv.members if member.startswith("sin")))
+        kv.put("text", "more")
+    with closing(sqlite3.connect(path)) as db:
+        assert [n for (n,) in db.execute("SELECT n FROM past WHERE key = 'text'")] == [0, 1, 2, 3]
+        found = sorted(db.execute("SELECT key, version, value FROM history WHERE key = 'text'"))
+        assert found == [tuple(row) for row in told if row[0] == "text"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from crdtkv.core import values
 from crdtkv.doors.items import guessing
@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
     from crdtkv.store.results import Entry
     from crdtkv.store.store import Store
+    from crdtkv.store.transaction import Transaction
 
 __all__ = ["BULK", "Asked", "Handler", "Known"]
 
 BULK = 100 * 1024 * 1024
 """Bytes of a bulk write."""
 _SMALL = 65_536
+_T = TypeVar("_T")
 
 
 class Asked(NamedTuple):
@@ -34,6 +36,10 @@ class Asked(NamedTuple):
     readers: guessing.Readers
     session: Context | None = None
     """What the client has seen of the namespace, by the session that it sent."""
+
+    async def write(self, act: Callable[[Transaction], _T]) -> _T:
+        """As `Serving.write`, where all is that its session has seen."""
+        return await self.serving.write(self.store, act, self.ask.covered)
 
     def told(self, entry: Entry) -> None:
         """The reply tells of it."""

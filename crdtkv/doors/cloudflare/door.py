@@ -13,7 +13,7 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.http.refusals import MethodUnknown
 from crdtkv.server import plain
 from crdtkv.server.asking import Ask, Receive, Reply, Scope, check_headers, read_body
-from crdtkv.server.doors import admit, caught_up, session_header, session_of, token_of
+from crdtkv.server.doors import admit, as_seen, caught_up, session_header, session_of, token_of
 from crdtkv.server.serving import Serving
 from crdtkv.store.door import wall_ms
 from crdtkv.store.store import Store
@@ -109,9 +109,9 @@ class Cloudflare:
         if known.limit:
             ask.body = await read_body(scope, receive, known.limit)
         if session is not None and not known.cluster:
-            await caught_up(serving, store, session)
+            ask.covered = await caught_up(serving, store, session)
         seen = None if session is None else session.seen.get(store.namespace)
-        reply = await known.handle(Asked(serving, ask, store, self._readers, seen))
+        reply = await as_seen(ask.covered, known.handle(Asked(serving, ask, store, self._readers, seen)))
         header = session_header(store, session, reply)
         if header is not None:
             reply.headers.append(header)

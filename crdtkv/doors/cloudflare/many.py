@@ -54,7 +54,7 @@ async def ask_bulk_put(asked: Asked) -> Reply:
     wishes = await asked.serving.slow(lambda: [_wish(pair, now) for pair in pairs])
     asked.admit("write", *[wish.key for wish in wishes])
     writer = asked.writer()
-    await asked.serving.write(asked.store, lambda t: [holding.put(t, wish, writer) for wish in wishes] and None)
+    await asked.write(lambda t: [holding.put(t, wish, writer) for wish in wishes] and None)
     writer.done()
     return _done(len(wishes), *told_of(writer))
 
@@ -89,7 +89,7 @@ async def ask_bulk_delete(asked: Asked) -> Reply:
     _check_number(len(keys), asked.serving.limits.writes)
     asked.admit("write", *keys)
     writer = asked.writer()
-    await asked.serving.write(asked.store, lambda t: [holding.delete(t, key) for key in keys] and None)
+    await asked.write(lambda t: [holding.delete(t, key) for key in keys] and None)
     for key in keys:
         writer.deleted(key)
     writer.done()

@@ -60,7 +60,7 @@ async def ask_put(asked: Asked) -> Reply:
     wish, writer = _put_of(asked)
     if len(wish.body) > LARGE:
         wish = await asked.serving.slow(holding.prepared, asked.store, wish)
-    return _told(writer, await asked.serving.write(asked.store, lambda t: holding.put(t, wish, writer)))
+    return _told(writer, await asked.write(lambda t: holding.put(t, wish, writer)))
 
 
 def wish_put(asked: Asked) -> Wish:
@@ -103,8 +103,8 @@ def _whole(metadata: Any) -> Any:
 
 async def ask_delete(asked: Asked) -> Reply:
     """It is gone, if it was there."""
-    store, act, reply_to = wish_delete(asked)
-    return reply_to(await asked.serving.write(store, act))
+    _, act, reply_to = wish_delete(asked)
+    return reply_to(await asked.write(act))
 
 
 def wish_delete(asked: Asked) -> Wish:

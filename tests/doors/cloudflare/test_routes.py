@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +16,7 @@ from crdtkv.doors.cloudflare.door import ROUTES
 from crdtkv.errors import all_errors
 from crdtkv.node.node import Node
 from crdtkv.node.tokens import Scope
+from crdtkv.server.serving import Serving
 from tests.doors.cloudflare.conftest import BASE
 from tests.server.asgi import Client
 
@@ -403,6 +406,44 @@ def test_nothing_is_answered_with_409(client: Client, node: Node) -> None:
             patch.setattr(kv, "asubmit", raises)
             status = client.put(f"{KV}/values/a", content=b"x").status_code
             assert status in (error.status, 400, 412, 413) and status != 409, error
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [
+    ("GET", "/values/a", None), ("GET", "/keys", None), ("POST", "/bulk/get", {"keys": ["a"]}),
+    ("PUT", "/values/a", "y"), ("DELETE", "/values/a", None), ("POST", "/bulk/delete", ["a"]),
+    ("PUT", "/bulk", [{"key": "a", "value": "y"}]),
+])  # fmt: skip
+def test_a_colo_that_comes_back_while_it_is_asked_says_so(
+    monkeypatch: pytest.MonkeyPatch, client: Client, node: Node, method: str, path: str, body: Any
+) -> None:
+    """What only it knew is not there at that moment; what is told, or done, would be of that."""
+    with ExitStack() as stack:
+        lhr = node.store("default")
+        sin, gru = (stack.enter_context(Node(None, colo=colo)).store("default") for colo in ("sin", "gru"))
+        for one, other in ((sin, lhr), (gru, lhr), (gru, sin)) * 2:
+            one.sync(other)
+        sin.evict("lhr")
+        session = {"crdtkv-session": client.put(f"{KV}/values/a", content=b"x").headers["crdtkv-session"]}
+        comes_back_before(monkeypatch, lambda: sin.sync(lhr))
+        reply = client.request(method, f"{KV}{path}", json=body, headers=session)
+        assert refused(reply)[0] == 503 and "a" not in lhr
+
+
+def comes_back_before(monkeypatch: pytest.MonkeyPatch, come_back: Callable[[], object]) -> None:
+    """That happens before the first read or write that is asked for."""
+
+    def meanwhile(name: str) -> None:
+        as_it_is = getattr(Serving, name)
+
+        def asked(self: Serving, *given: Any) -> Any:
+            monkeypatch.undo()
+            come_back()
+            return as_it_is(self, *given)
+
+        monkeypatch.setattr(Serving, name, asked)
+
+    for name in ("glance", "slow", "at_rest", "write"):
+        meanwhile(name)
 
 
 def test_a_session_goes_on(client: Client) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from crdtkv.core import values
 from crdtkv.core.blob import Blob
-from crdtkv.core.uncollected import A_WRITE, uncollected
+from crdtkv.core.uncollected import A_WRITE, LARGE, uncollected
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
 from crdtkv.store.receipt import Receipt
@@ -42,9 +42,16 @@ def put_all(of: Any, pairs: list[tuple[str, Any]], draft: Draft) -> None:
 
 def operate(of: Any, key: str, name: Any, args: tuple[Any, ...], family: Any, draft: Draft) -> Receipt:
     """The operation `name` of the strategy `family`, None: of whichever the key has."""
+    size = len(args) * A_WRITE
+    if size < LARGE:
+        return _operate(of, key, name, args, family, draft)
+    with uncollected(size):
+        return _operate(of, key, name, args, family, draft)
+
+
+def _operate(of: Any, key: str, name: Any, args: tuple[Any, ...], family: Any, draft: Draft) -> Receipt:
     operation = _new(Operation, (name, args))
-    with uncollected(len(args) * A_WRITE):
-        chosen = leaf.operate(draft, key, operation, family)
+    chosen = leaf.operate(draft, key, operation, family)
     if chosen is None:
         made: Receipt = of._writing(key, operation, None, None, family)(draft)
         return made

@@ -97,7 +97,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "remint-beside": ("members", 608, 300),
     "remint-takes": ("members", 78, 300),
     "remint-named": ("members", 73, 300),
-    "remint-still": ("members", 7, 300),
+    "remint-still": ("members", 12, 300),
     "heard-promise": ("data", 170, 300),
 }
 # More than an eighth of a second each: only with CRDTKV_LAWS=long.

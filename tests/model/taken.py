@@ -19,10 +19,12 @@ def rows_of(st, pending, vector):
     here = st.cells.get(TAKEN, {}).items()
     rows = {p[1][1] for p, c in here if len(p) > 1 and any(not covers(vector, d) for _, d, _ in live(c))}
     for item in pending if on("remint-taken") else ():
-        colo, seen = st.rid.split("~")[0], {r: n for r, n in item.context.items() if r not in st.lineage}
+        swept = item.payload and item.payload[0] == "sweep"
+        context = item.payload[1] if swept else item.context
+        colo, seen = st.rid.split("~")[0], {r: n for r, n in context.items() if r not in st.lineage}
         if at_least(vector, seen):
             continue
-        if item.payload and item.payload[0] == "sweep":
+        if swept:
             rows |= {("wide", item.key, item.path, tuple(sorted(item.payload[1].items())), item.payload[2])}
         elif is_counter(item.path):
             rows |= {("count", item.key, item.path, item.share, colo, item.dot)} if item.share else set()

@@ -47,6 +47,7 @@ class Client(Calls, Handles, MutableMapping[str, Any]):
 
     def _drive(self, steps: Steps[_T]) -> _T:
         """Run the steps of a call to their end."""
+        steps = self._talk.understood(steps)
         try:
             wish = next(steps)
             while True:

@@ -8,17 +8,19 @@ them, unless the colo says how long.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from crdtkv.client.seen import Seen, Sessions
 from crdtkv.client.steps import Ask, Lost, Pause, Reply, Steps
 from crdtkv.core import values
-from crdtkv.errors import BadRequest, CrdtkvError, Unavailable
+from crdtkv.errors import BadRequest, CrdtkvError, Unavailable, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.names import ENTRY, SESSION
 
 __all__ = ["FIRST_PAUSE", "MAX_PAUSE", "TRIES", "Talk"]
+
+_T = TypeVar("_T")
 
 TRIES = 5
 """How often a request is sent at most."""
@@ -95,12 +97,35 @@ class Talk:
         except CrdtkvError:
             plain = None
         if not isinstance(plain, dict):
-            raise Unavailable(
-                f"{self.url} answered {reply.status} with {reply.body[:80]!r}, which is no answer of a colo's",
-                happened="unknown",
-                next_step="check that a colo is served there; read the key to learn whether a write is there",
-            )
+            raise self._strange(reply)
         return plain
+
+    def understood(self, steps: Steps[_T]) -> Steps[_T]:
+        """The same steps. Raises Unavailable where a reply lacks what it should have, or has it in another shape."""
+        reply: Reply | None = None
+        try:
+            wish = next(steps)
+            while True:
+                try:
+                    heard = yield wish
+                except Lost as lost:
+                    wish = steps.throw(lost)
+                else:
+                    reply = heard or reply  # (nothing is heard after a pause)
+                    wish = steps.send(heard)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        except (LookupError, TypeError, ValueError, AttributeError, ValueInvalid) as error:
+            if reply is None or (isinstance(error, CrdtkvError) and reply.status >= 400):
+                raise  # it is what was given that is wrong, here or as the colo says
+            raise self._strange(reply) from error
+
+    def _strange(self, reply: Reply) -> Unavailable:
+        return Unavailable(
+            f"{self.url} answered {reply.status} with {reply.body[:80]!r}, which is no answer of a colo's",
+            happened="unknown",
+            next_step="check that a colo is served there; read the key to learn whether a write is there",
+        )
 
     def _pause(self, tried: int, least: float) -> float:
         """Seconds before the next try: half of them sure, half by chance, so that many do not come at once."""

@@ -48,6 +48,7 @@ class AsyncClient(Calls):
 
     async def _drive(self, steps: Steps[_T]) -> _T:
         """Run the steps of a call to their end."""
+        steps = self._talk.understood(steps)
         try:
             wish = next(steps)
             while True:

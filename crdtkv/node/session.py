@@ -99,11 +99,15 @@ class Session:
             del entries[: -(-len(entries) // 8)]
         return text
 
-    def trim(self, namespace: str, known: Vector) -> None:
-        """What is `known` to be at all colos that hold that namespace need not be said. O(its entries)."""
-        seen = self.seen.get(namespace)
-        if seen:
-            self.seen[namespace] = {replica: n for replica, n in seen.items() if n > known.get(replica, 0)}
+    def trim(self, namespace: str, known: Vector) -> bool:
+        """What is `known` to be at all colos that hold that namespace need not be said; whether anything was left out.
+        O(its entries)."""
+        seen = self.seen.get(namespace, {})
+        left = {replica: n for replica, n in seen.items() if n > known.get(replica, 0)}
+        if len(left) == len(seen):
+            return False
+        self.seen[namespace] = left
+        return True
 
     @classmethod
     def decode(cls, text: str | None) -> Session:

@@ -9,7 +9,7 @@ from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.views import colo_of
 from crdtkv.errors import CrdtkvError
 from crdtkv.http.names import HEARD, SESSION
-from crdtkv.node.everywhere import everywhere
+from crdtkv.node.everywhere import trim
 from crdtkv.node.session import Session, token_of_one
 from crdtkv.server.asking import Header, Reply, Scope
 from crdtkv.store import door
@@ -100,5 +100,5 @@ def session_header(store: Store | None, session: Session | None, reply: Reply) -
             session = Session()
         session.note(store.namespace, reply.seen)
         if len(session.seen[store.namespace]) > _SPARSE:
-            session.trim(store.namespace, everywhere(store))
+            trim(session, store)
     return None if session is None else (_SESSION, session.encode().encode())

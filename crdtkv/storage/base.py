@@ -220,6 +220,16 @@ class Storage:
     def commit(self) -> None:
         """All that was written since `begin` is durable. StorageFailed if not: then nothing of it is shown."""
 
+    @property
+    @abstractmethod
+    def owing(self) -> bool:
+        """Whether a commit has left something to be done, for which nobody has to wait. O(1)."""
+
+    @abstractmethod
+    def keep_up(self) -> None:
+        """That is done, as much of it as there was for such a commit. Who tells others of a commit calls it after that;
+        what is left is done by the next commit."""
+
     @abstractmethod
     def mark(self) -> int:
         """Where the transaction has got to."""

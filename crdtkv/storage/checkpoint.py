@@ -63,8 +63,21 @@ class Checkpoint:
         """The generation of the journal that is needed still when it is done."""
         self._untidy = 0
         """Steps since SQLite's own log went into the file."""
+        self.owed = 0
+        """Rows of a commit whose steps are not done; 0: none is due."""
         self.torn = False
         """An interrupt came where a step may be committed, and not all of it is let go of."""
+
+    def leave(self, count: int) -> None:
+        """After a commit of `count` rows: it leaves the steps that are due for later, once the last one's are done."""
+        self.pay()
+        self.owed = count if self._journal.size > JOURNAL_BYTES else 0
+
+    def pay(self) -> None:
+        """The steps that a commit has left, if nobody has done them yet."""
+        owed, self.owed = self.owed, 0
+        if owed:
+            self.follow(owed)
 
     def follow(self, count: int) -> None:
         """After a commit of `count` rows: as many steps as it takes to keep up with such commits, if any is due.

@@ -303,13 +303,11 @@ class SqliteStorage(Writing):
             self._found_log = False
 
     def _after_commit(self, count: int) -> None:
-        try:
+        with suppress(sqlite3.Error):  # (as `keep_up`)
             if self._tells():
-                self._checkpoint.follow(count)
-            if not self.stale.is_set():
-                self.stale.set()
-        except sqlite3.Error:
-            pass  # what was committed is in the journal: that the tables cannot have it yet is nobody's failure
+                self._checkpoint.leave(count)
+        if not self.stale.is_set():
+            self.stale.set()
 
     def _undo_commit(self, mark: Mark | None = None) -> bool:
         """Whether what was begun is undone for certain. `mark`: where the journal was."""

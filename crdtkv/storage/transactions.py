@@ -42,6 +42,13 @@ class Transactions(Storage):
     def _save(self, changes: Iterable[Changed]) -> None:
         """What a durable storage does before a commit is one. `changes`: as they came; of many, each row once."""
 
+    @property
+    def owing(self) -> bool:
+        return False
+
+    def keep_up(self) -> None:
+        """A commit leaves nothing to be done."""
+
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         """`old` stands there again."""
         raise NotImplementedError

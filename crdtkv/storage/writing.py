@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from typing import NamedTuple
 
 from mypy_extensions import mypyc_attr
@@ -48,6 +49,8 @@ class _Wrote(NamedTuple):
 class Writing(Layers):
     """The layers, and how the tables come to have what they lack."""
 
+    _checkpoint: checkpoint.Checkpoint
+
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__(db, cache_bytes)
         self._untold: dict[str, None] = {}
@@ -60,6 +63,21 @@ class Writing(Layers):
         """Its paths that this checkpoint is still to write, the next one last."""
         self._pieces = 0
         """How many there were at first."""
+
+    @property
+    def owing(self) -> bool:
+        return self._checkpoint.owed > 0
+
+    def keep_up(self) -> None:
+        if self.doubtful:
+            return
+        try:
+            # What was committed is in the journal: that the tables cannot have it yet is nobody's failure.
+            with suppress(sqlite3.Error):
+                self._checkpoint.pay()
+        except BaseException:
+            self.doubtful = self._checkpoint.torn
+            raise
 
     def _weigh(self, unit: Unit) -> int:
         """As how many keys of one cell it is written, about: of a past more the longer it was not."""

@@ -10,13 +10,14 @@ wait for each other. (Flat combining: Hendler, Incze, Shavit, Tzafrir, 2010.)
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from mypy_extensions import mypyc_attr
 
@@ -32,6 +33,7 @@ MAX_WAITING = 10_000
 """Submitted and not taken yet; more are refused."""
 
 _T = TypeVar("_T")
+_log: Final = logging.getLogger("crdtkv")
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -117,15 +119,17 @@ class _Submitted(Asked[_T]):
 class Group:
     """`commit(take)` does what `take()` then gives, the longest waiting first, and leaves value or error in each.
 
-    What it raises is for the one who led. `commit_alone(act)` does that and no more.
+    What it raises is for the one who led. `commit_alone(act)` does that and no more. `after()` is called by who led,
+    once all were told: what it does nobody waits for but who asks next.
     """
 
     def __init__(
         self, commit: Callable[[Callable[[], list[Asked[Any]]]], None],
-        commit_alone: Callable[[Callable[[Draft], Any]], Any],
+        commit_alone: Callable[[Callable[[Draft], Any]], Any], after: Callable[[], None],
     ) -> None:  # fmt: skip
         self._commit = commit
         self._commit_alone = commit_alone
+        self._after = after
         self._mutex = threading.Lock()
         self._waiting: deque[Asked[Any]] = deque()
         self._led = False
@@ -141,7 +145,7 @@ class Group:
                 if not self._led:
                     leads = self._led = True  # in this order: who is interrupted in between hands on what it leads
             if leads:
-                return self._commit_alone(act)  # type: ignore[no-any-return]
+                value: _T = self._commit_alone(act)
         finally:
             if leads:
                 with self._mutex:
@@ -149,7 +153,10 @@ class Group:
                         self._hand_on()
                     else:
                         self._led = False  # (no call: an interrupt comes at one, and nobody would lead any more)
-        return self._wait(act)
+        if not leads:
+            return self._wait(act)
+        self._after()
+        return value
 
     def _wait(self, act: Callable[[Draft], _T]) -> _T:
         turn = Turn(act)
@@ -160,6 +167,7 @@ class Group:
                 turn.pass_on()
             if not turn.done:
                 self._lead(turn)
+                self._after()
         except BaseException:
             turn.gone = True
             if turn.done:
@@ -212,6 +220,10 @@ class Group:
                 turn.error = turn.error or error
             turn.done = True
             turn.wake()
+            try:
+                self._after()
+            except Exception:
+                _log.exception("what a commit left to be done failed")
 
     def _ask(self, turn: Turn[Any]) -> None:
         with self._mutex:

@@ -50,7 +50,7 @@ class Writer:
         self.changed: Any = threading.Condition(self.lock.inner)
         self.draft: Draft | None = None
         """Of the transaction that is open."""
-        self.group = Group(self._commit, self.run_alone)
+        self.group = Group(self._commit, self.run_alone, self._keep_up)
         self.closed = False
         self.on_commit: list[Callable[[Record, bytes], None]] = []
         self.on_change: list[Callable[[], None]] = []
@@ -166,6 +166,14 @@ class Writer:
             for each in made:
                 self.replica.minted(each)
             self.tell()
+
+    def _keep_up(self) -> None:
+        """What a commit left to be done. After who wrote was told: a step of a checkpoint takes as long as a commit."""
+        storage = self.replica.storage
+        if storage.owing:
+            with self.lock:
+                if not self.closed:
+                    storage.keep_up()
 
     def _take_turn(self, turn: Asked[Any], before: Sequence[Minted | None]) -> Minted | None:
         """Inside a transaction: what was asked for is done, or undone by itself. `before`: what others of it did."""

@@ -27,6 +27,7 @@ class Colo:
         self.calls = Caring(self.talk, self.run)
 
     def run(self, steps: Any) -> Any:
+        steps = self.talk.understood(steps)
         try:
             wish = next(steps)
             while True:
@@ -146,6 +147,22 @@ def test_words_of_a_proxy_are_an_error_of_the_tree_too() -> None:
 def test_what_somebody_else_answers_says_nothing_of_a_write(said: bytes) -> None:
     """Nor is it taken for wrong input, which has not happened."""
     for call in (lambda c: c.put("a", 1), lambda c: c.operate("a", "set", "add", 1), lambda c: c.get("a")):
+        colo = Colo((200, said))
+        with pytest.raises(Unavailable, match="no answer of a colo's") as caught:
+            colo.run(call(colo.calls))
+        assert caught.value.happened == "unknown"
+
+
+_SHAPED = (
+    lambda c: c.put("a", 1), lambda c: c.operate("a", "set", "add", 1), lambda c: c.get("a"),
+    lambda c: c.get_many(["a"]), lambda c: c.scan(), lambda c: c.count(), lambda c: c.history("a"),
+    lambda c: c.conflicts(), lambda c: c.tokens(),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("said", [{}, {"key": 1}, {"entries": 3, "count": "x", "conflicts": [1], "revisions": 0}])
+def test_nor_does_an_answer_of_another_shape(said: Any) -> None:
+    for call in _SHAPED:
         colo = Colo((200, said))
         with pytest.raises(Unavailable, match="no answer of a colo's") as caught:
             colo.run(call(colo.calls))

@@ -18,7 +18,7 @@ from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, BaseNotHere, NamespaceUnknown, StoreClosed, Unauthorized, Unavailable
 from crdtkv.gossip import Gossip
 from crdtkv.gossip.draining import Draining
-from crdtkv.node import naming, session
+from crdtkv.node import everywhere, naming, session
 from crdtkv.node.catalogue import Catalogue
 from crdtkv.node.naming import DEFAULT_ID, SYSTEM_ID
 from crdtkv.node.node import Node
@@ -477,6 +477,31 @@ def a_session_waits_as_long_as_one_has_not_heard() -> None:
     assert missing(seen, a, ANEW_MS)
     meet_all([a, b, c])
     assert a["k"] == 1 and not missing(seen, a, ANEW_MS)
+
+
+@guards(
+    "So the last acts are said in a session from which anything was left out.",
+    Line(everywhere.trim, "session.note(store.namespace, found.acts)", "pass"),
+    Line(everywhere.note, "found.acts = ", "_ = "),
+    Line(Session.trim, "return True", "return False"),
+)
+def a_session_waits_at_who_was_evicted_and_has_not_heard_of_it() -> None:
+    """All that a has written since is known to be at all members; b is none."""
+    clock = Clock()
+    a, b, c = stores = [crdtkv.open(colo=colo, namespace="~shop", clock=clock.of(colo)) for colo in "abc"]
+    meet_all(stores)
+    a.evict("b")
+    seen = Session({"~shop": parse_version("k", a.put("k", "new").version)})
+    for _ in range(5):
+        a.sync(c)
+        clock.wait(20)
+        a.compact()
+        c.compact()
+        everywhere.note(a)
+    everywhere.trim(seen, a)
+    assert missing(seen, b, 0) and not missing(seen, a, 0) and not missing(seen, c, 0)
+    a.sync(b)
+    assert not missing(seen, b, 0)
 
 
 @guards(

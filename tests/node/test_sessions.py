@@ -20,7 +20,7 @@ from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, VersionInvalid
 from crdtkv.node import session as session_room
 from crdtkv.node import waiting as waiting_room
-from crdtkv.node.everywhere import everywhere, note
+from crdtkv.node.everywhere import everywhere, note, trim
 from crdtkv.node.session import ANEW_MS, MAX_SESSION, Session, missing
 from crdtkv.node.waiting import Waiting
 from crdtkv.store.store import Store
@@ -103,7 +103,7 @@ def test_what_all_members_have_is_not_said(tmp_path: Path) -> None:
         for store in (lhr, sin):
             store.compact()
             note(store)
-        session.trim("~shop", everywhere(lhr))
+        trim(session, lhr)
         return len(session.seen["~shop"])
 
     assert [a_while_later() for _ in range(3)] == [100] * 3, "sin has not heard of it"
@@ -113,8 +113,36 @@ def test_what_all_members_have_is_not_said(tmp_path: Path) -> None:
         a_while_later()
     assert session.seen == {"~shop": {}} and len(session.encode()) < 20
     session.note("~shop", parse_version("b", sin.put("b", 1).version))
-    session.trim("~shop", everywhere(sin))
+    trim(session, sin)
     assert missing(Session.decode(session.encode()), lhr, 0) == {sin.id: sin.vector[sin.id]}
+
+
+def test_who_was_evicted_and_has_not_heard_of_it_shows_nothing_to_who_has_seen_more() -> None:
+    """What all members have is not said: it is none, and has not that. It lacks the act, which is said."""
+    clock = Clock()
+    stores = lhr, sin, gru = [crdtkv.open(colo=c, namespace="~shop", clock=clock.of(c)) for c in ("lhr", "sin", "gru")]
+    for _ in range(2):
+        for one, other in ((lhr, sin), (gru, sin), (gru, lhr)):
+            one.sync(other)
+    lhr.put("k", "old")
+    for store in (sin, gru):
+        store.sync(lhr)
+    lhr.evict("sin")
+    session = Session()
+    session.note("~shop", parse_version("k", lhr.put("k", "new").version))
+    for _ in range(5):
+        lhr.sync(gru)
+        clock.wait(20)
+        for store in (lhr, gru):
+            store.compact()
+            note(store)
+    assert everywhere(lhr)[lhr.id] >= session.seen["~shop"][lhr.id]
+    trim(session, lhr)
+    assert sin["k"] == "old" and missing(session, sin, 0)
+    assert not missing(session, gru, 0) and not missing(session, lhr, 0)
+    lhr.sync(sin)
+    assert sin["k"] == "new" and not missing(session, sin, 0)
+    assert [store["k"] for store in stores] == ["new"] * 3
 
 
 def test_a_copy_that_was_put_back_shows_nothing_to_who_has_seen_more(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, Overloaded, PreconditionFailed, StorageFailed, StoreClosed, WrongOperation
+from crdtkv.storage import checkpoint
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.group import MAX_GROUP, Turn
 from crdtkv.store.writer import Open
@@ -329,3 +333,39 @@ def test_what_fails_in_the_commit_is_told(kv: crdtkv.Store, commits: Commits) ->
     assert isinstance(alone.exception(), StorageFailed)
     commits.good = 1_000
     assert kv.submit(lambda t: t.put("a", 1)).result().value == 1
+
+
+@interpreted
+def test_who_waits_is_told_before_the_tables_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step of a checkpoint takes as long as a commit, or longer."""
+    monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 1)
+    with crdtkv.open(tmp_path / "a.db", colo="lhr") as kv:
+        storage, followed = kv._replica.storage, threading.Event()
+        kv.put("first", 1)
+        told: list[bool] = []
+        real = storage.keep_up
+
+        def keep_up() -> None:
+            told.append(all(future.done() for future in futures))
+            real()
+            followed.set()
+
+        monkeypatch.setattr(storage, "keep_up", keep_up)
+        with kv._writer.lock:
+            futures = [kv.submit(lambda t, i=i: t.put(f"k{i}", i)) for i in range(3)]
+        assert followed.wait(60) and told == [True] and not storage.owing
+        with closing(sqlite3.connect(tmp_path / "a.db")) as db:
+            assert db.execute("SELECT count(*) FROM kv").fetchone() == (4,)
+
+
+def test_what_a_commit_left_is_done_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it tells nobody, and so does not do it itself."""
+    monkeypatch.setattr(checkpoint, "JOURNAL_BYTES", 1)
+    with crdtkv.open(tmp_path / "a.db", colo="lhr") as kv, closing(sqlite3.connect(tmp_path / "a.db")) as db:
+        storage, found = kv._replica.storage, []
+        kv.put("first", 1)
+        for key in ("a", "b"):
+            with kv.transaction() as t:
+                t.put(key, 1)
+            found.append((storage.owing, [key for (key,) in db.execute("SELECT key FROM kv")]))
+    assert found == [(True, ["first"]), (False, ["a", "b", "first"])]

@@ -16,6 +16,7 @@ import pytest
 import crdtkv
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BaseNotHere, Unauthorized
+from crdtkv.node import session as session_room
 from crdtkv.node.node import Node
 from crdtkv.node.session import Session, missing
 from crdtkv.node.tokens import EVERYWHERE, Scope
@@ -266,6 +267,31 @@ def test_who_stops_has_sent_all_and_says_goodbye() -> None:
 
 
 # sessions
+
+
+def test_what_a_lost_disk_had_written_is_asked_for_and_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else happens meanwhile: who waits makes the colo tell, twice, all that it has."""
+    monkeypatch.setattr(session_room, "ANEW_MS", 0)
+
+    async def story() -> None:
+        async with colos("lhr", "sin") as (lhr, sin):
+            await eventually(lambda: same((lhr, sin)))
+            session = Session({"~default": {"sin~lost": 7}})
+            with pytest.raises(BaseNotHere):
+                await lhr.node.waiting.caught_up(lhr.store(), session, 0)
+
+            async def shown() -> bool:
+                try:
+                    await lhr.node.waiting.caught_up(lhr.store(), session, 0.1)
+                except BaseNotHere:
+                    return False
+                return True
+
+            end = asyncio.get_running_loop().time() + PATIENCE_S
+            while not await shown():
+                assert asyncio.get_running_loop().time() < end
+
+    run(story())
 
 
 def test_a_session_pulls_what_it_has_seen() -> None:

@@ -24,18 +24,16 @@ _OVERFLOW = "ERR increment or decrement would overflow"
 
 def increment(at: At, key: str, by: int) -> int:
     """What the counter shows then. Raises WRONGTYPE, and what Redis says of what is no number."""
-    total = _increased(at, key, by)[0]
+    total = _increased(at, key, by)
     at.note("incrby", key)
     return total
 
 
 def _in_a_row(at: At, name: bytes, by: int) -> int:
     """As `increment`; what several commands in a row add to a counter is added once."""
-    known = at.adds.get(name)
+    known = at.adds.get(name) or _begun(at, name)
     if known is None:
-        total, counts = _increased(at, key_of(name), by)
-        if counts and at.combines:
-            at.adds[name] = [total, 0]
+        total = _increased(at, key_of(name), by)
     else:
         total = known[0] + by
         if not MIN_INT <= total <= MAX_INT:
@@ -47,12 +45,21 @@ def _in_a_row(at: At, name: bytes, by: int) -> int:
     return total
 
 
-def _increased(at: At, key: str, by: int) -> tuple[int, bool]:
-    """What the key shows then, and whether it was a counter already."""
+def _begun(at: At, name: bytes) -> list[int] | None:
+    """What a counter that is there shows, and that nothing was added to it yet; None: an add is written at once."""
+    root = at.shown(key_of(name)) if at.combines else None
+    if root is None or root[0].name != "counter":
+        return None
+    found = at.adds[name] = [root[0].read(root[1]), 0]
+    return found
+
+
+def _increased(at: At, key: str, by: int) -> int:
+    """What the key shows then."""
     root = at.shown(key)
     if root is None:
         at.operate(key, "counter", "add", by)
-        return by, False
+        return by
     family = root[0].name
     if not is_string(root):
         raise Refusal(WRONG_TYPE)
@@ -67,7 +74,7 @@ def _increased(at: At, key: str, by: int) -> tuple[int, bool]:
         _become(at, key, value, by)
     else:
         write(at, key, b"%d" % total, keep_date=True)
-    return total, family == "counter"
+    return total
 
 
 def _become(at: At, key: str, value: int, by: int) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import gc
 
-__all__ = ["LARGE", "uncollected"]
+__all__ = ["A_WRITE", "LARGE", "uncollected"]
 
 LARGE = 1 << 16
 """Bytes from which on it is worth it."""
+
+
+A_WRITE = 500
+"""Some, of a write and what its commit makes of it."""
 
 
 class uncollected:

@@ -23,7 +23,7 @@ from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
 from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
 from crdtkv.replica.transactions import Transaction, Whole
-from crdtkv.storage.base import Horizon, Storage
+from crdtkv.storage.base import NO_HORIZON, Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
@@ -209,9 +209,21 @@ class Replica:
 
     def begin_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         """These cells stand in a key of which nothing was known. As `set_cell` of each, and `set_context`."""
+        self._begin_key(key, cells, context, horizon, key_digest(key, cells, context))
+
+    def begin_with(self, key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> dict[bytes, Cell]:
+        """As `add_cells`, in a key of which nothing was known, and which nothing but that dot has touched."""
+        cells, context = _alone(dot, stamp, payloads), dict([dot])
+        digest = added_digest(key, dot, stamp, payloads) + context_digest(key, context)
+        self._begin_key(key, cells, context, NO_HORIZON, digest)
+        return cells
+
+    def _begin_key(
+        self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon, digest: int
+    ) -> None:  # fmt: skip
         self.changed[key] = dict.fromkeys(cells, ())
         state = self.state
-        state.digest = (state.digest + key_digest(key, cells, context)) % MODULUS
+        state.digest = (state.digest + digest) % MODULUS
         self.storage.put_key(key, cells, context, horizon)
         self.memos.begun(key)
 
@@ -229,9 +241,7 @@ class Replica:
 
     def add_cells(self, key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> dict[bytes, Cell]:
         """At each path, where nothing stood, stands one sibling of that dot: the cells. As `change_cell` of each."""
-        cells: dict[bytes, Cell] = {
-            path: (_new(Sibling, (dot, stamp, payload, (), ())),) for path, payload in payloads.items()
-        }
+        cells = _alone(dot, stamp, payloads)
         self._put_cells(key, cells, added_digest(key, dot, stamp, payloads))
         return cells
 
@@ -461,6 +471,11 @@ class _Step:
         finally:
             replica._whole = self._whole or replica._whole
             replica._moved = {**replica._moved, **self._moved}
+
+
+def _alone(dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> dict[bytes, Cell]:
+    """A cell of one sibling for each, which replaced nothing."""
+    return {path: (_new(Sibling, (dot, stamp, payload, (), ())),) for path, payload in payloads.items()}
 
 
 def _gone(old: Cell, cell: Cell, by: Dot | None) -> Sequence[Sibling]:

@@ -216,13 +216,11 @@ class Draft:
 
     def put_all_first(self, key: str, payloads: Mapping[bytes, bytes | None]) -> None:
         """As `put_first`, of all these cells."""
-        replica, dot, stamp = self.replica, self.dot, self.stamp
+        replica, dot = self.replica, self.dot
         if replica.state.floor:
             self.lives[key] = {}
         self._noting(key)
-        own = {path: _new(Sibling, (dot, stamp, payload, (), ())) for path, payload in payloads.items()}
-        self.touched.update(zip([(key, path) for path in own], own.values(), strict=True))
-        replica.begin_key(key, {path: (s,) for path, s in own.items()}, dict([dot]), NO_HORIZON)
+        self._touched_all(key, replica.begin_with(key, dot, self.stamp, payloads))
 
     def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> Context:
         """`_write` of a live payload by who has seen all that stands at its place; the key's context after it."""
@@ -244,11 +242,12 @@ class Draft:
 
     def add_leaves(self, key: str, payloads: Mapping[bytes, bytes | None]) -> Context:
         """As `put_leaf` of each of these, where nothing stands: what many operations come to at once."""
-        dot, touched = self.dot, self.touched
         self._noting(key)
-        cells = self.replica.add_cells(key, dot, self.stamp, payloads)
-        touched.update(zip([(key, path) for path in cells], [own for (own,) in cells.values()], strict=True))
-        return self.replica.touch(key, dot)
+        self._touched_all(key, self.replica.add_cells(key, self.dot, self.stamp, payloads))
+        return self.replica.touch(key, self.dot)
+
+    def _touched_all(self, key: str, cells: Mapping[bytes, Cell]) -> None:
+        self.touched.update(zip([(key, path) for path in cells], [own for (own,) in cells.values()], strict=True))
 
     # bases
 

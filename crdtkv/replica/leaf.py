@@ -150,7 +150,9 @@ def _begin(draft: Draft, key: str, operation: Operation, family: Any) -> Strateg
     tree = Tree({}, root_path(chosen.spec))
     writes = chosen.edit(tree, operation, draft.env(key, tree))
     if writes:
-        draft.put_all_first(key, {tree.prefix + path: payload for path, payload, _, _ in writes})
+        new = {tree.prefix + path: payload for path, payload, _, _ in writes}
+        draft.put_all_first(key, new)
+        draft.replica.memos.of(key).begun(new)
         draft.check_size(key, chosen, writes)
     return chosen
 

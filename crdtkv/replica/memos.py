@@ -68,6 +68,10 @@ class Memo:
             self._weight = sum(_weight(path, cell) for path, cell in cells.items())
         return self._weight
 
+    def begun(self, payloads: Mapping[bytes, bytes | None]) -> None:
+        """These are all cells that there are, of one sibling each. O(cells); `weight` costs more."""
+        self._weight = sum([_adds(path, len(payload or b"")) for path, payload in payloads.items()])
+
     def changed(self, path: bytes, old: Cell, new: Cell) -> None:
         """The cell at `path` is `new` from now on."""
         update(self.documents, path, new)
@@ -193,13 +197,17 @@ def _said(cell: Cell) -> int:
 
 
 def _weight(path: bytes, cell: Cell) -> int:
-    """What a cell adds to a packed value at most: of an element that is its payload, of one of a set its name.
+    """What a cell adds to a packed value at most."""
+    if not cell:
+        return 0
+    return _adds(path, len(cell[0][2] or b"") if len(cell) == 1 else _said(cell))
+
+
+def _adds(path: bytes, said: int) -> int:
+    """And one whose payloads are so long: of an element that is the payload, of one of a set its name.
 
     MessagePack puts up to 5 bytes before a name and before a value; a container's mark has 2.
     """
-    if not cell:
-        return 0
-    said = len(cell[0][2] or b"") if len(cell) == 1 else _said(cell)
     at = path.rfind(b"\0", 0, -1) + 1  # (`last_at`, of most paths)
     if at and path[at] == 0xFF:
         at = last_at(path)

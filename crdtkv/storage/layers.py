@@ -183,9 +183,12 @@ class Layers(Transactions):
         held = self._keys.begin(key)
         held.begin_to_change()
         held.base = base = None if horizon is NO_HORIZON else lone(horizon)
-        for path in cells:
-            held.changed_at(path)
-            self._index.moved((key, path), ())
+        held.changed_at_all(cells)
+        if len(cells) > 1:
+            self._index.came_to(key, cells)
+        else:
+            for path in cells:
+                self._index.moved((key, path), ())
         said = said_of(key, cells, context, base) if len(cells) == 1 else None
         if said is not None:
             held.say(said)

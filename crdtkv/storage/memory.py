@@ -94,8 +94,11 @@ class MemoryStorage(Transactions):
 
     def put_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         self._undo.append(("key", key, None, None))
-        for path in cells:
-            self._index.moved((key, path), ())
+        if len(cells) > 1:
+            self._index.came_to(key, cells)
+        else:
+            for path in cells:
+                self._index.moved((key, path), ())
         self._cells[key] = cells if len(cells) <= SMALL else Packed(cells)
         self._keys.add(key)
         if context:

@@ -39,7 +39,7 @@ class Handle:
         self._path = path
 
     def _do(self, name: str, *given: Any, base: str | None = None) -> Receipt:
-        args = tuple(map(_blob, given))
+        args = tuple([Blob(value) if isinstance(value, bytes) else value for value in given])  # as in `put`
         if self._path is not None:
             return self._kv.operate(
                 self.key, "json", "at", self._path, self.family, Operation(name, args), base=base, strategy=None

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from crdtkv.core import values
 from crdtkv.core.blob import Blob
+from crdtkv.core.uncollected import A_WRITE, LARGE, uncollected
 from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
 from crdtkv.store.receipt import Receipt
@@ -41,6 +42,14 @@ def put_all(of: Any, pairs: list[tuple[str, Any]], draft: Draft) -> None:
 
 def operate(of: Any, key: str, name: Any, args: tuple[Any, ...], family: Any, draft: Draft) -> Receipt:
     """The operation `name` of the strategy `family`, None: of whichever the key has."""
+    size = len(args) * A_WRITE
+    if size < LARGE:
+        return _operate(of, key, name, args, family, draft)
+    with uncollected(size):
+        return _operate(of, key, name, args, family, draft)
+
+
+def _operate(of: Any, key: str, name: Any, args: tuple[Any, ...], family: Any, draft: Draft) -> Receipt:
     operation = _new(Operation, (name, args))
     chosen = leaf.operate(draft, key, operation, family)
     if chosen is None:

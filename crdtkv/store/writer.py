@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any, Final, TypeVar
 
 from crdtkv.core.rules import Rule
-from crdtkv.core.uncollected import uncollected
+from crdtkv.core.uncollected import A_WRITE, uncollected
 from crdtkv.core.views import colo_of
 from crdtkv.core.wire import Record
 from crdtkv.errors import BadRequest, ClockAhead, NotAMember, NotBackYet, StorageFailed, StoreClosed
@@ -30,9 +30,6 @@ __all__ = ["Open", "Writer"]
 
 _T = TypeVar("_T")
 _log: Final = logging.getLogger("crdtkv")
-
-_WRITE_BYTES: Final = 500
-"""Some, of a write and what its commit makes of it."""
 
 
 class _NothingDone(Exception):
@@ -225,7 +222,7 @@ class Open:
                 self._give_up()
                 return
             try:
-                with uncollected(len(self._draft.touched) * _WRITE_BYTES):
+                with uncollected(len(self._draft.touched) * A_WRITE):
                     made = self._draft.record()
                     writer.quota.check(made)
                     kept = replica.commit()

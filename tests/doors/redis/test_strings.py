@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 
+from crdtkv.doors.redis.at import At
 from tests.doors.redis.conftest import Colo, left
 
 
@@ -120,6 +121,18 @@ def test_a_pipelined_batch_is_one_transaction(colo: Colo) -> None:
             p.set(f"k{i}", i)
         p.execute()
     assert sum(store.vector.values()) - before <= 2
+
+
+def test_what_is_added_in_a_row_is_added_once(colo: Colo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of it too, and nothing for who is refused."""
+    r, operate, said = colo.client(), At.operate, []
+    r.incr("n")
+    monkeypatch.setattr(At, "operate", lambda at, *given: said.append(given) or operate(at, *given))
+    with r.pipeline(transaction=False) as p:
+        p.incr("n").incrby("n", 5).decr("n").incrby("n", 2**63 - 1).incr("n")
+        got = p.execute(raise_on_error=False)
+    assert got[:3] == [2, 7, 6] and isinstance(got[3], redis.ResponseError) and got[4] == 7
+    assert r.get("n") == b"7" and said == [("n", "counter", "add", 6)]
 
 
 def test_a_rule_s_strategy_holds(colo: Colo) -> None:

@@ -16,7 +16,7 @@ from crdtkv.storage.journal import Journal
 
 __all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "UNTOLD", "Checkpoint"]
 
-JOURNAL_BYTES = 8 << 20
+JOURNAL_BYTES = 16 << 20
 """Where the journal is longer a checkpoint begins; it is done where the journal is as long again."""
 
 STEP_ROWS = 200

@@ -17,7 +17,7 @@ from crdtkv.core.clocks import Dot
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
-from crdtkv.storage.base import Horizon, Plain, Said, Superseded, Whole
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
 from crdtkv.storage.pasts import Kept
 
 __all__ = [
@@ -187,12 +187,14 @@ def horizon_of(held: Held) -> Horizon:
 class Old:
     """The past of a key: what stood before, and how far back it reaches."""
 
-    __slots__ = ("changed", "horizon", "kept", "rows", "used", "weight")
+    __slots__ = ("changed", "horizon", "kept", "known", "rows", "used", "weight")
 
     def __init__(self, rows: dict[bytes, tuple[Superseded, ...]], horizon: Horizon) -> None:
         self.rows, self.horizon = rows, horizon
         self.kept: dict[bytes, Kept] = {}
         """What the tables have of each path."""
+        self.known = NO_HORIZON
+        """What they have of its horizon."""
         self.changed: set[bytes] | None = None
         self.used = False
         self.weight = 0

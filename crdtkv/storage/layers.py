@@ -449,7 +449,7 @@ class Layers(Transactions):
         def ask() -> Old:
             kept, horizon = self._tables.past(key)
             old = Old({path: rows for path, (_, rows) in kept.items()}, horizon)
-            old.kept = kept
+            old.kept, old.known = kept, horizon
             return old
 
         return self._read(ask)

@@ -93,7 +93,7 @@ class Writing(Layers):
         """
         keys: list[_Wrote] = []
         aside: dict[str, Horizon] = {}
-        pasts: dict[str, dict[bytes, Kept]] = {}
+        pasts: dict[str, tuple[dict[bytes, Kept], Horizon]] = {}
         self._telling.clear()
         self._absent.add(name for table, name in units if table in ("key", "past"))
         for table, name in units:
@@ -107,7 +107,8 @@ class Writing(Layers):
                     self._tables.write("horizon", [((name,), aside[name])])
             elif table == "past":
                 old = self._pasts.dirty[name]
-                pasts[name] = self._write_past(name, old, aside.get(name, old.horizon))
+                horizon = aside.get(name, old.horizon)
+                pasts[name] = self._write_past(name, old, horizon), horizon
             elif table == checkpoint.UNTOLD:
                 self._tell(name, True)
             else:
@@ -131,7 +132,7 @@ class Writing(Layers):
                     self._untold[name] = None
             for table, name in units:
                 if table == "past":
-                    self._wrote_past(name, pasts[name])
+                    self._wrote_past(name, *pasts[name])
                 elif table == "meta":
                     del self._meta[name]
                 elif table == "inbox":
@@ -178,8 +179,9 @@ class Writing(Layers):
         held.changed = None
         self._keys.wrote(key)
 
-    def _wrote_past(self, key: str, kept: dict[bytes, Kept]) -> None:
+    def _wrote_past(self, key: str, kept: dict[bytes, Kept], horizon: Horizon) -> None:
         old = self._pasts.dirty[key]
+        old.known = horizon
         old.kept |= kept
         for path in [path for path, (_, rows) in kept.items() if not rows]:
             del old.kept[path]
@@ -222,5 +224,6 @@ class Writing(Layers):
                     told = self._showing.past(key, path, piece) if piece else None
                     if told or had[1]:
                         self._tables.tell("was", (key, path, n), told)
-        self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
+        if horizon != old.known:
+            self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
         return found

@@ -7,15 +7,11 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from crdtkv.core.cells import MARK_PLAIN, Sibling
-from crdtkv.core.paths import ELEMENT, component
 from crdtkv.core.state import State, state_in
 from crdtkv.core.wire import Record, decode, encode
 from crdtkv.replica import exchange, purge
 from crdtkv.replica.core import Replica, _Step
 from crdtkv.sim.disk import Disk
-from crdtkv.strategies.roots import root_path
-from crdtkv.strategies.sequence import order_path
 from tests.colos import Colos, Disks, arrive, cells, come_in, crash, cut, full_disk, record
 from tests.guards.mutation import Line, guards
 
@@ -165,26 +161,6 @@ def a_floor_that_a_record_brings_is_kept_or_undone() -> None:
     assert arrive(a, data) == "absorbed" and not cells(a, "gone")
     found = state_in(colos.disks["a"].meta)
     assert found is not None and found.floor == a.floor == b.floor > before
-
-
-@guards(
-    "who changes more of the state than `follow` does calls `reach` first",
-    Line(purge._purge_key, "replica.reach()", "pass"),
-)
-def what_was_not_dropped_is_not_counted_as_dropped() -> None:
-    """An element that is deleted waits for its order cell, which is later; it goes without a higher floor."""
-    root, element = root_path("list"), component(ELEMENT, b"e")
-    replica = Colos("a")["a"]._replica
-    with replica.transaction():
-        replica.set_cell("l", root, (Sibling(("r", 3), 3, MARK_PLAIN),))
-        replica.set_cell("l", root + element, (Sibling(("r", 2), 2, None),))
-        replica.set_cell("l", root + order_path(element), (Sibling(("r", 9), 9, b"\xc4\x01e"),))
-        purge.purge_to(replica, 5)
-    with suppress(ValueError), replica.following():
-        replica.set_cell("l", root + order_path(element), ())
-        assert purge.purge_to(replica, 0)
-        raise ValueError
-    assert len(replica.storage.cells("l")) == 3 and not replica.state.dropped
 
 
 @guards(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 
 from crdtkv.core.cells import MARK_ARRAY, MARK_PLAIN, Sibling, due
 from crdtkv.core.clocks import make_stamp
@@ -141,9 +142,10 @@ def floors_move_in_steps_that_all_share() -> None:
 @guards(
     "What arrives at or below a floor reached without its writer is dropped like the rest.",
     Line(purge.purge_to, "places[key] = woken(replica.storage.cells(key), changed, state.floor)", "pass"),
+    Line(purge._purge_key, "replica.reach()", "pass"),
 )
 def what_becomes_droppable_below_the_floor_is_dropped_at_once() -> None:
-    """An element that is deleted waits for its order cell, which is later; until that is gone."""
+    """An element that is deleted waits for its order cell, which is later; until that is gone. Undone, it was not."""
     root, element = root_path("list"), component(ELEMENT, b"e")
     replica = Colos("a")["a"]._replica
     with replica.transaction():
@@ -152,10 +154,13 @@ def what_becomes_droppable_below_the_floor_is_dropped_at_once() -> None:
         replica.set_cell("l", root + order_path(element), (Sibling(("r", 9), 9, b"\xc4\x01e"),))
         purge.purge_to(replica, 5)
     assert len(replica.storage.cells("l")) == 3
-    with replica.transaction():
-        replica.set_cell("l", root + order_path(element), ())
-        purge.purge_to(replica, 0)
-    assert list(replica.storage.cells("l")) == [root]
+    for kept in ([root, root + element, root + order_path(element)], [root]):
+        with suppress(ValueError), replica.following():
+            replica.set_cell("l", root + order_path(element), ())
+            purge.purge_to(replica, 0)
+            if len(kept) > 1:
+                raise ValueError
+        assert sorted(replica.storage.cells("l")) == kept and bool(replica.state.dropped) == (len(kept) == 1)
 
 
 # what is dropped

@@ -141,6 +141,11 @@ def test_a_reset_takes_what_it_had_seen_as_it_was_minted_anew(seed):
     model.run(seed, 450, world="members")
 
 
+@pytest.mark.parametrize("seed", [80347, 81043])
+def test_what_was_put_where_something_had_been_removed_replaces_what_that_was_minted_anew_as(seed):
+    model.run(seed, 450, world="members")
+
+
 @pytest.mark.parametrize("guard", sorted(CAUGHT if LONG else CAUGHT.keys() - HEAVY))
 def test_a_broken_guard_is_noticed(guard):
     world, seed, steps = CAUGHT[guard]

@@ -95,6 +95,8 @@ class _Item(NamedTuple):
     replaced: frozenset[Dot]
     wide: bool
     """A sweep, or a hider of what was hidden there."""
+    known: Vector
+    """What was known here when all that waits was about to be minted anew."""
 
     def covered(self, dot: Dot) -> bool:
         """Whether whoever wrote it had seen `dot`, and replaced it."""
@@ -102,11 +104,12 @@ class _Item(NamedTuple):
 
     def told_since(self, vector: Vector) -> _Item:
         """Of what is here its writers have told, and who names that may be anybody that had seen it."""
-        return self._replace(replaced=frozenset(dot for dot in self.replaced if not covers(vector, dot)))
+        replaced = frozenset(dot for dot in self.replaced if not covers(vector, dot))
+        return self._replace(replaced=replaced, known=vector)
 
     def takes(self, s: Sibling) -> bool:
-        """Whether it had replaced that sibling, or what this was minted anew from."""
-        anew = not self.replaced.isdisjoint(s.parents)
+        """Whether it had replaced that sibling, or what this was minted anew from, which nobody covers."""
+        anew = any(d in self.replaced or (self.covered(d) and not covers(self.known, d)) for d in s.parents)
         return self.covered(s.dot) or (anew and all(d in self.replaced or self.covered(d) for d in s.parents))
 
 
@@ -137,7 +140,7 @@ def _item(plain: dict[str, Any]) -> _Item:
     replaced = frozenset((d[0], d[1]) for d in plain.get("parents", ()))
     _, row = plain.get("taken") or (None, ())
     wide = len(row) == 2
-    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"], replaced, wide)
+    return _Item(lost, plain["key"], plain["path"], plain["vector"], beside, plain["first"], replaced, wide, {})
 
 
 def give_up(replica: Replica, why: str) -> None:
@@ -164,7 +167,8 @@ def remint(replica: Replica, rule_of: Callable[[str], Rule]) -> int:
         return 0
     by_dot: dict[Dot, list[_Item]] = {}
     lives = _Lives(replica)
-    for item in (_item(plain).told_since(replica.state.vector) for plain in pending):
+    known = dict(replica.state.vector)
+    for item in (_item(plain).told_since(known) for plain in pending):
         by_dot.setdefault(item.lost.dot, []).append(item)
     with replica.transaction():  # one for all: what waits is kept as a whole, and would be written again for each
         dots = sorted(by_dot, key=lambda d: (lives.of(d), by_dot[d][0].lost.stamp, d))
@@ -211,7 +215,7 @@ def _rewrite(replica: Replica, draft: Draft, item: _Item, lives: _Lives) -> None
     why = _why_lost(replica, item, place, lives)
     if why is None:
         gone = {s.dot for s in place.cell if item.takes(s)}
-        named = () if is_counted(item.path) else [d for d in item.replaced | before if not d[0].endswith(_COPY)]
+        named = () if is_counted(item.path) else item.replaced | before
         for write in _writes(item, place, told.counts.get(item.path, ())):
             draft.rewrite(
                 item.key, write, lambda dot: dot in gone or item.covered(dot), named if write.path == item.path else ()
@@ -279,7 +283,7 @@ def _why_lost(replica: Replica, item: _Item, place: _Place, lives: _Lives) -> st
     # What stood beside it, or came after it, may have been a remove that is forgotten here.
     past = any(covers(replica.state.vector, dot) for dot in item.beside)
     forgot = not cell and (past or not covers_all(item.vector, replica.state.dropped))
-    unseen = [s for s in cell if not item.covered(s.dot)]
+    unseen = [s for s in cell if not item.takes(s)]
     removal_wins = found.chosen.get("wins") in ("remove", "delete")
     if not place.inside:
         return "what it was in was deleted while this colo was away"

@@ -8,7 +8,7 @@ from typing import Any
 import crdtkv
 from crdtkv.replica import life, pending, taken
 from crdtkv.replica.draft import Draft
-from tests.colos import Colos, arrive, come_in, cut, limited, shows
+from tests.colos import Colos, Disks, arrive, come_in, cut, limited, shows
 from tests.guards.mutation import Line, guards
 
 Act = Callable[[crdtkv.Store], object]
@@ -283,11 +283,88 @@ def what_was_replaced_does_not_stand_beside_what_replaced_it() -> None:
 @guards(
     "what names one that a write had replaced, and nothing that its writer had not seen, is replaced by it",
     Line(pending._Item.takes, "or (anew and all(", "or (False and all("),
-    Line(pending._rewrite, "in item.replaced | before if", "in item.replaced if"),
+    Line(pending._rewrite, "item.replaced | before", "item.replaced"),
 )
 def nor_does_it_stay_until_who_removed_it_comes_back() -> None:
     for case in SETS:
         assert back(*case, "bc").read("k") == ["w"]
+
+
+@guards(
+    "What it so replaces is neither later nor a remove that it had not seen.",
+    Line(pending._why_lost, "if not item.takes(s)", "if not item.covered(s.dot)"),
+)
+def what_was_put_over_it_stands_whoever_comes_back_first() -> None:
+    """Also where what is minted anew says last what another had put something over: b is back first."""
+    for spec, value, does, puts, shown in (
+        ("lww", 0, lambda kv: kv.put("k", 1), lambda kv: kv.put("k", 2), 2),
+        ("json", {}, lambda kv: kv.patch("k", {"x": 1}), lambda kv: kv.patch("k", {"x": 2}), {"x": 2}),
+        ("json", {}, lambda kv: kv.patch("k", {"o": {"x": 1}}), lambda kv: kv.patch("k", {"o": 5}), {"o": 5}),
+        ("list", ["w"], lambda kv: kv.list("k").set(0, "x"), lambda kv: kv.list("k").set(0, "y"), ["y"]),
+        ("set?wins=remove", ["x"], lambda kv: kv.set("k").remove("x"), lambda kv: kv.set("k").add("x"), ["x"]),
+    ):
+        for order in ("cb", "bc"):
+            colos = back(spec, value, does, puts, order)
+            assert colos.read("k") == shown and not colos["c"].conflicts()
+
+
+@guards(
+    "So does what names one that nobody covers, where nothing of what it names was left in the cell of who returns.",
+    Line(pending._Item.takes, "(self.covered(d) and not covers(self.known, d))", "False"),
+)
+def nor_does_it_stand_where_it_was_removed_before_something_was_put_there() -> None:
+    def puts(kv: crdtkv.Store) -> None:
+        kv.patch("k", {"x": None})
+        kv.patch("k", {"x": 2})
+
+    for order in ("cb", "bc"):
+        assert back("json", {"w": 1}, lambda kv: kv.patch("k", {"x": 1}), puts, order).read("k") == {"w": 1, "x": 2}
+
+
+@guards(
+    "So does what names one that nobody covers, where nothing of what it names was left in the cell of who returns.",
+    Line(pending._Item.takes, "(self.covered(d) and not covers(self.known, d))", "self.covered(d)"),
+)
+def what_another_put_over_what_all_had_seen_stands() -> None:
+    colos = Colos("a", "b", "c")
+    a, b, c = colos.values()
+    a.put("k", 1, strategy="mv")
+    colos.meet()
+    c.put("k", 3)
+    a.evict("c")
+    b.put("k", 2)
+    colos.meet(4)
+    colos.check()
+    assert sorted(a.get("k").siblings) == [2, 3]  # type: ignore[union-attr]
+
+
+@guards(
+    "A copy's own name, under which nobody ever knew it, is named too.",
+    Line(pending._rewrite, "item.replaced | before", "{d for d in item.replaced | before if d[0][-5:] != '~copy'}"),
+)
+def what_a_copy_put_over_the_same_stands() -> None:
+    """d is a copy, and does not know it, when it puts something over what c puts something over, too."""
+    for order in ("dcb", "cdb"):
+        colos = Disks("a", "b", "c", "d")
+        a, b, c, d = colos.values()
+        a.put("k", 1, strategy="mv")
+        colos.meet()
+        copy = colos.copy("d")
+        d.put("other", 1)
+        arrive(a, cut(d, a))
+        d = colos.put_back("d", copy)
+        b.put("k", 2)
+        for kv, value in ((c, 3), (d, 4)):
+            arrive(kv, cut(b, kv))
+            kv.put("k", value)
+        for name in "bc":
+            a.evict(name)
+        for name in order:
+            for _ in range(4):
+                colos[name].sync(a)
+        colos.meet(4)
+        colos.check()
+        assert sorted(a.get("k").siblings) == [3, 4]  # type: ignore[union-attr]
 
 
 @guards(

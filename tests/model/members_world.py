@@ -251,15 +251,18 @@ class MembersWorld(Upsets):
 
     def undeleted(self, key, st):
         """Nothing stands that was minted anew from what somebody had removed who had seen it. (But a delete that a side
-        which lost had purged; and where it replaced what that one had not seen.)"""
+        which lost had purged; where it replaced what that one had not seen; and where who knew of the delete had put
+        something there again, for nothing is left of the delete, and that may have lost to a third.)"""
+        there = self.oracle.events[key]
         for path, cell in st.cells.get(key, {}).items():
             for dot, s in cell.items() if path and not is_counter(path) else ():
                 was = list(chain(dot, self.anew)) if is_live(s[1]) else ()
-                for e in self.oracle.events[key] if was else ():
+                for e in there if was else ():
                     seen = e.path == path and not is_live(e.payload) and any(covers(e.cover, d) for d in was)
                     told = e.dot[0].split("~")[0] not in self.restored and e.stamp > self.floor
                     more = any(not covers(e.cover, d) for d in (s[2] or set()) - set(was))
-                    assert not seen or more or not told, ("deleted", self.seed, key, path, dot, e)
+                    again = any(f.path == path and is_live(f.payload) and covers(f.cover, e.dot) for f in there)
+                    assert not seen or more or again or not told, ("deleted", self.seed, key, path, dot, e)
 
     def lives(self, dot, key, path):
         """A write, what it was minted anew from, and as."""
@@ -294,7 +297,7 @@ class MembersWorld(Upsets):
     def unseen(self, st, item):
         """What stands in the cell of a pending write, purged or not, that its writer had not seen."""
         cell = self.oracle.cells(item.key, st.vector).get(item.path, {})
-        return {d: s for d, s in cell.items() if not item.covered(d)}
+        return {d: s for d, s in cell.items() if not any(map(item.covered, [d, *chain(d, self.anew)]))}
 
     def out(self, st, item):
         """Whether what had replaced a pending write is here already; and what that had replaced, and is not here."""

@@ -63,7 +63,7 @@ class Oracle:
 
         for e in self.events[key]:
             if e.dot == new and e.path == path:
-                e.also = {d for d in e.also if item.covered(d) or any(map(had_seen, chain(d, anew)))}
+                e.also = {d for d in e.also if any(item.covered(x) or had_seen(x) for x in (d, *chain(d, anew)))}
         self.memo[key].clear()
         if path[-1][0] == "c":
             self.counted_again(key, path, st, (old, *(dot for _, dot in counted_by(st, key, path))), new)

@@ -31,6 +31,7 @@ class Item(NamedTuple):
     replaced: frozenset
     context: dict  # what was known of the key
     share: tuple  # what another's counter's cell had come to
+    known: dict  # what was known when all that waits was about to be minted anew
 
     @property
     def trace(self):
@@ -41,8 +42,9 @@ class Item(NamedTuple):
 
     def takes(self, dot, parents):
         """It had replaced that, or what that was minted anew from, and that names nothing its writer had not seen."""
-        anew = on("remint-takes") and not self.replaced.isdisjoint(parents or ())
-        return self.covered(dot) or (anew and all(d in self.replaced or self.covered(d) for d in parents))
+        anew = [d for d in parents or () if d in self.replaced or (self.covered(d) and not covers(self.known, d))]
+        mine = on("remint-takes") and anew and all(d in self.replaced or self.covered(d) for d in parents)
+        return self.covered(dot) or bool(mine)
 
 
 def uncovered(st, keys, vector):
@@ -51,6 +53,7 @@ def uncovered(st, keys, vector):
         Item(
             d, key, p, s[0], s[1], dict(st.vector), frozenset(c.keys() - {d}), not s[2], frozenset(s[2] or ()),
             dict(st.contexts.get(key, {})), share_of(c) if is_counter(p) and p[-1][1] not in st.lineage else None,
+            {},
         )
         for key in keys
         for p, c in st.cells.get(key, {}).items()
@@ -89,7 +92,7 @@ def remint(st, mint, inbox):
 def still(st, item):
     """What has come here meanwhile its writers have told of, and who names it may be anybody that had seen it."""
     gone = {d for d in item.replaced if covers(st.vector, d)} if on("remint-still") else set()
-    return item._replace(replaced=item.replaced - gone)
+    return item._replace(replaced=item.replaced - gone, known=dict(st.vector))
 
 
 def together(items):
@@ -111,7 +114,7 @@ def loses(st, item):
     if not item.path:
         return False
     cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
-    unseen = [(d, s) for d, s in cell.items() if not item.covered(d)]
+    unseen = [(d, s) for d, s in cell.items() if not item.takes(d, s[2])]
     past = any(covers(st.vector, d) for d in item.beside) and on("remint-beside")
     forgot = not cell and (past or (not at_least(item.vector, st.F) and on("remint-F")))
     if is_counter(item.path):

@@ -212,9 +212,9 @@ def _rewrite(replica: Replica, draft: Draft, item: _Item, lives: _Lives) -> None
     told = taken.told(replica, item.key)
     if is_live(item.lost.payload) and told.has(item.path, before):
         return  # and so it stays, though here that is forgotten by now
-    why = _why_lost(replica, item, place, lives)
+    gone = {s.dot for s in place.cell if item.takes(s) or _is_earlier(draft, item, s)}
+    why = _why_lost(replica, item, place, lives, [s for s in place.cell if s.dot not in gone])
     if why is None:
-        gone = {s.dot for s in place.cell if item.takes(s)}
         named = () if is_counted(item.path) else item.replaced | before
         for write in _writes(item, place, told.counts.get(item.path, ())):
             draft.rewrite(
@@ -277,13 +277,19 @@ def _element(parts: list[bytes]) -> list[bytes]:
     return [first(parts[-1])[1]] if parts and parts[-1][:1] == ORDER else []
 
 
-def _why_lost(replica: Replica, item: _Item, place: _Place, lives: _Lives) -> str | None:
-    """Why a write is not minted anew, None if it is."""
+def _is_earlier(draft: Draft, item: _Item, s: Sibling) -> bool:
+    """Whether this store has minted that anew from what it wrote before, or together with it."""
+    return s.dot == draft.dot or any(map(item.covered, _said_before(draft.replica, s.dot)))
+
+
+def _why_lost(
+    replica: Replica, item: _Item, place: _Place, lives: _Lives, unseen: list[Sibling]
+) -> str | None:  # fmt: skip
+    """Why a write is not minted anew, None if it is. `unseen`: what it does not replace."""
     found, lost, cell = place.found, item.lost, place.cell
     # What stood beside it, or came after it, may have been a remove that is forgotten here.
     past = any(covers(replica.state.vector, dot) for dot in item.beside)
     forgot = not cell and (past or not covers_all(item.vector, replica.state.dropped))
-    unseen = [s for s in cell if not item.takes(s)]
     removal_wins = found.chosen.get("wins") in ("remove", "delete")
     if not place.inside:
         return "what it was in was deleted while this colo was away"

@@ -266,6 +266,22 @@ def what_was_deleted_before_a_key_was_made_anew_does_not_stand_beside_that() -> 
         assert alone(spec, value, acts) == made
 
 
+@guards(
+    "So does what this store has minted anew from what it had itself replaced.",
+    Line(pending._is_earlier, "s.dot == draft.dot or ", ""),
+    Line(pending._is_earlier, "any(map(item.covered, _said_before(draft.replica, s.dot)))", "False"),
+)
+def what_was_made_anew_is_not_lost_to_the_delete_before_it() -> None:
+    """Where deletes win: the delete is minted anew, too, before what was put there after it."""
+
+    def acts(e: crdtkv.Store) -> None:
+        e.delete("k")
+        for value in (1, 2):
+            e.put("k", {"x": value}, strategy="json?wins=delete")
+
+    assert alone("json?wins=delete", {"x": 0, "w": 1}, acts) == {"x": 2}
+
+
 # what was put over it
 
 
@@ -292,7 +308,7 @@ def nor_does_it_stay_until_who_removed_it_comes_back() -> None:
 
 @guards(
     "What it so replaces is neither later nor a remove that it had not seen.",
-    Line(pending._why_lost, "if not item.takes(s)", "if not item.covered(s.dot)"),
+    Line(pending._rewrite, "if s.dot not in gone]", "if not item.covered(s.dot)]"),
 )
 def what_was_put_over_it_stands_whoever_comes_back_first() -> None:
     """Also where what is minted anew says last what another had put something over: b is back first."""

@@ -330,12 +330,12 @@ class MembersWorld(Upsets):
 
         What was minted anew together with it is not later.
         """
+        if rec:
+            self.anew[rec.dot] = item.dot
         if not item.path:
             return  # a key's life: it is begun anew where it has to be
         wrote = rec and any(w[:2] == (item.key, item.path) for w in rec.writes)
         self.reminted[item.trace].append(rec.dot if wrote else None)
-        if rec:
-            self.anew[rec.dot] = item.dot
         self.told(st, item, rec, wrote, *out)
         if not wrote:
             return

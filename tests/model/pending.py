@@ -114,7 +114,7 @@ def loses(st, item):
     if not item.path:
         return False
     cell, root = st.cells.get(item.key, {}).get(item.path, {}), item.path[0]
-    unseen = [(d, s) for d, s in cell.items() if not item.takes(d, s[2])]
+    unseen = [(d, s) for d, s in cell.items() if not replaces(st, item, d, s)]
     past = any(covers(st.vector, d) for d in item.beside) and on("remint-beside")
     forgot = not cell and (past or (not at_least(item.vector, st.F) and on("remint-F")))
     if is_counter(item.path):
@@ -126,6 +126,11 @@ def loses(st, item):
     if root == "rw" and on("remint-removed") and any(not is_live(s[1]) for _, s in unseen):
         return True
     return forgot and (root == "rw" or (root == "lww" and item.stamp <= st.S))
+
+
+def replaces(st, item, dot, sib):
+    """It takes that, or the store has minted that anew from what it wrote before."""
+    return item.takes(dot, sib[2]) or any(map(item.covered, said_before(st, dot)))
 
 
 def life(st, dot):
@@ -159,7 +164,7 @@ def rewrite(draft, item):
                     del draft.cells[p][d]
         return
     absent = leaf_value(item.path[0], sibs) is None
-    seen = [d for d, s in sibs.items() if item.takes(d, s[2]) or not on("remint-base")]
+    seen = [d for d, s in sibs.items() if replaces(rep, item, d, s) or not on("remint-base")]
     takes = item.path[0] == "rw" or any(is_live(sibs[d][1]) for d in seen)
     if item.payload is None and (absent or not takes):
         return

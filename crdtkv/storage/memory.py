@@ -71,8 +71,9 @@ class MemoryStorage(Transactions):
         self._index.moved(place, old)
         cells = placed(self._cells.get(key, {}), path, new)
         if cells:
+            if key not in self._cells:
+                self._keys.add(key)
             self._cells[key] = cells
-            self._keys.add(key)
         elif key in self._cells:
             del self._cells[key]
             self._keys.remove(key)

@@ -95,7 +95,7 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "remint-removed": ("members", 7, 100),
     "remint-F": ("members", 9, 100),
     "remint-beside": ("members", 608, 300),
-    "remint-takes": ("members", 78, 300),
+    "remint-takes": ("members", 238, 200),
     "remint-named": ("members", 73, 300),
     "remint-still": ("members", 12, 300),
     "heard-promise": ("data", 170, 300),

@@ -13,7 +13,7 @@ from typing import Any
 from crdtkv.core.cells import is_live
 from crdtkv.core.clocks import Dot, Stamp, make_stamp
 from crdtkv.core.rules import DEFAULT
-from crdtkv.core.state import State, state_in
+from crdtkv.core.state import TIP_OF, State, state_in
 from crdtkv.core.views import Ancestor, Portrait, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
 from crdtkv.errors import ChecksumFailed, MembershipConflict, NotAMember
@@ -256,6 +256,8 @@ def return_to(
 
 
 def _forget_everything(replica: Replica) -> None:
+    for other in replica.state.vector:  # where they were is no place to go on from: the snapshot may not reach it
+        replica.storage.put_meta(TIP_OF + other, None)
     for key in list(replica.storage.keys("", None)):
         for path in list(replica.storage.cells(key)):
             replica.storage.put_cell(key, path, ())

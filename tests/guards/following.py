@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from crdtkv.core.state import State, state_in
 from crdtkv.core.wire import Record, decode, encode
-from crdtkv.replica import exchange, purge
+from crdtkv.replica import exchange, life, purge
 from crdtkv.replica.core import Replica, _Step
 from crdtkv.sim.disk import Disk
 from tests.colos import Colos, Disks, arrive, cells, come_in, crash, cut, full_disk, record
@@ -41,6 +41,24 @@ def what_was_absorbed_by_itself_was_absorbed_when_it_opens_again() -> None:
     assert arrive(colos["a"], record(b, lambda b: b.put("k", 3))) == "absorbed"
     colos.meet()
     colos.check()
+
+
+@guards(
+    "where they were is no place to go on from: the snapshot may not reach it",
+    Line(life._forget_everything, "replica.storage.put_meta(TIP_OF + other, None)", "pass"),
+)
+def who_returns_to_one_that_knows_less_knows_no_more_when_it_opens_again() -> None:
+    """c alone has b's last record, and returns to a, which has not."""
+    colos = Disks("a", "b", "c")
+    a, b, c = colos.values()
+    assert arrive(c, record(b, lambda b: b.put("k", 1))) == "absorbed"
+    a.evict("c")
+    come_in(c, a)
+    absorbed = c.vector
+    assert _reopened(colos, "c") == absorbed
+    colos.meet(4)
+    colos.check()
+    assert colos.read("k") == 1
 
 
 @guards(

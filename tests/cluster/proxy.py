@@ -25,6 +25,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from random import SystemRandom
 
 __all__ = ["Link", "Proxy", "free_port", "socket_owner"]
 
@@ -219,8 +220,9 @@ def _inode(port: int, to: int) -> str:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on, a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that nobody listens on, a moment ago; of those that Linux gives to who asks for it alone."""
+    while True:
+        port = SystemRandom().randrange(20_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

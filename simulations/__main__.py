@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shlex
+import signal
 import sys
 import time
 from collections import Counter
@@ -104,6 +105,7 @@ def sim(names: Sequence[str]) -> int:
 def swarm(names: Sequence[str]) -> int:
     """Seed after seed, from the wall clock on; tells how many a minute, and which faults there were."""
     path = next(scenarios(names or ["swarm"]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the processes that it began would stay
     first = int(time.time()) * 1000
     began, faults, wrong = time.monotonic(), Counter[str](), 0
     try:

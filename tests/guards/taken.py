@@ -60,6 +60,15 @@ def back(
     return colos
 
 
+def _come_back(colos: Colos, to: crdtkv.Store, *who: crdtkv.Store) -> None:
+    """Each in turn returns to that one; then all meet, and are alike."""
+    for kv in who:
+        for _ in range(3):
+            kv.sync(to)
+    colos.meet(4)
+    colos.check()
+
+
 @guards(
     "What is live and lay in what a row of its key tells of, and was known there, is not minted anew",
     Line(pending._rewrite, "is_live(item.lost.payload) and told.has(item.path, before)", "False"),
@@ -113,11 +122,7 @@ def what_another_put_there_who_had_seen_the_same_stands() -> None:
     c.delete("k")
     for name in "bcd":
         a.evict(name)
-    for kv in (d, c, b):
-        for _ in range(3):
-            kv.sync(a)
-    colos.meet(4)
-    colos.check()
+    _come_back(colos, a, d, c, b)
     assert colos.read("k") == {"w": 1, "x": 2}
 
 
@@ -400,11 +405,7 @@ def who_had_replaced_the_same_stands_beside_it() -> None:
     colos.clock.wait(1)
     for name in "bcd":
         a.evict(name)
-    for kv in (b, *others):
-        for _ in range(3):
-            kv.sync(a)
-    colos.meet(4)
-    colos.check()
+    _come_back(colos, a, b, *others)
     assert sorted(a.get("k").siblings) == ["c", "d"]  # type: ignore[union-attr]
 
 
@@ -430,11 +431,7 @@ def nor_where_who_replaced_it_comes_back_twice() -> None:
     assert pending.remint(c._replica, c._rule_of) == 1
     d.evict("c")
     d.evict("a")
-    for kv in (c, b, a):
-        for _ in range(3):
-            kv.sync(d)
-    colos.meet(4)
-    colos.check()
+    _come_back(colos, d, c, b, a)
     assert a.get("k").siblings == (3,)  # type: ignore[union-attr]
 
 
@@ -460,11 +457,7 @@ def nor_where_what_it_returned_to_first_had_that_too() -> None:
     come_in(c, p)
     for name in "bcp":
         a.evict(name)
-    for kv in (c, b, p):
-        for _ in range(3):
-            kv.sync(a)
-    colos.meet(4)
-    colos.check()
+    _come_back(colos, a, c, b, p)
     assert a.get("k").siblings == (3,)  # type: ignore[union-attr]
 
 

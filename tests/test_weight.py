@@ -92,6 +92,18 @@ def bare(data: bytes) -> int:
 # One write
 
 
+@pytest.mark.parametrize("count", [2, 9])
+def test_what_a_file_keeps_of_a_record_is_no_more_the_more_colos_there_are(tmp_path: Path, count: int) -> None:
+    """Of the replica's state only where its origin is."""
+    with Colos(*"abcdefpqx"[:count], folder=tmp_path, memory="bcdefpqx") as colos:
+        a, b = colos["a"], colos["b"]
+        arrive(a, record(b, lambda b: b.put("k", "value 0")))
+        journal = a._replica.storage._journal  # type: ignore[attr-defined]
+        before = journal.size
+        assert arrive(a, record(b, lambda b: b.put("k", "value 1"))) == "absorbed"
+        assert 100 < journal.size - before < 320
+
+
 def test_a_record_names_what_nothing_it_names_implies() -> None:
     """Eight colos write in turn, each having heard of the last: each record names the one before it, and no more."""
     colos = Colos(*"abcdefpq")

@@ -17,7 +17,7 @@ LOOK_MS: Final = 600_000
 
 
 class Offsets:
-    """Of one replica, whose wall clock is `wall_ms`; `steady_ms` runs as fast and is never set (None: there is none)."""
+    """Of one replica, whose wall clock is `wall_ms`; `steady_ms` runs as fast and is never set; None: there is none."""
 
     def __init__(self, wall_ms: Callable[[], int], steady_ms: Callable[[], int] | None = None) -> None:
         self._wall_ms = wall_ms

@@ -206,7 +206,7 @@ def complete(openapi: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, 
     for route in routes:
         if not isinstance(route, APIRoute):
             continue
-        for method in route.methods:
+        for method in route.methods or ():
             told = openapi["paths"].get(route.path_format, {}).get(method.lower(), {})
             _with_nulls(told.get("requestBody", {}), (route.openapi_extra or {}).get("requestBody", {}))
             for status, reply in route.responses.items():

@@ -290,7 +290,9 @@ def to_json(value: Any) -> str:
 
 
 def _no_json(value: Any) -> Any:
-    raise ValueInvalid(f"JSON has no words for {show(value)}: read it as a blob")
+    if isinstance(value, Blob):
+        raise ValueInvalid(f"JSON has no words for {show(value)}: read it as a blob")
+    raise ValueError(f"{show(value)} is no value")  # (`to_json` says where it stands)
 
 
 # (`json.dumps` would make such an encoder for each value.)

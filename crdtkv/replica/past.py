@@ -22,7 +22,8 @@ from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, mer
 from crdtkv.core.packed import Packed
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
-from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
+from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage
+from crdtkv.storage.pasts import NO_PAST, Superseded
 from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = [
@@ -69,15 +70,16 @@ def keep(
     """The siblings `old` of a cell were just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
     dots = (by,) if by else ()
     gone = [_new(Superseded, (s, dots, dict(until) if until is not None else None, wall_ms)) for s in old]
-    rows = (*storage.past(key).get(path, ()), *gone)
+    rows = storage.past(key).get(path, NO_PAST).grown(gone)
     excess = len(rows) - limit.cells
     if excess > limit.cells // 4:  # several at once: each time tells anew how far back the rest reaches
         now = storage.context(key)
-        if any(_decides(row, floor) for row in rows[:excess] for floor in storage.horizon(key).floors):
+        oldest = rows.oldest(excess)
+        if any(_decides(row, floor) for row in oldest for floor in storage.horizon(key).floors):
             begin_again(storage, key, merge([now, dict(dots), until or {}]))
             return
-        _forget(storage, key, rows[:excess], now or dict(dots))
-        rows = rows[excess:]
+        _forget(storage, key, oldest, now or dict(dots))
+        rows = rows.without(excess)
     storage.put_past(key, path, rows)
     deleted = 0
     for s in old:
@@ -118,13 +120,11 @@ def note_purge(storage: Storage, key: str, floor: Stamp) -> None:
 
 def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot], by: Dot) -> None:
     """`by` replaced `parents` too, which something concurrent had replaced here before."""
-    rows = storage.past(key).get(path, ())
+    rows = storage.past(key).get(path, NO_PAST)
     wanted = set(parents)
     if any(row.sibling.dot in wanted for row in rows):
-        storage.put_past(
-            key, path,
-            tuple(r._replace(by=(*r.by, by)) if r.sibling.dot in wanted and by not in r.by else r for r in rows),
-        )  # fmt: skip
+        made = [r._replace(by=(*r.by, by)) if r.sibling.dot in wanted and by not in r.by else r for r in rows]
+        storage.put_past(key, path, rows.remade(made))
 
 
 def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp) -> None:
@@ -170,8 +170,9 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
     """
     for path, rows in list(storage.past(key).items()):
         # What was purged is not part of any version behind the gap, whatever happened inside.
-        settled = tuple(r if r.by or r.until is not None else r._replace(until=dict(to)) for r in rows)
-        storage.put_past(key, path, settled)
+        if any(not r.by and r.until is None for r in rows):
+            settled = [r if r.by or r.until is not None else r._replace(until=dict(to)) for r in rows]
+            storage.put_past(key, path, rows.remade(settled))
     horizon = storage.horizon(key)
     gaps = (*horizon.gaps, (dict(since), dict(to)))
     storage.put_horizon(key, horizon._replace(gaps=gaps[-MAX_GAPS:]))
@@ -199,7 +200,7 @@ def begun(cells: Cells, context: Context) -> Horizon:
 
 def _clear(storage: Storage, key: str) -> None:
     for path in list(storage.past(key)):
-        storage.put_past(key, path, ())
+        storage.put_past(key, path, NO_PAST)
 
 
 def raise_horizon(storage: Storage, key: str, context: Context) -> None:
@@ -369,7 +370,9 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     elif old:
         _forget(storage, key, old, context)
         for path, rows in list(storage.past(key).items()):
-            storage.put_past(key, path, tuple(r for r in rows if wall_ms - r.wall_ms < limit.ms))
+            left = [r for r in rows if wall_ms - r.wall_ms < limit.ms]
+            if len(left) < len(rows):
+                storage.put_past(key, path, rows.remade(left))
     if not storage.past(key):
         storage.put_horizon(key, _bare(storage, key))
     return len(old)

@@ -18,21 +18,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from mypy_extensions import mypyc_attr
 
-from crdtkv.core.cells import Cell, Context, Sibling
+from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.tree import Cells
+from crdtkv.storage.pasts import Past
 from crdtkv.storage.pile import Pile
 
-__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Plain", "Said", "Storage", "Superseded", "Whole"]
-
-
-class Superseded(NamedTuple):
-    """A sibling that no longer stands: replaced by these dots, or by what a catch-up with this context brought."""
-
-    sibling: Sibling
-    by: tuple[Dot, ...]
-    until: dict[str, int] | None
-    wall_ms: int
+__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Plain", "Said", "Storage", "Whole"]
 
 
 class Life(NamedTuple):
@@ -173,11 +165,11 @@ class Storage:
         """Whether anything stood in `key` before, or its past was ever cut short."""
 
     @abstractmethod
-    def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
+    def past(self, key: str) -> dict[bytes, Past]:
         """path -> what stood there before, oldest first."""
 
     @abstractmethod
-    def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+    def put_past(self, key: str, path: bytes, rows: Past) -> None:
         """`()` removes it."""
 
     @abstractmethod

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from crdtkv.storage.held import PARTS, PLAIN
 from crdtkv.storage.keyrows import dots_of, due_of
-from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, past_in, unpack_row
+from crdtkv.storage.pasts import Past, past_in
+from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, unpack_row
 from crdtkv.storage.tables import COLUMNS, PLACED, Tables
 
 __all__ = ["faults"]
@@ -26,8 +29,6 @@ _ALONE = {
     "(SELECT key FROM cell WHERE root IS NULL)",
     "a dot of {!r:.200}, which is not there": "SELECT DISTINCT key FROM dot WHERE key NOT IN (SELECT key FROM cell)",
     "told of {!r:.200}, which is not there": "SELECT key FROM shown WHERE key NOT IN (SELECT key FROM cell)",
-    "a past of {!r:.200} of which a piece is missing": "SELECT key FROM past GROUP BY key, path "
-    "HAVING max(n) - min(n) >= count(*)",
     "a context of {!r:.200} by itself, beside its row": "SELECT key FROM context WHERE key IN (SELECT key FROM cell)",
 }
 
@@ -44,6 +45,7 @@ def faults(db: sqlite3.Connection, tables: Tables) -> Iterator[str]:
         yield from _of_keys(db, tables)
         for table in PLACED:
             yield from _of_rows(db, table)
+        yield from _of_pasts(db)
     except sqlite3.Error as error:
         yield f"sqlite: {error}"
 
@@ -78,3 +80,10 @@ def _of_rows(db: sqlite3.Connection, table: str) -> Iterator[str]:
             _READ.get(table, lambda found: found)(found)
         except (RowInvalid, ValueError, TypeError, KeyError) as error:
             yield str(error)
+
+
+def _of_pasts(db: sqlite3.Connection) -> Iterator[str]:
+    pieces = db.execute("SELECT key, path, n, rows FROM past ORDER BY key, path, n")
+    for (key, _), some in groupby(pieces, key=itemgetter(0, 1)):
+        if Past.found([(n, blob) for _, _, n, blob in some], lambda n: b"") is None:
+            yield f"there is a past of {key!r:.200} of which a piece is missing"

@@ -17,8 +17,8 @@ from crdtkv.core.clocks import Dot
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
-from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
-from crdtkv.storage.pasts import Kept
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Whole
+from crdtkv.storage.pasts import Past
 
 __all__ = [
     "ABSENT", "ALONE", "PACKED", "PARTS", "PLAIN", "Held", "Old", "horizon_of", "lone", "made_of", "weight_of",
@@ -180,9 +180,9 @@ class Old:
 
     __slots__ = ("changed", "horizon", "kept", "known", "rows", "used", "weight")
 
-    def __init__(self, rows: dict[bytes, tuple[Superseded, ...]], horizon: Horizon) -> None:
+    def __init__(self, rows: dict[bytes, Past], horizon: Horizon) -> None:
         self.rows, self.horizon = rows, horizon
-        self.kept: dict[bytes, Kept] = {}
+        self.kept: dict[bytes, Past] = {}
         """What the tables have of each path."""
         self.known = NO_HORIZON
         """What they have of its horizon."""
@@ -193,7 +193,7 @@ class Old:
 
 def weight_of_past(old: Old) -> int:
     """As `weight_of`, of what stood before."""
-    return 700 + sum(150 + sum(600 + len(row.sibling.payload or b"") for row in rows) for rows in old.rows.values())
+    return 700 + sum([rows.weight() for rows in old.rows.values()])
 
 
 @lru_cache

@@ -31,7 +31,8 @@ import xxhash
 
 from crdtkv.storage.base import NO_HORIZON
 from crdtkv.storage.logfile import LogFile
-from crdtkv.storage.rows import RowInvalid, growth_of
+from crdtkv.storage.pasts import growth_of, whole
+from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.transactions import Changed
 
 __all__ = ["BEGIN", "GROWTH", "NUMBERS", "SUFFIXES", "Journal", "Mark", "Row", "begin", "files_of", "keep", "rows_of"]
@@ -40,7 +41,7 @@ Row = tuple[int, tuple[Any, ...], Any]
 """Number of the table, where, and the row as plain data; None: there is none any more."""
 
 GROWTH: Final = "growth"
-"""In the place of a table: of a row of `past`, see `rows.growth_of`."""
+"""In the place of a table: of a row of `past`, see `pasts.growth_of`."""
 
 BEGIN = "journal"
 """The row of meta that says where the journal begins."""
@@ -85,6 +86,8 @@ def rows_of(changes: Iterable[Changed]) -> list[Row]:
             growth = growth_of(old, new)
             if growth is not None:
                 table, new = GROWTH, growth
+            else:
+                new = whole(new)
         elif table == "cells":
             rows += _cell_rows(where, new)
             continue

@@ -21,13 +21,14 @@ from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.storage.absent import Absent
-from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Whole
 from crdtkv.storage.held import ABSENT, ALONE, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
 from crdtkv.storage.journal import GROWTH
 from crdtkv.storage.keyrows import read_key, said_of
 from crdtkv.storage.layer import Layer
-from crdtkv.storage.rows import cell_in, grown, horizon_in, past_in
+from crdtkv.storage.pasts import NO_PAST, Past, grown, past_as
+from crdtkv.storage.rows import cell_in, horizon_in
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
 from crdtkv.storage.views import Showing
@@ -296,7 +297,7 @@ class Layers(Transactions):
             return False
         return bool(old.rows) or (old.horizon is not NO_HORIZON and old.horizon != NO_HORIZON)
 
-    def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
+    def past(self, key: str) -> dict[bytes, Past]:
         return self._old(key).rows
 
     def _old(self, key: str) -> Old:
@@ -305,8 +306,8 @@ class Layers(Transactions):
             return _NONE
         return self._pasts.of(key)
 
-    def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
-        old = self._old(key).rows.get(path, ())
+    def put_past(self, key: str, path: bytes, rows: Past) -> None:
+        old = self._old(key).rows.get(path, NO_PAST)
         if old != rows:
             if (held := self._keys.of(key)).begun() is not None:
                 # Its row says so no longer; until the past that does is written, the journal has to.
@@ -314,7 +315,7 @@ class Layers(Transactions):
             self._undo.append(("past", (key, path), old, rows))
             self._set_past(key, path, rows)
 
-    def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+    def _set_past(self, key: str, path: bytes, rows: Past) -> None:
         held = self._keys.of(key)
         if held.begun() is not None:
             self._changed_past(key).horizon = horizon_of(held)
@@ -392,15 +393,18 @@ class Layers(Transactions):
         if table == "cell":
             self._place(where, cell_in(row or ()))
         elif table == "past":
-            self._set_past(where[0], where[1], past_in(row or ()))
+            self._set_past(where[0], where[1], past_as(self._stood(where), row))
         elif table == GROWTH:
-            self._set_past(where[0], where[1], grown(self.past(where[0]).get(where[1], ()), row))
+            self._set_past(where[0], where[1], grown(self._stood(where), row))
         elif table == "context":
             self._changed_key(where[0]).context = row or {}
         elif table == "horizon":
             self._set_horizon(where[0], NO_HORIZON if row is None else horizon_in(row))
         else:
             self._put_back(table, where[0], row)
+
+    def _stood(self, place: Place) -> Past:
+        return self.past(place[0]).get(place[1], NO_PAST)
 
     def _put_back(self, table: str, where: Any, old: Any) -> None:
         if table == "key":
@@ -444,10 +448,13 @@ class Layers(Transactions):
         """What the tables say of a range, some rows at a time. As `_read`."""
         return self._tables.passing(low, high, reverse)
 
+    def _read_piece(self, key: str, path: bytes, n: int) -> bytes:
+        return self._read(self._tables.piece, key, path, n)
+
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:
-            kept, horizon = self._tables.past(key)
-            old = Old({path: rows for path, (_, rows) in kept.items()}, horizon)
+            kept, horizon = self._tables.past(key, partial(self._read_piece, key))
+            old = Old(dict(kept), horizon)
             old.kept, old.known = kept, horizon
             return old
 

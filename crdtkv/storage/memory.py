@@ -14,8 +14,9 @@ from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.errors import BadRequest
-from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Superseded, Whole
+from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Whole
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
+from crdtkv.storage.pasts import NO_PAST, Past
 from crdtkv.storage.transactions import Transactions
 
 __all__ = ["MemoryStorage"]
@@ -35,7 +36,7 @@ class MemoryStorage(Transactions):
         self._keys: SortedSet = SortedSet()
         self._index = Index(self._cell_at, self._alone_at, self._several_at)
         self._contexts: dict[str, Context] = {}
-        self._past: dict[str, dict[bytes, tuple[Superseded, ...]]] = {}
+        self._past: dict[str, dict[bytes, Past]] = {}
         self._horizons: dict[str, Horizon] = {}
         self._inbox: dict[str, Any] = {}
         self._meta: dict[str, Any] = {}
@@ -150,14 +151,14 @@ class MemoryStorage(Transactions):
     def has_past(self, key: str) -> bool:
         return key in self._past or key in self._horizons
 
-    def past(self, key: str) -> dict[bytes, tuple[Superseded, ...]]:
+    def past(self, key: str) -> dict[bytes, Past]:
         return self._past.get(key, {})
 
-    def put_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
-        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, ()), rows))
+    def put_past(self, key: str, path: bytes, rows: Past) -> None:
+        self._undo.append(("past", (key, path), self._past.get(key, {}).get(path, NO_PAST), rows))
         self._set_past(key, path, rows)
 
-    def _set_past(self, key: str, path: bytes, rows: tuple[Superseded, ...]) -> None:
+    def _set_past(self, key: str, path: bytes, rows: Past) -> None:
         if rows:
             self._past.setdefault(key, {})[path] = rows
         elif key in self._past:

@@ -14,8 +14,8 @@ from typing import Any
 
 from crdtkv.storage.held import Held
 from crdtkv.storage.journal import BEGIN, begin
-from crdtkv.storage.pasts import cut
-from crdtkv.storage.rows import cell_in, past_in, unpack_row
+from crdtkv.storage.pasts import NO_PAST, Past, changes, past_in, past_in_bytes
+from crdtkv.storage.rows import cell_in, unpack_row
 from crdtkv.storage.tables import PLACED, SCHEMA, Tables
 from crdtkv.storage.views import VIEWS
 
@@ -79,26 +79,35 @@ def _from_3(db: sqlite3.Connection) -> None:
 
 
 def _from_4(db: sqlite3.Connection) -> None:
-    """A past lies in pieces, and so does what is told of it. Rows of meta may say where other replicas were moved to
-    since `state` was written: none does yet."""
+    """Rows of meta may say where other replicas were moved to since `state` was written: none does yet. (That a past
+    lay in other pieces then is for `_from_5`: it takes either.)"""
+
+
+def _from_5(db: sqlite3.Connection) -> None:
+    """A past lies in pieces of so many bytes, and so does what is told of it. (In 4 it lay in one.)"""
     for view in VIEWS:
         db.execute(f"DROP VIEW {view}")
     for table in ("past", "was"):
-        db.execute(f"ALTER TABLE {table} RENAME TO {table}_4")
+        db.execute(f"ALTER TABLE {table} RENAME TO {table}_5")
     for statement in SCHEMA:
         if statement.startswith(("CREATE TABLE past ", "CREATE TABLE was ", "CREATE VIEW ")):
             db.execute(statement)
     tables = Tables(db)
-    for (key, path), rows in _rows(db, "past", "key, path", 4):
-        found = db.execute("SELECT shown FROM was_4 WHERE key = ? AND path = ?", (key, path)).fetchone()
-        told = {said[0].partition("_")[2]: said for said in json.loads(found[0] if found else "[]")}
-        for n, piece in cut((0, past_in(rows))):
-            tables.write("past", [((key, path, n), piece)])
-            dots = ["{}.{}".format(*row.sibling.dot) for row in piece]
+    numbered = any(column[1] == "n" for column in db.execute("PRAGMA table_info(past_5)"))
+    rows = _rows(db, "past", "key, path, n" if numbered else "key, path", 5)
+    for (key, path), pieces in groupby(rows, key=lambda found: found[0][:2]):
+        shown = db.execute("SELECT shown FROM was_5 WHERE key = ? AND path = ?", (key, path))
+        told = {said[0].partition("_")[2]: said for (text,) in shown for said in json.loads(text)}
+        past = Past.of([row for _, piece in pieces for row in past_in(piece)])
+        for n, blob in changes(NO_PAST, past):
+            tables.write("past", [((key, path, n), blob)])
+            dots = ["{}.{}".format(*row.sibling.dot) for row in past_in_bytes(blob or b"")]
             if said := [told[dot] for dot in dots if dot in told]:
                 tables.tell("was", (key, path, n), (json.dumps(said, ensure_ascii=False),))
     for table in ("past", "was"):
-        db.execute(f"DROP TABLE {table}_4")
+        db.execute(f"DROP TABLE {table}_5")
 
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {
+    1: _from_1, 2: _from_2, 3: _from_3, 4: _from_4, 5: _from_5,
+}  # fmt: skip

@@ -1,47 +1,271 @@
-"""The past of a cell lies in the tables in pieces: what is written of it is what came behind, not all that is kept.
+"""The past of a cell: what stood in it before, numbered as it came; in pieces of bytes, as the tables have them.
 
-Law of this room: the rows of a past are numbered as they came; a piece is those of EACH numbers in a
-row, under the first of them through EACH. Only the first and the last piece may be short.
+Law of this room: a past is never changed: what grows of it, or is left of it, shares its pieces. A piece is some
+rows that came one after the other, under the number of the first, and takes no more than PIECE_BYTES, unless that is
+one row. What the tables have need not be in memory, but for the last piece: it is read when somebody passes through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
-from crdtkv.storage.base import Superseded
+import msgpack
 
-__all__ = ["EACH", "Kept", "changes", "cut", "joined"]
+from crdtkv.core.cells import Sibling
+from crdtkv.core.clocks import Dot
 
-EACH = 8
+__all__ = ["NO_PAST", "PIECE_BYTES", "Past", "Superseded", "changes", "growth_of", "grown", "past_in", "sibling_in"]
 
-_Rows = tuple[Superseded, ...]
+PIECE_BYTES = 800
+"""SQLite keeps so much beside the key; what is more would take a page of its own."""
 
-Kept = tuple[int, _Rows]
-"""What the tables have of a past: the number of the first row, and the rows."""
+_MOST = 15
+"""Rows of a piece: so many are said by its first byte."""
 
+_HEADS: Final = [bytes([0x90 | count]) for count in range(_MOST + 1)]
 
-def cut(kept: Kept) -> Iterator[tuple[int, _Rows]]:
-    """The pieces. O(rows)."""
-    first, rows = kept
-    for n in range(first // EACH, -(-(first + len(rows)) // EACH)):
-        yield n, rows[max(0, n * EACH - first) : (n + 1) * EACH - first]
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_pack: Final = msgpack.Packer().pack
 
+Piece = tuple[int, int, bytes | None]
+"""The number of its first row, how many there are, and they; None: as the tables have them."""
 
-def joined(pieces: list[tuple[int, _Rows]]) -> Kept | None:
-    """What `cut` gave, in order; None where one is missing, or short. O(rows)."""
-    n, rows = pieces[0]
-    first = n * EACH if len(pieces) == 1 else (n + 1) * EACH - len(rows)
-    kept = first, tuple(row for _, piece in pieces for row in piece)
-    return kept if list(cut(kept)) == pieces else None
+Read = Callable[[int], bytes]
+"""A piece as the tables have it, by its number."""
 
 
-def changes(kept: Kept, rows: _Rows) -> tuple[Kept, list[tuple[int, _Rows]]]:
-    """What the tables have once it is `rows`, and the pieces that are to be written for that; () is none. O(rows), a
-    glance.
+class Superseded(NamedTuple):
+    """A sibling that no longer stands: replaced by these dots, or by what a catch-up with this context brought."""
+
+    sibling: Sibling
+    by: tuple[Dot, ...]
+    until: dict[str, int] | None
+    wall_ms: int
+
+
+class Past:
+    """What stood in a cell before, the oldest first."""
+
+    def __init__(self, pieces: tuple[Piece, ...], line: object, read: Read | None = None) -> None:
+        self.pieces = pieces
+        self.line = line
+        """Of two with the same one, rows of the same number are the same."""
+        self.read = read
+
+    @staticmethod
+    def of(rows: Iterable[Superseded], first: int = 0) -> Past:
+        """These rows, numbered from `first` on. O(rows)."""
+        return Past(_joined((), first, rows), object())
+
+    @staticmethod
+    def found(pieces: Sequence[tuple[int, bytes]], read: Read) -> Past | None:
+        """What the tables have, in order; None where something is missing. Of the last piece the bytes are kept."""
+        made: list[Piece] = []
+        for n, blob in pieces:
+            count = _count(blob)
+            if not count or (made and n != made[-1][0] + made[-1][1]):
+                return None
+            made.append((n, count, None))
+        made[-1] = (*made[-1][:2], pieces[-1][1])
+        return Past(tuple(made), object(), read if len(made) > 1 else None)
+
+    @property
+    def first(self) -> int:
+        """The number of the first row."""
+        return self.pieces[0][0] if self.pieces else 0
+
+    @property
+    def end(self) -> int:
+        """The number of the next row."""
+        return self.pieces[-1][0] + self.pieces[-1][1] if self.pieces else 0
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the rows are the same, whatever their numbers. O(1) where there are more of one."""
+        if not isinstance(other, Past) or len(self) != len(other):
+            return False
+        return self.pieces == other.pieces or list(self) == list(other)
+
+    def __iter__(self) -> Iterator[Superseded]:
+        for piece in self.pieces:
+            yield from past_in_bytes(self._bytes(piece))
+
+    def __repr__(self) -> str:
+        return f"Past({list(self)!r})"
+
+    def _bytes(self, piece: Piece) -> bytes:
+        n, _, blob = piece
+        if blob is None:
+            assert self.read is not None
+            return self.read(n)
+        return blob
+
+    def grown(self, rows: Iterable[Superseded]) -> Past:
+        """And behind it these. O(rows), some 2 us."""
+        if not self.pieces:
+            return Past.of(rows)
+        return Past(_joined(self.pieces, self.end, rows), self.line, self.read)
+
+    def oldest(self, count: int) -> list[Superseded]:
+        """The first rows. O(count)."""
+        found: list[Superseded] = []
+        for piece in self.pieces:
+            if len(found) >= count:
+                break
+            found += past_in_bytes(self._bytes(piece))
+        return found[:count]
+
+    def without(self, count: int) -> Past:
+        """Without the first rows. O(pieces)."""
+        first = self.first + count
+        if first >= self.end:
+            return NO_PAST
+        left = [piece for piece in self.pieces if piece[0] + piece[1] > first]
+        n, some, _ = left[0]
+        if n < first:
+            rows = past_in_bytes(self._bytes(left[0]))[first - n :]
+            left[0] = first, n + some - first, _HEADS[len(rows)] + b"".join(map(_pack, rows))
+        return Past(tuple(left), self.line, self.read)
+
+    def remade(self, rows: Sequence[Superseded]) -> Past:
+        """These instead: those that are there already have the number that they had, if they are the first. O(all)."""
+        if not rows:
+            return NO_PAST
+        had = list(self)
+        return Past.of(rows, self.first + had.index(rows[0]) if rows[0] in had else self.end)
+
+    def since(self, other: Past) -> bytes | None:
+        """The rows that came behind those of `other`, one of before, as bytes; None where that cannot be told."""
+        n, count, blob = other.pieces[-1]
+        came = [piece for piece in self.pieces if piece[0] >= n]
+        if blob is None or not came or came[0][0] != n or came[0][1] < count:
+            return None
+        found = [self._bytes(came[0])[len(blob) :]]
+        found += [self._bytes(piece)[1:] for piece in came[1:]]
+        return b"".join(found)
+
+    def weight(self) -> int:
+        """Some bytes."""
+        return 200 + sum([120 + len(blob) for _, _, blob in self.pieces if blob is not None])
+
+
+NO_PAST: Final = Past((), object())
+
+
+def _joined(pieces: tuple[Piece, ...], number: int, rows: Iterable[Superseded]) -> tuple[Piece, ...]:
+    """These pieces, and behind them rows from `number` on."""
+    n, count, blob = pieces[-1] if pieces else (number, 0, _HEADS[0])
+    assert blob is not None
+    made = list(pieces[:-1])
+    for row in rows:
+        data = _pack(row)
+        if count and (count == _MOST or len(blob) + len(data) > PIECE_BYTES):
+            made.append((n, count, blob))
+            n, count, blob = n + count, 0, _HEADS[0]
+        count += 1
+        blob = _HEADS[count] + blob[1:] + data
+    if count:
+        made.append((n, count, blob))
+    return tuple(made)
+
+
+def _count(blob: Any) -> int:
+    """How many rows a piece says that it has; 0: it is none."""
+    return blob[0] & 15 if type(blob) is bytes and blob and blob[0] & 0xF0 == 0x90 else 0
+
+
+# what the tables and the journal say
+
+
+def changes(had: Past, now: Past) -> list[tuple[int, bytes | None]]:
+    """The pieces that are to be written where the tables have `had`, by number; None: there is none any more.
+    O(pieces)."""
+    before, made = {n: blob for n, _, blob in had.pieces}, {n: blob for n, _, blob in now.pieces}
+    written = [(n, blob) for n, blob in made.items() if blob is not None and before.get(n) != blob]
+    return written + [(n, None) for n in before if n not in made]
+
+
+Growth = tuple[int, bytes, int]
+"""The number of the first row that came, those that came, and the number of the first that is left."""
+
+
+def growth_of(old: Past, new: Past) -> Growth | None:
+    """How a past became another; None where it was made anew. O(what came).
+
+    Each write of a cell adds a row: whole, a past would be written as often as it is long.
     """
-    first, had = kept
-    gone = had.index(rows[0]) if rows and rows[0] in had else len(had)
-    now, before = (first + gone, rows), dict(cut(kept))
-    made = dict(cut(now))
-    written = [(n, piece) for n, piece in made.items() if before.get(n) != piece]
-    return now, written + [(n, ()) for n in before if n not in made]
+    if not old.pieces or not new.pieces or new.line is not old.line or not old.first <= new.first < old.end <= new.end:
+        return None
+    came = new.since(old)
+    return None if came is None else (old.end, came, new.first)
+
+
+def grown(past: Past, growth: Any) -> Past:
+    """The past after that, also where it had grown so already."""
+    if type(growth[0]) is list:
+        return _grown_5(past, growth)
+    number, came, first = growth
+    rows = _stream(came)
+    if past.pieces and past.first <= number <= past.end:
+        past = past.grown(rows[past.end - number :])
+    elif not past.pieces or number + len(rows) > past.end:
+        past = Past.of(rows, number)  # what is to come sets that right
+    return past.without(first - past.first) if past.first < first else past
+
+
+def whole(past: Past) -> tuple[int, bytes] | None:
+    """All of a past, for the journal. O(rows)."""
+    return (past.first, b"".join(map(_pack, past))) if past.pieces else None
+
+
+def past_as(past: Past, row: Any) -> Past:
+    """What `whole` gave, where `past` stood."""
+    if not row:
+        return NO_PAST
+    if type(row[0]) is list:
+        return past.remade(past_in(row))  # as formats before 6 have it
+    return Past.of(_stream(row[1]), row[0])
+
+
+def _grown_5(past: Past, growth: Any) -> Past:
+    """As `grown`, of what formats before 6 say: the rows that came, and of which write those were that went."""
+    came, went = growth
+    gone, had = {(replica, n, ms) for replica, n, ms in went}, list(past)
+    all = (*had, *(row for row in past_in(came) if row not in had))
+    return past.remade([row for row in all if (*row.sibling.dot, row.wall_ms) not in gone])
+
+
+def _stream(data: bytes) -> list[Superseded]:
+    unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=len(data) or 1)
+    unpacker.feed(data)
+    return [_superseded_in(parts) for parts in unpacker]
+
+
+@lru_cache(maxsize=1_024)
+def past_in_bytes(blob: bytes) -> tuple[Superseded, ...]:
+    """The rows of a piece. (Who reads a key with its past reads it often.)"""
+    return past_in(msgpack.unpackb(blob, strict_map_key=False))
+
+
+def past_in(parts: Any) -> tuple[Superseded, ...]:
+    """The rows of a piece, of what MessagePack makes of it."""
+    return tuple(map(_superseded_in, parts))
+
+
+def _superseded_in(parts: Any) -> Superseded:
+    sibling, by, until, wall_ms = parts
+    return _new(Superseded, (sibling_in(sibling), _dots_in(by), until, wall_ms))
+
+
+def sibling_in(parts: Any) -> Sibling:
+    """A sibling, of what MessagePack makes of it."""
+    dot, stamp, payload, parents, lost = parts
+    return _new(Sibling, (tuple(dot), stamp, payload, _dots_in(parents), _dots_in(lost)))
+
+
+def _dots_in(parts: Any) -> tuple[Dot, ...]:
+    return tuple([tuple(dot) for dot in parts]) if parts else ()

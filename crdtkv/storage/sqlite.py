@@ -44,7 +44,7 @@ __all__ = ["CACHE_MB", "FORMAT", "PACK_PAGES", "SqliteStorage", "connect"]
 
 _T = TypeVar("_T")
 
-FORMAT = 5
+FORMAT = 6
 
 CACHE_MB = 256
 

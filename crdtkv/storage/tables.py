@@ -8,18 +8,19 @@ every column.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from crdtkv.core.cells import Cell
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.packed import Packed
 from crdtkv.core.show import show
-from crdtkv.storage.base import NO_HORIZON, Horizon, Said, Superseded
+from crdtkv.storage.base import NO_HORIZON, Horizon, Said
 from crdtkv.storage.held import ALONE, PARTS, Held
 from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, pack_parts, read_key, read_row, stamp_column
-from crdtkv.storage.pasts import Kept, joined
-from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, pack_row, past_in, unpack_row
+from crdtkv.storage.pasts import Past
+from crdtkv.storage.rows import RowInvalid, cell_in, checked, horizon_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
 __all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
@@ -277,24 +278,33 @@ class Tables:
             yield where, row
             before = where
 
-    def past(self, key: str) -> tuple[dict[bytes, Kept], Horizon]:
-        """The past of a key, by path, and its horizon. Raises RowInvalid."""
-        pieces: dict[bytes, list[tuple[int, tuple[Superseded, ...]]]] = {}
+    def past(self, key: str, read: Callable[[bytes, int], bytes]) -> tuple[dict[bytes, Past], Horizon]:
+        """The past of a key, by path, and its horizon. `read` gives a piece, by path and number. Raises RowInvalid."""
+        pieces: dict[bytes, list[tuple[int, bytes, int]]] = {}
         horizon = NO_HORIZON
         if not self.pastless():
             for path, n, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():
                 if path is None:
                     horizon = horizon_in(unpack_row("horizon", (key,), blob, checksum))
                 else:
-                    piece = past_in(unpack_row("past", (key, path, n), blob, checksum))
-                    pieces.setdefault(path, []).append((n, piece))
-        kept: dict[bytes, Kept] = {}
+                    pieces.setdefault(path, []).append((n, blob, checksum))
+        kept: dict[bytes, Past] = {}
         for path, some in pieces.items():
-            whole = joined(sorted(some))
-            if whole is None:
+            some.sort()
+            n, blob, checksum = some[-1]
+            checked("past", (key, path, n), blob, checksum)
+            found = Past.found([piece[:2] for piece in some], partial(read, path))
+            if found is None:
                 raise RowInvalid(f"of the past of {key!r:.200} a piece is missing")
-            kept[path] = whole
+            kept[path] = found
         return kept, horizon
+
+    def piece(self, key: str, path: bytes, n: int) -> bytes:
+        """A piece of the past of a key. Raises RowInvalid."""
+        found = self._db.execute(_ONE["past"], (key, path, n)).fetchone()
+        if found is None:
+            raise RowInvalid(f"of the past of {key!r:.200} a piece is missing")
+        return checked("past", (key, path, n), *found)
 
     def pastless(self) -> bool:
         """Whether no key has a past, nor a horizon. O(1)."""

@@ -20,15 +20,13 @@ from crdtkv.storage.base import NO_HORIZON, Horizon
 from crdtkv.storage.held import ALONE, PARTS, PLAIN, Held, Old, horizon_of
 from crdtkv.storage.index import SMALL
 from crdtkv.storage.layers import Layers, Unit
-from crdtkv.storage.pasts import Kept, changes
+from crdtkv.storage.pasts import NO_PAST, Past, changes, past_in_bytes
 from crdtkv.storage.views import AS_IT_IS
 
 __all__ = ["LARGE", "Writing"]
 
 LARGE = 1_000
 """A value of more cells is told apart: its JSON text takes more than a step."""
-
-_NOTHING: Kept = (0, ())
 
 _UNTOLD_NAMES = "untold/"
 """Behind it in the names of meta: a key whose value is not told as it is."""
@@ -84,7 +82,7 @@ class Writing(Layers):
         kind, name = unit
         if kind == "past":
             old = self._pasts.dirty[name]
-            return 1 + sum(8 + len(old.rows.get(path, ())) for path in old.changed or ()) // 16
+            return 1 + sum(8 + len(old.rows.get(path, NO_PAST)) for path in old.changed or ()) // 16
         return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
 
     def _write(self, units: list[Unit]) -> tuple[Callable[[], None], bool]:
@@ -93,7 +91,7 @@ class Writing(Layers):
         """
         keys: list[_Wrote] = []
         aside: dict[str, Horizon] = {}
-        pasts: dict[str, tuple[dict[bytes, Kept], Horizon]] = {}
+        pasts: dict[str, tuple[dict[bytes, Past], Horizon]] = {}
         self._telling.clear()
         self._absent.add(name for table, name in units if table in ("key", "past"))
         for table, name in units:
@@ -122,7 +120,7 @@ class Writing(Layers):
             for name, horizon in aside.items():
                 self._keys.dirty[name].base = None
                 if (old := self._pasts.peek(name)) is not None:
-                    old.horizon = horizon
+                    old.horizon = old.known = horizon
             for key in keys:
                 self._wrote_key(key)
             for name, told in self._telling.items():
@@ -179,11 +177,11 @@ class Writing(Layers):
         held.changed = None
         self._keys.wrote(key)
 
-    def _wrote_past(self, key: str, kept: dict[bytes, Kept], horizon: Horizon) -> None:
+    def _wrote_past(self, key: str, kept: dict[bytes, Past], horizon: Horizon) -> None:
         old = self._pasts.dirty[key]
         old.known = horizon
         old.kept |= kept
-        for path in [path for path, (_, rows) in kept.items() if not rows]:
+        for path in [path for path, rows in kept.items() if not rows]:
             del old.kept[path]
         old.changed = None
         self._pasts.wrote(key)
@@ -212,17 +210,17 @@ class Writing(Layers):
         rows = self._tables.rows("meta", _UNTOLD_NAMES, _UNTOLD_NAMES + "\U0010ffff")
         self._untold.update((where[0][len(_UNTOLD_NAMES) :], None) for where, _ in rows)
 
-    def _write_past(self, key: str, old: Old, horizon: Horizon) -> dict[bytes, Kept]:
+    def _write_past(self, key: str, old: Old, horizon: Horizon) -> dict[bytes, Past]:
         """What the tables have of its paths then."""
-        found: dict[bytes, Kept] = {}
+        found: dict[bytes, Past] = {}
         for path in sorted(old.changed or ()):
-            had = old.kept.get(path, _NOTHING)
-            found[path], pieces = changes(had, old.rows.get(path, ()))
-            self._tables.write("past", [((key, path, n), piece or None) for n, piece in pieces])
+            had, found[path] = old.kept.get(path, NO_PAST), old.rows.get(path, NO_PAST)
+            pieces = changes(had, found[path])
+            self._tables.write("past", [((key, path, n), piece) for n, piece in pieces])
             if self._showing is not None:
                 for n, piece in pieces:
-                    told = self._showing.past(key, path, piece) if piece else None
-                    if told or had[1]:
+                    told = None if piece is None else self._showing.past(key, path, past_in_bytes(piece))
+                    if told or had:
                         self._tables.tell("was", (key, path, n), told)
         if horizon != old.known:
             self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])

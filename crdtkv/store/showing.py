@@ -17,7 +17,7 @@ from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.paths import STRATEGY
 from crdtkv.core.versions import format_version
 from crdtkv.replica.core import Replica
-from crdtkv.storage.base import Superseded
+from crdtkv.storage.pasts import Superseded
 from crdtkv.storage.views import AS_IT_IS, Showing
 from crdtkv.store.selection import USER_KEYS
 from crdtkv.store.telling import passing

@@ -18,12 +18,11 @@ import pytest
 import crdtkv
 from crdtkv.errors import BadRequest, ChecksumFailed, Corrupt, FormatTooNew, NotAStore, StorageFailed, StoreLocked
 from crdtkv.replica import life
-from crdtkv.storage import checkpoint, faults, journal, keyrows, rows, sqlite, tables
+from crdtkv.storage import checkpoint, faults, journal, keyrows, pasts, rows, sqlite, tables
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.holding import Hold
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layers import Layers
-from crdtkv.storage.rows import grown
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import SCHEMA, Tables
 from crdtkv.storage.witness import Witness
@@ -39,7 +38,7 @@ def _all_of(kv: crdtkv.Store) -> dict[str, Any]:
         "vector": kv.vector, "floor": kv.floor, "digest": kv.digest(), "values": dict(kv.items()), "check": kv.check(),
         "history": [(r.version, r.value, r.known) for r in kv.history("k")],
         "old": [(r.version, r.value, r.known) for r in kv.history("doc")],
-        "past": {key: str(kv._replica.storage.past(key)) for key in ("k", "short")},
+        "past": {key: str(kv._replica.storage.past(key)) for key in ("k", "short", "many")},
         "conflicts": [(c.id, c.value) for c in kv.conflicts()],
         "horizons": [str(kv._replica.storage.horizon(key)) for key in ("k", "doc", "s")],
         "inbox": sorted(map(str, kv._replica.storage.inbox().items())),
@@ -78,10 +77,14 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
         b.put("lost", "later")
         a.put("lost", "earlier")
         b.put("lost", "latest")
+        for value in range(70):
+            a.put("many", value)
         colos.purge()
         # What follows is in the journal alone, unless a checkpoint has it.
         a.put("k", 3)
         a.put("short", 5)
+        for value in range(30):
+            a.put("many", value)
         a.set("s").clear()
         a.delete("doc")
         b.put("lost", "later yet")
@@ -102,8 +105,9 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
     "Law: what a transaction changed is in the file before `commit` returns",
     *(Line(journal.rows_of, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
     Line(SqliteStorage._save, "self._journal.append(rows)", "pass"),
-    Line(grown, "(row for row in past_in(came) if row not in rows)", "()"),
-    Line(grown, "if (*row.sibling.dot, row.wall_ms) not in gone", ""),
+    Line(pasts.grown, "rows[past.end - number :]", "()"),
+    Line(pasts.grown, "past.without(first - past.first) if past.first < first else past", "past"),
+    Line(pasts.growth_of, "or new.line is not old.line ", ""),
     Line(Layers._take, "cell_in(row or ())", "cell_in(row or [[['x~x', 1], 1, None, [], []]])"),
 )  # fmt: skip
 def what_was_committed_is_there_after_acrash() -> None:
@@ -212,7 +216,7 @@ def a_file_of_somebody_else_and_a_store_that_was_emptied_are_refused() -> None:
 
 @guards(
     "bits that changed by themselves, and a row that came to lie in the place of another, are found when it is read.",
-    Line(rows.unpack_row, "if type(blob) is not bytes or _checksum(table, where, blob) != checksum:", "if False:"),
+    Line(rows.checked, "if type(blob) is not bytes or _checksum(table, where, blob) != checksum:", "if False:"),
     Line(rows._checksum, "(table, *where)", "(table,)"),
 )
 def a_row_that_is_not_what_was_written_there_is_found() -> None:

@@ -16,12 +16,13 @@ import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.errors import ChecksumFailed, StorageFailed
 from crdtkv.storage import checkpoint, held, keyrows, transactions
-from crdtkv.storage.base import NO_HORIZON, Horizon, Superseded
+from crdtkv.storage.base import NO_HORIZON, Horizon
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
 from crdtkv.storage.journal import Journal
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.layers import Layers
+from crdtkv.storage.pasts import NO_PAST, Past, Superseded
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.transactions import Transactions
@@ -133,7 +134,7 @@ def keys_that_came_or_went_since_the_tables_have_them() -> None:
         made.put("f")
         assert list(made.storage.keys("b", None, reverse=True)) == ["e", "d", "c"]
         made.write(
-            lambda s: s.put_past("a", ROOT, ()), lambda s: s.put_horizon("e", s.horizon("e")._replace(deleted=5))
+            lambda s: s.put_past("a", ROOT, NO_PAST), lambda s: s.put_horizon("e", s.horizon("e")._replace(deleted=5))
         )
         assert made.storage.past_keys() == ["e"]
 
@@ -373,7 +374,7 @@ def what_was_undone_is_as_it_was() -> None:
         old = made.storage.horizon("k")
         made.write(
             lambda s: s.put_meta("m", 1), lambda s: s.put_inbox("i", 1), lambda s: s.put_inbox("k", 1),
-            lambda s: s.put_past("k", ROOT, ()), lambda s: s.put_horizon("k", old._replace(deleted=1)),
+            lambda s: s.put_past("k", ROOT, NO_PAST), lambda s: s.put_horizon("k", old._replace(deleted=1)),
         )  # fmt: skip
         storage = made.again()
         storage.begin()
@@ -384,7 +385,7 @@ def what_was_undone_is_as_it_was() -> None:
         storage.put_inbox("k", 2)
         storage.put_inbox("new", 1)
         storage.put_horizon("k", old._replace(deleted=2))
-        storage.put_past("k", ROOT, (Superseded(sibling(1), (), None, 0),))
+        storage.put_past("k", ROOT, Past.of([Superseded(sibling(1), (), None, 0)]))
         storage.put_cells("k", {ROOT + b"%02d" % n: (sibling(2),) for n in range(20)})
         storage.rollback()
 
@@ -412,7 +413,7 @@ def what_was_undone_is_let_go_of_once() -> None:
             made.storage.begin()
             for key in ("k", "other"):
                 made.storage.put_cell(key, ROOT, (sibling(2),))
-                made.storage.put_past(key, ROOT, (Superseded(sibling(1), (), None, 0),))
+                made.storage.put_past(key, ROOT, Past.of([Superseded(sibling(1), (), None, 0)]))
             made.storage.rollback()
             if settled:
                 made.put("k", sibling(3))
@@ -560,9 +561,9 @@ def an_interrupt_while_a_step_is_let_go_of() -> None:
 )
 def a_past_that_is_the_first_one() -> None:
     """Of a key: before the tables have it, and after; or a horizon alone."""
-    row = Superseded(sibling(1), ((A, 2),), None, 5)
+    past = Past.of([Superseded(sibling(1), ((A, 2),), None, 5)])
     for act, found in (
-        (partial(SqliteStorage.put_past, key="k", path=ROOT, rows=(row,)), ({ROOT: (row,)}, NO_HORIZON)),
+        (partial(SqliteStorage.put_past, key="k", path=ROOT, rows=past), ({ROOT: past}, NO_HORIZON)),
         (partial(SqliteStorage.put_horizon, key="k", horizon=Horizon({A: 1, B: 1})), ({}, Horizon({A: 1, B: 1}))),
     ):
         with file(cache_mb=1) as made:
@@ -657,7 +658,7 @@ def of_a_key_without_a_past_its_row_says_all() -> None:
 @guards(
     "which is all of its horizon (no row of `past` or `horizon` then)",
     Line(Writing._write, "if held.base is not None:", "if False:"),
-    Line(Writing._write, "old.horizon = horizon", "pass"),
+    Line(Writing._write, "old.horizon = old.known = horizon", "pass"),
     Line(Writing._wrote_past, "old.known = horizon", "pass"),
     Line(Writing._write_past, "if horizon != old.known:", "if False:"),
     Line(Layers._read_past, "old.kept, old.known = kept, horizon", "old.kept = kept"),
@@ -672,7 +673,7 @@ def of_a_key_without_a_past_its_row_says_all() -> None:
 )
 def a_key_gets_a_past_or_loses_its_row() -> None:
     """What its row said stands beside it by the same step, or is in the journal: whenever the process ends."""
-    row, long = (Superseded(sibling(1), ((A, 2),), None, 5),), Horizon({A: 1, B: 2})
+    row, long = Past.of([Superseded(sibling(1), ((A, 2),), None, 5)]), Horizon({A: 1, B: 2})
     put_past = partial(SqliteStorage.put_past, path=ROOT, rows=row)
 
     def step_and_crash() -> SqliteStorage:
@@ -689,7 +690,7 @@ def a_key_gets_a_past_or_loses_its_row() -> None:
             without_past(made, "a", "b", "c", "d", "e")
             made.write(partial(put_past, key="a"))
             made.write(lambda s: s.put_cell("b", ROOT + b"m", (sibling(3),)))
-            made.write(partial(put_past, key="c"), lambda s: s.put_past("c", ROOT, ()))
+            made.write(partial(put_past, key="c"), lambda s: s.put_past("c", ROOT, NO_PAST))
             made.write(partial(SqliteStorage.put_horizon, key="c", horizon=long))
             made.write(lambda s: s.put_cell("d", ROOT, ()), lambda s: s.put_context("d", {}))
             made.write(partial(put_past, key="e"), lambda s: s.put_horizon("e", NO_HORIZON))
@@ -704,7 +705,7 @@ def a_key_gets_a_past_or_loses_its_row() -> None:
             made.storage.settle()
             made.put("c", sibling(9, b"\xa1y"))
             made.write(partial(SqliteStorage.put_horizon, key="c", horizon=Horizon({A: 9})))
-            made.write(partial(put_past, key="b"), lambda s: s.put_past("b", ROOT, ()))
+            made.write(partial(put_past, key="b"), lambda s: s.put_past("b", ROOT, NO_PAST))
             made.write(partial(SqliteStorage.put_horizon, key="b", horizon=Horizon({A: 3})))
             found = ends()
             assert [found.horizon(key) for key in "bc"] == [Horizon({A: 3}), Horizon({A: 9})]

@@ -17,10 +17,11 @@ import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.storage import absent, checkpoint, tables, writing
 from crdtkv.storage.absent import Absent
-from crdtkv.storage.base import Horizon, Superseded
+from crdtkv.storage.base import Horizon
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
 from crdtkv.storage.layer import Layer
+from crdtkv.storage.pasts import Past, Superseded
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.writing import Writing
@@ -203,11 +204,11 @@ def died(path: Path) -> Path:
 def what_the_tables_have_is_never_taken_for_absent() -> None:
     """What was written before and since it was opened: cells, a context alone, a past alone, a horizon alone."""
     found = Sibling(("a~aaaa", 2), 2 << 16, b"\x01")
-    gone = Superseded(Sibling(("a~aaaa", 1), 1 << 16, b"\x02"), (("a~aaaa", 2),), None, 1)
+    gone = Past.of([Superseded(Sibling(("a~aaaa", 1), 1 << 16, b"\x02"), (("a~aaaa", 2),), None, 1)])
     names = [f"{n:02}" for n in range(10)]
     acts: list[Callable[[SqliteStorage, str], None]] = [
         lambda s, k: s.put_cell(k, ROOT, (found,)), lambda s, k: s.put_context(k, {"a~aaaa": 2}),
-        lambda s, k: s.put_past(k, ROOT, (gone,)), lambda s, k: s.put_horizon(k, Horizon({"a~aaaa": 1})),
+        lambda s, k: s.put_past(k, ROOT, gone), lambda s, k: s.put_horizon(k, Horizon({"a~aaaa": 1})),
     ]  # fmt: skip
     with file() as made, limited(absent, "PIECE", 3), limited(absent, "MISSES", 0):
         for name in names:
@@ -222,7 +223,7 @@ def what_the_tables_have_is_never_taken_for_absent() -> None:
                 made.write(lambda s, k=name + "c": s.put_context(k, {"a~aaaa": 3}))  # type: ignore[misc]
                 assert made.storage.cells(name + "c") == {ROOT: (found,)}
                 assert made.storage.context(name + "x") == {"a~aaaa": 2}
-                assert made.storage.past(name + "p") == {ROOT: (gone,)}
+                assert made.storage.past(name + "p") == {ROOT: gone}
                 assert made.storage.horizon(name + "h") == Horizon({"a~aaaa": 1})
                 made.write(lambda s, k=name + "x": s.put_cell(k, ROOT, ()))  # type: ignore[misc]
                 assert made.storage.unknown([name + "c", name + "x", name + "p", name + "h", "none"]) == {"none"}

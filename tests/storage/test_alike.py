@@ -12,8 +12,9 @@ import pytest
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Sibling, expiry, hide, make_cell
 from crdtkv.storage import checkpoint
-from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage, Superseded
+from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage
 from crdtkv.storage.memory import MemoryStorage
+from crdtkv.storage.pasts import Past, Superseded
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.strategies.roots import TTL_PATH, root_path
 
@@ -106,7 +107,9 @@ class Both:
                 self.tell(lambda s: s.put_context(key, context))
             case 8:
                 path = dice.choice(PATHS)
-                rows = tuple(self.superseded() for _ in range(dice.choice((0, 1, 2))))
+                rows = Past.of([self.superseded() for _ in range(dice.choice((0, 1, 2, 30)))])
+                if dice.random() < 0.5:
+                    rows = self.memory.past(key).get(path, rows).grown(list(rows)).without(dice.choice((0, 1, 9)))
                 self.tell(lambda s: s.put_past(key, path, rows))
             case 9:
                 horizon = self.horizon()

@@ -1,4 +1,4 @@
-"""What the journal says of a row of the past that grew: replayed over any later row, it ends in the last one."""
+"""What the journal says of a past that grew: replayed over any later one, it ends in the last one."""
 
 from __future__ import annotations
 
@@ -6,50 +6,82 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdtkv.core.cells import Sibling
-from crdtkv.storage.base import Superseded
 from crdtkv.storage.dots import Numbers
-from crdtkv.storage.rows import grown, growth_of
-
-Rows = tuple[Superseded, ...]
+from crdtkv.storage.pasts import NO_PAST, Past, Superseded, grown, growth_of, past_as, whole
 
 
-def row(n: int) -> Superseded:
-    return Superseded(Sibling(("lhr~k3f7", n), n, b"\x01"), (("lhr~k3f7", n + 1),), None, 1000 + n)
+def row(n: int, size: int = 1) -> Superseded:
+    return Superseded(Sibling(("lhr~k3f7", n), n, bytes(size)), (("lhr~k3f7", n + 1),), None, 1000 + n)
 
 
-def history(steps: list[tuple[str, int]]) -> list[Rows]:
-    """A row of the past after each step: another came, the oldest went, one was told of another that replaced it."""
-    found: list[Rows] = [(row(0),)]
-    for n, (what, at) in enumerate(steps, start=1):
-        rows = found[-1]
+def history(steps: list[tuple[str, int]]) -> list[Past]:
+    """A past after each step: others came, the oldest went, one was told of another that replaced it, all went."""
+    found, count = [NO_PAST.grown([row(0)])], 1
+    for what, at in steps:
+        past = found[-1]
         if what == "push":
-            rows = (*rows, row(n))[max(0, len(rows) + 1 - at - 1) :]
+            some = range(count, count + 1 + at // 2)
+            past = past.grown([row(n, 100 * (at % 3)) for n in some]).without(max(0, at - 2))
+            count = some.stop
         elif what == "drop":
-            rows = rows[at:]
-        elif rows:
+            past = past.without(at)
+        elif what == "gone":
+            past = NO_PAST
+        elif past:
+            rows = list(past)
             i = at % len(rows)
-            rows = (*rows[:i], rows[i]._replace(by=(*rows[i].by, ("sin~a2c5", n))), *rows[i + 1 :])
-        found.append(rows)
+            rows[i] = rows[i]._replace(by=(*rows[i].by, ("sin~a2c5", count)))
+            past = past.remade(rows)
+        found.append(past)
     return found
 
 
-STEPS = st.lists(st.tuples(st.sampled_from(["push", "push", "push", "drop", "also"]), st.integers(0, 5)), max_size=30)
+_KINDS = st.sampled_from(["push", "push", "push", "push", "drop", "also", "gone"])
+STEPS = st.lists(st.tuples(_KINDS, st.integers(0, 5)), max_size=30)
 
 
 @given(STEPS, st.data())
 def test_replayed_from_anywhere_over_anything_later(steps: list[tuple[str, int]], data: st.DataObject) -> None:
-    rows = history(steps)
+    pasts = history(steps)
     begin = data.draw(st.integers(0, len(steps)))
-    now = rows[data.draw(st.integers(begin, len(steps)))]
-    for old, new in zip(rows[begin:], rows[begin + 1 :], strict=False):
+    now = pasts[data.draw(st.integers(begin, len(steps)))]
+    for old, new in zip(pasts[begin:], pasts[begin + 1 :], strict=False):
         growth = growth_of(old, new)
-        now = new if growth is None else grown(now, growth)
-    assert now == rows[-1]
+        now = past_as(now, whole(new)) if growth is None else grown(now, growth)
+    assert list(now) == list(pasts[-1])
 
 
-def test_what_is_written_of_a_long_row_is_what_came() -> None:
-    old = tuple(map(row, range(64)))
-    assert growth_of(old, (*old[1:], row(64))) == ((row(64),), [("lhr~k3f7", 0, 1000)])
+@given(STEPS)
+def test_a_past_is_its_rows(steps: list[tuple[str, int]]) -> None:
+    """As a list of them would have it; and what was before has not changed."""
+    pasts = history(steps)
+    told = [list(past) for past in pasts]
+    for past, rows in zip(pasts, told, strict=True):
+        assert len(past) == len(rows) == past.end - past.first and bool(past) == bool(rows)
+        assert past == Past.of(rows) and (past == NO_PAST) == (not rows)
+        for count in (0, 1, 3, 100):
+            assert past.oldest(count) == rows[:count] and list(past.without(count)) == rows[count:]
+    assert told == [list(past) for past in pasts]
+
+
+def test_what_is_written_of_a_long_past_is_what_came() -> None:
+    old = Past.of(map(row, range(64)))
+    growth = growth_of(old, old.grown([row(64)]).without(1))
+    assert growth is not None and (growth[0], growth[2]) == (64, 1) and len(growth[1]) < 60
+    assert list(grown(old, growth)) == [row(n) for n in range(1, 65)]
+
+
+def test_a_journal_of_before_is_read() -> None:
+    """Rows as lists, and which of them went by their names."""
+    old = Past.of(map(row, range(4)))
+    assert list(past_as(NO_PAST, [_plain(row(7))])) == [row(7)]
+    assert list(grown(old, [[_plain(row(4))], [["lhr~k3f7", 0, 1000]]])) == [row(n) for n in range(1, 5)]
+    assert list(grown(old, [[_plain(row(3))], []])) == list(old)
+
+
+def _plain(row: Superseded) -> list[object]:
+    (dot, stamp, payload, parents, lost), by, until, ms = row
+    return [[list(dot), stamp, payload, list(parents), list(lost)], [list(d) for d in by], until, ms]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 9), st.integers(0, 3))), st.integers(0, 10))

@@ -6,18 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdtkv.core.cells import Sibling
-from crdtkv.storage.base import Superseded
-from crdtkv.storage.pasts import EACH, Kept, changes, cut, joined
+from crdtkv.storage.pasts import NO_PAST, PIECE_BYTES, Past, Superseded, changes
 
 
-def row(n: int, by: int = 0) -> Superseded:
-    return Superseded(Sibling(("a", n), n, b"x", (), ()), (("b", by),), None, n)
+def row(n: int, by: int = 0, size: int = 1) -> Superseded:
+    return Superseded(Sibling(("a", n), n, bytes(size), (), ()), (("b", by),), None, n)
 
 
 _edits = st.lists(
     st.one_of(
-        st.tuples(st.just("come"), st.integers(1, 3 * EACH)), st.tuples(st.just("go"), st.integers(1, 3 * EACH)),
-        st.tuples(st.just("alter"), st.integers(0, 50)), st.tuples(st.just("read"), st.just(0)),
+        st.tuples(st.just("come"), st.integers(1, 30)), st.tuples(st.just("large"), st.integers(1, 3)),
+        st.tuples(st.just("go"), st.integers(1, 30)), st.tuples(st.just("alter"), st.integers(0, 50)),
+        st.tuples(st.just("read"), st.just(0)),
     ),
     max_size=30,
 )  # fmt: skip
@@ -25,49 +25,76 @@ _edits = st.lists(
 
 @given(_edits)
 def test_the_tables_have_what_stands(edits: list[tuple[str, int]]) -> None:
-    """Whatever comes behind, goes before or is altered; and after the tables were read anew."""
-    table: dict[int, tuple[Superseded, ...]] = {}
-    kept: Kept = (0, ())
-    rows: tuple[Superseded, ...] = ()
+    """Whatever comes behind, goes before or is altered; and after the tables were read anew, piece by piece."""
+    table: dict[int, bytes] = {}
+    kept = past = NO_PAST
     count = 0
     for what, number in edits:
-        if what == "come":
-            rows = (*rows, *(row(count + n) for n in range(number)))
+        if what in ("come", "large"):
+            past = past.grown([row(count + n, size=400 if what == "large" else 1) for n in range(number)])
             count += number
         elif what == "go":
-            rows = rows[number:]
-        elif what == "alter" and number < len(rows):
-            rows = (*rows[:number], row(rows[number].sibling.dot[1], rows[number].by[0][1] + 1), *rows[number + 1 :])
-        kept, written = changes(kept, rows)
-        for n, piece in written:
-            assert table.get(n, ()) != piece
-            table[n] = piece
-        table = {n: piece for n, piece in table.items() if piece}
-        found = joined(sorted(table.items())) if table else (0, ())
-        assert found is not None and found[1] == rows
+            past = past.without(number)
+        elif what == "alter" and number < len(past):
+            rows = list(past)
+            rows[number] = row(rows[number].sibling.dot[1], rows[number].by[0][1] + 1)
+            past = past.remade(rows)
+        stands = list(past)
+        for n, piece in changes(kept, past):
+            assert what == "alter" or table.get(n) != piece
+            if piece is None:
+                del table[n]
+            else:
+                table[n] = piece
+        kept = past
+        found = Past.found(sorted(table.items()), table.__getitem__) if table else NO_PAST
+        assert found is not None and list(found) == stands
         if what == "read":
-            kept = found
-    assert all(len(piece) <= EACH for piece in table.values())
+            kept = past = found
+    assert all(len(piece) <= PIECE_BYTES for piece in table.values())
 
 
 def test_one_more_writes_one_piece() -> None:
-    rows = tuple(row(n) for n in range(8 * EACH - 3))
-    kept, _ = changes((0, ()), rows)
-    _, written = changes(kept, (*rows, row(8 * EACH)))
-    assert [n for n, _ in written] == [7]
+    past = Past.of([row(n) for n in range(100)])
+    [(n, piece)] = changes(past, past.grown([row(100)]))
+    assert piece is not None and n > 80
 
 
 def test_what_goes_takes_its_pieces_along() -> None:
-    rows = tuple(row(n) for n in range(4 * EACH))
-    kept, _ = changes((0, ()), rows)
-    _, written = changes(kept, rows[2 * EACH + 1 :])
-    assert written == [(2, rows[2 * EACH + 1 : 3 * EACH]), (0, ()), (1, ())]
+    past = Past.of([row(n) for n in range(60)])
+    first, second, third = (n for n, _, _ in past.pieces[:3])
+    left = past.without(second + 1)
+    written = dict(changes(past, left))
+    assert set(written) == {first, second, second + 1} and written[first] is written[second] is None
+    assert third in {n for n, _, _ in left.pieces}
+
+
+def test_of_what_the_tables_have_only_the_last_piece_is_in_memory() -> None:
+    """And what nobody asks for is not read: one more comes, and the oldest go."""
+    whole = Past.of([row(n) for n in range(100)])
+    table = {n: blob for n, _, blob in whole.pieces if blob is not None}
+    read: list[int] = []
+
+    def reading(n: int) -> bytes:
+        read.append(n)
+        return table[n]
+
+    past = Past.found(sorted(table.items()), reading)
+    assert past is not None and len(past) == 100
+    more = past.grown([row(100)]).without(whole.pieces[2][0])
+    assert not read and more.weight() < 2 * PIECE_BYTES
+    assert list(more) == [row(n) for n in range(whole.pieces[2][0], 101)] and len(read) == len(table) - 3
+
+
+def test_a_row_that_is_large_is_a_piece_by_itself() -> None:
+    past = Past.of([row(n, size=5_000) for n in range(3)])
+    assert [count for _, count, _ in past.pieces] == [1, 1, 1]
+    assert [count for _, count, _ in Past.of(map(row, range(40))).pieces][:2] == [15, 15], "its first byte says so many"
 
 
 def test_a_piece_that_is_missing_is_noticed() -> None:
-    pieces = list(cut((5, tuple(row(n) for n in range(4 * EACH)))))
-    assert joined(pieces) == (5, tuple(row(n) for n in range(4 * EACH)))
+    pieces = [(n, blob) for n, _, blob in Past.of([row(n) for n in range(60)]).without(5).pieces if blob is not None]
+    assert len(pieces) > 3 and Past.found(pieces, lambda n: b"") is not None
     for n in range(1, len(pieces) - 1):
-        assert joined([piece for piece in pieces if piece[0] != n]) is None
-    short = [(n, piece[:-1] if n == 1 else piece) for n, piece in pieces]
-    assert joined(short) is None
+        assert Past.found(pieces[:n] + pieces[n + 1 :], lambda n: b"") is None
+    assert Past.found([(0, b"\xc0"), *pieces], lambda n: b"") is None

@@ -35,7 +35,9 @@ __all__ = [
     "check",
     "compact",
     "conflicts",
+    "dismiss",
     "forget",
+    "restore",
     "tend",
 ]
 

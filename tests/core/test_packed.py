@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Sibling, newest_stamp
+from crdtkv.core.cells import Sibling, newest_stamp, shown_payload
 from crdtkv.core.clocks import covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.wire import KeyCells, pack_cells, pack_key
@@ -40,13 +40,20 @@ def test_it_is_what_a_sorted_dict_is(first: dict[bytes, Any], acts: list[Any], v
     assert list(packed.items()) == list(plain.items()) and dict(packed) == dict(plain) and packed == plain
     assert list(packed.values()) == list(plain.values()) and {**packed} == {**plain} and len(packed) == len(plain)
     assert [packed.get(path, 7) for path in first] == [plain.get(path, 7) for path in first]
-    assert list(packed.irange(b"slist\0e3\0", None)) == list(plain.irange(b"slist\0e3\0", None))
+    for low, high in ((b"slist\0e3\0", b"z"), (b"", b"slist\0e5\0"), (b"slist\0", b"slist\0\xff")):
+        wanted = [(path, plain[path]) for path in plain.irange(low, high, inclusive=(False, False))]
+        assert list(packed.between(low, high)) == wanted == list(packed.between(low, high, reverse=True))[::-1]
+        live = [shown_payload(cell) for _, cell in wanted]
+        assert packed.shown(low, high) == [payload for payload in live if payload is not None]
+    assert [path in packed for path in first] == [path in plain for path in first]
+    assert not plain or packed.last() == plain.keys()[-1]
     assert sorted(packed.crowded()) == [path for path, cell in plain.items() if len(cell) > 1]
     assert packed.weight() == sum(len(s.payload or b"") for cell in plain.values() for s in cell)
     assert packed.newest() == max(map(newest_stamp, plain.values()), default=0)
     lacking = [path for path, cell in plain.items() if not all(covers(vector, s.dot) for s in cell)]
     assert sorted(packed.beyond(vector)) == lacking
     assert packed.dots(list(plain)) == [packed.dot(path) for path in plain]
+    assert packed.dots_from(b"slist\0e3\0") == [(p, packed.dot(p)) for p in plain.irange(b"slist\0e3\0", None)]
     for path, cell in plain.items():
         payloads = packed.payloads([path])
         assert payloads is None or payloads == [cell[0].payload]

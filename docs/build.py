@@ -120,7 +120,7 @@ def limits_page() -> str:
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "
-                  "ahead of its peers it refuses to write"),
+                  "ahead of its peers it refuses to write, from the first write after it was set"),
         ("sync", f"{syncing.MAX_ROUNDS} rounds, {syncing.MAX_HELLOS} greetings; a peer that lacks more than "
                  f"{given.max_records} transactions gets a catch-up; {recent.MAX_WAITING:,} records wait for what they "
                  f"build on, together {recent.WAITING_BYTES >> 20} MiB"),

@@ -143,7 +143,8 @@ class Disks(Colos):
         def token() -> str:
             return "".join(self.dice[name].choices("abcdefghijklmnopqrstuvwxyz234567", k=4))
 
-        replica = life.begin(disk, name, lambda: int(seconds() * 1000), token)
+        steady_ms = lambda: int(self.clock.now * 1000)  # noqa: E731
+        replica = life.begin(disk, name, lambda: int(seconds() * 1000), token, steady_ms=steady_ms)
         self[name] = Store(replica, purge_step_ms=self.purge_step_ms)
         return self[name]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SETTINGS", "WAIT", "Act", "Command", "Group", "Taking", "connected", "example", "fail", "in_words", "many",
-    "hear", "named", "off_store", "on_store", "open_named", "other", "served", "warn",
+    "hear", "named", "off_store", "on_store", "open_named", "other", "reworded", "served", "warn",
 ]  # fmt: skip
 
 WAIT = 2.0
@@ -50,11 +50,8 @@ class Command(TyperCommand):
             words = f"it stands before the command: crdtkv {name} ... {ctx.info_name} ..."
             raise typer.BadParameter(words, ctx=ctx, param_hint=repr(name))
         ctx.ignore_unknown_options = any(map(_is_number, args)) and not unknown
-        try:
+        with reworded():
             return super().parse_args(ctx, args)
-        except typer.BadParameter as error:
-            error.message = _reworded(error)
-            raise
 
     def _unknown(self, ctx: Any, args: list[str]) -> list[str]:
         """The words that look like options and are none."""
@@ -80,13 +77,19 @@ _NO_NUMBER = {
 }  # fmt: skip
 
 
-def _reworded(error: typer.BadParameter) -> str:
-    """What pydantic found wrong with a number or a name, in words for who typed it."""
-    found: Any = getattr(error.__cause__, "errors", list)()
-    words = _NO_NUMBER.get(found[0]["type"]) if found else None
-    if words is None:
-        return error.message.removeprefix("Value error, ").removesuffix(".")
-    return f"{str(found[0]['input'])!r} {words.format(**found[0].get('ctx', {}))}"
+@contextmanager
+def reworded() -> Iterator[None]:
+    """What pydantic finds wrong with a number or a name is said in words for who typed it."""
+    try:
+        yield
+    except typer.BadParameter as error:
+        found: Any = getattr(error.__cause__, "errors", list)()
+        words = _NO_NUMBER.get(found[0]["type"]) if found else None
+        if words is None:
+            error.message = error.message.removeprefix("Value error, ").removesuffix(".")
+        else:
+            error.message = f"{str(found[0]['input'])!r} {words.format(**found[0].get('ctx', {}))}"
+        raise
 
 
 def _is_number(word: str) -> bool:

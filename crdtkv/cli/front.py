@@ -7,6 +7,8 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+from crdtkv.cli.door import reworded
+
 __all__ = ["SECTIONS", "Front"]
 
 SECTIONS = {
@@ -23,6 +25,11 @@ SECTIONS = {
 
 class Front(TyperGroup):
     """The group of all commands, which lists them in sections."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As typer's; in our words."""
+        with reworded():
+            return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Each with its first line, in columns that are the same throughout."""

@@ -92,6 +92,9 @@ def _export(
             other(path)
     if file is not None and file.is_file() and tables.is_sqlite(file):
         raise typer.BadParameter(f"{str(file)!r} is a database; --sqlite writes a table into one", param_hint="FILE")
+    if file is not None and form is None and file.suffix.lower() in _TABLES:
+        words = f"{str(file)!r} is named as a database is; --sqlite writes one, --format says what else it is to be"
+        raise typer.BadParameter(words, param_hint="FILE")
     if file is not None and sqlite is not None:
         raise typer.BadParameter("give FILE or --sqlite FILE, not both", param_hint="--sqlite")
     to_file = file is not None and str(file) != "-"
@@ -158,6 +161,9 @@ def _gone_unless_done(part: Path) -> Iterator[None]:
         with suppress(OSError):
             part.unlink()
         raise
+
+
+_TABLES = (".db", ".sqlite", ".sqlite3")
 
 
 def _by_name(file: Path) -> Format:

@@ -10,6 +10,7 @@ from typing import Any
 
 from crdtkv.client.steps import Steps
 from crdtkv.client.talk import Talk
+from crdtkv.core import values
 from crdtkv.core.blob import Blob
 from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
@@ -21,7 +22,7 @@ from crdtkv.store.selection import Selection, check_limit
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.document_parts import pointer
 
-__all__ = ["PAGE", "Asking", "write_for"]
+__all__ = ["PAGE", "Asking", "value_of", "write_for"]
 
 PAGE = 1000
 """Entries that are asked for at once."""
@@ -142,7 +143,7 @@ class Asking:
         idempotency key of yours and no base. Raises BaseRequired where others' writes were merged into your
         last put, and you have not read them: nothing written.
         """
-        write = Write(check_key(key), "put", value=_blob(value), base=base, if_version=if_version)
+        write = Write(check_key(key), "put", value=value_of(value), base=base, if_version=if_version)
         headers = self._prefer(False) | _conditions(if_version)
         if idempotency_key is None:  # (tried again by the caller it must say the same, whatever was read meanwhile)
             write = self._based(write)
@@ -161,7 +162,7 @@ class Asking:
 
     def patch(self, key: str, patch: Sequence[Any] | Mapping[str, Any], *, base: str | None = None) -> Steps[Receipt]:
         """A JSON patch (a list) or a merge patch (a dict) is applied to what `base` showed; as Store.patch."""
-        return (yield from self._write(Write(check_key(key), "patch", value=patch, base=base)))
+        return (yield from self._write(Write(check_key(key), "patch", value=value_of(patch), base=base)))
 
     def expire(self, key: str, ttl: float | None) -> Steps[Receipt]:
         """`key` is not shown from `ttl` seconds from now on (None: it stays); as Store.expire."""
@@ -293,6 +294,7 @@ def write_for(
         tokens, family, inner = args
         path, name, args = pointer(tokens), inner.name, inner.args
     args = tuple(map(_blob, args))
+    values.pack_list(args)
     if path is None and name == "put" and len(args) == 1:
         return Write(check_key(key), "put", value=args[0], family=family, base=base, strategy=strategy)
     return Write(check_key(key), name, args, family=family, path=path, base=base, strategy=strategy)
@@ -327,6 +329,13 @@ def _seconds(ttl: Any) -> Any:
     if ttl is not None and (isinstance(ttl, bool) or not isinstance(ttl, int | float) or ttl != ttl):
         raise ValueInvalid(f"ttl is {ttl!r:.80}; a number of seconds is wanted")
     return ttl
+
+
+def value_of(value: Any) -> Any:
+    """A value as it is sent. Raises ValueInvalid, TooLarge where a store would: JSON takes a 1 for the name "1"."""
+    value = _blob(value)
+    values.pack(value)
+    return value
 
 
 def _blob(value: Any) -> Any:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from crdtkv.client.asking import write_for
+from crdtkv.client.asking import value_of, write_for
 from crdtkv.client.caring import Caring
 from crdtkv.client.shown import Shown
 from crdtkv.client.steps import Steps
-from crdtkv.core.blob import Blob
 from crdtkv.core.fate import Fate
 from crdtkv.core.keys import check_key
 from crdtkv.errors import BadRequest, KeyInvalid, PreconditionFailed
@@ -67,7 +66,7 @@ class Collected(Handles):
         if_version: str | None = UNSET, idempotency_key: str | None = None,
     ) -> Receipt:  # fmt: skip
         """As Store.put, at the end of the transaction."""
-        value = Blob(value) if isinstance(value, bytes) else value
+        value = value_of(value)
         return self._add(Write(
             check_key(key), "put", value=value, base=base, strategy=strategy, ttl=UNSET if ttl is None else ttl,
             if_version=if_version, idempotency_key=idempotency_key,
@@ -79,7 +78,7 @@ class Collected(Handles):
 
     def patch(self, key: str, patch: Sequence[Any] | Mapping[str, Any], *, base: str | None = None) -> Receipt:
         """As Store.patch, at the end of the transaction."""
-        return self._add(Write(check_key(key), "patch", value=patch, base=base))
+        return self._add(Write(check_key(key), "patch", value=value_of(patch), base=base))
 
     def expire(self, key: str, ttl: float | None) -> Receipt:
         """As Store.expire, at the end of the transaction."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgpack
 
-from crdtkv.core.blob import Blob
+from crdtkv.core.blob import Blob, blob_in
 from crdtkv.core.show import show
 from crdtkv.errors import MessageInvalid, TooLarge, ValueInvalid
 
@@ -290,7 +290,9 @@ def to_json(value: Any) -> str:
 
 
 def _no_json(value: Any) -> Any:
-    raise ValueInvalid(f"JSON has no words for {show(value)}: read it as a blob")
+    if isinstance(value, Blob):
+        raise ValueInvalid(f"JSON has no words for {show(value)}: read it as a blob")
+    raise ValueError(f"{show(value)} is no value")  # (`to_json` says where it stands)
 
 
 # (`json.dumps` would make such an encoder for each value.)
@@ -374,7 +376,7 @@ def _unpack_ext(code: int, data: bytes) -> Any:
         return int.from_bytes(data, "big", signed=True)
     if code == _EXT_BLOB and data and len(data) > data[0]:
         end = 1 + data[0]
-        return Blob(bytes(data[end:]), data[1:end].decode("ascii"))
+        return blob_in(data[end:], data[1:end])
     raise ValueError(f"no extension type {code}")
 
 

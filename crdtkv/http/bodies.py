@@ -72,14 +72,22 @@ _TOLD_BY_ERRORS = ("version", "value")
 
 
 def dump(body: dict[str, Any]) -> bytes:
-    """The JSON text of an object, blobs and all. O(size)."""
+    """The JSON text of an object, blobs and all. O(size). Raises ValueInvalid for what is none."""
     try:
-        return values.to_json(body).encode()
+        return _text(body)
     except ValueInvalid:
         out, found = split_blobs(body)
         if not found:
             raise
-        return values.to_json(out | {_BINARY: found}).encode()
+        return _text(out | {_BINARY: found})
+
+
+def _text(body: dict[str, Any]) -> bytes:
+    try:
+        return values.to_json(body).encode()
+    except UnicodeEncodeError:
+        values.pack(body)  # says where the lone surrogate stands
+        raise
 
 
 def split_blobs(value: Any) -> tuple[Any, dict[str, str]]:

@@ -124,6 +124,13 @@ class Settings(BaseSettings):
             raise ValueError("bindings and their namespaces are wanted, as KV=shop")
         return given
 
+    @field_validator("data")
+    @classmethod
+    def _is_folder(cls, given: Path) -> Path:
+        if given.exists() and not given.is_dir():
+            raise ValueError("a folder is wanted, and this is a file; one that is not there is made")
+        return given
+
     @field_validator("join", "advertise")
     @classmethod
     def _are_urls(cls, given: Any) -> Any:
@@ -228,7 +235,8 @@ def _words(error: Any) -> str:
     if name == "s":
         return f"settings: {why}"
     hidden = "secret" in name or "token" in name
-    given = error["input"] if isinstance(error["input"], tuple) else (error["input"],)
+    found = error["input"]
+    given = found if isinstance(found, tuple) else (str(found) if isinstance(found, Path) else found,)
     return f"setting {name}: {why}" if hidden else f"setting {name} is {', '.join(map(show, given))}: {why}"
 
 

@@ -191,7 +191,7 @@ class Tokens:
     def revoke(self, id: str) -> None:
         """It is good nowhere any more that hears of it. One commit. Raises TokenUnknown for none."""
         if id not in self._known:
-            raise TokenUnknown(f"no token {show(id)}; there are {show([t.id for t in self.all()])}")
+            raise TokenUnknown(f"no token {show(id)}; there are {_listed(t.id for t in self.all())}")
         self._system.json(TOKENS + id).at("/revoked").put(True)
         self.refresh()
 
@@ -200,6 +200,10 @@ class Tokens:
             token = _of(entry.key.removeprefix(TOKENS), entry.value)
             if token is not None:
                 yield token
+
+
+def _listed(ids: Iterable[str]) -> str:
+    return (", ".join(ids) or "none")[:200]
 
 
 def _hash(text: str) -> bytes:
@@ -235,6 +239,6 @@ def _check(label: Any, scopes: tuple[Scope, ...], expires: Any) -> None:
         raise BadRequest(f"a token has {len(scopes)} scopes; 1 to {MAX_SCOPES} are allowed")
     for scope in scopes:
         if not isinstance(scope.namespace, str) or not scope.namespace or not isinstance(scope.prefix, str):
-            raise BadRequest(f"scope {show(scope)}: namespace and prefix are text")
+            raise BadRequest(f"namespace {show(scope.namespace)} and prefix {show(scope.prefix)} of a scope are text")
         if not scope.actions or any(action not in ACTIONS for action in scope.actions):
-            raise BadRequest(f"scope {show(scope)}: actions are some of {', '.join(ACTIONS)}")
+            raise BadRequest(f"actions are {show(list(scope.actions))}; some of {', '.join(ACTIONS)} are wanted")

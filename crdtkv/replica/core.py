@@ -21,6 +21,7 @@ from crdtkv.core.wire import Record
 from crdtkv.errors import BaseNotHere, BaseTooOld, VersionInvalid
 from crdtkv.replica import past
 from crdtkv.replica.memos import Memos
+from crdtkv.replica.offsets import Offsets
 from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
 from crdtkv.replica.transactions import Transaction, Whole
 from crdtkv.storage.base import NO_HORIZON, Horizon, Storage
@@ -32,7 +33,6 @@ __all__ = [
     "Before",
     "CEILING_MS",
     "CLOCK_BOUND_MS",
-    "OFFSET_MS",
     "Replica",
 ]
 
@@ -42,7 +42,6 @@ CLOCK_BOUND_MS = 60_000
 """How far past its wall time a received stamp may drag a colo's clock."""
 
 CEILING_MS: Final = 1_000
-OFFSET_MS = 600_000
 
 Before = tuple[tuple[Any, ...], dict[str, int]]
 """What a transaction begins from: the tip of the state, and what was said of it in the last record."""
@@ -53,7 +52,7 @@ class Replica:
 
     def __init__(
         self, storage: Storage, state: State, wall_ms: Callable[[], int], token: Callable[[], str],
-        keep_of: Callable[[str], past.Keep] = lambda key: past.Keep(),
+        keep_of: Callable[[str], past.Keep] = lambda key: past.Keep(), steady_ms: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
         self.storage = storage
         self.state = state
@@ -70,9 +69,7 @@ class Replica:
         self.waiting = Waiting()
         self.recent = Recent()
         self.untold: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)  # minted, for who listens
-        self.offsets: dict[
-            str, tuple[int, int]
-        ] = {}  # peer -> how far its clock is ahead of our wall, and when seen, ms
+        self.offsets = Offsets(wall_ms, steady_ms)
         self.told: Counter[str] = Counter()  # how often each has told us itself all that it had, since this open
         self.memos = Memos()
         self.lost: Counter[tuple[str, str]] = Counter()  # own writes that lost since this open, by strategy and prefix
@@ -354,16 +351,8 @@ class Replica:
         self.state.clock = max(self.state.clock, min(stamp, bound))
 
     def compare_clock(self, peer: str, heard: Stamp) -> None:
-        """A peer said its clock. A delay only makes it look slower, so of the last minutes the fastest look holds."""
-        wall = self.wall_ms()
-        offset = stamp_ms(heard) - wall
-        known = self.offsets.get(peer)
-        if (
-            known is None
-            or offset > known[0]
-            or (wall - known[1] > OFFSET_MS and heard > self.state.heard.get(peer, 0))
-        ):
-            self.offsets[peer] = (offset, wall)
+        """A peer said its clock."""
+        self.offsets.compare(peer, stamp_ms(heard), heard > self.state.heard.get(peer, 0))
 
     # readings
 

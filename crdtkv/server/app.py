@@ -82,7 +82,7 @@ async def _manual(request: Request) -> Response:
 def _openapi(app: FastAPI) -> dict[str, Any]:
     if app.openapi_schema is None:
         made = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-        app.openapi_schema = complete(made)
+        app.openapi_schema = complete(made, (route for router in _ROUTERS for route in router.routes))
     return app.openapi_schema
 
 

@@ -43,9 +43,9 @@ def check(t: Operations, key: str, ins: list[str] | None, outs: list[str] | None
     """Raises PreconditionFailed, with the version that is here, unless it is among `ins` and not among `outs`."""
     version = door.version(t, key)
     if ins is not None and (version is None or (ins != ["*"] and version not in ins)):
-        raise _failed(key, version, "any version" if ins == ["*"] else f"{ins!r:.200}")
+        raise _failed(key, version, "any version" if ins == ["*"] else _one_of(ins))
     if outs is not None and version is not None and (outs == ["*"] or version in outs):
-        raise _failed(key, version, "none" if outs == ["*"] else f"another than {outs!r:.200}")
+        raise _failed(key, version, "none" if outs == ["*"] else f"another than {_one_of(outs)}")
 
 
 def only_version(ask: Ask) -> Any:
@@ -64,4 +64,9 @@ def only_version(ask: Ask) -> Any:
 
 
 def _failed(key: str, version: str | None, wanted: str) -> PreconditionFailed:
-    return PreconditionFailed(f"{key!r} is at version {version!r}; {wanted} was wanted", version=version or "")
+    stands = f"there is no {key!r}" if version is None else f"{key!r} is at version {version!r}"
+    return PreconditionFailed(f"{stands}; {wanted} was wanted", version=version or "")
+
+
+def _one_of(versions: list[str]) -> str:
+    return " or ".join(map(repr, versions))[:200]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from crdtkv.errors import CrdtkvError, all_errors
 from crdtkv.http.names import JSON
 from crdtkv.http.refusals import all_refusals
+from crdtkv.server.examples import REPLIES
 from crdtkv.server.limits import LIMITS
 
 __all__ = ["SCHEMAS", "body", "complete", "parameter", "replies"]
@@ -163,6 +168,7 @@ def replies(
 ) -> dict[str, Any]:
     """The good reply of an operation: its status, what is in it, other media types; `links` to what may be next."""
     told: dict[str, Any] = {"description": "Done" if schema is None else schema}
+    example = REPLIES.get(schema or "") if example is None else example
     if schema is not None:
         told["content"] = {JSON: {"schema": _ref(schema), **({} if example is None else {"example": example})}}
         told["content"] |= {kind: {"schema": _TEXT} for kind in others}
@@ -195,8 +201,16 @@ _EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
 }
 
 
-def complete(openapi: dict[str, Any]) -> dict[str, Any]:
-    """Schemas, and every error on every operation."""
+def complete(openapi: dict[str, Any], routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """Schemas, every error on every operation, and the nulls in examples, which FastAPI leaves out."""
+    for route in routes:
+        if not isinstance(route, APIRoute):
+            continue
+        for method in route.methods or ():
+            told = openapi["paths"].get(route.path_format, {}).get(method.lower(), {})
+            _with_nulls(told.get("requestBody", {}), (route.openapi_extra or {}).get("requestBody", {}))
+            for status, reply in route.responses.items():
+                _with_nulls(told["responses"][str(status)], reply)
     components = openapi.setdefault("components", {})
     components["schemas"] = {**components.get("schemas", {}), **SCHEMAS}
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -211,6 +225,13 @@ def complete(openapi: dict[str, Any]) -> dict[str, Any]:
             for told in operation.get("parameters", ()):
                 told.update(_EXAMPLES.get((told["in"], told["name"]), {}))
     return openapi
+
+
+def _with_nulls(told: dict[str, Any], given: dict[str, Any]) -> None:
+    """The examples as they were given."""
+    for kind, content in given.get("content", {}).items():
+        if "example" in content:
+            told["content"][kind]["example"] = content["example"]
 
 
 def _errors() -> dict[str, Any]:

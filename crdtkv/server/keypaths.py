@@ -117,7 +117,7 @@ _FRESH = parameter("header", "Prefer", "freshness: crdtkv-heard says how long ag
 _add("GET", "", "read_key", "Its value, or the whole entry", _READ, _AT, _WHOLE, _MATCH, _NONE_MATCH, _FRESH)
 _add("HEAD", "", "head_key", "Whether it is there, and at which version", {
     "status_code": 200, "responses": {200: {"description": "It is there"}, 304: {"description": "as of GET"}},
-    "response_model": None}, _AT, _WHOLE, _MATCH, _NONE_MATCH)  # fmt: skip
+    "response_model": None, "response_class": Response}, _AT, _WHOLE, _MATCH, _NONE_MATCH)  # fmt: skip
 _add("PUT", "", "put_key", "Put a value", _receipt(201), _BASE, _STRATEGY, _TTL, _MATCH, _NONE_MATCH, _ONCE, _PREFER,
      content=_VALUES)  # fmt: skip
 _add("PATCH", "", "patch_key", "Change it by a patch", _receipt(), _BASE, _MATCH, _NONE_MATCH, _ONCE, _PREFER, content={

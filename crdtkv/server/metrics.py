@@ -100,6 +100,7 @@ def _of_transport(status: dict[str, Any]) -> Iterator[Metric]:
 
 @router.get(
     "/metrics", summary="Figures for Prometheus", operation_id="metrics", response_model=None,
+    response_class=Response,
     responses={200: {"description": "Figures", "content": {_TYPE: {"schema": {"type": "string"}}}}},
 )  # fmt: skip
 async def _metrics(request: Request) -> Response:

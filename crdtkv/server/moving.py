@@ -115,6 +115,7 @@ class _Raw(io.RawIOBase):
 
 @router.get(
     "/v1/{namespace}/export", summary="All keys, a line of JSON each", operation_id="export_keys", response_model=None,
+    response_class=Response,
     responses={200: {"description": "Lines", "content": {NDJSON: {"schema": {"type": "string"}}}}},
 )  # fmt: skip
 async def _export(request: Request, namespace: str, given: Annotated[Prefixed, Query()]) -> Response:

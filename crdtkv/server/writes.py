@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.clocks import merge
 from crdtkv.core.versions import parse_version
-from crdtkv.errors import BadRequest, PreconditionFailed, TooLarge, ValueInvalid
+from crdtkv.errors import BadRequest, TooLarge, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write, write_of
 from crdtkv.server.asking import Ask, Reply, json_reply
@@ -66,7 +66,7 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
 
     def act(t: Transaction) -> list[Wrote]:
         for key, version in wanted:
-            _check_version(t, key, version)
+            door.check_version(t, key, version)
         return [_wrote(t, write) for write in asked]
 
     if trying:
@@ -98,7 +98,7 @@ def done(t: Transaction, write: Write) -> Receipt:
     if write.op == "put" and write.path is None:
         return t.put(key, write.value, **_said(write, "base", "strategy", "ttl", "if_version", "idempotency_key"))
     if write.if_version is not UNSET:
-        _check_version(t, key, write.if_version)
+        door.check_version(t, key, write.if_version)
     if write.path is not None or write.op not in _WHOLE:
         return _operated(t, write)
     match write.op:
@@ -159,13 +159,6 @@ def _said(write: Write, *names: str) -> dict[str, Any]:
         elif name != "if_version":
             raise BadRequest(f"{write.op} of {write.key!r:.80} takes no {name!r}")
     return found
-
-
-def _check_version(t: Transaction, key: str, wanted: str | None) -> None:
-    found = door.version(t, key)
-    if found != wanted:
-        wish = "none was wanted" if wanted is None else f"not {wanted!r}"
-        raise PreconditionFailed(f"{key!r} is at version {found!r}, {wish}; read it again", version=found or "")
 
 
 def _wanted(plain: Any) -> tuple[str, str | None]:

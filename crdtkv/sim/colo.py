@@ -92,7 +92,7 @@ class Colo:
     def begin(self, disk: Disk | FileDisk) -> Replica:
         """A replica on that disk."""
         self.disk = disk
-        return life.begin(disk, self.name, self.wall_ms, self.token)
+        return life.begin(disk, self.name, self.wall_ms, self.token, steady_ms=self.steady_ms)
 
     def open(self, replica: Replica, peers: Iterable[str]) -> None:
         """The process runs."""
@@ -137,6 +137,10 @@ class Colo:
     def wall_ms(self) -> int:
         """What its clock shows."""
         return self.clock.wall_ms(self.world.now_us)
+
+    def steady_ms(self) -> int:
+        """What a clock shows that nobody sets."""
+        return self.world.now_us // 1_000
 
     def token(self) -> str:
         """Four letters for a new incarnation."""

@@ -29,9 +29,7 @@ def backup(db: sqlite3.Connection, source: str, path: Path) -> None:
 
     Raises BadRequest where there is one, StorageFailed.
     """
-    for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal", *SUFFIXES))):
-        if at.exists():
-            raise BadRequest(f"there is a file {str(at)!r} already; name one that is not there yet")
+    _check_new(path)
     part = None
     try:
         handle, part = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
@@ -53,11 +51,17 @@ def restore(copy: Path, path: Path) -> None:
 
     Opened there it is known for a copy: it takes a new id with the first member it meets, and writes then.
     """
+    _check_new(path)
+    db = None
     try:
         db = sqlite3.connect(f"{copy.resolve().as_uri()}?mode=ro", uri=True)
+        db.execute("SELECT 1 FROM meta")  # (another's database has none)
     except sqlite3.Error as error:
+        if db is not None:
+            db.close()
         next_step = "name a file that `backup` made, and that may be read"
-        raise StorageFailed(f"cannot read {str(copy)!r}: {error}", happened="no", next_step=next_step) from error
+        words = f"{str(copy)!r} is no copy of a store: {error}"
+        raise StorageFailed(words, happened="no", next_step=next_step) from error
     try:
         backup(db, os.path.realpath(copy), path)
     finally:
@@ -72,6 +76,12 @@ def pieces(path: Path) -> list[Path]:
     beside = (at for at in path.parent.iterdir() if at.name.startswith(path.name))
     ours = [at for at in beside if _BESIDE.fullmatch(at.name, len(path.name))]
     return [*sorted(ours, reverse=True), *([path] if path.exists() else [])]
+
+
+def _check_new(path: Path) -> None:
+    for at in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-journal", *SUFFIXES))):
+        if at.exists():
+            raise BadRequest(f"there is a file {str(at)!r} already; name one that is not there yet")
 
 
 def _copy(db: sqlite3.Connection, source: str, part: str) -> None:

@@ -6,7 +6,7 @@ text or whole number written by one dot, is held as its row says it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Final, TypeVar
 
@@ -156,19 +156,10 @@ def weight_of(held: Held) -> int:
     return 900 + sum(350 + sum(len(sibling[2] or b"") for sibling in cell) for cell in cells.values())
 
 
-def made_of(
-    key: str, held: Held | Callable[[], Held], said: Said | None, plain: Plain[_T] | None, whole: Whole[_T],
-    wanted: Callable[[str], bool] | None,
-) -> Iterator[_T]:  # fmt: skip
-    """What `Storage.passing` makes of a key, if it is wanted, and anything is made of it."""
-    if wanted is None or wanted(key):
-        if said is not None and plain is not None and (found := plain(said)) is not None:
-            yield found
-            return
-        held = held if isinstance(held, Held) else held()
-        found = whole(key, held.cells, held.context) if held.cells else None
-        if found is not None:
-            yield found
+def made_of(key: str, held: Held, plain: Plain[_T] | None, whole: Whole[_T]) -> _T | None:
+    """What `Storage.passing` makes of a key; None if it is passed over."""
+    found = plain(held.said) if plain is not None and held.said is not None else None
+    return whole(key, held.cells, held.context) if found is None and held.cells else found
 
 
 def lone(horizon: Horizon) -> Dot | None:

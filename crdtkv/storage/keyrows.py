@@ -9,7 +9,7 @@ Law of this room: `read(key, row(key, held)) == held`, or RowInvalid.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, Final
 
@@ -181,7 +181,7 @@ def stamp_column(when: Stamp | None) -> Stamp | None:
     return None if when is None else min(when, _MAX)
 
 
-def read_row(row: Row, name: Mapping[int | None, str | None]) -> Said:
+def read_row(row: Row, name: dict[int | None, str | None]) -> Said:
     """key, replica, n, stamp, strategy, value, rest, due: what a row says; `name` gives that of a number (None: None).
 
     Raises RowInvalid.
@@ -203,8 +203,7 @@ def read_key(said: Said, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
     key, *_, spec, _, rest, _ = said
     if spec is not None:
         return Held.of_row(said)
-    context, listed, packed = msgpack.unpackb(rest, strict_map_key=False)
-    dots = tuple((r, m) for r, m in listed)
+    context, dots, packed = msgpack.unpackb(rest, strict_map_key=False, use_list=False)
     if packed is None:
         return Held(Packed(parts(key)), context, PARTS, dots)
     return Held({path: cell_in(cell) for path, cell in packed}, context, PACKED, dots)
@@ -212,4 +211,5 @@ def read_key(said: Said, parts: Callable[[str], dict[bytes, Cell]]) -> Held:
 
 def _mark(said: Said) -> int:
     """16 bits that a key's version begins with, and 31 of a checksum over the row: six bytes in the file."""
-    return (_name_hash(said[0].encode()) & 0xFFFF) << 31 | _row_hash(_pack(said)) >> 1
+    key: str = said[0]
+    return (_name_hash(key.encode()) & 0xFFFF) << 31 | _row_hash(_pack(said)) >> 1

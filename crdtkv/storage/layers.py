@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from functools import partial
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from mypy_extensions import mypyc_attr
@@ -230,27 +231,25 @@ class Layers(Transactions):
         wanted: Callable[[str], bool] | None = None,
     ) -> Iterator[_T]:  # fmt: skip
         self._sort_new()
-        parts = partial(self._read, self._tables.parts)
-        dirty, lacking = self._dirty_keys, self._new.irange(low, high, inclusive=(True, False), reverse=reverse)
+        parts, dirty = partial(self._read, self._tables.parts), self._dirty_keys
+        lacking = self._new.irange(low, high, inclusive=(True, False), reverse=reverse)
         new = next(lacking, None)
-        for said in self._said(low, high, reverse):
-            key = said[0]
-            while new is not None and (new > key if reverse else new < key):
-                yield from made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
-                new = next(lacking, None)
-            held = dirty.get(key)
-            if held is not None:
-                yield from made_of(key, held, held.said, plain, whole, wanted)
-                continue
-            if plain is not None and said[4] is not None and (wanted is None or wanted(key)):
-                found = plain(said)
+        for said in chain(chain.from_iterable(self._said(low, high, reverse)), (None,)):  # (None: that was the last)
+            while new is not None and (said is None or (new > said[0] if reverse else new < said[0])):
+                found = made_of(new, dirty[new], plain, whole) if wanted is None or wanted(new) else None
                 if found is not None:
                     yield found
-                    continue
-            yield from made_of(key, partial(read_key, said, parts), None, plain, whole, wanted)
-        while new is not None:
-            yield from made_of(new, dirty[new], dirty[new].said, plain, whole, wanted)
-            new = next(lacking, None)
+                new = next(lacking, None)
+            if said is not None and (wanted is None or wanted(said[0])):
+                held = dirty.get(said[0])
+                if held is not None:
+                    found = made_of(said[0], held, plain, whole)
+                else:
+                    found = plain(said) if plain is not None and said[4] is not None else None
+                    if found is None:
+                        found = made_of(said[0], read_key(said, parts), None, whole)
+                if found is not None:
+                    yield found
 
     def compound(self, low: str) -> Iterator[str]:
         found = set(self._read(self._tables.compound, low))
@@ -441,8 +440,8 @@ class Layers(Transactions):
     def _read_keys(self, after: str, limit: int) -> list[str]:
         return self._tables.named(after, limit)
 
-    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
-        """What the tables say of a range. As `_read`."""
+    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[list[Said]]:
+        """What the tables say of a range, some rows at a time. As `_read`."""
         return self._tables.passing(low, high, reverse)
 
     def _read_past(self, key: str) -> Old:

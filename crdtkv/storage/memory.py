@@ -123,9 +123,9 @@ class MemoryStorage(Transactions):
         wanted: Callable[[str], bool] | None = None,
     ) -> Iterator[_T]:  # fmt: skip
         cells, contexts = self._cells, self._contexts
-        for key in self.keys(low, high, reverse):
+        for key in self._keys.irange(low, high, inclusive=(True, False), reverse=reverse):
             if wanted is None or wanted(key):
-                found = whole(key, cells[key], contexts.get(key, {}))
+                found = whole(key, cells[key], contexts.get(key, _NO_CONTEXT))
                 if found is not None:
                     yield found
 

@@ -14,6 +14,7 @@ import msgpack
 import xxhash
 
 from crdtkv.core.cells import Cell, Sibling
+from crdtkv.core.clocks import Dot
 from crdtkv.storage.base import Floor, Horizon, Life, Superseded
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
 
 
 _pack: Final = msgpack.Packer().pack
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
 
 class RowInvalid(Exception):
@@ -54,8 +56,8 @@ def _checksum(table: str, where: tuple[Any, ...], blob: bytes) -> int:
 
 
 def cell_in(parts: Any) -> Cell:
-    """A cell of what `unpack_row` gave."""
-    return tuple(map(_sibling_in, parts))
+    """A cell of what `unpack_row` gave, or of the like in tuples."""
+    return tuple([_sibling_in(sibling) for sibling in parts])
 
 
 def past_in(parts: Any) -> tuple[Superseded, ...]:
@@ -100,10 +102,14 @@ def horizon_in(parts: Any) -> Horizon:
 
 
 def _sibling_in(parts: Any) -> Sibling:
-    (replica, n), stamp, payload, parents, lost = parts
-    return Sibling((replica, n), stamp, payload, tuple((r, m) for r, m in parents), tuple((r, m) for r, m in lost))
+    dot, stamp, payload, parents, lost = parts
+    return _new(Sibling, (tuple(dot), stamp, payload, _dots_in(parents), _dots_in(lost)))
+
+
+def _dots_in(parts: Any) -> tuple[Dot, ...]:
+    return tuple([tuple(dot) for dot in parts]) if parts else ()
 
 
 def _superseded_in(parts: Any) -> Superseded:
     sibling, by, until, wall_ms = parts
-    return Superseded(_sibling_in(sibling), tuple((r, n) for r, n in by), until, wall_ms)
+    return _new(Superseded, (_sibling_in(sibling), _dots_in(by), until, wall_ms))

@@ -243,7 +243,7 @@ class SqliteStorage(Writing):
         except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:
             raise refusals.unread(self.path, error) from error
 
-    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
+    def _said(self, low: str, high: str | None, reverse: bool) -> Iterator[list[Said]]:
         try:
             yield from super()._said(low, high, reverse)
         except (RowInvalid, sqlite3.Error, *refusals.MALFORMED) as error:

@@ -65,6 +65,9 @@ _ROWS = 1_000
 _MANY = 256
 """How many keys are asked for at once."""
 
+_SOME = 4, 64
+"""Of so many rows, first and at most, who passes is told at once: he may want few."""
+
 COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
 _KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
 _BEYOND = "SELECT key FROM cell WHERE origin = ? AND n > ? UNION SELECT key FROM dot WHERE origin = ? AND n > ?"
@@ -152,14 +155,25 @@ class Tables:
         """The first keys that have a row, low <= key < high, in order. O(log n + answer)."""
         return _texts(self._range("key", low, high, reverse, limit))
 
-    def passing(self, low: str, high: str | None, reverse: bool) -> Iterator[Said]:
-        """What the rows say of the keys that have one, low <= key < high, in order. O(log n), and some 1 us each.
+    def passing(self, low: str, high: str | None, reverse: bool) -> Iterator[list[Said]]:
+        """What the rows say of the keys that have one, low <= key < high, in order, some at a time.
 
-        Nothing is written meanwhile. Raises RowInvalid where one is not as it was written.
+        O(log n), and some 1 us each. Nothing is written meanwhile. Raises RowInvalid where one is not as it was
+        written, once those before it are given.
         """
-        name = self._names
-        for row in self._range(COLUMNS, low, high, reverse, -1):
-            yield read_row(row, name)
+        name, size, failed = self._names, _SOME[0], None
+        some: list[Said] = []
+        try:
+            for row in self._range(COLUMNS, low, high, reverse, -1):
+                some.append(read_row(row, name))
+                if len(some) == size:
+                    yield some
+                    some, size = [], min(2 * size, _SOME[1])
+        except Exception as error:
+            failed = error
+        yield some
+        if failed is not None:
+            raise failed
 
     def _range(self, columns: str, low: str, high: str | None, reverse: bool, limit: int) -> sqlite3.Cursor:
         above, order = "" if high is None else "AND key < ?", "DESC" if reverse else "ASC"

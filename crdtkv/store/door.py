@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from crdtkv.store.transaction import Transaction
 
 __all__ = [
-    "Telling", "absorbed", "again", "ask", "ask_then", "at_once", "base_of", "context", "draft", "entry", "holding",
-    "inside", "is_open", "latch", "listen", "made", "place", "reading", "replica", "rule", "seen", "stands", "tell",
-    "there", "told", "touches", "unlisten", "version", "wall_ms",
+    "Telling", "absorbed", "again", "ask", "ask_then", "at_once", "base_of", "check_version", "context", "draft",
+    "entry", "holding", "inside", "is_open", "latch", "listen", "made", "place", "reading", "replica", "rule", "seen",
+    "stands", "tell", "there", "told", "touches", "unlisten", "version", "wall_ms",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -168,6 +168,11 @@ def there(t: Transaction, key: str) -> bool:
 def version(t: Operations, key: str) -> str | None:
     """The version of a key, None if it is absent; its value is not read. O(1) for most."""
     return t._version(key)
+
+
+def check_version(t: Operations, key: str, wanted: str | None) -> None:
+    """Raises PreconditionFailed unless a key is at that version (None: unless it is absent). O(1) for most."""
+    t._check_version(key, wanted)
 
 
 def context(t: Operations, key: str) -> Context:

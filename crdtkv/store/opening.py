@@ -25,6 +25,7 @@ _log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 MAX_CACHE_MB = 1 << 20
+_STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 _MAX_SECONDS = 2**48 / 1000
 
 
@@ -58,7 +59,10 @@ def open_store(
         if colo is None and storage.meta("state") is None:
             raise BadRequest("it holds no store yet, so it needs a colo", next_step="name its colo, as in 'lhr'")
         was, noted = storage.meta("state"), storage.noted()
-        replica = life.begin(storage, colo or "", _wall(clock or time.time), _tokens(random))
+        steady_ms = _steady_ms if clock is None else None
+        replica = life.begin(
+            storage, colo or "", _wall(clock or time.time), _tokens(random), steady_ms=steady_ms
+        )
         _tell_of_copy(str(path), was, noted, replica)
         if colo is not None and colo_of(replica.state.id) != colo:
             raise BadRequest(f"it belongs to colo {colo_of(replica.state.id)!r}, not {colo!r}; open it as that")
@@ -119,6 +123,11 @@ def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
         return int(said * 1000)
 
     return wall_ms
+
+
+def _steady_ms() -> int:
+    """Milliseconds of a clock that nobody sets, and that goes on while the machine sleeps, where there is one."""
+    return time.clock_gettime_ns(_STEADY) // 1_000_000 if _STEADY is not None else time.monotonic_ns() // 1_000_000
 
 
 def _tokens(random: Random | None) -> Callable[[], str]:

@@ -218,12 +218,13 @@ class Operations(Handles, PlainMapping):
             return
         found = self._version(key)
         if found != wanted:
-            words = (
-                f"there is a {key!r} already, at version {found!r}"
-                if wanted is None
-                else (f"{key!r} is at version {found!r}, not {wanted!r}")
-            )
-            raise PreconditionFailed(f"{words}; read it again", version=found or "")
+            if wanted is None:
+                words = f"there is a {key!r} already, at version {found!r}; read it again"
+            elif found is None:
+                words = f"there is no {key!r}; version {wanted!r} of it was wanted"
+            else:
+                words = f"{key!r} is at version {found!r}, not {wanted!r}; read it again"
+            raise PreconditionFailed(words, version=found or "")
 
     # as a mapping: the rest is in PlainMapping
 

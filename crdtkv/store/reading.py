@@ -21,7 +21,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Plain, Said, Whole
 from crdtkv.store.results import Blame, Entry, Page, Revision
 from crdtkv.store.selection import Selection, check_limit, encode_cursor
-from crdtkv.store.telling import Again, again, again_of_lone, of_lone, of_plain, of_roots, plain
+from crdtkv.store.telling import Again, again, again_of_lone, of_lone, of_plain, of_roots, passing, plain
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.document_parts import pointer
 from crdtkv.strategies.log import Log
@@ -109,18 +109,6 @@ class Reading:
             return entry
         memos.tell(key, known)
         return known.told()
-
-    def passed(self, now: Stamp) -> Whole[Entry]:
-        """How keys read at `now` to who passes by: it takes the place of nothing that is told again."""
-        roots_of = self.replica.roots_of
-
-        def whole(key: str, cells: Cells, context: Context) -> Entry | None:
-            found = lone(cells)
-            if found is not None:
-                return of_lone(key, found, context)
-            return of_roots(key, cells, context, roots_of(key, cells, now)) if cells else None
-
-        return whole
 
     def _passing(
         self, selection: Selection, plain: Plain[_T], whole: Whole[_T]
@@ -240,7 +228,7 @@ class Reading:
         """A page of entries."""
         check_limit(limit)
         now = self.replica.now()
-        entries = self._passing(selection.checked().behind(cursor), of_plain, self.passed(now))
+        entries = self._passing(selection.checked().behind(cursor), of_plain, passing(self.replica, now))
         with uncollected(LARGE if limit is None else limit * _ENTRY_BYTES):
             page = Page(entries if limit is None else islice(entries, min(limit, sys.maxsize)))
         if limit is not None and len(page) == limit and next(entries, None) is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 from crdtkv.core import values
@@ -20,8 +19,8 @@ from crdtkv.core.versions import format_version
 from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Superseded
 from crdtkv.storage.views import AS_IT_IS, Showing
-from crdtkv.store.reading import Reading
 from crdtkv.store.selection import USER_KEYS
+from crdtkv.store.telling import passing
 
 __all__ = ["as_json", "showing"]
 
@@ -54,10 +53,8 @@ def _plain(value: Any) -> Any:
 
 def showing(replica: Replica) -> Showing:
     """How the keys, the past and the inbox of `replica` are told."""
-    reading = Reading(replica, nullcontext(), lambda: None)
-
     def key_row(key: str) -> _Row:
-        entry = reading.passed(replica.now())(key, *replica.storage.standing(key)) if key >= USER_KEYS else None
+        entry = passing(replica, replica.now())(key, *replica.storage.standing(key)) if key >= USER_KEYS else None
         if entry is None:
             return None
         conflicts = as_json(list(entry.conflicts)) if entry.conflicts else None

@@ -16,13 +16,14 @@ from crdtkv.core.clocks import Stamp, stamp_ms
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.versions import format_version
 from crdtkv.errors import CrdtkvError
-from crdtkv.storage.base import Said
+from crdtkv.replica.core import Replica
+from crdtkv.storage.base import Said, Whole
 from crdtkv.store.results import Entry, told
 from crdtkv.strategies.base import ABSENT, Strategy
-from crdtkv.strategies.lone import Lone, atom_of
+from crdtkv.strategies.lone import Lone, atom_of, lone
 from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, newest, pick, root_path
 
-__all__ = ["MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_plain", "of_roots", "plain"]
+__all__ = ["MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_plain", "of_roots", "passing", "plain"]
 
 MAX_TOLD = 4096
 """Bytes of a packed value that is told again from memory; a larger one is mostly the cost of unpacking it."""
@@ -61,6 +62,18 @@ def _tell_of_lone(key: str, field: str, found: Strategy, path: bytes, cell: Cell
         case "conflicts":
             return tuple(plain(loser.value) for loser in found.losers(Tree({path: cell}, path)))
     return None  # it does not expire
+
+
+def passing(replica: Replica, now: Stamp) -> Whole[Entry]:
+    """How keys read at `now` to who passes by: it takes the place of nothing that is told again."""
+
+    def whole(key: str, cells: Cells, context: Context) -> Entry | None:
+        found = lone(cells)
+        if found is not None:
+            return of_lone(key, found, context)
+        return of_roots(key, cells, context, replica.roots_of(key, cells, now)) if cells else None
+
+    return whole
 
 
 def of_roots(key: str, cells: Cells, context: Context, roots: list[Root]) -> Entry | None:

@@ -11,7 +11,6 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from copy import copy
-from statistics import median
 from typing import Any, Final, TypeVar
 
 from crdtkv.core.rules import Rule
@@ -93,8 +92,7 @@ class Writer:
             )
         if state.id not in members.members(replica):
             raise NotAMember(f"{state.id} is not a member of its namespace any more; sync with a member to return")
-        offsets = replica.offsets
-        ahead = -int(median([offset for offset, _ in offsets.values()])) if offsets else 0
+        ahead = replica.offsets.ahead_ms()
         if ahead > CLOCK_BOUND_MS:
             raise ClockAhead(f"the clock here is {ahead} ms ahead of its peers; at most {CLOCK_BOUND_MS}; set it right")
 

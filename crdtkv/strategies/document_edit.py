@@ -25,8 +25,8 @@ from crdtkv.strategies.document_parts import (
     keyed_parts,
     leaf_component,
     member,
+    named,
     own_component,
-    pointer,
     similar,
     strategy_name,
 )
@@ -89,7 +89,7 @@ class Edit:
         """Raises BaseTooOld where what the client changed cannot be told: its base is of before a migration."""
         if was is not None and self._kept_otherwise(shown, was) and self.strings not in (shown.kind, was.kind):
             then, now = (strategy_name(found.kind) for found in (was, shown))
-            raise BaseTooOld(f"shows {then} at {pointer(at)!r}, where {now} is now")
+            raise BaseTooOld(f"shows {then} at {named(at)}, where {now} is now")
 
     def _unchanged(self, base: Node, value: Any) -> bool:
         packed = self.reader.packed(base)
@@ -335,7 +335,7 @@ class Edit:
         shown = self.shown(now)
         kind = shown.kind if shown is not None else MARK_OBJECT
         if kind == VALUE_KIND or kind[:1] == STRATEGY:
-            raise WrongType(f"{pointer(at)!r} holds no members, so {rest[0]!r} cannot be in it")
+            raise WrongType(f"{named(at)} holds no members, so {rest[0]!r} cannot be in it")
         part = member(rest[0]) if kind == MARK_OBJECT else self._element(now, at, rest[0])
         step = rest[0] if kind == MARK_OBJECT else "*"
         child = self._buried(now, part) if shown is None else now.children.get(part, EMPTY)
@@ -349,7 +349,7 @@ class Edit:
         elements = self.reader.elements(now)
         index = element_index(token, len(elements))
         if index is None:
-            raise WrongType(f"{pointer(at)!r} is an array of {len(elements)}: no element {token!r:.80}")
+            raise WrongType(f"{named(at)} is an array of {len(elements)}: no element {token!r:.80}")
         return elements[index][1]
 
     def _here(self, path: bytes, at: Tokens, now: Node, base: Node, family: str, operation: Operation) -> list[Write]:
@@ -362,7 +362,7 @@ class Edit:
         own = self._own_strategy(at, self.shown(now), None) or component(STRATEGY, strategy(family).spec.encode())
         found = nested_strategy(own)
         if found.name != family or (self.shown(now) or Shown(own, (0, ("", 0)), None)).kind != own:
-            raise WrongType(f"{pointer(at)!r} is not a {family}")
+            raise WrongType(f"{named(at)} is not a {family}")
         shown = self.shown(now)
         if shown is None:
             return self._put_nested(path, now, base, own, operation)
@@ -374,7 +374,7 @@ class Edit:
         """append, insert, move... as edits of the list that is shown."""
         shown = self.shown(now)
         if shown is not None and shown.kind != MARK_ARRAY:
-            raise WrongType(f"{pointer(at)!r} is not a list")
+            raise WrongType(f"{named(at)} is not a list")
         elements = self.reader.elements(now) if shown is not None else []
         place_new = _place_of_new(operation, len(elements), at)
         if place_new is None:

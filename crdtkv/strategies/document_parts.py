@@ -19,6 +19,7 @@ __all__ = [
     "keyed_parts",
     "leaf_component",
     "member",
+    "named",
     "own_component",
     "pointer",
     "similar",
@@ -90,13 +91,18 @@ def similar(old: Any, new: Any) -> bool:
     return False
 
 
+def named(at: Tokens) -> str:
+    """A place in a document, in the words of an error."""
+    return repr(pointer(at)) if at else "the document"
+
+
 def check_index(index: Any, count: int, at: Tokens, end: int = 0) -> int:
     """`index` of `count` elements from the front, as Python counts; `end=1`: or behind the last. Else WrongType."""
     if not isinstance(index, int) or isinstance(index, bool):
-        raise WrongType(f"index {index!r} of {pointer(at)!r} is not a whole number")
+        raise WrongType(f"index {index!r} of {named(at)} is not a whole number")
     if not -count <= index < count + end:
         allowed = f"{-count} to {count + end - 1} are allowed" if count + end else "it is empty"
-        raise WrongType(f"index {index} is outside {pointer(at)!r}; {allowed}")
+        raise WrongType(f"index {index} is outside {named(at)}; {allowed}")
     return index + count if index < 0 else index
 
 

@@ -43,9 +43,14 @@ def lone(cells: Cells) -> Lone | None:
     >>> lone({b"slww\\0": (Sibling(("lhr~k3f7", 2), 5, values.pack("here")),)})[3]
     'here'
     """
-    if len(cells) != 1:
+    if not isinstance(cells, dict) or len(cells) != 1:
         return None
-    ((path, cell),) = cells.items()
+    for path, cell in cells.items():
+        return _alone(path, cell)
+    return None
+
+
+def _alone(path: bytes, cell: Cell) -> Lone | None:
     payload = cell[0][2]
     if len(cell) != 1 or not payload or payload[0] == 0xC1:
         return None

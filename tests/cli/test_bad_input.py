@@ -69,7 +69,8 @@ BAD = {
         (["doc", '[{"op": "remove", "path": "/z"}]'], REFUSED, "operation 0"), (["doc", "{"], REFUSED, "not JSON"),
         (["nobody", "[]"], REFUSED, "no 'nobody'"), (["doc"], USAGE, "VALUE"),
     ],
-    "append": [(["doc", "1"], REFUSED, "not a list"), (["set", "1"], REFUSED, "is a set"), (["list"], USAGE, "VALUE"),
+    "append": [(["doc", "1"], REFUSED, "the document is not a list"), (["set", "1"], REFUSED, "is a set"),
+               (["list"], USAGE, "VALUE"),
                (["list", "{"], REFUSED, "not JSON"), (["doc", "1", "--path", "a"], REFUSED, "JSON pointer")],
     "add": [(["list", "1"], REFUSED, "append to a list"), (["set"], USAGE, "VALUE"),
             (["set", "{"], REFUSED, "not JSON")],
@@ -95,11 +96,13 @@ BAD = {
     "compact": [(["--frob"], USAGE, "--frob")],
     "backup": [([], USAGE, "FILE"), (["text"], REFUSED, "there is a file 'text' already"),
                (["no/where.db"], REFUSED, "no/where.db")],
-    "restore": [([], USAGE, "COPY"), (["nope", "new.db"], USAGE, "nope"), (["text", "new.db"], REFUSED, "cannot make"),
+    "restore": [([], USAGE, "COPY"), (["nope", "new.db"], USAGE, "nope"),
+                (["text", "new.db"], REFUSED, "'text' is no copy"),
                 (["sin.db", "lhr.db"], REFUSED, "there is a file 'lhr.db' already")],
     "stats": [(["--frob"], USAGE, "--frob")],
     "export": [(["no/where.csv"], REFUSED, "'no/where.csv': no such file"),
                (["."], USAGE, "is a folder"), (["a", "--sqlite", "b"], USAGE, "not both"),
+               (["new.sqlite"], USAGE, "named as a database"), (["New.DB"], USAGE, "--sqlite"),
                (["--format", "xml"], USAGE, "xml"), (["--sqlite", "lhr.db"], USAGE, "itself"),
                (["--sqlite", "sin.db"], REFUSED, "is a store"), (["lhr.db"], USAGE, "itself"),
                (["--sqlite", "text"], REFUSED, "no SQLite database")],
@@ -138,6 +141,7 @@ BAD = {
         (["--colo", "lhr", "--data", "x", "--join", "sin"], REFUSED, "the URL of a colo"),
         (["--colo", "lhr", "--data", "x", "--redis", "6379"], REFUSED, "an address and a port"),
         (["--colo", "lhr", "--data", "x", "--redis", "0.0.0.0:0"], REFUSED, "CRDTKV_ADMIN_TOKEN"),
+        (["--colo", "lhr", "--data", "text"], REFUSED, "setting data is 'text': a folder is wanted"),
         (["--config", "nope.toml"], REFUSED, "no settings file 'nope.toml'"),
     ],
     "simulate run": [
@@ -170,6 +174,19 @@ BAD = {
     "leave": [(["--at", "x"], REFUSED, "no address of a colo"), (["--timeout", "-1", "--at", "x"], USAGE, "timeout")],
     "namespaces delete": [(["shop", "--at", "x"], REFUSED, "no address of a colo"), ([], USAGE, "NAME")],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--cache-mb", "0"], "'0' is too small; at least 1"), (["--cache-mb", "x"], "'x' is no whole number"),
+        (["--durability", "x"], ": 'x' is not one of 'full', 'normal'"), (["-o", "yaml"], ": 'yaml' is not one of"),
+        (["frob"], "frob"), (["--frob"], "--frob"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_before_the_command(run: Run, given: list[str], says: str) -> None:
+    done = run(*given, "get", "a")
+    assert done.code == USAGE and says in done.err and not done.out
 
 
 def test_every_command_is_tried() -> None:

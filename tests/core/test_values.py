@@ -6,6 +6,7 @@ from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -246,6 +247,13 @@ def test_a_content_type_cannot_smuggle_a_header(kind: Any) -> None:
     """A content type is printable ASCII on one line."""
     with pytest.raises(ValueInvalid):
         Blob(b"", kind)
+
+
+@pytest.mark.parametrize("kind", [b"", b" a", b"a\r\nSet-Cookie: x", "é".encode(), b"a "])
+def test_nor_does_one_that_comes_packed(kind: bytes) -> None:
+    """What is packed is trusted to be a value, not to be a header."""
+    with pytest.raises(MessageInvalid):
+        values.check_packed(msgpack.packb(msgpack.ExtType(2, bytes((len(kind),)) + kind + b"x")))
 
 
 def test_json_has_no_blob() -> None:

@@ -38,7 +38,7 @@ class Node:
     def start(self) -> None:
         """The process begins, on the disk as it is."""
         self.disk.rollback()  # what was not committed when the process died
-        replica = life.begin(self.disk, self.name, self._wall, self._token)
+        replica = life.begin(self.disk, self.name, self._wall, self._token, steady_ms=lambda: self.net.now_ms)
         self.store = Store(replica, purge_step_ms=self.net.step_ms)
         peers = [name for name in self.net.names if name != self.name]
         self.gossip = Gossip(replica, self.store._rule_of, settings=self.net.settings, peers=peers)

@@ -486,10 +486,10 @@ def a_key_that_grows_and_shrinks_is_read_as_it_was_written() -> None:
 
 @guards(
     "Who passes through a range reads each row once, and nothing of it is kept.",
-    Line(Layers.passing, "held = dirty.get(key)", "held = None"),
-    Line(Layers.passing, "new > key if reverse else new < key", "new < key"),
-    Line(Layers.passing, "while new is not None:", "while False:"),
-    Line(held.made_of, "if held.cells else None", ""),
+    Line(Layers.passing, "held = dirty.get(said[0])", "held = None"),
+    Line(Layers.passing, "new > said[0] if reverse else new < said[0]", "new < said[0]"),
+    Line(Layers.passing, ", (None,)):", ", ()):"),
+    Line(held.made_of, "if found is None and held.cells else found", "if found is None else found"),
     Line(keyrows.read_row, "if _mark(said) != mark:", "if False:"),
 )
 def a_range_is_passed_through() -> None:

@@ -385,8 +385,8 @@ def what_is_remembered_of_keys_is_bounded() -> None:
 @guards(
     "it says what the definition says (`roots.pick` of `roots.roots_in`, and what that strategy reads), or it says "
     "nothing",
-    Line(lone.lone, "len(cell) != 1 or ", ""),
-    Line(lone.lone, "payload[0] in _CONTAINERS and found.whole", "False"),
+    Line(lone._alone, "len(cell) != 1 or ", ""),
+    Line(lone._alone, "payload[0] in _CONTAINERS and found.whole", "False"),
 )
 def what_is_read_at_a_glance_is_what_stands() -> None:
     """Not two siblings, a document's root, members in another order than a document gives, a state."""

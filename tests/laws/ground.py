@@ -116,8 +116,9 @@ class Ground:
         colo.disk = disk
         wall = lambda: self.now_ms + colo.skew  # noqa: E731
         token = lambda: "".join(colo.token.choices("abcdefghijklmnopqrstuvwxyz234567", k=4))  # noqa: E731
-        colo.store = Store(life.begin(disk, colo.name, wall, token), "default", True, self.step_ms)
-        replica = colo.store._replica
+        steady = lambda: self.now_ms  # noqa: E731
+        replica = life.begin(disk, colo.name, wall, token, steady_ms=steady)
+        colo.store = Store(replica, "default", True, self.step_ms)
         replica.recent = Spy(replica.recent, self._heard)
         disk.dirty.update(disk.keys("", None))
         colo.visible, colo.print, colo.seen = {}, 0, None

@@ -10,6 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema_rs
+
+from crdtkv.http.names import JSON
+from tests.server.asgi import Client
 from tests.server.conftest import ROOT, Start
 
 TOKEN = "correct-horse-battery-staple"
@@ -34,3 +38,16 @@ def test_the_openapi_is_kept(start: Start, tmp_path: Path) -> None:
         done = subprocess.run([*asked, *which], cwd=tmp_path, env=known, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-20_000:]
         assert "Missing test data" not in done.stdout or which is others, "it is asked where it is there"
+
+
+def test_each_body_and_reply_has_an_example_of_its_schema(client: Client) -> None:
+    """Of all that is JSON: what a request sends, and what is answered where it is done."""
+    openapi = client.get("/openapi.json").json()
+    for path, operations in openapi["paths"].items():
+        for method, told in operations.items():
+            done = [reply for status, reply in told["responses"].items() if status.startswith("2")]
+            for part in (told.get("requestBody", {}), *done):
+                found = part.get("content", {}).get(JSON)
+                if found is not None:
+                    assert "example" in found, f"{method} {path}"
+                    jsonschema_rs.validate({**found["schema"], "components": openapi["components"]}, found["example"])

@@ -160,7 +160,13 @@ def test_preconditions_of_writes(client: Client, node: Node) -> None:
         problem(reply, 412, "precondition-failed")
     patch = {"if-match": tag, "content-type": "application/merge-patch+json"}
     problem(client.patch(f"{KEYS}/a", content="{}", headers=patch), 412, "precondition-failed")
-    problem(client.put(f"{KEYS}/b", content="1", headers={"if-match": "*"}), 412, "precondition-failed")
+    either = f"'{tag[1:-1]}' or 'x' was wanted"
+    for absent, words in (("*", "any version was wanted"), (f'{tag}, "x"', either)):
+        told = problem(client.put(f"{KEYS}/b", content="1", headers={"if-match": absent}), 412, "precondition-failed")
+        assert told["message"] == f"there is no 'b'; {words}"
+    wrong = {"writes": [{"key": "b", "op": "put", "value": 1}], "if": [{"key": "b", "version": "x"}]}
+    told = problem(client.post("/v1/default/transactions", json=wrong), 412, "precondition-failed")
+    assert told["message"] == "there is no 'b'; version 'x' of it was wanted"
     assert client.put(f"{KEYS}/a", content="3", headers={"if-match": "*"}).status_code == 200
     assert dict(node.store("default")) == {"a": 3}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import crdtkv
-from crdtkv.errors import BadRequest, MembershipConflict, NotAMember, StoreClosed
+from crdtkv.errors import BadRequest, ClockAhead, MembershipConflict, NotAMember, StoreClosed
 
 Opened = Callable[..., crdtkv.Store]
 
@@ -263,3 +264,16 @@ def test_a_listener_may_write(pair: tuple[crdtkv.Store, crdtkv.Store]) -> None:
     gru = crdtkv.open(colo="gru")
     assert lhr.sync(gru).equal
     assert lhr.sync(sin).equal and dict(lhr) == dict(sin)
+
+
+def test_a_clock_that_is_set_forward_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own clock: the steady one beside it is not set."""
+    with crdtkv.open(colo="lhr") as lhr, crdtkv.open(colo="sin") as sin:
+        lhr.sync(sin)
+        lhr.put("k", 1)
+        monkeypatch.setattr(time, "time", lambda real=time.time: real() + 300)
+        with pytest.raises(ClockAhead, match=r"30\d{4} ms ahead|29\d{4} ms ahead"):
+            lhr.put("k", 2)
+        monkeypatch.undo()
+        lhr.put("k", 3)
+        assert lhr["k"] == 3

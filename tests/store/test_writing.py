@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from crdtkv.errors import (
     BaseNotHere,
     BaseRequired,
     BaseTooOld,
+    CrdtkvError,
     PatchInvalid,
     PreconditionFailed,
     StrategyMismatch,
@@ -477,3 +479,27 @@ def test_history_off(opened: Callable[..., crdtkv.Store]) -> None:
     with pytest.raises(BaseTooOld):
         kv.get("k", at=old)
     assert kv.conflicts() == []
+
+
+@pytest.mark.parametrize(
+    "odd, words",
+    [
+        (object(), "is no value: a value is None"), ([{"a": object()}], "at '/0/a': <object"),
+        ({1: 2}, "member name 1 is int"), ("\ud800", "lone surrogate"), ({"\ud800": 1}, "lone surrogate"),
+        ([math.inf], "at '/0': number inf"), ([b"x"], "at '/0': b'x' is no value: bytes are stored as a Blob"),
+    ],
+)  # fmt: skip
+def test_what_is_no_value_is_told_in_the_same_words_everywhere(kv: crdtkv.Store, odd: Any, words: str) -> None:
+    """Also where it would be sent as JSON, which takes some of it for something else."""
+    writes: list[Callable[[Any], Any]] = [
+        lambda to: to.put("k", odd), lambda to: to.set("s").add(odd), lambda to: to.patch("k", {"a": odd}),
+    ]  # fmt: skip
+    for write in writes:
+        with pytest.raises(ValueInvalid, match=words.replace("at '/", "at '.*/")) as caught:
+            write(kv)
+        assert caught.value.happened == "no"
+        with pytest.raises(ValueInvalid), kv.transaction() as t:
+            write(t)
+    with pytest.raises(CrdtkvError):
+        kv.json("k").at("/\ud800").put(1)
+    assert list(kv) == []

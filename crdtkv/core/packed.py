@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from crdtkv.core.cells import Cell, Sibling, newest_stamp, shown_payload
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
-from crdtkv.core.paths import ORDER, last_tag
+from crdtkv.core.paths import ORDER, is_order
 
 __all__ = ["Packed"]
 
@@ -29,7 +29,7 @@ _TAIL: Final = Struct("<QQHH")
 _SIZE: Final = _TAIL.size
 
 _ODD: Final = 0
-"""In the place of whose: the cell is of another shape, and kept as it is."""
+"""In the place of whose: the cell is of another shape, or says where an element was moved, and kept as it is."""
 
 _FULL: Final = 1024
 """Rows of a piece. Where one comes in between, those behind it in its piece are moved."""
@@ -168,6 +168,10 @@ class Packed:
         for row in self._rows(low, high, reverse):
             yield _path(row), self._cell(row)
 
+    def paths_between(self, low: bytes, high: bytes) -> list[bytes]:
+        """The paths strictly between `low` and `high`, in order."""
+        return [] if self._none(low + b"\1", high + b"\0") else list(map(_path, self._rows(low, high, False)))
+
     def last(self) -> bytes:
         """The greatest path, of one that is not empty. O(1)."""
         return _path(self._pieces[-1][-1])
@@ -194,7 +198,9 @@ class Packed:
         return out
 
     def standing(self, paths: Collection[bytes]) -> list[bytes]:
-        """Those of these paths at which there is a cell."""
+        """Those of these paths at which there is a cell. O(paths), little where none stands from first to last."""
+        if not paths or self._none(min(paths) + b"\0", max(paths) + b"\1"):
+            return []
         return [path for path, row in zip(paths, self._rows_at(paths), strict=True) if row is not None]
 
     def payloads(self, paths: Iterable[bytes]) -> list[bytes] | None:
@@ -229,9 +235,8 @@ class Packed:
         out: list[tuple[bytes, Dot | None]] = []
         for row in self._rows_from(path):
             n, _, number, size = _TAIL.unpack_from(row, len(row) - _SIZE)
-            each = row[:size]
-            usual = number != _ODD and row[size + 1 : size + 2] != b"\xc1" and not _is_order(each)
-            out.append((each, (_ids[number], n) if usual else None))
+            usual = number != _ODD and row[size + 1 : size + 2] != b"\xc1"
+            out.append((row[:size], (_ids[number], n) if usual else None))
         return out
 
     def lone(self, paths: Iterable[bytes]) -> list[tuple[str, int, Stamp, bytes] | None]:
@@ -240,7 +245,7 @@ class Packed:
         for row in self._rows_at(paths):
             if row is not None:
                 n, stamp, number, size = _TAIL.unpack_from(row, len(row) - _SIZE)
-                if number != _ODD and row[size + 1 : size + 2] != b"\xc1" and not _is_order(row[:size]):
+                if number != _ODD and row[size + 1 : size + 2] != b"\xc1":
                     out.append((_ids[number], n, stamp, row[size + 1 : -_SIZE]))
                     continue
             out.append(None)
@@ -288,6 +293,15 @@ class Packed:
                 return row
         return None
 
+    def _none(self, first: bytes, end: bytes) -> bool:
+        """Whether there is no row from `first` on before `end`, in the piece where they would be."""
+        at = bisect_right(self._starts, first) - 1
+        piece = self._pieces[at]
+        place = bisect_left(piece, first)
+        if place < len(piece):
+            return piece[place] >= end
+        return at + 1 == len(self._pieces) or self._pieces[at + 1][0] >= end
+
     def _rows_at(self, paths: Iterable[bytes]) -> Iterator[bytes | None]:
         """As `_row` of each. O(1) where they follow each other with nothing in between."""
         piece: list[bytes] = []
@@ -324,7 +338,7 @@ class Packed:
         """What is kept of a cell from now on."""
         if len(cell) == 1:
             (replica, n), stamp, payload, parents, lost = cell[0]
-            if payload is not None and not parents and not lost:
+            if payload is not None and not parents and not lost and not _says_where(path):
                 number = _numbers.get(replica)
                 try:
                     tail = _TAIL.pack(n, stamp, _number(replica) if number is None else number, len(path))
@@ -358,8 +372,8 @@ def _odd(row: bytes) -> bool:
     return row[-4:-2] == b"\0\0"
 
 
-def _is_order(path: bytes) -> bool:
-    return (_AN_ORDER in path or path[:1] == ORDER) and last_tag(path) == ORDER
+def _says_where(path: bytes) -> bool:
+    return (_AN_ORDER in path or path[:1] == ORDER) and is_order(path)
 
 
 def _number(replica: str) -> int:

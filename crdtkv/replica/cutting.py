@@ -165,8 +165,9 @@ def _stand_alone(paths: Collection[bytes], cells: Cells) -> bool:
     root = low[: low.find(b"\0") + 1]
     if root[:1] != STRATEGY or not is_below(high, root) or set(map(_zeros, paths)) != {2}:
         return False
-    # (What lies below a path has one more 0x00 at least.)
-    return max(map(_zeros, cells), default=0) <= 2 and next(Tree(cells, root).range(ORDER), None) is None
+    # (What lies below a path lies behind it, before the next beside it, and has one more 0x00 at least.)
+    others = cells.paths_between(low, high + b"\xff") if isinstance(cells, Packed) else cells
+    return max(map(_zeros, others), default=0) <= 2 and next(Tree(cells, root).range(ORDER), None) is None
 
 
 _zeros = methodcaller("count", b"\0")

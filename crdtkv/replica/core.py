@@ -399,14 +399,14 @@ class Replica:
             if covers(self.state.vector, (origin, n)):
                 continue
             if origin in self.state.lineage[:-1]:
-                raise self.too_old(key, version, f"names {origin}.{n}, which this colo no longer is")
+                raise self.too_old(key, version, f"names {origin}.{n}, of an id that this colo has given up")
             words, known = f"version of {key!r} names {origin}.{n}, ", origin in self.state.vector
             if origin == self.state.id:
                 raise VersionInvalid(words + "which this colo has not written; use a version that a read returned")
             if members.is_member(self, origin) or (known and not members.agreed(self)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
             if known or members.member_at(self, colo_of(origin)) is not None:
-                raise self.too_old(key, version, f"names {origin}.{n}, and no member here has that id")
+                raise self.too_old(key, version, f"names {origin}.{n}, of an id that no member has")
             raise VersionInvalid(words + "which no member here has written; use a version that a read returned")
 
     def check_kept(self, key: str, version: Context) -> None:

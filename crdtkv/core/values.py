@@ -51,7 +51,7 @@ _EXT_INT: Final = 1
 _EXT_BLOB: Final = 2
 
 _SHORT: Final = 1 << 20
-_plain: Final[Callable[[str], bytes]] = msgpack.Packer(use_bin_type=True).pack
+_plain: Final[Callable[[str | int], bytes]] = msgpack.Packer(use_bin_type=True).pack
 
 _INT_END = 10**MAX_INT_DIGITS
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -85,6 +85,8 @@ def pack_canonical(value: Any) -> bytes:
     >>> pack_canonical({"a": 1, "b": 2}) == pack_canonical({"b": 2, "a": 1})
     True
     """
+    if type(value) is str and value.isascii() and len(value) < _SHORT:
+        return _plain(value)
     _check(value)
     return _pack_checked(_sorted(value))
 
@@ -116,7 +118,10 @@ def pack_list(items: Sequence[Any]) -> list[bytes]:
 
 
 def _each(items: Sequence[Any], slow: Callable[[Any], bytes]) -> list[bytes]:
-    fast = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+    if len(items) == 1:
+        only = items[0]
+        return [_plain(only) if type(only) is int and -(2**63) <= only < 2**64 else slow(only)]
+    fast = msgpack.Packer(use_bin_type=True, autoreset=True).pack  # (a buffer of its own: items may be long)
     kinds = set(map(type, items))
     if (kinds == {str} and all(map(str.isascii, items))) or (
         kinds == {int} and min(items) >= -(2**63) and max(items) < 2**64

@@ -70,7 +70,6 @@ CAUGHT = {  # guard: (world, seed that catches it when broken, the fewest steps 
     "ttl-ships-key": ("data", 1862, 260),
     "ttl-last": ("purge", 1, 40),
     "only-members": ("members", 66, 60),
-    "accepts-overruled": ("members", 20329, 300),
     "accepts-mine": ("members", 137, 280),
     "accepts-theirs": ("members", 1810, 300),
     "one-per-colo": ("members", 10, 300),
@@ -117,7 +116,6 @@ HEAVY = {
     "history-trim",
     "history-gap-floor",
     "heard-promise",
-    "accepts-overruled",
 }
 WORLDS = {
     "data": range(64 if LONG else 9),

@@ -1,11 +1,12 @@
 """Commands that are of a colo that is served, and of no file: status, namespaces, leave, evict, resolve."""
 
 import time
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 
-from crdtkv.cli.door import Command, Group, connected, example, fail, in_words, served
+from crdtkv.cli.door import Command, Group, connected, example, fail, in_words, served, warn
 from crdtkv.cli.options import At, Output
 
 __all__ = ["DEFAULT", "add_to", "client_of", "printer_of"]
@@ -123,6 +124,7 @@ def _create(
     out = printer_of(ctx, output)
     with in_words(), client_of(ctx, at) as kv:
         out.record(_COLUMNS, kv.create_namespace(name, colo or None), ["id"])
+        _tell_of_strange(kv, colo or [])
 
 
 def _rename(
@@ -152,6 +154,18 @@ def _host(ctx: typer.Context, name: _Name, colo: _Colo, at: At = None, output: O
     out = printer_of(ctx, output)
     with in_words(), client_of(ctx, at) as kv:
         out.record(_COLUMNS, kv.host_namespace(name, colo), ["id"])
+        _tell_of_strange(kv, [colo])
+
+
+def _tell_of_strange(kv: Any, colos: list[str]) -> None:
+    """A colo may be named before it is there; or by mistake."""
+    from crdtkv.errors import Forbidden
+
+    with suppress(Forbidden):  # who may do this need not be one who may look
+        status = kv.status()
+        there = sorted({status["colo"], *(peer["colo"] for peer in status.get("transport", {}).get("peers", ()))})
+        for colo in sorted({*colos} - {*there}):
+            warn(f"there is no colo {colo!r} yet; there are {', '.join(there)}")
 
 
 def _unhost(ctx: typer.Context, name: _Name, colo: _Colo, at: At = None, output: Output = None) -> None:

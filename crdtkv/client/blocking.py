@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -20,9 +20,9 @@ from crdtkv.client.steps import Ask, Lost, Pause, Steps
 from crdtkv.client.talk import Talk
 from crdtkv.client.transaction import RemoteTransaction
 from crdtkv.core.keys import check_key
-from crdtkv.errors import CrdtkvError, KeyInvalid, PreconditionFailed, StoreClosed
+from crdtkv.errors import CrdtkvError, PreconditionFailed, StoreClosed
 from crdtkv.store.handles import Handles
-from crdtkv.store.mapping import Items, Keys, Values
+from crdtkv.store.mapping import Keys, ReadMapping
 from crdtkv.store.results import Change, Entry
 from crdtkv.store.selection import Selection
 
@@ -31,10 +31,9 @@ __all__ = ["Client", "RemoteFeed"]
 _T = TypeVar("_T")
 _UNSET: Any = object()
 _GONE: Any = object()
-_EVERY_KEY = Selection()
 
 
-class Client(Calls, Handles, MutableMapping[str, Any]):
+class Client(Calls, Handles, ReadMapping):
     """A namespace at a colo, used as the Store it is there. Thread-safe. A context manager that closes.
 
     As a mapping it holds plain values. Made by `crdtkv.connect`.
@@ -111,21 +110,6 @@ class Client(Calls, Handles, MutableMapping[str, Any]):
         return RemoteFeed(self, prefix, since, timeout)
 
     @property
-    def namespace(self) -> str:
-        """The name of the namespace. Nothing is asked."""
-        return self._talk.namespace
-
-    @property
-    def session(self) -> str:
-        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
-        return self._talk.sessions.said()
-
-    @property
-    def url(self) -> str:
-        """The address of the colo. Nothing is asked."""
-        return self._talk.url
-
-    @property
     def colo(self) -> str:
         """The colo's name. One request, as the six that follow."""
         return str(self.standing()["colo"])
@@ -174,9 +158,6 @@ class Client(Calls, Handles, MutableMapping[str, Any]):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def __repr__(self) -> str:
-        return f"<Client of {self.namespace!r} at {self.url}>"
-
     # as a mapping
 
     def _reading(self) -> Shown:
@@ -197,23 +178,8 @@ class Client(Calls, Handles, MutableMapping[str, Any]):
             raise KeyError(key)
         self.delete(key)
 
-    def __contains__(self, key: object) -> bool:
-        try:
-            return self._reading().present(check_key(key))
-        except KeyInvalid:
-            return False
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._reading().keys(_EVERY_KEY))
-
     def __len__(self) -> int:
         return self._drive(self._calls.count())
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def pop(self, key: str, default: Any = _UNSET) -> Any:
         """The value of `key`, which is deleted; `default` if there is none, KeyError if that is not given."""
@@ -265,14 +231,6 @@ class Client(Calls, Handles, MutableMapping[str, Any]):
         with self.transaction() as t:
             for key, value in {**dict(other), **more}.items():
                 t.put(key, value)
-
-    def items(self) -> Items:
-        """Keys and plain values, in key order. Each page is of one instant."""
-        return Items(self)
-
-    def values(self) -> Values:
-        """The plain values, in key order."""
-        return Values(self)
 
 
 class RemoteFeed(Iterator[Change]):

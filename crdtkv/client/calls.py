@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from crdtkv.client.caring import Caring
 from crdtkv.client.steps import Steps
+from crdtkv.client.talk import Talk
 
 if TYPE_CHECKING:
     from crdtkv.client.blocking import Client
@@ -59,6 +60,26 @@ class Calls:
             for name, each in vars(Calls).items():
                 if isinstance(each, Call) and name not in vars(cls):
                     setattr(cls, name, each.method())
+
+    _talk: Talk
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.namespace!r} at {self.url}>"
+
+    @property
+    def namespace(self) -> str:
+        """The name of the namespace. Nothing is asked."""
+        return self._talk.namespace
+
+    @property
+    def session(self) -> str:
+        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
+        return self._talk.sessions.said()
+
+    @property
+    def url(self) -> str:
+        """The address of the colo. Nothing is asked."""
+        return self._talk.url
 
     # keys
 

@@ -139,21 +139,6 @@ class AsyncClient(Calls):
         await self._drive(following.begin())
         return AsyncFeed(self, following)
 
-    @property
-    def namespace(self) -> str:
-        """The name of the namespace. Nothing is asked."""
-        return self._talk.namespace
-
-    @property
-    def session(self) -> str:
-        """What this client has read and written, as text: hand it to one that is to see no less. Nothing is asked."""
-        return self._talk.sessions.said()
-
-    @property
-    def url(self) -> str:
-        """The address of the colo. Nothing is asked."""
-        return self._talk.url
-
     async def close(self) -> None:
         """Let go of the connections. Idempotent; later calls raise StoreClosed."""
         await self._http.aclose()
@@ -164,8 +149,6 @@ class AsyncClient(Calls):
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
-    def __repr__(self) -> str:
-        return f"<AsyncClient of {self.namespace!r} at {self.url}>"
 
 
 class AsyncTransaction(Collected):

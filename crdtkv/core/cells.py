@@ -50,6 +50,7 @@ __all__ = [
     "newest_stamp",
     "only_tombstones",
     "rank",
+    "shown_payload",
     "spent",
     "sweep",
     "told",
@@ -277,6 +278,12 @@ def rank(sibling: Sibling) -> tuple[Stamp, Dot]:
 def latest(siblings: Iterable[Sibling]) -> Sibling:
     """The sibling that last-write-wins shows. `siblings` is not empty."""
     return max(siblings, key=rank)
+
+
+def shown_payload(cell: Cell) -> bytes | None:
+    """What the latest of the live siblings says, None if none is live."""
+    live = [s for s in cell if is_live(s.payload)]
+    return latest(live).payload if live else None
 
 
 def newest_stamp(cell: Cell) -> Stamp:

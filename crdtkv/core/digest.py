@@ -17,6 +17,7 @@ import xxhash
 
 from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import Dot, Stamp
+from crdtkv.core.tree import Cells
 
 __all__ = ["MODULUS", "added_digest", "context_digest", "digest_change", "entry_change", "key_digest"]
 
@@ -48,13 +49,14 @@ def added_digest(key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, byte
     return found
 
 
-def key_digest(key: str, cells: Mapping[bytes, Cell], context: Context) -> int:
+def key_digest(key: str, cells: Cells, context: Context) -> int:
     """What a whole key adds to the digest. O(siblings), some 1 µs each."""
-    found = context_digest(key, context)
+    pack, hash, found = _pack, _hash, context_digest(key, context)
+    above = b"\x92" + pack(key)
     for path, cell in cells.items():
-        place = _pack((key, path))
+        place = above + pack(path)
         for sibling in cell:
-            found += _hash(place + _pack(sibling))
+            found += hash(place + pack(sibling))
     return found
 
 

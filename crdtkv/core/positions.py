@@ -59,8 +59,6 @@ _MIN_CHAR = 0x21
 
 _MAX_SKIP = 1 << 20
 
-_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
-
 
 class _Node(NamedTuple):
     """One node of a position: `position[:start]` is the node above it, `position[:head]` its run."""
@@ -121,11 +119,14 @@ def between(
     raise TooLarge(f"no position is left between {left!r} and {right!r}; put the list anew")
 
 
-class Run(NamedTuple):
+class Run:
     """The run that an element belongs to: its bytes, and which of it the element is."""
 
-    head: bytes
-    counter: int
+    __slots__ = ("counter", "head")
+
+    def __init__(self, head: bytes, counter: int) -> None:
+        self.head = head
+        self.counter = counter
 
     def behind(self, count: int) -> list[bytes]:
         """The `count` positions next behind it, as `between` gives them where nothing is taken; none: ask it. O(count).
@@ -138,7 +139,7 @@ class Run(NamedTuple):
 
     def going_on(self, count: int) -> Run:
         """As of the element that many behind. O(1)."""
-        return _new(Run, (self.head, self.counter + count))
+        return Run(self.head, self.counter + count)
 
     def before(self, count: int) -> list[bytes]:
         """As `behind`, of those next before it."""

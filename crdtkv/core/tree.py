@@ -17,15 +17,15 @@ from typing import Any
 from mypy_extensions import mypyc_attr
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, newest_stamp
+from crdtkv.core.cells import Cell, newest_stamp, shown_payload
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import component_end, is_below
 
 __all__ = ["Cells", "Earlier", "Tree"]
 
-Cells = Mapping[bytes, Cell]
-"""path -> cell of one key: a small dict in any order, or a SortedDict."""
+Cells = Mapping[bytes, Cell] | Packed
+"""path -> cell of one key: a small dict in any order, or in path order a SortedDict or what is packed."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -58,20 +58,19 @@ class Tree:
             return ()
         return cell
 
-    def payloads(self, paths: Iterable[bytes]) -> list[bytes] | None:
-        """The payloads at these paths, where each has one sibling, kept as it is told (`core/packed.py`); else None."""
-        cells, prefix = self._all(), self.prefix
-        if self.expiry or not isinstance(cells, Packed):
-            return None
-        return cells.payloads([prefix + path for path in paths])
+    def payloads(self, tag: bytes) -> list[bytes]:
+        """What `cells.shown_payload` says of the cells whose first component has that tag, in path order. O(n)."""
+        start, cells = self.prefix + tag, self._all()
+        if isinstance(cells, Packed) and not self.expiry:
+            return cells.shown(start, start + b"\xff")
+        shown = [shown_payload(cell) for _, cell in self.range(tag)]
+        return [payload for payload in shown if payload is not None]
 
     def below(self, path: bytes = b"", reverse: bool = False) -> Iterator[tuple[bytes, Cell]]:
         """The cells strictly below `path`, in path order. O(log n) and O(1) each."""
         start = self.prefix + path
         cut = len(self.prefix)
-        cells = self._all()
-        for full in _between(cells, start, start + b"\xff", reverse):
-            cell = cells[full]
+        for full, cell in _between(self._all(), start, start + b"\xff", reverse):
             if not (self.expiry and newest_stamp(cell) < self.expiry):
                 yield full[cut:], cell
 
@@ -98,16 +97,14 @@ class Tree:
     def range(self, tag: bytes) -> Iterator[tuple[bytes, Cell]]:
         """The cells whose first component has that tag, in path order. O(log n) and O(1) each."""
         cut = len(self.prefix)
-        cells = self._all()
-        for full in _between(cells, self.prefix + tag, self.prefix + tag + b"\xff", False):
-            cell = cells[full]
+        for full, cell in _between(self._all(), self.prefix + tag, self.prefix + tag + b"\xff", False):
             if not (self.expiry and newest_stamp(cell) < self.expiry):
                 yield full[cut:], cell
 
     def tops(self) -> list[bytes]:
         """The first components of the paths that have a cell, in order, expired or not. O(log n) each."""
         cells, cut = self._all(), len(self.prefix)
-        if not isinstance(cells, SortedDict):
+        if not isinstance(cells, (SortedDict, Packed)):
             full = [path for path in cells if is_below(path, self.prefix)]
             return sorted({path[cut : component_end(path, cut)] for path in full})
         found = []
@@ -121,13 +118,13 @@ class Tree:
         """The least path of this window greater than `path` that has a cell, expired or not. O(log n)."""
         start = self.prefix + path
         found = next(_between(self._all(), start, self.prefix + b"\xff", False), None)
-        return None if found is None else found[len(self.prefix) :]
+        return None if found is None else found[0][len(self.prefix) :]
 
     def last_before(self, path: bytes) -> bytes | None:
         """The greatest path of this window less than `path` that has a cell, expired or not. O(log n)."""
         end = self.prefix + path
         found = next(_between(self._all(), self.prefix, end, True), None)
-        return None if found is None else found[len(self.prefix) :]
+        return None if found is None else found[0][len(self.prefix) :]
 
     def __bool__(self) -> bool:
         return bool(self.cell()) or next(self.below(), None) is not None
@@ -159,9 +156,17 @@ class Earlier(Tree):
         return self.now.cell(path) if found is None else found
 
 
-def _between(cells: Cells, low: bytes, high: bytes, reverse: bool) -> Iterator[bytes]:
-    """The paths strictly between `low` and `high`, in order."""
+def _between(cells: Cells, low: bytes, high: bytes, reverse: bool) -> Iterator[tuple[bytes, Cell]]:
+    """Of the paths strictly between `low` and `high` those, and their cells, in order."""
+    if isinstance(cells, Packed):
+        return cells.between(low, high, reverse)
     if isinstance(cells, SortedDict):
-        yield from cells.irange(low, high, inclusive=(False, False), reverse=reverse)
+        paths = cells.irange(low, high, inclusive=(False, False), reverse=reverse)
     else:
-        yield from sorted((p for p in cells if low < p < high), reverse=reverse)
+        paths = iter(sorted((p for p in cells if low < p < high), reverse=reverse))
+    return _with_cells(paths, cells)
+
+
+def _with_cells(paths: Iterable[bytes], cells: Cells) -> Iterator[tuple[bytes, Cell]]:
+    for path in paths:
+        yield path, cells[path]

@@ -28,7 +28,6 @@ __all__ = [
     "MAX_INT_DIGITS",
     "MAX_PACKED",
     "check_items",
-    "check_packed",
     "copy",
     "equal",
     "join_array",
@@ -52,7 +51,7 @@ _EXT_INT: Final = 1
 _EXT_BLOB: Final = 2
 
 _SHORT: Final = 1 << 20
-_plain: Final[Callable[[str], bytes]] = msgpack.Packer(use_bin_type=True).pack
+_plain: Final[Callable[[str | int], bytes]] = msgpack.Packer(use_bin_type=True).pack
 
 _INT_END = 10**MAX_INT_DIGITS
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -86,6 +85,8 @@ def pack_canonical(value: Any) -> bytes:
     >>> pack_canonical({"a": 1, "b": 2}) == pack_canonical({"b": 2, "a": 1})
     True
     """
+    if type(value) is str and value.isascii() and len(value) < _SHORT:
+        return _plain(value)
     _check(value)
     return _pack_checked(_sorted(value))
 
@@ -93,7 +94,7 @@ def pack_canonical(value: Any) -> bytes:
 def unpack(data: bytes) -> Any:
     """The value that `pack` made `data` of, all fresh objects. O(size).
 
-    It trusts `data` to be pack's: see `check_packed`. Raises MessageInvalid if it
+    It trusts `data` to be pack's, and a value to have the one form that pack gives it. Raises MessageInvalid if it
     cannot be read at all.
     """
     try:
@@ -117,7 +118,10 @@ def pack_list(items: Sequence[Any]) -> list[bytes]:
 
 
 def _each(items: Sequence[Any], slow: Callable[[Any], bytes]) -> list[bytes]:
-    fast = msgpack.Packer(use_bin_type=True, autoreset=True).pack
+    if len(items) == 1:
+        only = items[0]
+        return [_plain(only) if type(only) is int and -(2**63) <= only < 2**64 else slow(only)]
+    fast = msgpack.Packer(use_bin_type=True, autoreset=True).pack  # (a buffer of its own: items may be long)
     kinds = set(map(type, items))
     if (kinds == {str} and all(map(str.isascii, items))) or (
         kinds == {int} and min(items) >= -(2**63) and max(items) < 2**64
@@ -152,25 +156,6 @@ def _head(n: int, small: int, large: int) -> bytes:
     if n < 16:
         return bytes((small | n,))
     return bytes((large,)) + n.to_bytes(2, "big") if n < 65536 else bytes((large + 1,)) + n.to_bytes(4, "big")
-
-
-def check_packed(data: bytes) -> Any:
-    """The value in bytes from elsewhere, if `data` is exactly what `pack` makes of it.
-
-    Raises MessageInvalid: one value has one encoding, so identity may ask the bytes.
-
-    >>> check_packed(b"\\xcc\\x01")
-    Traceback (most recent call last):
-    crdtkv.errors.MessageInvalid: packed value b'\\xcc\\x01' is not in the form that pack gives it
-    """
-    value = unpack(data)
-    try:
-        again = pack(value)
-    except (ValueInvalid, TooLarge) as error:
-        raise MessageInvalid(f"packed value {show(data)} is no value: {error}") from None
-    if again != data:
-        raise MessageInvalid(f"packed value {show(data)} is not in the form that pack gives it")
-    return value
 
 
 def copy(value: Any) -> Any:

@@ -7,7 +7,9 @@ import json
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Any
+from shlex import quote
+
+import httpx
 
 import crdtkv
 from crdtkv.demo.screen import console
@@ -31,31 +33,28 @@ def show(urls: Mapping[str, str]) -> None:
     with ExitStack() as stack:
         at_lhr, at_sin, at_gru = (stack.enter_context(crdtkv.connect(urls[c], tries=1)) for c in (lhr, sin, gru))
         at_lhr.pop("todo", None)
-        first = at_lhr.put("todo", _FIRST)
         out.print(f"\n1. A client at {lhr} writes seven entries:")
-        _curl(f"-X PUT {paths[lhr]} -d '{json.dumps(_FIRST)}'", _told(first))
+        base = _put(paths[lhr], _FIRST)
 
-        base = first.version
         _until(at_sin, base)
         out.print(f"\n2. Two clients have read that. One takes 5 out, at {lhr}; one adds 8 and 9, at {sin}. Each PUTs")
         out.print("   its whole list, and says by base= which version it had read:")
-        mine = at_lhr.put("todo", _WITHOUT_5, base=base)
-        theirs = at_sin.put("todo", _WITH_8_9, base=base)
-        _curl(f"-X PUT '{paths[lhr]}?base={base}' -d '{json.dumps(_WITHOUT_5)}'", _told(mine))
-        _curl(f"-X PUT '{paths[sin]}?base={base}' -d '{json.dumps(_WITH_8_9)}'", _told(theirs))
-
-        for receipt in (mine, theirs):
-            _until(at_gru, receipt.version)
+        for version in (_put(paths[lhr], _WITHOUT_5, base), _put(paths[sin], _WITH_8_9, base)):
+            _until(at_gru, version)
         out.print(f"\n3. Every client now reads, at {gru} as elsewhere, 5 gone and 8 and 9 there:")
-        _curl(paths[gru], json.dumps(at_gru["todo"]))
+        _show(paths[gru], httpx.get(paths[gru]))
 
 
-def _curl(words: str, answer: str) -> None:
-    print(f"   curl {words}\n   {answer}")
+def _put(path: str, value: list[int], base: str = "") -> str:
+    """The version of it; shown as curl is told it."""
+    url, body = (f"{path}?base={base}" if base else path), json.dumps(value)
+    answer = httpx.put(url, content=body)
+    _show(f"-X PUT {quote(url)} -d {quote(body)}", answer)
+    return str(answer.json()["version"])
 
 
-def _told(receipt: Any) -> str:
-    return json.dumps({"key": receipt.key, "version": receipt.version, "strategy": receipt.strategy})
+def _show(words: str, answer: httpx.Response) -> None:
+    print(f"   curl {words}\n   {answer.raise_for_status().text}")
 
 
 def _until(client: "crdtkv.Client", version: str) -> None:

@@ -15,6 +15,7 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Cell, Context
 from crdtkv.core.clocks import covers_all
+from crdtkv.core.packed import Packed
 from crdtkv.core.paths import is_below
 from crdtkv.core.tree import Earlier, Tree
 from crdtkv.replica import past
@@ -52,7 +53,7 @@ def showed(replica: Replica, key: str, base: Context | None, chosen: Strategy) -
 def _differing(replica: Replica, key: str, base: Context, root: bytes) -> dict[bytes, Cell] | None:
     """What differs at the base, where all there is and was of a large key lies below `root`, without a date."""
     cells = replica.storage.cells(key)
-    if not isinstance(cells, SortedDict) or Tree(cells).tops() != [root]:
+    if not isinstance(cells, (SortedDict, Packed)) or Tree(cells).tops() != [root]:
         return None
     found = past.differing(replica.storage, key, base)
     return found if found is not None and all(path == root or is_below(path, root) for path in found) else None

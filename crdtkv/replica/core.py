@@ -180,9 +180,9 @@ class Replica:
     def took(self, absorbed: Sequence[tuple[Record, bytes]]) -> None:
         """After their commit (what is undone implies nothing): they are at hand for peers, and ours need not name what
         they need."""
-        self.recent.extend((record.dot, data) for record, data in absorbed)
-        implied = self.implied
-        for record, _ in absorbed:
+        recent, implied = self.recent, self.implied
+        for record, data in absorbed:
+            recent.append((record.dot, data))
             for origin, n in record.needs.items():
                 if n > implied.get(origin, 0):
                     implied[origin] = n
@@ -347,8 +347,9 @@ class Replica:
 
     def observe(self, stamp: Stamp) -> None:
         """A stamp was received: the clock moves past it, but not far past the wall."""
-        bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
-        self.state.clock = max(self.state.clock, min(stamp, bound))
+        if stamp > self.state.clock:
+            bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
+            self.state.clock = max(self.state.clock, min(stamp, bound))
 
     def compare_clock(self, peer: str, heard: Stamp) -> None:
         """A peer said its clock."""
@@ -399,14 +400,14 @@ class Replica:
             if covers(self.state.vector, (origin, n)):
                 continue
             if origin in self.state.lineage[:-1]:
-                raise self.too_old(key, version, f"names {origin}.{n}, which this colo no longer is")
+                raise self.too_old(key, version, f"names {origin}.{n}, of an id that this colo has given up")
             words, known = f"version of {key!r} names {origin}.{n}, ", origin in self.state.vector
             if origin == self.state.id:
                 raise VersionInvalid(words + "which this colo has not written; use a version that a read returned")
             if members.is_member(self, origin) or (known and not members.agreed(self)):
                 raise BaseNotHere(words + "not absorbed here yet; sync with that colo, or try again")
             if known or members.member_at(self, colo_of(origin)) is not None:
-                raise self.too_old(key, version, f"names {origin}.{n}, and no member here has that id")
+                raise self.too_old(key, version, f"names {origin}.{n}, of an id that no member has")
             raise VersionInvalid(words + "which no member here has written; use a version that a read returned")
 
     def check_kept(self, key: str, version: Context) -> None:

@@ -19,6 +19,7 @@ from sortedcontainers import SortedDict
 
 from crdtkv.core.cells import Context
 from crdtkv.core.clocks import Vector, covers_all
+from crdtkv.core.packed import Packed
 from crdtkv.core.paths import ORDER, STRATEGY, is_below
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.core.wire import CatchUp, Floor, KeyCells, pack_cells
@@ -43,7 +44,7 @@ class Plan(NamedTuple):
     """What a pass goes through: keys in order, and of each the places that changed, None for all of it."""
 
     keys: Sequence[str] | None
-    places: dict[str, set[bytes]]
+    places: dict[str, list[bytes]]
 
 
 def since_for(replica: Replica, vector: Vector, full: bool = False) -> dict[str, int]:
@@ -86,9 +87,9 @@ def changed(replica: Replica, since: Vector) -> Plan:
     """The places with a sibling beyond `since`. O(their number)."""
     if covers_all(since, replica.state.vector):
         return Plan((), {})  # (what was changed here need not be looked through for it)
-    places: dict[str, set[bytes]] = {}
+    places: dict[str, list[bytes]] = {}
     for key, path in replica.storage.beyond(since):
-        places.setdefault(key, set()).add(path)
+        places.setdefault(key, []).append(path)
     return Plan(sorted(places), places)
 
 
@@ -130,12 +131,12 @@ def _cut(replica: Replica, plan: Plan, after: str | None, make: _Make[_T]) -> It
             yield make(key, storage.context(key), cells, paths)
 
 
-def _paths_beyond(replica: Replica, key: str, paths: set[bytes]) -> list[bytes]:
+def _paths_beyond(replica: Replica, key: str, paths: list[bytes]) -> list[bytes]:
     """Those of these where a cell stands, and those that go along, in order."""
     cells = replica.storage.cells(key)
-    if len(paths) < len(cells):
-        paths = paths | along(paths, cells)
-    return sorted(filter(cells.__contains__, paths))
+    more = along(paths, cells) if len(paths) < len(cells) else ()
+    found = sorted({*paths, *more} if more else paths)
+    return cells.standing(found) if isinstance(cells, Packed) else list(filter(cells.__contains__, found))
 
 
 def along(paths: Collection[bytes], cells: Cells) -> set[bytes]:
@@ -164,8 +165,8 @@ def _stand_alone(paths: Collection[bytes], cells: Cells) -> bool:
     root = low[: low.find(b"\0") + 1]
     if root[:1] != STRATEGY or not is_below(high, root) or set(map(_zeros, paths)) != {2}:
         return False
-    # (What lies below a path has one more 0x00 at least.)
-    others = set(cells).difference(paths)
+    # (What lies below a path lies behind it, before the next beside it, and has one more 0x00 at least.)
+    others = cells.paths_between(low, high + b"\xff") if isinstance(cells, Packed) else cells
     return max(map(_zeros, others), default=0) <= 2 and next(Tree(cells, root).range(ORDER), None) is None
 
 
@@ -189,7 +190,7 @@ def _below(roots: Iterable[bytes], cells: Cells) -> Iterator[bytes]:
     """What lies below `roots`, in order and none below another, in one walk. O(roots + cells)."""
     left = iter(roots)
     root = next(left, None)
-    for path in cells if isinstance(cells, SortedDict) else sorted(cells):
+    for path in cells if isinstance(cells, (SortedDict, Packed)) else sorted(cells):
         while root is not None and path >= root + b"\xff":
             root = next(left, None)
         if root is None:

@@ -7,7 +7,7 @@ from. Either is absorbed in one transaction: seen whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from itertools import islice
@@ -15,6 +15,7 @@ from itertools import islice
 from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
 from crdtkv.core.digest import MODULUS, key_digest
+from crdtkv.core.packed import Packed
 from crdtkv.core.state import State
 from crdtkv.core.sweeps import swept
 from crdtkv.core.tree import Cells
@@ -126,10 +127,14 @@ def _ready(replica: Replica, record: Record) -> bool:
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
     """What becomes of each. The transaction begins with the first that changes anything."""
     outcomes: list[Outcome] = []
-    judged = None
-    while len(outcomes) < len(arrived) and (judged := _judge(replica, *arrived[len(outcomes)])) is not Outcome.absorbed:
+    judged: Outcome | None = None
+    outcome: Outcome
+    for record, data in arrived:
+        judged = _judge(replica, record, data)
+        if judged is Outcome.absorbed:
+            break
         outcomes.append(judged)
-    if len(outcomes) == len(arrived):
+    else:
         return outcomes
     absorbed: list[tuple[Record, bytes]] = []
     with replica.following():
@@ -345,14 +350,13 @@ def _join_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vect
     context = join_contexts(old_context, before, theirs.context, to)
     cells = dict(theirs.cells)
     new = _new_here(cells, mine, before)
-    paths: Collection[bytes] = cells
+    paths = [path for path in cells if path not in new] if len(new) < len(cells) else []
     if not mine.keys() <= cells.keys():
-        paths = sorted(dict.fromkeys([*cells, *(mine if message.full else along(cells, mine))]))
+        paths = sorted({*paths, *(mine if message.full else along(cells, mine))})
     joined = {}
-    for path in paths if len(new) < len(paths) else ():
-        if path not in new:
-            one, other = mine.get(path, ()), cells.get(path, ())
-            joined[path] = other if succeeds(one, before, other, to) else join_cells(one, before, other, to)
+    for path in paths:
+        one, other = mine.get(path, ()), cells.get(path, ())
+        joined[path] = other if succeeds(one, before, other, to) else join_cells(one, before, other, to)
     told = _told(joined, mine, before) and not any(map(is_sweep, [cell[0][2] for cell in new.values()]))
     if new:
         replica.put_cells(key, new)
@@ -366,8 +370,9 @@ def _new_here(cells: Mapping[bytes, Cell], mine: Cells, before: Vector) -> dict[
     """Those of `cells` that stand where nothing does here, below the key's own cell: of one new sibling that replaced
     nothing. O(cells)."""
     known, found = before.get, dict[bytes, Cell]()
+    standing = set(mine.standing(cells)) if isinstance(mine, Packed) else mine
     for path, cell in cells.items():
-        if path not in mine and path and len(cell) == 1:
+        if path not in standing and path and len(cell) == 1:
             (replica, n), _, _, parents, _ = cell[0]
             if not parents and n > known(replica, 0):
                 found[path] = cell

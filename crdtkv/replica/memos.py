@@ -81,6 +81,10 @@ class Memo:
 
     def added(self, cells: Mapping[bytes, Cell]) -> None:
         """As `changed` of each of these, where nothing stood."""
+        if len(cells) == 1:
+            [(path, cell)] = cells.items()
+            self.changed(path, (), cell)
+            return
         if self.documents:
             update_all(self.documents, cells)
         self._roots = self._shown = None

@@ -15,10 +15,10 @@ from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.describing import replies
 from crdtkv.server.doors import admit
 from crdtkv.server.routing import through
+from crdtkv.store import door
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
-    from crdtkv.store.receipt import Receipt
     from crdtkv.store.results import Conflict
     from crdtkv.store.store import Store
 
@@ -63,7 +63,7 @@ async def _restore(request: Request, namespace: str, id: str) -> Response:
     async def call(serving: Serving, store: Store, ask: Ask) -> Reply:
         conflict = await serving.slow(_found, store, id)
         admit(serving, ask.scope, "write", namespace, conflict.key)
-        receipt: Receipt = await serving.slow(conflict.restore)
+        receipt = await serving.write(store, lambda t: door.restore(t, id), ask.covered)
         plain = await serving.slow(lambda: bodies.plain_receipt(receipt, value=ask.returns_value()))
         return json_reply(plain, seen=parse_version(receipt.key, receipt.version))
 
@@ -80,7 +80,7 @@ async def _dismiss(request: Request, namespace: str, id: str) -> Response:
     async def call(serving: Serving, store: Store, ask: Ask) -> Reply:
         for conflict in [each for each in await serving.slow(store.conflicts) if each.id == id]:
             admit(serving, ask.scope, "write", namespace, conflict.key)
-            await serving.slow(conflict.dismiss)
+            await serving.write(store, lambda t: door.dismiss(t, id), ask.covered)
         return Reply(204, [])
 
     return await through(request, "", namespace, None, call)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from crdtkv.bulk.items import page_of
-from crdtkv.bulk.loading import load
+from crdtkv.bulk.loading import Into, load
 from crdtkv.bulk.sources import ndjson
 from crdtkv.core import values
 from crdtkv.errors import BadRequest, CrdtkvError, TooLarge
@@ -26,8 +27,10 @@ from crdtkv.server.inbox import Prefixed
 from crdtkv.server.routing import through
 
 if TYPE_CHECKING:
+    from crdtkv.node.waiting import Covered
     from crdtkv.server.serving import Serving
     from crdtkv.store.store import Store
+    from crdtkv.store.transaction import Transaction
 
 __all__ = ["Importing", "router"]
 
@@ -60,7 +63,7 @@ async def _import(request: Request, namespace: str, given: Annotated[Importing, 
             raise ContentTypeUnknown(f"content-type is {ask.content_type!r:.80}; {NDJSON} is wanted")
         with tempfile.SpooledTemporaryFile(_SPOOLED) as lines:
             await _spool(request.scope, request.receive, lines, serving)
-            return json_reply(await serving.slow(_loaded, store, lines, given.absent_only))
+            return json_reply(await serving.slow(_loaded, _As(store, ask.covered), lines, given.absent_only))
 
     return await through(request, "write", namespace, None, call, body=False)
 
@@ -85,7 +88,7 @@ async def _spool(scope: Scope, receive: Receive, lines: Any, serving: Serving) -
     lines.seek(0)
 
 
-def _loaded(store: Store, lines: Any, absent_only: bool) -> dict[str, Any]:
+def _loaded(store: Into, lines: Any, absent_only: bool) -> dict[str, Any]:
     problems: list[dict[str, Any]] = []
 
     def problem(line: int, words: str) -> None:
@@ -96,6 +99,21 @@ def _loaded(store: Store, lines: Any, absent_only: bool) -> dict[str, Any]:
     done = load(store, found, time.time, absent_only=absent_only, problem=problem, advance=lambda done, read: None)
     counts = {name: getattr(done, name) for name in ("written", "same", "expired", "kept", "bad")}
     return {**counts, "problems": problems}
+
+
+class _As:
+    """A store whose transactions hold what a session has seen."""
+
+    def __init__(self, store: Store, covered: Covered | None) -> None:
+        self._store, self._covered = store, covered
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """All or nothing. Raises BaseNotHere."""
+        with self._store.transaction() as t:
+            if self._covered is not None:
+                self._covered.check()
+            yield t
 
 
 class _Raw(io.RawIOBase):

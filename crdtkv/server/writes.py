@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from crdtkv.core.clocks import merge
 from crdtkv.core.versions import parse_version
-from crdtkv.errors import BadRequest, TooLarge, ValueInvalid
+from crdtkv.errors import BadRequest, CrdtkvError, TooLarge, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.bodies import UNSET, Write, write_of
 from crdtkv.server.asking import Ask, Reply, json_reply
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["done", "operate", "transact"]
 
+_T = TypeVar("_T")
+_U = TypeVar("_U")
+
 
 async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
     """One operation, or a list of them, on a key, in one transaction. What holds for all stands in the query."""
@@ -37,14 +41,15 @@ async def operate(serving: Serving, store: Store, ask: Ask) -> Reply:
     plain = found if isinstance(found, list) else [found]
     _check_number(plain, "operations", serving)
     common = {name: query[name] for name in ("base", "strategy") if name in query}
-    found = [write_of({**common, **each} if isinstance(each, dict) else each, ask.key) for each in plain]
+    plain = [{**common, **each} if isinstance(each, dict) else each for each in plain]
+    found = _each("operations", plain, lambda each: write_of(each, ask.key))
     asked = counted_once(found, ask.header("idempotency-key"))
     condition = condition_of(ask)
 
     def act(t: Transaction) -> list[Wrote]:
         if condition is not None:
             condition(t)
-        return [_wrote(t, write) for write in asked]
+        return _each("operations", asked, lambda write: _wrote(t, write))
 
     wrote = (await serving.write(store, once(ask, act), ask.covered))[-1]
     return await replied(serving, ask, wrote)
@@ -58,7 +63,7 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
         words = "a transaction has 'writes', and perhaps 'if'; in a dry run 'read', too"
         raise BadRequest(f"{words}; it has {sorted(body)!r:.80}")
     _check_number(body["writes"], "writes", serving)
-    asked = counted_once([write_of(each) for each in body["writes"]], ask.header("idempotency-key"))
+    asked = counted_once(_each("writes", body["writes"], write_of), ask.header("idempotency-key"))
     wanted = [_wanted(each) for each in _listed(body.get("if", []), "if")]
     for action, keys in (("write", [w.key for w in asked]), ("read", [key for key, _ in wanted])):
         for key in keys:
@@ -67,7 +72,7 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
     def act(t: Transaction) -> list[Wrote]:
         for key, version in wanted:
             door.check_version(t, key, version)
-        return [_wrote(t, write) for write in asked]
+        return _each("writes", asked, lambda write: _wrote(t, write))
 
     if trying:
         return await tried(serving, store, ask, act, _listed(body.get("read", []), "read"))
@@ -80,6 +85,20 @@ async def transact(serving: Serving, store: Store, ask: Ask, trying: bool = Fals
     plain = await serving.slow(receipts) if value else receipts()
     contexts = [parse_version(each["key"], each["version"]) for each in plain]
     return json_reply({"receipts": plain}, seen=merge(contexts))
+
+
+def _each(named: str, given: list[_T], act: Callable[[_T], _U]) -> list[_U]:
+    """`act` of each. An error of one of several says of which."""
+    if len(given) == 1:
+        return [act(given[0])]
+    found: list[_U] = []
+    try:
+        for each in given:
+            found.append(act(each))  # noqa: PERF401
+    except CrdtkvError as error:
+        error.args = (f"{named}[{len(found)}]: {error.message}",)
+        raise
+    return found
 
 
 def _wrote(t: Transaction, write: Write) -> Wrote:

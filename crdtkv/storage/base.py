@@ -12,7 +12,7 @@ past reaches), inbox (lost writes), meta (vectors, clock, names).
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -141,7 +141,7 @@ class Storage:
         """The keys from `low` on that have more than one value at their root, and maybe others, in order."""
 
     @abstractmethod
-    def beyond(self, vector: Vector) -> set[tuple[str, bytes]]:
+    def beyond(self, vector: Vector) -> Set[tuple[str, bytes]]:
         """Where a sibling stands whose dot `vector` does not cover. O(answer)."""
 
     @abstractmethod

@@ -152,7 +152,7 @@ def weight_of(held: Held) -> int:
         return 900 + (len(value) if type(value) is str else 8)
     cells = held.cells
     if isinstance(cells, Packed):
-        return 900 + 200 * len(cells) + cells.weight()
+        return 900 + 130 * len(cells) + cells.weight()
     return 900 + sum(350 + sum(len(sibling[2] or b"") for sibling in cell) for cell in cells.values())
 
 

@@ -7,7 +7,7 @@ never asked for: what has moved is only noted, and looked up when it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from typing import Any, Final
 
 from sortedcontainers import SortedSet
@@ -52,18 +52,21 @@ class Index:
     """The dots and due stamps of the cells at some places; `now` gives what stands at one.
 
     `alone` gives the dot of a place where one live sibling stands, without making that, or None: it may not know;
-    `several` that of each of these places in a key.
+    `several` that of each of these places in a key, and `tail` all places of a key from one on, each with that.
     """
 
     def __init__(
         self, now: Callable[[Place], Cell], alone: Callable[[Place], Dot | None] = lambda place: None,
         several: Callable[[str, list[bytes]], list[Dot | None]] = lambda key, paths: [None] * len(paths),
+        tail: Callable[[str, bytes], list[tuple[bytes, Dot | None]]] = lambda key, path: [],
     ) -> None:  # fmt: skip
-        self._now, self._alone, self._several = now, alone, several
+        self._now, self._alone, self._several, self._tail = now, alone, several, tail
         self._moved: dict[Place, Cell] = {}
         """Places that were changed since, and the cell that the rest of this says of them."""
         self._came: dict[str, list[bytes]] = {}
         """By key, where something came and nothing had stood."""
+        self._tails: dict[str, bytes] = {}
+        """By key, from which path on all that stands came since."""
         self._count = 0
         """As many as these at least."""
         self._dots: dict[str, Numbers] = {}  # replica -> where its siblings stand
@@ -76,14 +79,30 @@ class Index:
 
     def moved(self, place: Place, old: Cell) -> None:
         """At `place`, where `old` stood, stands another cell. O(1); whoever asks next pays for the rest."""
+        if self._tails and self._in_tail(place):
+            old = ()
         self._moved.setdefault(place, old)
 
-    def came_to(self, key: str, paths: Collection[bytes]) -> None:
-        """As `moved` of each of these paths, where nothing stood: a place is noted in 8 bytes."""
+    def _in_tail(self, place: Place) -> bool:
+        tail = self._tails.get(place[0])
+        return tail is not None and place[1] >= tail
+
+    def came_to(self, key: str, paths: Collection[bytes], last: bytes | None = None) -> None:
+        """As `moved` of each of these paths, where nothing stood: a place is noted in 8 bytes.
+
+        `last`: the last path of a key of which `tail` tells what stands. Of those that come behind it one is noted.
+        """
+        self._count += len(paths)
+        if last is not None:
+            low, tail = min(paths), self._tails.get(key)
+            if tail is not None and low >= tail:
+                return
+            if low > last:
+                self._tails[key] = low
+                return
         moved = self._moved
         new = [path for path in paths if (key, path) not in moved] if moved else paths
         self._came.setdefault(key, []).extend(new)
-        self._count += len(new)
 
     def left(self, key: str, paths: Collection[bytes], cells: Callable[[], Cells]) -> None:
         """What stands at these paths, all that have changed of `cells()`, is indexed elsewhere: `now` gives `()`.
@@ -137,7 +156,16 @@ class Index:
                     moved[place] = ()
                 else:
                     self._add(dot, place)
+        for key, tail in self._tails.items():
+            for path, dot in self._tail(key, tail):
+                place = key, path
+                if place not in moved:
+                    if dot is None:
+                        moved[place] = ()
+                    else:
+                        self._add(dot, place)
         self._came.clear()
+        self._tails.clear()
         self._count = 0
         for place, old in self._moved.items():
             alone = None if old else self._alone(place)
@@ -165,13 +193,13 @@ class Index:
         if (now := due(place[1], new)) is not None:
             self._due.add((now, *place))
 
-    def beyond(self, vector: Vector) -> set[Place]:
-        """Where a sibling stands whose dot `vector` does not cover. O(answer)."""
+    def beyond(self, vector: Vector) -> Set[Place]:
+        """Where a sibling stands whose dot `vector` does not cover, those of a replica in their order. O(answer)."""
         self._look()
-        found: set[Place] = set()
+        found: dict[Place, None] = {}
         for replica, numbers in self._dots.items():
-            found.update(numbers.beyond(vector.get(replica, 0)))
-        return found
+            found.update(dict.fromkeys(numbers.beyond(vector.get(replica, 0))))
+        return found.keys()
 
     def stands(self, key: str, dot: Dot) -> bool:
         """Whether a sibling with that dot stands in a cell of `key`."""

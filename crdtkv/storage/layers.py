@@ -8,7 +8,7 @@ has changed. Who passes through a range reads each row once, and nothing of it i
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from functools import partial
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -257,8 +257,8 @@ class Layers(Transactions):
         found.update(key for key in self._keys.dirty if key >= low)
         yield from filter(self.cells, sorted(found))
 
-    def beyond(self, vector: Vector) -> set[Place]:
-        found = self._index.beyond(vector)
+    def beyond(self, vector: Vector) -> Set[Place]:
+        found = set(self._index.beyond(vector))
         for key in self._read(self._tables.beyond, vector):
             cells = self._keys.of(key).cells.items()
             found.update((key, path) for path, cell in cells if not all(covers(vector, s.dot) for s in cell))

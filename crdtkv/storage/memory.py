@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,7 @@ class MemoryStorage(Transactions):
         super().__init__()
         self._cells: dict[str, Cells] = {}
         self._keys: SortedSet = SortedSet()
-        self._index = Index(self._cell_at, self._alone_at, self._several_at)
+        self._index = Index(self._cell_at, self._alone_at, self._several_at, self._tail_of)
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, Past]] = {}
         self._horizons: dict[str, Horizon] = {}
@@ -62,10 +62,11 @@ class MemoryStorage(Transactions):
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         self._undo.append(("cells", key, cells, cells))
-        self._index.came_to(key, cells)
+        before = self._cells.get(key, {})
+        self._index.came_to(key, cells, before.last() if isinstance(before, Packed) else None)
         if key not in self._cells:
             self._keys.add(key)
-        self._cells[key] = added(self._cells.get(key, {}), cells)
+        self._cells[key] = added(before, cells)
 
     def _place(self, place: Place, old: Cell, new: Cell) -> None:
         key, path = place
@@ -89,6 +90,10 @@ class MemoryStorage(Transactions):
     def _several_at(self, key: str, paths: list[bytes]) -> list[Dot | None]:
         cells = self._cells.get(key)
         return cells.dots(paths) if isinstance(cells, Packed) else [None] * len(paths)
+
+    def _tail_of(self, key: str, path: bytes) -> list[tuple[bytes, Dot | None]]:
+        cells = self._cells.get(key, {})
+        return cells.dots_from(path) if isinstance(cells, Packed) else [(p, None) for p in cells if p >= path]
 
     def unknown(self, keys: Collection[str]) -> set[str]:
         known = (self._cells, self._contexts, self._past, self._horizons)
@@ -128,7 +133,7 @@ class MemoryStorage(Transactions):
     def compound(self, low: str) -> Iterator[str]:
         return self.keys(low, None)
 
-    def beyond(self, vector: Vector) -> set[Place]:
+    def beyond(self, vector: Vector) -> Set[Place]:
         return self._index.beyond(vector)
 
     def stands(self, key: str, dot: Dot) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crdtkv.store import maintenance
 from crdtkv.store.handles import JsonHandle
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from crdtkv.store.transaction import Transaction
 
 __all__ = [
-    "Telling", "absorbed", "again", "ask", "ask_then", "at_once", "base_of", "check_version", "context", "draft",
-    "entry", "holding", "inside", "is_open", "latch", "listen", "made", "place", "reading", "replica", "rule", "seen",
-    "stands", "tell", "there", "told", "touches", "unlisten", "version", "wall_ms",
+    "Telling", "absorbed", "again", "ask", "ask_then", "at_once", "base_of", "check_version", "context", "dismiss",
+    "draft", "entry", "holding", "inside", "is_open", "latch", "listen", "made", "place", "reading", "replica",
+    "restore", "rule", "seen", "stands", "tell", "there", "told", "touches", "unlisten", "version", "wall_ms",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -173,6 +174,16 @@ def version(t: Operations, key: str) -> str | None:
 def check_version(t: Operations, key: str, wanted: str | None) -> None:
     """Raises PreconditionFailed unless a key is at that version (None: unless it is absent). O(1) for most."""
     t._check_version(key, wanted)
+
+
+def restore(t: Operations, id: str) -> Receipt:
+    """A lost write is written again, and out of the inbox. O(inbox). Raises BadRequest for one that is not in it."""
+    return maintenance.restore(t, id)
+
+
+def dismiss(t: Operations, id: str) -> None:
+    """A lost write is out of the inbox. O(1)."""
+    maintenance.dismiss(t, id)
 
 
 def context(t: Operations, key: str) -> Context:

@@ -28,13 +28,16 @@ from crdtkv.strategies.counter_cells import fold
 from crdtkv.strategies.roots import known_strategy, root_path
 
 if TYPE_CHECKING:
+    from crdtkv.store.operations import Operations
     from crdtkv.store.store import Store
 
 __all__ = [
     "check",
     "compact",
     "conflicts",
+    "dismiss",
     "forget",
+    "restore",
     "tend",
 ]
 
@@ -56,28 +59,30 @@ def conflicts(store: Store, prefix: str) -> list[Conflict]:
 def _conflict(store: Store, id: str, row: dict[str, Any]) -> Conflict:
     origin, _, stamp, _ = row["lost"]
 
-    def restore(id: str) -> Receipt:
-        return _restore(store, id)
-
-    def dismiss(id: str) -> None:
-        store._run(lambda draft: draft.replica.storage.put_inbox(id, None))
-
     value, winner = (None if row[part] is None else values.unpack(row[part]) for part in ("value", "winner"))
     return Conflict(
-        id, row["key"], row["where"], row["reason"], value, winner, origin, stamp_ms(stamp), restore, dismiss
-    )
+        id, row["key"], row["where"], row["reason"], value, winner, origin, stamp_ms(stamp),
+        lambda id: restore(store, id), lambda id: dismiss(store, id),
+    )  # fmt: skip
 
 
-def _restore(store: Store, id: str) -> Receipt:
+def dismiss(kv: Operations, id: str) -> None:
+    """That lost write is out of the inbox, if it is in it. A transaction, or in one."""
+    kv._run(lambda draft: draft.replica.storage.put_inbox(id, None))
+
+
+def restore(kv: Operations, id: str) -> Receipt:
+    """That lost write is written again, and out of the inbox. A transaction, or in one. Raises BadRequest for none."""
+
     def act(draft: Draft) -> Receipt:
         row = draft.replica.storage.inbox().get(id)
         if row is None:
             raise BadRequest(f"no conflict {id!r} in the inbox; it was restored or dismissed already")
         draft.restore(row["key"], row["path"], row["lost"][3])
         draft.replica.storage.put_inbox(id, None)
-        return store._receipt(draft, row["key"])
+        return kv._receipt(draft, row["key"])
 
-    return store._run(act)
+    return kv._run(act)
 
 
 # compaction

@@ -19,9 +19,9 @@ from crdtkv.store.selection import Selection
 from crdtkv.strategies.base import Operation
 
 if TYPE_CHECKING:
-    from crdtkv.store.owner import View
+    from crdtkv.store.owner import Readings, View
 
-__all__ = ["Items", "Keys", "PlainMapping", "Values"]
+__all__ = ["Items", "Keys", "PlainMapping", "ReadMapping", "Values"]
 
 _T = TypeVar("_T")
 _UNSET: Any = object()
@@ -29,7 +29,51 @@ _PAGE = 256
 _EVERY_KEY = Selection()
 
 
-class PlainMapping(MutableMapping[str, Any]):
+class ReadMapping(MutableMapping[str, Any]):
+    """What of the mapping follows from how keys read: of a store, and of a client of one."""
+
+    @abstractmethod
+    def _reading(self) -> Readings:
+        """How keys read now, to a caller."""
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is such a key; False for what is none. O(1)."""
+        try:
+            return self._reading().present(check_key(key))
+        except KeyInvalid:
+            return False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reading().keys(_EVERY_KEY))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def items(self) -> ItemsView[str, Any]:
+        """A view of the keys and their plain values; read page by page while it is walked over. O(cells).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> kv.update(a=1, b=2); list(kv.items())
+        [('a', 1), ('b', 2)]
+        """
+        return Items(self)
+
+    def values(self) -> ValuesView[Any]:
+        """A view of the plain values in the order of their keys; read page by page. O(cells).
+
+        >>> import crdtkv
+        >>> kv = crdtkv.open(":memory:", colo="lhr")
+        >>> kv.update(a=1, b=2); list(kv.values())
+        [1, 2]
+        """
+        return Values(self)
+
+
+class PlainMapping(ReadMapping):
     """The mapping that a store is; `Operations` adds versions, bases and handles."""
 
     @abstractmethod
@@ -37,8 +81,7 @@ class PlainMapping(MutableMapping[str, Any]):
         """Do `act` in a transaction and return what it returns."""
 
     @abstractmethod
-    def _reading(self) -> Reading:
-        """How keys read now, to a caller."""
+    def _reading(self) -> Reading: ...
 
     @abstractmethod
     def _inside(self) -> Reading:
@@ -61,25 +104,9 @@ class PlainMapping(MutableMapping[str, Any]):
         if not self._run(act):
             raise KeyError(key)
 
-    def __contains__(self, key: object) -> bool:
-        """Whether there is such a key; False for what is none. O(1)."""
-        try:
-            return self._reading().present(check_key(key))
-        except KeyInvalid:
-            return False
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._reading().keys(_EVERY_KEY))
-
     def __len__(self) -> int:
         """O(keys)."""
         return len(self._reading().keys(_EVERY_KEY))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
 
     def pop(self, key: str, default: Any = _UNSET) -> Any:
         """The value of `key`, which is deleted; `default` if there is none, KeyError if that is not given. O(n).
@@ -159,26 +186,6 @@ class PlainMapping(MutableMapping[str, Any]):
             return _UNSET
         draft.operate(key, Operation("delete"))
         return entry.value
-
-    def items(self) -> ItemsView[str, Any]:
-        """A view of the keys and their plain values; read page by page while it is walked over. O(cells).
-
-        >>> import crdtkv
-        >>> kv = crdtkv.open(":memory:", colo="lhr")
-        >>> kv.update(a=1, b=2); list(kv.items())
-        [('a', 1), ('b', 2)]
-        """
-        return Items(self)
-
-    def values(self) -> ValuesView[Any]:
-        """A view of the plain values in the order of their keys; read page by page. O(cells).
-
-        >>> import crdtkv
-        >>> kv = crdtkv.open(":memory:", colo="lhr")
-        >>> kv.update(a=1, b=2); list(kv.values())
-        [1, 2]
-        """
-        return Values(self)
 
 
 class Keys(KeysView[str]):

@@ -18,6 +18,9 @@ class Readings(Protocol):
     def entry(self, key: str) -> Entry | None:
         """How a key reads, None if it is absent."""
 
+    def present(self, key: str) -> bool:
+        """Whether there is such a key."""
+
     def keys(self, selection: Selection) -> list[str]:
         """The keys that match, in order."""
 

@@ -19,7 +19,7 @@ from crdtkv.core.ordered import put_behind
 from crdtkv.core.paths import ELEMENT, ENTRY, ORDER, first
 from crdtkv.core.tree import Tree
 
-__all__ = ["Line", "beyond", "entries", "known_line", "line"]
+__all__ = ["Line", "beyond", "entries", "known_line", "line", "moved"]
 
 
 class Line:
@@ -157,7 +157,7 @@ class _Orders:
 
 def line(tree: Tree) -> Line | None:
     """The line of a list. There is none where an element was moved, or some have expired: it is not that plain then."""
-    return None if _moved(tree) else _line(tree, ELEMENT)
+    return None if moved(tree) else _line(tree, ELEMENT)
 
 
 def entries(tree: Tree) -> Line:
@@ -176,10 +176,10 @@ def beyond(tree: Tree, replica: str, count: int, front: bool = False) -> list[by
 
     What `positions.between` gives there; none: it has to be asked, for who is there is another, or one was moved.
     """
-    return [] if _moved(tree) else _places(tree, ELEMENT).go_on(tree, replica, count, front)
+    return [] if moved(tree) else _places(tree, ELEMENT).go_on(tree, replica, count, front)
 
 
-def _moved(tree: Tree) -> bool:
+def moved(tree: Tree) -> bool:
     """Whether an element was moved, or some have expired. O(moved) once, then O(1)."""
     if tree.expiry:
         return True

@@ -25,7 +25,7 @@ from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
 from crdtkv.strategies.cell_reading import covers_live, misfit
 from crdtkv.strategies.document import Element, Reader, build, fresh
-from crdtkv.strategies.line import Line, beyond, known_line, line
+from crdtkv.strategies.line import beyond, known_line, line, moved
 from crdtkv.strategies.sequence import Plan, make_plan, order_path, order_write, place, position_of, taken_in
 
 __all__ = ["List"]
@@ -57,8 +57,7 @@ class List(Strategy):
 
     def read(self, tree: Tree) -> Any:
         """The values in order. Cost: O(n)."""
-        plain = line(tree)
-        found = list(map(_payload, _shown(tree))) if plain is None else _payloads(tree, plain)
+        found = list(map(_payload, _shown(tree))) if moved(tree) else tree.payloads(ELEMENT)
         return values.unpack(values.join_array(found)) if found or _marked(tree) else ABSENT
 
     def present(self, tree: Tree) -> bool:
@@ -183,17 +182,6 @@ def _payload(element: Element) -> bytes:
     shown = _READER.shown(element.node)
     assert shown is not None and shown.sibling is not None, "an element that is listed shows a value"
     return shown.sibling.payload or b""
-
-
-def _payloads(tree: Tree, plain: Line) -> list[bytes]:
-    """The elements' values, as they were packed, in order. O(n), without a node for each."""
-    found = tree.payloads(plain.paths(0, len(plain)))
-    if found is not None:
-        return found
-    cells = map(tree.cell, plain.paths(0, len(plain)))
-    return [
-        (c[0].payload if len(c) == 1 else latest(s for s in c if is_live(s.payload)).payload) or b"" for c in cells
-    ]
 
 
 _READER: Final = Reader()

@@ -190,3 +190,11 @@ def test_tokens(run: Run, served: Served) -> None:
     [id] = [line.split()[0] for line in listed.splitlines() if " web " in line]
     assert run("tokens", "revoke", id, *where, **secret).out == f"revoked {id}\n"
     assert run("put", "cart/7", "1", *where, CRDTKV_TOKEN=web.split()[1]).code == 1
+
+
+def test_a_colo_that_is_not_there_yet_is_told_of(run: Run, served: Served) -> None:
+    """It may be named by mistake."""
+    for words in (["create", "eu", "--colo", "xxx", "--colo", "lhr"], ["host", "eu", "xxx"]):
+        done = run("namespaces", *words, "--at", served.url)
+        assert done.code == 0 and done.err == "note: there is no colo 'xxx' yet; there are lhr\n"
+    assert run("namespaces", "create", "shop", "--at", served.url).err == ""

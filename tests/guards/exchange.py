@@ -387,7 +387,7 @@ def a_catch_up_that_starts_beyond_is_not_absorbed() -> None:
 
 @guards(
     "each cell holding a sibling beyond from, and with it every cell below it",
-    Line(cutting._paths_beyond, "paths = paths | along(paths, cells)", "pass"),
+    Line(cutting._paths_beyond, "along(paths, cells) if", "() if"),
 )
 def a_catch_up_ships_what_lies_below() -> None:
     """The mark of c is new, y in it is not: a receiver takes what is not sent below a cell for gone."""

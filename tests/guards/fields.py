@@ -128,7 +128,7 @@ def what_is_kept_beside_the_cells_follows_them() -> None:
 
 @guards(
     "There is none where an element was moved, or some have expired",
-    Line(line.line, "None if _moved(tree) else ", ""),
+    Line(line.line, "None if moved(tree) else ", ""),
     Line(line.Line.put_cell, "self.order.discard(path)", "pass"),
 )
 def a_list_is_read_by_place_also_after_a_move() -> None:
@@ -136,10 +136,11 @@ def a_list_is_read_by_place_also_after_a_move() -> None:
     for value in "abcd":
         kv.list("l").append(value)
     kv.operate("l", "list", "remove", 1)
-    assert kv["l"] == ["a", "c", "d"]
+    kv.operate("l", "list", "set", 1, "C")
+    assert kv["l"] == ["a", "C", "d"]
     kv.list("l").move(2, 0)
     kv.operate("l", "list", "set", 0, "D")
-    assert kv["l"] == ["D", "a", "c"]
+    assert kv["l"] == ["D", "a", "C"]
 
 
 @guards(

@@ -87,7 +87,7 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),
     Line(digest.entry_change, "new - _hash(_pack((key, replica, old)))", "new"),
-    Line(digest.key_digest, "place = _pack((key, path))", "place = _pack(key)"),
+    Line(digest.key_digest, "place = above + pack(path)", "place = above"),
     Line(digest.context_digest, "_pack((key, replica, n))", "_pack((key, replica))"),
 )
 def a_digest_is_of_all_cells_and_contexts() -> None:

@@ -161,7 +161,7 @@ def keys_of_many_pages() -> None:
 
 @guards(
     "Where a sibling stands whose dot `vector` does not cover. O(answer).",
-    Line(Layers.beyond, "found = self._index.beyond(vector)", "found = set()"),
+    Line(Layers.beyond, "found = set(self._index.beyond(vector))", "found = set()"),
     Line(Layers._place, "held.changed_at(path)", "pass"),
     Line(Layers.put_cells, "held.changed_at_all(cells)", "pass"),
     Line(Layers.put_cells, "self._index.came_to(key, cells)", "pass"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from unittest.mock import patch
 
-from crdtkv.core import packed
 from crdtkv.core.cells import Sibling
 from crdtkv.core.packed import Packed
 from crdtkv.replica import leaf
@@ -86,7 +85,7 @@ ADDED: list[Any] = [
     Line(leaf._begin, "if operation.name not in chosen.short:", "if False:"),
     Line(Draft.put_all_first, "if replica.state.floor:", "if False:"),
     Line(Draft.add_leaves, "self._noting(key)", "pass"),
-    Line(MemoryStorage.put_cells, "self._index.came_to(key, cells)", "pass"),
+    Line(MemoryStorage.put_cells, "self._index.came_to(key, cells, before.last() if isinstance(before, Packed) else None)", "pass"),
 )
 def the_short_way_leaves_what_the_long_way_leaves() -> None:
     """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""
@@ -100,7 +99,7 @@ def the_short_way_leaves_what_the_long_way_leaves() -> None:
 
 @guards(
     "Law of this room: nothing here is more than time saved.",
-    Line(line.beyond, "[] if _moved(tree) else ", ""),
+    Line(line.beyond, "[] if moved(tree) else ", ""),
     Line(line._Places.put_cell, "None if path == last else last", "last"),
     Line(line._Places.put_cell, "elif last is not None and path > last:", "elif last is None:"),
     Line(line._Places.put_cell, "elif first is not None and path < first:", "elif first is None:"),
@@ -113,10 +112,10 @@ def who_goes_on_at_an_end_stands_where_he_would() -> None:
 
 @guards(
     "what is kept of a cell says all of it.",
-    Line(packed._packed, "and not parents and not lost", ""),
-    Line(packed._packed, "if len(cell) == 1:", "if cell:"),
-    Line(Packed.beyond, "if n > known[number]:", "if n >= known[number]:"),
-    Line(Packed.newest, "[1] for row in rows]", "[0] for row in rows]"),
+    Line(Packed._made, "and not parents and not lost", ""),
+    Line(Packed._made, "if len(cell) == 1:", "if cell:"),
+    Line(Packed.beyond, "and n > known[number]:", "and n >= known[number]:"),
+    Line(Packed.newest, "_SIZE)[1]", "_SIZE)[0]"),
 )
 def a_cell_of_a_large_key_is_given_as_it_was_put() -> None:
     one = Sibling(("lhr~k3f7", 7), 9, b"\xa1x")

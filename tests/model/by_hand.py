@@ -251,6 +251,19 @@ def what_was_decided_after_what_is_overruled_falls_with_it(world, a, b, c):
     assert yields(a.st, b.st) and not yields(b.st, a.st)
 
 
+def who_sided_with_what_is_overruled_is_refused(world, a, b, c):
+    """b evicts f, which c hears, and then a; a is picked, and has not evicted c, whose cells would evict f yet."""
+    f = world.colos[3]
+    a.evict(b.name)
+    b.evict(f.name)
+    _meet(world, b, c)
+    b.evict(a.name)
+    remember(a.st, b.st)
+    a.resolve()
+    assert not a.absorb(c.tell(a.st.vector)) and f.st.rid in a.st.members()
+    world.settle()
+
+
 def what_was_removed_is_not_back_with_who_wrote_it(world, a, b, c):
     """b adds an element, which c removes; a, which has heard of neither, evicts both. c comes back; all forget; b comes
     back."""
@@ -298,6 +311,7 @@ STORIES = {
     "facts-retired": what_is_forgotten_all_have_of_the_evicted_too,
     "sweep-settled": what_a_sweep_took_comes_back_to_where_it_was_moved,
     "order-empty": a_move_that_says_nothing_is_forgotten_beside_what_stands,
+    "accepts-overruled": who_sided_with_what_is_overruled_is_refused,
     "yields-undone": what_was_decided_after_what_is_overruled_falls_with_it,
     "order-ship": what_is_made_anew_does_not_stand_where_the_old_was_moved_to,
     "sweep-knew": who_sweeps_by_an_old_base_says_what_he_knew,

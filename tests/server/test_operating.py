@@ -512,6 +512,9 @@ def test_a_session_sees_what_it_wrote(node: Node) -> None:
     ("PUT", "/keys/k", ["theirs"]),
     ("DELETE", "/keys/k", None),
     ("POST", "/transactions", {"writes": [{"key": "k", "op": "remove", "value": "mine"}]}),
+    ("POST", "/import", {"key": "k", "value": ["theirs"]}),
+    ("POST", "/conflicts/ID/restore", None),
+    ("DELETE", "/conflicts/ID", None),
 ])  # fmt: skip
 def test_a_colo_that_comes_back_while_it_is_asked_has_not_what_its_client_wrote(
     monkeypatch: pytest.MonkeyPatch, method: str, path: str, body: Any
@@ -523,9 +526,16 @@ def test_a_colo_that_comes_back_while_it_is_asked_has_not_what_its_client_wrote(
         lhr, gru = (stack.enter_context(Node(None, colo=colo)).store("default") for colo in ("lhr", "gru"))
         for one, other in ((lhr, sin), (gru, sin), (gru, lhr)) * 2:
             one.sync(other)
+        sin["owner"] = "ann"
+        for n in range(100):  # (more than sin has counted in this millisecond: it is the later one)
+            lhr["owner"] = n
+        for one, other in ((lhr, sin), (gru, sin)):
+            one.sync(other)
+        path = path.replace("ID", sin.conflicts()[0].id)
+        kind = {"content-type": "application/x-ndjson" if path == "/import" else "application/json"}
         lhr.evict("sin")
         wrote = client.post(f"{V1}/keys/k/operations", json={"op": "add", "value": "mine"})
-        session = {"crdtkv-session": wrote.headers["crdtkv-session"]}
+        session = {"crdtkv-session": wrote.headers["crdtkv-session"], **kind}
 
         def meanwhile(name: str) -> None:
             as_it_is = getattr(Serving, name)
@@ -541,10 +551,11 @@ def test_a_colo_that_comes_back_while_it_is_asked_has_not_what_its_client_wrote(
         for name in ("glance", "slow", "at_rest", "write"):
             meanwhile(name)
         problem(client.request(method, f"{V1}{path}", json=body, headers=session), 503, "base-not-here")
+        assert sin["owner"] == 99 and len(sin.conflicts()) == 1
         for one, other in ((lhr, gru), (lhr, sin), (gru, sin)) * 2:
             one.sync(other)
         assert sin["k"] == ["mine"] == lhr["k"]
-        assert client.request(method, f"{V1}{path}", json=body, headers=session).status_code in (200, 201)
+        assert client.request(method, f"{V1}{path}", json=body, headers=session).status_code in (200, 201, 204)
 
 
 def test_a_read_says_how_fresh_it_is(client: Client, node: Node) -> None:

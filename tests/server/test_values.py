@@ -382,3 +382,23 @@ def test_bodies_that_do_not_come_whole_are_bounded_together(client: Client, monk
     assert client.put(f"{KEYS}/a", content=iter(parts)).status_code == 201
     problem(client.put(f"{KEYS}/a", content=iter([b'"', *[b"x" * 50] * 4, b'"'])), 503, "overloaded")
     assert client.put(f"{KEYS}/a", content=iter(parts)).status_code == 200 and asking._gathered == [0]
+
+
+@pytest.mark.parametrize("wrong, words", [
+    ({"op": "increment", "by": "x"}, "a counter counts integers; not 'x'"),
+    ({"op": "increment", "bye": 1}, "a write has no 'bye'"),
+    ({"op": "expire"}, "expire of 'n' lacks 'ttl'"),
+])  # fmt: skip
+def test_of_several_writes_it_is_said_which_is_wrong(
+    client: Client, node: Node, wrong: dict[str, object], words: str
+) -> None:
+    """Counted from 0, as in the body; of one alone there is nothing to say."""
+    good = {"op": "increment"}
+    for n, writes in enumerate(([wrong], [good, wrong], [good, good, wrong, wrong])):
+        where = f"[{n}]: " if n else ""
+        told = client.post(f"{KEYS}/n/operations", json=writes).json()
+        assert str(told["message"]).startswith(("operations" if n else "") + where + words)
+        body = {"writes": [{"key": "n", **write} for write in writes]}
+        told = client.post("/v1/default/transactions", json=body).json()
+        assert str(told["message"]).startswith(("writes" if n else "") + where + words)
+    assert "n" not in node.store("default")

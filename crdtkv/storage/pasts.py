@@ -16,7 +16,10 @@ import msgpack
 from crdtkv.core.cells import Sibling
 from crdtkv.core.clocks import Dot
 
-__all__ = ["NO_PAST", "PIECE_BYTES", "Past", "Superseded", "changes", "growth_of", "grown", "past_in", "sibling_in"]
+__all__ = [
+    "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "changes", "growth_of", "grown", "past_as", "past_in",
+    "past_in_bytes", "sibling_in", "whole",
+]  # fmt: skip
 
 PIECE_BYTES = 800
 """SQLite keeps so much beside the key; what is more would take a page of its own."""
@@ -29,10 +32,10 @@ _HEADS: Final = [bytes([0x90 | count]) for count in range(_MOST + 1)]
 _new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 _pack: Final = msgpack.Packer().pack
 
-Piece = tuple[int, int, bytes | None]
+_Piece = tuple[int, int, bytes | None]
 """The number of its first row, how many there are, and they; None: as the tables have them."""
 
-Read = Callable[[int], bytes]
+_Read = Callable[[int], bytes]
 """A piece as the tables have it, by its number."""
 
 
@@ -48,7 +51,7 @@ class Superseded(NamedTuple):
 class Past:
     """What stood in a cell before, the oldest first."""
 
-    def __init__(self, pieces: tuple[Piece, ...], line: object, read: Read | None = None) -> None:
+    def __init__(self, pieces: tuple[_Piece, ...], line: object, read: _Read | None = None) -> None:
         self.pieces = pieces
         self.line = line
         """Of two with the same one, rows of the same number are the same."""
@@ -60,9 +63,9 @@ class Past:
         return Past(_joined((), first, rows), object())
 
     @staticmethod
-    def found(pieces: Sequence[tuple[int, bytes]], read: Read) -> Past | None:
+    def found(pieces: Sequence[tuple[int, bytes]], read: _Read) -> Past | None:
         """What the tables have, in order; None where something is missing. Of the last piece the bytes are kept."""
-        made: list[Piece] = []
+        made: list[_Piece] = []
         for n, blob in pieces:
             count = _count(blob)
             if not count or (made and n != made[-1][0] + made[-1][1]):
@@ -97,7 +100,7 @@ class Past:
     def __repr__(self) -> str:
         return f"Past({list(self)!r})"
 
-    def _bytes(self, piece: Piece) -> bytes:
+    def _bytes(self, piece: _Piece) -> bytes:
         n, _, blob = piece
         if blob is None:
             assert self.read is not None
@@ -156,7 +159,7 @@ class Past:
 NO_PAST: Final = Past((), object())
 
 
-def _joined(pieces: tuple[Piece, ...], number: int, rows: Iterable[Superseded]) -> tuple[Piece, ...]:
+def _joined(pieces: tuple[_Piece, ...], number: int, rows: Iterable[Superseded]) -> tuple[_Piece, ...]:
     """These pieces, and behind them rows from `number` on."""
     n, count, blob = pieces[-1] if pieces else (number, 0, _HEADS[0])
     assert blob is not None
@@ -189,11 +192,11 @@ def changes(had: Past, now: Past) -> list[tuple[int, bytes | None]]:
     return written + [(n, None) for n in before if n not in made]
 
 
-Growth = tuple[int, bytes, int]
+_Growth = tuple[int, bytes, int]
 """The number of the first row that came, those that came, and the number of the first that is left."""
 
 
-def growth_of(old: Past, new: Past) -> Growth | None:
+def growth_of(old: Past, new: Past) -> _Growth | None:
     """How a past became another; None where it was made anew. O(what came).
 
     Each write of a cell adds a row: whole, a past would be written as often as it is long.

@@ -6,9 +6,12 @@ source that breaks it before it is tried on ours.
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -239,3 +242,11 @@ def test_the_command_line_loads_no_store() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED", done.stdout
+
+
+def test_what_is_to_be_installed_is_what_an_extra_names() -> None:
+    """By its own name: crdtkv itself is installed from a folder as a rule, and is on no index then."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    known = {re.split(r"[^\w.-]", each)[0] for each in chain(*extras.values())}
+    named = set(re.findall(r"pip install ([^\s\"')]+)", "\n".join(path.read_text() for path in modules())))
+    assert named and named <= known

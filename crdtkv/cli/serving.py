@@ -80,7 +80,7 @@ def _redis(serving: "Serving", settings: "Settings") -> "Port | None":
     try:
         import hiredis  # noqa: F401
     except ImportError:
-        raise BadRequest("clients of Redis want hiredis, which is not installed: pip install 'crdtkv[redis]'") from None
+        raise BadRequest("clients of Redis want hiredis, which is not installed: pip install hiredis") from None
     from crdtkv.doors.redis.port import RedisPort
 
     return RedisPort(serving, settings)

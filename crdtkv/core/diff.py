@@ -17,15 +17,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Hashable, Sequence
 
-__all__ = ["MAX_EDITS", "Block", "Step", "align", "match"]
+__all__ = ["MAX_EDITS", "Block", "match"]
 
 Block = tuple[int, int, int]
 """`(i, j, length)`: a[i:i+length] is kept as b[j:j+length]."""
-
-Step = tuple[Literal["keep"], int, int] | tuple[Literal["remove"], int] | tuple[Literal["insert"], int]
 
 MAX_EDITS = 300  # found minimal, whatever the lists; the cost grows with its square
 _FEW = 12  # edits that are looked for before any other preparation
@@ -52,25 +49,6 @@ def match(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Block]:
     middle = _middle(rest_a[:end_a], rest_b[:end_b])
     blocks = [(0, 0, head), *((head + i, head + j, n) for i, j, n in middle), (head + end_a, head + end_b, tail)]
     return _merged(blocks)
-
-
-def align(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[Step]:
-    """The steps from `a` to `b` in order; where both happen, removes come before inserts.
-
-    Cost: that of `match`.
-
-    >>> list(align("ab", "bc"))
-    [('remove', 0), ('keep', 1, 0), ('insert', 1)]
-    """
-    i = j = 0
-    for start_a, start_b, length in [*match(a, b), (len(a), len(b), 0)]:
-        for gone in range(i, start_a):
-            yield ("remove", gone)
-        for new in range(j, start_b):
-            yield ("insert", new)
-        for k in range(length):
-            yield ("keep", start_a + k, start_b + k)
-        i, j = start_a + length, start_b + length
 
 
 def _merged(blocks: list[Block]) -> list[Block]:

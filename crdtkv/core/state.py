@@ -75,22 +75,19 @@ class State:
     def shared(self) -> State:
         """Another of the same entries. Of what the two share, one may change in its place what a tip says, or where a
         replica is; who changes more calls `unshare` first. O(1)."""
-        made = object.__new__(State)
-        made.__dict__ = self.__dict__.copy()
-        return made
+        return State(*self._said())
 
     def unshare(self) -> None:
         """What is changed in its place is this state's own from now on. O(its entries)."""
-        entries = self.__dict__
         for name in _MUTABLE:
-            entries[name] = entries[name].copy()
+            setattr(self, name, getattr(self, name).copy())
 
     def alike(self, other: State) -> bool:
         """Whether the other is the same, but for its tip. O(their entries)."""
         if self.id != other.id:
             return False
         self.move(other.tip())
-        return self.__dict__ == other.__dict__
+        return self == other
 
     def at(self, replica: str) -> At:
         """Where a replica is. O(1)."""
@@ -107,7 +104,8 @@ class State:
 
     def tip(self) -> tuple[Any, ...]:
         """What a write of our own moves, as plain data. O(1)."""
-        return *self.at(self.id), self.clock, self.ceiling, self.wall_ms, self.digest.to_bytes(16, "big")
+        n, heard, chain = self.at(self.id)
+        return n, heard, chain, self.clock, self.ceiling, self.wall_ms, self.digest.to_bytes(16, "big")
 
     def move(self, tip: Any) -> None:
         """Put it where `tip` says. O(1)."""
@@ -119,8 +117,11 @@ class State:
         """For the meta table. Of what a tip moves in its place it has copies; the rest it shares, as `shared` does.
         O(its entries)."""
         # MessagePack has no integer of 128 bits.
-        moved = {name: self.__dict__[name].copy() for name in ("vector", "heard", "chains")}
-        return {**self.__dict__, **moved, "digest": self.digest.to_bytes(16, "big")}
+        moved = {name: getattr(self, name).copy() for name in ("vector", "heard", "chains")}
+        return {**dict(zip(_NAMES, self._said(), strict=True)), **moved, "digest": self.digest.to_bytes(16, "big")}
+
+    def _said(self) -> list[Any]:
+        return [getattr(self, name) for name in _NAMES]
 
 
 def state_in(meta: Callable[[str], Any]) -> State | None:
@@ -132,20 +133,21 @@ def state_in(meta: Callable[[str], Any]) -> State | None:
     if plain is None:
         return None
     try:
-        known = {f.name for f in fields(State)}
-        state = State(**{name: _shallow(value) for name, value in plain.items() if name in known})
-        state.digest = int.from_bytes(plain["digest"], "big")
-        state.announced = {m: (a[0], a[1], a[2]) for m, a in state.announced.items()}
+        said = {name: _shallow(value) for name, value in plain.items() if name in _NAMES}
+        announced = {m: (a[0], a[1], a[2]) for m, a in said.pop("announced", {}).items()}
+        state = State(**{**said, "announced": announced, "digest": int.from_bytes(said["digest"], "big")})
         for replica, n in list(state.vector.items()):
             at = meta(TIP_OF + replica)
             if at is not None and at[0] > n:  # (else it was written before `state`)
-                state.place(replica, at)
+                state.place(replica, (at[0], at[1], at[2]))
         if (tip := meta("tip")) is not None:
             state.move(tip)
     except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
         raise ChecksumFailed(f"{plain!r:.80} is no state of a replica ({error})") from error
     return state
 
+
+_NAMES = tuple(f.name for f in fields(State))
 
 _MUTABLE = ("vector", "heard", "chains", "dropped", "quarantined")
 """What a transaction changes in its place. (Lists and announcements are not: another takes their place.)"""

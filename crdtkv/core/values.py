@@ -28,7 +28,6 @@ __all__ = [
     "MAX_INT_DIGITS",
     "MAX_PACKED",
     "check_items",
-    "check_packed",
     "copy",
     "equal",
     "join_array",
@@ -102,7 +101,7 @@ def pack_canonical(value: Any) -> bytes:
 def unpack(data: bytes) -> Any:
     """The value that `pack` made `data` of, all fresh objects. O(size).
 
-    It trusts `data` to be pack's: see `check_packed`. Raises MessageInvalid if it
+    It trusts `data` to be pack's, and a value to have the one form that pack gives it. Raises MessageInvalid if it
     cannot be read at all.
     """
     try:
@@ -163,25 +162,6 @@ def _head(n: int, small: int, large: int) -> bytes:
     if n < 16:
         return bytes((small | n,))
     return bytes((large,)) + n.to_bytes(2, "big") if n < 65536 else bytes((large + 1,)) + n.to_bytes(4, "big")
-
-
-def check_packed(data: bytes) -> Any:
-    """The value in bytes from elsewhere, if `data` is exactly what `pack` makes of it.
-
-    Raises MessageInvalid: one value has one encoding, so identity may ask the bytes.
-
-    >>> check_packed(b"\\xcc\\x01")
-    Traceback (most recent call last):
-    crdtkv.errors.MessageInvalid: packed value b'\\xcc\\x01' is not in the form that pack gives it
-    """
-    value = unpack(data)
-    try:
-        again = pack(value)
-    except (ValueInvalid, TooLarge) as error:
-        raise MessageInvalid(f"packed value {show(data)} is no value: {error}") from None
-    if again != data:
-        raise MessageInvalid(f"packed value {show(data)} is not in the form that pack gives it")
-    return value
 
 
 def copy(value: Any) -> Any:

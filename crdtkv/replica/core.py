@@ -180,9 +180,9 @@ class Replica:
     def took(self, absorbed: Sequence[tuple[Record, bytes]]) -> None:
         """After their commit (what is undone implies nothing): they are at hand for peers, and ours need not name what
         they need."""
-        self.recent.extend((record.dot, data) for record, data in absorbed)
-        implied = self.implied
-        for record, _ in absorbed:
+        recent, implied = self.recent, self.implied
+        for record, data in absorbed:
+            recent.append((record.dot, data))
             for origin, n in record.needs.items():
                 if n > implied.get(origin, 0):
                     implied[origin] = n
@@ -347,8 +347,9 @@ class Replica:
 
     def observe(self, stamp: Stamp) -> None:
         """A stamp was received: the clock moves past it, but not far past the wall."""
-        bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
-        self.state.clock = max(self.state.clock, min(stamp, bound))
+        if stamp > self.state.clock:
+            bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
+            self.state.clock = max(self.state.clock, min(stamp, bound))
 
     def compare_clock(self, peer: str, heard: Stamp) -> None:
         """A peer said its clock."""

@@ -127,10 +127,14 @@ def _ready(replica: Replica, record: Record) -> bool:
 def _absorb_records(replica: Replica, arrived: Sequence[tuple[Record, bytes]]) -> list[Outcome]:
     """What becomes of each. The transaction begins with the first that changes anything."""
     outcomes: list[Outcome] = []
-    judged = None
-    while len(outcomes) < len(arrived) and (judged := _judge(replica, *arrived[len(outcomes)])) is not Outcome.absorbed:
+    judged: Outcome | None = None
+    outcome: Outcome
+    for record, data in arrived:
+        judged = _judge(replica, record, data)
+        if judged is Outcome.absorbed:
+            break
         outcomes.append(judged)
-    if len(outcomes) == len(arrived):
+    else:
         return outcomes
     absorbed: list[tuple[Record, bytes]] = []
     with replica.following():

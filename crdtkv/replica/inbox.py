@@ -97,7 +97,7 @@ def _kind(found: dict[str, Any]) -> tuple[str, str]:
 
 def note(replica: Replica) -> None:
     """Find what this transaction's absorbing did to our own writes. O(cells changed, and below new hiders)."""
-    ours = frozenset(replica.state.lineage)
+    ours = replica.state.lineage
     for key, changed in list(replica.changed.items()):
         if _is_of_others(replica.storage, key, changed, ours):
             continue
@@ -125,7 +125,7 @@ def _is_of_whole(root: bytes) -> bool:
     return tag != STRATEGY or known_strategy(data.decode()).whole
 
 
-def _is_of_others(storage: Storage, key: str, changed: Mapping[bytes, Cell], ours: frozenset[str]) -> bool:
+def _is_of_others(storage: Storage, key: str, changed: Mapping[bytes, Cell], ours: list[str]) -> bool:
     """Whether it is plain that nothing of a key is ours, nor was: it cannot have been lost. O(changed)."""
     said = storage.said(key)
     now: Cells = {} if said is not None and said[1] not in ours else storage.cells(key)

@@ -106,6 +106,6 @@ def _airports() -> dict[str, Any]:
         import airportsdata
     except ImportError:
         raise BadRequest(
-            "a simulation on the map needs the package 'airportsdata'", next_step="pip install 'crdtkv[sim]'"
+            "a simulation on the map needs the package 'airportsdata'", next_step="pip install airportsdata"
         ) from None
     return dict(airportsdata.load("IATA"))

@@ -127,7 +127,7 @@ def _cluster(stack: ExitStack, executor: str) -> _Pool:
         import distributed
     except ImportError:
         raise BadRequest(
-            "a sweep on a cluster needs the package 'distributed'", next_step="pip install 'crdtkv[dask]'"
+            "a sweep on a cluster needs the package 'distributed'", next_step="pip install distributed"
         ) from None
     try:
         client = stack.enter_context(distributed.Client(f"tcp://{address}", timeout=10))

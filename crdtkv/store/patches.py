@@ -43,13 +43,16 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
     for number, operation in enumerate(operations):
         try:
             value = jsonpatch.JsonPatch([operation]).apply(value, in_place=True)
+        except jsonpatch.JsonPatchTestFailed:
+            _check_test(key, number, value, operation)
         except Exception as error:
             # The library raises its own, KeyError and TypeError for what a client can send.
             raise PatchInvalid(
                 f"operation {number} of the patch of {key!r}, {operation!r:.200}, failed: {error}"
             ) from error
-        if isinstance(operation, Mapping) and operation.get("op") == "test":
-            _check_test(key, number, value, operation)
+        else:
+            if operation.get("op") == "test":
+                _check_test(key, number, value, operation)
     return value
 
 
@@ -62,9 +65,14 @@ def _check_test(key: str, number: int, value: Any, operation: Mapping[str, Any])
     """The library compares as Python does; 1, 1.0 and true are three values."""
     import jsonpointer
 
-    found = jsonpointer.resolve_pointer(value, operation["path"])
-    if not values.equal(found, operation.get("value")):
-        raise PatchInvalid(f"operation {number} of the patch of {key!r}: {operation['path']!r} is {found!r:.80}")
+    path, wanted = operation["path"], operation.get("value")
+    found = jsonpointer.resolve_pointer(value, path, ABSENT)
+    if isinstance(found, jsonpointer.EndOfList):
+        found = ABSENT
+    if found is ABSENT or not values.equal(found, wanted):
+        there = "there is nothing" if found is ABSENT else f"it is {found!r:.80}"
+        words = f"operation {number} of the patch of {key!r} tests that {path!r} is {wanted!r:.80}; {there}"
+        raise PatchInvalid(words)
 
 
 def _merged(value: Any, patch: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crdtkv.core import diff
-from crdtkv.core.diff import align, match
+from crdtkv.core.diff import match
 
 few = st.lists(st.integers(0, 3), max_size=12)
 
@@ -55,22 +55,13 @@ def test_small_lists_keep_the_most(a: list[int], b: list[int]) -> None:
 
 
 @given(few, few)
-def test_align_turns_a_into_b(a: list[int], b: list[int]) -> None:
-    """Its steps name each element of both sides once, in order, and rebuild b."""
-    rebuilt: list[int] = []
-    seen: list[int] = []
-    for step in align(a, b):
-        if step[0] == "keep":
-            assert (step[1], step[2]) == (len(seen), len(rebuilt))
-            seen.append(a[step[1]])
-            rebuilt.append(a[step[1]])
-        elif step[0] == "remove":
-            assert step[1] == len(seen)
-            seen.append(a[step[1]])
-        else:
-            assert step[1] == len(rebuilt)
-            rebuilt.append(b[step[1]])
-    assert (seen, rebuilt) == (a, b)
+def test_what_is_kept_is_equal_and_in_order(a: list[int], b: list[int]) -> None:
+    """Each block as long as it can be, none empty."""
+    end_a = end_b = 0
+    for i, j, n in match(a, b):
+        assert n > 0 and i >= end_a and j >= end_b and a[i : i + n] == b[j : j + n]
+        assert (i, j) == (0, 0) == (end_a, end_b) or (i, j) != (end_a, end_b), "one block, not two"
+        end_a, end_b = i + n, j + n
 
 
 @pytest.mark.parametrize("alphabet", [2, 5, 30, 10_000])

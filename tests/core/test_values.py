@@ -17,7 +17,6 @@ from crdtkv.core.show import MAX_SHOWN, show
 from crdtkv.core.values import (
     MAX_INT_DIGITS,
     Blob,
-    check_packed,
     copy,
     equal,
     pack,
@@ -65,7 +64,7 @@ def nested(depth: int) -> Any:
 @given(any_values)
 def test_values_come_out_as_they_went_in(value: Any) -> None:
     """pack and unpack keep types, signs of zero and the order of members, and share nothing."""
-    for out in (unpack(pack(value)), check_packed(pack(value)), copy(value)):
+    for out in (unpack(pack(value)), copy(value)):
         assert exact(out) == exact(value) and repr(out) == repr(value)
 
 
@@ -209,35 +208,9 @@ def test_python_relatives_become_plain() -> None:
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_a_value_or_message_invalid(data: bytes) -> None:
-    """Bytes from elsewhere never raise anything else, and pass only if pack would give them."""
-    try:
-        value = check_packed(data)
-    except MessageInvalid:
-        return
-    assert pack(value) == data
-
-
-other_forms = [b"\xcc\x01", b"\xd3" + b"\0" * 8, b"\xca\0\0\0\0", b"\xd9\x01a", b"\xd4\x01\x05", b"\xc4\x01a"]
-
-
-@pytest.mark.parametrize("data", other_forms)
-def test_a_value_has_one_form(data: bytes) -> None:
-    """A longer form of a number or a string, a small integer as a big one, and bare bytes are refused."""
-    with pytest.raises(MessageInvalid):
-        check_packed(data)
-
-
-@given(any_values, st.data())
-def test_altered_bytes_never_pass_as_another_form(value: Any, draw: st.DataObject) -> None:
-    """Cut or flipped bytes are refused or are another value in its one form."""
-    data = pack(value)
-    at = draw.draw(st.integers(0, len(data) - 1))
-    for bad in (data[:at], data[:at] + bytes([data[at] ^ draw.draw(st.integers(1, 255))]) + data[at + 1 :]):
-        try:
-            other = check_packed(bad)
-        except MessageInvalid:
-            continue
-        assert exact(other) != exact(value) or repr(other) != repr(value)
+    """Bytes from elsewhere never raise anything else."""
+    with suppress(MessageInvalid):
+        unpack(data)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +226,7 @@ def test_a_content_type_cannot_smuggle_a_header(kind: Any) -> None:
 def test_nor_does_one_that_comes_packed(kind: bytes) -> None:
     """What is packed is trusted to be a value, not to be a header."""
     with pytest.raises(MessageInvalid):
-        values.check_packed(msgpack.packb(msgpack.ExtType(2, bytes((len(kind),)) + kind + b"x")))
+        values.unpack(msgpack.packb(msgpack.ExtType(2, bytes((len(kind),)) + kind + b"x")))
 
 
 def test_json_has_no_blob() -> None:

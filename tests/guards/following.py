@@ -142,7 +142,7 @@ def a_step_takes_back_whom_it_followed_and_no_more() -> None:
 
 @guards(
     "Of what a tip moves in its place it has copies",
-    Line(State.to_plain, "self.__dict__[name].copy()", "self.__dict__[name]"),
+    Line(State.to_plain, "getattr(self, name).copy()", "getattr(self, name)"),
 )
 def what_a_crash_took_back_is_not_in_what_was_kept_before() -> None:
     """The state is kept whole and synced; the record after it is not synced, and lost."""

@@ -60,6 +60,18 @@ def back(
     return colos
 
 
+def told_of(names: str, who: str) -> Colos:
+    """All have a's 1; b has put 2 over it, and those have heard of that."""
+    colos = Colos(*names)
+    colos["a"].put("k", 1, strategy="mv")
+    colos.meet()
+    b = colos["b"]
+    b.put("k", 2)
+    for name in who:
+        arrive(colos[name], cut(b, colos[name]))
+    return colos
+
+
 def _come_back(colos: Colos, to: crdtkv.Store, *who: crdtkv.Store) -> None:
     """Each in turn returns to that one; then all meet, and are alike."""
     for kv in who:
@@ -394,13 +406,9 @@ def what_a_copy_put_over_the_same_stands() -> None:
 )
 def who_had_replaced_the_same_stands_beside_it() -> None:
     """b's value was replaced by c and by d, which had not heard of each other; all three are out."""
-    colos = Colos("a", "b", "c", "d")
+    colos = told_of("abcd", "cd")
     a, b, *others = colos.values()
-    a.put("k", 1, strategy="mv")
-    colos.meet()
-    b.put("k", 2)
     for kv in others:
-        arrive(kv, cut(b, kv))
         kv.put("k", kv.colo)
     colos.clock.wait(1)
     for name in "bcd":
@@ -415,12 +423,8 @@ def who_had_replaced_the_same_stands_beside_it() -> None:
 )
 def nor_where_who_replaced_it_comes_back_twice() -> None:
     """c's 3 was minted anew, and its name is all that is left of b's 2 there; d, which has neither, evicts c and a."""
-    colos = Colos("a", "b", "c", "d")
+    colos = told_of("abcd", "c")
     a, b, c, d = colos.values()
-    a.put("k", 1, strategy="mv")
-    colos.meet()
-    b.put("k", 2)
-    arrive(c, cut(b, c))
     c.put("k", 3)
     a.evict("b")
     a.evict("c")
@@ -445,13 +449,8 @@ def nor_where_who_replaced_it_comes_back_twice() -> None:
 )
 def nor_where_what_it_returned_to_first_had_that_too() -> None:
     """p has b's 2 when c, which replaced it, returns there; a has not, and evicts all three before c has minted."""
-    colos = Colos("a", "b", "c", "p")
+    colos = told_of("abcp", "cp")
     a, b, c, p = colos.values()
-    a.put("k", 1, strategy="mv")
-    colos.meet()
-    b.put("k", 2)
-    for kv in (c, p):
-        arrive(kv, cut(b, kv))
     c.put("k", 3)
     p.evict("c")
     come_in(c, p)
@@ -468,13 +467,9 @@ def nor_where_what_it_returned_to_first_had_that_too() -> None:
 def who_had_replaced_what_came_meanwhile_stands_beside_it() -> None:
     """b's value was replaced by c and by d, which had not heard of each other; c alone is out, and back before a hears
     of the others."""
-    colos = Colos("a", "b", "c", "d")
-    a, b, *others = colos.values()
-    a.put("k", 1, strategy="mv")
-    colos.meet()
-    b.put("k", 2)
+    colos = told_of("abcd", "cd")
+    a, _, *others = colos.values()
     for kv in others:
-        arrive(kv, cut(b, kv))
         kv.put("k", kv.colo)
     a.evict("c")
     come_in(colos["c"], a)

@@ -299,6 +299,19 @@ def test_a_patch_that_does_not_apply(kv: crdtkv.Store, patch: Any) -> None:
     assert kv.vector == before and kv["doc"] == {"a": 1, "l": [1]}
 
 
+@pytest.mark.parametrize(
+    "path, wanted, words",
+    [
+        ("/a", 2, "tests that '/a' is 2; it is 1"), ("/a", 1.0, "tests that '/a' is 1.0; it is 1"),
+        ("/a", True, "tests that '/a' is True; it is 1"), ("/none", None, "is None; there is nothing"),
+        ("/l/-", 1, "there is nothing"), ("/l/9", 1, "there is nothing"), ("/a/b", 1, "there is nothing"),
+    ],
+)  # fmt: skip
+def test_what_a_patch_tests_is_told_beside_what_is_there(path: str, wanted: Any, words: str) -> None:
+    with pytest.raises(PatchInvalid, match=words):
+        patched("k", {"a": 1, "l": [1]}, [{"op": "test", "path": path, "value": wanted}])
+
+
 def test_a_patch_costs_the_document_once() -> None:
     """Not once for each operation: of a thousand the last costs what the first does."""
     value = {"list": [{"n": i} for i in range(1000)]}

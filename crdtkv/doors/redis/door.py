@@ -214,7 +214,7 @@ class Door:
                 "are allowed in this context"
             )
         if command.local and self.refuses_unsound:
-            return Failed(f"UNSOUND {command.name} {command.local}; redis.unsound = \"allow\" allows it at this colo")
+            return Failed(f"UNSOUND {command.name} {command.local}; redis_unsound = \"allow\" allows it at this colo")
         try:
             if command.write:
                 self.serving.check_joined()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from crdtkv.node.settings import Settings
 from tests.doors.redis.conftest import left
 
 Two = tuple[Any, Any, Any]
@@ -196,6 +197,8 @@ def test_what_holds_at_one_colo_only_says_so(two: Two) -> None:
 
 def test_what_is_unsound_can_be_refused(make_colo: Any) -> None:
     r = make_colo(unsound="refuse").client()
-    with pytest.raises(Exception, match="setnx is a question to this colo"):
+    with pytest.raises(Exception, match="setnx is a question to this colo") as caught:
         r.setnx("a", 1)
+    setting = str(caught.value).split("; ")[-1].split(" = ")[0]
+    assert setting in Settings.model_fields, "the setting that it names is one"
     assert r.set("a", 1) and r.incr("a") == 2

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable
-from random import Random
+from random import Random, SystemRandom
 from typing import Any
 
 from crdtkv.core.views import colo_of
@@ -132,9 +131,8 @@ def _steady_ms() -> int:
 
 def _tokens(random: Random | None) -> Callable[[], str]:
     """Four letters that tell one incarnation from another."""
-    if random is not None:
-        return lambda: "".join(random.choices(_TOKEN, k=4))
-    return lambda: "".join(secrets.choice(_TOKEN) for _ in range(4))
+    source = SystemRandom() if random is None else random  # (`secrets` is that, and loads OpenSSL)
+    return lambda: "".join(source.choices(_TOKEN, k=4))
 
 
 def is_colo(name: str) -> bool:

@@ -144,10 +144,17 @@ def is_colo(name: str) -> bool:
     return _COLO.fullmatch(name) is not None
 
 
+def _is_name(path: str | os.PathLike[str]) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # a lone surrogate, of none of the bytes that a name may hold
+        return False
+
+
 def _check_options(
     path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
 ) -> None:
-    if not isinstance(path, str | os.PathLike) or not str(path):
+    if not isinstance(path, str | os.PathLike) or not str(path) or not _is_name(path):
         raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
     known = colo is None and os.path.exists(path)
     if not known and (not isinstance(colo, str) or not is_colo(colo)):

@@ -64,7 +64,7 @@ class MemoryStorage(Transactions):
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         self._undo.append(("cells", key, cells, cells))
         before = self._cells.get(key, {})
-        self._index.came_to(key, cells, before.last() if isinstance(before, Packed) else None)
+        self._index.came_to(key, cells, before if isinstance(before, Packed) else None)
         if key not in self._cells:
             self._came.add(key)
         self._cells[key] = added(before, cells)

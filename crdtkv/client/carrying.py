@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from crdtkv.client.steps import Ask, Lost, Reply
-from crdtkv.errors import BadRequest
+from crdtkv.errors import BadRequest, TooLarge
 
 __all__ = ["CONNECTIONS", "checked_url", "lost", "reply_of", "request_of"]
 
@@ -32,11 +32,14 @@ def checked_url(url: Any) -> str:
 
 
 def request_of(http: httpx.Client | httpx.AsyncClient, ask: Ask, timeout: float) -> httpx.Request:
-    """The request. A colo may take `ask.wait` seconds more to answer than `timeout`."""
-    return http.build_request(
-        ask.method, ask.path, headers=dict(ask.headers), content=ask.body or None,
-        timeout=httpx.Timeout(timeout, read=timeout + ask.wait),
-    )  # fmt: skip
+    """The request. A colo may take `ask.wait` seconds more to answer than `timeout`. Raises TooLarge."""
+    try:
+        return http.build_request(
+            ask.method, ask.path, headers=dict(ask.headers), content=ask.body or None,
+            timeout=httpx.Timeout(timeout, read=timeout + ask.wait),
+        )  # fmt: skip
+    except httpx.InvalidURL as error:
+        raise TooLarge(f"the path {ask.path:.80}... of {len(ask.path):,} characters: {error}") from None
 
 
 def reply_of(response: httpx.Response) -> Reply:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from crdtkv.client.seen import Seen, Sessions
 from crdtkv.client.steps import Ask, Lost, Pause, Reply, Steps
 from crdtkv.core import values
+from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, CrdtkvError, Unavailable, ValueInvalid
 from crdtkv.http import bodies
 from crdtkv.http.names import ENTRY, SESSION
@@ -115,6 +116,8 @@ class Talk:
                     wish = steps.send(heard)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
+        except UnicodeEncodeError as error:  # of what was given: a reply is only read
+            raise ValueInvalid(f"text {show(error.object)} has a lone surrogate") from None
         except (LookupError, TypeError, ValueError, AttributeError, ValueInvalid) as error:
             if reply is None or (isinstance(error, CrdtkvError) and reply.status >= 400):
                 raise  # it is what was given that is wrong, here or as the colo says

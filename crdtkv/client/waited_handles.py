@@ -6,8 +6,10 @@ import builtins
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+from crdtkv.client.asking import value_of
 from crdtkv.client.rulebook import rule_as_given
 from crdtkv.core.rules import Rule
+from crdtkv.errors import TooLarge, ValueInvalid
 from crdtkv.store.handles import (
     CounterHandle,
     FlagHandle,
@@ -93,7 +95,11 @@ class AsyncSet(AsyncHandle):
     clear = waited(SetHandle.clear)
 
     async def has(self, element: Any) -> bool:
-        """Whether the element is in it."""
+        """Whether the element is in it; False for what is no value."""
+        try:
+            element = value_of(element)
+        except (ValueInvalid, TooLarge):
+            return False
         return bool(await self._part(element=element))
 
     def _empty(self) -> Any:

@@ -177,8 +177,8 @@ class _Gap:
     def __init__(self, left: bytes | None, right: bytes | None, me: bytes, count: int) -> None:
         self.left = left
         self.right = right
-        self.lefts = _parse(left or b"")
-        self.rights = _parse(right or b"")
+        self.lefts = _parsed(left or b"")
+        self.rights = _parsed(right or b"")
         self.me = me
         self.count = count
 
@@ -280,6 +280,12 @@ def _encode_replica(replica: str) -> bytes:
 
 
 # Reading positions
+
+
+@lru_cache(maxsize=64)
+def _parsed(position: bytes) -> list[_Node]:
+    """As `_parse`, not to be mutated: who types goes on beside what he has just put in."""
+    return _parse(position)
 
 
 def _parse(position: bytes) -> list[_Node]:

@@ -73,10 +73,17 @@ def pack(value: Any) -> bytes:
     >>> unpack(pack({"b": [1, 1.0, 2**70], "a": None}))
     {'b': [1, 1.0, 1180591620717411303424], 'a': None}
     """
-    if type(value) is str and value.isascii() and len(value) < _SHORT:
-        return _plain(value)  # most are: no check would find anything
+    if _is_plain(value):
+        return _plain(value)
     _check(value)
     return _pack_checked(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Most are: no check would find anything."""
+    if type(value) is str:
+        return value.isascii() and len(value) < _SHORT
+    return type(value) is int and -(2**63) <= value < 2**64
 
 
 def pack_canonical(value: Any) -> bytes:
@@ -85,7 +92,7 @@ def pack_canonical(value: Any) -> bytes:
     >>> pack_canonical({"a": 1, "b": 2}) == pack_canonical({"b": 2, "a": 1})
     True
     """
-    if type(value) is str and value.isascii() and len(value) < _SHORT:
+    if _is_plain(value):
         return _plain(value)
     _check(value)
     return _pack_checked(_sorted(value))
@@ -119,8 +126,7 @@ def pack_list(items: Sequence[Any]) -> list[bytes]:
 
 def _each(items: Sequence[Any], slow: Callable[[Any], bytes]) -> list[bytes]:
     if len(items) == 1:
-        only = items[0]
-        return [_plain(only) if type(only) is int and -(2**63) <= only < 2**64 else slow(only)]
+        return [slow(items[0])]
     fast = msgpack.Packer(use_bin_type=True, autoreset=True).pack  # (a buffer of its own: items may be long)
     kinds = set(map(type, items))
     if (kinds == {str} and all(map(str.isascii, items))) or (

@@ -137,8 +137,9 @@ class Holding:
         with self._lock:
             where = [(name, store) for name, store in self._named() if _counts(store, colo)]
             if not where or colo == self.colo:
-                known = ", ".join(sorted(self._present() - {self.colo})) or "none"
-                raise NotAMember(f"no other member at colo {colo!r}; others are at {known}", next_step="name one")
+                others = ", ".join(sorted(self._present() - {self.colo}))
+                words = f"others are at {others}" if others else f"there is none beside {self.colo!r}"
+                raise NotAMember(f"no other member at colo {colo!r}; {words}", next_step="name another colo")
             out = {name: store.evict(colo) for name, store in where}
             self._catalogue.hide(colo)
             self._settle()

@@ -80,7 +80,7 @@ class Node(Holding):
         """Of its files; None: it has none."""
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if (self.folder / LEFT).exists():
+            if (self.folder / LEFT).is_file():
                 raise Refused(
                     f"the colo in {str(self.folder)!r} has left its cluster, which counts it no more",
                     next_step="begin in a new folder, with --join to belong to it again; this one may be removed",

@@ -128,15 +128,19 @@ def _is_of_whole(root: bytes) -> bool:
 def _is_of_others(storage: Storage, key: str, changed: Mapping[bytes, Cell], ours: list[str]) -> bool:
     """Whether it is plain that nothing of a key is ours, nor was: it cannot have been lost. O(changed)."""
     said = storage.said(key)
-    now: Cells = {} if said is not None and said[1] not in ours else storage.cells(key)
-    if len(now) > len(changed):
-        return False
-    for stood in (now, changed):
-        for cell in stood.values():
-            for s in cell:
-                if s[0][0] in ours:
-                    return False
-    return True
+    if said is None or said[1] in ours:
+        now = storage.cells(key)
+        if len(now) > len(changed) or _has(now, ours):
+            return False
+    return not _has(changed, ours)
+
+
+def _has(cells: Cells, ours: list[str]) -> bool:
+    for cell in cells.values():
+        for s in cell:
+            if s[0][0] in ours:
+                return True
+    return False
 
 
 def _came_alone(storage: Storage, key: str, changed: Mapping[bytes, Cell]) -> bool:

@@ -7,7 +7,6 @@ beside a clock that nobody sets: where the wall clock is set, the next write kno
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import median
 from typing import Final
 
 __all__ = ["LOOK_MS", "Offsets"]
@@ -41,7 +40,9 @@ class Offsets:
         if not self._seen:
             return 0
         if self._most is None:
-            self._most = int(median([offset for offset, _ in self._seen.values()]))
+            seen = sorted([offset for offset, _ in self._seen.values()])
+            # (Their median. The module that has it brings decimals and fractions, too.)
+            self._most = int((seen[len(seen) // 2] + seen[~(len(seen) // 2)]) / 2)
         return self._wall_ms() - self._steady_ms() - self._most
 
     def clear(self) -> None:

@@ -120,11 +120,11 @@ def note_purge(storage: Storage, key: str, floor: Stamp) -> None:
 
 def also_replaced(storage: Storage, key: str, path: bytes, parents: Iterable[Dot], by: Dot) -> None:
     """`by` replaced `parents` too, which something concurrent had replaced here before."""
-    rows = storage.past(key).get(path, NO_PAST)
     wanted = set(parents)
-    if any(row.sibling.dot in wanted for row in rows):
-        made = [r._replace(by=(*r.by, by)) if r.sibling.dot in wanted and by not in r.by else r for r in rows]
-        storage.put_past(key, path, rows.remade(made))
+    if wanted and (rows := storage.past(key).get(path)) is not None:
+        made = rows.altered(wanted, lambda row: row if by in row.by else row._replace(by=(*row.by, by)))
+        if made is not rows:
+            storage.put_past(key, path, made)
 
 
 def begin_life(storage: Storage, key: str, dot: Dot, replaced: Context, floor: Stamp) -> None:
@@ -170,7 +170,7 @@ def note_gap(storage: Storage, key: str, since: Context, to: Context) -> None:
     """
     for path, rows in list(storage.past(key).items()):
         # What was purged is not part of any version behind the gap, whatever happened inside.
-        if any(not r.by and r.until is None for r in rows):
+        if rows.loose:
             settled = [r if r.by or r.until is not None else r._replace(until=dict(to)) for r in rows]
             storage.put_past(key, path, rows.remade(settled))
     horizon = storage.horizon(key)

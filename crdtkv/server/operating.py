@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from crdtkv.core.clocks import stamp_ms
 from crdtkv.errors import BadRequest, Refused, StoreClosed
 from crdtkv.http.refusals import Stopping
+from crdtkv.node.node import LEFT
 from crdtkv.replica import members
 from crdtkv.server.asking import Ask, Reply, json_reply
 from crdtkv.server.describing import body, replies
@@ -248,11 +250,16 @@ async def _backup(request: Request) -> Response:
     return await cluster(request, "admin", call)
 
 
+_OURS = ("system.db", "namespace-")
+
+
 def _backed_up(node: Node, folder: str) -> list[str]:
     if node.folder is None:
         raise BadRequest("this node is in memory only; there is no file to copy")
     if not folder or folder != Path(folder).name or folder.startswith(".") or "\0" in folder:
         raise BadRequest(f"folder is {folder!r:.80}; one name, without slashes, is wanted")
+    if folder == LEFT or folder.startswith(_OURS):
+        raise BadRequest(f"folder is {folder!r:.80}, a name of the colo's own files; choose another")
     place = node.folder / folder
     try:
         place.mkdir()
@@ -260,8 +267,12 @@ def _backed_up(node: Node, folder: str) -> list[str]:
         words = f"folder {folder!r:.80}: {(error.strerror or '').lower()}"
         raise Refused(words, next_step="name a new one") from None
     files = []
-    for _, store in named_stores(node):
-        path = place / Path(node.path(store.namespace)).name
-        store.backup(path)
-        files.append(f"{folder}/{path.name}")
+    try:
+        for _, store in named_stores(node):
+            path = place / Path(node.path(store.namespace)).name
+            store.backup(path)
+            files.append(f"{folder}/{path.name}")
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)  # half of a copy would pass for one
+        raise
     return files

@@ -87,22 +87,29 @@ class Index:
         tail = self._tails.get(place[0])
         return tail is not None and place[1] >= tail
 
-    def came_to(self, key: str, paths: Collection[bytes], last: bytes | None = None) -> None:
+    def came_to(self, key: str, paths: Collection[bytes], before: Packed | None = None) -> None:
         """As `moved` of each of these paths, where nothing stood: a place is noted in 8 bytes.
 
-        `last`: the last path of a key of which `tail` tells what stands. Of those that come behind it one is noted.
+        `before`: the cells of a large key of which `tail` tells what stands. Where all of them came since, or these
+        come behind all of them, one place is noted for all.
         """
         self._count += len(paths)
-        if last is not None:
+        if before is not None:
             low, tail = min(paths), self._tails.get(key)
+            if tail is None and len(before) <= 2 * SMALL and self._all_came(key, before):
+                tail = self._tails[key] = b""
             if tail is not None and low >= tail:
                 return
-            if low > last:
+            if low > before.last():
                 self._tails[key] = low
                 return
         moved = self._moved
         new = [path for path in paths if (key, path) not in moved] if moved else paths
         self._came.setdefault(key, []).extend(new)
+
+    def _all_came(self, key: str, cells: Packed) -> bool:
+        came, moved = set(self._came.get(key, ())), self._moved
+        return all(path in came or moved.get((key, path)) == () for path in cells)
 
     def left(self, key: str, paths: Collection[bytes], cells: Callable[[], Cells]) -> None:
         """What stands at these paths, all that have changed of `cells()`, is indexed elsewhere: `now` gives `()`.

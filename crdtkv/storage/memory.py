@@ -33,7 +33,9 @@ class MemoryStorage(Transactions):
     def __init__(self) -> None:
         super().__init__()
         self._cells: dict[str, Cells] = {}
-        self._keys: SortedSet = SortedSet()
+        self._order: SortedSet = SortedSet()
+        self._came: set[str] = set()
+        """The keys that have cells, in order, and those of them that came since somebody asked for that."""
         self._index = Index(self._cell_at, self._alone_at, self._several_at, self._tail_of)
         self._contexts: dict[str, Context] = {}
         self._past: dict[str, dict[bytes, Past]] = {}
@@ -54,34 +56,37 @@ class MemoryStorage(Transactions):
         return self._cells.get(key, {}), self._contexts.get(key, {})
 
     def put_cell(self, key: str, path: bytes, cell: Cell) -> None:
-        old = self._cells.get(key, {}).get(path, ())
+        place = key, path
+        old = self._cell_at(place)
         if old != cell:
-            place = key, path
             self._undo.append(("cell", place, old, cell))
             self._place(place, old, cell)
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         self._undo.append(("cells", key, cells, cells))
         before = self._cells.get(key, {})
-        self._index.came_to(key, cells, before.last() if isinstance(before, Packed) else None)
+        self._index.came_to(key, cells, before if isinstance(before, Packed) else None)
         if key not in self._cells:
-            self._keys.add(key)
+            self._came.add(key)
         self._cells[key] = added(before, cells)
 
     def _place(self, place: Place, old: Cell, new: Cell) -> None:
         key, path = place
         self._index.moved(place, old)
-        cells = placed(self._cells.get(key, {}), path, new)
+        before = self._cells.get(key)
+        cells = placed({} if before is None else before, path, new)
         if cells:
-            if key not in self._cells:
-                self._keys.add(key)
-            self._cells[key] = cells
-        elif key in self._cells:
+            if before is None:
+                self._came.add(key)
+            if cells is not before:
+                self._cells[key] = cells
+        elif before is not None:
             del self._cells[key]
-            self._keys.remove(key)
+            (self._came if key in self._came else self._order).remove(key)
 
     def _cell_at(self, place: Place) -> Cell:
-        return self._cells.get(place[0], {}).get(place[1], ())
+        cells = self._cells.get(place[0])
+        return () if cells is None else cells.get(place[1], ())
 
     def _alone_at(self, place: Place) -> Dot | None:
         cells = self._cells.get(place[0])
@@ -107,14 +112,19 @@ class MemoryStorage(Transactions):
             for path in cells:
                 self._index.moved((key, path), ())
         self._cells[key] = cells if len(cells) <= SMALL else Packed(cells)
-        self._keys.add(key)
+        self._came.add(key)
         if context:
             self._contexts[key] = context
         if horizon is not NO_HORIZON:
             self._horizons[key] = horizon
 
     def keys(self, low: str, high: str | None, reverse: bool = False) -> Iterator[str]:
-        yield from self._keys.irange(low, high, inclusive=(True, False), reverse=reverse)
+        yield from self._range(low, high, reverse)
+
+    def _range(self, low: str, high: str | None, reverse: bool) -> Iterator[str]:
+        self._order.update(self._came)
+        self._came.clear()
+        return self._order.irange(low, high, inclusive=(True, False), reverse=reverse)  # type: ignore[no-any-return]
 
     def said(self, key: str) -> Said | None:
         return None
@@ -124,7 +134,7 @@ class MemoryStorage(Transactions):
         wanted: Callable[[str], bool] | None = None,
     ) -> Iterator[_T]:  # fmt: skip
         cells, contexts = self._cells, self._contexts
-        for key in self._keys.irange(low, high, inclusive=(True, False), reverse=reverse):
+        for key in self._range(low, high, reverse):
             if wanted is None or wanted(key):
                 found = whole(key, cells[key], contexts.get(key, _NO_CONTEXT))
                 if found is not None:

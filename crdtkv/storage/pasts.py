@@ -7,7 +7,7 @@ one row. What the tables have need not be in memory, but for the last piece: it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -51,16 +51,24 @@ class Superseded(NamedTuple):
 class Past:
     """What stood in a cell before, the oldest first."""
 
-    def __init__(self, pieces: tuple[_Piece, ...], line: object, read: _Read | None = None) -> None:
+    def __init__(
+        self, pieces: tuple[_Piece, ...], line: object, loose: bool, read: _Read | None = None,
+        before: tuple[object, int] | None = None,
+    ) -> None:  # fmt: skip
         self.pieces = pieces
         self.line = line
         """Of two with the same one, rows of the same number are the same."""
+        self.before = before
+        """Likewise of one with this line, up to this number."""
+        self.loose = loose
+        """Some of it may be neither replaced nor until a catch-up: what was purged."""
         self.read = read
 
     @staticmethod
     def of(rows: Iterable[Superseded], first: int = 0) -> Past:
         """These rows, numbered from `first` on. O(rows)."""
-        return Past(_joined((), first, rows), object())
+        rows = list(rows)
+        return Past(_joined((), first, rows), object(), _loose(rows))
 
     @staticmethod
     def found(pieces: Sequence[tuple[int, bytes]], read: _Read) -> Past | None:
@@ -72,7 +80,8 @@ class Past:
                 return None
             made.append((n, count, None))
         made[-1] = (*made[-1][:2], pieces[-1][1])
-        return Past(tuple(made), object(), read if len(made) > 1 else None)
+        loose = any(_LOOSE in blob for _, blob in pieces)
+        return Past(tuple(made), object(), loose, read if len(made) > 1 else None)
 
     @property
     def first(self) -> int:
@@ -107,11 +116,11 @@ class Past:
             return self.read(n)
         return blob
 
-    def grown(self, rows: Iterable[Superseded]) -> Past:
+    def grown(self, rows: Sequence[Superseded]) -> Past:
         """And behind it these. O(rows), some 2 us."""
         if not self.pieces:
             return Past.of(rows)
-        return Past(_joined(self.pieces, self.end, rows), self.line, self.read)
+        return Past(_joined(self.pieces, self.end, rows), self.line, self.loose or _loose(rows), self.read, self.before)
 
     def oldest(self, count: int) -> list[Superseded]:
         """The first rows. O(count)."""
@@ -132,7 +141,39 @@ class Past:
         if n < first:
             rows = past_in_bytes(self._bytes(left[0]))[first - n :]
             left[0] = first, n + some - first, _HEADS[len(rows)] + b"".join(map(_pack, rows))
-        return Past(tuple(left), self.line, self.read)
+        return Past(tuple(left), self.line, self.loose, self.read, self.before)
+
+    def until(self, number: int) -> Past:
+        """The rows before that number, which is not the first. O(pieces)."""
+        left = [piece for piece in self.pieces if piece[0] < number]
+        n, count, _ = left[-1]
+        blob = self._bytes(left[-1])
+        if n + count > number:
+            count = number - n
+            blob = _HEADS[count] + b"".join(map(_pack, past_in_bytes(blob)[:count]))
+        left[-1] = n, count, blob
+        return Past(tuple(left), self.line, self.loose, self.read, self.before)
+
+    def altered(self, dots: Collection[Dot], change: Callable[[Superseded], Superseded]) -> Past:
+        """With `change` made of those rows whose siblings these dots wrote. O(pieces), a glance at each; what the
+        tables alone have is read where one of them was not found in what is later."""
+        pieces, left, number = list(self.pieces), set(dots), self.end
+        marks = [_pack(dot) for dot in dots]
+        for at in range(len(pieces) - 1, -1, -1):
+            n, _, blob = pieces[at]
+            if blob is None and not left:
+                break
+            blob = self._bytes(pieces[at])
+            if any(mark in blob for mark in marks):
+                rows = past_in_bytes(blob)
+                left -= {row.sibling.dot for row in rows}
+                made = [change(row) if row.sibling.dot in dots else row for row in rows]
+                if made != list(rows):
+                    pieces[at : at + 1] = _joined((), n, made)
+                    number = n
+        if number == self.end:
+            return self
+        return Past(tuple(pieces), object(), self.loose, self.read, (self.line, number))
 
     def remade(self, rows: Sequence[Superseded]) -> Past:
         """These instead: those that are there already have the number that they had, if they are the first. O(all)."""
@@ -151,12 +192,29 @@ class Past:
         found += [self._bytes(piece)[1:] for piece in came[1:]]
         return b"".join(found)
 
+    def tail(self, number: int) -> bytes:
+        """The rows from that number on, as bytes. O(they)."""
+        found = []
+        for n, count, blob in self.pieces:
+            if n + count > number:
+                blob = self._bytes((n, count, blob))
+                found.append(blob[1:] if n >= number else b"".join(map(_pack, past_in_bytes(blob)[number - n :])))
+        return b"".join(found)
+
     def weight(self) -> int:
         """Some bytes."""
         return 200 + sum([120 + len(blob) for _, _, blob in self.pieces if blob is not None])
 
 
-NO_PAST: Final = Past((), object())
+NO_PAST: Final = Past((), object(), False)
+
+_LOOSE: Final = b"\x90\xc0"
+"""Is in the bytes of a row that nothing replaced, and that is until nothing."""
+
+
+def _loose(rows: Sequence[Superseded]) -> bool:
+    return any(not by and until is None for _, by, until, _ in rows)
+
 
 
 def _joined(pieces: tuple[_Piece, ...], number: int, rows: Iterable[Superseded]) -> tuple[_Piece, ...]:
@@ -193,7 +251,7 @@ def changes(had: Past, now: Past) -> list[tuple[int, bytes | None]]:
 
 
 _Growth = tuple[int, bytes, int]
-"""The number of the first row that came, those that came, and the number of the first that is left."""
+"""A number, the rows from it on, and the number of the first that is left."""
 
 
 def growth_of(old: Past, new: Past) -> _Growth | None:
@@ -201,10 +259,15 @@ def growth_of(old: Past, new: Past) -> _Growth | None:
 
     Each write of a cell adds a row: whole, a past would be written as often as it is long.
     """
-    if not old.pieces or not new.pieces or new.line is not old.line or not old.first <= new.first < old.end <= new.end:
+    if not old.pieces or not new.pieces or not old.first <= new.first < old.end <= new.end:
         return None
-    came = new.since(old)
-    return None if came is None else (old.end, came, new.first)
+    if new.line is old.line:
+        came = new.since(old)
+        return None if came is None else (old.end, came, new.first)
+    if new.before is None or new.before[0] is not old.line or new.before[1] <= new.first:
+        return None
+    number = min(new.before[1], old.end)
+    return number, new.tail(number), new.first
 
 
 def grown(past: Past, growth: Any) -> Past:
@@ -213,10 +276,10 @@ def grown(past: Past, growth: Any) -> Past:
         return _grown_5(past, growth)
     number, came, first = growth
     rows = _stream(came)
-    if past.pieces and past.first <= number <= past.end:
-        past = past.grown(rows[past.end - number :])
-    elif not past.pieces or number + len(rows) > past.end:
-        past = Past.of(rows, number)  # what is to come sets that right
+    if past.first < number <= past.end:
+        past = past.until(number).grown(rows)
+    else:
+        past = Past.of(rows, number)  # where rows are missing, what is to come sets that right
     return past.without(first - past.first) if past.first < first else past
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-import secrets
 import time
 from collections.abc import Callable
-from random import Random
+from random import Random, SystemRandom
 from typing import Any
 
 from crdtkv.core.views import colo_of
@@ -132,9 +131,8 @@ def _steady_ms() -> int:
 
 def _tokens(random: Random | None) -> Callable[[], str]:
     """Four letters that tell one incarnation from another."""
-    if random is not None:
-        return lambda: "".join(random.choices(_TOKEN, k=4))
-    return lambda: "".join(secrets.choice(_TOKEN) for _ in range(4))
+    source = SystemRandom() if random is None else random  # (`secrets` is that, and loads OpenSSL)
+    return lambda: "".join(source.choices(_TOKEN, k=4))
 
 
 def is_colo(name: str) -> bool:
@@ -146,10 +144,17 @@ def is_colo(name: str) -> bool:
     return _COLO.fullmatch(name) is not None
 
 
+def _is_name(path: str | os.PathLike[str]) -> bool:
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:  # a lone surrogate, of none of the bytes that a name may hold
+        return False
+
+
 def _check_options(
     path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
 ) -> None:
-    if not isinstance(path, str | os.PathLike) or not str(path):
+    if not isinstance(path, str | os.PathLike) or not str(path) or not _is_name(path):
         raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
     known = colo is None and os.path.exists(path)
     if not known and (not isinstance(colo, str) or not is_colo(colo)):

@@ -53,7 +53,7 @@ class List(Strategy):
         "clear": "clear(): removes every element",
         "delete": "delete()",
     }
-    short = frozenset({"append", "prepend"})
+    short = frozenset({"append", "prepend", "insert", "set"})
 
     def read(self, tree: Tree) -> Any:
         """The values in order. Cost: O(n)."""

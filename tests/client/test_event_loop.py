@@ -74,6 +74,20 @@ def test_handles(play: Play) -> None:
     play(story)
 
 
+def test_what_is_in_a_set_is_told_as_a_store_tells_it(play: Play) -> None:
+    """Of bytes as of a blob, of what is no value that it is not in it; and nothing is taken for its JSON."""
+    odd = [{1: 2}, {"1": 2}, b"x", "\ud800", object(), float("nan"), 10**5000]
+
+    async def story(kv: AsyncClient) -> None:
+        tags = crdtkv.open(colo="lhr").set("tags")
+        for each in ("a", b"x", {"1": 2}):
+            tags.add(each)
+            await kv.set("tags").add(each)
+        assert [await kv.set("tags").has(each) for each in odd] == [each in tags for each in odd]
+
+    play(story)
+
+
 def test_a_transaction_reads_what_it_wrote(play: Play) -> None:
     async def story(kv: AsyncClient) -> None:
         async with kv.transaction() as t:

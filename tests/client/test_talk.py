@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import httpx
 import pytest
 
 import crdtkv
 from crdtkv.client.caring import Caring
+from crdtkv.client.carrying import request_of
 from crdtkv.client.steps import Ask, Lost, Pause, Reply
 from crdtkv.client.talk import MAX_PAUSE, TRIES, Talk
-from crdtkv.errors import BaseRequired, CrdtkvError, Overloaded, PreconditionFailed, Unavailable
+from crdtkv.errors import (
+    BaseRequired,
+    CrdtkvError,
+    Overloaded,
+    PreconditionFailed,
+    TooLarge,
+    Unavailable,
+    ValueInvalid,
+)
 from crdtkv.http import bodies
 from crdtkv.http.names import SESSION
 from crdtkv.store.results import Entry
@@ -188,6 +198,19 @@ def test_token_and_session_go_with_every_request() -> None:
     colo.run(colo.calls.put("a", 2))
     assert [ask.headers.get(SESSION) for ask in colo.asked] == [None, "s1", "s2"]
     assert {ask.headers["authorization"] for ask in colo.asked} == {"Bearer t0ken"}
+
+
+def test_what_no_path_can_say_is_an_error_of_the_tree() -> None:
+    """A lone surrogate, wherever it stands; and more than a URL holds."""
+    colo = Colo(namespace="\ud800")
+    with pytest.raises(ValueInvalid, match=r"'\\ud800' has a lone surrogate"):
+        colo.run(colo.calls.get("a"))
+    for steps in (lambda calls: calls.delete_namespace("\ud800"), lambda calls: calls.revoke_token("a\ud800")):
+        other = Colo()
+        with pytest.raises(ValueInvalid, match="lone surrogate"):
+            other.run(steps(other.calls))
+    with httpx.Client(base_url="http://a") as http, pytest.raises(TooLarge, match="of 100,001 characters"):
+        request_of(http, Ask("GET", "/" + "x" * 100_000, {}, b"", 0.0), 1.0)
 
 
 def test_any_key_is_one_segment_of_the_path() -> None:

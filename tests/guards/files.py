@@ -105,9 +105,7 @@ def _written_and_opened_again(*ends: Callable[[crdtkv.Store], None]) -> None:
     "Law: what a transaction changed is in the file before `commit` returns",
     *(Line(journal.rows_of, "in changes:", f"in [c for c in changes if c[0] != '{t}']:") for t in _KEPT),
     Line(SqliteStorage._save, "self._journal.append(rows)", "pass"),
-    Line(pasts.grown, "rows[past.end - number :]", "()"),
     Line(pasts.grown, "past.without(first - past.first) if past.first < first else past", "past"),
-    Line(pasts.growth_of, "or new.line is not old.line ", ""),
     Line(Layers._take, "cell_in(row or ())", "cell_in(row or [[['x~x', 1], 1, None, [], []]])"),
 )  # fmt: skip
 def what_was_committed_is_there_after_acrash() -> None:

@@ -85,7 +85,7 @@ ADDED: list[Any] = [
     Line(leaf._begin, "if operation.name not in chosen.short:", "if False:"),
     Line(Draft.put_all_first, "if replica.state.floor:", "if False:"),
     Line(Draft.add_leaves, "self._noting(key)", "pass"),
-    Line(MemoryStorage.put_cells, "self._index.came_to(key, cells, before.last() if isinstance(before, Packed) else None)", "pass"),
+    Line(MemoryStorage.put_cells, "self._index.came_to(key, cells, before if isinstance(before, Packed) else None)", "pass"),
 )
 def the_short_way_leaves_what_the_long_way_leaves() -> None:
     """Deleted, forgotten, dated, written beside, of another kind or strategy: the same as without it."""

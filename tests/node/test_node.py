@@ -14,6 +14,7 @@ from crdtkv.errors import (
     NamespaceExists,
     NamespaceInvalid,
     NamespaceUnknown,
+    NotAMember,
     NotAStore,
     StoreClosed,
     StoreLocked,
@@ -293,3 +294,8 @@ def test_a_namespace_in_a_store_of_another_is_not_mixed(lhr: Node) -> None:
     lhr.create("shop")
     with pytest.raises(BadRequest, match="they do not sync"):
         lhr.store("shop").sync(crdtkv.open(colo="sin", namespace=DEFAULT_ID))
+
+
+def test_who_is_alone_evicts_nobody() -> None:
+    with Node(None, colo="lhr") as node, pytest.raises(NotAMember, match="at colo 'lhr'; there is none beside 'lhr'"):
+        node.evict("lhr")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.errors import all_errors
+from crdtkv.errors import StorageFailed, all_errors
 from crdtkv.http import bodies
 from crdtkv.http.refusals import Stopping, all_refusals
 from crdtkv.node.node import Node
@@ -333,10 +333,27 @@ def test_backup(tmp_path: Path) -> None:
         files = client.post("/v1/backup", json={"folder": "monday"}).json()["files"]
         assert sorted(files) == ["monday/namespace-default.db", "monday/system.db"]
         problem(client.post("/v1/backup", json={"folder": "monday"}), 409, "refused")
-        for folder in ("../out", "/etc", "a/b", "", ".hidden", "a\0"):
+        for folder in ("../out", "/etc", "a/b", "", ".hidden", "a\0", "left", "system.db-journal", "namespace-a.db"):
             problem(client.post("/v1/backup", json={"folder": folder}), 400, "bad-request")
     with crdtkv.open(tmp_path / "lhr" / "monday" / "namespace-default.db") as copy:
         assert copy["a"] == 1
+
+
+def test_a_backup_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a folder in which a namespace lacks nobody could tell."""
+    copied = crdtkv.Store.backup
+
+    def fails(store: crdtkv.Store, path: Path) -> None:
+        copied(store, path)
+        if path.name == "system.db":
+            raise StorageFailed("the disk is full", happened="no")
+
+    with Node(tmp_path / "lhr", colo="lhr") as node, Client(create_app(node)) as client:
+        with monkeypatch.context() as patched:
+            patched.setattr(crdtkv.Store, "backup", fails)
+            assert client.post("/v1/backup", json={"folder": "monday"}).status_code >= 500
+        assert not (tmp_path / "lhr" / "monday").exists()
+        assert len(client.post("/v1/backup", json={"folder": "monday"}).json()["files"]) == 2
 
 
 def test_a_node_in_memory_has_no_files(client: Client) -> None:

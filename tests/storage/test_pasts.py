@@ -82,6 +82,7 @@ def test_of_what_the_tables_have_only_the_last_piece_is_in_memory() -> None:
     past = Past.found(sorted(table.items()), reading)
     assert past is not None and len(past) == 100
     more = past.grown([row(100)]).without(whole.pieces[2][0])
+    assert not past.loose and past.grown([row(100)._replace(by=())]).loose
     assert not read and more.weight() < 2 * PIECE_BYTES
     assert list(more) == [row(n) for n in range(whole.pieces[2][0], 101)] and len(read) == len(table) - 3
 
@@ -98,3 +99,26 @@ def test_a_piece_that_is_missing_is_noticed() -> None:
     for n in range(1, len(pieces) - 1):
         assert Past.found(pieces[:n] + pieces[n + 1 :], lambda n: b"") is None
     assert Past.found([(0, b"\xc0"), *pieces], lambda n: b"") is None
+
+
+def test_what_was_purged_is_told_by_the_tables() -> None:
+    """Nothing is read to know that there is none of it."""
+    for purged in (None, 3, 40):
+        rows = [row(n)._replace(by=()) if n == purged else row(n) for n in range(60)]
+        pieces = [(n, blob) for n, _, blob in Past.of(rows).pieces if blob is not None]
+        found = Past.found(pieces, dict(pieces).__getitem__)
+        assert found is not None and found.loose is (purged is not None) and list(found) == rows
+
+
+def test_what_is_altered_is_looked_for_from_behind() -> None:
+    """What the tables alone have is read where a dot was not found in what is later; its piece is altered, no other."""
+    whole = Past.of([row(n) for n in range(100)])
+    table = {n: blob for n, _, blob in whole.pieces if blob is not None}
+    for at, reads in ((99, 0), (3, len(table) - 1), (200, len(table) - 1)):
+        read: list[int] = []
+        past = Past.found(sorted(table.items()), lambda n, read=read: read.append(n) or table[n])  # type: ignore[misc]
+        assert past is not None
+        made = past.altered({("a", at)}, lambda row: row._replace(wall_ms=7))
+        assert len(read) == reads
+        assert [row.wall_ms for row in made] == [7 if n == at else n for n in range(100)]
+        assert len(changes(past, made)) == (at < 100)

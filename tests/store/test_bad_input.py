@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -359,3 +360,12 @@ def test_words_that_are_none(kv: crdtkv.Store) -> None:
         except Exception as error:
             wrong.append(f"{number}: {error!r}")
     assert wrong == []
+
+
+@pytest.mark.parametrize("path", ["a\0b", "\ud800", "", 5, None])
+def test_what_names_no_file(path: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of the tree, not one of the system's."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(crdtkv.BadRequest, match="the name of a file"):
+        crdtkv.open(path, colo="lhr")
+    assert not list(tmp_path.iterdir())

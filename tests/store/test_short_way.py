@@ -40,7 +40,8 @@ ELSE = st.tuples(
 OPERATIONS = st.sampled_from([
     ("counter", "add", 1), ("counter", "add", -2), ("counter", "reset"), ("set", "add", "x"), ("set", "add", "y", "z"),
     ("set", "remove", "x"), ("set", "clear"), ("list", "append", 1), ("list", "append", 2, 3), ("list", "prepend", 4),
-    ("list", "append", *range(20)),
+    ("list", "append", *range(20)), ("list", "insert", 0, 5), ("list", "insert", 1, 6, 7), ("list", "insert", -1, 8),
+    ("list", "set", 0, 9), ("list", "set", -1, [1]), ("list", "set", 1, 9),
     ("list", "move", 0, 1), ("list", "remove", 0), ("list", "clear"), ("log", "append", 1), ("removes", "add", "x"),
     ("set", "add", *"xabcdefghijklmnopqrs"),
     ("removes", "remove", "x"), ("list@log", "append", 1), ("counter", "add", "wrong"),
@@ -196,7 +197,8 @@ def test_most_puts_go_the_short_way(key: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "act", [("counter", "add", 1), ("set", "add", "x"), ("list", "append", 1), ("log", "append", 1)]
+    "act",
+    [("counter", "add", 1), ("set", "add", "x"), ("list", "append", 1), ("list", "insert", 0, 1), ("log", "append", 1)],
 )
 def test_most_operations_go_the_short_way(act: tuple[Any, ...]) -> None:
     """The first, which makes the key, and all others."""

@@ -216,7 +216,8 @@ def what_the_tables_have_is_never_taken_for_absent() -> None:
         for opened in (False, True):
             if opened:
                 made.again()
-                assert not made.storage._absent.lacks("none"), "not before all was gone through"
+                early = [name for n in range(30) if made.storage._absent.lacks(name := f"none{n}")]
+                assert not early, "not before all was gone through"
             made.storage.settle()
             freshened(made.storage)
             for name in names:

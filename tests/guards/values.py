@@ -377,6 +377,7 @@ def what_may_be_too_large_and_is_not_is_shown() -> None:
         assert {strategy: shows(kv, strategy) for strategy in given} == given
         kv.list("list").append(2)
         assert shows(kv, "list") == [*given["list"], 2]
+        assert refuses(TooLarge, lambda: kv.list("list").append(*[3] * 60))
 
 
 @guards(

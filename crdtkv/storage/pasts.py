@@ -71,7 +71,7 @@ class Past:
         return Past(_joined((), first, rows), object(), _loose(rows))
 
     @staticmethod
-    def found(pieces: Sequence[tuple[int, bytes]], read: _Read) -> Past | None:
+    def found(pieces: Sequence[tuple[int, Any]], read: _Read) -> Past | None:
         """What the tables have, in order; None where something is missing. Of the last piece the bytes are kept."""
         made: list[_Piece] = []
         for n, blob in pieces:

@@ -280,7 +280,7 @@ class Tables:
 
     def past(self, key: str, read: Callable[[bytes, int], bytes]) -> tuple[dict[bytes, Past], Horizon]:
         """The past of a key, by path, and its horizon. `read` gives a piece, by path and number. Raises RowInvalid."""
-        pieces: dict[bytes, list[tuple[int, bytes, int]]] = {}
+        pieces: dict[bytes, list[tuple[int, Any, Any]]] = {}
         horizon = NO_HORIZON
         if not self.pastless():
             for path, n, blob, checksum in self._db.execute(_PAST, (key, key)).fetchall():

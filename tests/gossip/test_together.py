@@ -72,14 +72,13 @@ def test_who_said_goodbye_is_back_with_a_hello_and_not_with_what_that_overtook()
     assert not machine._desk.peers["b"].leaving
 
 
+@interpreted  # (calls within what is compiled are not counted)
 def test_what_comes_together_shares_a_commit() -> None:
     dice = random.Random(2)
     _, machine, came = two()
     one_by_one = calls(lambda: [machine.on_message("b", data, 10_001, dice) for data in came])
     _, machine, came = two()
     assert calls(lambda: machine.on_messages("b", came, 10_001, dice)) < one_by_one * 0.8
-
-
 
 
 @interpreted

@@ -6,6 +6,7 @@ below. Beside each stands what SQLite alone takes in the same run: a row of as m
 commit each, or one a hundred rows.
 """
 
+import random
 import sqlite3
 import tempfile
 import threading
@@ -24,6 +25,7 @@ ROUNDS = 4
 THREADS = 64
 LARGE = 1_000_000
 RATIO = 1.25
+OLD_KEYS, VERSIONS = 5_000, 40
 _ROW_BYTES = 400
 _VALUE = "v" * 98
 
@@ -42,7 +44,7 @@ class Figure(NamedTuple):
 
 
 def measure() -> list[Figure]:
-    """All but the large set and list. Some 10 s."""
+    """All but the large set and list. Some 20 s."""
     with tempfile.TemporaryDirectory() as folder:
         at = Path(folder)
         alone, packed = _bare(at / "alone.db", 1), _bare(at / "packed.db", 100)
@@ -59,18 +61,19 @@ def measure() -> list[Figure]:
         with crdtkv.open(at / "full.db", colo="lhr") as kv:
             figures.append(Figure(f"put, {THREADS} threads, durability full", _threads(kv), 60_000))
         figures.append(Figure(f"{THREADS} threads that wait, and no write", _waiting(), None))
-        return figures
+        over = _over_old(at / "old.db")
+        return [*figures, Figure(f"put over any of {OLD_KEYS:,}, each kept {VERSIONS} times", over, None)]
 
 
 def report() -> bool:
     """Prints the figures; whether the limits are kept."""
     figures = measure()
     print(f"\nwrites a second, values of 100 bytes (best of {ROUNDS})")
-    print(f"  {'':<36}{'a second':>10}{'us each':>9}{'SQLite us':>11}{'limit':>9}")
+    print(f"  {'':<46}{'a second':>10}{'us each':>9}{'SQLite us':>11}{'limit':>9}")
     for f in figures:
         bare = f"{1e6 / f.bare:.1f}" if f.bare else ""
         limit, kept = ("", "") if f.limit is None else (f"{f.limit:,.0f}", "ok" if f.kept else "UNDER")
-        print(f"  {f.what:<36}{f.rate:>10,.0f}{1e6 / f.rate:>9.1f}{bare:>11}{limit:>9}  {kept}")
+        print(f"  {f.what:<46}{f.rate:>10,.0f}{1e6 / f.rate:>9.1f}{bare:>11}{limit:>9}  {kept}")
     kept = [figure.kept for figure in figures]
     for name, act in _GROWING.items():
         small, large = _grown(act)
@@ -98,6 +101,18 @@ def _hundred(kv: crdtkv.Store) -> Callable[[int], None]:
                 t.put(f"many-{i}-{j}", _VALUE)
 
     return act
+
+
+def _over_old(path: Path) -> float:
+    """Puts a second over keys that were written often, in a file that was opened just now."""
+    dice = random.Random(1)
+    with crdtkv.open(path, colo="lhr", durability="normal") as kv:
+        for version in range(VERSIONS):
+            with kv.transaction() as t:
+                for n in range(OLD_KEYS):
+                    t.put(f"key-{n}", f"{_VALUE}{version}")
+    with crdtkv.open(path, colo="lhr", durability="normal") as kv:
+        return _best(lambda i: kv.put(f"key-{dice.randrange(OLD_KEYS)}", f"{_VALUE}again{i}"))
 
 
 def _threads(kv: crdtkv.Store) -> float:

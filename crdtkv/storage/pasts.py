@@ -216,7 +216,6 @@ def _loose(rows: Sequence[Superseded]) -> bool:
     return any(not by and until is None for _, by, until, _ in rows)
 
 
-
 def _joined(pieces: tuple[_Piece, ...], number: int, rows: Iterable[Superseded]) -> tuple[_Piece, ...]:
     """These pieces, and behind them rows from `number` on."""
     n, count, blob = pieces[-1] if pieces else (number, 0, _HEADS[0])

@@ -61,8 +61,9 @@ def measure() -> list[Figure]:
         with crdtkv.open(at / "full.db", colo="lhr") as kv:
             figures.append(Figure(f"put, {THREADS} threads, durability full", _threads(kv), 60_000))
         figures.append(Figure(f"{THREADS} threads that wait, and no write", _waiting(), None))
-        over = _over_old(at / "old.db")
-        return [*figures, Figure(f"put over any of {OLD_KEYS:,}, each kept {VERSIONS} times", over, None)]
+        over, size = _over_old(at / "old.db"), (at / "old.db").stat().st_size / 1e6
+        what = f"put over any of {OLD_KEYS:,} kept {VERSIONS} times, {size:.0f} MB"
+        return [*figures, Figure(what, over, None)]
 
 
 def report() -> bool:

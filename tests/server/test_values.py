@@ -216,7 +216,9 @@ def test_patches(client: Client) -> None:
     assert client.patch(f"{KEYS}/doc", content=add, headers=patch).status_code == 200
     assert client.get(f"{KEYS}/doc").json() == {"b": 2, "c": 3, "d": [4]}
     failing = '[{"op": "test", "path": "/b", "value": 9}, {"op": "remove", "path": "/b"}]'
-    problem(client.patch(f"{KEYS}/doc", content=failing, headers=patch), 400, "patch-invalid")
+    problem(client.patch(f"{KEYS}/doc", content=failing, headers=patch), 409, "patch-test-failed")
+    broken = '[{"op": "remove", "path": "/none"}]'
+    problem(client.patch(f"{KEYS}/doc", content=broken, headers=patch), 400, "patch-invalid")
     wrong = client.patch(f"{KEYS}/doc", content="{}", headers={"content-type": "application/json"})
     problem(wrong, 415, "content-type-unknown")
     assert "application/json-patch+json" in wrong.headers["accept-patch"]

@@ -7,7 +7,7 @@ PY := $(BIN)/python
 # crdtkv as `make fast` made it, and not the folder beside this file.
 FAST := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/.fast/lib:$(CURDIR)"
 # Where the engine is tried; the rest of the tests are of what goes by it.
-OF_ENGINE := $(addprefix tests/,core strategies store storage gossip power laws guards cases stories test_stories.py test_model.py test_model_and_core.py sim node client)
+OF_ENGINE := $(addprefix tests/,core strategies store storage gossip power laws guards cases stories test_stories.py test_model.py test_model_and_core.py sim node client http server)
 ENGINE := $(wildcard crdtkv/*.py crdtkv/*/*.py crdtkv/*/*/*.py)
 CLIENTS := tests/doors/npm
 

@@ -15,28 +15,37 @@ from typing import Final
 import msgpack
 import xxhash
 
-from crdtkv.core.cells import Cell, Context
+from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.tree import Cells
 
-__all__ = ["MODULUS", "added_digest", "context_digest", "digest_change", "entry_change", "key_digest"]
+__all__ = ["MODULUS", "Stood", "added_digest", "context_digest", "digest_change", "entry_change", "key_digest"]
 
 MODULUS: Final = 1 << 128
+
+Stood = tuple[Sibling, bytes]
+"""A sibling that stood, and what MessagePack makes of it: so the past keeps it."""
 
 _hash: Final[Callable[[bytes], int]] = xxhash.xxh3_128_intdigest
 # One for all: it is given tuples of text, bytes and integers only, and packs them without a call back into Python.
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
 
 
-def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> int:
-    """What becomes of the digest when a cell is `new` that was `old`; to be added modulo 2^128. O(siblings)."""
+def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> tuple[int, list[Stood]]:
+    """What becomes of the digest when a cell is `new` that was `old`; to be added modulo 2^128. And what stood there.
+
+    O(siblings).
+    """
     place = _pack((key, path))
     change = 0
+    stood: list[Stood] = []
     for sibling in new:
         change += _hash(place + _pack(sibling))
     for sibling in old:
-        change -= _hash(place + _pack(sibling))
-    return change
+        packed = _pack(sibling)
+        stood.append((sibling, packed))
+        change -= _hash(place + packed)
+    return change, stood
 
 
 def added_digest(key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> int:

@@ -46,16 +46,17 @@ def expect(value: Any, kind: type[_T]) -> _T:
 
 def number(value: Any) -> int:
     """An integer of 0 or more."""
-    if expect(value, int) < 0:
+    found = expect(value, int)
+    if found < 0:
         raise MessageInvalid(f"message has the number {value}; at least 0")
-    return int(value)
+    return found
 
 
 def _count(value: Any) -> int:
     """How many transactions."""
     if number(value) > MAX_N:
         raise MessageInvalid(f"message has a transaction {value}; at most {MAX_N}")
-    return int(value)
+    return value  # type: ignore[no-any-return]
 
 
 def vector_in(value: Any) -> dict[str, int]:

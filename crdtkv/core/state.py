@@ -96,11 +96,9 @@ class State:
     def place(self, replica: str, at: At) -> None:
         """It is there. O(1)."""
         n, heard, chain = at
-        for of, said in ((self.vector, n), (self.heard, heard), (self.chains, chain)):
-            if said:
-                of[replica] = said
-            else:
-                of.pop(replica, None)
+        _say(self.vector, replica, n)
+        _say(self.heard, replica, heard)
+        _say(self.chains, replica, chain)
 
     def tip(self) -> tuple[Any, ...]:
         """What a write of our own moves, as plain data. O(1)."""
@@ -151,6 +149,13 @@ _NAMES = tuple(f.name for f in fields(State))
 
 _MUTABLE = ("vector", "heard", "chains", "dropped", "quarantined")
 """What a transaction changes in its place. (Lists and announcements are not: another takes their place.)"""
+
+
+def _say(of: dict[str, int], replica: str, said: int) -> None:
+    if said:
+        of[replica] = said
+    else:
+        of.pop(replica, None)
 
 
 def _shallow(value: Any) -> Any:

@@ -135,8 +135,8 @@ def usual_write(value: Any) -> tuple[bytes, bytes, tuple[Dot, ...]] | None:
     """Path, payload and parents in `[path, payload]`, or with one parent behind: at a usual path."""
     if type(value) is not list or not 2 <= len(value) <= 3:
         return None
-    path, payload, *named = value
-    parents = usual_dots(named[0]) if named else ()
+    path, payload = value[0], value[1]
+    parents = usual_dots(value[2]) if len(value) == 3 else ()
     if parents is None or type(path) is not bytes or not usual_payload(payload):
         return None
     place = _usual_place(path)

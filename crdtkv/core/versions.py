@@ -59,4 +59,4 @@ def _way(given: object) -> str:
 
 
 def _check(key: str) -> str:
-    return f"{xxhash.xxh3_64_intdigest(key.encode()) & 0xFFFF:04x}"
+    return xxhash.xxh3_64_hexdigest(key.encode())[-4:]

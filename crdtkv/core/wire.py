@@ -257,25 +257,26 @@ def _catch_up_out(c: CatchUp) -> list[Any]:
 
 def _record_in(body: Any) -> Record:
     replica, n, stamp, previous, needs, floor, writes, lives = fields_in(body, 6, ([], []))
-    made = [
+    made = (
         dot_in(replica, n), number(stamp), number(previous), vector_in(needs), number(floor),
         tuple([w for group in expect(writes, list) for w in _group_in(group)]),
         tuple([(name_in(key), vector_in(replaced)) for key, replaced in expect(lives, list)]),
-    ]  # fmt: skip
+    )  # fmt: skip
     return _new(Record, made)
 
 
 def _group_in(group: Any) -> list[RecordWrite]:
     """The writes of one key."""
-    key, *writes = expect(group, list)
-    name = name_in(key)
-    return [_write_in(name, w) for w in writes]
+    given = expect(group, list)
+    name = name_in(given[0])
+    return [_write_in(name, write) for write in given[1:]]
 
 
 def _write_in(key: str, value: Any) -> RecordWrite:
     usual = usual_write(value)
     if usual is not None:
-        return _new(RecordWrite, (key, *usual, ()))
+        place, said, named = usual
+        return _new(RecordWrite, (key, place, said, named, ()))
     path, payload, *dots = fields_in(value, 2, ([], []))
     parents, lost = map(dots_in, dots)
     return RecordWrite(key, path_in(path), payload_in(payload), parents, lost)

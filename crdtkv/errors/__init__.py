@@ -27,6 +27,7 @@ CrdtkvError
         NamespaceInvalid
     Refused                   the state says no
         PreconditionFailed
+        PatchTestFailed
         BaseTooOld
         BaseRequired
         Overflow
@@ -90,6 +91,7 @@ from crdtkv.errors.refused import (
     NamespaceUnknown,
     NotAMember,
     Overflow,
+    PatchTestFailed,
     PreconditionFailed,
     QuotaExceeded,
     Refused,
@@ -103,13 +105,14 @@ from crdtkv.errors.refused import (
 from crdtkv.errors.unavailable import BaseNotHere, NotBackYet, Overloaded, StorageFailed, Unavailable
 
 __all__ = [
-    "BadRequest", "BaseNotHere", "BaseRequired", "BaseTooOld", "ChainBroken", "ChecksumFailed", "ClockAhead",
-    "Corrupt", "CrdtkvError", "CursorInvalid", "DigestMismatch", "Forbidden", "FormatTooNew", "Happened",
-    "KeyInvalid", "MembershipConflict", "MergeFunctionInvalid", "MessageInvalid", "NamespaceElsewhere",
-    "NamespaceExists", "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "NotBackYet", "Overflow",
-    "Overloaded", "PatchInvalid", "PatternInvalid", "PreconditionFailed", "QuotaExceeded", "Refused", "RuleInvalid",
-    "StorageFailed", "StoreClosed", "StoreLocked", "StrategyMismatch", "TokenUnknown", "TooLarge", "TooManySiblings",
-    "Unauthorized", "Unavailable", "UnknownStrategy", "ValueInvalid", "VersionInvalid", "WrongOperation", "WrongType",
+    "BadRequest", "BaseNotHere", "BaseRequired", "BaseTooOld", "ChainBroken", "ChecksumFailed", "ClockAhead", "Corrupt",
+    "CrdtkvError", "CursorInvalid", "DigestMismatch", "Forbidden", "FormatTooNew", "Happened", "KeyInvalid",
+    "MembershipConflict", "MergeFunctionInvalid", "MessageInvalid", "NamespaceElsewhere", "NamespaceExists",
+    "NamespaceInvalid", "NamespaceUnknown", "NotAMember", "NotAStore", "NotBackYet", "Overflow", "Overloaded",
+    "PatchInvalid", "PatchTestFailed", "PatternInvalid", "PreconditionFailed", "QuotaExceeded", "Refused",
+    "RuleInvalid", "StorageFailed", "StoreClosed", "StoreLocked", "StrategyMismatch", "TokenUnknown", "TooLarge",
+    "TooManySiblings", "Unauthorized", "Unavailable", "UnknownStrategy", "ValueInvalid", "VersionInvalid",
+    "WrongOperation", "WrongType",
     "all_errors",
 ]  # fmt: skip
 

@@ -10,8 +10,8 @@ from typing import Any
 from crdtkv.errors.base import CrdtkvError, Happened
 
 __all__ = [
-    "BaseRequired", "BaseTooOld", "ClockAhead", "Forbidden", "FormatTooNew", "MembershipConflict",
-    "NamespaceElsewhere", "NamespaceExists", "NamespaceUnknown", "NotAMember", "Overflow", "PreconditionFailed",
+    "BaseRequired", "BaseTooOld", "ClockAhead", "Forbidden", "FormatTooNew", "MembershipConflict", "NamespaceElsewhere",
+    "NamespaceExists", "NamespaceUnknown", "NotAMember", "Overflow", "PatchTestFailed", "PreconditionFailed",
     "QuotaExceeded", "Refused", "StoreClosed", "StoreLocked", "StrategyMismatch", "TokenUnknown", "TooManySiblings",
     "Unauthorized",
 ]  # fmt: skip
@@ -52,6 +52,21 @@ class PreconditionFailed(Refused):
     def __init__(self, message: str, *, version: str = "") -> None:
         super().__init__(message)
         self.version = version
+
+
+class PatchTestFailed(Refused):
+    """A `test` of a JSON patch (RFC 6902) does not hold: the document is another than the patch was made for.
+
+    >>> import crdtkv
+    >>> kv = crdtkv.open(colo="lhr")
+    >>> _ = kv.put("k", {"n": 1})
+    >>> try: kv.patch("k", [{"op": "test", "path": "/n", "value": 2}, {"op": "remove", "path": "/n"}])
+    ... except PatchTestFailed as error: error.status, kv["k"]
+    (409, {'n': 1})
+    """
+
+    code = "patch-test-failed"
+    next_step = "read the document again and make the patch from it"
 
 
 class BaseTooOld(Refused):

@@ -12,6 +12,7 @@ import re
 import zlib
 from binascii import b2a_base64
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -38,7 +39,7 @@ MAX_STRANGERS = 1_000
 _MAX_PLAIN = 1 << 16
 _MAX_N = 1 << 63
 _REPLICA = re.compile(r"[a-z0-9-]{1,32}~[a-z0-9]{1,32}")
-_PLAIN, _PACKED = "a", "z"
+_PLAIN, _PACKED = b"a", b"z"
 _pack = msgpack.Packer().pack
 _URL = bytes.maketrans(b"+/", b"-_")
 
@@ -134,7 +135,17 @@ def token_of_one(namespace: str, context: Mapping[str, int]) -> bytes:
     >>> token_of_one("~default", {"lhr~k3f9": 41}) == session.encode().encode()
     True
     """
-    return _token({namespace: context})
+    if len(context) != 1:
+        return _token({namespace: context})
+    [(replica, n)] = context.items()
+    return _written(_before_n(namespace, replica) + _pack(n))
+
+
+@lru_cache(maxsize=1024)
+def _before_n(namespace: str, replica: str) -> bytes:
+    """What is packed before the number, of one entry."""
+    packed: bytes = _pack([(namespace, [(replica, 0)])])
+    return packed[:-1]
 
 
 def missing(session: Session, store: Store, now_ms: int) -> dict[str, int]:
@@ -220,22 +231,26 @@ def _text(seen: Mapping[str, Mapping[str, int]]) -> str:
 
 def _token(seen: Mapping[str, Mapping[str, int]]) -> bytes:
     rows = [(namespace, list(context.items())) for namespace, context in seen.items()]
-    data: bytes = _pack(rows)
+    return _written(_pack(rows))
+
+
+def _written(data: bytes) -> bytes:
     packed = zlib.compress(data, 6) if len(data) > 64 else data
     mark, data = (_PACKED, packed) if len(packed) < len(data) else (_PLAIN, data)
-    return mark.encode() + b2a_base64(data, newline=False).translate(_URL).rstrip(b"=")
+    return mark + b2a_base64(data).translate(_URL, b"\n=")
 
 
 def _plain(text: str) -> object:
     if not isinstance(text, str) or len(text) > MAX_SESSION or not text.isascii():
         raise ValueError(f"at most {MAX_SESSION:,} characters")
+    mark = text[:1].encode()
     data = base64.b64decode(text[1:] + "=" * (-(len(text) - 1) % 4), altchars=b"-_", validate=True)
-    if text[0] == _PACKED:
+    if mark == _PACKED:
         unpack = zlib.decompressobj()
         data = unpack.decompress(data, _MAX_PLAIN)
         if not unpack.eof:
             raise ValueError("cut short, or too long")
-    elif text[0] != _PLAIN:
+    elif mark != _PLAIN:
         raise ValueError("of a kind that is not known here")
     return msgpack.unpackb(data)
 

@@ -10,9 +10,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from crdtkv.core.cells import Cell, Context, Sibling
+from crdtkv.core.cells import Cell, Context, Fields, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import MODULUS, added_digest, context_digest, digest_change, entry_change, key_digest
+from crdtkv.core.digest import MODULUS, Stood, added_digest, context_digest, digest_change, entry_change, key_digest
 from crdtkv.core.state import TIP_OF, At, State
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
@@ -42,6 +42,10 @@ CLOCK_BOUND_MS = 60_000
 """How far past its wall time a received stamp may drag a colo's clock."""
 
 CEILING_MS: Final = 1_000
+
+_CLOSED: Final = -1
+_UNREAD: Final = -2
+"""In the place of a time: no transaction is open; or it has not read the clock yet."""
 
 Before = tuple[tuple[Any, ...], dict[str, int]]
 """What a transaction begins from: the tip of the state, and what was said of it in the last record."""
@@ -76,6 +80,7 @@ class Replica:
         self.changed: dict[str, dict[bytes, Cell]] = {}  # what stood before, of all that this transaction changed
         self._whole: State | None = None  # the state as it was before this transaction changed more of it than its tip
         self._moved: dict[str, At] = {}  # where others were before this transaction absorbed a record of theirs
+        self._at_ms = _CLOSED  # the wall clock, as this transaction first read it
 
     # transactions
 
@@ -98,6 +103,7 @@ class Replica:
         self._whole = None
         self._moved = {}
         self.storage.begin()
+        self._at_ms = _UNREAD
         return before
 
     def reach(self) -> None:
@@ -122,6 +128,7 @@ class Replica:
 
     def undo(self, before: Before) -> None:
         """All is as it was at `begin`, unless it is committed: an interrupt may come between that and its return."""
+        self._at_ms = _CLOSED
         if not self.storage.committed:
             self._put_back(before)
             self.storage.rollback()
@@ -153,6 +160,7 @@ class Replica:
 
     def committed(self, kept: State) -> None:
         """After a commit of `kept`: what it reserved is durable, and what was minted last is noted."""
+        self._at_ms = _CLOSED
         self.kept = kept
         for replica in self._moved:
             kept.place(replica, self.state.at(replica))
@@ -182,7 +190,8 @@ class Replica:
         they need."""
         recent, implied = self.recent, self.implied
         for record, data in absorbed:
-            recent.append((record.dot, data))
+            fields: Fields = record
+            recent.append((fields[0], data))
             for origin, n in record.needs.items():
                 if n > implied.get(origin, 0):
                     implied[origin] = n
@@ -197,12 +206,12 @@ class Replica:
         self, key: str, path: bytes, old: Cell, cell: Cell, by: Dot | None, until: Context | None = None
     ) -> None:  # fmt: skip
         """As `set_cell`, where another, `old`, is known to stand."""
-        self.change_cell(key, path, old, cell)
+        stood = self.change_cell(key, path, old, cell)
         if not cell:
             self._note_share(path, old)
-        gone = _gone(old, cell, by) if old else ()
+        gone = _gone(stood, cell, by) if stood else stood
         if gone:
-            past.keep(self.storage, key, path, gone, by, until, self.wall_ms(), self.keep_of(key))
+            past.keep(self.storage, key, path, gone, by, until, self.at_ms(), self.keep_of(key))
 
     def begin_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         """These cells stand in a key of which nothing was known. As `set_cell` of each, and `set_context`."""
@@ -224,17 +233,19 @@ class Replica:
         self.storage.put_key(key, cells, context, horizon)
         self.memos.begun(key)
 
-    def change_cell(self, key: str, path: bytes, old: Cell, cell: Cell) -> None:
-        """`cell` stands where `old` stood. (The past of that is for who calls.)"""
+    def change_cell(self, key: str, path: bytes, old: Cell, cell: Cell) -> list[Stood]:
+        """`cell` stands where `old` stood. What stood there, whose past is for who calls."""
         changed = self.changed.get(key)
         if changed is None:
             self.changed[key] = {path: old}
         elif path not in changed:
             changed[path] = old
         state = self.state
-        state.digest = (state.digest + digest_change(key, path, old, cell)) % MODULUS
+        change, stood = digest_change(key, path, old, cell)
+        state.digest = (state.digest + change) % MODULUS
         self.storage.put_cell(key, path, cell)
         self.memos.changed(key, path, old, cell)
+        return stood
 
     def add_cells(self, key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> dict[bytes, Cell]:
         """At each path, where nothing stood, stands one sibling of that dot: the cells. As `change_cell` of each."""
@@ -272,8 +283,8 @@ class Replica:
 
     def touch(self, key: str, dot: Dot) -> Context:
         """`dot` is the last of its replica in the key's context, which is returned. As `set_context`; O(1)."""
-        context = self.storage.context(key)
         replica, n = dot
+        context = self.storage.context(key)
         old = context.get(replica)
         if old != n:
             state = self.state
@@ -284,6 +295,16 @@ class Replica:
         return context
 
     # time
+
+    def at_ms(self) -> int:
+        """The wall clock: in a transaction as that first read it, for each of its writes asks."""
+        at = self._at_ms
+        if at < 0:
+            wall = self.wall_ms()
+            if at == _CLOSED:
+                return wall
+            self._at_ms = at = wall
+        return at
 
     def now(self) -> Stamp:
         """The hybrid clock, not ticked: what a read judges expiry by."""
@@ -348,7 +369,7 @@ class Replica:
     def observe(self, stamp: Stamp) -> None:
         """A stamp was received: the clock moves past it, but not far past the wall."""
         if stamp > self.state.clock:
-            bound = make_stamp(self.wall_ms() + CLOCK_BOUND_MS)
+            bound = make_stamp(self.at_ms() + CLOCK_BOUND_MS)
             self.state.clock = max(self.state.clock, min(stamp, bound))
 
     def compare_clock(self, peer: str, heard: Stamp) -> None:
@@ -468,9 +489,11 @@ def _alone(dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> di
     return {path: (_new(Sibling, (dot, stamp, payload, (), ())),) for path, payload in payloads.items()}
 
 
-def _gone(old: Cell, cell: Cell, by: Dot | None) -> Sequence[Sibling]:
+def _gone(stood: list[Stood], cell: Cell, by: Dot | None) -> list[Stood]:
     """What stood and does not stand any more; what `by` itself had written there was never seen by others."""
-    if len(old) == len(cell) == 1 and by != old[0][0] != cell[0][0]:
-        return old
+    if len(stood) == len(cell) == 1:
+        was: Fields = stood[0][0]
+        now: Fields = cell[0]
+        return [] if was[0] == now[0] or was[0] == by else stood
     standing = {s.dot for s in cell}
-    return [s for s in old if s.dot not in standing and s.dot != by]
+    return [each for each in stood if each[0].dot not in standing and each[0].dot != by]

@@ -225,19 +225,14 @@ class Draft:
     def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> Context:
         """`_write` of a live payload by who has seen all that stands at its place; the key's context after it."""
         replica, dot = self.replica, self.dot
-        gone: Iterable[Sibling] = ()
         if not old:
             own = _new(Sibling, (dot, self.stamp, payload, (), ()))
         elif len(old) == 1 and old[0].dot != dot:
             own = _new(Sibling, (dot, self.stamp, payload, (old[0].dot,), ()))
-            gone = old
         else:
-            gone = [s for s in old if s.dot != dot]
-            own = self._sibling(old, payload, [s.dot for s in gone], [])
+            own = self._sibling(old, payload, [s.dot for s in old if s.dot != dot], [])
         self._touching(key, path, own)
-        replica.change_cell(key, path, old, (own,))
-        if gone:
-            past.keep(replica.storage, key, path, gone, dot, None, replica.wall_ms(), replica.keep_of(key))
+        replica.replace_cell(key, path, old, (own,), dot)
         return replica.touch(key, dot)
 
     def add_leaves(self, key: str, payloads: Mapping[bytes, bytes | None]) -> Context:

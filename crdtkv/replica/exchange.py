@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from itertools import islice
+from typing import Any
 
-from crdtkv.core.cells import Cell, Context, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
+from crdtkv.core.cells import Cell, Context, Fields, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
 from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.packed import Packed
@@ -174,8 +175,8 @@ def _may_absorb(replica: Replica, record: Record) -> bool:
 
 def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
     """Inside a transaction."""
-    (origin, n), state = record.dot, replica.state
-    if origin in state.chains and state.chains[origin] != record.previous:
+    (origin, n), previous, state = record.dot, record.previous, replica.state
+    if state.chains.get(origin, previous) != previous:
         replica.reach()
         state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
         return Outcome.refused
@@ -186,23 +187,26 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
 
 
 def _take_record(replica: Replica, record: Record, data: bytes) -> None:
-    (origin, n), heard = record.dot, replica.state.heard
+    (origin, n), stamp, heard = record.dot, record.stamp, replica.state.heard
     purge_to(replica, record.floor)
     _write(replica, record)
-    replica.follow(origin, (n, max(heard.get(origin, 0), record.stamp), chain(data)))
-    replica.observe(record.stamp)
+    replica.follow(origin, (n, max(heard.get(origin, 0), stamp), chain(data)))
+    replica.observe(stamp)
     inbox.note(replica)
     purge_to(replica, 0)
 
 
 def _write(replica: Replica, record: Record) -> None:
     """The cells of a record, as its origin wrote them: sweeps first, then parents out and siblings in."""
-    storage, dot, writes = replica.storage, record.dot, record.writes
-    if len(writes) == 1 and not record.floor and not record.lives and not is_sweep(writes[0][2]):
-        _write_one(replica, writes[0], dot, record.stamp)  # most
-        replica.touch(writes[0][0], dot)
-        return
-    keys = {w.key for w in writes}
+    fields: Fields = record
+    dot, stamp, _, _, floor, writes, lives = fields
+    if len(writes) == 1 and not floor and not lives:
+        one: Fields = writes[0]
+        if not is_sweep(one[2]):
+            _write_one(replica, writes[0], dot, stamp)  # most
+            replica.touch(one[0], dot)
+            return
+    storage, keys = replica.storage, {w.key for w in record.writes}
     for key in keys if record.floor else ():
         past.note_floor(storage, key, dot, replica.state.vector, record.floor)
     for key, replaced in record.lives:
@@ -220,13 +224,16 @@ def _write(replica: Replica, record: Record) -> None:
         replica.touch(key, dot)
 
 
-def _write_one(replica: Replica, write: RecordWrite, dot: Dot, stamp: int) -> None:
-    key, path, payload, parents, lost = write
-    old = replica.storage.cells(key).get(path, ())
+def _write_one(replica: Replica, write: RecordWrite, dot: Any, stamp: Any) -> None:
+    fields: Fields = write
+    key, path, payload, parents, lost = fields
+    old: Cell = replica.storage.cells(key).get(path, ())
     cell: Cell = (_new(Sibling, (dot, stamp, payload, parents, lost)),)
-    if len(old) == len(parents) == 1 and old[0][0] == parents[0]:
-        replica.replace_cell(key, path, old, cell, by=dot)  # most
-        return
+    if len(old) == len(parents) == 1:
+        was: Fields = old[0]
+        if was[0] == parents[0]:
+            replica.replace_cell(key, path, old, cell, by=dot)  # most
+            return
     gone = set(parents)
     left = [s for s in old if s.dot not in gone]
     if len(gone) + len(left) > len(old):

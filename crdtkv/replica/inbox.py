@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import xxhash
 
 from crdtkv.core import values
-from crdtkv.core.cells import Cell, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, rank, unhide
+from crdtkv.core.cells import Cell, Fields, Sibling, is_hider, is_live, is_mark, is_sweep, is_value, rank, unhide
 from crdtkv.core.clocks import Dot, covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import ORDER, STRATEGY, component_end, components, first, is_below, split
-from crdtkv.core.tree import Cells, Tree
+from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError
 from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Storage
@@ -125,20 +125,22 @@ def _is_of_whole(root: bytes) -> bool:
     return tag != STRATEGY or known_strategy(data.decode()).whole
 
 
-def _is_of_others(storage: Storage, key: str, changed: Mapping[bytes, Cell], ours: list[str]) -> bool:
+def _is_of_others(storage: Storage, key: str, changed: dict[bytes, Cell], ours: list[str]) -> bool:
     """Whether it is plain that nothing of a key is ours, nor was: it cannot have been lost. O(changed)."""
     said = storage.said(key)
     if said is None or said[1] in ours:
         now = storage.cells(key)
-        if len(now) > len(changed) or _has(now, ours):
+        if len(now) > len(changed) or not isinstance(now, dict) or _has(now, ours):
             return False
     return not _has(changed, ours)
 
 
-def _has(cells: Cells, ours: list[str]) -> bool:
+def _has(cells: dict[bytes, Cell], ours: list[str]) -> bool:
     for cell in cells.values():
         for s in cell:
-            if s[0][0] in ours:
+            fields: Fields = s
+            dot: Fields = fields[0]
+            if dot[0] in ours:
                 return True
     return False
 

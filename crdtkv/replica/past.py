@@ -12,18 +12,19 @@ are unknown here; a guess is never made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, Context, Sibling, due, make_cell, unhide
+from crdtkv.core.cells import Cell, Context, due, make_cell, unhide
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
+from crdtkv.core.digest import Stood
 from crdtkv.core.packed import Packed
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage
-from crdtkv.storage.pasts import NO_PAST, Superseded
+from crdtkv.storage.pasts import NO_PAST, Superseded, rows_of
 from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = [
@@ -64,28 +65,31 @@ class Keep(NamedTuple):
 
 
 def keep(
-    storage: Storage, key: str, path: bytes, old: Iterable[Sibling], by: Dot | None, until: Context | None,
+    storage: Storage, key: str, path: bytes, stood: Sequence[Stood], by: Dot | None, until: Context | None,
     wall_ms: int, limit: Keep,
 ) -> None:  # fmt: skip
-    """The siblings `old` of a cell were just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
+    """What stood in a cell was just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
     dots = (by,) if by else ()
-    gone = [_new(Superseded, (s, dots, dict(until) if until is not None else None, wall_ms)) for s in old]
-    rows = storage.past(key).get(path, NO_PAST).grown(gone)
-    excess = len(rows) - limit.cells
-    if excess > limit.cells // 4:  # several at once: each time tells anew how far back the rest reaches
-        now = storage.context(key)
-        oldest = rows.oldest(excess)
+    rows = storage.past(key).get(path, NO_PAST)
+    most = limit.cells
+    excess = len(rows) + len(stood) - most
+    if excess > most // 4:  # several at once: each time tells anew how far back the rest reaches
+        now, gone = storage.context(key), [_new(Superseded, (s, dots, until, wall_ms)) for s, _ in stood]
+        oldest = [*rows.oldest(excess), *gone][:excess]
         if any(_decides(row, floor) for row in oldest for floor in storage.horizon(key).floors):
             begin_again(storage, key, merge([now, dict(dots), until or {}]))
             return
         _forget(storage, key, oldest, now or dict(dots))
-        rows = rows.without(excess)
-    storage.put_past(key, path, rows)
-    deleted = 0
-    for s in old:
-        deleted = max(deleted, due(path, (s,)) or 0)
-    if deleted and limit.cells and deleted > storage.horizon(key).deleted:
-        storage.put_horizon(key, storage.horizon(key)._replace(deleted=deleted))
+    if most:
+        rows = rows.behind(rows_of([packed for _, packed in stood], dots, until, wall_ms), not by and until is None)
+        storage.put_past(key, path, rows.without(excess) if excess > most // 4 else rows)
+        deleted = 0
+        for s, _ in stood:
+            deleted = max(deleted, due(path, (s,)) or 0)
+        if deleted > storage.horizon(key).deleted:
+            storage.put_horizon(key, storage.horizon(key)._replace(deleted=deleted))
+    elif rows:
+        storage.put_past(key, path, NO_PAST)
 
 
 def _decides(row: Superseded, floor: Floor) -> bool:
@@ -206,9 +210,11 @@ def _clear(storage: Storage, key: str) -> None:
 def raise_horizon(storage: Storage, key: str, context: Context) -> None:
     """Versions that do not cover `context` can no longer be rebuilt."""
     horizon = storage.horizon(key)
-    base = merge([horizon.base, context])
-    gaps = tuple(gap for gap in horizon.gaps if not covers_all(base, gap[1]))
-    storage.put_horizon(key, horizon._replace(base=base, gaps=gaps))
+    base, gaps, lives, deleted, floors = horizon
+    base = merge([base, context])
+    if gaps:
+        gaps = tuple([gap for gap in gaps if not covers_all(base, gap[1])])
+    storage.put_horizon(key, _new(Horizon, (base, gaps, lives, deleted, floors)))
 
 
 def rebuildable(horizon: Horizon, version: Context) -> bool:

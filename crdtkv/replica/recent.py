@@ -11,6 +11,8 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mypy_extensions import mypyc_attr
+
 from crdtkv.core.clocks import Dot
 from crdtkv.core.wire import Record
 
@@ -25,8 +27,12 @@ MAX_WAITING = 10_000
 
 WAITING_BYTES = 32 << 20
 
+_Made = tuple[Any, bytes]
+"""A dot (which is not taken apart here), and its record."""
 
-class Recent(deque[tuple[Dot, bytes]]):
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Recent:
     """The dots of records, each with its bytes, the oldest first. The last is kept, whatever its size.
 
     (Of the records themselves nobody needs more; as objects they take as much again, and Python's collector
@@ -34,25 +40,38 @@ class Recent(deque[tuple[Dot, bytes]]):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self._kept: deque[_Made] = deque()
         self._bytes = 0
 
-    def append(self, made: tuple[Dot, bytes]) -> None:
+    def append(self, made: _Made) -> None:
         """One more; what is too much by now leaves. O(1) on average."""
-        deque.append(self, made)
+        kept = self._kept
+        kept.append(made)
         self._bytes += len(made[1])
-        while len(self) > RECENT_RECORDS or (self._bytes > RECENT_BYTES and len(self) > 1):
-            self._bytes -= len(self.popleft()[1])
+        while len(kept) > RECENT_RECORDS or (self._bytes > RECENT_BYTES and len(kept) > 1):
+            self._bytes -= len(kept.popleft()[1])
 
-    def extend(self, made: Iterable[tuple[Dot, bytes]]) -> None:
+    def extend(self, made: Iterable[_Made]) -> None:
         """As `append` of each."""
         for each in made:
             self.append(each)
 
     def clear(self) -> None:
         """None is left."""
-        deque.clear(self)
+        self._kept.clear()
         self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[_Made]:
+        return iter(self._kept)
+
+    def __reversed__(self) -> Iterator[_Made]:
+        return reversed(self._kept)
+
+    def __getitem__(self, at: int) -> _Made:
+        return self._kept[at]
 
 
 class Waiting(dict[Dot, tuple[Record, bytes]]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -34,6 +33,7 @@ HEADERS = "crdtkv.headers"
 """In an ASGI scope: its headers by name, once somebody has asked for them so."""
 
 _JSON: Header = (b"content-type", b"application/json")
+_ONCE = frozenset((b"idempotency-key", b"crdtkv-retry"))
 _KINDS = {b"": "", JSON.encode(): JSON}
 """What most say of their body."""
 
@@ -94,6 +94,8 @@ class Ask:
 
         Of the user's choice, or one that the client made for this request alone.
         """
+        if _ONCE.isdisjoint(self.headers):
+            return None
         key = self.header("idempotency-key")
         return self.header("crdtkv-retry") if key is None else key
 
@@ -230,7 +232,9 @@ def check_length(scope: Scope, limit: int) -> None:
 
 def check_headers(scope: Scope, limit: int) -> None:
     """Raises HeadersTooLarge."""
-    size = sum(map(len, chain.from_iterable(scope["headers"])))
+    size = 0
+    for name, value in scope["headers"]:
+        size += len(name) + len(value)
     if size > limit:
         raise HeadersTooLarge(f"the headers are {size:,} bytes; at most {limit:,}")
 

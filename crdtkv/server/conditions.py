@@ -31,7 +31,8 @@ def tags_of(text: str) -> list[str]:
 
 def condition_of(ask: Ask) -> Condition | None:
     """What must hold before a write, by its headers; None: nothing. Raises VersionInvalid."""
-    wanted, unwanted = ask.headers.get(b"if-match"), ask.headers.get(b"if-none-match")
+    headers = ask.headers
+    wanted, unwanted = headers.get(b"if-match"), headers.get(b"if-none-match")
     if wanted is None and unwanted is None:
         return None
     ins = None if wanted is None else tags_of(ask.header("if-match") or "")

@@ -121,7 +121,7 @@ class Connection(HttpToolsProtocol):
 
     def _is_plain(self, path: bytes, headers: dict[bytes, bytes]) -> bool:
         """Whether a small request begins, and all that was asked for before is answered."""
-        if b"#" in self.url or not path.isascii():
+        if self.url.find(b"#") >= 0 or not path.isascii():
             return False
         if (self.cycle is not None and not self.cycle.response_complete) or self.flow.write_paused:
             return False

@@ -122,7 +122,7 @@ class _Keys:
         if path[:4] != b"/v1/":
             return False
         head, keys, _ = path.partition(b"/keys/")
-        return bool(keys) and b"/" not in head[4:]
+        return bool(keys) and head.find(b"/", 4) < 0
 
     async def answer(self, scope: Scope, receive: Receive) -> Reply:
         return await answer_whole(self._serving, scope, receive)
@@ -160,8 +160,8 @@ def _asked(serving: Serving, scope: Scope) -> tuple[Ask, Any, Store]:
     head, _, tail = scope["raw_path"].partition(b"/keys/")
     method = scope["method"]
     handlers = None
-    if b"/" in tail:
-        before, _, last = tail.rpartition(b"/")
+    before, slash, last = tail.rpartition(b"/")
+    if slash:
         handlers = _VIEWS.get(last) if before else None
         tail = tail if handlers is None else before
     ask = Ask(scope, key_of(head[4:]), key_of(tail), serving.limits)

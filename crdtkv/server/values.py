@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from crdtkv.core import values
 from crdtkv.core.blob import Blob
+from crdtkv.core.keys import check_key
 from crdtkv.core.versions import parse_version
 from crdtkv.errors import BadRequest, PreconditionFailed, ValueInvalid
 from crdtkv.http import bodies
@@ -16,10 +17,11 @@ from crdtkv.http.refusals import ContentTypeUnknown, KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.conditions import condition_of, only_version, tags_of
 from crdtkv.store import door
+from crdtkv.store.plain import Put
+from crdtkv.store.receipt import Receipt
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
-    from crdtkv.store.receipt import Receipt
     from crdtkv.store.results import Entry
     from crdtkv.store.transaction import Transaction
 
@@ -42,6 +44,7 @@ _KIND = VALUE.encode()
 _PLAIN: Header = (_KIND, b"json")
 _ENTRY: Header = (b"content-type", ENTRY.encode())
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
+_MADE_AS = {"strategy"}
 _FORMS = frozenset(("", JSON, "application/x-www-form-urlencoded"))
 
 
@@ -111,6 +114,8 @@ def ask_put(ask: Ask) -> Act:
         condition = None
     else:
         condition = condition_of(ask)
+        if condition is None and (not given or given.keys() == _MADE_AS):
+            return Put(check_key(key), value, given.get("strategy"), Wrote)
 
     def act(t: Transaction) -> Wrote:
         if condition is not None:

@@ -13,10 +13,10 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.server.asking import Header, Reply, Scope
 from crdtkv.server.doors import token_of
 from crdtkv.store import door
+from crdtkv.store.store import Store
 
 if TYPE_CHECKING:
     from crdtkv.server.serving import Serving
-    from crdtkv.store.store import Store
 
 __all__ = ["Noted", "Told", "Warm"]
 

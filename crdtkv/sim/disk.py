@@ -7,7 +7,7 @@ none earlier than the last that was synced.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from random import Random
 from typing import Any
 
@@ -37,12 +37,16 @@ class Disk(MemoryStorage):
         """What each commit since the last sync changed."""
         self._lost = False
         self._note: str | None = None
-        self._weights: _Known = {}
+        self._weights: dict[str, Weights] = {}
+        self._written: set[str] | None = None
+        """Keys that may have other weights by now; None: all of them."""
 
     def _save(self, changes: Iterable[Changed]) -> None:
         if self.full:
             raise StorageFailed("the disk is full; nothing was written", happened="no")
         self.unsynced.append(tuple(self._undo))
+        if self._written is not None:
+            self._written.update(_keys_of(self._undo))
         if self.durability == "full":
             self.syncs += 1
 
@@ -60,6 +64,7 @@ class Disk(MemoryStorage):
         """The machine went down: some of the commits that were not synced are lost, the last ones; how many."""
         self.rollback()
         count = dice.randint(0, len(self.unsynced))
+        self._written = None
         for changes in reversed(self.unsynced[len(self.unsynced) - count :]):
             for table, where, old, _ in reversed(changes):
                 self._put_back(table, where, old)
@@ -104,31 +109,37 @@ class Disk(MemoryStorage):
         return self
 
     def weight(self) -> Weights:
-        """Keys, cells, siblings, bytes that are kept, and those of the payloads alone, history left out. O(cells)."""
-        return weight_of(self, self._weights)
+        """Keys, cells, siblings, bytes that are kept, and those of the payloads alone, history left out. O(keys, and
+        cells of those that were written since it was asked for last)."""
+        written, self._written = self._written, set()
+        if written is None:
+            self._weights.clear()
+        for key in self._cells if written is None else written:
+            cells = self._cells.get(key)
+            if cells:
+                self._weights[key] = _weigh(key, cells, self.context(key))
+            else:
+                self._weights.pop(key, None)
+        return _sum(self._weights.values())
 
 
 Weights = tuple[int, int, int, int, int]
 """Keys, cells, siblings, bytes, and bytes of payloads."""
-_Known = dict[str, tuple[Context, int, Weights]]
+
+_KEYED = {"cell": True, "cells": False, "key": False, "context": False}
+"""Tables of what is weighed; whether a row is found by a key and a path, not by a key."""
 
 
-def weight_of(storage: Storage, known: _Known | None = None) -> Weights:
-    """The weights of all that is there. `known`: those of the last time, by key. They hold where the key's context is
-    the same object, and there are as many cells (whatever writes to a key gives it another; a purge takes cells)."""
-    last, now = known or {}, _Known()
+def _keys_of(changes: Iterable[Changed]) -> list[str]:
+    return [change[1][0] if _KEYED[change[0]] else change[1] for change in changes if change[0] in _KEYED]
 
-    def weighed(key: str, cells: Cells, context: Context) -> Weights:
-        found = last.get(key)
-        if found is None or found[0] is not context or found[1] != len(cells):
-            found = context, len(cells), _weigh(key, cells, context)
-        now[key] = found
-        return found[2]
 
-    rows = list(storage.passing("", None, False, None, weighed))
-    if known is not None:
-        known.clear()
-        known.update(now)
+def weight_of(storage: Storage) -> Weights:
+    """The weights of all that is there. O(cells)."""
+    return _sum(list(storage.passing("", None, False, None, _weigh)))
+
+
+def _sum(rows: Collection[Weights]) -> Weights:
     keys, cells, siblings, size, values = map(sum, zip(*rows, strict=True)) if rows else (0, 0, 0, 0, 0)
     return keys, cells, siblings, size, values
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from crdtkv.core.clocks import Dot
+from crdtkv.core.clocks import Dot, covers_all
 from crdtkv.sim.clock import SECOND
 from crdtkv.sim.colo import Colo
 from crdtkv.sim.outcome import Lag, Written
@@ -88,8 +88,8 @@ class Spread:
         """(O(colos): of many, each time at another few.)"""
         if len(op.here) <= LOOKED_AT or self.arrived % len(op.here) == 0:
             known = door.replica(colo.store).state.vector
-            gap = next((f"{r}.{n}" for r, n in op.here.items() if n > known.get(r, 0)), None)
-            if gap is not None:
+            if not covers_all(known, op.here):
+                gap = next(f"{r}.{n}" for r, n in op.here.items() if n > known.get(r, 0))
                 words = f"{colo.name.upper()} took in {dot[0]}.{dot[1]}, and lacks {gap}, which its writer had seen"
                 self.gaps.append((words, op.key, self._world.now_us))
 

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from crdtkv.core.cells import Sibling
+from crdtkv.core.cells import Context, Sibling
 from crdtkv.core.clocks import Dot
 
 __all__ = [
     "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "begun", "changes", "growth_of", "grown", "past_as", "past_in",
-    "past_in_bytes", "plain_rows", "sibling_in", "whole",
+    "past_in_bytes", "plain_rows", "rows_of", "sibling_in", "whole",
 ]  # fmt: skip
 
 PIECE_BYTES = 800
@@ -68,7 +68,7 @@ class Past:
     def of(rows: Iterable[Superseded], first: int = 0) -> Past:
         """These rows, numbered from `first` on. O(rows)."""
         rows = list(rows)
-        return Past(_joined((), first, rows), object(), _loose(rows))
+        return Past(_joined((), first, list(map(_pack, rows))), object(), _loose(rows))
 
     @staticmethod
     def found(pieces: Sequence[tuple[int, Any]], read: _Read | None) -> Past | None:
@@ -118,9 +118,13 @@ class Past:
 
     def grown(self, rows: Sequence[Superseded]) -> Past:
         """And behind it these. O(rows), some 2 us."""
+        return self.behind(list(map(_pack, rows)), _loose(rows))
+
+    def behind(self, rows: Sequence[bytes], loose: bool) -> Past:
+        """As `grown`, of rows as `rows_of` gives them."""
         if not self.pieces:
-            return Past.of(rows)
-        return Past(_joined(self.pieces, self.end, rows), self.line, self.loose or _loose(rows), self.read, self.before)
+            return Past(_joined((), 0, rows), object(), loose)
+        return Past(_joined(self.pieces, self.end, rows), self.line, self.loose or loose, self.read, self.before)
 
     def oldest(self, count: int) -> list[Superseded]:
         """The first rows. O(count)."""
@@ -169,7 +173,7 @@ class Past:
                 left -= {row.sibling.dot for row in rows}
                 made = [change(row) if row.sibling.dot in dots else row for row in rows]
                 if made != list(rows):
-                    pieces[at : at + 1] = _joined((), n, made)
+                    pieces[at : at + 1] = _joined((), n, list(map(_pack, made)))
                     number = n
         if number == self.end:
             return self
@@ -212,17 +216,22 @@ _LOOSE: Final = b"\x90\xc0"
 """Is in the bytes of a row that nothing replaced, and that is until nothing."""
 
 
+def rows_of(siblings: Sequence[bytes], by: tuple[Dot, ...], until: Context | None, wall_ms: int) -> list[bytes]:
+    """What MessagePack makes of `Superseded` rows, of what it makes of their siblings."""
+    rest = _pack((by, until, wall_ms))[1:]
+    return [b"\x94" + sibling + rest for sibling in siblings]
+
+
 def _loose(rows: Sequence[Superseded]) -> bool:
     return any(not by and until is None for _, by, until, _ in rows)
 
 
-def _joined(pieces: tuple[_Piece, ...], number: int, rows: Iterable[Superseded]) -> tuple[_Piece, ...]:
+def _joined(pieces: tuple[_Piece, ...], number: int, rows: Sequence[bytes]) -> tuple[_Piece, ...]:
     """These pieces, and behind them rows from `number` on."""
     n, count, blob = pieces[-1] if pieces else (number, 0, _HEADS[0])
     assert blob is not None
     made = list(pieces[:-1])
-    for row in rows:
-        data = _pack(row)
+    for data in rows:
         if count and (count == _MOST or len(blob) + len(data) > PIECE_BYTES):
             made.append((n, count, blob))
             n, count, blob = n + count, 0, _HEADS[0]

@@ -16,6 +16,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
+from crdtkv.store.plain import Put
 from crdtkv.store.quota import Quota
 from crdtkv.store.ruling import rule_of
 from crdtkv.store.transaction import Transaction
@@ -121,6 +122,8 @@ class Committing(Operations, Membership):
     def _act_of(self, act: Callable[[Transaction], _T]) -> Callable[[Draft], _T]:
         """What is asked for, as a group takes it. Raises StoreLocked, StoreClosed, BadRequest."""
         self._writer.check_usable()
+        if isinstance(act, Put):  # it needs no transaction's methods
+            return partial(act.within, self)
         if not callable(act):
             raise BadRequest(f"{act!r:.80} cannot be called; submit takes a function of a transaction")
         return lambda draft: act(Transaction(self, draft))

@@ -87,7 +87,7 @@ class Operations(Handles, PlainMapping):
     def patch(self, key: str, patch: Sequence[Any] | Mapping[str, Any], *, base: str | None = None) -> Receipt:
         """Apply a JSON patch (RFC 6902, a list) or a merge patch (RFC 7396, a dict) to what `base` showed. O(n).
 
-        Raises PatchInvalid with the operation that failed: nothing written.
+        Raises PatchInvalid, or PatchTestFailed, with the operation that failed: nothing written.
 
         >>> import crdtkv
         >>> kv = crdtkv.open(":memory:", colo="lhr")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crdtkv.core import values
-from crdtkv.errors import PatchInvalid
+from crdtkv.errors import PatchInvalid, PatchTestFailed
 from crdtkv.strategies.base import ABSENT
 
 __all__ = ["MAX_OPERATIONS", "difference", "patched"]
@@ -15,7 +15,8 @@ MAX_OPERATIONS = 10_000
 
 
 def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> Any:
-    """`value` with `patch` applied: a list is RFC 6902, a dict RFC 7396. Raises PatchInvalid, naming what failed.
+    """`value` with `patch` applied: a list is RFC 6902, a dict RFC 7396. Raises PatchInvalid,
+    PatchTestFailed, naming what failed.
 
     Where there is nothing yet (ABSENT) a dict makes an object; a list has to begin with the whole document.
 
@@ -72,7 +73,7 @@ def _check_test(key: str, number: int, value: Any, operation: Mapping[str, Any])
     if found is ABSENT or not values.equal(found, wanted):
         there = "there is nothing" if found is ABSENT else f"it is {found!r:.80}"
         words = f"operation {number} of the patch of {key!r} tests that {path!r} is {wanted!r:.80}; {there}"
-        raise PatchInvalid(words)
+        raise PatchTestFailed(words)
 
 
 def _merged(value: Any, patch: Mapping[str, Any]) -> Any:

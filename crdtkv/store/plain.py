@@ -6,6 +6,7 @@ long one, and leaves the same.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from crdtkv.replica import leaf
 from crdtkv.replica.draft import Draft
 from crdtkv.store.receipt import Receipt
 from crdtkv.strategies.base import Operation
+from crdtkv.strategies.lone import plainly_shown
 
-__all__ = ["operate", "put", "put_all"]
+__all__ = ["Put", "operate", "put", "put_all"]
 
 _new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
@@ -32,6 +34,25 @@ def put(of: Any, key: str, value: Any, spec: str | None, draft: Draft) -> Receip
         return made
     strategy, payload, context = done
     return Receipt(key, context, strategy, draft.fate, partial(values.unpack, payload))
+
+
+class Put:
+    """Of a transaction: `key`, which was checked, shows `value`. Gives `told(whether the key was there, receipt)`."""
+
+    __slots__ = ("_key", "_spec", "_told", "_value")
+
+    def __init__(self, key: str, value: Any, spec: str | None, told: Callable[[bool, Receipt], Any]) -> None:
+        self._key, self._value, self._spec, self._told = key, value, spec, told
+
+    def __call__(self, t: Any) -> Any:
+        """In a transaction that is open."""
+        return self.within(t, t._open)
+
+    def within(self, of: Any, draft: Draft) -> Any:
+        """In the transaction of a draft, which it asks for nothing else; `of`: its store, or itself."""
+        key = self._key
+        there = plainly_shown(draft.replica.storage.cells(key)) or draft.replica.shown(key, draft.stamp) is not None
+        return self._told(there, put(of, key, self._value, self._spec, draft))
 
 
 def put_all(of: Any, pairs: list[tuple[str, Any]], draft: Draft) -> None:

@@ -180,7 +180,7 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
     Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
     Line(Draft.put_leaf, "and old[0].dot != dot", ""),
-    Line(Draft.put_leaf, "[s.dot for s in gone]", "[]"),
+    Line(Draft.put_leaf, "[s.dot for s in old if s.dot != dot]", "[]"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:
     """Written twice in one transaction, a cell's sibling has the parents of both writes."""
@@ -336,7 +336,7 @@ def contexts_join_as_siblings_do() -> None:
     "Then the writer's entry is set to n.",
     Line(Replica.touch, "{**context, replica: n}", "context"),
     Line(exchange._write, "replica.touch(key, dot)", "pass"),
-    Line(exchange._write, "replica.touch(writes[0][0], dot)", "pass"),
+    Line(exchange._write, "replica.touch(one[0], dot)", "pass"),
     Line(cutting._cut, "make(key, storage.context(key), cells, paths)", "make(key, {}, cells, paths)"),
 )
 def a_version_names_the_last_who_touched_the_key_of_each_colo() -> None:

@@ -21,7 +21,7 @@ from tests.guards.mutation import Line, guards
 
 @guards(
     "A stamp was received: the clock moves past it, but not far past the wall.",
-    Line(exchange._take_record, "replica.observe(record.stamp)", "pass"),
+    Line(exchange._take_record, "replica.observe(stamp)", "pass"),
     Line(exchange._advance, "replica.observe(max(message.heard.values(), default=0))", "pass"),
 )
 def who_has_heard_of_a_stamp_writes_above_it() -> None:

@@ -199,7 +199,7 @@ def who_returned_names_all_that_is_here() -> None:
     "then at each cell remove parents, add the sibling",
     Line(exchange._write_one, "old, cell, by=dot)  # most", "old, make_cell([*cell, *old]), by=dot)"),
     Line(exchange._write_one, "gone = set(parents)", "gone = set()"),
-    Line(exchange._write_one, "and old[0][0] == parents[0]:", ":"),
+    Line(exchange._write_one, "if was[0] == parents[0]:", "if True:"),
 )
 def a_record_takes_away_what_it_replaced() -> None:
     """One or two, and of what it had not seen nothing."""
@@ -240,7 +240,7 @@ def a_record_is_absorbed_after_what_its_writer_had_purged() -> None:
 @guards(
     "A record that does not continue its origin's chain puts the origin into quarantine and is refused.",
     Line(
-        exchange._absorb_record, "if origin in state.chains and state.chains[origin] != record.previous:", "if False:"
+        exchange._absorb_record, "if state.chains.get(origin, previous) != previous:", "if False:"
     ),
     Line(exchange._may_absorb, "record.dot[0] not in replica.state.quarantined and", ""),
 )
@@ -339,11 +339,11 @@ def a_transaction_that_is_given_up_leaves_nothing() -> None:
 
 @guards(
     "it holds so many records and bytes, and no more.",
-    Line(Recent.append, "len(self) > RECENT_RECORDS or", ""),
-    Line(Recent.append, "self._bytes > RECENT_BYTES and len(self) > 1", "False"),
-    Line(Recent.append, "len(self) > 1", "True"),
-    Line(Recent.append, "self._bytes -= len(self.popleft()[1])", "self.popleft()"),
-    Line(Recent.extend, "self.append(each)", "deque.append(self, each)"),
+    Line(Recent.append, "len(kept) > RECENT_RECORDS or", ""),
+    Line(Recent.append, "self._bytes > RECENT_BYTES and len(kept) > 1", "False"),
+    Line(Recent.append, "len(kept) > 1", "True"),
+    Line(Recent.append, "self._bytes -= len(kept.popleft()[1])", "kept.popleft()"),
+    Line(Recent.extend, "self.append(each)", "self._kept.append(each)"),
     Line(Recent.clear, "self._bytes = 0", "pass"),
 )
 def what_is_kept_for_who_lacks_few() -> None:

@@ -82,7 +82,7 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
 
 @guards(
     "Two stores that have the same of both and not the same digest have a bug or bit rot between them.",
-    Line(digest.digest_change, "change -= _hash(place + _pack(sibling))", "pass"),
+    Line(digest.digest_change, "change -= _hash(place + packed)", "pass"),
     Line(digest.digest_change, "place = _pack((key, path))", "place = _pack(key)"),
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),

@@ -26,7 +26,7 @@ def lost(kv: crdtkv.Store) -> list[tuple[object, object]]:
     Line(inbox._beaten, "out += _outranked(path, mine, old, new, lost_in)", "pass"),
     Line(inbox._ours, "if s.dot[0] in replica.state.lineage and is_live(s.payload)", "if is_live(s.payload)"),
     Line(inbox.note, "if _is_of_others(replica.storage, key, changed, ours):", "if True:"),
-    Line(inbox._has, "if s[0][0] in ours:", "if False:"),
+    Line(inbox._has, "if dot[0] in ours:", "if False:"),
 )
 def who_wrote_earlier_is_told_and_nobody_else() -> None:
     """Also not who wrote something else of the key."""

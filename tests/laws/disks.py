@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from random import Random
@@ -11,6 +10,7 @@ from typing import Any
 from crdtkv.core.clocks import Dot
 from crdtkv.errors import StorageFailed
 from crdtkv.replica.core import Replica
+from crdtkv.replica.recent import Recent
 from crdtkv.storage.journal import SUFFIXES
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.storage.sqlite import SqliteStorage
@@ -117,21 +117,17 @@ def _deep(value: Any) -> Any:
     return [_deep(v) for v in value] if isinstance(value, list) else value
 
 
-class Spy(deque):  # type: ignore[type-arg]
+class Spy(Recent):
     """A replica's recent records, all of which the world hears of."""
 
     def __init__(self, given: Iterable[Any], tell: Callable[[Dot, bytes], None]) -> None:
-        super().__init__(maxlen=4096)
+        super().__init__()
         self.tell = tell
         self.extend(given)
 
     def append(self, made: Any) -> None:
         super().append(made)
         self.tell(*made)
-
-    def extend(self, given: Iterable[Any]) -> None:
-        for made in list(given):
-            self.append(made)
 
 
 class Colo:

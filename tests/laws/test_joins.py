@@ -255,7 +255,7 @@ def left_by(world: World, one: Colo, act: Callable[[Replica], object]) -> object
     disk = copy.disk
     cells = {key: dict(disk.cells(key)) for key in disk.keys("", None)}
     past = {key: (disk.past(key), disk.horizon(key)) for key in disk.past_keys()}
-    return outcome, cells, disk._contexts, past, disk.inbox(), copy.replica.state.to_plain(), copy.replica.recent
+    return outcome, cells, disk._contexts, past, disk.inbox(), copy.replica.state.to_plain(), list(copy.replica.recent)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -44,6 +44,28 @@ def test_put_and_get(client: Client, node: Node) -> None:
     assert node.store("default")["todo"] == [1]
 
 
+def test_a_plain_put_says_whether_the_key_was_there(client: Client, node: Node) -> None:
+    """201 where it was not: never, deleted, ended by its date, or a set whose last element went. Else 200, once for
+    each strategy that it may be of."""
+    kv, now = node.store("default"), 1_000_000_000_000
+    kv._replica.wall_ms = lambda: now
+    kv["gone"] = 1
+    del kv["gone"]
+    kv.put("ended", 1, ttl=5)
+    kv.put("ends", 1, ttl=500)
+    kv.set("emptied").add("a")
+    kv.set("emptied").remove("a")
+    kv["there"] = {"a": 1}
+    kv.put("lww", 1, strategy="lww")
+    kv.set("set").add("a")
+    now += 10_000
+    for key in ("never", "gone", "ended", "emptied", "ends", "there", "lww", "set"):
+        there, put = key in kv, client.put(f"{KEYS}/{key}", content="[2]")
+        assert (put.status_code, kv[key]) == (200 if there else 201, [2]), key
+        assert put.status_code == (201 if key in ("never", "gone", "ended", "emptied") else 200), key
+        assert put.json() == {"key": key, "version": kv.get(key).version, "strategy": kv.get(key).strategy}
+
+
 def test_the_threads_case_on_a_plain_put(client: Client) -> None:
     """Two clients read 1..7; one puts it without 5, the other with 8 and 9: both stand."""
     base = client.put(f"{KEYS}/todo", json=[1, 2, 3, 4, 5, 6, 7]).json()["version"]
@@ -216,7 +238,9 @@ def test_patches(client: Client) -> None:
     assert client.patch(f"{KEYS}/doc", content=add, headers=patch).status_code == 200
     assert client.get(f"{KEYS}/doc").json() == {"b": 2, "c": 3, "d": [4]}
     failing = '[{"op": "test", "path": "/b", "value": 9}, {"op": "remove", "path": "/b"}]'
-    problem(client.patch(f"{KEYS}/doc", content=failing, headers=patch), 400, "patch-invalid")
+    problem(client.patch(f"{KEYS}/doc", content=failing, headers=patch), 409, "patch-test-failed")
+    broken = '[{"op": "remove", "path": "/none"}]'
+    problem(client.patch(f"{KEYS}/doc", content=broken, headers=patch), 400, "patch-invalid")
     wrong = client.patch(f"{KEYS}/doc", content="{}", headers={"content-type": "application/json"})
     problem(wrong, 415, "content-type-unknown")
     assert "application/json-patch+json" in wrong.headers["accept-patch"]

@@ -6,6 +6,8 @@ The same run without the bug is valid: each scenario is played both ways.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from random import Random
 from typing import Any, NamedTuple
 
 import pytest
@@ -15,10 +17,13 @@ from crdtkv.replica import exchange, life, purge
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memos
 from crdtkv.sim import world
+from crdtkv.sim.checkers import causal
 from crdtkv.sim.disk import Disk
+from crdtkv.sim.evidence import Fate
 from crdtkv.sim.outcome import Outcome
 from crdtkv.sim.running import run
 from crdtkv.sim.scenario import parse
+from crdtkv.sim.workloads.base import Op
 from crdtkv.store import maintenance
 from crdtkv.store.handles import ListHandle
 from crdtkv.strategies import counter_cells
@@ -157,10 +162,34 @@ def test_every_checker_has_a_bug() -> None:
     assert {bug.checker for bug in BUGS} | {"conditions"} == set(CHECKERS)
 
 
+def _op(dice: Random) -> Op:
+    dot = (dice.choice("ab"), dice.randint(1, 2)) if dice.random() < 0.8 else None
+    return Op(0, 0, "lhr", "add", "k", None, True, 0, status="ok", dot=dot)
+
+
 def _run(bug: Bug) -> Outcome:
     return outcome(bug.fault, 3, **bug.scenario)
 
 
+
+
+def test_a_read_that_is_passed_without_a_look_is_right() -> None:
+    """Of entries, and vectors, drawn at random."""
+    passed = 0
+    for seed in range(3_000):
+        dice = Random(seed)
+        story = causal._Story()
+        entries = range(dice.randrange(4))
+        for entry in entries:
+            adds = [_op(dice) for _ in range(dice.randint(1, 2))]
+            story.add(entry, Fate(adds, [_op(dice) for _ in range(dice.choice([0, 0, 1, 2]))]))
+        read = replace(_op(dice), saw={"a": dice.randrange(3), "b": dice.randrange(3)})
+        shown = {entry for entry in entries if dice.random() < 0.5}
+        if shown == story.usual(read.saw):
+            passed += 1
+            for renewed in (False, True):
+                assert not list(causal._read(read, shown, story.fates, renewed)), seed
+    assert passed > 300
 
 
 def test_where_nobody_does_anything_nothing_is_shown() -> None:

@@ -8,11 +8,12 @@ from statistics import median
 
 import pytest
 
+from crdtkv.core.cells import Sibling
 from crdtkv.errors import BadRequest, StorageFailed
 from crdtkv.sim import run
 from crdtkv.sim.chance import distribution, key_of, stream
 from crdtkv.sim.clock import EPOCH_MS, SECOND, Clock
-from crdtkv.sim.disk import Disk
+from crdtkv.sim.disk import Disk, weight_of
 from crdtkv.sim.network import Network, Trouble
 from tests.sim.small import made
 
@@ -111,6 +112,30 @@ def test_a_full_disk_keeps_what_it_has() -> None:
     with pytest.raises(StorageFailed, match="full"):
         disk.commit()
     assert disk.meta("n") is None
+
+
+def test_a_disk_weighs_what_it_holds_whatever_became_of_it() -> None:
+    """It looks at what was written since the last time."""
+    dice = Random(1)
+    disk = Disk("lhr/1", {}, "normal")
+    for n in range(200):
+        disk.begin()
+        key = f"k{dice.randrange(4)}"
+        for path in dice.sample([b"", b"a", b"b", b"c"], dice.randrange(3)):
+            disk.put_cell(key, path, dice.choice([(), (Sibling(("lhr~a", n), n, (), b"x" * dice.randrange(9)),)]))
+        if dice.random() < 0.5:
+            disk.put_context(key, dict.fromkeys("ab"[: dice.randint(1, 2)], n) if disk.cells(key) else {})
+        if dice.random() < 0.1:
+            disk.rollback()
+        disk.commit()
+        if dice.random() < 0.1:
+            disk.lose(dice)
+        if dice.random() < 0.1:
+            disk.sync()
+            disk.synced()
+        if dice.random() < 0.3:
+            assert disk.weight() == weight_of(disk)
+            assert disk.copy("lhr/2").weight() == weight_of(disk)
 
 
 def test_a_watched_key_is_traced_from_its_write_to_every_colo() -> None:

@@ -16,6 +16,7 @@ from crdtkv.errors import (
     BaseTooOld,
     CrdtkvError,
     PatchInvalid,
+    PatchTestFailed,
     PreconditionFailed,
     StrategyMismatch,
     UnknownStrategy,
@@ -290,10 +291,11 @@ def test_merge_patch(kv: crdtkv.Store) -> None:
     ],
 )
 def test_a_patch_that_does_not_apply(kv: crdtkv.Store, patch: Any) -> None:
-    """PatchInvalid with the operation that failed; nothing of it is written."""
+    """PatchInvalid with the operation that failed, or that it tests what is not so; nothing of it is written."""
     kv.put("doc", {"a": 1, "l": [1]}, strategy="json")
     before = kv.vector
-    with pytest.raises(PatchInvalid) as caught:
+    tests = isinstance(patch, list) and "test" in [operation.get("op") for operation in patch if operation != 7]
+    with pytest.raises(PatchTestFailed if tests else PatchInvalid) as caught:
         kv.patch("doc", patch)
     assert "'doc'" in str(caught.value) and caught.value.next_step
     assert kv.vector == before and kv["doc"] == {"a": 1, "l": [1]}
@@ -308,7 +310,7 @@ def test_a_patch_that_does_not_apply(kv: crdtkv.Store, patch: Any) -> None:
     ],
 )  # fmt: skip
 def test_what_a_patch_tests_is_told_beside_what_is_there(path: str, wanted: Any, words: str) -> None:
-    with pytest.raises(PatchInvalid, match=words):
+    with pytest.raises(PatchTestFailed, match=words):
         patched("k", {"a": 1, "l": [1]}, [{"op": "test", "path": path, "value": wanted}])
 
 

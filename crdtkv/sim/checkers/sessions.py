@@ -40,10 +40,10 @@ def sessions(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _own(evidence: Evidence, op: Op, wrote: list[Op]) -> Iterator[Finding]:
-    shown: list[Any] | None = None
+    shown: frozenset[Any] | None = None
     for add in wrote:
         if add.key == op.key and not evidence.expects(op.key, "may-lose"):
-            shown = evidence.shown(op) if shown is None else shown
+            shown = frozenset(evidence.shown(op)) if shown is None else shown
             if add.what not in shown and not evidence.removed(add.key, add.what):
                 words = f"client {op.client} does not read its own {add.what!r} at {op.colo.upper()}"
                 yield Finding(_NAME, words, op.key, op.ended_us / 1e6)

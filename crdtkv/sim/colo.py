@@ -13,7 +13,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgpack
-from mypy_extensions import mypyc_attr
 
 from crdtkv.core.clocks import Dot
 from crdtkv.core.envelope import VERSION
@@ -44,7 +43,6 @@ _PAGE = ord("g")
 """The byte that names a page of a catch-up."""
 
 
-@mypyc_attr(native_class=False)
 class Watched(Recent):
     """The records of a replica, each told of as it comes."""
 

@@ -77,6 +77,24 @@ def _hundred(kv: crdtkv.Store, n: int) -> None:
 
 
 @contextmanager
+def _submitted(folder: Path) -> Iterator[Prepared]:
+    async def caller(kv: crdtkv.Store, dice: random.Random, until: float) -> int:
+        done = 0
+        while time.process_time() < until:
+            key, value = f"key-{dice.randrange(_KEYS)}", f"{_VALUE}{dice.random():.6f}"
+            await kv.asubmit(lambda t, key=key, value=value: t.put(key, value))  # type: ignore[misc]
+            done += 1
+        return done
+
+    async def callers(kv: crdtkv.Store) -> int:
+        until = time.process_time() + SECONDS
+        return sum(await asyncio.gather(*(caller(kv, random.Random(n), until) for n in range(64))))
+
+    with crdtkv.open(folder / "lhr.db", colo="lhr") as kv:
+        yield os.getpid(), lambda: asyncio.run(callers(kv))
+
+
+@contextmanager
 def _append(folder: Path) -> Iterator[Prepared]:
     with crdtkv.open(colo="lhr") as kv:
         todo = kv.list("todo")
@@ -195,6 +213,7 @@ PATHS: dict[str, tuple[str, Path_]] = {
     ),
     "hundred": ("each of 100 puts a transaction, into a file", _in_file(False, _hundred, 100)),
     "counter": ("an add to a counter, into a file", _in_file(False, lambda kv, n: kv.counter("hits").add(1))),
+    "submitted": (f"a put over any of {_KEYS:,} keys by one of 64 coroutines, durability full", _submitted),
     "catch-up": ("a cell of a catch-up, in memory", _catch_up),
     "record": ("a record of a key that is there, in memory", _records),
     "scan": ("an entry of a scan, from a file", _scan),

@@ -85,5 +85,5 @@ def _of_rows(db: sqlite3.Connection, table: str) -> Iterator[str]:
 def _of_pasts(db: sqlite3.Connection) -> Iterator[str]:
     pieces = db.execute("SELECT key, path, n, rows FROM past ORDER BY key, path, n")
     for (key, _), some in groupby(pieces, key=itemgetter(0, 1)):
-        if Past.found([(n, blob) for _, _, n, blob in some], lambda n: b"") is None:
+        if Past.found([(n, blob) for _, _, n, blob in some], None) is None:
             yield f"there is a past of {key!r:.200} of which a piece is missing"

@@ -126,13 +126,7 @@ class Held:
 
     def changed_at(self, path: bytes) -> None:
         """The tables do not have what stands at `path`."""
-        changed = self.changed
-        if not changed:
-            self.changed = _only(path)
-        elif path not in changed:
-            if type(changed) is frozenset:
-                changed = self.changed = set(changed)
-            changed.add(path)  # type: ignore[union-attr]
+        self.changed = _with(self.changed, path)
 
     def changed_at_all(self, paths: Collection[bytes]) -> None:
         """As `changed_at` of each."""
@@ -186,14 +180,29 @@ class Old:
         """What the tables have of each path."""
         self.known = NO_HORIZON
         """What they have of its horizon."""
-        self.changed: set[bytes] | None = None
+        self.changed: set[bytes] | frozenset[bytes] | None = None
+        """The paths that the tables do not have as they are; None if they have all, and the horizon."""
         self.used = False
         self.weight = 0
+
+    def changed_at(self, path: bytes) -> None:
+        """The tables do not have the past of `path`."""
+        self.changed = _with(self.changed, path)
 
 
 def weight_of_past(old: Old) -> int:
     """As `weight_of`, of what stood before."""
     return 700 + sum([rows.weight() for rows in old.rows.values()])
+
+
+def _with(changed: set[bytes] | frozenset[bytes] | None, path: bytes) -> set[bytes] | frozenset[bytes]:
+    if not changed:
+        return _only(path)
+    if path not in changed:
+        if type(changed) is frozenset:
+            changed = set(changed)
+        changed.add(path)  # type: ignore[union-attr]
+    return changed
 
 
 @lru_cache

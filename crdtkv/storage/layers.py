@@ -66,6 +66,8 @@ class Layers(Transactions):
         lacks = self._absent.lacks
         self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6, lacks, _nothing)
         self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6, lacks, _no_past)
+        self._piece = self._read_piece
+        """(One for all pasts.)"""
         self._dirty_keys = self._keys.dirty
         self._index = Index(self._cell_lacking, self._dot_lacking)
         """Of the cells that have changed since the tables have their keys."""
@@ -201,7 +203,7 @@ class Layers(Transactions):
             self._undo.append(("horizon", key, NO_HORIZON, horizon))
             if base is None:
                 old = self._pasts.begin(key)
-                old.changed, old.horizon = old.changed or set(), horizon
+                old.changed, old.horizon = old.changed or _NO_PATHS, horizon
 
     def _take_back(self, key: str) -> None:
         """The key is unknown again."""
@@ -321,8 +323,7 @@ class Layers(Transactions):
             self._changed_past(key).horizon = horizon_of(held)
             self._changed_key(key).base = None
         old = self._changed_past(key)
-        assert old.changed is not None
-        old.changed.add(path)
+        old.changed_at(path)
         if rows:
             old.rows[path] = rows
         else:
@@ -331,7 +332,7 @@ class Layers(Transactions):
     def _changed_past(self, key: str) -> Old:
         old = self._pasts.change(key)
         if old.changed is None:
-            old.changed = set()
+            old.changed = _NO_PATHS
         return old
 
     def past_keys(self) -> list[str]:
@@ -453,7 +454,7 @@ class Layers(Transactions):
 
     def _read_past(self, key: str) -> Old:
         def ask() -> Old:
-            kept, horizon = self._tables.past(key, partial(self._read_piece, key))
+            kept, horizon = self._tables.past(key, self._piece)
             old = Old(dict(kept), horizon)
             old.kept, old.known = kept, horizon
             return old

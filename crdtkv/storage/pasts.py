@@ -19,8 +19,8 @@ from crdtkv.core.clocks import Dot
 from crdtkv.core.digest import Stood
 
 __all__ = [
-    "End", "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "changes", "growth_of", "grown", "past_as", "past_in",
-    "past_in_bytes", "rows_of", "sibling_in", "whole",
+    "End", "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "begun", "changes", "growth_of", "grown", "past_as",
+    "past_in", "past_in_bytes", "plain_rows", "rows_of", "sibling_in", "whole",
 ]  # fmt: skip
 
 PIECE_BYTES = 800
@@ -77,7 +77,7 @@ class Past:
         return Past(_joined((), first, list(map(_pack, rows))), object(), _loose(rows))
 
     @staticmethod
-    def found(pieces: Sequence[tuple[int, Any]], read: _Read) -> Past | None:
+    def found(pieces: Sequence[tuple[int, Any]], read: _Read | None) -> Past | None:
         """What the tables have, in order; None where something is missing. Of the last piece the bytes are kept."""
         made: list[_Piece] = []
         for n, blob in pieces:
@@ -87,7 +87,7 @@ class Past:
             made.append((n, count, None))
         made[-1] = (*made[-1][:2], pieces[-1][1])
         loose = any(_LOOSE in blob for _, blob in pieces)
-        return Past(tuple(made), object(), loose, read if len(made) > 1 else None)
+        return Past(tuple(made), object(), loose, read)
 
     @property
     def first(self) -> int:
@@ -283,6 +283,14 @@ def changes(had: Past, now: Past) -> list[tuple[int, bytes | None]]:
     return written + [(n, None) for n in before if n not in made]
 
 
+def begun(had: Past, n: int, blob: bytes) -> bytes | None:
+    """What the tables have of piece `n`, where that is how `blob` begins; None where they have none, or another."""
+    if not had.pieces or had.pieces[-1][0] != n:
+        return None
+    found = had.pieces[-1][2]
+    return found if found is not None and blob[1 : len(found)] == found[1:] else None
+
+
 _Growth = tuple[int, bytes, int]
 """A number, the rows from it on, and the number of the first that is left."""
 
@@ -348,6 +356,12 @@ def _stream(data: bytes) -> list[Superseded]:
 def past_in_bytes(blob: bytes) -> tuple[Superseded, ...]:
     """The rows of a piece. (Who reads a key with its past reads it often.)"""
     return past_in(msgpack.unpackb(blob, strict_map_key=False))
+
+
+def plain_rows(blob: bytes, begun: bytes = _HEADS[0]) -> Any:
+    """The rows of a piece as plain data, but for those of `begun`, with which it begins."""
+    count = _count(blob) - _count(begun)
+    return msgpack.unpackb(_HEADS[count] + blob[len(begun) :], strict_map_key=False)
 
 
 def past_in(parts: Any) -> tuple[Superseded, ...]:

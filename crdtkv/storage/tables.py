@@ -69,12 +69,18 @@ _MANY = 256
 _SOME = 4, 64
 """Of so many rows, first and at most, who passes is told at once: he may want few."""
 
+_Where = tuple[Any, ...]
+
 COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
 _KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
 _BEYOND = "SELECT key FROM cell WHERE origin = ? AND n > ? UNION SELECT key FROM dot WHERE origin = ? AND n > ?"
 _PAST = (
     "SELECT path, n, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, 0, horizon, checksum FROM horizon "
     "WHERE key = ?"
+)
+_MORE = (
+    "INSERT INTO was VALUES (?, ?, ?, ?) ON CONFLICT (key, path, n) DO UPDATE "
+    "SET shown = substr(shown, 1, length(shown) - 1) || ',' || substr(excluded.shown, 2)"
 )
 _LAST = b""
 """Behind each text, as SQLite sorts."""
@@ -278,8 +284,8 @@ class Tables:
             yield where, row
             before = where
 
-    def past(self, key: str, read: Callable[[bytes, int], bytes]) -> tuple[dict[bytes, Past], Horizon]:
-        """The past of a key, by path, and its horizon. `read` gives a piece, by path and number. Raises RowInvalid."""
+    def past(self, key: str, read: Callable[[str, bytes, int], bytes]) -> tuple[dict[bytes, Past], Horizon]:
+        """The past of a key, by path, and its horizon. `read` gives a piece as `piece` does. Raises RowInvalid."""
         pieces: dict[bytes, list[tuple[int, Any, Any]]] = {}
         horizon = NO_HORIZON
         if not self.pastless():
@@ -293,7 +299,7 @@ class Tables:
             some.sort()
             n, blob, checksum = some[-1]
             checked("past", (key, path, n), blob, checksum)
-            found = Past.found([piece[:2] for piece in some], partial(read, path))
+            found = Past.found([piece[:2] for piece in some], partial(read, key, path) if len(some) > 1 else None)
             if found is None:
                 raise RowInvalid(f"of the past of {key!r:.200} a piece is missing")
             kept[path] = found
@@ -339,6 +345,12 @@ class Tables:
             self._db.execute(
                 f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * (len(where) + len(row)))})", (*where, *row)
             )
+
+    def tell_pasts(self, gone: list[_Where], told: list[tuple[Any, ...]], more: list[tuple[Any, ...]]) -> None:
+        """Of pieces of pasts: nothing is told of those, these are told, and of these more than before."""
+        self._db.executemany(f"DELETE FROM was WHERE {_at(TOLD['was'][1])}", gone)
+        self._db.executemany("INSERT OR REPLACE INTO was VALUES (?, ?, ?, ?)", told)
+        self._db.executemany(_MORE, more)
 
     def untold(self, after: str, limit: int) -> list[str]:
         """The next keys behind `after` that are not plain. O(limit) where most are not."""

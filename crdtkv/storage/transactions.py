@@ -9,9 +9,9 @@ stands is the mapping of them, twice.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from mypy_extensions import mypyc_attr
 
@@ -88,21 +88,30 @@ class Transactions(Storage):
                 raise  # (else what it is rolled back for is what has to be told)
 
 
-def _each_once(changes: list[Changed]) -> Iterator[Changed]:
-    """What became of each row in all. O(changes), for who asks for it."""
-    found: dict[tuple[str, Any], Changed] = {}
-    for change in _one_by_one(changes):
-        at = change[:2]
-        first = found.setdefault(at, change)
-        if first is not change:
-            found[at] = (*first[:3], change[3])
-    yield from found.values()
+def _each_once(changes: list[Changed]) -> list[Changed]:
+    """What became of each row in all. O(changes)."""
+    rows: dict[str, dict[Any, int]] = {}
+    found: list[Any] = []
+    for change in cast(Iterable[Any], _one_by_one(changes)):  # (as it is: not taken apart, and made anew)
+        table, where = change[0], change[1]
+        of = rows.get(table)
+        if of is None:
+            of = rows[table] = {}
+        at = of.get(where)
+        if at is None:
+            of[where] = len(found)
+            found.append(change)
+        else:
+            found[at] = (table, where, found[at][2], change[3])
+    return found
 
 
 def _one_by_one(changes: list[Changed]) -> Iterable[Changed]:
     """Where cells of a key have come together and others of it have changed: each cell by itself."""
-    together = [change[1] for change in changes if change[0] == "cells"]
-    mixed = {change[1][0] for change in changes if change[0] == "cell"} if together else set()
+    together = [change[1] for change in cast(list[Any], changes) if change[0] == "cells"]
+    if not together:
+        return changes
+    mixed = {change[1][0] for change in changes if change[0] == "cell"}
     mixed |= {key for key, count in Counter(together).items() if count > 1}
     if mixed.isdisjoint(together):
         return changes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mypy_extensions import mypyc_attr
 
@@ -20,8 +20,8 @@ from crdtkv.storage.base import NO_HORIZON, Horizon
 from crdtkv.storage.held import ALONE, PARTS, PLAIN, Held, Old, horizon_of
 from crdtkv.storage.index import SMALL
 from crdtkv.storage.layers import Layers, Unit
-from crdtkv.storage.pasts import NO_PAST, Past, changes, past_in_bytes
-from crdtkv.storage.views import AS_IT_IS
+from crdtkv.storage.pasts import NO_PAST, Past, begun, changes, plain_rows
+from crdtkv.storage.views import AS_IT_IS, Showing
 
 __all__ = ["LARGE", "Writing"]
 
@@ -41,6 +41,20 @@ class _Wrote(NamedTuple):
     """All that have changed, or a piece of them."""
     piece: bool = False
     last: bool = True
+
+
+_Place = tuple[str, bytes, int]
+"""Key, path and number of a piece of a past."""
+
+
+class _Pieces(NamedTuple):
+    """Of all pasts of a step, written together."""
+
+    rows: list[tuple[_Place, bytes | None]]
+    untold: list[tuple[Any, ...]]
+    told: list[tuple[Any, ...]]
+    more: list[tuple[Any, ...]]
+    """What views tell no longer, what they tell, and what they tell behind what they did."""
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -78,11 +92,12 @@ class Writing(Layers):
             raise
 
     def _weigh(self, unit: Unit) -> int:
-        """As how many keys of one cell it is written, about: of a past more the longer it was not."""
+        """As how many keys of one cell it is written, about: of a past more the more has come."""
         kind, name = unit
         if kind == "past":
             old = self._pasts.dirty[name]
-            return 1 + sum(8 + len(old.rows.get(path, NO_PAST)) for path in old.changed or ()) // 16
+            came = [old.rows.get(path, NO_PAST).end - old.kept.get(path, NO_PAST).end for path in old.changed or ()]
+            return 1 + sum([8 + max(0, count) for count in came]) // 16
         return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
 
     def _write(self, units: list[Unit]) -> tuple[Callable[[], None], bool]:
@@ -92,6 +107,7 @@ class Writing(Layers):
         keys: list[_Wrote] = []
         aside: dict[str, Horizon] = {}
         pasts: dict[str, tuple[dict[bytes, Past], Horizon]] = {}
+        pieces = _Pieces([], [], [], [])
         self._telling.clear()
         self._absent.add(name for table, name in units if table in ("key", "past"))
         for table, name in units:
@@ -106,7 +122,7 @@ class Writing(Layers):
             elif table == "past":
                 old = self._pasts.dirty[name]
                 horizon = aside.get(name, old.horizon)
-                pasts[name] = self._write_past(name, old, horizon), horizon
+                pasts[name] = self._write_past(name, old, horizon, pieces), horizon
             elif table == checkpoint.UNTOLD:
                 self._tell(name, True)
             else:
@@ -115,6 +131,8 @@ class Writing(Layers):
                 if table == "inbox" and self._showing is not None:
                     self._tables.tell("lost", (name,), None if row is None else self._showing.lost(name, row))
         self._tables.flush()
+        self._tables.write("past", pieces.rows)
+        self._tables.tell_pasts(pieces.untold, pieces.told, pieces.more)
 
         def wrote() -> None:
             for name, horizon in aside.items():
@@ -210,18 +228,32 @@ class Writing(Layers):
         rows = self._tables.rows("meta", _UNTOLD_NAMES, _UNTOLD_NAMES + "\U0010ffff")
         self._untold.update((where[0][len(_UNTOLD_NAMES) :], None) for where, _ in rows)
 
-    def _write_past(self, key: str, old: Old, horizon: Horizon) -> dict[bytes, Past]:
-        """What the tables have of its paths then."""
+    def _write_past(self, key: str, old: Old, horizon: Horizon, pieces: _Pieces) -> dict[bytes, Past]:
+        """What the tables have of its paths then. What is to be written of them is added to `pieces`."""
         found: dict[bytes, Past] = {}
         for path in sorted(old.changed or ()):
             had, found[path] = old.kept.get(path, NO_PAST), old.rows.get(path, NO_PAST)
-            pieces = changes(had, found[path])
-            self._tables.write("past", [((key, path, n), piece) for n, piece in pieces])
-            if self._showing is not None:
-                for n, piece in pieces:
-                    told = None if piece is None else self._showing.past(key, path, past_in_bytes(piece))
-                    if told or had:
-                        self._tables.tell("was", (key, path, n), told)
+            for n, piece in changes(had, found[path]):
+                pieces.rows.append(((key, path, n), piece))
+                if self._showing is not None:
+                    self._tell_piece((key, path, n), piece, had, self._showing, pieces)
         if horizon != old.known:
             self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
         return found
+
+    @staticmethod
+    def _tell_piece(where: _Place, piece: bytes | None, had: Past, showing: Showing, pieces: _Pieces) -> None:
+        """Where it has only grown, what came is told behind what was."""
+        key, path, n = where
+        if piece is None:
+            pieces.untold.append(where)
+        elif (before := begun(had, n, piece)) is not None:
+            told = showing.past(key, path, plain_rows(piece, before))
+            if told:
+                pieces.more.append((*where, *told))
+        else:
+            told = showing.past(key, path, plain_rows(piece))
+            if told:
+                pieces.told.append((*where, *told))
+            elif had:
+                pieces.untold.append(where)

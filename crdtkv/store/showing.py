@@ -7,8 +7,9 @@ nothing for later readers, and a key that cannot be told is left out, never in t
 from __future__ import annotations
 
 import base64
+import json.encoder
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core import values
 from crdtkv.core.blob import Blob
@@ -17,7 +18,6 @@ from crdtkv.core.clocks import stamp_ms
 from crdtkv.core.paths import STRATEGY
 from crdtkv.core.versions import format_version
 from crdtkv.replica.core import Replica
-from crdtkv.storage.pasts import Superseded
 from crdtkv.storage.views import AS_IT_IS, Showing
 from crdtkv.store.selection import USER_KEYS
 from crdtkv.store.telling import passing
@@ -26,7 +26,9 @@ __all__ = ["as_json", "showing"]
 
 _Row = tuple[Any, ...] | None
 
-_ROOTS = {STRATEGY + spec.encode() + b"\0" for spec in AS_IT_IS}
+_quoted: Final = json.encoder.encode_basestring
+
+_ROOTS: Final = {STRATEGY + spec.encode() + b"\0" for spec in AS_IT_IS}
 
 
 def as_json(value: Any) -> str:
@@ -73,17 +75,31 @@ def _or_not(tell: Callable[..., _Row]) -> Callable[..., _Row]:
     return told
 
 
-def _past_row(key: str, path: bytes, rows: tuple[Superseded, ...]) -> _Row:
+def _past_row(key: str, path: bytes, rows: Any) -> _Row:
+    """A JSON array, of each of `rows` version, replica, milliseconds and the JSON text of its value. (Each write that
+    replaces a value comes by here: it is put together of texts.)
+    """
     if key < USER_KEYS or path not in _ROOTS:
         return None
-    found = []
-    of_key = format_version(key, {})
-    for row in rows:
-        (replica, n), stamp, payload, *_ = row.sibling
+    found: list[str] = []
+    of_key, before, name = format_version(key, {}), "", '""'
+    for ((replica, n), stamp, payload, _, _), _, _, _ in rows:
         if payload is None or is_value(payload):
-            value = None if payload is None else as_json(values.unpack(payload))
-            found.append([f"{of_key}_{replica}.{n}", replica, stamp_ms(stamp), value])
-    return (values.to_json(found),) if found else None
+            if replica != before:
+                before, name = replica, _quoted(replica)
+            found.append(f'["{of_key}_{name[1:-1]}.{n}",{name},{stamp_ms(stamp)},{_told(payload)}]')
+    return (f"[{','.join(found)}]",) if found else None
+
+
+def _told(payload: bytes | None) -> str:
+    """The JSON text of the JSON text of a value."""
+    if payload is None:
+        return "null"
+    value = values.unpack(payload)
+    if type(value) is not str:
+        return _quoted(as_json(value))
+    text: str = _quoted(value)
+    return f'"\\"{value}\\""' if len(text) == len(value) + 2 else _quoted(text)
 
 
 def _lost_row(id: str, row: Any) -> _Row:

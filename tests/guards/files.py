@@ -116,7 +116,7 @@ def what_was_committed_is_there_after_acrash() -> None:
     "a file is written anew only when a table holds each of its rows",
     Line(Tables.write_key, "self._rows.append(", "("),
     *(Line(Writing._write, "[((name,), row)]", f"[((name,), row)] if table != '{t}' else []") for t in ("inbox", "meta")),
-    Line(Writing._write_past, 'self._tables.write("past",', '("past",'),
+    Line(Writing._write, 'self._tables.write("past",', '("past",'),
     Line(Writing._write_past, 'self._tables.write("horizon",', '("horizon",'),
     Line(Tables.write, "if gone:", "if False:"),
     Line(Tables.write_key, 'self._db.execute("DELETE FROM cell WHERE key = ?", (key,))', "pass"),

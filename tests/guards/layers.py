@@ -244,7 +244,7 @@ def what_a_row_said_is_true_until_the_key_changes() -> None:
     Line(Layers.put_key, "self._index.moved((key, path), ())", "pass"),
     Line(keyrows.said_of, "if len(cell) != 1:", "if False:"),
     Line(held.Held.say, "self._cells = self._context = None", "pass"),
-    Line(held.Held.changed_at, "changed = self.changed = set(changed)", "changed = set(changed)"),
+    Line(held._with, "changed = set(changed)", "return changed"),
     Line(keyrows.said_of, "or lost or", "or"),
     Line(keyrows.said_of, "len(context) > 1 or", ""),
     Line(keyrows.said_of, "or parents[0][0] != replica", ""),

@@ -26,7 +26,8 @@ from tests.guards.pieces import freshened
     Line(pasts.changes, " + [(n, None) for n in before if n not in made]", ""),
     Line(pasts._joined, "count == _MOST or len(blob) + len(data) > PIECE_BYTES", "count == _MOST"),
     Line(Writing._wrote_past, "old.kept |= kept", "pass"),
-    Line(Writing._write_past, "if told or had:", "if told:"),
+    Line(Tables.tell_pasts, "'was'][1])}\", gone)", "'was'][1])}\", [])"),
+    Line(Tables.tell_pasts, "self._db.executemany(_MORE, more)", "pass"),
     Line(Layers._read_past, "Old(dict(kept), horizon)", "Old(kept, horizon)"),
 )
 def of_a_past_only_what_came_is_written() -> None:

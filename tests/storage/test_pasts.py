@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crdtkv.core.cells import Sibling
-from crdtkv.storage.pasts import NO_PAST, PIECE_BYTES, Past, Superseded, changes
+from crdtkv.storage.pasts import NO_PAST, PIECE_BYTES, Past, Superseded, begun, changes, past_in, plain_rows
 
 
 def row(n: int, by: int = 0, size: int = 1) -> Superseded:
@@ -24,9 +24,14 @@ _edits = st.lists(
 
 
 @given(_edits)
+@example([("come", 10), ("alter", 3), ("come", 3), ("go", 2), ("come", 30)])
 def test_the_tables_have_what_stands(edits: list[tuple[str, int]]) -> None:
-    """Whatever comes behind, goes before or is altered; and after the tables were read anew, piece by piece."""
+    """Whatever comes behind, goes before or is altered; and after the tables were read anew, piece by piece.
+
+    And so does who is told only what came where a piece has grown.
+    """
     table: dict[int, bytes] = {}
+    told: dict[int, tuple[Superseded, ...]] = {}
     kept = past = NO_PAST
     count = 0
     for what, number in edits:
@@ -43,12 +48,14 @@ def test_the_tables_have_what_stands(edits: list[tuple[str, int]]) -> None:
         for n, piece in changes(kept, past):
             assert what == "alter" or table.get(n) != piece
             if piece is None:
-                del table[n]
+                del table[n], told[n]
             else:
                 table[n] = piece
+                before = begun(kept, n, piece)
+                told[n] = past_in(plain_rows(piece)) if before is None else told[n] + past_in(plain_rows(piece, before))
         kept = past
         found = Past.found(sorted(table.items()), table.__getitem__) if table else NO_PAST
-        assert found is not None and list(found) == stands
+        assert found is not None and list(found) == stands == [row for _, some in sorted(told.items()) for row in some]
         if what == "read":
             kept = past = found
     assert all(len(piece) <= PIECE_BYTES for piece in table.values())

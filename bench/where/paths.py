@@ -80,7 +80,7 @@ def _hundred(kv: crdtkv.Store, n: int) -> None:
 def _submitted(folder: Path) -> Iterator[Prepared]:
     async def caller(kv: crdtkv.Store, dice: random.Random, until: float) -> int:
         done = 0
-        while time.process_time() < until:
+        while not done or time.process_time() < until:
             key, value = f"key-{dice.randrange(_KEYS)}", f"{_VALUE}{dice.random():.6f}"
             await kv.asubmit(lambda t, key=key, value=value: t.put(key, value))  # type: ignore[misc]
             done += 1

@@ -201,4 +201,4 @@ def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
     else:
         # As `dump` of `plain_receipt`, at a quarter of its price: versions and strategies need no escapes.
         told = f'{{"key":{_text(receipt.key)},"version":"{version}","strategy":{_text(receipt.strategy)}}}'.encode()
-    return Reply(200 if wrote.there else 201, headers, told, seen=door.seen(receipt))
+    return Reply(200 if wrote.there else 201, headers, told, None, None, door.seen(receipt))

@@ -13,7 +13,7 @@ CLIENTS := tests/doors/npm
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-fast fast clients check laws soak sim swarm bench docs clean
+.PHONY: help run test test-fast fast clients check laws soak sim swarm bench where docs clean
 
 help: ## what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ swarm: .venv/ready ## random faults, one seed after the other, until Ctrl-C
 
 bench: .fast/ready ## measure beside the peers (installed into .bench), and write bench/RESULTS.md; WHAT=limits: our own limits
 	@$(FAST) $(PY) -m bench $(or $(WHAT),all)
+
+where: .fast/ready ## sample the hot paths with Linux' perf, and write bench/WHERE.md: whose the time is; WHAT="record scan"
+	@$(FAST) $(PY) -m bench.where $(WHAT)
 
 docs: .venv/ready ## print the pages that come from the registries
 	@$(PY) -m docs.build

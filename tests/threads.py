@@ -1,14 +1,17 @@
-"""Threads that write at one time, in a known order."""
+"""Who writes at one time, in a known order."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import crdtkv
+from crdtkv.store import door
+from crdtkv.store.plain import Put
 
-__all__ = ["at_once"]
+__all__ = ["at_once", "puts_at_once"]
 
 
 def at_once(kv: crdtkv.Store, *acts: Callable[[], Any]) -> list[Any]:
@@ -33,3 +36,18 @@ def at_once(kv: crdtkv.Store, *acts: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.join()
     return out
+
+
+def puts_at_once(kv: crdtkv.Store, puts: Iterable[tuple[str, Any, str | None]], small: bool = True) -> list[Any]:
+    """The receipt of each put (key, value, strategy), or what it raised, all asked for in one turn of an event loop, as
+    a server does."""
+
+    async def main() -> list[Any]:
+        told: list[asyncio.Future[Any]] = []
+        for key, value, spec in puts:
+            told.append(asyncio.get_running_loop().create_future())
+            then = lambda made, error, future=told[-1]: future.set_result(made if error is None else error)  # noqa: E731
+            door.ask_then(kv, Put(key, value, spec, lambda there, receipt: receipt, small), then)
+        return await asyncio.gather(*told)
+
+    return asyncio.run(main())

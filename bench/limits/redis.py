@@ -22,15 +22,15 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.harness.processes import ROOT
+from bench.limits.server import cpu_of
 
-__all__ = ["report"]
+__all__ = ["free_port", "report"]
 
 TESTS = ("SET", "GET", "INCR", "RPUSH", "SADD", "HSET")
 WANTED = {1: 0.9, 16: 0.5}
 REQUESTS = {1: 15_000, 16: 60_000}
 TURNS = 3
 _CLIENTS = 50
-_TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Server(NamedTuple):
@@ -69,19 +69,13 @@ def _measure(servers: list[Server], test: str, pipeline: int) -> list[list[Measu
 
 
 def _ask(server: Server, test: str, pipeline: int) -> Measured:
-    requests, before = REQUESTS[pipeline], _spent(server.pid)
+    requests, before = REQUESTS[pipeline], cpu_of(server.pid)
     words = ["redis-benchmark", "-p", str(server.port), "-t", test.lower(), "-n", str(requests), "-c", str(_CLIENTS)]
     done = subprocess.run(
         [*_pinned(1), *words, "-P", str(pipeline), "--csv"], check=True, capture_output=True, text=True, timeout=120
     )
     row = next(row for row in csv.DictReader(done.stdout.splitlines()) if row["test"].startswith(test))
-    return Measured(float(row["rps"]), (_spent(server.pid) - before) / requests * 1e6)
-
-
-def _spent(pid: int) -> float:
-    """Seconds of processor time that a process has taken."""
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / _TICK
+    return Measured(float(row["rps"]), (cpu_of(server.pid) - before) / requests * 1e6)
 
 
 def _ratio(turns: list[list[Measured]], other: int, cpu: bool = False) -> float:
@@ -118,7 +112,8 @@ def _pinned(core: int) -> list[str]:
     return ["taskset", "-c", str(cores[core % len(cores)])] if shutil.which("taskset") else []
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens at."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
 
@@ -153,7 +148,7 @@ def _answers(port: int) -> Callable[[], bool]:
 
 @contextmanager
 def _redis(folder: Path, how: str) -> Iterator[Server]:
-    port, own = _free_port(), folder / how
+    port, own = free_port(), folder / how
     own.mkdir()
     words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--dir", str(own), "--save", ""]
     with _running(how, [*words, "--appendonly", "yes", "--appendfsync", how], port, _answers(port)) as server:
@@ -162,7 +157,7 @@ def _redis(folder: Path, how: str) -> Iterator[Server]:
 
 @contextmanager
 def _crdtkv(folder: Path) -> Iterator[Server]:
-    port, http = _free_port(), _free_port()
+    port, http = free_port(), free_port()
     words = [sys.executable, "-m", "crdtkv.cli", "serve", "--colo", "lhr", "--data", str(folder / "lhr")]
     words += ["--listen", f"127.0.0.1:{http}", "--redis", f"127.0.0.1:{port}"]
     with _running("here", words, port, _answers(port)) as server:

@@ -199,7 +199,7 @@ def _process(arguments: list[str], **variables: str) -> Iterator[subprocess.Pope
 def cpu_of(pid: int) -> float:
     """Seconds of processor time that a process has taken so far."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # the client

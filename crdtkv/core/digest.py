@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import msgpack
 import xxhash
 
+from crdtkv.core import said
 from crdtkv.core.cells import Cell, Context, Sibling
 from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.tree import Cells
@@ -27,8 +27,6 @@ Stood = tuple[Sibling, bytes]
 """A sibling that stood, and what MessagePack makes of it: so the past keeps it."""
 
 _hash: Final[Callable[[bytes], int]] = xxhash.xxh3_128_intdigest
-# One for all: it is given tuples of text, bytes and integers only, and packs them without a call back into Python.
-_pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
 
 
 def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> tuple[int, list[Stood]]:
@@ -36,13 +34,13 @@ def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> tuple[int, lis
 
     O(siblings).
     """
-    place = _pack((key, path))
+    place = said.place(said.text(key), path)
     change = 0
     stood: list[Stood] = []
     for sibling in new:
-        change += _hash(place + _pack(sibling))
+        change += _hash(place + said.sibling(sibling))
     for sibling in old:
-        packed = _pack(sibling)
+        packed = said.sibling(sibling)
         stood.append((sibling, packed))
         change -= _hash(place + packed)
     return change, stood
@@ -50,34 +48,32 @@ def digest_change(key: str, path: bytes, old: Cell, new: Cell) -> tuple[int, lis
 
 def added_digest(key: str, dot: Dot, stamp: Stamp, payloads: Mapping[bytes, bytes | None]) -> int:
     """As `digest_change`, of cells where nothing stood: at each path one sibling that replaced nothing. O(cells)."""
-    pack, hash, found = _pack, _hash, 0
-    # What is alike in all of them is packed once: ((key, path), (dot, stamp, payload, (), ())).
-    place, sibling = b"\x92" + pack(key), b"\x95" + pack(dot) + pack(stamp)
+    above, by, found = said.text(key), said.sibling_by(dot, stamp), 0
     for path, payload in payloads.items():
-        found += hash(b"%b%b%b%b\x90\x90" % (place, pack(path), sibling, pack(payload)))
+        found += _hash(said.place(above, path) + said.alone(by, payload))
     return found
 
 
 def key_digest(key: str, cells: Cells, context: Context) -> int:
     """What a whole key adds to the digest. O(siblings), some 1 µs each."""
-    pack, hash, found = _pack, _hash, context_digest(key, context)
-    above = b"\x92" + pack(key)
+    above, found = said.text(key), context_digest(key, context)
     for path, cell in cells.items():
-        place = above + pack(path)
+        place = said.place(above, path)
         for sibling in cell:
-            found += hash(place + pack(sibling))
+            found += _hash(place + said.sibling(sibling))
     return found
 
 
 def context_digest(key: str, context: Context) -> int:
     """What a key's context adds to the digest."""
-    found = 0
+    above, found = said.text(key), 0
     for replica, n in context.items():
-        found += _hash(_pack((key, replica, n)))
+        found += _hash(said.entry(above, replica, n))
     return found
 
 
 def entry_change(key: str, replica: str, old: int | None, n: int) -> int:
     """What becomes of the digest when the entry of `replica` in a key's context is n that was `old`."""
-    new = _hash(_pack((key, replica, n)))
-    return new if old is None else new - _hash(_pack((key, replica, old)))
+    above = said.text(key)
+    new = _hash(said.entry(above, replica, n))
+    return new if old is None else new - _hash(said.entry(above, replica, old))

@@ -14,7 +14,7 @@ from typing import Any
 from crdtkv.core.clocks import Stamp
 from crdtkv.errors import ChecksumFailed
 
-__all__ = ["TIP_OF", "Announcement", "At", "State", "state_in"]
+__all__ = ["TIP_OF", "Announcement", "At", "Mark", "State", "state_in"]
 
 Announcement = tuple[int, Stamp, int]
 """`(total, low, facts)`: of all members all stamped up to `low` was heard, and `facts` is what is known of who
@@ -22,6 +22,9 @@ belongs, as a hash. `total`, the transactions absorbed then, says which of two a
 
 At = tuple[int, Stamp, int]
 """`(n, heard, chain)`, what `vector`, `heard` and `chains` say of a replica; 0 where they say nothing."""
+
+Mark = tuple[At, Stamp, Stamp, int, int]
+"""Where a state's own replica is, its clock, its ceiling, its wall time and its digest."""
 
 TIP_OF = "tip/"
 """Before a replica in the name of the row of meta that says where it was moved to since `state` was written."""
@@ -104,6 +107,15 @@ class State:
         """What a write of our own moves, as plain data. O(1)."""
         n, heard, chain = self.at(self.id)
         return n, heard, chain, self.clock, self.ceiling, self.wall_ms, self.digest.to_bytes(16, "big")
+
+    def mark(self) -> Mark:
+        """As `tip`, for `back_to`. O(1)."""
+        return self.at(self.id), self.clock, self.ceiling, self.wall_ms, self.digest
+
+    def back_to(self, mark: Mark) -> None:
+        """Put it where it was. O(1)."""
+        at, self.clock, self.ceiling, self.wall_ms, self.digest = mark
+        self.place(self.id, at)
 
     def move(self, tip: Any) -> None:
         """Put it where `tip` says. O(1)."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from crdtkv.core.cells import Cell, Context, Fields, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
 from crdtkv.core.digest import MODULUS, Stood, added_digest, context_digest, digest_change, entry_change, key_digest
-from crdtkv.core.state import TIP_OF, At, State
+from crdtkv.core.state import TIP_OF, At, Mark, State
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
 from crdtkv.core.views import colo_of
@@ -47,7 +47,7 @@ _CLOSED: Final = -1
 _UNREAD: Final = -2
 """In the place of a time: no transaction is open; or it has not read the clock yet."""
 
-Before = tuple[tuple[Any, ...], dict[str, int]]
+Before = tuple[Mark, dict[str, int]]
 """What a transaction begins from: the tip of the state, and what was said of it in the last record."""
 
 
@@ -98,7 +98,7 @@ class Replica:
 
         Who changes more of the state in it than its tip, or by `follow`, calls `reach` first.
         """
-        before = self.state.tip(), self.spoken
+        before = self.state.mark(), self.spoken
         self.changed = {}
         self._whole = None
         self._moved = {}
@@ -141,7 +141,7 @@ class Replica:
             self.state, self._whole = self._whole, None
         for replica, at in self._moved.items():
             self.state.place(replica, at)
-        self.state.move(tip)
+        self.state.back_to(tip)
 
     def keep_state(self) -> State:
         """What has changed of the state goes into the open transaction: the rest of it seldom, its tip always.
@@ -162,8 +162,9 @@ class Replica:
         """After a commit of `kept`: what it reserved is durable, and what was minted last is noted."""
         self._at_ms = _CLOSED
         self.kept = kept
-        for replica in self._moved:
-            kept.place(replica, self.state.at(replica))
+        if kept.vector is not self.state.vector:  # (else the two share them)
+            for replica in self._moved:
+                kept.place(replica, self.state.at(replica))
         self.reserved = (self.state.ceiling, kept.low_ceiling)
         self._note()
 
@@ -386,14 +387,14 @@ class Replica:
         cells = self.storage.cells(key)
         if TTL_PATH not in cells:
             return self.memos.of(key).roots(cells) if cells else []
-        return list(roots_in(cells, expired(cells, self.now() if now is None else now), self.memo(key)))
+        return roots_in(cells, expired(cells, self.now() if now is None else now), self.memo(key))
 
     def roots_of(self, key: str, cells: Cells, now: Stamp) -> list[Root]:
         """As `roots` of a key whose cells these are, for who passes by: it takes the place of no other's memo."""
         memo = self.memos.passing(key)
         if TTL_PATH not in cells:
             return memo.roots(cells)
-        return list(roots_in(cells, expired(cells, now), memo.documents))
+        return roots_in(cells, expired(cells, now), memo.documents)
 
     def shown(self, key: str, now: Stamp | None = None) -> Root | None:
         """The strategy and tree that `key` is read by, None if it is absent.
@@ -465,7 +466,7 @@ class _Step:
 
     def __enter__(self) -> None:
         replica = self._replica
-        self._before = replica.state.tip(), replica.spoken
+        self._before = replica.state.mark(), replica.spoken
         self._mark, self._whole, self._moved = replica.storage.mark(), replica._whole, replica._moved
         replica.changed = {}
         replica._whole = None

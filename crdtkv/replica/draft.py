@@ -13,6 +13,7 @@ from crdtkv.core import values
 from crdtkv.core.cells import (
     Cell,
     Context,
+    Fields,
     Sibling,
     Told,
     expiry,
@@ -200,8 +201,8 @@ class Draft:
         """What an edit may know whose client has seen all that is here."""
         replica = self.replica
         seen, rule = replica.storage.context(key), self.rule_of(key)
-        floor = replica.state.share_floor
-        return _new(Env, (*self.dot, self.stamp, seen, _everything, tree, floor, rule.strategy_for))
+        (id, n), floor = self.dot, replica.state.share_floor
+        return _new(Env, (id, n, self.stamp, seen, _everything, tree, floor, rule.strategy_for))
 
     def put_first(self, key: str, path: bytes, payload: bytes) -> Context:
         """`_begin_life` and `put_leaf` of a key of which nothing is known here, neither standing nor past."""
@@ -224,11 +225,13 @@ class Draft:
 
     def put_leaf(self, key: str, path: bytes, old: Cell, payload: bytes | None) -> Context:
         """`_write` of a live payload by who has seen all that stands at its place; the key's context after it."""
-        replica, dot = self.replica, self.dot
-        if not old:
+        replica = self.replica
+        dot: Any = self.dot  # (one tuple for all that bears it)
+        was: Fields = old[0] if old else ()
+        if not was:
             own = _new(Sibling, (dot, self.stamp, payload, (), ()))
-        elif len(old) == 1 and old[0].dot != dot:
-            own = _new(Sibling, (dot, self.stamp, payload, (old[0].dot,), ()))
+        elif len(old) == 1 and was[0] != dot:
+            own = _new(Sibling, (dot, self.stamp, payload, (was[0],), ()))
         else:
             own = self._sibling(old, payload, [s.dot for s in old if s.dot != dot], [])
         self._touching(key, path, own)
@@ -241,8 +244,10 @@ class Draft:
         self._touched_all(key, self.replica.add_cells(key, self.dot, self.stamp, payloads))
         return self.replica.touch(key, self.dot)
 
-    def _touched_all(self, key: str, cells: Mapping[bytes, Cell]) -> None:
-        self.touched.update(zip([(key, path) for path in cells], [own for (own,) in cells.values()], strict=True))
+    def _touched_all(self, key: str, cells: dict[bytes, Cell]) -> None:
+        touched = self.touched
+        for path, cell in cells.items():
+            touched[key, path] = cell[0]
 
     # bases
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core.cells import Cell, Context, Fields, Sibling, is_life, is_sweep, join_cells, join_contexts, make_cell
 from crdtkv.core.clocks import Dot, Vector, ahead, covers, covers_all, merge
@@ -40,7 +40,10 @@ __all__ = [
     "take",
 ]
 
-_new = tuple.__new__  # of a NamedTuple: its own takes four times as long
+_new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
+
+_STANDING: Final = frozenset({members.MEMBERS, members.CHAIN})
+"""The keys that say who belongs."""
 
 SOME_BYTES = 64
 """What a key is in a message, at least."""
@@ -296,8 +299,7 @@ class _Unwelcome(Exception):
 
 
 def _check_standing(replica: Replica) -> None:
-    changed = members.MEMBERS in replica.changed or members.CHAIN in replica.changed
-    if changed and not members.stands(replica):
+    if not _STANDING.isdisjoint(replica.changed) and not members.stands(replica):
         raise _Unwelcome
 
 
@@ -309,7 +311,7 @@ def _tells_nothing(state: State, message: CatchUp) -> bool:
     return known and not message.keys and not message.full and not (alike and strange)
 
 
-def _join(replica: Replica, message: CatchUp, before: Vector) -> None:
+def _join(replica: Replica, message: CatchUp, before: dict[str, int]) -> None:
     keys: Iterable[KeyCells] = message.keys
     if message.full:
         keys = _with_held(keys, list(replica.storage.keys("", None)))
@@ -336,17 +338,21 @@ def _with_held(sent: Iterable[KeyCells], held: Sequence[str]) -> Iterator[KeyCel
     yield from (KeyCells(key, {}, ()) for key in left)
 
 
-def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: Vector) -> bool:
+def _begin_key(replica: Replica, theirs: KeyCells, message: CatchUp, before: dict[str, int]) -> bool:
     """Join a key of which nothing is known here, where all that came is new, and replaced nothing unless all is told:
     most of what comes to a new colo. As `_join_key` does; False where it takes that."""
     full = message.full
     for _, cell in theirs.cells:
-        for (r, n), _, payload, parents, _ in cell:
-            if n <= before.get(r, 0) or (not full and (parents or (payload is not None and is_sweep(payload)))):
+        for s in cell:
+            fields: Fields = s
+            dot: Dot = fields[0]
+            r, n = dot
+            if n <= before.get(r, 0) or (not full and (fields[3] or is_sweep(fields[2]))):
                 return False
     if not theirs.cells:
         return False
-    cells, context = dict(theirs.cells), join_contexts({}, before, theirs.context, message.to)
+    cells = dict(theirs.cells)
+    context = {r: n for r, n in theirs.context.items() if n > before.get(r, 0)}  # (`join_contexts`, with none)
     replica.begin_key(theirs.key, cells, context, past.begun(cells, context) if full else NO_HORIZON)
     return True
 

@@ -126,7 +126,7 @@ def operate(draft: Draft, key: str, operation: Any, family: Any) -> Strategy | N
     writes = chosen.edit(tree, operation, draft.env(key, tree))
     prefix = tree.prefix
     new = {prefix + path: payload for path, payload, _, _ in writes}
-    if any(map(cells.__contains__, new)):
+    if any(path in cells for path in new):
         for at, payload in new.items():
             draft.put_leaf(key, at, replica.storage.cells(key).get(at, ()), payload)
     elif new:

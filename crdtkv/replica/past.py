@@ -12,7 +12,7 @@ are unknown here; a guess is never made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from sortedcontainers import SortedDict
@@ -24,7 +24,7 @@ from crdtkv.core.packed import Packed
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage
-from crdtkv.storage.pasts import NO_PAST, Superseded, rows_of
+from crdtkv.storage.pasts import NO_PAST, End, Superseded, rows_of
 from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = [
@@ -65,7 +65,7 @@ class Keep(NamedTuple):
 
 
 def keep(
-    storage: Storage, key: str, path: bytes, stood: Sequence[Stood], by: Dot | None, until: Context | None,
+    storage: Storage, key: str, path: bytes, stood: list[Stood], by: Dot | None, until: Context | None,
     wall_ms: int, limit: Keep,
 ) -> None:  # fmt: skip
     """What stood in a cell was just replaced, by the dot `by` or a catch-up to `until`; by neither: purged."""
@@ -73,20 +73,25 @@ def keep(
     rows = storage.past(key).get(path, NO_PAST)
     most = limit.cells
     excess = len(rows) + len(stood) - most
-    if excess > most // 4:  # several at once: each time tells anew how far back the rest reaches
-        now, gone = storage.context(key), [_new(Superseded, (s, dots, until, wall_ms)) for s, _ in stood]
-        oldest = [*rows.oldest(excess), *gone][:excess]
-        if any(_decides(row, floor) for row in oldest for floor in storage.horizon(key).floors):
-            begin_again(storage, key, merge([now, dict(dots), until or {}]))
-            return
-        _forget(storage, key, oldest, now or dict(dots))
+    trims = excess > most // 4  # several at once: each time tells anew how far back the rest reaches
+    if trims:
+        excess = rows.whole(excess) if most else excess
+        now, floors = storage.context(key), storage.horizon(key).floors
+        if floors:
+            gone = [_new(Superseded, (s, dots, until, wall_ms)) for s, _ in stood]
+            oldest = [*rows.oldest(excess), *gone][:excess]
+            if any(_decides(row, floor) for row in oldest for floor in floors):
+                begin_again(storage, key, merge([now, dict(dots), until or {}]))
+                return
+        ends = rows.ends(excess)
+        _forget(storage, key, ends if len(ends) == excess else [*ends, (dots, until)], now or dict(dots))
     if most:
-        rows = rows.behind(rows_of([packed for _, packed in stood], dots, until, wall_ms), not by and until is None)
-        storage.put_past(key, path, rows.without(excess) if excess > most // 4 else rows)
+        rows = rows.behind(rows_of(stood, dots, until, wall_ms), not by and until is None)
+        storage.put_past(key, path, rows.without(excess) if trims else rows)
         deleted = 0
         for s, _ in stood:
             deleted = max(deleted, due(path, (s,)) or 0)
-        if deleted > storage.horizon(key).deleted:
+        if deleted and deleted > storage.horizon(key).deleted:
             storage.put_horizon(key, storage.horizon(key)._replace(deleted=deleted))
     elif rows:
         storage.put_past(key, path, NO_PAST)
@@ -340,10 +345,11 @@ def _ended(row: Superseded, version: Context) -> bool:
     return row.until is not None and covers_all(version, row.until)
 
 
-def _forget(storage: Storage, key: str, rows: Iterable[Superseded], now: Context) -> None:
-    """Before these rows go: versions that would show them can't be rebuilt any more. `now`: the key's context."""
+def _forget(storage: Storage, key: str, ends: Iterable[End], now: Context) -> None:
+    """Before rows go that ended so: versions that would show them can't be rebuilt any more. `now`: the key's context.
+    """
     known: dict[str, int] = {}
-    for _, by, until, _ in rows:
+    for by, until in ends:
         for replica, n in (by if until is None else until.items()) or now.items():
             if n > known.get(replica, 0):
                 known[replica] = n
@@ -374,7 +380,7 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     elif any(_decides(row, floor) for row in old for floor in storage.horizon(key).floors):
         begin_again(storage, key, context)
     elif old:
-        _forget(storage, key, old, context)
+        _forget(storage, key, [(row.by, row.until) for row in old], context)
         for path, rows in list(storage.past(key).items()):
             left = [r for r in rows if wall_ms - r.wall_ms < limit.ms]
             if len(left) < len(rows):

@@ -60,7 +60,7 @@ class Reply(NamedTuple):
 class Ask:
     """A request: `namespace` and `key` as decoded from the path, the rest read when it is asked for."""
 
-    __slots__ = ("_query", "body", "covered", "key", "limits", "method", "namespace", "scope")
+    __slots__ = ("_query", "body", "covered", "headers", "key", "limits", "method", "namespace", "scope")
 
     def __init__(self, scope: Scope, namespace: str, key: str, limits: Limits, body: bytes = b"") -> None:
         self.scope = scope
@@ -69,14 +69,11 @@ class Ask:
         self.key = key
         self.limits = limits
         self.body = body
+        self.headers = headers_of(scope)
+        """By lower-case name; of one that comes twice the last."""
         self.covered: Covered | None = None
         """What its session has seen: to be here where this is done."""
         self._query: dict[str, str] | None = None
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        """By lower-case name; of one that comes twice the last."""
-        return headers_of(self.scope)
 
     def header(self, name: str) -> str | None:
         """A header's text: UTF-8, though ASGI takes it for latin-1. Raises BadRequest."""
@@ -233,7 +230,8 @@ def check_length(scope: Scope, limit: int) -> None:
 def check_headers(scope: Scope, limit: int) -> None:
     """Raises HeadersTooLarge."""
     size = 0
-    for name, value in scope["headers"]:
+    headers: list[Header] = scope["headers"]
+    for name, value in headers:
         size += len(name) + len(value)
     if size > limit:
         raise HeadersTooLarge(f"the headers are {size:,} bytes; at most {limit:,}")

@@ -88,6 +88,17 @@ class Connection(HttpToolsProtocol):
         self.expect_100_continue = False
         self.headers = []
 
+    # (the next two are as uvicorn's, but compiled)
+
+    def on_url(self, url: bytes) -> None:
+        self.url = self.url + url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         if len(self.connections) >= (self._limit or len(self.connections) + 1):
             self._uvicorn_s(_overloaded)
@@ -192,8 +203,12 @@ class Connection(HttpToolsProtocol):
             raise RuntimeError(f"a header would break the reply: {headers!r:.200}")
         parts = [STATUS_LINE[status], self._usual[1]]
         for name, value in headers:
-            parts += name, b": ", value, b"\r\n"
-        parts += b"\r\n", body
+            parts.append(name)
+            parts.append(b": ")
+            parts.append(value)
+            parts.append(b"\r\n")
+        parts.append(b"\r\n")
+        parts.append(body)
         return b"".join(parts)
 
 

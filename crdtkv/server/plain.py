@@ -38,25 +38,38 @@ def begin(
     serving: Serving, method: str, wish_of: Callable[[], Wish], failed: Callable[[Exception], Reply], done: Done
 ) -> None:
     """`done` is called with the reply to the wish, once that is durable; to what it raises, as `failed` says it."""
+    waiting = _Waiting(serving, method, failed, done)
+    try:
+        waiting.store, act, waiting.reply_to = wish_of()
+        door.ask_then(waiting.store, act, waiting.told)
+    except Exception as error:
+        waiting.end(failed(error))
 
-    def end(reply: Reply) -> None:
-        serving.count(method, reply.status)
-        done(reply)
 
-    def told(found: Any, error: BaseException | None) -> None:
+class _Waiting:
+    """One that waits for its commit."""
+
+    __slots__ = ("_done", "_failed", "_method", "_serving", "reply_to", "store")
+
+    def __init__(self, serving: Serving, method: str, failed: Callable[[Exception], Reply], done: Done) -> None:
+        self._serving, self._method, self._failed, self._done = serving, method, failed, done
+        self.store: Store
+        self.reply_to: Callable[[Any], Reply]
+
+    def end(self, reply: Reply) -> None:
+        """That is the reply."""
+        self._serving.count(self._method, reply.status)
+        self._done(reply)
+
+    def told(self, found: Any, error: BaseException | None) -> None:
+        """It is durable, or was not done."""
         if isinstance(error, Exception):
-            return end(failed(error))
+            return self.end(self._failed(error))
         try:
-            reply = reply_to(found)
-            header = session_header(store, None, reply)
+            reply = self.reply_to(found)
+            header = session_header(self.store, None, reply)
             if header is not None:
                 reply.headers.append(header)
         except Exception as raised:
-            reply = failed(raised)
-        end(reply)
-
-    try:
-        store, act, reply_to = wish_of()
-        door.ask_then(store, act, told)
-    except Exception as error:
-        end(failed(error))
+            reply = self._failed(raised)
+        self.end(reply)

@@ -45,6 +45,8 @@ _PLAIN: Header = (_KIND, b"json")
 _ENTRY: Header = (b"content-type", ENTRY.encode())
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 _MADE_AS = {"strategy"}
+_SMALL = 4096
+"""Bytes of a value up to which its put shares a transaction: one record is of some 256 at the most."""
 _FORMS = frozenset(("", JSON, "application/x-www-form-urlencoded"))
 
 
@@ -115,7 +117,7 @@ def ask_put(ask: Ask) -> Act:
     else:
         condition = condition_of(ask)
         if condition is None and (not given or given.keys() == _MADE_AS):
-            return Put(check_key(key), value, given.get("strategy"), Wrote)
+            return Put(check_key(key), value, given.get("strategy"), Wrote, small=len(ask.body) <= _SMALL)
 
     def act(t: Transaction) -> Wrote:
         if condition is not None:
@@ -199,4 +201,4 @@ def receipt_reply(ask: Ask, wrote: Wrote) -> Reply:
     else:
         # As `dump` of `plain_receipt`, at a quarter of its price: versions and strategies need no escapes.
         told = f'{{"key":{_text(receipt.key)},"version":"{version}","strategy":{_text(receipt.strategy)}}}'.encode()
-    return Reply(200 if wrote.there else 201, headers, told, seen=door.seen(receipt))
+    return Reply(200 if wrote.there else 201, headers, told, None, None, door.seen(receipt))

@@ -13,12 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from crdtkv.core import said
 from crdtkv.core.cells import Context, Sibling
 from crdtkv.core.clocks import Dot
+from crdtkv.core.digest import Stood
 
 __all__ = [
-    "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "begun", "changes", "growth_of", "grown", "past_as", "past_in",
-    "past_in_bytes", "plain_rows", "rows_of", "sibling_in", "whole",
+    "End", "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "begun", "changes", "growth_of", "grown", "past_as",
+    "past_in", "past_in_bytes", "plain_rows", "rows_of", "sibling_in", "whole",
 ]  # fmt: skip
 
 PIECE_BYTES = 800
@@ -46,6 +48,10 @@ class Superseded(NamedTuple):
     by: tuple[Dot, ...]
     until: dict[str, int] | None
     wall_ms: int
+
+
+End = tuple[Any, Context | None]
+"""By which dots a row was replaced, and up to which context it stood."""
 
 
 class Past:
@@ -135,6 +141,24 @@ class Past:
             found += past_in_bytes(self._bytes(piece))
         return found[:count]
 
+    def ends(self, count: int) -> list[End]:
+        """By what the first rows were replaced, without a look at what they say. O(count)."""
+        found: list[End] = []
+        for piece in self.pieces:
+            if len(found) >= count:
+                break
+            found += [(row[1], row[2]) for row in msgpack.unpackb(self._bytes(piece), strict_map_key=False)]
+        return found[:count]
+
+    def whole(self, count: int) -> int:
+        """How many of the first rows fill whole pieces; all of them, where they fill none. O(pieces)."""
+        found = 0
+        for _, some, _ in self.pieces:
+            if found + some > count:
+                break
+            found += some
+        return found or count
+
     def without(self, count: int) -> Past:
         """Without the first rows. O(pieces)."""
         first = self.first + count
@@ -216,10 +240,11 @@ _LOOSE: Final = b"\x90\xc0"
 """Is in the bytes of a row that nothing replaced, and that is until nothing."""
 
 
-def rows_of(siblings: Sequence[bytes], by: tuple[Dot, ...], until: Context | None, wall_ms: int) -> list[bytes]:
-    """What MessagePack makes of `Superseded` rows, of what it makes of their siblings."""
-    rest = _pack((by, until, wall_ms))[1:]
-    return [b"\x94" + sibling + rest for sibling in siblings]
+def rows_of(stood: list[Stood], by: tuple[Dot, ...], until: Context | None, wall_ms: int) -> list[bytes]:
+    """What MessagePack makes of `Superseded` rows."""
+    ended: bytes = b"\xc0" if until is None else _pack(until)
+    rest = b"%b%b%b" % (said.dots(by), ended, said.number(wall_ms))
+    return [b"\x94" + packed + rest for _, packed in stood]
 
 
 def _loose(rows: Sequence[Superseded]) -> bool:

@@ -41,12 +41,17 @@ class Bridge:
         self.ask_then(act, partial(_settle, waiter))
         return waiter
 
-    def ask_then(self, act: Callable[[Draft], Any], told: Callable[[Any, BaseException | None], None]) -> None:
-        """`told(what act gave, None)` is called in the loop once that is committed, else `told(None, error)`."""
+    def ask_then(
+        self, act: Callable[[Draft], Any], told: Callable[[Any, BaseException | None], None], key: str = ""
+    ) -> None:  # fmt: skip
+        """`told(what act gave, None)` is called in the loop once that is committed, else `told(None, error)`.
+
+        `key`: as `Asked` has it.
+        """
         asked = self._asked
         if not asked:
             self._loop.call_soon(self._post_all)
-        asked.append(_Awaited(act, told, self))
+        asked.append(_Awaited(act, told, self, key))
 
     def _post_all(self) -> None:
         """All that was asked for in this turn of the loop: a commit that began with the first would sync for it
@@ -97,9 +102,10 @@ class _Awaited(Asked[_T]):
     __slots__ = ("_bridge", "told")
 
     def __init__(
-        self, act: Callable[[Draft], _T], told: Callable[[Any, BaseException | None], None], bridge: Bridge
+        self, act: Callable[[Draft], _T], told: Callable[[Any, BaseException | None], None], bridge: Bridge,
+        key: str = "",
     ) -> None:  # fmt: skip
-        super().__init__(act)
+        super().__init__(act, key)
         self.told = told
         self._bridge: Bridge | None = bridge
 

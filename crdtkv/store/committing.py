@@ -108,7 +108,7 @@ class Committing(Operations, Membership):
 
         (No future, and no task that waits for it: for doors, at half the price.)
         """
-        self._bridge_here().ask_then(self._act_of(act), told)
+        self._bridge_here().ask_then(self._act_of(act), told, act.shares if isinstance(act, Put) else "")
 
     def _bridge_here(self) -> Bridge:
         """To the event loop that runs."""

@@ -2,7 +2,8 @@
 
 Law of this room: who finds nobody at work does its own; who asks meanwhile waits, and
 the first of those leads next: it does what all have asked for until then, each as a
-transaction of its own, commits once, and says to each what became of it. What one
+transaction of its own (but those that say of what key they are, one after the other: see `key`),
+commits once, and says to each what became of it. What one
 has asked for wrongly is undone alone; when the commit fails, all are told so. They
 wake one after the other, each by the one before it: woken at once they would only
 wait for each other. (Flat combining: Hendler, Incze, Shavit, Tzafrir, 2010.)
@@ -40,10 +41,13 @@ _log: Final = logging.getLogger("crdtkv")
 class Asked(Generic[_T]):
     """What is asked for, and what became of it."""
 
-    __slots__ = ("act", "behind", "done", "error", "gone", "leads", "value")
+    __slots__ = ("act", "behind", "done", "error", "gone", "key", "leads", "value")
 
-    def __init__(self, act: Callable[[Draft], _T]) -> None:
+    def __init__(self, act: Callable[[Draft], _T], key: str = "") -> None:
         self.act = act
+        self.key = key
+        """All that it reads and writes, and no more than a little: it may share a transaction, and be done again.
+        Empty: it may not."""
         self.value: _T | None = None
         self.error: BaseException | None = None
         self.done = False

@@ -37,12 +37,19 @@ def put(of: Any, key: str, value: Any, spec: str | None, draft: Draft) -> Receip
 
 
 class Put:
-    """Of a transaction: `key`, which was checked, shows `value`. Gives `told(whether the key was there, receipt)`."""
+    """Of a transaction: `key`, which was checked, shows `value`. Gives `told(whether the key was there, receipt)`.
 
-    __slots__ = ("_key", "_spec", "_told", "_value")
+    `small`: the value is, so it may share a transaction with others that wait for the same commit.
+    """
 
-    def __init__(self, key: str, value: Any, spec: str | None, told: Callable[[bool, Receipt], Any]) -> None:
+    __slots__ = ("_key", "_spec", "_told", "_value", "shares")
+
+    def __init__(
+        self, key: str, value: Any, spec: str | None, told: Callable[[bool, Receipt], Any], small: bool = False
+    ) -> None:  # fmt: skip
         self._key, self._value, self._spec, self._told = key, value, spec, told
+        self.shares = key if small else ""
+        """As `key` of `Asked`."""
 
     def __call__(self, t: Any) -> Any:
         """In a transaction that is open."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from typing import Any, Final, TypeVar
 
@@ -141,14 +141,16 @@ class Writer:
                     turns[0].error = error  # (who leads may be another: one that was cancelled)
                     raise
                 return
-            begun = False
+            begun, done = False, 0
             made: list[Minted | None] = []
             try:
                 self.begin()
                 with self.replica.transaction():
                     begun = True
-                    for turn in turns:
-                        made.append(self._take_turn(turn, made))
+                    while done < len(turns):
+                        together = turns[done : _end(turns, done)]
+                        self._take(together, made)
+                        done += len(together)
                     if all(turn.error for turn in turns):
                         raise _NothingDone
             except _NothingDone:
@@ -170,20 +172,26 @@ class Writer:
                 if not self.closed:
                     storage.keep_up()
 
-    def _take_turn(self, turn: Asked[Any], before: Sequence[Minted | None]) -> Minted | None:
-        """Inside a transaction: what was asked for is done, or undone by itself. `before`: what others of it did."""
+    def _take(self, turns: list[Asked[Any]], made: list[Minted | None]) -> None:
+        """Inside a transaction: what was asked for is done, all of it as one of ours, or each undone by itself.
+        `made`: what others of it did, and this then."""
         try:
             with self.replica.step():
                 self.draft = draft = Draft(self.replica, self.rule_of)
-                turn.value = turn.act(draft)
-                made = draft.record()
-                self.quota.check(made, before)
-                return made
+                for turn in turns:
+                    turn.value = turn.act(draft)
+                minted = draft.record()
+                self.quota.check(minted, made)
+                made.append(minted)
+            return
         except Exception as error:
-            turn.error = error
-            return None
+            if len(turns) == 1:
+                turns[0].error, turns[0].value = error, None
+                return
         finally:
             self.draft = None
+        for turn in turns:  # which of them it was
+            self._take([turn], made)
 
 
 class Open:
@@ -245,6 +253,20 @@ class Open:
         self._writer.draft = None
         self._draft.fate.undone = True
         self._writer.replica.undo(self._before)
+
+
+def _end(turns: list[Asked[Any]], first: int) -> int:
+    """Behind those that can be one transaction: each of one key that it says, of another than those before it.
+
+    (Two writes of a key in one would have one version: who made the first would take the second for his.)
+    """
+    keys: set[str] = set()
+    for at in range(first, len(turns)):
+        key = turns[at].key
+        if not key or key in keys:
+            return max(at, first + 1)
+        keys.add(key)
+    return len(turns)
 
 
 def _of_the_group(error: BaseException) -> Exception:

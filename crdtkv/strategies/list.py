@@ -231,7 +231,7 @@ def _insert(
 def _elements(made: Sequence[bytes], new: Sequence[Any]) -> list[Write]:
     # (As `component`: a position has no 0x00, and is shorter than a path may be.)
     packed = values.pack_list(new)
-    return [_new(Write, (ELEMENT + p + b"\0", v, True, False)) for p, v in zip(made, packed, strict=True)]
+    return [_new(Write, (ELEMENT + position + b"\0", packed[at], True, False)) for at, position in enumerate(made)]
 
 
 def _nothing(position: bytes) -> bool:

@@ -178,8 +178,8 @@ def a_cell_written_twice_in_a_transaction_holds_the_second() -> None:
     "parents = what it replaced; lost = those its base had not covered.",
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "tuple(sorted(replaced)),"),
     Line(Draft._sibling, "tuple(sorted({*replaced, *(prior.parents if prior else ())})),", "(),"),
-    Line(Draft.put_leaf, "payload, (old[0].dot,), ()))", "payload, (), ()))"),
-    Line(Draft.put_leaf, "and old[0].dot != dot", ""),
+    Line(Draft.put_leaf, "payload, (was[0],), ()))", "payload, (), ()))"),
+    Line(Draft.put_leaf, "and was[0] != dot", ""),
     Line(Draft.put_leaf, "[s.dot for s in old if s.dot != dot]", "[]"),
 )
 def a_record_names_all_that_its_writes_replaced() -> None:

@@ -83,12 +83,12 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
 @guards(
     "Two stores that have the same of both and not the same digest have a bug or bit rot between them.",
     Line(digest.digest_change, "change -= _hash(place + packed)", "pass"),
-    Line(digest.digest_change, "place = _pack((key, path))", "place = _pack(key)"),
+    Line(digest.digest_change, "place = said.place(said.text(key), path)", "place = said.text(key)"),
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),
-    Line(digest.entry_change, "new - _hash(_pack((key, replica, old)))", "new"),
-    Line(digest.key_digest, "place = above + pack(path)", "place = above"),
-    Line(digest.context_digest, "_pack((key, replica, n))", "_pack((key, replica))"),
+    Line(digest.entry_change, "new - _hash(said.entry(above, replica, old))", "new"),
+    Line(digest.key_digest, "place = said.place(above, path)", "place = above"),
+    Line(digest.context_digest, "said.entry(above, replica, n)", "above + said.text(replica)"),
 )
 def a_digest_is_of_all_cells_and_contexts() -> None:
     """It follows every change, and cells in other places, or contexts with other numbers, give another one."""

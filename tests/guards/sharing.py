@@ -10,21 +10,21 @@ from crdtkv.errors import QuotaExceeded, StorageFailed
 from crdtkv.replica.core import Replica, _Step
 from crdtkv.replica.draft import Draft
 from crdtkv.replica.transactions import Whole
-from crdtkv.store import group, quota
+from crdtkv.store import group, quota, writer
 from crdtkv.store.group import Asked, Group, Turn
 from crdtkv.store.quota import Quota
 from crdtkv.store.writer import Open, Writer
 from tests.colos import Colos, refuses
 from tests.compiled import of_source
 from tests.guards.mutation import Line, guards
-from tests.threads import at_once
+from tests.threads import at_once, puts_at_once
 
 
 @guards(
     "What one has asked for wrongly is undone alone",
     Line(_Step.__exit__, "replica.storage.rollback(self._mark)", "pass"),
     Line(_Step.__exit__, "replica._put_back(self._before)", "pass"),
-    Line(Writer._take_turn, "turn.error = error", "pass"),
+    Line(Writer._take, "turns[0].error, turns[0].value = error, None", "pass"),
 )
 def a_refused_write_leaves_nothing() -> None:
     colos = Colos("a", "b")
@@ -36,6 +36,23 @@ def a_refused_write_leaves_nothing() -> None:
     colos.meet()
     assert colos.read("half") is None and colos.read("y") == 1
     colos.check()
+
+
+@guards(
+    "Two writes of a key in one would have one version: who made the first would take the second for his.",
+    Line(writer._end, "if not key or key in keys:", "if not key:"),
+    Line(writer._end, "keys.add(key)", "pass"),
+    Line(writer._end, "return max(at, first + 1)", "return len(turns)"),
+    Line(Writer._take, "self._take([turn], made)", "pass"),
+)
+def each_put_of_a_key_has_its_own_version() -> None:
+    """And of those that share a transaction one that is refused is undone alone."""
+    a = Colos("a")["a"]
+    made = puts_at_once(a, [("x", 1, None), ("y", 1, None), ("x", 2, None)])
+    assert made[0].version != made[2].version == a.get("x").version
+    made = puts_at_once(a, [("x", 3, None), ("y", 1, "no-strategy"), ("z", 3, None)])
+    assert isinstance(made[1], crdtkv.CrdtkvError) and made[0].version == a.get("x").version
+    assert dict(a) == {"x": 3, "y": 1, "z": 3}
 
 
 @guards(
@@ -164,8 +181,8 @@ def somebody_leads_after_all_have_gone() -> None:
 
 @guards(
     "what shares its commit and the storage's size does not have yet.",
-    Line(Writer._commit, "self._take_turn(turn, made)", "self._take_turn(turn, [])"),
-    Line(Writer._take_turn, "self.quota.check(made, before)", "self.quota.check(made)"),
+    Line(Writer._commit, "self._take(together, made)", "self._take(together, [])"),
+    Line(Writer._take, "self.quota.check(minted, made)", "self.quota.check(minted)"),
 )
 def those_who_share_a_commit_share_the_room() -> None:
     of_source()
@@ -183,7 +200,7 @@ def those_who_share_a_commit_share_the_room() -> None:
     Line(quota._adds, "is_live(write.payload) and", ""),
     Line(quota._adds, "and _is_a_users(write.key)", ""),
     Line(Open.__exit__, "writer.quota.check(made)", "pass"),
-    Line(Writer._take_turn, "self.quota.check(made, before)", "pass"),
+    Line(Writer._take, "self.quota.check(minted, made)", "pass"),
 )
 def a_full_store_takes_nothing_more() -> None:
     of_source()

@@ -59,6 +59,14 @@ def test_several_strategies_stand_in_one_table() -> None:
     assert text.count("<h2 class=\"of\">") == 2
 
 
+def test_what_is_lost_and_told_of_is_said_to_be() -> None:
+    """A tick behind nothing-lost beside "7 lost" looked like a mistake."""
+    outcome, words = made(lost=7), "Of the 7 that are lost a conflict inbox tells"
+    for verdict, said in (("valid", True), ("invalid", False)):
+        outcome.checks["nothing-lost"] = verdict
+        assert (words in page([outcome])) == said
+
+
 def test_what_a_scenario_is_called_is_no_markup() -> None:
     outcome = made()
     outcome.scenario = "<b>&'\""

@@ -74,6 +74,10 @@ def test_a_past_is_its_rows(steps: list[tuple[str, int]]) -> None:
         assert past == Past.of(rows) and (past == NO_PAST) == (not rows)
         for count in (0, 1, 3, 100):
             assert past.oldest(count) == rows[:count] and list(past.without(count)) == rows[count:]
+            ends = [(tuple(map(tuple, by)), until) for by, until in past.ends(count)]
+            assert ends == [(row.by, row.until) for row in rows[:count]]
+            left = past.without(past.whole(count)).pieces
+            assert past.whole(count) == count or left == past.pieces[len(past.pieces) - len(left) :]
     assert told == [list(past) for past in pasts]
 
 

@@ -23,7 +23,7 @@ from crdtkv.store.group import MAX_GROUP, Turn
 from crdtkv.store.writer import Open
 from crdtkv.strategies.base import Operation
 from tests.compiled import interpreted, of_source
-from tests.threads import at_once
+from tests.threads import at_once, puts_at_once
 
 
 class Commits:
@@ -233,6 +233,41 @@ def test_a_turn_of_an_event_loop_is_one_commit(kv: crdtkv.Store, commits: Commit
     assert kv["n"] == 50 and commits.count == 1
     *added, _ = asyncio.run(main(1))  # another event loop
     assert added == [51] and commits.count == 2
+
+
+def test_small_puts_of_a_server_share_a_transaction(kv: crdtkv.Store, commits: Commits) -> None:
+    """As long as their keys differ; what reads and is replicated is as if they had come one by one."""
+    told: list[Any] = []
+    kv.on_commit.append(lambda record, data: told.append(record))
+    puts = [(f"k{i % 5}", i, None) for i in range(12)]
+    made = puts_at_once(kv, puts)
+    assert commits.count == 1 and [len(record.writes) for record in told] == [5, 5, 2]
+    assert dict(kv) == {"k0": 10, "k1": 11, "k2": 7, "k3": 8, "k4": 9}
+    assert [r.value for r in made] == list(range(12)) and len({r.version for r in made}) == 12
+    assert [e.version for e in kv.history("k0")] == [made[i].version for i in (0, 5, 10)]
+    other = crdtkv.open(colo="sin")
+    other.sync(kv)
+    assert dict(other) == dict(kv) and other.get("k0").version == made[10].version
+
+
+def test_what_is_large_or_names_no_key_shares_none(kv: crdtkv.Store) -> None:
+    told: list[Any] = []
+    kv.on_commit.append(lambda record, data: told.append(record))
+    puts_at_once(kv, [(f"k{i}", i, None) for i in range(3)], small=False)
+    assert [len(record.writes) for record in told] == [1, 1, 1]
+
+
+def test_of_puts_that_share_a_transaction_each_is_refused_alone(kv: crdtkv.Store, commits: Commits) -> None:
+    """What is wrong with it, and where there is no room for all."""
+    kv["there"] = 0
+    wrong = puts_at_once(kv, [("a", 1, None), ("b", object(), None), ("there", 1, "set"), ("c", 1, "no-strategy")])
+    assert wrong[0].value == 1 and [type(e).__name__ for e in wrong[1:]] == [
+        "ValueInvalid", "StrategyMismatch", "UnknownStrategy",
+    ]  # fmt: skip
+    assert dict(kv) == {"a": 1, "there": 0} and commits.count == 2 and kv.get("a").version == wrong[0].version
+    commits.good = commits.count
+    assert all(isinstance(e, StorageFailed) for e in puts_at_once(kv, [("a", 2, None), ("d", 2, None)]))
+    assert dict(kv) == {"a": 1, "there": 0}
 
 
 def test_who_stops_waiting_in_an_event_loop_does_not_stop_what_is_done(kv: crdtkv.Store) -> None:

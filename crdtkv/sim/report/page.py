@@ -173,6 +173,8 @@ def _checks(outcome: Outcome) -> str:
     also = f"<p>and {amount(more)} more</p>" if more > 0 else ""
     equal = outcome.converged_s
     said = "The colos never agreed." if equal is None else f"All colos were equal {took(equal)} after the faults ended."
+    if outcome.lost and outcome.checks.get("nothing-lost") == "valid":
+        said += f" Of the {amount(outcome.lost)} that are lost a conflict inbox tells, or the scenario expects it."
     findings = f"<h3>Found</h3><ol class='findings'>{found}</ol>{also}" if found else ""
     return _figure("What was checked", f"<ul class='checks'>{rows}</ul>{findings}", said, "wide")
 

@@ -70,6 +70,7 @@ class Layers(Transactions):
         lacks = self._absent.lacks
         self._keys: Layer[Held] = Layer(self._read_key, weight_of, cache_bytes * 5 // 6, lacks, _nothing)
         self._pasts: Layer[Old] = Layer(self._read_past, weight_of_past, cache_bytes // 6, lacks, _no_past)
+        self._keys.lend(self._pasts)  # (a past weighs more than its key: without it all wait for reads)
         self._piece = self._read_piece
         """(One for all pasts.)"""
         self._dirty_keys = self._keys.dirty
@@ -457,10 +458,5 @@ class Layers(Transactions):
         return self._read(self._tables.piece, key, path, n)
 
     def _read_past(self, key: str) -> Old:
-        def ask() -> Old:
-            kept, horizon = self._tables.past(key, self._piece)
-            old = Old(dict(kept), horizon)
-            old.kept, old.known = kept, horizon
-            return old
-
-        return self._read(ask)
+        kept, horizon = self._read(self._tables.past, key, self._piece)
+        return Old(kept, horizon)

@@ -17,7 +17,7 @@ from itertools import count
 from struct import Struct, error
 from typing import Any, Final
 
-from crdtkv.core.cells import Cell, Sibling, newest_stamp, shown_payload
+from crdtkv.core.cells import Cell, Fields, Sibling, newest_stamp, shown_payload
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.paths import ORDER, is_order
 
@@ -337,7 +337,11 @@ class Packed:
     def _made(self, path: bytes, cell: Cell) -> bytes:
         """What is kept of a cell from now on."""
         if len(cell) == 1:
-            (replica, n), stamp, payload, parents, lost = cell[0]
+            fields: Fields = cell[0]
+            _, stamp, _, parents, lost = fields
+            payload: bytes | None = fields[2]
+            dot: Dot = fields[0]
+            replica, n = dot
             if payload is not None and not parents and not lost and not _says_where(path):
                 number = _numbers.get(replica)
                 try:

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 import xxhash
 
-from crdtkv.core.cells import Cell, Sibling
+from crdtkv.core.cells import Cell, Fields, Sibling
 from crdtkv.core.clocks import Dot, Stamp, Vector
 from crdtkv.core.envelope import seal, unseal
 from crdtkv.core.packed import Packed
@@ -234,7 +234,10 @@ def _record_out(r: Record) -> list[Any]:
 
 
 def _sibling_out(s: Sibling) -> list[Any]:
-    (replica, n), stamp, payload, parents, lost = s
+    fields: Fields = s
+    _, stamp, payload, parents, lost = fields
+    dot: Dot = fields[0]
+    replica, n = dot
     if lost:
         return [replica, n, stamp, payload, _dots_out(parents), _dots_out(lost)]
     return [replica, n, stamp, payload, _dots_out(parents)] if parents else [replica, n, stamp, payload]

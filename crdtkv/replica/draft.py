@@ -201,7 +201,8 @@ class Draft:
         """What an edit may know whose client has seen all that is here."""
         replica = self.replica
         seen, rule = replica.storage.context(key), self.rule_of(key)
-        (id, n), floor = self.dot, replica.state.share_floor
+        id, n = self.dot
+        floor = replica.state.share_floor
         return _new(Env, (id, n, self.stamp, seen, _everything, tree, floor, rule.strategy_for))
 
     def put_first(self, key: str, path: bytes, payload: bytes) -> Context:

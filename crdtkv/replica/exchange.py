@@ -178,7 +178,8 @@ def _may_absorb(replica: Replica, record: Record) -> bool:
 
 def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
     """Inside a transaction."""
-    (origin, n), previous, state = record.dot, record.previous, replica.state
+    origin, n = record.dot
+    previous, state = record.previous, replica.state
     if state.chains.get(origin, previous) != previous:
         replica.reach()
         state.quarantined[origin] = f"record {origin}.{n} does not continue the chain known here"
@@ -190,7 +191,8 @@ def _absorb_record(replica: Replica, record: Record, data: bytes) -> Outcome:
 
 
 def _take_record(replica: Replica, record: Record, data: bytes) -> None:
-    (origin, n), stamp, heard = record.dot, record.stamp, replica.state.heard
+    origin, n = record.dot
+    stamp, heard = record.stamp, replica.state.heard
     purge_to(replica, record.floor)
     _write(replica, record)
     replica.follow(origin, (n, max(heard.get(origin, 0), stamp), chain(data)))
@@ -386,7 +388,10 @@ def _new_here(cells: Mapping[bytes, Cell], mine: Cells, before: Vector) -> dict[
     standing = set(mine.standing(cells)) if isinstance(mine, Packed) else mine
     for path, cell in cells.items():
         if path not in standing and path and len(cell) == 1:
-            (replica, n), _, _, parents, _ = cell[0]
+            fields: Fields = cell[0]
+            parents = fields[3]
+            dot: Dot = fields[0]
+            replica, n = dot
             if not parents and n > known(replica, 0):
                 found[path] = cell
     return found

@@ -37,7 +37,8 @@ def put(draft: Draft, key: str, value: Any, spec: str | None) -> tuple[str, byte
     O(value). Raises as the long way does.
     """
     storage = draft.replica.storage
-    (cells, context), rule = storage.standing(key), draft.rule_of(key)
+    cells, context = storage.standing(key)
+    rule = draft.rule_of(key)
     if not cells:
         if context or storage.has_past(key):
             return None

@@ -30,6 +30,8 @@ CACHE_MB = 256
 _BATCH = 1_000
 _GETS = 20_000
 _PUTS = 40_000
+CHECKPOINTS = 3
+"""What is written goes on until so many have ended."""
 _WARM = 15_000
 _VALUE = 90
 
@@ -145,14 +147,30 @@ def zipf(count: int) -> Iterator[int]:
     return (min(count - 1, int(count ** dice.random())) for _ in itertools.count())
 
 
+def ended(kv: crdtkv.Store) -> int:
+    """How many checkpoints have ended since the file was made: with each the journal begins in another generation."""
+    return int(next(iter(kv._replica.storage._journal._before)))  # type: ignore[attr-defined]
+
+
+def sustained(kv: crdtkv.Store, draw: Iterator[int], count: int) -> list[float]:
+    """As `puts`, so many at least, and until `CHECKPOINTS` have ended."""
+    before, took = ended(kv), list[float]()
+    while len(took) < count or ended(kv) - before < CHECKPOINTS:
+        took += puts(kv, draw, min(count, _BATCH))
+    return took
+
+
 def growth(small: Path, large: Path, draw: Callable[[int], Iterator[int]], few: int) -> tuple[float, list[float]]:
-    """How many times as long a put takes in the large file; and how long each took there, in seconds."""
-    ours, theirs = [], []
+    """How many times as long a put takes in the large file; and how long each took there, in seconds. Through
+    `CHECKPOINTS` of either.
+    """
+    ours, theirs = list[float](), list[float]()
     with opened(small) as one, opened(large) as other:
         drawn, drawn_large = draw(few), draw(KEYS)
         for kv, keys in ((one, drawn), (other, drawn_large)):
             puts(kv, keys, _WARM)  # what is hot is in memory, as it is where writes go on for long
-        for _ in range(_PUTS // _BATCH):
+        before = ended(one), ended(other)
+        while len(ours) < _PUTS or min(ended(one) - before[0], ended(other) - before[1]) < CHECKPOINTS:
             ours += puts(one, drawn, _BATCH)
             theirs += puts(other, drawn_large, _BATCH)
     return sum(theirs) / sum(ours), theirs

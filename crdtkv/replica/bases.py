@@ -44,7 +44,7 @@ def showed(replica: Replica, key: str, base: Context | None, chosen: Strategy) -
     if differing is not None:
         return lambda tree: Earlier(tree, differing, partial(past.cells_at, storage, key, base))
     cells = past.cells_at(storage, key, base)
-    was = pick(list(roots_in(cells, expired_then(cells))))
+    was = pick(roots_in(cells, expired_then(cells)))
     if was is not None and was[0].spec != chosen.spec:
         raise replica.too_old(key, base, f"shows a {was[0].spec}, and the key is a {chosen.spec} now")
     return lambda tree: Tree(cells, tree.prefix, expired_then(cells))
@@ -68,7 +68,7 @@ def unseen(replica: Replica, key: str, base: Context, chosen: Strategy, put: Ope
     if not (past.known(storage, key, base) and past.rebuildable(storage.horizon(key), base)):
         return put
     cells = past.cells_at(storage, key, base)
-    was = pick(list(roots_in(cells, expired_then(cells))))
+    was = pick(roots_in(cells, expired_then(cells)))
     if was is None or was[0].spec != chosen.spec:
         return put
     new = chosen.since(was[1], value)

@@ -387,14 +387,14 @@ class Replica:
         cells = self.storage.cells(key)
         if TTL_PATH not in cells:
             return self.memos.of(key).roots(cells) if cells else []
-        return list(roots_in(cells, expired(cells, self.now() if now is None else now), self.memo(key)))
+        return roots_in(cells, expired(cells, self.now() if now is None else now), self.memo(key))
 
     def roots_of(self, key: str, cells: Cells, now: Stamp) -> list[Root]:
         """As `roots` of a key whose cells these are, for who passes by: it takes the place of no other's memo."""
         memo = self.memos.passing(key)
         if TTL_PATH not in cells:
             return memo.roots(cells)
-        return list(roots_in(cells, expired(cells, now), memo.documents))
+        return roots_in(cells, expired(cells, now), memo.documents)
 
     def shown(self, key: str, now: Stamp | None = None) -> Root | None:
         """The strategy and tree that `key` is read by, None if it is absent.

@@ -21,7 +21,7 @@ from crdtkv.errors import CrdtkvError
 from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Storage
 from crdtkv.strategies.base import ABSENT, Strategy
-from crdtkv.strategies.roots import known_strategy, root_path, roots_in
+from crdtkv.strategies.roots import known_strategy, root_path, roots_in, strategy_at
 
 __all__ = ["MAX_INBOX", "MAX_KINDS", "Beaten", "Lost", "Winner", "entry", "note", "note_own", "put"]
 
@@ -103,14 +103,14 @@ def note(replica: Replica) -> None:
             continue
         if _came_alone(replica.storage, key, changed):
             continue
-        lost_in, cells, in_whole = _losers(replica, key), replica.storage.cells(key), _Once(_is_of_whole)
-        for path, old in sorted(changed.items()):  # (the same is told in whatever order they were written)
+        cells = replica.storage.cells(key)
+        left = [path for path, old in changed.items() if old or not _came_plainly(path, cells.get(path, ()))]
+        lost_in = _losers(replica, key) if left else {}
+        for path in sorted(left):  # (the same is told in whatever order they were written)
             if not path:
                 _note_swept(replica, key)
                 continue
-            new = cells.get(path, ())
-            if not old and not in_whole[path[: component_end(path, 0)]] and all(is_live(s[2]) for s in new):
-                continue  # where nothing of ours was, nor is it in a container
+            old, new = changed[path], cells.get(path, ())
             for at, lost, winner, reason in _beaten(replica, key, path, old, new, lost_in):
                 put(replica, entry(replica, reason, key, at, lost, winner))
             for above, lost, edit in _undone(replica, key, path, [s for s in new if s not in old]):
@@ -119,10 +119,14 @@ def note(replica: Replica) -> None:
                     put(replica, entry(replica, words, key, above, lost, (path, edit)))
 
 
+def _came_plainly(path: bytes, new: Cell) -> bool:
+    """Whether it is plain that what came where nothing stood took nothing from anybody: a value, in no container."""
+    return path != b"" and not _is_of_whole(path[: component_end(path, 0)]) and all(is_live(s.payload) for s in new)
+
+
 def _is_of_whole(root: bytes) -> bool:
     """Whether what stands below that is in containers."""
-    tag, data, _ = first(root)
-    return tag != STRATEGY or known_strategy(data.decode()).whole
+    return root[:1] != STRATEGY or strategy_at(root).whole
 
 
 def _is_of_others(storage: Storage, key: str, changed: dict[bytes, Cell], ours: list[str]) -> bool:

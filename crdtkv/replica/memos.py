@@ -47,7 +47,7 @@ class Memo:
         """The strategies of a key without a date. O(1) until a cell changes; not to be mutated."""
         if self._roots is None or self._cells is not cells:
             assert TTL_PATH not in cells, "with a date it depends on the time"
-            self._roots = list(roots_in(cells, memo=self.documents))
+            self._roots = roots_in(cells, memo=self.documents)
             self._shown = pick(self._roots)
             self._cells = cells
         return self._roots

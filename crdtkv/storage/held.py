@@ -17,7 +17,7 @@ from crdtkv.core.clocks import Dot
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, component
 from crdtkv.core.tree import Cells
-from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Whole
+from crdtkv.storage.base import Horizon, Plain, Said, Whole
 from crdtkv.storage.pasts import Past
 
 __all__ = [
@@ -176,18 +176,22 @@ class Old:
 
     def __init__(self, rows: dict[bytes, Past], horizon: Horizon) -> None:
         self.rows, self.horizon = rows, horizon
-        self.kept: dict[bytes, Past] = {}
-        """What the tables have of each path."""
-        self.known = NO_HORIZON
-        """What they have of its horizon."""
+        self.kept, self.known = rows, horizon
+        """What the tables have of each path, the same mapping where that is what stands; and of its horizon."""
         self.changed: set[bytes] | frozenset[bytes] | None = None
         """The paths that the tables do not have as they are; None if they have all, and the horizon."""
         self.used = False
         self.weight = 0
 
     def changed_at(self, path: bytes) -> None:
-        """The tables do not have the past of `path`."""
+        """The tables do not have the past of `path`, which is about to change."""
+        if self.rows is self.kept:
+            self.rows = dict(self.kept)
         self.changed = _with(self.changed, path)
+
+    def wrote(self, horizon: Horizon) -> None:
+        """The tables have what stands, and that of its horizon."""
+        self.kept, self.known, self.changed = self.rows, horizon, None
 
 
 def weight_of_past(old: Old) -> int:

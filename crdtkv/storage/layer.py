@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 __all__ = ["CHANCES", "Layer"]
 
@@ -41,6 +41,12 @@ class Layer(Generic[_T]):
         self._clean: OrderedDict[str, _T] = OrderedDict()
         self.weight = 0
         """Bytes that the clean ones take, as far as can be told."""
+        self._lender: Layer[Any] | None = None
+        self._borrower: Layer[Any] | None = None
+
+    def lend(self, other: Layer[Any]) -> None:
+        """What this one leaves of its limit the other may take meanwhile."""
+        self._borrower, other._lender = other, self
 
     def of(self, key: str) -> _T:
         """What is held of `key`. O(1), and a read of the tables if it is not at hand."""
@@ -97,8 +103,17 @@ class Layer(Generic[_T]):
         found.used, found.weight = False, self._weigh(found)
         self._clean[key] = found
         self.weight += found.weight
+        self._shrink(found)
+        if self._borrower is not None:
+            self._borrower._shrink(None)
+
+    def _shrink(self, found: _T | None) -> None:
+        """What is clean takes no more than its limit, `found` at least."""
+        limit, lender = self._limit, self._lender
+        if lender is not None:
+            limit += max(0, lender._limit - lender.weight)
         chances = CHANCES
-        while self.weight > self._limit and len(self._clean) > 1:
+        while self.weight > limit and len(self._clean) > 1:
             least, oldest = self._clean.popitem(last=False)
             if oldest is found or (oldest.used and chances):
                 oldest.used = False

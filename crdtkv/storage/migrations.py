@@ -103,7 +103,7 @@ def _from_5(db: sqlite3.Connection) -> None:
             tables.write("past", [((key, path, n), blob)])
             dots = ["{}.{}".format(*row.sibling.dot) for row in past_in_bytes(blob or b"")]
             if said := [told[dot] for dot in dots if dot in told]:
-                tables.tell("was", (key, path, n), (json.dumps(said, ensure_ascii=False),))
+                tables.tell("was", [((key, path, n), (json.dumps(said, ensure_ascii=False),))])
     for table in ("past", "was"):
         db.execute(f"DROP TABLE {table}_5")
 

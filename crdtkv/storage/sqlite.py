@@ -419,8 +419,7 @@ class SqliteStorage(Writing):
         while after is not None:
             self._begin_write()
             keys = self._tables.untold(after, STEP_ROWS)
-            for key in keys:
-                self._tables.tell("shown", (key,), showing.key(key))
+            self._tables.tell("shown", [((key,), showing.key(key)) for key in keys])
             if not keys:
                 self._tables.write("meta", [((_TOLD,), True)])
             self._db.execute("COMMIT")

@@ -23,7 +23,7 @@ from crdtkv.storage.pasts import Past
 from crdtkv.storage.rows import RowInvalid, cell_in, checked, horizon_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
-__all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables"]
+__all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables", "Told"]
 
 PLACED = {
     "part": ("key TEXT, path BLOB, siblings BLOB NOT NULL, due INTEGER", "key, path"),
@@ -69,7 +69,8 @@ _MANY = 256
 _SOME = 4, 64
 """Of so many rows, first and at most, who passes is told at once: he may want few."""
 
-_Where = tuple[Any, ...]
+Told = tuple[tuple[Any, ...], tuple[Any, ...] | None]
+"""A place in a table for other programs, and the rest of the row there; None: there is none."""
 
 COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
 _KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
@@ -337,20 +338,19 @@ class Tables:
             self._bare[table] = self._db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is None
         return self._bare[table]
 
-    def tell(self, table: str, where: tuple[Any, ...], row: tuple[Any, ...] | None) -> None:
-        """What a table for other programs says at a place; None: nothing."""
-        if row is None:
-            self._db.execute(f"DELETE FROM {table} WHERE {_at(TOLD[table][1])}", where)
-        else:
-            self._db.execute(
-                f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * (len(where) + len(row)))})", (*where, *row)
-            )
+    def tell(self, table: str, rows: list[Told]) -> None:
+        """What a table for other programs says at these places; None: nothing."""
+        gone = [where for where, row in rows if row is None]
+        told = [(*where, *row) for where, row in rows if row is not None]
+        if gone:
+            self._db.executemany(f"DELETE FROM {table} WHERE {_at(TOLD[table][1])}", gone)
+        if told:
+            self._db.executemany(f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(told[0]))})", told)
 
-    def tell_pasts(self, gone: list[_Where], told: list[tuple[Any, ...]], more: list[tuple[Any, ...]]) -> None:
-        """Of pieces of pasts: nothing is told of those, these are told, and of these more than before."""
-        self._db.executemany(f"DELETE FROM was WHERE {_at(TOLD['was'][1])}", gone)
-        self._db.executemany("INSERT OR REPLACE INTO was VALUES (?, ?, ?, ?)", told)
-        self._db.executemany(_MORE, more)
+    def tell_more(self, rows: list[Told]) -> None:
+        """What `was` says at these places is said behind what it says there already."""
+        if rows:
+            self._db.executemany(_MORE, [(*where, *(row or ())) for where, row in rows])
 
     def untold(self, after: str, limit: int) -> list[str]:
         """The next keys behind `after` that are not plain. O(limit) where most are not."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mypy_extensions import mypyc_attr
 
@@ -21,6 +21,7 @@ from crdtkv.storage.held import ALONE, PARTS, PLAIN, Held, Old, horizon_of
 from crdtkv.storage.index import SMALL
 from crdtkv.storage.layers import Layers, Unit
 from crdtkv.storage.pasts import NO_PAST, Past, begun, changes, plain_rows
+from crdtkv.storage.tables import Told
 from crdtkv.storage.views import AS_IT_IS, Showing
 
 __all__ = ["LARGE", "Writing"]
@@ -43,18 +44,17 @@ class _Wrote(NamedTuple):
     last: bool = True
 
 
-_Place = tuple[str, bytes, int]
-"""Key, path and number of a piece of a past."""
+class _Together(NamedTuple):
+    """Of all units of a step, written together."""
 
-
-class _Pieces(NamedTuple):
-    """Of all pasts of a step, written together."""
-
-    rows: list[tuple[_Place, bytes | None]]
-    untold: list[tuple[Any, ...]]
-    told: list[tuple[Any, ...]]
-    more: list[tuple[Any, ...]]
-    """What views tell no longer, what they tell, and what they tell behind what they did."""
+    pieces: list[tuple[tuple[str, bytes, int], bytes | None]]
+    """Of pasts: key, path and number, and the piece; None: there is none any more."""
+    horizons: list[tuple[tuple[str], Horizon | None]]
+    shown: list[Told]
+    was: list[Told]
+    more: list[Told]
+    """What is told behind what `was` says there."""
+    lost: list[Told]
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -106,33 +106,32 @@ class Writing(Layers):
         """
         keys: list[_Wrote] = []
         aside: dict[str, Horizon] = {}
-        pasts: dict[str, tuple[dict[bytes, Past], Horizon]] = {}
-        pieces = _Pieces([], [], [], [])
+        pasts: dict[str, Horizon] = {}
+        together = _Together([], [], [], [], [], [])
         self._telling.clear()
         self._absent.add(name for table, name in units if table in ("key", "past"))
         for table, name in units:
             if table == "key":
                 held = self._keys.dirty[name]
-                keys.append(self._write_key(name, held))
+                keys.append(self._write_key(name, held, together.shown))
                 if held.begun() is not None and name in self._pasts.dirty and ("past", name) not in units:
                     units.append(("past", name))  # whose row says when it began has none of its past
                 if held.base is not None:  # and whose row cannot
                     aside[name] = horizon_of(held)
-                    self._tables.write("horizon", [((name,), aside[name])])
+                    together.horizons.append(((name,), aside[name]))
             elif table == "past":
                 old = self._pasts.dirty[name]
-                horizon = aside.get(name, old.horizon)
-                pasts[name] = self._write_past(name, old, horizon, pieces), horizon
+                pasts[name] = aside.get(name, old.horizon)
+                self._write_past(name, old, pasts[name], together)
             elif table == checkpoint.UNTOLD:
-                self._tell(name, True)
+                self._tell(name, True, together.shown)
             else:
                 row = self._inbox.get(name) if table == "inbox" else self._meta[name]
                 self._tables.write(table, [((name,), row)])
                 if table == "inbox" and self._showing is not None:
-                    self._tables.tell("lost", (name,), None if row is None else self._showing.lost(name, row))
+                    together.lost.append(((name,), None if row is None else self._showing.lost(name, row)))
         self._tables.flush()
-        self._tables.write("past", pieces.rows)
-        self._tables.tell_pasts(pieces.untold, pieces.told, pieces.more)
+        self._write_together(together)
 
         def wrote() -> None:
             for name, horizon in aside.items():
@@ -148,7 +147,8 @@ class Writing(Layers):
                     self._untold[name] = None
             for table, name in units:
                 if table == "past":
-                    self._wrote_past(name, *pasts[name])
+                    self._pasts.dirty[name].wrote(pasts[name])
+                    self._pasts.wrote(name)
                 elif table == "meta":
                     del self._meta[name]
                 elif table == "inbox":
@@ -156,19 +156,27 @@ class Writing(Layers):
 
         return wrote, all(key.last for key in keys)
 
-    def _write_key(self, key: str, held: Held) -> _Wrote:
+    def _write_together(self, together: _Together) -> None:
+        self._tables.write("past", together.pieces)
+        self._tables.write("horizon", together.horizons)
+        self._tables.tell("shown", together.shown)
+        self._tables.tell("was", together.was)
+        self._tables.tell_more(together.more)
+        self._tables.tell("lost", together.lost)
+
+    def _write_key(self, key: str, held: Held, shown: list[Told]) -> _Wrote:
         changed = held.changed or ()
         piece = 4 * checkpoint.STEP_ROWS
         if len(changed) <= piece or len(held.cells) <= SMALL:
             kind, dots = self._tables.write_key(key, held, changed)
-            self._tell_key(key, held, kind)
+            self._tell_key(key, held, kind, shown)
             return _Wrote(key, held, kind, dots, changed)
         if self._piecemeal != key:
             self._rest = sorted(changed, reverse=True)
             self._piecemeal, self._pieces = key, len(changed)
         paths = self._rest[: -piece - 1 : -1]
         kind, dots = self._tables.write_key(key, held, paths)
-        self._tell_key(key, held, kind)
+        self._tell_key(key, held, kind, shown)
         return _Wrote(key, held, kind, dots, paths, True, len(self._rest) <= piece)
 
     def _halfway(self) -> float:
@@ -195,16 +203,7 @@ class Writing(Layers):
         held.changed = None
         self._keys.wrote(key)
 
-    def _wrote_past(self, key: str, kept: dict[bytes, Past], horizon: Horizon) -> None:
-        old = self._pasts.dirty[key]
-        old.known = horizon
-        old.kept |= kept
-        for path in [path for path, rows in kept.items() if not rows]:
-            del old.kept[path]
-        old.changed = None
-        self._pasts.wrote(key)
-
-    def _tell_key(self, key: str, held: Held, kind: int) -> None:
+    def _tell_key(self, key: str, held: Held, kind: int, shown: list[Told]) -> None:
         """A key that others cannot read where it stands, or could not, is told beside it; a large one later."""
         plain = held.said is not None and held.said[4] in AS_IT_IS
         if self._showing is None or (plain and held.kind <= PLAIN):
@@ -214,11 +213,11 @@ class Writing(Layers):
             if key not in self._untold:
                 self._tables.write("meta", [((_UNTOLD_NAMES + key,), True)])
         else:
-            self._tell(key, not (plain or kind <= ALONE))
+            self._tell(key, not (plain or kind <= ALONE), shown)
 
-    def _tell(self, key: str, shown: bool) -> None:
+    def _tell(self, key: str, there: bool, shown: list[Told]) -> None:
         assert self._showing is not None
-        self._tables.tell("shown", (key,), self._showing.key(key) if shown else None)
+        shown.append(((key,), self._showing.key(key) if there else None))
         if key in self._untold:
             self._telling[key] = True
             self._tables.write("meta", [((_UNTOLD_NAMES + key,), None)])
@@ -228,32 +227,27 @@ class Writing(Layers):
         rows = self._tables.rows("meta", _UNTOLD_NAMES, _UNTOLD_NAMES + "\U0010ffff")
         self._untold.update((where[0][len(_UNTOLD_NAMES) :], None) for where, _ in rows)
 
-    def _write_past(self, key: str, old: Old, horizon: Horizon, pieces: _Pieces) -> dict[bytes, Past]:
-        """What the tables have of its paths then. What is to be written of them is added to `pieces`."""
-        found: dict[bytes, Past] = {}
+    def _write_past(self, key: str, old: Old, horizon: Horizon, together: _Together) -> None:
         for path in sorted(old.changed or ()):
-            had, found[path] = old.kept.get(path, NO_PAST), old.rows.get(path, NO_PAST)
-            for n, piece in changes(had, found[path]):
-                pieces.rows.append(((key, path, n), piece))
+            had = old.kept.get(path, NO_PAST)
+            for n, piece in changes(had, old.rows.get(path, NO_PAST)):
+                together.pieces.append(((key, path, n), piece))
                 if self._showing is not None:
-                    self._tell_piece((key, path, n), piece, had, self._showing, pieces)
+                    _tell_piece(self._showing, (key, path, n), piece, had, together)
         if horizon != old.known:
-            self._tables.write("horizon", [((key,), None if horizon == NO_HORIZON else horizon)])
-        return found
+            together.horizons.append(((key,), None if horizon == NO_HORIZON else horizon))
 
-    @staticmethod
-    def _tell_piece(where: _Place, piece: bytes | None, had: Past, showing: Showing, pieces: _Pieces) -> None:
-        """Where it has only grown, what came is told behind what was."""
-        key, path, n = where
-        if piece is None:
-            pieces.untold.append(where)
-        elif (before := begun(had, n, piece)) is not None:
-            told = showing.past(key, path, plain_rows(piece, before))
-            if told:
-                pieces.more.append((*where, *told))
-        else:
-            told = showing.past(key, path, plain_rows(piece))
-            if told:
-                pieces.told.append((*where, *told))
-            elif had:
-                pieces.untold.append(where)
+
+def _tell_piece(
+    showing: Showing, where: tuple[str, bytes, int], piece: bytes | None, had: Past, together: _Together
+) -> None:  # fmt: skip
+    """Where it has only grown, what came is told behind what was."""
+    key, path, n = where
+    before = None if piece is None else begun(had, n, piece)
+    if piece is None:
+        together.was.append((where, None))
+    elif before is not None:
+        if told := showing.past(key, path, plain_rows(piece, before)):
+            together.more.append((where, told))
+    elif (told := showing.past(key, path, plain_rows(piece))) or had:
+        together.was.append((where, told))

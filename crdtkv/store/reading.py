@@ -201,7 +201,7 @@ class Reading:
         # Also the version that an open transaction has given the key, which is not absorbed yet.
         if version == storage.context(key):
             cells = storage.cells(key)
-            return cells, list(roots_in(cells, expired_then(cells), self.replica.memo(key)))
+            return cells, roots_in(cells, expired_then(cells), self.replica.memo(key))
         self.replica.check_absorbed(key, version)
         self.replica.check_kept(key, version)
         cells = past.cells_at(storage, key, version)
@@ -295,4 +295,4 @@ def _fits(family: str, own: Root | None, value: Any) -> bool:
 
 def _roots_then(cells: Cells) -> list[Root]:
     """The strategies in the cells of a version, expiry judged when it was made."""
-    return list(roots_in(cells, expired_then(cells)))
+    return roots_in(cells, expired_then(cells))

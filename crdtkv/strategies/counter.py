@@ -37,6 +37,8 @@ from crdtkv.strategies.counter_cells import (
     is_share,
     once,
     once_path,
+    packed,
+    plus,
     share,
     share_path,
 )
@@ -76,7 +78,7 @@ class Counter(Strategy):
         return total if alive else ABSENT
 
     def present(self, tree: Tree) -> bool:
-        return any(is_alive(path, cell) for path, cell in tree.below())
+        return any(is_alive(path, cell) for path, cell in tree.scattered())
 
     def edit(self, tree: Tree, operation: Operation, env: Env) -> list[Write]:
         match operation:
@@ -121,10 +123,10 @@ class Counter(Strategy):
         floor = env.share_floor
         own = share(cell) if cell else Share(floor, floor, floor, floor)
         # What reads as absent (deleted, expired) begins at 0.
-        own = (own if shown is not ABSENT else own.cancelled_to(own)).plus(n)
+        own = plus(own if shown is not ABSENT else own.cancelled_to(own), n)
         if max(own.up, own.down) >= LIMIT:
             raise Overflow(f"this replica's own total would be {max(own.up, own.down)}; at most {LIMIT - 1}")
-        return [_new(Write, (path, own.pack(), True, False))]
+        return [_new(Write, (path, packed(own), True, False))]
 
     def _add_once(self, tree: Tree, env: Env, n: int, key: object) -> list[Write]:
         path = once_path(_check_once_key(key))

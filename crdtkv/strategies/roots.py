@@ -7,7 +7,7 @@ reading, never in a join.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.rules import Rule
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.errors import RuleInvalid, StrategyMismatch, UnknownStrategy, WrongOperation
-from crdtkv.strategies.base import Strategy
+from crdtkv.strategies.base import Strategy, learnt
 from crdtkv.strategies.opaque import Opaque
 from crdtkv.strategies.registry import strategy
 
@@ -33,6 +33,7 @@ __all__ = [
     "pick",
     "root_path",
     "roots_in",
+    "strategy_at",
 ]
 
 TTL_PATH: Final = component(TTL, b"")
@@ -68,15 +69,32 @@ def expired_then(cells: Cells) -> Stamp:
     another colo's clock, far ahead, has stamped, all is shown.)
     """
     date = expired(cells, newest(cells)) if TTL_PATH in cells else 0
-    return date if pick(list(roots_in(cells, date))) else 0
+    return date if pick(roots_in(cells, date)) else 0
 
 
-def roots_in(cells: Cells, expiry: Stamp = 0, memo: dict[bytes, Any] | None = None) -> Iterator[Root]:
+def roots_in(cells: Cells, expiry: Stamp = 0, memo: dict[bytes, Any] | None = None) -> list[Root]:
     """Each strategy that has cells among `cells`, and its tree."""
     whole = Tree(cells, expiry=expiry, memo=memo)
-    for root in whole.tops():
-        if root[:1] == STRATEGY:
-            yield known_strategy(first(root)[1].decode()), whole.sub(root)
+    return [(strategy_at(root), whole.sub(root)) for root in whole.tops() if root[:1] == STRATEGY]
+
+
+_met: Final[dict[bytes, Strategy]] = {}
+_met_when: Final = [0]
+_MET: Final = 1_024
+"""Roots that were met since code has come last, and whose they are."""
+
+
+def strategy_at(root: bytes) -> Strategy:
+    """The strategy whose root that is. O(1) once it was met."""
+    if _met_when[0] != learnt():
+        _met_when[0] = learnt()
+        _met.clear()
+    found = _met.get(root)
+    if found is None:
+        if len(_met) >= _MET:
+            _met.clear()
+        found = _met[root] = known_strategy(first(root)[1].decode())
+    return found
 
 
 def known_strategy(spec: str) -> Strategy:

@@ -39,7 +39,7 @@ def a_reset_and_a_concurrent_add_leave_the_add() -> None:
 
 @guards(
     "each only growing (additions and subtractions apart)",
-    Line(counter_cells.Share.plus, "if n >= 0 else (up, up_gone, down - n, down_gone)", "if True else self"),
+    Line(counter_cells.plus, "if n >= 0 else (up, up_gone, down - n, down_gone)", "if True else self"),
 )
 def a_subtraction_is_not_undone_by_a_reset_that_saw_more() -> None:
     """b takes 4 off its 10 while a resets the 10: what stands is the subtraction."""
@@ -55,7 +55,7 @@ def a_subtraction_is_not_undone_by_a_reset_that_saw_more() -> None:
 @guards(
     "An add replaces all siblings of the own cell by (max total + n, max cancelled).",
     Line(counter.Counter._add, "share(cell) if cell", "share(cell[:1]) if cell"),
-    Line(counter.Counter._add, "(path, own.pack(), True, False)", "(path, own.pack(), False, False)"),
+    Line(counter.Counter._add, "(path, packed(own), True, False)", "(path, packed(own), False, False)"),
 )
 def an_add_goes_on_from_all_that_stands_in_its_cell() -> None:
     """b's share has two siblings, its own and a's reset; adds in a document, on an old base, leave one."""

@@ -290,7 +290,7 @@ def a_sweep_is_part_of_the_versions_that_know_it() -> None:
 
 @guards(
     "Expiry at V is judged at the latest stamp V knows, so V reads the same for ever",
-    Line(roots.expired_then, "return date if pick(list(roots_in(cells, date))) else 0", "return 0"),
+    Line(roots.expired_then, "return date if pick(roots_in(cells, date)) else 0", "return 0"),
 )
 def a_version_reads_the_same_after_its_date() -> None:
     """The date had passed for x when b, which did not know of it, added y."""

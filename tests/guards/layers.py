@@ -99,7 +99,7 @@ def what_the_tables_do_not_have_yet_is_there_although_the_cache_is_full() -> Non
 
 @guards(
     "what is clean may be",
-    Line(Layer._keep, "self.weight -= oldest.weight", "self._clean[least] = oldest; break"),
+    Line(Layer._shrink, "self.weight -= oldest.weight", "self._clean[least] = oldest; break"),
 )
 def what_the_tables_have_is_let_go_of() -> None:
     with file() as made:
@@ -109,6 +109,28 @@ def what_the_tables_have_is_let_go_of() -> None:
         for n in range(20):
             assert made.storage.cells(f"k{n}")
         assert len(made.storage._keys) < 3
+
+
+class _Ten:
+    used, weight = False, 0
+
+
+@guards(
+    "What this one leaves of its limit the other may take meanwhile.",
+    Line(Layer._shrink, "limit += max(0, lender._limit - lender.weight)", "pass"),
+    Line(Layer._shrink, "max(0, lender._limit - lender.weight)", "lender._limit"),
+    Line(Layer._keep, "self._borrower._shrink(None)", "pass"),
+)
+def pasts_take_the_memory_that_keys_do_not() -> None:
+    keys, pasts = (Layer(lambda key: _Ten(), lambda held: 10, limit, lambda key: False, _Ten) for limit in (100, 50))
+    keys.lend(pasts)
+    for n in range(30):
+        pasts.of(f"k{n}")
+    assert len(pasts) == 15
+    for n in range(30):
+        keys.of(f"k{n}")
+        assert len(keys) + len(pasts) <= 15
+    assert (len(keys), len(pasts)) == (10, 5)
 
 
 @guards(
@@ -659,10 +681,10 @@ def of_a_key_without_a_past_its_row_says_all() -> None:
     "which is all of its horizon (no row of `past` or `horizon` then)",
     Line(Writing._write, "if held.base is not None:", "if False:"),
     Line(Writing._write, "old.horizon = old.known = horizon", "pass"),
-    Line(Writing._wrote_past, "old.known = horizon", "pass"),
+    Line(held.Old.wrote, "self.rows, horizon, None", "self.rows, self.known, None"),
     Line(Writing._write_past, "if horizon != old.known:", "if False:"),
-    Line(Layers._read_past, "old.kept, old.known = kept, horizon", "old.kept = kept"),
-    Line(Writing._write, "aside.get(name, old.horizon)", "old.horizon"),
+    Line(Layers._read_past, "return Old(kept, horizon)", "return Old(kept, NO_HORIZON)"),
+    Line(Writing._write, "aside.get(name, old.horizon)", "NO_HORIZON"),
     Line(Writing._write, 'units.append(("past", name))', "pass"),
     Line(Layers.put_past, 'self._undo.append(("horizon", key, horizon_of(held), horizon_of(held)))', "pass"),
     Line(Layers._set_past, "self._changed_past(key).horizon = horizon_of(held)", "pass"),

@@ -12,9 +12,8 @@ from typing import Any
 import crdtkv
 from crdtkv.errors import ChecksumFailed
 from crdtkv.storage import faults, pasts
-from crdtkv.storage.layers import Layers
+from crdtkv.storage.held import Old
 from crdtkv.storage.tables import Tables
-from crdtkv.storage.writing import Writing
 from tests.colos import limited, refuses
 from tests.guards.mutation import Line, guards
 from tests.guards.pieces import freshened
@@ -25,10 +24,10 @@ from tests.guards.pieces import freshened
     Line(pasts.changes, "and before.get(n) != blob", ""),
     Line(pasts.changes, " + [(n, None) for n in before if n not in made]", ""),
     Line(pasts._joined, "count == _MOST or len(blob) + len(data) > PIECE_BYTES", "count == _MOST"),
-    Line(Writing._wrote_past, "old.kept |= kept", "pass"),
-    Line(Tables.tell_pasts, "'was'][1])}\", gone)", "'was'][1])}\", [])"),
-    Line(Tables.tell_pasts, "self._db.executemany(_MORE, more)", "pass"),
-    Line(Layers._read_past, "Old(dict(kept), horizon)", "Old(kept, horizon)"),
+    Line(Old.wrote, "self.kept, self.known, self.changed = self.rows, horizon, None", "self.known, self.changed = horizon, None"),
+    Line(Tables.tell, "if gone:", "if False:"),
+    Line(Tables.tell_more, "if rows:", "if False:"),
+    Line(Old.changed_at, "self.rows = dict(self.kept)", "pass"),
 )
 def of_a_past_only_what_came_is_written() -> None:
     """And what is too old goes, from the views too. Also where it was read from the file before."""

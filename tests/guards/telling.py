@@ -192,7 +192,7 @@ def what_is_restored_under_a_merge_function_knows_what_stands() -> None:
 @guards(
     "Our deletes of containers above `path` that an edit which had not seen them may have undone.",
     Line(inbox.note, "in _undone(replica, key, path, [s for s in new if s not in old]):", "in ():"),
-    Line(inbox.note, "not in_whole[path[: component_end(path, 0)]] and", ""),
+    Line(inbox._came_plainly, "and not _is_of_whole(path[: component_end(path, 0)])", ""),
     Line(inbox._came_alone, "or _is_of_whole(root)", ""),
 )
 def whose_delete_was_undone_is_told() -> None:

@@ -57,7 +57,11 @@ _NO_PATHS: Final[frozenset[bytes]] = frozenset()
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Layers(Transactions):
-    """The rows of a Storage over the tables in `db`; memory for what is clean: `cache_bytes`."""
+    """The rows of a Storage over the tables in `db`; memory for what is clean: `cache_bytes`.
+
+    (`Layers.f(self, ...)`, where each write comes by: compiled, `self.f(...)` asks first what the subclass that is in
+    Python makes of it, and takes several times as long.)
+    """
 
     def __init__(self, db: sqlite3.Connection, cache_bytes: int) -> None:
         super().__init__()
@@ -105,7 +109,7 @@ class Layers(Transactions):
         if old != cell:
             place = key, path
             self._undo.append(("cell", place, old, cell))
-            self._place(place, cell)
+            Layers._place(self, place, cell)
 
     def put_cells(self, key: str, cells: Mapping[bytes, Cell]) -> None:
         self._undo.append(("cells", key, cells, cells))
@@ -119,7 +123,7 @@ class Layers(Transactions):
 
     def _place(self, place: Place, cell: Cell) -> None:
         key, path = place
-        held = self._changed_key(key)
+        held = Layers._changed_key(self, key)
         assert held.changed is not None
         before = held.cells
         # What has not changed is in the index of the tables.
@@ -286,7 +290,7 @@ class Layers(Transactions):
         return (self._keys.of(key) if held is None else held).context
 
     def put_context(self, key: str, context: Context) -> None:
-        held = self._changed_key(key)
+        held = Layers._changed_key(self, key)
         self._undo.append(("context", key, held.context, context))
         held.context = context
 
@@ -301,7 +305,7 @@ class Layers(Transactions):
         return bool(old.rows) or (old.horizon is not NO_HORIZON and old.horizon != NO_HORIZON)
 
     def past(self, key: str) -> dict[bytes, Past]:
-        return self._old(key).rows
+        return Layers._old(self, key).rows
 
     def _old(self, key: str) -> Old:
         # Where no key has a past, none is kept in memory of each new key that is taken in.
@@ -310,20 +314,20 @@ class Layers(Transactions):
         return self._pasts.of(key)
 
     def put_past(self, key: str, path: bytes, rows: Past) -> None:
-        old = self._old(key).rows.get(path, NO_PAST)
+        old = Layers._old(self, key).rows.get(path, NO_PAST)
         if old != rows:
             if (held := self._keys.of(key)).begun() is not None:
                 # Its row says so no longer; until the past that does is written, the journal has to.
                 self._undo.append(("horizon", key, horizon_of(held), horizon_of(held)))
             self._undo.append(("past", (key, path), old, rows))
-            self._set_past(key, path, rows)
+            Layers._set_past(self, key, path, rows)
 
     def _set_past(self, key: str, path: bytes, rows: Past) -> None:
         held = self._keys.of(key)
         if held.begun() is not None:
             self._changed_past(key).horizon = horizon_of(held)
             self._changed_key(key).base = None
-        old = self._changed_past(key)
+        old = Layers._changed_past(self, key)
         old.changed_at(path)
         if rows:
             old.rows[path] = rows
@@ -345,7 +349,7 @@ class Layers(Transactions):
 
     def horizon(self, key: str) -> Horizon:
         held = self._keys.of(key)
-        return self._old(key).horizon if held.begun() is None else horizon_of(held)
+        return Layers._old(self, key).horizon if held.begun() is None else horizon_of(held)
 
     def put_horizon(self, key: str, horizon: Horizon) -> None:
         old = self.horizon(key)

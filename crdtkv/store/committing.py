@@ -16,7 +16,7 @@ from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
 from crdtkv.store.membership import Membership
 from crdtkv.store.operations import Operations
-from crdtkv.store.plain import Put
+from crdtkv.store.plain import Put, Shared
 from crdtkv.store.quota import Quota
 from crdtkv.store.ruling import rule_of
 from crdtkv.store.transaction import Transaction
@@ -108,7 +108,7 @@ class Committing(Operations, Membership):
 
         (No future, and no task that waits for it: for doors, at half the price.)
         """
-        self._bridge_here().ask_then(self._act_of(act), told, act.shares if isinstance(act, Put) else "")
+        self._bridge_here().ask_then(self._act_of(act), told, act.shares if isinstance(act, Put | Shared) else "")
 
     def _bridge_here(self) -> Bridge:
         """To the event loop that runs."""

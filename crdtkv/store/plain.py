@@ -19,7 +19,7 @@ from crdtkv.store.receipt import Receipt
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.lone import plainly_shown
 
-__all__ = ["Put", "operate", "put", "put_all"]
+__all__ = ["Put", "Shared", "operate", "put", "put_all"]
 
 _new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
@@ -36,10 +36,24 @@ def put(of: Any, key: str, value: Any, spec: str | None, draft: Draft) -> Receip
     return Receipt(key, context, strategy, draft.fate, partial(values.unpack, payload))
 
 
+class Shared:
+    """What is done in a transaction, which may share that with others that wait for the same commit, and be done again
+    alone if one of them fails. `shares`: the one key that it reads and writes, and little of it; empty: it may not."""
+
+    __slots__ = ("_act", "shares")
+
+    def __init__(self, key: str, act: Callable[[Any], Any]) -> None:
+        self.shares, self._act = key, act
+
+    def __call__(self, t: Any) -> Any:
+        """In a transaction that is open."""
+        return self._act(t)
+
+
 class Put:
     """Of a transaction: `key`, which was checked, shows `value`. Gives `told(whether the key was there, receipt)`.
 
-    `small`: the value is, so it may share a transaction with others that wait for the same commit.
+    `small`: the value is: as `Shared`.
     """
 
     __slots__ = ("_key", "_spec", "_told", "_value", "shares")
@@ -49,7 +63,7 @@ class Put:
     ) -> None:  # fmt: skip
         self._key, self._value, self._spec, self._told = key, value, spec, told
         self.shares = key if small else ""
-        """As `key` of `Asked`."""
+        """As `Shared` has it."""
 
     def __call__(self, t: Any) -> Any:
         """In a transaction that is open."""

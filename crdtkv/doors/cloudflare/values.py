@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crdtkv.core.versions import parse_version
 from crdtkv.doors.cloudflare.asked import Asked
@@ -16,8 +15,12 @@ from crdtkv.http.refusals import KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.plain import Wish
 from crdtkv.store import door
+from crdtkv.store.plain import Shared
 from crdtkv.store.receipt import Receipt
 from crdtkv.store.results import Entry
+
+if TYPE_CHECKING:
+    from crdtkv.store.transaction import Transaction
 
 __all__ = [
     "BASE", "LARGE", "ask_delete", "ask_get", "ask_metadata", "ask_put", "base_in", "told_of", "wish_delete",
@@ -29,6 +32,8 @@ BASE = "crdtkv-base"
 
 LARGE = 65_536
 """Bytes of a body that is read in a thread."""
+_SMALL = 4096
+"""Bytes of a body up to which its put shares a transaction."""
 _BYTES: Header = (b"content-type", b"application/octet-stream")
 """Whatever it is: clients that are told more turn the body into something else."""
 
@@ -57,7 +62,7 @@ def _shown(entry: Entry) -> Reply:
 
 async def ask_put(asked: Asked) -> Reply:
     """A value, with metadata and a date."""
-    wish, writer = _put_of(asked)
+    wish, writer = _put_of(asked), asked.writer()
     if len(wish.body) > LARGE:
         wish = await asked.serving.slow(holding.prepared, asked.store, wish)
     return _told(writer, await asked.write(lambda t: holding.put(t, wish, writer)))
@@ -65,11 +70,30 @@ async def ask_put(asked: Asked) -> Reply:
 
 def wish_put(asked: Asked) -> Wish:
     """As `ask_put`, of a body that is not LARGE."""
-    wish, writer = _put_of(asked)
-    return asked.store, lambda t: holding.put(t, wish, writer), partial(_told, writer)
+    put = _Put(asked, _put_of(asked))
+    return asked.store, Shared(asked.ask.key if len(asked.ask.body) <= _SMALL else "", put.act), put.told
 
 
-def _put_of(asked: Asked) -> tuple[holding.Put, guessing.Writer]:
+class _Put:
+    """One that may be done more than once, until it stands: each time as if it were the first."""
+
+    __slots__ = ("_asked", "_wish", "_writer")
+
+    def __init__(self, asked: Asked, wish: holding.Put) -> None:
+        self._asked, self._wish = asked, wish
+        self._writer: guessing.Writer
+
+    def act(self, t: Transaction) -> Receipt:
+        """It is done in a transaction."""
+        self._writer = self._asked.writer()
+        return holding.put(t, self._wish, self._writer)
+
+    def told(self, receipt: Receipt) -> Reply:
+        """The reply, once it is durable."""
+        return _told(self._writer, receipt)
+
+
+def _put_of(asked: Asked) -> holding.Put:
     ask = asked.ask
     query = ask.query
     now = door.wall_ms(asked.store) // 1000
@@ -77,7 +101,7 @@ def _put_of(asked: Asked) -> tuple[holding.Put, guessing.Writer]:
     sent = sent_in(ask.body, ask.headers.get(b"content-type", b""))
     limits.check_size(len(sent.body))
     metadata = limits.metadata_in(sent.metadata) if isinstance(sent.metadata, str) else _whole(sent.metadata)
-    return holding.Put(ask.key, sent.body, sent.kind, metadata, expires, base_in(ask)), asked.writer()
+    return holding.Put(ask.key, sent.body, sent.kind, metadata, expires, base_in(ask))
 
 
 def _told(writer: guessing.Writer, receipt: Receipt) -> Reply:

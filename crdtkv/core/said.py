@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgpack
 
-from crdtkv.core.cells import Fields, Sibling
+from crdtkv.core.cells import Context, Fields, Sibling
 
-__all__ = ["alone", "dots", "entry", "number", "place", "sibling", "sibling_by", "text"]
+__all__ = ["alone", "context", "data", "dots", "entry", "number", "place", "sibling", "sibling_by", "text"]
 
 _pack: Final[Callable[[Any], bytes]] = msgpack.Packer().pack
 
@@ -43,8 +43,12 @@ def _name(replica: str) -> bytes:
     return found
 
 
-def _data(data: bytes) -> bytes:
-    return _BEFORE_BYTES[len(data)] + data if len(data) < _SHORT else _pack(data)
+def data(given: bytes) -> bytes:
+    """Bytes. (By hand also where there are many: a packer keeps as much room as it once needed.)"""
+    size = len(given)
+    if size < _SHORT:
+        return _BEFORE_BYTES[size] + given
+    return (b"\xc5" + size.to_bytes(2, "big") if size < 1 << 16 else b"\xc6" + size.to_bytes(4, "big")) + given
 
 
 def number(n: int) -> bytes:
@@ -87,12 +91,20 @@ def alone(by: bytes, payload: bytes | None) -> bytes:
 
 
 def _payload(payload: bytes | None) -> bytes:
-    return b"\xc0" if payload is None else _data(payload)
+    return b"\xc0" if payload is None else data(payload)
 
 
 def place(key: bytes, path: bytes) -> bytes:
     """The pair of a key, as `text` gives it, and a path."""
-    return b"%b%b%b" % (b"\x92", key, _data(path))
+    return b"%b%b%b" % (b"\x92", key, data(path))
+
+
+def context(entries: Context) -> bytes:
+    """A key's context, by replica."""
+    if len(entries) == 1:
+        for replica, n in entries.items():
+            return b"%b%b%b" % (b"\x81", _name(replica), number(n))
+    return _pack(entries)
 
 
 def entry(key: bytes, replica: str, n: int) -> bytes:

@@ -29,6 +29,8 @@ from typing import Any, Final
 import msgpack
 import xxhash
 
+from crdtkv.core import said
+from crdtkv.core.cells import Cell, Context
 from crdtkv.storage.base import NO_HORIZON
 from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.pasts import growth_of, whole
@@ -48,7 +50,7 @@ BEGIN = "journal"
 
 SUFFIXES = ("-commits0", "-commits1")
 
-_LARGE = 1 << 20
+_pack: Final[Callable[[Any], bytes]] = msgpack.Packer().pack
 
 _KEPT_BYTES = 32 << 20
 """A file that is done with and longer gives its room back."""
@@ -59,11 +61,8 @@ _HEAD: Final = struct.Struct("<8sQIQ")
 _NAMES = ["cell", "context", "past", "horizon", "inbox", "meta", GROWTH]
 NUMBERS: Final = {table: number for number, table in enumerate(_NAMES)}
 
-
-def _cell_rows(key: str, cells: Mapping[bytes, Any]) -> list[Row]:
-    """The rows of these cells of a key, by path. O(cells)."""
-    number = NUMBERS["cell"]
-    return [(number, (key, path), cell) for path, cell in cells.items()]
+_BEFORE: Final = {table: bytes([0x93, number]) for table, number in NUMBERS.items()}
+"""What the row of a table begins with."""
 
 
 Mark = tuple[int, int, int]
@@ -78,27 +77,56 @@ def files_of(path: str) -> tuple[LogFile, LogFile]:
     return LogFile(Path(path + SUFFIXES[0])), LogFile(Path(path + SUFFIXES[1]))
 
 
-def rows_of(changes: Iterable[Changed]) -> list[Row]:
-    """What rows are now, or how they have grown. O(changes)."""
-    rows: list[Row] = []
+def rows_of(changes: Iterable[Changed]) -> list[bytes]:
+    """What rows are now, or how they have grown: each as MessagePack has a `Row`. O(changes)."""
+    rows: list[bytes] = []
     for table, where, old, new in changes:
-        if table == "past":
+        if table == "cell":
+            rows.append(_cell_row(said.text(where[0]), where[1], new))
+        elif table == "context":
+            rows.append(_context_row(said.text(where), new))
+        elif table == "past":
             growth = growth_of(old, new)
-            if growth is not None:
-                table, new = GROWTH, growth
-            else:
-                new = whole(new)
+            place = said.place(said.text(where[0]), where[1])
+            rows.append(_past_row(place, whole(new)) if growth is None else _growth_row(place, growth))
         elif table == "cells":
             rows += _cell_rows(where, new)
-            continue
         elif table == "key":
-            cells, new = new
-            rows += _cell_rows(where, cells)
-            table, where = "context", (where,)
-        elif table != "cell":
-            where, new = (where,), None if new is NO_HORIZON else new
-        rows.append((NUMBERS[table], where, new))
+            rows += _cell_rows(where, new[0])
+            rows.append(_context_row(said.text(where), new[1]))
+        else:
+            rows.append(_pack((NUMBERS[table], (where,), None if new is NO_HORIZON else new)))
     return rows
+
+
+def _cell_rows(key: str, cells: Mapping[bytes, Cell]) -> list[bytes]:
+    name = said.text(key)
+    return [_cell_row(name, path, cell) for path, cell in cells.items()]
+
+
+def _cell_row(key: bytes, path: bytes, cell: Cell) -> bytes:
+    found = b"\x91" + said.sibling(cell[0]) if len(cell) == 1 else _pack(cell)
+    return b"%b%b%b" % (_BEFORE["cell"], said.place(key, path), found)
+
+
+def _context_row(key: bytes, context: Context) -> bytes:
+    return b"%b%b%b%b" % (_BEFORE["context"], b"\x91", key, said.context(context))
+
+
+def _past_row(place: bytes, past: tuple[int, bytes] | None) -> bytes:
+    return b"%b%b%b" % (_BEFORE["past"], place, _pack(past))
+
+
+def _growth_row(place: bytes, growth: tuple[int, bytes, int]) -> bytes:
+    n, came, first = growth
+    return b"%b%b\x93%b%b%b" % (_BEFORE[GROWTH], place, said.number(n), said.data(came), said.number(first))
+
+
+def _array(count: int) -> bytes:
+    """What MessagePack has before so many."""
+    if count < 16:
+        return bytes([0x90 | count])
+    return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")
 
 
 def begin(last: int = 0) -> _Begin:
@@ -111,7 +139,6 @@ class Journal:
 
     def __init__(self, db: sqlite3.Connection, files: tuple[LogFile, LogFile]) -> None:
         self._db, self._files = db, files
-        self._pack: Callable[[Any], bytes] = msgpack.Packer().pack
         self.last = 0
         """The number of the last record."""
         self.size = 0
@@ -131,11 +158,9 @@ class Journal:
 
     # writing
 
-    def append(self, rows: list[Row]) -> None:
+    def append(self, rows: list[bytes]) -> None:
         """One more record, unsynced. O(rows), some 5 us. Raises sqlite3.Error: then there is none."""
-        record = self._pack(rows)
-        if len(record) > _LARGE:
-            self._pack = msgpack.Packer().pack  # (it keeps as much room as it once needed)
+        record = _array(len(rows)) + b"".join(rows)
         n, at = self.last + 1, self._end
         data = _HEAD.pack(self._mark, n, len(record), _checksum(n, record)) + record
         end, size = at + len(data), self.size + len(data)

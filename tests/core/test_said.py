@@ -30,4 +30,5 @@ def test_where_it_stands(key: str, path: bytes, replica: str, n: int, some: tupl
     assert said.text(key) == msgpack.packb(key) and said.number(n) == msgpack.packb(n)
     assert said.place(said.text(key), path) == msgpack.packb((key, path))
     assert said.entry(said.text(key), replica, n) == msgpack.packb((key, replica, n))
-    assert said.dots(some) == msgpack.packb(some)
+    assert said.dots(some) == msgpack.packb(some) and said.data(path) == msgpack.packb(path)
+    assert all(said.context(found) == msgpack.packb(found) for found in ({}, {replica: n}, dict(some)))

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
+import msgpack
 import pytest
 
 import crdtkv
@@ -445,7 +446,7 @@ class _Written:
 
     def write(self, *numbers: int) -> None:
         for n in numbers:
-            self.journal.append([(NUMBERS["meta"], ("m",), n)])
+            self.journal.append([msgpack.packb((NUMBERS["meta"], ("m",), n))])
 
     def spoil(self, suffix: str, n: int) -> None:
         """Record `n` of a file, all of one length, is lost."""

@@ -13,17 +13,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgpack
 import pytest
 
 import crdtkv
+from crdtkv.core.cells import Sibling
 from crdtkv.errors import StorageFailed
 from crdtkv.storage import checkpoint
+from crdtkv.storage.base import NO_HORIZON, Horizon
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
-from crdtkv.storage.journal import Journal
+from crdtkv.storage.journal import GROWTH, NUMBERS, Journal, _array, rows_of
 from crdtkv.storage.layer import Layer
 from crdtkv.storage.layers import Layers
 from crdtkv.storage.logfile import LogFile
+from crdtkv.storage.pasts import NO_PAST, Past, Superseded, whole
 from crdtkv.storage.sqlite import SqliteStorage
 from crdtkv.storage.tables import Tables
 from crdtkv.storage.writing import Writing
@@ -32,7 +36,33 @@ from tests.colos import crash
 from tests.compiled import interpreted
 
 ROOT = Path(__file__).parents[2]
+ONE, OTHER = (Sibling(("lhr~k3f7", n), n << 30, bytes(n), (("sin~a0c2", n - 1),), ()) for n in (300, 70_000))
 LONG = os.environ.get("CRDTKV_LAWS") == "long"
+
+
+def test_what_a_record_says_is_what_messagepack_makes_of_its_rows() -> None:
+    past = Past.of([Superseded(ONE, (OTHER.dot,), None, 7)])
+    later = past.grown([Superseded(OTHER, (), {"a": 1}, 8)])
+    cells, context, horizon = {b"p": (ONE,), b"q": (ONE, OTHER)}, {"a": 1}, Horizon({"a": 1}, deleted=5)
+    said: list[tuple[Any, list[Any]]] = [
+        *((("cell", ("k", b"p"), (), cell), [(0, ("k", b"p"), cell)]) for cell in ((ONE,), (), (ONE, OTHER))),
+        (("cells", "k", cells, cells), [(0, ("k", path), cell) for path, cell in cells.items()]),
+        (
+            ("key", "é" * 300, None, (cells, context)),
+            [*((0, ("é" * 300, path), cell) for path, cell in cells.items()), (1, ("é" * 300,), context)],
+        ),
+        *((("context", "k", {}, some), [(1, ("k",), some)]) for some in ({}, {"a": 70_000}, {"a": 1, "b": 2})),
+        (("past", ("k", b"p"), NO_PAST, past), [(2, ("k", b"p"), whole(past))]),
+        (("past", ("k", b"p"), past, NO_PAST), [(2, ("k", b"p"), None)]),
+        (("past", ("k", b"p"), past, later), [(NUMBERS[GROWTH], ("k", b"p"), (1, later.since(past), 0))]),
+        (("horizon", "k", horizon, NO_HORIZON), [(3, ("k",), None)]),
+        (("horizon", "k", NO_HORIZON, horizon), [(3, ("k",), horizon)]),
+        (("inbox", "id", None, {"a": [1]}), [(4, ("id",), {"a": [1]})]),
+        (("meta", "name", 1, None), [(5, ("name",), None)]),
+    ]
+    for change, rows in said:
+        assert rows_of([change]) == [msgpack.packb(row) for row in rows]
+    assert all(_array(n) == msgpack.Packer().pack_array_header(n) for n in (0, 1, 15, 16, 65_535, 65_536, 1 << 24))
 
 
 @pytest.fixture

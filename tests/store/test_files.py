@@ -21,7 +21,7 @@ from crdtkv.errors import (
     StorageFailed,
     StoreLocked,
 )  # fmt: skip
-from crdtkv.storage.journal import Journal, Row
+from crdtkv.storage.journal import Journal
 from crdtkv.storage.logfile import LogFile
 from crdtkv.storage.sqlite import FORMAT, SqliteStorage
 from tests.colos import crash
@@ -322,7 +322,7 @@ class Failing:
     def __init__(self, patch: pytest.MonkeyPatch, error: BaseException, after: bool) -> None:
         whole = Journal.append
 
-        def append(journal: Journal, changes: list[Row]) -> None:
+        def append(journal: Journal, changes: list[bytes]) -> None:
             if after:
                 whole(journal, changes)
             raise error

@@ -92,12 +92,12 @@ class Writing(Layers):
             raise
 
     def _weigh(self, unit: Unit) -> int:
-        """As how many keys of one cell it is written, about: of a past more the more has come."""
+        """As how many keys of one cell it is written, about: of a past more the more of it there is (what came is
+        written, and what views tell of it is rewritten as a whole)."""
         kind, name = unit
         if kind == "past":
             old = self._pasts.dirty[name]
-            came = [old.rows.get(path, NO_PAST).end - old.kept.get(path, NO_PAST).end for path in old.changed or ()]
-            return 1 + sum([8 + max(0, count) for count in came]) // 16
+            return 1 + sum([8 + len(old.rows.get(path, NO_PAST)) for path in old.changed or ()]) // 16
         return 1 + len(self._keys.dirty[name].changed or ()) // 4 if kind == "key" else 1
 
     def _write(self, units: list[Unit]) -> tuple[Callable[[], None], bool]:

@@ -327,3 +327,20 @@ def test_a_checkpoint_takes_its_time(path: Path, monkeypatch: pytest.MonkeyPatch
     busy = "".join("x" if count else " " for count in steps[1:-1])
     assert "x" in busy and "xxxx" not in busy and max(steps[:-1]) <= 2
     assert max(sizes) < 50_000 and any(later < earlier / 2 for earlier, later in itertools.pairwise(sizes))
+
+
+def test_of_keys_with_a_long_past_a_step_takes_fewer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What views tell of a past is rewritten as a whole: who writes would wait for longer the longer it is."""
+    monkeypatch.setattr(following, "FRESH_S", None)
+    steps = []
+    for versions in (1, 60):
+        with crdtkv.open(tmp_path / f"{versions}.db", colo="lhr") as kv:
+            for version in range(versions + 1):
+                if version == versions:
+                    kv._replica.storage.settle()
+                kv.update({f"k{n}": version for n in range(300)})
+            count = 1
+            while kv._replica.storage.freshen():
+                count += 1
+            steps.append(count)
+    assert steps[1] > 2 * steps[0]

@@ -109,7 +109,7 @@ BUGS = [
     ), LISTS),
     Bug("counters", "a share that begins anew with each add", (
         Line(counter_cells.share, "map(max,", "map(min,"),
-        Line(counter_cells.Share.plus, "up + n", "n"),
+        Line(counter_cells.plus, "up + n", "n"),
     ), COUNTERS),
     Bug("registers", "a stamp that decides causality", (
         Line(exchange._write_one, "left = [s for s in old if s.dot not in gone]", "left = list(old)"),

@@ -122,7 +122,7 @@ def test_a_disk_weighs_what_it_holds_whatever_became_of_it() -> None:
         disk.begin()
         key = f"k{dice.randrange(4)}"
         for path in dice.sample([b"", b"a", b"b", b"c"], dice.randrange(3)):
-            disk.put_cell(key, path, dice.choice([(), (Sibling(("lhr~a", n), n, (), b"x" * dice.randrange(9)),)]))
+            disk.put_cell(key, path, dice.choice([(), (Sibling(("lhr~a", n), n, b"x" * dice.randrange(9)),)]))
         if dice.random() < 0.5:
             disk.put_context(key, dict.fromkeys("ab"[: dice.randint(1, 2)], n) if disk.cells(key) else {})
         if dice.random() < 0.1:

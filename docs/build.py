@@ -28,7 +28,7 @@ from crdtkv.gossip import Settings, announcing
 from crdtkv.node import naming, session, tokens, waiting
 from crdtkv.replica import core, inbox, life, memos, past, purge, recent, taken
 from crdtkv.server import reading
-from crdtkv.store import group, idempotency, opening, operations, patches, syncing, telling
+from crdtkv.store import group, idempotency, opening, operations, patches, plain, syncing, telling
 from crdtkv.strategies import cell_reading, counter, fields, latch, registry
 from crdtkv.strategies import set as set_strategy
 from crdtkv.strategies.base import Strategy
@@ -125,7 +125,8 @@ def limits_page() -> str:
                  f"{given.max_records} transactions gets a catch-up; {recent.MAX_WAITING:,} records wait for what they "
                  f"build on, together {recent.WAITING_BYTES >> 20} MiB"),
         ("writes that share a commit", f"{group.MAX_GROUP}; {group.MAX_WAITING:,} submitted ones wait, and as many "
-                                       f"reads of a server for those ({reading.MAX_READS:,})"),
+                                       f"reads of a server for those ({reading.MAX_READS:,}); puts over HTTP of "
+                                       f"values up to {plain.MAX_SHARED >> 10} KiB share a transaction, too"),
         ("client", f"remembers what it read last of {connecting.REMEMBERED:,} keys; sends a request {talk.TRIES} times "
                    f"at most, no more than {talk.MAX_PAUSE:g} s apart; waits {connecting.TIMEOUT:g} s for an answer"),
         ("records at hand for peers", f"{recent.RECENT_RECORDS:,}, together {recent.RECENT_BYTES >> 20} MiB"),

@@ -17,7 +17,7 @@ from crdtkv.http.refusals import ContentTypeUnknown, KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.conditions import condition_of, only_version, tags_of
 from crdtkv.store import door
-from crdtkv.store.plain import Put
+from crdtkv.store.plain import MAX_SHARED, Put
 from crdtkv.store.receipt import Receipt
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ _PLAIN: Header = (_KIND, b"json")
 _ENTRY: Header = (b"content-type", ENTRY.encode())
 _TEXT: Header = (b"content-type", b"text/plain; charset=utf-8")
 _MADE_AS = {"strategy"}
-_SMALL = 4096
-"""Bytes of a value up to which its put shares a transaction: one record is of some 256 at the most."""
 _FORMS = frozenset(("", JSON, "application/x-www-form-urlencoded"))
 
 
@@ -117,7 +115,7 @@ def ask_put(ask: Ask) -> Act:
     else:
         condition = condition_of(ask)
         if condition is None and (not given or given.keys() == _MADE_AS):
-            return Put(check_key(key), value, given.get("strategy"), Wrote, small=len(ask.body) <= _SMALL)
+            return Put(check_key(key), value, given.get("strategy"), Wrote, small=len(ask.body) <= MAX_SHARED)
 
     def act(t: Transaction) -> Wrote:
         if condition is not None:

@@ -19,7 +19,10 @@ from crdtkv.store.receipt import Receipt
 from crdtkv.strategies.base import Operation
 from crdtkv.strategies.lone import plainly_shown
 
-__all__ = ["Put", "Shared", "operate", "put", "put_all"]
+__all__ = ["MAX_SHARED", "Put", "Shared", "operate", "put", "put_all"]
+
+MAX_SHARED: Final = 4096
+"""Bytes of a value up to which a server's put shares a transaction: one record is of some 256 at the most."""
 
 _new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 

@@ -15,7 +15,7 @@ from crdtkv.http.refusals import KeyAbsent
 from crdtkv.server.asking import Ask, Header, Reply
 from crdtkv.server.plain import Wish
 from crdtkv.store import door
-from crdtkv.store.plain import Shared
+from crdtkv.store.plain import MAX_SHARED, Shared
 from crdtkv.store.receipt import Receipt
 from crdtkv.store.results import Entry
 
@@ -32,8 +32,6 @@ BASE = "crdtkv-base"
 
 LARGE = 65_536
 """Bytes of a body that is read in a thread."""
-_SMALL = 4096
-"""Bytes of a body up to which its put shares a transaction."""
 _BYTES: Header = (b"content-type", b"application/octet-stream")
 """Whatever it is: clients that are told more turn the body into something else."""
 
@@ -71,7 +69,7 @@ async def ask_put(asked: Asked) -> Reply:
 def wish_put(asked: Asked) -> Wish:
     """As `ask_put`, of a body that is not LARGE."""
     put = _Put(asked, _put_of(asked))
-    return asked.store, Shared(asked.ask.key if len(asked.ask.body) <= _SMALL else "", put.act), put.told
+    return asked.store, Shared(asked.ask.key if len(asked.ask.body) <= MAX_SHARED else "", put.act), put.told
 
 
 class _Put:

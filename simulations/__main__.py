@@ -129,6 +129,9 @@ def _failed(judged: Judged, path: Path) -> str:
 
 if __name__ == "__main__":
     ways = {"results": results, "sim": sim, "swarm": swarm}
-    if len(sys.argv) < 2 or sys.argv[1] not in ways or {"-h", "--help"} & set(sys.argv):
+    if {"-h", "--help"} & set(sys.argv):
+        print(__doc__)
+        raise SystemExit(0)
+    if len(sys.argv) < 2 or sys.argv[1] not in ways:
         raise SystemExit(__doc__)
     raise SystemExit(ways[sys.argv[1]](sys.argv[2:]))

@@ -33,7 +33,7 @@ _COLOS = ("sin", "fra", "syd", "gru", "nrt", "iad")
 Prepared = tuple[int, Callable[[], int]]
 """A process, and what makes it work for a while."""
 
-Path_ = Callable[[Path], AbstractContextManager[Prepared]]
+Hot = Callable[[Path], AbstractContextManager[Prepared]]
 
 
 def _repeated(act: Callable[[], int]) -> Prepared:
@@ -50,7 +50,7 @@ def _repeated(act: Callable[[], int]) -> Prepared:
     return os.getpid(), work
 
 
-def _in_file(fill: bool, each: Callable[[crdtkv.Store, int], object], times: int = 1) -> Path_:
+def _in_file(fill: bool, each: Callable[[crdtkv.Store, int], object], times: int = 1) -> Hot:
     """`each(store, n)` on a file: of one of some keys that are there (`fill`), or n is new each time."""
 
     @contextmanager
@@ -204,7 +204,7 @@ def _simulated(folder: Path) -> Iterator[Prepared]:
     yield os.getpid(), lambda: run(parse(PACE), 1).absorbed
 
 
-PATHS: dict[str, tuple[str, Path_]] = {
+PATHS: dict[str, tuple[str, Hot]] = {
     "append": ("an append, a transaction of its own, in memory", _append),
     "put-new": ("a put of a new key, into a file", _in_file(False, lambda kv, n: kv.put(f"key-{n}", _VALUE))),
     "put-again": (

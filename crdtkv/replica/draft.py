@@ -229,10 +229,12 @@ class Draft:
         replica = self.replica
         dot: Any = self.dot  # (one tuple for all that bears it)
         was: Fields = old[0] if old else ()
+        if len(old) == 1 and was[0] != dot:
+            own = _new(Sibling, (dot, self.stamp, payload, (was[0],), ()))
+            self._touching(key, path, own)
+            return replica.supersede(key, path, old, (own,))
         if not was:
             own = _new(Sibling, (dot, self.stamp, payload, (), ()))
-        elif len(old) == 1 and was[0] != dot:
-            own = _new(Sibling, (dot, self.stamp, payload, (was[0],), ()))
         else:
             own = self._sibling(old, payload, [s.dot for s in old if s.dot != dot], [])
         self._touching(key, path, own)

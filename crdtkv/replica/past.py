@@ -17,14 +17,14 @@ from typing import Final, NamedTuple
 
 from sortedcontainers import SortedDict
 
-from crdtkv.core.cells import Cell, Context, due, make_cell, unhide
+from crdtkv.core.cells import Cell, Context, Sibling, due, make_cell, unhide
 from crdtkv.core.clocks import Dot, Stamp, Vector, covers, covers_all, meet, merge
 from crdtkv.core.digest import Stood
 from crdtkv.core.packed import Packed
 from crdtkv.core.sweeps import in_sweep
 from crdtkv.core.tree import Cells
 from crdtkv.storage.base import NO_HORIZON, Floor, Horizon, Life, Storage
-from crdtkv.storage.pasts import NO_PAST, End, Superseded, rows_of
+from crdtkv.storage.pasts import NO_PAST, End, Past, Superseded, row_of, rows_of
 from crdtkv.strategies.forgetting import dead_paths
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "begin_again",
     "begin_life",
     "begun",
+    "behind",
     "cells_at",
     "differing",
     "is_due",
@@ -84,9 +85,10 @@ def keep(
                 begin_again(storage, key, merge([now, dict(dots), until or {}]))
                 return
         ends = rows.ends(excess)
-        _forget(storage, key, ends if len(ends) == excess else [*ends, (dots, until)], now or dict(dots))
+        _forget(storage, key, ends if len(rows) >= excess else [*ends, (dots, until)], now or dict(dots))
     if most:
-        rows = rows.behind(rows_of(stood, dots, until, wall_ms), not by and until is None)
+        end = by if until is None else None
+        rows = rows.behind(rows_of(stood, dots, until, wall_ms), not by and until is None, end)
         storage.put_past(key, path, rows.without(excess) if trims else rows)
         deleted = 0
         for s, _ in stood:
@@ -95,6 +97,20 @@ def keep(
             storage.put_horizon(key, storage.horizon(key)._replace(deleted=deleted))
     elif rows:
         storage.put_past(key, path, NO_PAST)
+
+
+def behind(
+    storage: Storage, key: str, path: bytes, was: Sibling, packed: bytes, by: Dot, wall_ms: int, limit: Keep
+) -> tuple[Past, bytes] | None:
+    """The past of a cell after `was`, which MessagePack makes `packed` of, was replaced by `by`, and the row that came.
+
+    None: there is more to do than that, see `keep`.
+    """
+    rows = storage.past(key).get(path)
+    if rows is None or len(rows) >= limit.cells + limit.cells // 4 or due(path, (was,)) is not None:
+        return None
+    row = row_of(packed, by, wall_ms)
+    return rows.behind([row], False, by), row
 
 
 def _decides(row: Superseded, floor: Floor) -> bool:

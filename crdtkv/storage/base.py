@@ -64,6 +64,18 @@ class Horizon(NamedTuple):
 NO_HORIZON: Final = Horizon({})
 
 
+class Over(NamedTuple):
+    """What a write leaves that replaces one sibling by one: most do."""
+
+    cell: Cell
+    packed: bytes
+    """What MessagePack makes of the sibling in it."""
+    context: Context
+    past: Past
+    """Of the cell, with the row that came."""
+    row: bytes
+
+
 _T = TypeVar("_T")
 
 Said = tuple[Any, ...]
@@ -159,6 +171,10 @@ class Storage:
     @abstractmethod
     def put_context(self, key: str, context: Context) -> None:
         """An empty context removes it."""
+
+    @abstractmethod
+    def supersede(self, key: str, path: bytes, old: Cell, over: Over) -> None:
+        """Cell, past and context are as that says, where `old` stood, of which there was a past."""
 
     @abstractmethod
     def has_past(self, key: str) -> bool:

@@ -31,9 +31,9 @@ import xxhash
 
 from crdtkv.core import said
 from crdtkv.core.cells import Cell, Context
-from crdtkv.storage.base import NO_HORIZON
+from crdtkv.storage.base import NO_HORIZON, Over
 from crdtkv.storage.logfile import LogFile
-from crdtkv.storage.pasts import growth_of, whole
+from crdtkv.storage.pasts import Past, growth_of, whole
 from crdtkv.storage.rows import RowInvalid
 from crdtkv.storage.transactions import Changed
 
@@ -81,7 +81,9 @@ def rows_of(changes: Iterable[Changed]) -> list[bytes]:
     """What rows are now, or how they have grown: each as MessagePack has a `Row`. O(changes)."""
     rows: list[bytes] = []
     for table, where, old, new in changes:
-        if table == "cell":
+        if table == "over":
+            _over_rows(rows, where, old[2], new)
+        elif table == "cell":
             rows.append(_cell_row(said.text(where[0]), where[1], new))
         elif table == "context":
             rows.append(_context_row(said.text(where), new))
@@ -97,6 +99,16 @@ def rows_of(changes: Iterable[Changed]) -> list[bytes]:
         else:
             rows.append(_pack((NUMBERS[table], (where,), None if new is NO_HORIZON else new)))
     return rows
+
+
+def _over_rows(rows: list[bytes], where: tuple[str, bytes], had: Past, over: Over) -> None:
+    key, path = where
+    _, packed, context, past, row = over
+    name = said.text(key)
+    place = said.place(name, path)
+    rows.append(b"%b%b%b%b" % (_BEFORE["cell"], place, b"\x91", packed))
+    rows.append(_growth_row(place, (had.end, row, past.first)))
+    rows.append(_context_row(name, context))
 
 
 def _cell_rows(key: str, cells: Mapping[bytes, Cell]) -> list[bytes]:

@@ -21,7 +21,7 @@ from crdtkv.core.clocks import Dot, Stamp, Vector, covers
 from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.storage.absent import Absent
-from crdtkv.storage.base import NO_HORIZON, Horizon, Plain, Said, Whole
+from crdtkv.storage.base import NO_HORIZON, Horizon, Over, Plain, Said, Whole
 from crdtkv.storage.held import ABSENT, ALONE, Held, Old, horizon_of, lone, made_of, weight_of, weight_of_past
 from crdtkv.storage.index import SMALL, Index, Place, added, placed
 from crdtkv.storage.journal import GROWTH
@@ -294,6 +294,23 @@ class Layers(Transactions):
         self._undo.append(("context", key, held.context, context))
         held.context = context
 
+    def supersede(self, key: str, path: bytes, old: Cell, over: Over) -> None:
+        held = self._dirty_keys.get(key)
+        if (self._keys.of(key) if held is None else held).begun() is not None:
+            Transactions.supersede(self, key, path, old, over)  # its row says so no longer
+            return
+        place = key, path
+        held, before = Layers._changed_key(self, key), Layers._changed_past(self, key)
+        self._undo.append(("over", place, (old, held.context, before.rows[path]), over))
+        assert held.changed is not None
+        self._index.moved(place, old if path in held.changed else ())
+        held.changed_at(path)
+        cell, _, context, past, _ = over
+        held.context = context
+        held.cells = placed(held.cells, path, cell)
+        before.changed_at(path)
+        before.rows[path] = past
+
     def has_past(self, key: str) -> bool:
         held = self._keys.of(key)
         if held.begun() is not None:
@@ -420,6 +437,11 @@ class Layers(Transactions):
                 self._place((where, path), ())
         elif table == "cell":
             self._place(where, old)
+        elif table == "over":
+            cell, context, past = old
+            self._place(where, cell)
+            self._set_past(where[0], where[1], past)
+            self._changed_key(where[0]).context = context
         elif table == "past":
             self._set_past(where[0], where[1], old)
         elif table == "context":

@@ -20,7 +20,7 @@ from crdtkv.core.digest import Stood
 
 __all__ = [
     "End", "NO_PAST", "PIECE_BYTES", "Past", "Superseded", "begun", "changes", "growth_of", "grown", "past_as",
-    "past_in", "past_in_bytes", "plain_rows", "rows_of", "sibling_in", "whole",
+    "past_in", "past_in_bytes", "plain_rows", "row_of", "rows_of", "sibling_in", "whole",
 ]  # fmt: skip
 
 PIECE_BYTES = 800
@@ -34,8 +34,9 @@ _HEADS: Final = [bytes([0x90 | count]) for count in range(_MOST + 1)]
 _new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 _pack: Final = msgpack.Packer().pack
 
-_Piece = tuple[int, int, bytes | None]
-"""The number of its first row, how many there are, and they; None: as the tables have them."""
+_Piece = tuple[int, int, bytes | None, Dot | None]
+"""The number of its first row, how many there are, and they; None: as the tables have them. And the last dot that
+replaced one of them, if all were replaced by dots of one replica; None: that is not known."""
 
 _Read = Callable[[int], bytes]
 """A piece as the tables have it, by its number."""
@@ -58,10 +59,11 @@ class Past:
     """What stood in a cell before, the oldest first."""
 
     def __init__(
-        self, pieces: tuple[_Piece, ...], line: object, loose: bool, read: _Read | None = None,
+        self, shut: tuple[_Piece, ...], last: _Piece | None, line: object, loose: bool, read: _Read | None = None,
         before: tuple[object, int] | None = None,
     ) -> None:  # fmt: skip
-        self.pieces = pieces
+        self.shut, self.last = shut, last
+        """The last piece by itself: the next row goes into that, and the others, often many, are left as they are."""
         self.line = line
         """Of two with the same one, rows of the same number are the same."""
         self.before = before
@@ -74,7 +76,7 @@ class Past:
     def of(rows: Iterable[Superseded], first: int = 0) -> Past:
         """These rows, numbered from `first` on. O(rows)."""
         rows = list(rows)
-        return Past(_joined((), first, list(map(_pack, rows))), object(), _loose(rows))
+        return Past(*_joined((), None, first, list(map(_pack, rows))), object(), _loose(rows))
 
     @staticmethod
     def found(pieces: Sequence[tuple[int, Any]], read: _Read | None) -> Past | None:
@@ -84,20 +86,27 @@ class Past:
             count = _count(blob)
             if not count or (made and n != made[-1][0] + made[-1][1]):
                 return None
-            made.append((n, count, None))
-        made[-1] = (*made[-1][:2], pieces[-1][1])
+            made.append((n, count, None, None))
+        n, count, _, _ = made.pop()
         loose = any(_LOOSE in blob for _, blob in pieces)
-        return Past(tuple(made), object(), loose, read)
+        return Past(tuple(made), (n, count, pieces[-1][1], None), object(), loose, read)
+
+    @property
+    def pieces(self) -> tuple[_Piece, ...]:
+        """All of them, in order. O(pieces)."""
+        return self.shut if self.last is None else (*self.shut, self.last)
 
     @property
     def first(self) -> int:
         """The number of the first row."""
-        return self.pieces[0][0] if self.pieces else 0
+        first = self.shut[0] if self.shut else self.last
+        return 0 if first is None else first[0]
 
     @property
     def end(self) -> int:
         """The number of the next row."""
-        return self.pieces[-1][0] + self.pieces[-1][1] if self.pieces else 0
+        last = self.last
+        return 0 if last is None else last[0] + last[1]
 
     def __len__(self) -> int:
         return self.end - self.first
@@ -106,7 +115,7 @@ class Past:
         """Whether the rows are the same, whatever their numbers. O(1) where there are more of one."""
         if not isinstance(other, Past) or len(self) != len(other):
             return False
-        return self.pieces == other.pieces or list(self) == list(other)
+        return _same(self.pieces, other.pieces) or list(self) == list(other)
 
     def __iter__(self) -> Iterator[Superseded]:
         for piece in self.pieces:
@@ -116,7 +125,7 @@ class Past:
         return f"Past({list(self)!r})"
 
     def _bytes(self, piece: _Piece) -> bytes:
-        n, _, blob = piece
+        n, _, blob, _ = piece
         if blob is None:
             assert self.read is not None
             return self.read(n)
@@ -126,11 +135,12 @@ class Past:
         """And behind it these. O(rows), some 2 us."""
         return self.behind(list(map(_pack, rows)), _loose(rows))
 
-    def behind(self, rows: Sequence[bytes], loose: bool) -> Past:
-        """As `grown`, of rows as `rows_of` gives them."""
-        if not self.pieces:
-            return Past(_joined((), 0, rows), object(), loose)
-        return Past(_joined(self.pieces, self.end, rows), self.line, self.loose or loose, self.read, self.before)
+    def behind(self, rows: Sequence[bytes], loose: bool, end: Dot | None = None) -> Past:
+        """As `grown`, of rows as `row_of` gives them; `end`: the dot by which each of them was replaced."""
+        if self.last is None:
+            return Past(*_joined((), None, 0, rows, end), object(), loose)
+        shut, last = _joined(self.shut, self.last, self.end, rows, end)
+        return Past(shut, last, self.line, self.loose or loose, self.read, self.before)
 
     def oldest(self, count: int) -> list[Superseded]:
         """The first rows. O(count)."""
@@ -142,18 +152,27 @@ class Past:
         return found[:count]
 
     def ends(self, count: int) -> list[End]:
-        """By what the first rows were replaced, without a look at what they say. O(count)."""
+        """By what the first rows were replaced, but for dots that later ones of the same replica stand for.
+
+        O(pieces), of those whose last dot is not known O(rows).
+        """
         found: list[End] = []
         for piece in self.pieces:
-            if len(found) >= count:
+            if count <= 0:
                 break
-            found += [(row[1], row[2]) for row in msgpack.unpackb(self._bytes(piece), strict_map_key=False)]
-        return found[:count]
+            _, some, _, end = piece
+            if end is not None and some <= count:
+                found.append(((end,), None))
+            else:
+                rows = msgpack.unpackb(self._bytes(piece), strict_map_key=False)[:count]
+                found += [(row[1], row[2]) for row in rows]
+            count -= some
+        return found
 
     def whole(self, count: int) -> int:
         """How many of the first rows fill whole pieces; all of them, where they fill none. O(pieces)."""
         found = 0
-        for _, some, _ in self.pieces:
+        for _, some, _, _ in self.pieces:
             if found + some > count:
                 break
             found += some
@@ -165,22 +184,23 @@ class Past:
         if first >= self.end:
             return NO_PAST
         left = [piece for piece in self.pieces if piece[0] + piece[1] > first]
-        n, some, _ = left[0]
+        n, some, _, end = left[0]
         if n < first:
             rows = past_in_bytes(self._bytes(left[0]))[first - n :]
-            left[0] = first, n + some - first, _HEADS[len(rows)] + b"".join(map(_pack, rows))
-        return Past(tuple(left), self.line, self.loose, self.read, self.before)
+            left[0] = first, n + some - first, _HEADS[len(rows)] + b"".join(map(_pack, rows)), end
+        last = left.pop()
+        return Past(tuple(left), last, self.line, self.loose, self.read, self.before)
 
     def until(self, number: int) -> Past:
         """The rows before that number, which is not the first. O(pieces)."""
         left = [piece for piece in self.pieces if piece[0] < number]
-        n, count, _ = left[-1]
-        blob = self._bytes(left[-1])
+        last = left.pop()
+        n, count, _, end = last
+        blob = self._bytes(last)
         if n + count > number:
-            count = number - n
+            count, end = number - n, None
             blob = _HEADS[count] + b"".join(map(_pack, past_in_bytes(blob)[:count]))
-        left[-1] = n, count, blob
-        return Past(tuple(left), self.line, self.loose, self.read, self.before)
+        return Past(tuple(left), (n, count, blob, end), self.line, self.loose, self.read, self.before)
 
     def altered(self, dots: Collection[Dot], change: Callable[[Superseded], Superseded]) -> Past:
         """With `change` made of those rows whose siblings these dots wrote. O(pieces), a glance at each; what the
@@ -188,7 +208,7 @@ class Past:
         pieces, left, number = list(self.pieces), set(dots), self.end
         marks = [_pack(dot) for dot in dots]
         for at in range(len(pieces) - 1, -1, -1):
-            n, _, blob = pieces[at]
+            n, _, blob, _ = pieces[at]
             if blob is None and not left:
                 break
             blob = self._bytes(pieces[at])
@@ -197,11 +217,13 @@ class Past:
                 left -= {row.sibling.dot for row in rows}
                 made = [change(row) if row.sibling.dot in dots else row for row in rows]
                 if made != list(rows):
-                    pieces[at : at + 1] = _joined((), n, list(map(_pack, made)))
+                    shut, last = _joined((), None, n, list(map(_pack, made)))
+                    pieces[at : at + 1] = shut if last is None else [*shut, last]
                     number = n
         if number == self.end:
             return self
-        return Past(tuple(pieces), object(), self.loose, self.read, (self.line, number))
+        last = pieces.pop()
+        return Past(tuple(pieces), last, object(), self.loose, self.read, (self.line, number))
 
     def remade(self, rows: Sequence[Superseded]) -> Past:
         """These instead: those that are there already have the number that they had, if they are the first. O(all)."""
@@ -212,7 +234,8 @@ class Past:
 
     def since(self, other: Past) -> bytes | None:
         """The rows that came behind those of `other`, one of before, as bytes; None where that cannot be told."""
-        n, count, blob = other.pieces[-1]
+        assert other.last is not None
+        n, count, blob, _ = other.last
         came = [piece for piece in self.pieces if piece[0] >= n]
         if blob is None or not came or came[0][0] != n or came[0][1] < count:
             return None
@@ -223,21 +246,27 @@ class Past:
     def tail(self, number: int) -> bytes:
         """The rows from that number on, as bytes. O(they)."""
         found = []
-        for n, count, blob in self.pieces:
+        for piece in self.pieces:
+            n, count, _, _ = piece
             if n + count > number:
-                blob = self._bytes((n, count, blob))
+                blob = self._bytes(piece)
                 found.append(blob[1:] if n >= number else b"".join(map(_pack, past_in_bytes(blob)[number - n :])))
         return b"".join(found)
 
     def weight(self) -> int:
         """Some bytes."""
-        return 200 + sum([120 + len(blob) for _, _, blob in self.pieces if blob is not None])
+        return 200 + sum([120 + len(blob) for _, _, blob, _ in self.pieces if blob is not None])
 
 
-NO_PAST: Final = Past((), object(), False)
+NO_PAST: Final = Past((), None, object(), False)
 
 _LOOSE: Final = b"\x90\xc0"
 """Is in the bytes of a row that nothing replaced, and that is until nothing."""
+
+
+def row_of(stood: bytes, by: Dot, wall_ms: int) -> bytes:
+    """As `rows_of`, of one sibling, as MessagePack has it, that one dot replaced."""
+    return b"%b%b%b%b%b" % (b"\x94", stood, said.dots((by,)), b"\xc0", said.number(wall_ms))
 
 
 def rows_of(stood: list[Stood], by: tuple[Dot, ...], until: Context | None, wall_ms: int) -> list[bytes]:
@@ -251,20 +280,33 @@ def _loose(rows: Sequence[Superseded]) -> bool:
     return any(not by and until is None for _, by, until, _ in rows)
 
 
-def _joined(pieces: tuple[_Piece, ...], number: int, rows: Sequence[bytes]) -> tuple[_Piece, ...]:
-    """These pieces, and behind them rows from `number` on."""
-    n, count, blob = pieces[-1] if pieces else (number, 0, _HEADS[0])
+def _joined(
+    shut: tuple[_Piece, ...], last: _Piece | None, number: int, rows: Sequence[bytes], end: Dot | None = None
+) -> tuple[tuple[_Piece, ...], _Piece | None]:
+    """These pieces and the last one, and behind them rows from `number` on, each replaced by `end`, if that is one."""
+    n, count, blob, ended = (number, 0, _HEADS[0], end) if last is None else last
     assert blob is not None
-    made = list(pieces[:-1])
+    made: list[_Piece] = []
     for data in rows:
         if count and (count == _MOST or len(blob) + len(data) > PIECE_BYTES):
-            made.append((n, count, blob))
-            n, count, blob = n + count, 0, _HEADS[0]
+            made.append((n, count, blob, ended))
+            n, count, blob, ended = n + count, 0, _HEADS[0], end
         count += 1
-        blob = _HEADS[count] + blob[1:] + data
-    if count:
-        made.append((n, count, blob))
-    return tuple(made)
+        blob = b"%b%b%b" % (_HEADS[count], blob[1:], data)
+        ended = _later(ended, end)
+    return (*shut, *made) if made else shut, (n, count, blob, ended) if count else None
+
+
+def _later(one: Dot | None, other: Dot | None) -> Dot | None:
+    """Which stands for both; None: neither does."""
+    if one is None or other is None or one[0] != other[0]:
+        return None
+    return one if one[1] > other[1] else other
+
+
+def _same(pieces: tuple[_Piece, ...], others: tuple[_Piece, ...]) -> bool:
+    """Whether these are the same rows for certain, whatever is known of their ends."""
+    return [piece[:3] for piece in pieces] == [piece[:3] for piece in others]
 
 
 def _count(blob: Any) -> int:
@@ -278,16 +320,16 @@ def _count(blob: Any) -> int:
 def changes(had: Past, now: Past) -> list[tuple[int, bytes | None]]:
     """The pieces that are to be written where the tables have `had`, by number; None: there is none any more.
     O(pieces)."""
-    before, made = {n: blob for n, _, blob in had.pieces}, {n: blob for n, _, blob in now.pieces}
+    before, made = {n: blob for n, _, blob, _ in had.pieces}, {n: blob for n, _, blob, _ in now.pieces}
     written = [(n, blob) for n, blob in made.items() if blob is not None and before.get(n) != blob]
     return written + [(n, None) for n in before if n not in made]
 
 
 def begun(had: Past, n: int, blob: bytes) -> bytes | None:
     """What the tables have of piece `n`, where that is how `blob` begins; None where they have none, or another."""
-    if not had.pieces or had.pieces[-1][0] != n:
+    if had.last is None or had.last[0] != n:
         return None
-    found = had.pieces[-1][2]
+    found = had.last[2]
     return found if found is not None and blob[1 : len(found)] == found[1:] else None
 
 
@@ -300,7 +342,7 @@ def growth_of(old: Past, new: Past) -> _Growth | None:
 
     Each write of a cell adds a row: whole, a past would be written as often as it is long.
     """
-    if not old.pieces or not new.pieces or not old.first <= new.first < old.end <= new.end:
+    if old.last is None or new.last is None or not old.first <= new.first < old.end <= new.end:
         return None
     if new.line is old.line:
         came = new.since(old)
@@ -326,7 +368,7 @@ def grown(past: Past, growth: Any) -> Past:
 
 def whole(past: Past) -> tuple[int, bytes] | None:
     """All of a past, for the journal. O(rows)."""
-    return (past.first, b"".join(map(_pack, past))) if past.pieces else None
+    return (past.first, b"".join(map(_pack, past))) if past.last is not None else None
 
 
 def past_as(past: Past, row: Any) -> Past:

@@ -3,7 +3,8 @@
 Changes since `begin` are listed as (table, where, what stood before, what stands now): to
 undo them, and to save them. `where` is the key, id or name of a row, and of a cell or past
 `(key, path)`. Of many cells of a key that stand where nothing stood there is one, "cells": what
-stands is the mapping of them, twice.
+stands is the mapping of them, twice. Of a cell, its past and its key's context that changed together there may
+be one, "over": `(cell, context, past)` before, and an `Over`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import Any, Final, cast
 
 from mypy_extensions import mypyc_attr
 
+from crdtkv.core.cells import Cell
 from crdtkv.errors import StorageFailed
-from crdtkv.storage.base import Storage
+from crdtkv.storage.base import Over, Storage
 from crdtkv.storage.pile import Pile
 
 __all__ = ["FEW", "Changed", "Transactions"]
@@ -38,6 +40,11 @@ class Transactions(Storage):
         self.committed = False
         self.doubtful = False
         """What is shown may not be what is kept: nothing is written before it was opened again."""
+
+    def supersede(self, key: str, path: bytes, old: Cell, over: Over) -> None:
+        self.put_cell(key, path, over.cell)
+        self.put_past(key, path, over.past)
+        self.put_context(key, over.context)
 
     def _save(self, changes: Iterable[Changed]) -> None:
         """What a durable storage does before a commit is one. `changes`: as they came; of many, each row once."""
@@ -94,6 +101,12 @@ def _each_once(changes: list[Changed]) -> list[Changed]:
     found: list[Any] = []
     for change in cast(Iterable[Any], _one_by_one(changes)):  # (as it is: not taken apart, and made anew)
         table, where = change[0], change[1]
+        if table == "over":  # what comes behind it stays there
+            for name, at_it in (("cell", where), ("past", where), ("context", where[0])):
+                if name in rows:
+                    rows[name].pop(at_it, None)
+            found.append(change)
+            continue
         of = rows.get(table)
         if of is None:
             of = rows[table] = {}
@@ -111,7 +124,7 @@ def _one_by_one(changes: list[Changed]) -> Iterable[Changed]:
     together = [change[1] for change in cast(list[Any], changes) if change[0] == "cells"]
     if not together:
         return changes
-    mixed = {change[1][0] for change in changes if change[0] == "cell"}
+    mixed = {change[1][0] for change in changes if change[0] in ("cell", "over")}
     mixed |= {key for key, count in Counter(together).items() if count > 1}
     if mixed.isdisjoint(together):
         return changes

@@ -19,8 +19,10 @@ import pytest
 import crdtkv
 from crdtkv.core.cells import Sibling
 from crdtkv.errors import StorageFailed
+from crdtkv.replica import leaf
+from crdtkv.replica.draft import Draft
 from crdtkv.storage import checkpoint
-from crdtkv.storage.base import NO_HORIZON, Horizon
+from crdtkv.storage.base import NO_HORIZON, Horizon, Over
 from crdtkv.storage.checkpoint import Checkpoint
 from crdtkv.storage.index import Index
 from crdtkv.storage.journal import GROWTH, NUMBERS, Journal, _array, rows_of
@@ -59,10 +61,35 @@ def test_what_a_record_says_is_what_messagepack_makes_of_its_rows() -> None:
         (("horizon", "k", NO_HORIZON, horizon), [(3, ("k",), horizon)]),
         (("inbox", "id", None, {"a": [1]}), [(4, ("id",), {"a": [1]})]),
         (("meta", "name", 1, None), [(5, ("name",), None)]),
+        (
+            ("over", ("k", b"p"), ((ONE,), {}, past), Over((OTHER,), msgpack.packb(OTHER), {"a": 2}, later, b"row")),
+            [(0, ("k", b"p"), (OTHER,)), (NUMBERS[GROWTH], ("k", b"p"), (1, b"row", 0)), (1, ("k",), {"a": 2})],
+        ),
     ]
     for change, rows in said:
         assert rows_of([change]) == [msgpack.packb(row) for row in rows]
     assert all(_array(n) == msgpack.Packer().pack_array_header(n) for n in (0, 1, 15, 16, 65_535, 65_536, 1 << 24))
+
+
+def test_transactions_that_share_a_commit_and_a_key_are_replayed_in_their_order(path: Path) -> None:
+    """Each writes it twice: over what another left, and over its own."""
+    kv = crdtkv.open(path, colo="lhr")
+    kv.put("k", "begun")
+    kv.put("k", "gone on")
+    replica = kv._replica
+    with kv._lock, replica.transaction():
+        for n in range(20):
+            with replica.step():
+                draft = Draft(replica, kv._rule_of)
+                for value in (f"{n}", f"{n} again"):
+                    assert leaf.put(draft, "k", value, None) is not None
+                assert draft.record() is not None
+    before = kv["k"], kv.get("k").version, [(r.version, r.value) for r in kv.history("k")], kv.digest()
+    assert before[0] == "19 again" and len(before[2]) == 22
+    crash(kv)
+    with crdtkv.open(path, colo="lhr") as kv:
+        after = kv["k"], kv.get("k").version, [(r.version, r.value) for r in kv.history("k")], kv.digest()
+        assert after == before and not kv.check()
 
 
 @pytest.fixture
@@ -271,7 +298,7 @@ def _interrupted(patch: pytest.MonkeyPatch, where: type, name: str, after: bool)
 
 POINTS = [
     (Journal, "append"), (Checkpoint, "follow"), (Checkpoint, "step"), (SqliteStorage, "note"), (Writing, "_wrote_key"),
-    (Layers, "_place"), (Index, "moved"), (Layers, "put_meta"), (Layer, "change"), (Layer, "wrote"),
+    (Layers, "supersede"), (Index, "moved"), (Layers, "put_meta"), (Layer, "change"), (Layer, "wrote"),
 ]  # fmt: skip
 
 

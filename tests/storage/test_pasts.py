@@ -69,17 +69,17 @@ def test_one_more_writes_one_piece() -> None:
 
 def test_what_goes_takes_its_pieces_along() -> None:
     past = Past.of([row(n) for n in range(60)])
-    first, second, third = (n for n, _, _ in past.pieces[:3])
+    first, second, third = (n for n, _, _, _ in past.pieces[:3])
     left = past.without(second + 1)
     written = dict(changes(past, left))
     assert set(written) == {first, second, second + 1} and written[first] is written[second] is None
-    assert third in {n for n, _, _ in left.pieces}
+    assert third in {n for n, _, _, _ in left.pieces}
 
 
 def test_of_what_the_tables_have_only_the_last_piece_is_in_memory() -> None:
     """And what nobody asks for is not read: one more comes, and the oldest go."""
     whole = Past.of([row(n) for n in range(100)])
-    table = {n: blob for n, _, blob in whole.pieces if blob is not None}
+    table = {n: blob for n, _, blob, _ in whole.pieces if blob is not None}
     read: list[int] = []
 
     def reading(n: int) -> bytes:
@@ -96,12 +96,12 @@ def test_of_what_the_tables_have_only_the_last_piece_is_in_memory() -> None:
 
 def test_a_row_that_is_large_is_a_piece_by_itself() -> None:
     past = Past.of([row(n, size=5_000) for n in range(3)])
-    assert [count for _, count, _ in past.pieces] == [1, 1, 1]
-    assert [count for _, count, _ in Past.of(map(row, range(40))).pieces][:2] == [15, 15], "its first byte says so many"
+    assert [count for _, count, _, _ in past.pieces] == [1, 1, 1]
+    assert [count for _, count, _, _ in Past.of(map(row, range(40))).pieces][:2] == [15, 15], "its first byte says so many"
 
 
 def test_a_piece_that_is_missing_is_noticed() -> None:
-    pieces = [(n, blob) for n, _, blob in Past.of([row(n) for n in range(60)]).without(5).pieces if blob is not None]
+    pieces = [(n, blob) for n, _, blob, _ in Past.of([row(n) for n in range(60)]).without(5).pieces if blob is not None]
     assert len(pieces) > 3 and Past.found(pieces, lambda n: b"") is not None
     for n in range(1, len(pieces) - 1):
         assert Past.found(pieces[:n] + pieces[n + 1 :], lambda n: b"") is None
@@ -112,7 +112,7 @@ def test_what_was_purged_is_told_by_the_tables() -> None:
     """Nothing is read to know that there is none of it."""
     for purged in (None, 3, 40):
         rows = [row(n)._replace(by=()) if n == purged else row(n) for n in range(60)]
-        pieces = [(n, blob) for n, _, blob in Past.of(rows).pieces if blob is not None]
+        pieces = [(n, blob) for n, _, blob, _ in Past.of(rows).pieces if blob is not None]
         found = Past.found(pieces, dict(pieces).__getitem__)
         assert found is not None and found.loose is (purged is not None) and list(found) == rows
 
@@ -120,7 +120,7 @@ def test_what_was_purged_is_told_by_the_tables() -> None:
 def test_what_is_altered_is_looked_for_from_behind() -> None:
     """What the tables alone have is read where a dot was not found in what is later; its piece is altered, no other."""
     whole = Past.of([row(n) for n in range(100)])
-    table = {n: blob for n, _, blob in whole.pieces if blob is not None}
+    table = {n: blob for n, _, blob, _ in whole.pieces if blob is not None}
     for at, reads in ((99, 0), (3, len(table) - 1), (200, len(table) - 1)):
         read: list[int] = []
         past = Past.found(sorted(table.items()), lambda n, read=read: read.append(n) or table[n])  # type: ignore[misc]

@@ -1,8 +1,7 @@
 """The checkpoint: what was changed since the last one goes into the tables, sorted and in bulk, a step at a time.
 
-Law of this room: a step is a transaction of its own, and small; it writes what is
-committed now, once the journal is synced. What is changed while a checkpoint runs belongs to
-the next one. The journal begins anew where it was when the checkpoint began. What a step wrote
+Law of this room: a step is a transaction of its own, and small, or some that are due at once are one; it writes
+what is committed now, once the journal is synced. What is changed while a checkpoint runs belongs to the next one. The journal begins anew where it was when the checkpoint began. What a step wrote
 is let go of when it is committed, and not before.
 """
 
@@ -14,13 +13,17 @@ from typing import Any
 
 from crdtkv.storage.journal import Journal
 
-__all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "UNTOLD", "Checkpoint"]
+__all__ = ["AT_ONCE", "JOURNAL_BYTES", "STEP_ROWS", "TOGETHER", "UNTOLD", "Checkpoint"]
 
 JOURNAL_BYTES = 16 << 20
 """Where the journal is longer a checkpoint begins; it is done where the journal is as long again."""
 
 STEP_ROWS = 80
 """How much a step writes, as many keys of one cell: some 2 ms, in which who writes waits."""
+
+TOGETHER = 16
+"""Steps that are one transaction, where nobody is let in between them: those behind a large commit, or at the end. Two
+transactions write each page twice that has rows of both, and sync twice."""
 
 _TIDY_STEPS = 4
 """After so many SQLite's own log goes into the file, some 1 MB: a step of its own, no longer than another."""
@@ -84,9 +87,11 @@ class Checkpoint:
 
         (What was begun for those who read the tables goes on at their pace.)
         """
-        for done in range(1 + count // STEP_ROWS):
-            if self._journal.size > (JOURNAL_BYTES if done < AT_ONCE else 64 * JOURNAL_BYTES) and not self._ahead():
-                self.step()
+        due, done = 1 + count // STEP_ROWS, 0
+        while done < due:
+            if self._journal.size <= (JOURNAL_BYTES if done < AT_ONCE else 64 * JOURNAL_BYTES) or self._ahead():
+                return
+            done += self.step(min(due - done, TOGETHER))
 
     def _ahead(self) -> bool:
         """Whether a checkpoint runs that is further than it has to be: made at once, it would hold up all who write."""
@@ -112,27 +117,33 @@ class Checkpoint:
     def _behind(self) -> bool:
         return bool(self._left) or any(self._lacking.values())
 
-    def step(self) -> None:
-        """Write a few, or tidy up behind some that did. O(STEP_ROWS). What fails leaves all as it was, and is tried
-        again.
+    def step(self, many: int = 1) -> int:
+        """Write as much as in so many steps, or tidy up behind some that did; as how many steps that counts.
+
+        O(many * STEP_ROWS). What fails leaves all as it was, and is tried again.
         """
         if self._untidy >= _TIDY_STEPS:
             self._tidy()
             self._untidy = 0
-            return
+            return 1
         if not self._left:
             left = sorted(((kind, name) for kind in self._lacking for name in self._lacking[kind]), reverse=True)
             self._keeps = self._journal.turn()
             self._left, self._began = left, (len(left), self._journal.size)
         units, weight, at = [], 0, len(self._left)
-        while at and weight < STEP_ROWS:
+        while at and weight < many * STEP_ROWS:
             at -= 1
             kind, name = self._left[at]
             if name in self._lacking[kind]:
                 units.append((kind, name))
-                weight += self._weigh((kind, name))
+                each = self._weigh((kind, name))
+                weight += each
+                if each > STEP_ROWS:
+                    break  # of that maybe a piece is written: nothing goes with it that would come behind
         whole = self._write(units, not at)
+        self._untidy += many
         del self._left[at if whole else at + 1 :]
+        return many
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""
@@ -141,7 +152,7 @@ class Checkpoint:
             if self._untidy < _TIDY_STEPS:  # (who tidies up writes none of it)
                 assert (*left, self._halfway()) != before, "a checkpoint that gets nowhere"
                 before = *left, self._halfway()
-            self.step()
+            self.step(TOGETHER)
         for _ in list(self._untold):
             self.tell()
 
@@ -166,5 +177,4 @@ class Checkpoint:
         if last:
             self._journal.drop(self._keeps)
         self.torn = False
-        self._untidy += 1
         return whole

@@ -302,6 +302,32 @@ POINTS = [
 ]  # fmt: skip
 
 
+def test_steps_that_are_due_at_once_are_one_transaction(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many of them, and no more; of large keys a piece at a time."""
+    monkeypatch.setattr(checkpoint, "STEP_ROWS", 5)
+    monkeypatch.setattr(checkpoint, "_TIDY_STEPS", 1_000)
+    monkeypatch.setattr(following, "FRESH_S", None)
+    kv = crdtkv.open(path, colo="lhr")
+    begun, begin = [], storage_of(kv)._checkpoint._begin
+    storage_of(kv)._checkpoint._begin = lambda: begun.append(1) or begin()  # type: ignore[func-returns-value]
+    for count, times in ((10, 1), (40, 1), (500, 1 + 1_001 // 5 // 16)):
+        with kv.transaction() as t:
+            for n in range(count):
+                t.put(f"k{n}", n)
+            if count == 40:
+                for n in range(3):
+                    t.put(f"large{n}", {f"m{each}": each for each in range(100)})
+        begun.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpoint, "JOURNAL_BYTES", 1)
+            storage_of(kv)._checkpoint.follow(2 * count)
+        assert 1 <= len(begun) <= times
+    before = dict(kv.items()), kv.digest()
+    crash(kv)
+    with crdtkv.open(path, colo="lhr") as kv:
+        assert (dict(kv.items()), kv.digest()) == before and not kv.check()
+
+
 @interpreted
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("after", [False, True])

@@ -12,16 +12,7 @@ from typing import Any, Final
 
 from crdtkv.core.cells import Cell, Context, Fields, Sibling
 from crdtkv.core.clocks import Dot, Stamp, covers, make_stamp, stamp_ms, tick
-from crdtkv.core.digest import (
-    MODULUS,
-    Lately,
-    Stood,
-    added_digest,
-    context_digest,
-    digest_change,
-    entry_change,
-    key_digest,
-)
+from crdtkv.core.digest import MODULUS, Stood, added_digest, context_digest, digest_change, entry_change, key_digest
 from crdtkv.core.state import TIP_OF, At, Mark, State
 from crdtkv.core.tree import Cells
 from crdtkv.core.versions import format_version
@@ -33,7 +24,7 @@ from crdtkv.replica.memos import Memos
 from crdtkv.replica.offsets import Offsets
 from crdtkv.replica.recent import RECENT_RECORDS, Recent, Waiting
 from crdtkv.replica.transactions import Transaction, Whole
-from crdtkv.storage.base import NO_HORIZON, Horizon, Over, Storage
+from crdtkv.storage.base import NO_HORIZON, Horizon, Storage
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.counter_cells import share, share_path
 from crdtkv.strategies.roots import TTL_PATH, Root, expired, pick, roots_in
@@ -79,7 +70,6 @@ class Replica:
         self._noted = ("", 0)  # what was minted last, as it is noted beside the storage
         self.opened = dict(state.vector)  # what was absorbed when this was opened
         self.announced = sum(state.vector.values())  # the most that may have been announced to have been absorbed
-        self.lately = Lately()
         self.waiting = Waiting()
         self.recent = Recent()
         self.untold: deque[tuple[Record, bytes]] = deque(maxlen=RECENT_RECORDS)  # minted, for who listens
@@ -223,34 +213,6 @@ class Replica:
         gone = _gone(stood, cell, by) if stood else stood
         if gone:
             past.keep(self.storage, key, path, gone, by, until, self.at_ms(), self.keep_of(key))
-
-    def supersede(self, key: str, path: bytes, old: Cell, cell: Cell) -> Context:
-        """The one sibling of `cell` replaces that of `old`, by another dot: as `replace_cell` and `touch`, what most
-        writes come to."""
-        was, own = old[0], cell[0]
-        dot: Any = own[0]
-        storage, state = self.storage, self.state
-        changed = self.changed.get(key)
-        if changed is None:
-            self.changed[key] = {path: old}
-        elif path not in changed:
-            changed[path] = old
-        context = storage.context(key)
-        replica, n = dot
-        change, before, packed = self.lately.superseded(key, path, was, own, context.get(replica))
-        state.digest = (state.digest + change) % MODULUS
-        context = {**context, replica: n}
-        wall_ms, limit = self.at_ms(), self.keep_of(key)
-        grown = past.behind(storage, key, path, was, before, dot, wall_ms, limit)
-        if grown is None:
-            storage.put_cell(key, path, cell)
-            past.keep(storage, key, path, [(was, before)], dot, None, wall_ms, limit)
-            storage.put_context(key, context)
-        else:
-            rows, row = grown
-            storage.supersede(key, path, old, _new(Over, (cell, packed, context, rows, row)))
-        self.memos.changed(key, path, old, cell)
-        return context
 
     def begin_key(self, key: str, cells: dict[bytes, Cell], context: Context, horizon: Horizon) -> None:
         """These cells stand in a key of which nothing was known. As `set_cell` of each, and `set_context`."""

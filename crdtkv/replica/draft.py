@@ -37,6 +37,7 @@ from crdtkv.errors import BaseTooOld
 from crdtkv.replica import bases, inbox, past
 from crdtkv.replica.core import Replica
 from crdtkv.replica.purge import purge_to
+from crdtkv.replica.superseding import supersede
 from crdtkv.storage.base import NO_HORIZON
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
 from crdtkv.strategies.counter_cells import dead_payload
@@ -232,7 +233,7 @@ class Draft:
         if len(old) == 1 and was[0] != dot:
             own = _new(Sibling, (dot, self.stamp, payload, (was[0],), ()))
             self._touching(key, path, own)
-            return replica.supersede(key, path, old, (own,))
+            return supersede(replica, key, path, old, (own,))
         if not was:
             own = _new(Sibling, (dot, self.stamp, payload, (), ()))
         else:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crdtkv.core.cells import Cell
+from crdtkv.core.digest import Lately
 from crdtkv.core.keys import METADATA, SYSTEM
 from crdtkv.core.paths import ELEMENT, ENTRY, VALUE, last_at
 from crdtkv.core.tree import Cells
@@ -103,6 +104,7 @@ class Memos:
         self._met: set[str] = set()
         """Keys of one value that were read lately."""
         self._learnt = learnt()
+        self.lately = Lately()
 
     def of(self, key: str) -> Memo:
         """The memo of `key`, a new one if it is not kept."""

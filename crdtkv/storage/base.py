@@ -24,7 +24,7 @@ from crdtkv.core.tree import Cells
 from crdtkv.storage.pasts import Past
 from crdtkv.storage.pile import Pile
 
-__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Plain", "Said", "Storage", "Whole"]
+__all__ = ["NO_HORIZON", "Floor", "Horizon", "Life", "Over", "Plain", "Said", "Storage", "Whole"]
 
 
 class Life(NamedTuple):

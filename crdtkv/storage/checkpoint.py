@@ -1,7 +1,8 @@
 """The checkpoint: what was changed since the last one goes into the tables, sorted and in bulk, a step at a time.
 
 Law of this room: a step is a transaction of its own, and small, or some that are due at once are one; it writes
-what is committed now, once the journal is synced. What is changed while a checkpoint runs belongs to the next one. The journal begins anew where it was when the checkpoint began. What a step wrote
+what is committed now, once the journal is synced. What is changed while a checkpoint runs belongs to
+the next one. The journal begins anew where it was when the checkpoint began. What a step wrote
 is let go of when it is committed, and not before.
 """
 

@@ -358,7 +358,7 @@ def a_step_that_fails_lets_go_of_nothing() -> None:
 
 @guards(
     "Where cells of a key have come together and others of it have changed: each cell by itself.",
-    Line(transactions._one_by_one, 'change[1][0] for change in changes if change[0] == "cell"', "() for change in ()"),
+    Line(transactions._one_by_one, 'change[1][0] for change in changes if change[0] in ("cell", "over")', "() for change in ()"),
     Line(transactions._one_by_one, "if count > 1", "if count > 2"),
 )
 def what_came_together_and_changed_again_is_kept_as_it_was_last() -> None:

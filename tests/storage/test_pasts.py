@@ -97,7 +97,8 @@ def test_of_what_the_tables_have_only_the_last_piece_is_in_memory() -> None:
 def test_a_row_that_is_large_is_a_piece_by_itself() -> None:
     past = Past.of([row(n, size=5_000) for n in range(3)])
     assert [count for _, count, _, _ in past.pieces] == [1, 1, 1]
-    assert [count for _, count, _, _ in Past.of(map(row, range(40))).pieces][:2] == [15, 15], "its first byte says so many"
+    counts = [count for _, count, _, _ in Past.of(map(row, range(40))).pieces]
+    assert counts[:2] == [15, 15], "its first byte says so many"
 
 
 def test_a_piece_that_is_missing_is_noticed() -> None:

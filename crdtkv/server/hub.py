@@ -225,9 +225,10 @@ class Hub:
     def _read_on(self, most: int) -> bool:
         """Whether there was anything."""
         changes, at = read_on(self.store, "", self._at, most)
+        here = self._here()
         if any(change.reset for change in changes):
-            at = self._here()
-        self._behind = bool(at[2])
+            at = here
+        self._behind = at != here
         if at == self._at:
             return False
         self._at = at

@@ -239,8 +239,8 @@ def open_named(
         with copied(path) as copy, _opened(copy, colo, quiet=True) as kv:
             yield kv
         return
-    found = path.exists()
-    with _opened(path, colo or (None if there else path.stem)) as kv, nullcontext() if there else _made(kv, path, found):
+    found, colo = path.exists(), colo or (None if there else path.stem)
+    with _opened(path, colo) as kv, nullcontext() if there else _made(kv, path, found):
         _open_here.append(path)
         try:
             yield kv
@@ -250,8 +250,8 @@ def open_named(
 
 @contextmanager
 def _made(kv: "Store", path: Path, found: bool) -> Iterator[None]:
-    """A new store is told of once something is written in it; where it is refused what it was made for, and nothing was,
-    its file, unless that was `found`, is not there any more either.
+    """A new store is told of once something is written in it. Where what it was made for is refused, and nothing was,
+    its file is not there any more either, unless it was `found`.
     """
     before, untold = (kv.id, kv.vector), [f"there was no store {str(path)!r}; it is made, a new colo {kv.colo!r}"]
 

@@ -30,7 +30,8 @@ def test_a_file_that_is_made_is_told_of_so_that_a_wrong_name_is_seen(run: Run) -
 
 def test_what_is_refused_before_anything_was_written_makes_no_file(run: Run) -> None:
     """A word that is wrong with the first command leaves nothing behind; what was there stays."""
-    for words in (("put", "k" * 513, "1"), ("put", "a", "1", "--ttl", "0"), ("incr", ""), ("put", "a", "1", "--base", "x")):
+    wrong = ("put", "k" * 513, "1"), ("put", "a", "1", "--ttl", "0"), ("incr", ""), ("put", "a", "1", "--base", "x")
+    for words in wrong:
         done = run(*words)
         assert done.code == 1 and "it is made" not in done.err and not list(Path().iterdir()), words
     Path("lhr.db").touch()

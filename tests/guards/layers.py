@@ -818,6 +818,6 @@ def a_date_that_went_was_not_written_by_who_wrote_the_value() -> None:
         made.write(lambda s: s.put_cell("k", TTL_PATH, ()))
         for _ in range(2):
             assert found.beyond({}) == {("k", ROOT)}
-            found.settle()
+            assert not refuses(KeyError, found.settle)
         made.put("l", sibling(2))
         assert found.beyond({"c~cccc": 1}) == {("l", ROOT)}

@@ -117,6 +117,7 @@ def limits_page() -> str:
         ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("cache", f"1 to {opening.MAX_CACHE_MB:,} MiB"),
+        ("quota", f"more than 0, at most {opening.MAX_QUOTA_MB:,} MB"),
         ("merge function", f"name 1 to 64 characters; {registration.MAX_SAMPLES} samples; "
                            f"{registration.SECONDS} s for its check"),
         ("clock", f"a received stamp moves it at most {core.CLOCK_BOUND_MS // 1000} s past the wall; more than that "

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -239,14 +239,40 @@ def open_named(
         with copied(path) as copy, _opened(copy, colo, quiet=True) as kv:
             yield kv
         return
-    with _opened(path, colo or (None if there else path.stem)) as kv:
-        if not there:
-            warn(f"there was no store {str(path)!r}; it is made, a new colo {kv.colo!r}")
+    found, colo = path.exists(), colo or (None if there else path.stem)
+    with _opened(path, colo) as kv, nullcontext() if there else _made(kv, path, found):
         _open_here.append(path)
         try:
             yield kv
         finally:
             _open_here.remove(path)
+
+
+@contextmanager
+def _made(kv: "Store", path: Path, found: bool) -> Iterator[None]:
+    """A new store is told of once something is written in it. Where what it was made for is refused, and nothing was,
+    its file is not there any more either, unless it was `found`.
+    """
+    before, untold = (kv.id, kv.vector), [f"there was no store {str(path)!r}; it is made, a new colo {kv.colo!r}"]
+
+    def tell(*_: Any) -> None:
+        while untold:
+            warn(untold.pop())
+
+    kv.on_commit.append(tell)
+    try:
+        yield
+    except BaseException:
+        if found or (kv.id, kv.vector) != before:
+            tell()
+        else:
+            from crdtkv.storage.backup import pieces
+
+            kv.close()
+            for each in pieces(Path(os.path.realpath(path))):
+                each.unlink()
+        raise
+    tell()
 
 
 def other(path: Path) -> Path:

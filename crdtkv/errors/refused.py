@@ -164,7 +164,7 @@ class StoreClosed(Refused):
 
 
 class StoreLocked(Refused):
-    """Another process has the store open."""
+    """The store is open already, in another process or in this one."""
 
     code = "store-locked"
     status = 503

@@ -42,6 +42,7 @@ __all__ = [
     "is_due",
     "keep",
     "known",
+    "leave",
     "note_floor",
     "note_gap",
     "note_purge",
@@ -209,6 +210,12 @@ def begin_again(storage: Storage, key: str, context: Context) -> None:
     """Only versions from `context`, the key's present one, on can be rebuilt: what stood before is of no use."""
     _clear(storage, key)
     storage.put_horizon(key, begun(storage.cells(key), context))
+
+
+def leave(storage: Storage, key: str) -> None:
+    """The key is gone, and no version of it can be rebuilt."""
+    _clear(storage, key)
+    storage.put_horizon(key, NO_HORIZON)
 
 
 def begun(cells: Cells, context: Context) -> Horizon:
@@ -391,8 +398,7 @@ def trim(storage: Storage, key: str, limit: Keep, wall_ms: int) -> int:
     context = storage.context(key)
     if old and not context:
         # Purged whole: no version can say that it is later than that, so none is known any more.
-        _clear(storage, key)
-        storage.put_horizon(key, NO_HORIZON)
+        leave(storage, key)
     elif any(_decides(row, floor) for row in old for floor in storage.horizon(key).floors):
         begin_again(storage, key, context)
     elif old:

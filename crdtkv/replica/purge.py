@@ -9,7 +9,9 @@ from __future__ import annotations
 from crdtkv.core.clocks import Stamp, covers_all, make_stamp
 from crdtkv.replica import members, past
 from crdtkv.replica.core import Replica
+from crdtkv.storage.pasts import NO_PAST
 from crdtkv.strategies.forgetting import dead_paths, woken
+from crdtkv.strategies.roots import TTL_PATH
 
 __all__ = ["PURGE_STEP_MS", "purge", "purge_to", "stable"]
 
@@ -56,6 +58,7 @@ def purge_to(replica: Replica, floor: Stamp) -> int:
 def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
     storage, state = replica.storage, replica.state
     count, context, known_from = 0, storage.context(key), storage.horizon(key).base
+    dated, lost = TTL_PATH in storage.cells(key), False
     for path in dead_paths(lambda: storage.cells(key), paths, state.floor):
         cell = storage.cells(key).get(path, ())
         replica.reach()
@@ -63,11 +66,15 @@ def _purge_key(replica: Replica, key: str, paths: set[bytes]) -> int:
             state.dropped[origin] = max(n, state.dropped.get(origin, 0))
         replica.set_cell(key, path, ())
         count += 1
+        lost = lost or (dated and len(storage.past(key).get(path, NO_PAST)) < len(cell))
     if covers_all(storage.horizon(key).base, context) and not covers_all(known_from, context):
         # Its past was begun anew half-way: what was kept since is not all that stood.
         past.begin_again(storage, key, context)
+        lost = True
     if count:
         past.note_purge(storage, key, state.floor)
     if not storage.cells(key):
         replica.set_context(key, {})
+        if dated and lost:  # its last version showed what has expired since
+            past.leave(storage, key)
     return count

@@ -65,9 +65,8 @@ class Front:
     def __init__(self, serving: Serving, app: Any, doors: Iterable[MakeDoor] = ()) -> None:
         self.serving = serving
         self._app = app
-        self._doors: tuple[Door, ...] = (_Keys(serving), *(make(serving) for make in doors))
-        self.gossip: Any = None
-        """The ASGI application that takes the letters of other colos."""
+        self.letters = _Letters()
+        self._doors: tuple[Door, ...] = (_Keys(serving), *(make(serving) for make in doors), self.letters)
 
     def stop(self) -> None:
         """Nothing new is begun, and what waits ends. Idempotent."""
@@ -94,11 +93,9 @@ class Front:
                 await send({"type": "http.response.start", "status": 200, "headers": told.headers})
                 await send({"type": "http.response.body", "body": told.body})
                 return
-        raw = scope["raw_path"]
-        door = self.door(raw)
+        door = self.door(scope["raw_path"])
         if door is None:
-            app = self.gossip if raw == GOSSIP and self.gossip is not None else self._app
-            await app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         reply = sized(await door.answer(scope, receive))
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
@@ -139,6 +136,25 @@ class _Keys:
 
         plain.begin(serving, scope["method"], wish, failed, done)
         return True
+
+
+class _Letters:
+    """Those of other colos. (Nobody asks for them by hand: they are not counted among requests.)"""
+
+    def __init__(self) -> None:
+        self.answered: Callable[[Scope, Receive], Awaitable[Any]] | None = None
+        """What the door between colos answers; None: there are no others."""
+
+    def takes(self, path: bytes) -> bool:
+        return path == GOSSIP and self.answered is not None
+
+    async def answer(self, scope: Scope, receive: Receive) -> Reply:
+        assert self.answered is not None
+        status, headers, body = await self.answered(scope, receive)
+        return Reply(status, headers, body)
+
+    def begin(self, scope: Scope, body: bytes, done: plain.Done) -> bool:
+        return False
 
 
 async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:

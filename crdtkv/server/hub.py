@@ -3,7 +3,8 @@
 Law of this room: who follows is told each change once, in the order of the store's own feed,
 whatever comes in between. He reads on by himself (`store.watching`) until he stands where the hub
 stands, at one vector; from there on he is told what all are told. Who takes too long to read is
-let go, and reads on by himself from where he was.
+let go, and reads on by himself from where he was. What is little is read by who has committed it, while he
+has the lock: a thread of our own would wait for it until the next commit has waited for the disk.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ __all__ = ["Follower", "Form", "Hub", "follow"]
 
 _log = logging.getLogger("crdtkv")
 _PAGE = 1_000
+_FEW, _BATCHES = 100, 16
+"""Changes that who commits them reads, and how often before they are looked at; the rest is read in a thread."""
 _QUEUE = 1 << 20
 """Bytes that wait for one follower."""
 _PAUSE, _MAX_PAUSE = 50e-6, 0.1
@@ -110,6 +113,13 @@ class Hub:
     def __init__(self, serving: Serving, store: Store) -> None:
         self.serving, self.store = serving, store
         self.position: Position = ({}, {}, "")
+        """Up to where all are told."""
+        self._at: Position = ({}, {}, "")
+        """Up to where was read; with the store's lock."""
+        self._read: deque[tuple[list[Change], Position]] = deque()
+        """What is to be told next, and where each ends."""
+        self._behind = False
+        """There is more than was read."""
         self._followers: set[Follower] = set()
         self._users = 0
         self._loop = asyncio.get_running_loop()
@@ -127,10 +137,8 @@ class Hub:
                 return
             if self._task is not None:
                 await self._task
-            # First: nothing comes unheard after the vector was read.
-            door.listen(self.store, self._changed)
             try:
-                self.position = await self.serving.slow(self._here)
+                self.position = await self.serving.slow(self._begin)
             except BaseException:
                 self.leave()
                 raise
@@ -171,9 +179,13 @@ class Hub:
         for follower in self._followers:
             follower.event.set()
 
+    def look(self) -> None:
+        """Read on, whether or not it was told of a change. In the event loop."""
+        self._behind = True
+        self.wake()
+
     def wake(self) -> None:
-        """Look at the store again. In the event loop."""
-        # Before it knows where it stands it would tell all that there is.
+        """Tell what was read, and read on if there is more. In the event loop."""
         if self._ready and (self._task is None or self._task.done()):
             self._task = self._loop.create_task(self._rounds())
 
@@ -181,25 +193,66 @@ class Hub:
         if self._closed:
             raise StoreClosed(f"the store of {self.store.colo!r} is closed")
 
+    # with the store's lock
+
+    def _begin(self) -> Position:
+        """In a thread: from here on it is told of changes."""
+        with door.holding(self.store):
+            self._read.clear()
+            self._at = self._here()
+            door.listen(self.store, self._changed)
+            return self._at
+
     def _here(self) -> Position:
         vector = self.store.vector
         return vector, vector, ""
 
     def _changed(self) -> None:
-        """From any thread, with the store's lock."""
+        """By whoever has committed, or absorbed, or may have."""
+        if len(self._read) >= _BATCHES:
+            self._behind = True
+        if not self._behind:
+            try:
+                if not self._read_on(_FEW):
+                    return
+            except Exception:  # what is committed is; who reads on in a thread is told what it was
+                self._behind = True
         if not self._woken:
             self._woken = True
             with suppress(RuntimeError):  # the loop is closed: nobody waits
                 self._loop.call_soon_threadsafe(self.wake)
 
+    def _read_on(self, most: int) -> bool:
+        """Whether there was anything."""
+        changes, at = read_on(self.store, "", self._at, most)
+        here = self._here()
+        if any(change.reset for change in changes):
+            at = here
+        self._behind = at != here
+        if at == self._at:
+            return False
+        self._at = at
+        self._read.append((changes, at))
+        return True
+
+    def _catch_up(self) -> None:
+        """In a thread: a page of what there is."""
+        with door.holding(self.store):
+            self._read_on(_PAGE)
+
+    # in the event loop
+
     async def _rounds(self) -> None:
         again = True
         while again:
             self._woken = False
+            changes: list[Change] = []
             try:
-                changes, self.position = await self.serving.slow(read_on, self.store, "", self.position, _PAGE)
-                if any(change.reset for change in changes):
-                    self.position = await self.serving.slow(self._here)
+                if self._behind:
+                    await self.serving.slow(self._catch_up)
+                while self._read:
+                    some, self.position = self._read.popleft()
+                    changes += some
             except StoreClosed:
                 self._closed, changes = True, []
             except CrdtkvError:
@@ -208,9 +261,9 @@ class Hub:
                 continue
             self._tell(changes)
             self._next_turn()
-            again = not self._closed and (bool(self.position[2]) or self._woken)
-            if again and not self.position[2]:
+            if not self._behind:
                 await asyncio.sleep(min(_MAX_PAUSE, _PAUSE * len(self._followers)))
+            again = not self._closed and (self._behind or self._woken)
 
     def _next_turn(self) -> None:
         self._turn.set_result(None)
@@ -271,7 +324,7 @@ async def _alone(hub: Hub, follower: Follower) -> bytes:
     target = hub.position[0]
     frm, to, last = follower.position
     if not last and (covers_all(frm, target) or not covers_all(target, frm)):
-        hub.wake()
+        hub.look()
         await hub.turn()
         return b""
     if last and not covers_all(target, to):

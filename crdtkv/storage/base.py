@@ -259,6 +259,10 @@ class Storage:
         """Bytes that what is kept takes: with its past and its indexes, without what is free. 0 in memory. O(1)."""
 
     @abstractmethod
+    def journal_size(self) -> int:
+        """How much of `size` is what the tables do not have yet: none once it is settled, and they are larger. O(1)."""
+
+    @abstractmethod
     def backup(self, path: Path) -> None:
         """All that is committed now is in a new file at `path`; what is written meanwhile is not. BadRequest."""
 

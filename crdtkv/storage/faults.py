@@ -12,10 +12,10 @@ from operator import itemgetter
 from typing import Any
 
 from crdtkv.storage.held import PARTS, PLAIN
-from crdtkv.storage.keyrows import dots_of, due_of
+from crdtkv.storage.keyrows import READ, dots_of, due_of, read_key
 from crdtkv.storage.pasts import Past, past_in
 from crdtkv.storage.rows import RowInvalid, cell_in, horizon_in, unpack_row
-from crdtkv.storage.tables import COLUMNS, PLACED, Tables
+from crdtkv.storage.tables import PLACED, Tables
 
 __all__ = ["faults"]
 
@@ -27,6 +27,8 @@ _READ = {"part": cell_in, "past": past_in, "horizon": horizon_in}
 _ALONE = {
     "parts of {!r:.200}, which is not in parts": "SELECT DISTINCT key FROM part WHERE key NOT IN "
     "(SELECT key FROM cell WHERE root IS NULL)",
+    "a date by which {!r:.200} is dropped, which has none": "SELECT key FROM cell WHERE root IS NOT NULL "
+    "AND due IS NOT NULL",
     "a dot of {!r:.200}, which is not there": "SELECT DISTINCT key FROM dot WHERE key NOT IN (SELECT key FROM cell)",
     "told of {!r:.200}, which is not there": "SELECT key FROM shown WHERE key NOT IN (SELECT key FROM cell)",
     "a context of {!r:.200} by itself, beside its row": "SELECT key FROM context WHERE key IN (SELECT key FROM cell)",
@@ -54,20 +56,22 @@ def _of_keys(db: sqlite3.Connection, tables: Tables) -> Iterator[str]:
     listed: dict[str, set[tuple[str, int]]] = {}
     for key, name, n in db.execute("SELECT key, name, n FROM dot LEFT JOIN name ON id = origin"):
         listed.setdefault(key, set()).add((name, n))
-    for row in db.execute(f"SELECT {COLUMNS} FROM cell"):
+    for row in db.execute(f"SELECT {READ} FROM cell"):
         try:
-            held = tables.held(row)
+            said = tables.said(row)
+            held = read_key(said, tables.parts)
         except (RowInvalid, ValueError, TypeError, KeyError) as error:
             yield str(error)
             continue
+        key, when = said[0], said[-1]
         found = dots_of(held.cells.values())
         above = dict(found if held.kind == PLAIN else held.dots)
         if any(n > above.get(replica, 0) for replica, n in found):
-            yield f"{row[0]!r:.200} has a sibling beyond the dots that it is listed under"
-        if listed.get(row[0], set()) != set(held.dots[1:]):
-            yield f"the dots of {row[0]!r:.200} are not those in its row"
-        if row[-1] != (None if held.kind == PARTS else due_of(held.cells.items())):
-            yield f"{row[0]!r:.200} says that it is due at {row[-1]}"
+            yield f"{key!r:.200} has a sibling beyond the dots that it is listed under"
+        if listed.get(key, set()) != set(held.dots[1:]):
+            yield f"the dots of {key!r:.200} are not those in its row"
+        if when != (None if held.kind == PARTS else due_of(held.cells.items())):
+            yield f"{key!r:.200} says that it is due at {when}"
 
 
 def _of_rows(db: sqlite3.Connection, table: str) -> Iterator[str]:

@@ -56,6 +56,12 @@ class Hold:
             self.close()
             raise HeldElsewhere(self._told()) if error.errno in _BUSY else error from error
 
+    def is_of(self, path: Path) -> bool:
+        """Whether it holds the file at `path`, by whatever name."""
+        with suppress(OSError):
+            return bool(self._files) and os.path.samestat(os.stat(path), self._stat)
+        return False
+
     def say(self) -> None:
         """From now on who is refused is told by whom; and SQLite has the file open, in WAL mode."""
         if self.shares:

@@ -244,6 +244,9 @@ class MemoryStorage(Transactions):
     def size(self) -> int:
         return 0
 
+    def journal_size(self) -> int:
+        return 0
+
     def backup(self, path: Path) -> None:
         raise BadRequest(f"a store in memory has no file to make {str(path)!r} of; open it with a path")
 

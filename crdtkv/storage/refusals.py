@@ -13,7 +13,7 @@ from pathlib import Path
 from crdtkv.errors import ChecksumFailed, CrdtkvError, NotAStore, StorageFailed, StoreLocked
 from crdtkv.storage.rows import RowInvalid
 
-__all__ = ["APPLICATION_ID", "CHECK", "MALFORMED", "taken", "unopened", "unread", "unsynced", "unwritten"]
+__all__ = ["APPLICATION_ID", "CHECK", "MALFORMED", "taken", "taken_here", "unopened", "unread", "unsynced", "unwritten"]
 
 APPLICATION_ID = int.from_bytes(b"crdt", "big")
 """In the header of the file: this is a store."""
@@ -28,8 +28,15 @@ _HEADER = 100
 """How many bytes SQLite's own header has; the application id is at 68."""
 
 
+def taken_here(path: Path) -> StoreLocked:
+    """It is open in this process. (No number of a process tells that: of two that share a folder each may be the first
+    of a machine of its own.)"""
+    step = "use that store, or close it first"
+    return StoreLocked(f"{str(path)!r} is open already in this process; {step}", next_step=step)
+
+
 def taken(path: Path, where: str) -> StoreLocked:
-    """It is open, and where, if that is known."""
+    """It is open elsewhere, and where, if that is known."""
     return StoreLocked(f"{str(path)!r} is open already{where and ' '}{where}; close it where it is open")
 
 

@@ -74,7 +74,7 @@ class SqliteStorage(Writing):
 
     `durability`: "full" syncs every commit; "normal" leaves that to the system, so that a
     power cut may take back the last commits, all from one on.
-    Raises StoreLocked if another process has it open, FormatTooNew if a later
+    Raises StoreLocked if another store has it open, FormatTooNew if a later
     release made it, NotAStore if crdtkv did not make it, ChecksumFailed if it is not
     as it was written, StorageFailed if it cannot be opened or read. Cost: O(journal).
 
@@ -105,6 +105,8 @@ class SqliteStorage(Writing):
         try:
             self._hold = Hold(self.path)
         except HeldElsewhere as error:
+            if any(other._hold.is_of(self.path) for other in list(_open_here)):
+                raise refusals.taken_here(self.path) from None
             raise refusals.taken(self.path, str(error)) from None
         except OSError as error:
             raise refusals.unopened(self.path, error) from error
@@ -325,6 +327,9 @@ class SqliteStorage(Writing):
             self._db.execute(f"PRAGMA {p}").fetchone()[0] for p in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * each) + self._journal.size
+
+    def journal_size(self) -> int:
+        return self._journal.size
 
     def backup(self, path: Path) -> None:
         self._stop_reading()

@@ -18,12 +18,23 @@ from crdtkv.core.packed import Packed
 from crdtkv.core.show import show
 from crdtkv.storage.base import NO_HORIZON, Horizon, Said
 from crdtkv.storage.held import ALONE, PARTS, Held
-from crdtkv.storage.keyrows import Row, dots_of, key_row, kind_of, pack_parts, read_key, read_row, stamp_column
+from crdtkv.storage.keyrows import (
+    READ,
+    Names,
+    Row,
+    dots_of,
+    key_row,
+    kind_of,
+    pack_parts,
+    read_key,
+    read_row,
+    stamp_column,
+)
 from crdtkv.storage.pasts import Past
 from crdtkv.storage.rows import RowInvalid, cell_in, checked, horizon_in, pack_row, unpack_row
 from crdtkv.storage.views import TOLD, VIEWS
 
-__all__ = ["COLUMNS", "JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables", "Told"]
+__all__ = ["JOURNAL", "PLACED", "SCHEMA", "TABLES", "Tables", "Told"]
 
 PLACED = {
     "part": ("key TEXT, path BLOB, siblings BLOB NOT NULL, due INTEGER", "key, path"),
@@ -72,8 +83,7 @@ _SOME = 4, 64
 Told = tuple[tuple[Any, ...], tuple[Any, ...] | None]
 """A place in a table for other programs, and the rest of the row there; None: there is none."""
 
-COLUMNS = "key, mark, origin, n, stamp, root, value, rest, due"
-_KEY = f"SELECT {COLUMNS} FROM cell WHERE key = ?"
+_KEY = f"SELECT {READ} FROM cell WHERE key = ?"
 _BEYOND = "SELECT key FROM cell WHERE origin = ? AND n > ? UNION SELECT key FROM dot WHERE origin = ? AND n > ?"
 _PAST = (
     "SELECT path, n, rows, checksum FROM past WHERE key = ? UNION ALL SELECT NULL, 0, horizon, checksum FROM horizon "
@@ -99,8 +109,7 @@ class Tables:
         self._db = db
         self._rows: list[Row] = []
         """Of keys, to be written at once."""
-        self._names: dict[int | None, str | None] = {}
-        self._ids: dict[str, int] = {}
+        self._names = Names({})
         self._bare: dict[str, bool] = {}
 
     # keys
@@ -113,9 +122,9 @@ class Tables:
         context = self.one("context", key)
         return Held({}, {}) if context is None else Held({}, context, ALONE)
 
-    def held(self, row: Row) -> Held:
-        """What stands in a key, of its row. Raises RowInvalid."""
-        return read_key(read_row(row, self._names), self.parts)
+    def said(self, row: Row) -> Said:
+        """What the row of a key says, of which `READ` was asked. Raises RowInvalid."""
+        return read_row(row, self._names)
 
     def parts(self, key: str) -> dict[bytes, Cell]:
         """The cells of a key in parts. O(cells). Raises RowInvalid."""
@@ -172,7 +181,7 @@ class Tables:
         name, size, failed = self._names, _SOME[0], None
         some: list[Said] = []
         try:
-            for row in self._range(COLUMNS, low, high, reverse, -1):
+            for row in self._range(READ, low, high, reverse, -1):
                 some.append(read_row(row, name))
                 if len(some) == size:
                     yield some
@@ -196,7 +205,7 @@ class Tables:
     def beyond(self, vector: Vector) -> set[str]:
         """The keys that have a sibling whose dot `vector` does not cover, and a few that had one. O(answer)."""
         found: set[str] = set()
-        for replica, number in self._ids.items():
+        for replica, number in self._names.number_of.items():
             n = vector.get(replica, 0)
             found.update(_texts(self._db.execute(_BEYOND, (number, n, number, n))))
         return found
@@ -362,16 +371,15 @@ class Tables:
     def begin(self) -> None:
         """Before anything is read, and after a transaction that was undone. O(names)."""
         self._rows.clear()
-        self._ids = {name: number for number, name in self._db.execute("SELECT id, name FROM name")}
-        self._names.clear()
-        self._names.update({number: name for name, number in self._ids.items()} | {None: None})
+        self._names = Names({name: number for number, name in self._db.execute("SELECT id, name FROM name")})
 
     def _number(self, name: str) -> int:
-        if name not in self._ids:
-            number = max(self._ids.values(), default=-1) + 1  # (0 and 1 take no room in a row)
+        known = self._names.number_of
+        if name not in known:
+            number = max(known.values(), default=-1) + 1  # (0 and 1 take no room in a row)
             self._db.execute("INSERT INTO name VALUES (?, ?)", (number, name))
-            self._names[number], self._ids[name] = name, number
-        return self._ids[name]
+            self._names.add(name, number)
+        return known[name]
 
 
 def _texts(rows: Iterable[tuple[Any, ...]]) -> list[str]:

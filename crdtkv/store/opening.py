@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random, SystemRandom
 from typing import Any
 
+from crdtkv.core.show import show
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, CrdtkvError, ValueInvalid
 from crdtkv.replica import life
@@ -18,12 +19,13 @@ from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
 from crdtkv.store.store import Store
 
-__all__ = ["MAX_CACHE_MB", "is_colo", "open_store"]
+__all__ = ["MAX_CACHE_MB", "MAX_QUOTA_MB", "is_colo", "open_store"]
 
 _log = logging.getLogger("crdtkv")
 _COLO = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _TOKEN = "abcdefghijklmnopqrstuvwxyz234567"
 MAX_CACHE_MB = 1 << 20
+MAX_QUOTA_MB = 10**9
 _STEADY: int | None = getattr(time, "CLOCK_BOOTTIME", None)
 _MAX_SECONDS = 2**48 / 1000
 
@@ -176,8 +178,9 @@ def _check_options(
 def _check_quota(path: Any, quota_mb: Any) -> None:
     if quota_mb is None:
         return
-    if isinstance(quota_mb, bool) or not isinstance(quota_mb, int | float) or not quota_mb > 0:
-        raise BadRequest(f"quota_mb is {quota_mb!r:.80}; a number of megabytes above 0, or None, is allowed")
+    if isinstance(quota_mb, bool) or not isinstance(quota_mb, int | float) or not 0 < quota_mb <= MAX_QUOTA_MB:
+        words = f"a number of megabytes above 0 and up to {MAX_QUOTA_MB:,}, or None, is allowed"
+        raise BadRequest(f"quota_mb is {show(quota_mb)}; {words}")
     if str(path) == ":memory:":
         raise BadRequest(f"quota_mb is {quota_mb!r}, and a store in memory has no file to measure; open it with a path")
 

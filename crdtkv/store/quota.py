@@ -38,8 +38,10 @@ class Quota:
             return
         size = self._storage.size() + sum(len(other[1]) for other in before if other is not None)
         if size + len(made[1]) > self._limit:
+            journal = self._storage.journal_size()
+            beside = f", {journal:,} of them in its journal," if journal else ""
             raise QuotaExceeded(
-                f"the store has {size:,} bytes and this write {len(made[1]):,}; its quota is {self._limit:,}"
+                f"the store has {size:,} bytes{beside} and this write {len(made[1]):,}; its quota is {self._limit:,}"
             )
 
 

@@ -22,10 +22,11 @@ __all__ = [
 ]
 
 Source = tuple[Any, ...]
-"""Who tells the fields of an entry that it was not given, and what he needs: `source[0](key, field, *source[1:])`.
+"""Of what an entry's other fields are told: what its row says (`Said`); or who tells them and what he needs, asked by
+`source[0](key, field, *source[1:])`.
 
 What is told is the caller's own, and the same whatever is written meanwhile. (A tuple,
-and no object: each entry of a scan has one.)
+and no object, and a row as it is: each entry of a scan has one.)
 """
 
 
@@ -40,9 +41,15 @@ class _Told:
         if name not in _FIELDS:
             raise AttributeError(f"an entry has no {name!r}; it has {', '.join(_FIELDS)}")
         tell, *known = self._source
-        found = tell(self.key, name, *known)
+        found = tell(self.key, name, *known) if callable(tell) else _of_row(self._source, name)
         object.__setattr__(self, name, found)
         return found
+
+
+def _of_row(said: Source, name: str) -> Any:
+    from crdtkv.store.telling import tell_of_row  # which makes entries of what is here
+
+    return tell_of_row(said, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,10 @@ from crdtkv.strategies.base import ABSENT, Strategy
 from crdtkv.strategies.lone import Lone, atom_of, lone
 from crdtkv.strategies.roots import TTL_PATH, Root, known_strategy, newest, pick, root_path
 
-__all__ = ["MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_plain", "of_roots", "passing", "plain"]
+__all__ = [
+    "MAX_TOLD", "Again", "again", "again_of_lone", "of_lone", "of_plain", "of_roots", "passing", "plain",
+    "tell_of_row",
+]
 
 MAX_TOLD = 4096
 """Bytes of a packed value that is told again from memory; a larger one is mostly the cost of unpacking it."""
@@ -40,11 +43,12 @@ def of_lone(key: str, lone: Lone, context: Context) -> Entry:
 
 def of_plain(said: Said) -> Entry | None:
     """How a key reads that is one text or whole number, written by one dot; None if it is not read as that. O(1)."""
-    return None if atom_of(said[4]) is None else told(said[0], said[5], (_tell_of_plain, said))
+    return None if atom_of(said[4]) is None else told(said[0], said[5], said)
 
 
-def _tell_of_plain(key: str, field: str, said: Said) -> Any:
-    _, replica, n, stamp, spec, value, *_ = said
+def tell_of_row(said: Said, field: str) -> Any:
+    """A field of the entry that `of_plain` made."""
+    key, replica, n, stamp, spec, value, *_ = said
     path, cell = root_path(spec), (Sibling((replica, n), stamp, values.pack(value)),)
     return _tell_of_lone(key, field, known_strategy(spec), path, cell, {replica: n})
 
@@ -85,10 +89,29 @@ def of_roots(key: str, cells: Cells, context: Context, roots: list[Root]) -> Ent
     conflicts = [loser.value for loser in found.losers(tree)]
     conflicts += [{"strategy": s.spec, "value": plain(s.read(t))} for s, t in roots if s is not found and s.present(t)]
     date = expiry_of(cells[TTL_PATH]) if TTL_PATH in cells else None
-    return Entry(
-        key, plain(found.read(tree)), format_version(key, context), found.spec, tuple(found.siblings(tree)),
-        tuple(plain(c) for c in conflicts), stamp_ms(newest(cells)), None if date is None else stamp_ms(date),
+    siblings, beside = tuple(found.siblings(tree)), tuple(map(plain, conflicts))
+    return told(
+        key, plain(found.read(tree)),
+        (_tell_of_roots, found.spec, context, siblings, beside, newest(cells), date),
     )  # fmt: skip
+
+
+def _tell_of_roots(
+    key: str, field: str, spec: str, context: Context, siblings: tuple[Any, ...], conflicts: tuple[Any, ...],
+    stamp: Stamp, date: Stamp | None,
+) -> Any:  # fmt: skip
+    match field:
+        case "version":
+            return format_version(key, context)
+        case "strategy":
+            return spec
+        case "siblings":
+            return siblings
+        case "conflicts":
+            return conflicts
+        case "stamp":
+            return stamp_ms(stamp)
+    return None if date is None else stamp_ms(date)
 
 
 class Again:

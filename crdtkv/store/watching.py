@@ -162,7 +162,9 @@ class Feed(Iterator[Change]):
 def _keys(store: Store, prefix: str, frm: dict[str, int], to: dict[str, int], last: str) -> list[str]:
     """The keys that changed in (from, to]; what has changed again since is left to the next batch."""
     storage = store._replica.storage
-    found = {key for key, _ in storage.beyond(frm)} - {key for key, _ in storage.beyond(to)}
+    found = {key for key, _ in storage.beyond(frm)}
+    if to != store._replica.state.vector:
+        found -= {key for key, _ in storage.beyond(to)}
     return sorted(key for key in found if key > last and key >= USER_KEYS and key.startswith(prefix))
 
 

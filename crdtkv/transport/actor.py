@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
@@ -86,7 +87,7 @@ class Actor:
         self._loop = asyncio.get_running_loop()
         self._pool, self._dice, self._post, self._moved = pool, dice, post, moved
         self._waiting: list[_Turn] = []
-        self._worker: asyncio.Task[None] | None = None
+        self._busy = False
         self._fresh: deque[Send] = deque()
         self._flushing = False
         self._ended = threading.Event()
@@ -95,7 +96,7 @@ class Actor:
     @property
     def busy(self) -> bool:
         """Whether something waits for it, or is under way."""
-        return self._worker is not None
+        return self._busy
 
     def ask(self, act: Act) -> asyncio.Future[list[Send]]:
         """What the machine then sends. In the event loop."""
@@ -123,8 +124,9 @@ class Actor:
             turn.future.set_result([])
             return turn.future
         self._waiting.append(turn)
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._begin)
         return turn.future
 
     def close(self) -> None:
@@ -176,21 +178,23 @@ class Actor:
 
     # in the event loop
 
-    async def _work(self) -> None:
-        while self._waiting:
-            taken, self._waiting = self._waiting, []
-            try:
-                moved = await self._loop.run_in_executor(self._pool, self._run, taken)
-            except Exception:
-                moved = False
-                if not self._ended.is_set():  # else the pool is shut down
-                    _log.exception("namespace %s: what came was not taken", self.id)
-            for turn in taken:
-                if not turn.future.done():
-                    turn.future.set_result([])
-            if moved:
-                self._moved(self)
-        self._worker = None
+    def _begin(self) -> None:
+        taken, self._waiting = self._waiting, []
+        try:
+            self._pool.submit(self._run, taken)
+        except RuntimeError:  # it is shut down
+            self._ran(taken, False)
+
+    def _ran(self, taken: list[_Turn], moved: bool) -> None:
+        for turn in taken:
+            if not turn.future.done():
+                turn.future.set_result([])
+        if self._waiting:
+            self._begin()
+        else:
+            self._busy = False
+        if moved:
+            self._moved(self)
 
     def _say(self, future: asyncio.Future[list[Send]], sends: list[Send]) -> None:
         if not future.done():
@@ -206,14 +210,23 @@ class Actor:
 
     # in threads
 
-    def _run(self, taken: list[_Turn]) -> bool:
-        """Whether something was absorbed. Each is told as soon as it is done."""
-        before = self._total()
-        for turn in taken:
-            sends = self._one(turn.act)
-            if sends:
-                self._loop.call_soon_threadsafe(self._say, turn.future, sends)
-        return self._total() != before
+    def _run(self, taken: list[_Turn]) -> None:
+        """Each is told as soon as it is done, and whether something was absorbed."""
+        moved = False
+        try:
+            before = self._total()
+            for turn in taken:
+                sends = self._one(turn.act)
+                if sends:
+                    self._tell(self._say, turn.future, sends)
+            moved = self._total() != before
+        except Exception:
+            _log.exception("namespace %s: what came was not taken", self.id)
+        self._tell(self._ran, taken, moved)
+
+    def _tell(self, what: Callable[..., None], *given: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(what, *given)
 
     def _one(self, act: Act) -> list[Send]:
         store = self.store
@@ -234,13 +247,13 @@ class Actor:
 
     def _total(self) -> tuple[str, str, int]:
         state = door.replica(self.store).state
-        return state.id, state.namespace, sum(state.vector.values())
+        return state.id, state.namespace, door.absorbed(self.store)
 
     def _on_commit(self, record: Record, data: bytes) -> None:
         """With the lock held, by who committed."""
         sends = self._machine.on_commit(now_ms())
         if sends:
             self._fresh.extend(sends)
-            if not self._flushing and not self._loop.is_closed():
+            if not self._flushing:
                 self._flushing = True
-                self._loop.call_soon_threadsafe(self._flush)
+                self._tell(self._flush)

@@ -1,4 +1,4 @@
-"""The door for other colos: an ASGI application that takes letters and answers them.
+"""The door for other colos: it takes letters, as ASGI brings them, and answers them.
 
 Law of this room: of a letter that is not taken nothing but its head was read, or
 nothing of its payload was looked at.
@@ -15,13 +15,15 @@ from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Unwelcome, Why
 from crdtkv.transport.office import Deliver, Office
 from crdtkv.transport.wire import aside
 
-__all__ = ["MAX_OPEN", "Door"]
+__all__ = ["MAX_OPEN", "Answer", "Door"]
 
 MAX_OPEN = 256
 """Letters that are read or answered at a time; more are told to come back."""
 
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+"""Status, headers but for its length, body."""
+
 _Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-_Say = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _STATUS = {
     Why.malformed: 400, Why.version: 400, Why.truncated: 400, Why.oversized: 413, Why.cluster: 401, Why.tampered: 401,
@@ -30,7 +32,7 @@ _STATUS = {
 
 
 class Door:
-    """An ASGI application: POST of a letter, whatever the path; the reply is a letter."""
+    """Answers a POST of a letter, whatever the path; the reply is a letter."""
 
     def __init__(self, office: Office, deliver: Deliver) -> None:
         self._office = office
@@ -38,41 +40,37 @@ class Door:
         self._open = 0
         self.closed = False
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Say) -> None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            await _say(send, 405, b"letters between colos are sent by POST")
-            return
+    async def answer(self, scope: MutableMapping[str, Any], receive: _Receive) -> Answer:
+        """To an HTTP request, of which it reads what it wants."""
+        if scope["method"] != "POST":
+            return _answer(405, b"letters between colos are sent by POST")
         if self.closed or self._open >= MAX_OPEN:
-            await _say(send, 503, b"not now")
-            return
+            return _answer(503, b"not now")
         self._open += 1
         try:
-            await self._take(scope, receive, send)
+            return await self._take(scope, _Body(receive))
         finally:
             self._open -= 1
 
-    async def _take(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Say) -> None:
+    async def _take(self, scope: MutableMapping[str, Any], body: _Body) -> Answer:
         office, head = self._office, None
-        body = _Body(receive)
         try:
             head = office.open(await body.first(HEAD_SIZE))
             office.take(head)
             payload = await body.rest(HEAD_SIZE, head.packed)
             letter = await aside(head.plain, partial(office.read, head, payload))
         except Unwelcome as error:
-            if error.why is Why.stale and head is not None:
-                await _say(send, 409, office.reply(head))  # our life, so that the next one is for it
             if head is None or head.to != NOBODY:  # who asks for our life was not refused
                 office.refuse(error)
-            if error.why is not Why.stale:
-                await _say(send, _STATUS[error.why], str(error).encode())
-            return
+            if error.why is Why.stale and head is not None:
+                return _answer(409, office.reply(head))  # our life, so that the next one is for it
+            return _answer(_STATUS[error.why], str(error).encode())
         except asyncio.IncompleteReadError:
-            return  # its sender is gone
+            return _answer(400, b"")  # its sender is gone
         answer = await self._deliver(letter)
         size = sum(len(data) for _, data in answer)
         reply = partial(office.reply, head, answer, small=not _is_near(scope), tell=bool(letter.url))
-        await _say(send, 200, await aside(size, reply))
+        return _answer(200, await aside(size, reply))
 
 
 def _is_near(scope: MutableMapping[str, Any]) -> bool:
@@ -111,10 +109,9 @@ class _Body:
             self._ended = not event.get("more_body", False)
 
 
-async def _say(send: _Say, status: int, body: bytes) -> None:
+def _answer(status: int, body: bytes) -> Answer:
     kind = b"application/octet-stream" if status in (200, 409) else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+    headers = [(b"content-type", kind)]
     if status == 503:
         headers.append((b"retry-after", b"1"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return status, headers, body

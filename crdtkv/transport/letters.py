@@ -17,6 +17,7 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -164,6 +165,7 @@ def _hash(payload: bytes) -> bytes:
     return hashlib.sha256(payload).digest()[:16]
 
 
+@lru_cache(maxsize=64)
 def _hint(key: bytes) -> bytes:
     """By which of several keys a letter was sealed; of the key it tells nothing."""
     return hmac.digest(key, b"hint", "sha256")[:4]

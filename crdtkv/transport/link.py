@@ -1,4 +1,4 @@
-"""The way to one other colo: a queue with a bound, and who carries what is in it.
+"""The way to one other colo: a queue with a bound, and when what is in it goes.
 
 Law of this room: what cannot be sent is dropped and counted, never kept for later: by
 then others know better, and the protocol asks for what is missing. After a failure the
@@ -46,26 +46,29 @@ _Answered = Callable[[Letter], Awaitable[None]]
 
 
 class Link:
-    """To the colo at the end of `wire`. `answered` is given what it answers."""
+    """To the colo at the end of `wire`. `answered` is given what it answers. For one event loop."""
 
     def __init__(self, office: Office, wire: Wire, answered: _Answered, dice: Random) -> None:
         self._office = office
         self._answered = answered
         self._dice = dice
         self.wire = wire
+        self._loop = asyncio.get_running_loop()
         self._queue: deque[Message] = deque()
         self._queued = 0
-        self._work = asyncio.Event()
+        self._next: asyncio.Handle | None = None
+        """When it is seen to next whether something goes."""
         self._idle = asyncio.Event()
         self._idle.set()
         self._flying: set[asyncio.Task[None]] = set()
+        self._flew = 0.0
+        """When the last one went."""
         self.failures = 0
         """In a row; 0: it is up, as far as is known."""
         self.words = ""
         """Of the last failure."""
         self._took = 0.0
         """Seconds that a letter and its answer take, smoothed."""
-        self._carrier = asyncio.create_task(self._carry())
 
     # the queue
 
@@ -79,7 +82,7 @@ class Link:
                 self._office.dropped["queue full"] += 1
         if self._queue:
             self._idle.clear()
-            self._work.set()
+            self._see()
 
     def take(self, most: int = MAX_BATCH) -> list[Message]:
         """What is to go next: also by whoever has an answer for that colo under way."""
@@ -96,7 +99,7 @@ class Link:
         """The colo is reached there, too."""
         self.wire.learn(url)
         if self._queue:
-            self._work.set()
+            self._see()
 
     @property
     def queued(self) -> int:
@@ -109,43 +112,58 @@ class Link:
 
     async def close(self) -> None:
         """Nothing goes any more. Idempotent."""
-        tasks = [self._carrier, *self._flying]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        self._queue.clear()
+        self._queued = 0
+        if self._next is not None:
+            self._next.cancel()
+        flights = list(self._flying)
+        for flight in flights:
+            flight.cancel()
+        await asyncio.gather(*flights, return_exceptions=True)
 
-    # carrying
+    # what goes, and when
 
-    async def _carry(self) -> None:
-        while True:
-            await self._work.wait()
-            if not self.wire.urls:  # it comes to us, and takes what waits with our answer
-                self._work.clear()
-                continue
-            if self.failures:
-                await asyncio.sleep(backoff(self.failures, self._dice))
-            flight = asyncio.create_task(self._fly())
+    def _see(self) -> None:
+        """Soon: what comes in this turn of the loop goes together."""
+        if self._next is None:
+            self._next = self._loop.call_soon(self._depart)
+
+    def _depart(self) -> None:
+        """A letter goes, unless it is too early, or too many are under way: a landing looks again."""
+        self._next = None
+        if self._flying:
+            early = self._flew + max(FLY_AFTER_S, self._took / MAX_FLYING) - self._loop.time()
+            if self.failures or len(self._flying) >= MAX_FLYING:
+                return
+            if early > 0:
+                self._next = self._loop.call_later(early, self._depart)
+                return
+        elif self.failures and self._queue and self.wire.urls:
+            self._next = self._loop.call_later(backoff(self.failures, self._dice), self._fly)
+            return
+        self._fly()
+
+    def _fly(self) -> None:
+        self._next = None
+        messages = self.take() if self.wire.urls else []  # without one it comes to us, and takes them with our answer
+        if messages:
+            self._flew = self._loop.time()
+            flight = self._loop.create_task(self._carry(messages))
             self._flying.add(flight)
             flight.add_done_callback(self._landed)
-            wait = max(FLY_AFTER_S, self._took / MAX_FLYING)
-            await asyncio.wait({flight}, timeout=None if self.failures else wait)
-            while len(self._flying) >= MAX_FLYING or (self.failures and self._flying):
-                await asyncio.wait(self._flying, return_when=asyncio.FIRST_COMPLETED)
+        if self._queue and self._flying:
+            self._see()
+        elif not self._flying and not self._queue:
+            self._idle.set()
 
-    async def _fly(self) -> None:
-        messages = self.take()
-        if not self._queue:
-            self._work.clear()
-        if not messages:
-            return  # an answer under way took them
-        now = asyncio.get_running_loop().time
-        began = now()
+    async def _carry(self, messages: list[Message]) -> None:
+        began = self._flew
         try:
             letter = await self.wire.exchange(messages)
         except Unreached as error:
             self._failed(messages, error)
             return
-        self._took += (now() - began - self._took) / 8
+        self._took += (self._loop.time() - began - self._took) / 8
         self.failures = 0
         await self._answered(letter)
 
@@ -153,7 +171,11 @@ class Link:
         self._flying.discard(flight)
         if not flight.cancelled() and flight.exception() is not None:
             _log.error("an answer was not taken", exc_info=flight.exception())
-        if not self._queue and not self._flying:
+        if self._queue:
+            if self._next is not None:
+                self._next.cancel()
+            self._depart()
+        elif not self._flying:
             self._idle.set()
 
     def _failed(self, messages: list[Message], error: Exception) -> None:
@@ -162,7 +184,6 @@ class Link:
         self._office.dropped["unreached"] += len(messages) + len(self._queue)
         self._queue.clear()
         self._queued = 0
-        self._work.clear()
 
 
 def backoff(failures: int, dice: Random) -> float:

@@ -75,7 +75,7 @@ _log = logging.getLogger("crdtkv")
 class Transport:
     """Carries the messages of `node`'s namespaces. Its methods are for one event loop, `start` to `stop`.
 
-    `door` is an ASGI application, to be served at `/gossip/v1`. `url`: where others reach it; "": nobody
+    `door` answers what comes to `/gossip/v1`. `url`: where others reach it; "": nobody
     is told. `join`: URLs of others. `secrets`: of the cluster, the first is used, all are taken. `tls`: whose
     certificates others must show. `source`: the address of this machine that it speaks from; "": any.
     `forget_s`: how often what is deleted everywhere is dropped; None: never.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -125,6 +125,7 @@ async def aside(size: int, work: Callable[[], _T]) -> _T:
     return await asyncio.to_thread(work) if size > LARGE else work()
 
 
+@lru_cache(maxsize=1_024)
 def _is_near(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     return host == "localhost" or host.startswith("127.") or host == "::1"

@@ -28,6 +28,25 @@ def test_a_file_that_is_made_is_told_of_so_that_a_wrong_name_is_seen(run: Run) -
     )
 
 
+def test_what_is_refused_before_anything_was_written_makes_no_file(run: Run) -> None:
+    """A word that is wrong with the first command leaves nothing behind; what was there stays."""
+    wrong = ("put", "k" * 513, "1"), ("put", "a", "1", "--ttl", "0"), ("incr", ""), ("put", "a", "1", "--base", "x")
+    for words in wrong:
+        done = run(*words)
+        assert done.code == 1 and "it is made" not in done.err and not list(Path().iterdir()), words
+    Path("lhr.db").touch()
+    assert run("put", "", "1").code == 1 and Path("lhr.db").exists()
+    Path("lhr.db").unlink()
+    Path("lhr.db-witness").unlink()
+    Path("lhr.db").symlink_to("disk.db")
+    assert run("put", "", "1").code == 1 and [p.name for p in Path().iterdir()] == ["lhr.db"]
+    assert run("put", "a", "1").code == 0 and run("put", "", "1").code == 1
+    assert shown(run, "a")["value"] == 1
+    bad = run("import", "-", "-s", "sin.db", stdin='{"key": "a", "value": 1}\nno\n')
+    assert bad.code == 1 and "'sin.db'; it is made" in bad.err
+    assert shown(run, "a", "-s", "sin.db")["value"] == 1, "of what was begun the file stays"
+
+
 def test_what_was_before_the_last_write_is_a_base_too(run: Run) -> None:
     for value in ("[1, 2]", "[1, 2, 3]"):
         run("put", "list", value)

@@ -19,6 +19,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import crdtkv
 from tests.cluster.asking import Answer, Connection
 from tests.cluster.proxy import Proxy, free_port
 
@@ -26,6 +27,9 @@ __all__ = ["NAMES", "SERVE", "Cluster", "Colo", "Ended"]
 
 ROOT = Path(__file__).parent.parent.parent
 CLOCK = Path(__file__).parent / "clock"
+ENGINE = Path(crdtkv.__file__).parent.parent
+"""Where crdtkv is of whoever starts them: the compiled one, if that is."""
+
 NAMES = ("lhr", "sin", "gru", "jnb", "syd", "sjc", "fra", "nrt", "bom", "yul")
 SECRET = "a cluster secret for tests"
 SERVE = [sys.executable, "-m", "crdtkv.cli", "serve"]
@@ -66,7 +70,7 @@ class Colo:
         for url in self.join:
             command += ["--join", url]
         world = {k: v for k, v in os.environ.items() if not k.startswith("CRDTKV_")}
-        world |= {"PYTHONPATH": f"{CLOCK}{os.pathsep}{ROOT}", "CRDTKV_CLUSTER_SECRET": SECRET}
+        world |= {"PYTHONPATH": os.pathsep.join(map(str, (CLOCK, ENGINE, ROOT))), "CRDTKV_CLUSTER_SECRET": SECRET}
         world |= {"TESTS_CLOCK_AHEAD": str(self._ahead)}
         with self.said.open("ab") as log:
             self._process = subprocess.Popen(

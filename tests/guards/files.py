@@ -185,7 +185,7 @@ def nothing_is_written_to_a_file_that_was_moved() -> None:
 
 
 @guards(
-    "Raises StoreLocked if another process has it open, FormatTooNew if a later release made it",
+    "Raises StoreLocked if another store has it open, FormatTooNew if a later release made it",
     Line(SqliteStorage._is_new, "if found > FORMAT:", "if False:"),
 )
 def a_file_of_a_later_release_is_refused() -> None:

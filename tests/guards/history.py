@@ -11,6 +11,7 @@ import crdtkv
 from crdtkv.errors import BaseTooOld, VersionInvalid
 from crdtkv.replica import bases, exchange, past, purge
 from crdtkv.replica.core import Replica
+from crdtkv.store.maintenance import forget
 from crdtkv.store.ruling import Keeping
 from crdtkv.strategies import roots
 from tests.colos import Colos, arrive, cells, cut, record, refuses
@@ -421,6 +422,44 @@ def a_key_that_is_not_there_leaves_no_past_to_who_returns() -> None:
     assert refuses(BaseTooOld, lambda: b.get("k", at=version)) or refuses(VersionInvalid, lambda: b.get("k", at=version))
     assert b._replica.storage.past("k") == {}
 
+
+
+@guards(
+    "its last version showed what has expired since",
+    Line(purge._purge_key, "past.leave(storage, key)", "pass"),
+    Line(purge._purge_key, "< len(cell)", "< 1"),
+)
+def what_expired_was_there_before() -> None:
+    """Where no past of it is kept, or not all, its last version is one that cannot be rebuilt once it is forgotten.
+
+    c knows it from that version on.
+    """
+    for keep in (0, 1, 64):
+        colos = Colos("a", "b")
+        a, b = colos["a"], colos["b"]
+        for pattern, strategy in (("k", "mv"), ("doc", "json"), ("n", "counter")):
+            a.rules.set(pattern, strategy, keep_cells=keep)
+        colos.meet()
+        for kv in (a, b):
+            kv.put("k", kv.colo)
+            kv.json("doc").set_at(f"/{kv.colo}", 1)
+            kv.counter("n").add(1)
+        colos.meet()
+        showed = {}
+        for key in ("k", "doc", "n"):
+            a.expire(key, 5)
+            showed[key] = a.get(key).version, then(a, key, a.get(key).version)
+        colos.meet()
+        c = colos.open("c")
+        for _ in range(3):
+            colos.meet()
+            colos.clock.wait(30)
+        for kv in (a, c):
+            assert forget(kv) > 4
+            for key, (version, value) in showed.items():
+                assert key not in kv and not kv._replica.storage.cells(key)
+                lacks = keep < (1 if key == "n" else 2)  # (of a document both wrote the root)
+                assert then(kv, key, version) == ("?" if lacks else value), (kv, keep, key)
 
 
 @guards(

@@ -253,7 +253,8 @@ def who_reads_on_misses_nothing() -> None:
     "What changed is what holds a sibling beyond `from`, so a feed begun at one colo goes on at another.",
     Line(watching.begin, "if not covers_all(vector, position[1]):", "if False:"),
     Line(watching._keys, "{key for key, _ in storage.beyond(frm)}", "{key for key, _ in storage.beyond(to)}"),
-    Line(watching._keys, "- {key for key, _ in storage.beyond(to)}", ""),
+    Line(watching._keys, "found -= {key for key, _ in storage.beyond(to)}", "pass"),
+    Line(watching._keys, "if to != store._replica.state.vector:", "if False:"),
     Line(watching.Feed._told, "if not last:", "if True:"),
 )
 def a_feed_goes_on_at_another_colo() -> None:

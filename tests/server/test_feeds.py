@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ from crdtkv.server import hub as hubs
 from crdtkv.server.feeds import _LINES
 from crdtkv.server.hub import Hub, follow
 from crdtkv.server.serving import Serving
-from crdtkv.store.watching import begin, cursor_of
+from crdtkv.store import door
+from crdtkv.store.watching import begin, cursor_of, read_on
 from tests.server.asgi import Client
 from tests.server.conftest import Start
 from tests.server.test_values import problem
@@ -218,6 +220,65 @@ def test_who_reads_slowly_misses_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
         assert sorted(await _next(slow, 19)) == sorted(seen)
         await slow.end()
         await quick.end()
+
+    _run(act)
+
+
+def test_what_was_committed_is_told_while_the_next_one_writes() -> None:
+    """Who commits reads it: nobody waits for the lock that the next one has, who may wait for the disk."""
+
+    async def act(serving: Serving, kv: crdtkv.Store) -> None:
+        feed, told = await _following(serving, kv), threading.Event()
+        await asyncio.sleep(0)
+
+        def write() -> bool:
+            with door.holding(kv):
+                kv.put("a", 1)
+                return told.wait(60)
+
+        writing = asyncio.ensure_future(serving.slow(write))
+        assert await _next(feed, 1) == [("a", 1)]
+        told.set()
+        assert await writing
+        await feed.end()
+
+    _run(act)
+
+
+@pytest.mark.parametrize(("few", "page", "batches"), [(100, 1_000, 16), (3, 5, 16), (100, 1_000, 2), (1, 1, 1)])
+def test_many_keys_of_one_and_many_writes_at_once_are_told_each_once(
+    few: int, page: int, batches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As much as is read by who commits it, and the rest; in the order of the feed."""
+    for name, value in {"_FEW": few, "_PAGE": page, "_BATCHES": batches}.items():
+        monkeypatch.setattr(hubs, name, value)
+
+    async def act(serving: Serving, kv: crdtkv.Store) -> None:
+        feed = await _following(serving, kv)
+        kv.update({f"a{i:02}": i for i in range(20)})
+        for i in range(20):
+            kv.put(f"b{i:02}", i)
+        assert await _next(feed, 40) == [(f"{c}{i:02}", i) for c in "ab" for i in range(20)]
+        await feed.end()
+
+    _run(act)
+
+
+def test_a_write_is_committed_whatever_becomes_of_its_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What fails while it is read is read again, in a thread."""
+
+    async def act(serving: Serving, kv: crdtkv.Store) -> None:
+        feed, failing = await _following(serving, kv), [True]
+
+        def read(*given: Any) -> Any:
+            if failing and failing.pop():
+                raise RuntimeError("a bug")
+            return read_on(*given)
+
+        monkeypatch.setattr(hubs, "read_on", read)
+        await serving.write(kv, lambda t: t.put("a", 1))
+        assert await _next(feed, 1) == [("a", 1)] and not failing
+        await feed.end()
 
     _run(act)
 

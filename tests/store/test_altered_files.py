@@ -158,6 +158,7 @@ def test_parts_and_listings_that_are_missing(path: Path) -> None:
         ("INSERT INTO part VALUES ('mv', x'00', x'90', NULL, 0)", "parts of 'mv'"),
         ("UPDATE name SET name = 'x~' || id WHERE name LIKE 'lhr~%'", "checksum"),
         ("INSERT INTO dot VALUES (0, 9, 'none')", "a dot of 'none'"),
+        ("UPDATE cell SET due = 5 WHERE key = 'mv'", "a date by which 'mv'"),
     ):
         path.unlink(missing_ok=True)
         path.with_name("lhr.db-witness").unlink(missing_ok=True)

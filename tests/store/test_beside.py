@@ -32,14 +32,20 @@ def test_who_has_it_open_is_told(path: Path) -> None:
     """Here and in another process; and whoever comes after a close, or a crash, finds it free."""
     kv = crdtkv.open(path, colo="lhr")
     words = f"is open already in process {os.getpid()}; close it where it is open"
-    with pytest.raises(StoreLocked, match=words):
+    here = "is open already in this process; use that store, or close it first"
+    with pytest.raises(StoreLocked, match=here) as found:
         crdtkv.open(path, colo="lhr")
+    assert found.value.next_step == "use that store, or close it first"
     said = run(f"import crdtkv\ntry: crdtkv.open({str(path)!r}, colo='lhr')\nexcept crdtkv.Refused as e: print(e)")
     assert words in said
     link = path.with_name("link.db")
     link.symlink_to(path)
-    with pytest.raises(StoreLocked, match=words):
+    with pytest.raises(StoreLocked, match=here):
         crdtkv.open(link, colo="lhr")
+    assert "in this process" not in run(
+        f"import crdtkv, os\nopen({str(path) + '-pid'!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
+        f"try: crdtkv.open({str(path)!r}, colo='lhr')\nexcept crdtkv.Refused as e: print(e)"
+    ), "a number that two machines give says nothing"
     kv.put("k", 1)
     crash(kv)
     with crdtkv.open(path, colo="lhr") as again:

@@ -9,6 +9,7 @@ import pytest
 
 import crdtkv
 from crdtkv.errors import BadRequest, QuotaExceeded
+from crdtkv.store import following
 from tests.threads import at_once
 
 
@@ -37,6 +38,23 @@ def test_what_adds_is_refused_with_the_figures(full: crdtkv.Store) -> None:
             add()
         assert told.value.happened == "no" and "compact" in told.value.next_step
     assert (full.digest(), full.vector) == (digest, vector)
+
+
+def test_the_journal_counts_and_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is small in it may be larger in the tables: it counts in either, and who is refused sees where it is."""
+    monkeypatch.setattr(following, "FRESH_S", None)
+    with crdtkv.open(tmp_path / "lhr.db", colo="lhr", quota_mb=0.2) as kv:
+        for n in range(10):
+            kv.put(f"k{n}", "x" * 10_000)
+        journal = kv._replica.storage.journal_size()
+        assert 100_000 < journal < kv.size
+        words = f"the store has {kv.size:,} bytes, {journal:,} of them in its journal, and this write "
+        with pytest.raises(QuotaExceeded, match=words):
+            kv.put("large", "x" * 100_000)
+        kv.compact()
+        assert kv._replica.storage.journal_size() == 0
+        with pytest.raises(QuotaExceeded, match=f"the store has {kv.size:,} bytes and this write "):
+            kv.put("large", "x" * 100_000)
 
 
 def test_reads_and_deletes_go_on(full: crdtkv.Store) -> None:
@@ -79,7 +97,7 @@ def test_there_is_room_again(tmp_path: Path) -> None:
         assert kv.put("new", "x" * 10_000).value
 
 
-@pytest.mark.parametrize("wrong", [0, -1, True, "1", float("nan")])
+@pytest.mark.parametrize("wrong", [0, -1, True, "1", float("nan"), float("inf"), 1e303, 10**9 + 1])
 def test_what_is_no_quota(tmp_path: Path, wrong: object) -> None:
     with pytest.raises(BadRequest, match="quota_mb is "):
         crdtkv.open(tmp_path / "lhr.db", colo="lhr", quota_mb=wrong)  # type: ignore[arg-type]

@@ -12,7 +12,6 @@ purge floors are: no story needs to say so.
 from __future__ import annotations
 
 import json
-import os
 import random
 import re
 import shutil
@@ -161,7 +160,7 @@ class World:
 
     def _hide(self, words: str) -> str:
         """Without what differs from machine to machine, and with the story's own names for versions and cursors."""
-        words = words.replace(str(self.folder), "...").replace(f"in process {os.getpid()}", "in process ...")
+        words = words.replace(str(self.folder), "...")
         for name, said in self.names.items():
             if len(said) > 8:
                 words = words.replace(said, name).replace(repr(said)[:80], repr(name))

@@ -16,6 +16,9 @@ import uvicorn
 
 from crdtkv.gossip.settings import Settings
 from crdtkv.node.node import Node
+from crdtkv.server.connection import Connection
+from crdtkv.server.front import Front
+from crdtkv.server.serving import Serving
 from crdtkv.store.store import Store
 from crdtkv.transport.transport import Transport
 from tests.cluster.proxy import Proxy, free_port
@@ -55,9 +58,12 @@ class Colo:
             tls=self.tls,
         )  # fmt: skip
         cert, key = self.certificate or (None, None)
+        self._front = Front(Serving(self.node), None)
+        self._front.letters.answered = self.transport.door.answer
         config = uvicorn.Config(
-            self.transport.door, lifespan="off", log_level="error", ws="none", ssl_certfile=cert, ssl_keyfile=key
-        )
+            self._front, http=Connection, lifespan="off", log_level="error", ws="none", proxy_headers=False,
+            ssl_certfile=cert, ssl_keyfile=key,
+        )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._server.capture_signals = _no_signals  # type: ignore[method-assign, assignment]
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
@@ -71,6 +77,7 @@ class Colo:
         self._server.should_exit = True
         self._server.force_exit = True
         await self._serving
+        self._front.serving.close()
         self.node.close()
 
     def store(self, name: str = "default") -> Store:

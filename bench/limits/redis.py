@@ -75,7 +75,7 @@ def _ask(server: Server, test: str, pipeline: int) -> Measured:
         [*_pinned(1), *words, "-P", str(pipeline), "--csv"], capture_output=True, text=True, timeout=120
     )
     if done.returncode:
-        raise SystemExit(f"redis-benchmark -t {test} -P {pipeline} of {server.name}: {done.stderr or done.stdout}")
+        raise RuntimeError(f"redis-benchmark -t {test} -P {pipeline} of {server.name}: {done.stderr or done.stdout}")
     row = next(row for row in csv.DictReader(done.stdout.splitlines()) if row["test"].startswith(test))
     return Measured(float(row["rps"]), (cpu_of(server.pid) - before) / requests * 1e6)
 

@@ -57,6 +57,8 @@ def covers(vector: Vector, dot: Dot) -> bool:
 
 def covers_all(vector: Vector, other: Vector) -> bool:
     """Whether `vector` has absorbed all that `other` has."""
+    if isinstance(vector, dict) and isinstance(other, dict):  # most: the same, which compiled takes a third of the time
+        return all(n <= vector.get(replica, 0) for replica, n in other.items())
     return all(n <= vector.get(replica, 0) for replica, n in other.items())
 
 

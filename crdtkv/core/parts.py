@@ -87,6 +87,8 @@ def dots_in(value: Any) -> tuple[Dot, ...]:
 
 def dot_in(replica: Any, n: Any) -> Dot:
     """A transaction."""
+    if type(replica) is str and type(n) is int and 0 < n <= MAX_N:  # all but what is wrong
+        return intern(replica), n
     if not _count(n):
         raise MessageInvalid(f"message has a transaction 0 of {show(replica)}; they count from 1")
     return intern(expect(replica, str)), n

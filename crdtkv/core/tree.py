@@ -63,7 +63,10 @@ class Tree:
         start, cells = self.prefix + tag, self._all()
         if isinstance(cells, Packed) and not self.expiry:
             return cells.shown(start, start + b"\xff")
-        shown = [shown_payload(cell) for _, cell in self.range(tag)]
+        if self.expiry or isinstance(cells, SortedDict) or not isinstance(cells, dict):
+            shown = [shown_payload(cell) for _, cell in self.range(tag)]
+        else:
+            shown = [shown_payload(cells[path]) for path in _paths_between(cells, start, start + b"\xff")]
         return [payload for payload in shown if payload is not None]
 
     def below(self, path: bytes = b"", reverse: bool = False) -> Iterator[tuple[bytes, Cell]]:
@@ -76,15 +79,11 @@ class Tree:
 
     def crowded(self) -> Iterator[tuple[bytes, Cell]]:
         """The cells strictly below where more than one sibling stands, in path order. O(n), most at a glance."""
-        cells, prefix = self._all(), self.prefix
-        if self.expiry or not isinstance(cells, Packed):
-            for path, cell in self.below():
-                if len(cell) > 1:
-                    yield path, cell
-        else:
-            for path in sorted(cells.crowded()):
-                if is_below(path, prefix):
-                    yield path[len(prefix) :], cells[path]
+        cells, prefix, expiry = self._all(), self.prefix, self.expiry
+        crowded = cells.crowded() if isinstance(cells, Packed) else [p for p, cell in cells.items() if len(cell) > 1]
+        for path in sorted(crowded):
+            if is_below(path, prefix) and not (expiry and newest_stamp(cells[path]) < expiry):
+                yield path[len(prefix) :], cells[path]
 
     def scattered(self) -> Iterable[tuple[bytes, Cell]]:
         """As `below()`, in any order: of a small key at a third of the price."""
@@ -105,8 +104,17 @@ class Tree:
         """The first components of the paths that have a cell, in order, expired or not. O(log n) each."""
         cells, cut = self._all(), len(self.prefix)
         if not isinstance(cells, (SortedDict, Packed)):
-            full = [path for path in cells if is_below(path, self.prefix)]
-            return sorted({path[cut : component_end(path, cut)] for path in full})
+            tops: list[bytes] = []
+            top, last = b"", self.prefix
+            for full in cells:
+                if top and is_below(full, last):
+                    continue  # most: of the same as the one before it
+                if is_below(full, self.prefix):
+                    last = full[: component_end(full, cut)]
+                    top = last[cut:]
+                    if top not in tops:
+                        tops.append(top)
+            return sorted(tops)
         found = []
         path = self.first_after(b"")
         while path is not None:
@@ -163,8 +171,12 @@ def _between(cells: Cells, low: bytes, high: bytes, reverse: bool) -> Iterator[t
     if isinstance(cells, SortedDict):
         paths = cells.irange(low, high, inclusive=(False, False), reverse=reverse)
     else:
-        paths = iter(sorted((p for p in cells if low < p < high), reverse=reverse))
+        paths = iter(_paths_between(cells, low, high, reverse))
     return _with_cells(paths, cells)
+
+
+def _paths_between(cells: Mapping[bytes, Cell], low: bytes, high: bytes, reverse: bool = False) -> list[bytes]:
+    return sorted([path for path in cells if low < path < high], reverse=reverse)
 
 
 def _with_cells(paths: Iterable[bytes], cells: Cells) -> Iterator[tuple[bytes, Cell]]:

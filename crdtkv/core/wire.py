@@ -259,7 +259,11 @@ def _catch_up_out(c: CatchUp) -> list[Any]:
 
 
 def _record_in(body: Any) -> Record:
-    replica, n, stamp, previous, needs, floor, writes, lives = fields_in(body, 6, ([], []))
+    lives: Any = []
+    if type(body) is list and len(body) == 7:  # most begin no life
+        replica, n, stamp, previous, needs, floor, writes = body
+    else:
+        replica, n, stamp, previous, needs, floor, writes, lives = fields_in(body, 6, ([], []))
     made = (
         dot_in(replica, n), number(stamp), number(previous), vector_in(needs), number(floor),
         tuple([w for group in expect(writes, list) for w in _group_in(group)]),

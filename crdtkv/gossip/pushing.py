@@ -86,6 +86,8 @@ class Pushing:
                 if dot[1] <= self._told:
                     break
                 found.append(data)
+                if dot[1] == self._told + 1:
+                    break  # (what is before it may be long: all that others minted meanwhile)
         self._told = n
         self._push(found[::-1], self.targets())
 

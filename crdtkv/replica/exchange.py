@@ -42,9 +42,6 @@ __all__ = [
 
 _new: Final = tuple.__new__  # of a NamedTuple: its own takes four times as long
 
-_STANDING: Final = frozenset({members.MEMBERS, members.CHAIN})
-"""The keys that say who belongs."""
-
 SOME_BYTES = 64
 """What a key is in a message, at least."""
 
@@ -301,7 +298,8 @@ class _Unwelcome(Exception):
 
 
 def _check_standing(replica: Replica) -> None:
-    if not _STANDING.isdisjoint(replica.changed) and not members.stands(replica):
+    changed = replica.changed
+    if (members.MEMBERS in changed or members.CHAIN in changed) and not members.stands(replica):
         raise _Unwelcome
 
 

@@ -33,7 +33,7 @@ TOLD = 8192
 class Memo:
     """What was made of one key's cells."""
 
-    __slots__ = ("_cells", "_roots", "_shown", "_weight", "documents")
+    __slots__ = ("_cells", "_picked", "_roots", "_shown", "_weight", "documents")
 
     def __init__(self) -> None:
         self.documents: dict[bytes, Any] = {}
@@ -41,6 +41,8 @@ class Memo:
         self._weight: int | None = None
         self._roots: list[Root] | None = None
         self._shown: Root | None = None
+        self._picked = False
+        """Whether `_shown` is which of `_roots` is read."""
         self._cells: Cells | None = None
 
     def roots(self, cells: Cells) -> list[Root]:
@@ -48,19 +50,21 @@ class Memo:
         if self._roots is None or self._cells is not cells:
             assert TTL_PATH not in cells, "with a date it depends on the time"
             self._roots = roots_in(cells, memo=self.documents)
-            self._shown = pick(self._roots)
+            self._picked = False
             self._cells = cells
         return self._roots
 
     def shown(self, cells: Cells) -> Root | None:
         """Which of them is read; None: the key is absent. O(1) until a cell changes."""
-        self.roots(cells)
+        roots = self.roots(cells)
+        if not self._picked:
+            self._shown, self._picked = pick(roots), True
         return self._shown
 
     def shows_still(self, cells: Cells, shown: Root) -> None:
         """A cell has changed, and `shown` is what the key shows, and all it holds, as before. O(1)."""
         if self._cells is cells:
-            self._roots, self._shown = [shown], shown
+            self._roots, self._shown, self._picked = [shown], shown, True
 
     def weight(self, cells: Cells) -> int:
         """Bytes that the packed value does not exceed. O(cells) once, then O(1)."""
@@ -75,7 +79,7 @@ class Memo:
     def changed(self, path: bytes, old: Cell, new: Cell) -> None:
         """The cell at `path` is `new` from now on."""
         update(self.documents, path, new)
-        self._roots = self._shown = None
+        self._roots = None
         if self._weight is not None:
             self._weight += _said(new) - _said(old) if old and new else _weight(path, new) - _weight(path, old)
 
@@ -87,7 +91,7 @@ class Memo:
             return
         if self.documents:
             update_all(self.documents, cells)
-        self._roots = self._shown = None
+        self._roots = None
         if self._weight is not None:
             self._weight += sum([_weight(path, cell) for path, cell in cells.items()])
 

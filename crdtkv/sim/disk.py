@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from crdtkv.core.cells import Context
+from crdtkv.core.packed import Packed
 from crdtkv.core.tree import Cells
 from crdtkv.errors import StorageFailed
 from crdtkv.storage.base import Storage
@@ -46,9 +47,17 @@ class Disk(MemoryStorage):
             raise StorageFailed("the disk is full; nothing was written", happened="no")
         self.unsynced.append(tuple(self._undo))
         if self._written is not None:
-            self._written.update(_keys_of(self._undo))
+            self._note_written(self._written)
         if self.durability == "full":
             self.syncs += 1
+
+    def _note_written(self, written: set[str]) -> None:
+        for change in self._undo:
+            table, where = change[0], change[1]
+            if table == "cell":
+                written.add(where[0])
+            elif table in _BY_KEY:
+                written.add(where)
 
     def sync(self) -> None:
         if self.unsynced and self.durability != "full":
@@ -126,12 +135,8 @@ class Disk(MemoryStorage):
 Weights = tuple[int, int, int, int, int]
 """Keys, cells, siblings, bytes, and bytes of payloads."""
 
-_KEYED = {"cell": True, "cells": False, "key": False, "context": False}
-"""Tables of what is weighed; whether a row is found by a key and a path, not by a key."""
-
-
-def _keys_of(changes: Iterable[Changed]) -> list[str]:
-    return [change[1][0] if _KEYED[change[0]] else change[1] for change in changes if change[0] in _KEYED]
+_BY_KEY: Final = ("context", "cells", "key")
+"""Tables of what is weighed whose rows are found by a key. (Those of cells are by a key and a path.)"""
 
 
 def weight_of(storage: Storage) -> Weights:
@@ -145,15 +150,18 @@ def _sum(rows: Collection[Weights]) -> Weights:
 
 
 def _weigh(key: str, cells: Cells, context: Context) -> Weights:
-    siblings = values = 0
-    size = len(key) + 16 * len(context)
-    for path, cell in cells.items():
-        size += len(path)
-        siblings += len(cell)
-        for sibling in cell:
-            values += len(sibling.payload or b"")
-            size += 24 + 16 * len(sibling.parents)
-    return 1, len(cells), siblings, size + values, values
+    if isinstance(cells, Packed):
+        siblings, parents, paths, values = cells.weights()
+    else:
+        siblings = parents = paths = values = 0
+        for path, cell in cells.items():
+            paths += len(path)
+            siblings += len(cell)
+            for sibling in cell:
+                values += len(sibling.payload or b"")
+                parents += len(sibling.parents)
+    size = len(key) + 16 * len(context) + paths + 24 * siblings + 16 * parents + values
+    return 1, len(cells), siblings, size, values
 
 
 def _deep(value: Any) -> Any:

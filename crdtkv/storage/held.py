@@ -102,6 +102,12 @@ class Held:
         sibling = _new(Sibling, ((replica, n), stamp, _pack(value), parents, ()))
         self._cells, self._context = {_root(spec): (sibling,)}, {replica: n}
 
+    def dot_at(self, path: bytes) -> Dot | None:
+        """Whose write stands at `path`, where that is all that its row says; None elsewhere: of a key that became plain
+        other places have changed, too."""
+        said = self.said
+        return None if said is None or path != _root(said[4]) else (said[1], said[2])
+
     def begin_to_change(self) -> None:
         """What its row says is not all there is of it any more. Idempotent."""
         if self.said is not None:

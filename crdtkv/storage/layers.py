@@ -149,11 +149,11 @@ class Layers(Transactions):
         return held.cells.get(place[1], ())
 
     def _dot_lacking(self, place: Place) -> Dot | None:
-        """The dot at a place of a plain key, if the tables do not have it: what stands there need not be made."""
+        """The dot at the place of a plain key, if the tables do not have it: what stands there need not be made."""
         held = self._dirty_keys.get(place[0])
         if held is None or held.said is None or held.changed is None or place[1] not in held.changed:
             return None
-        return held.said[1], held.said[2]
+        return held.dot_at(place[1])
 
     def _came_or_went(self, key: str, held: Held) -> None:
         if held.said is not None or held.cells:

@@ -89,10 +89,29 @@ def of_roots(key: str, cells: Cells, context: Context, roots: list[Root]) -> Ent
     conflicts = [loser.value for loser in found.losers(tree)]
     conflicts += [{"strategy": s.spec, "value": plain(s.read(t))} for s, t in roots if s is not found and s.present(t)]
     date = expiry_of(cells[TTL_PATH]) if TTL_PATH in cells else None
-    return Entry(
-        key, plain(found.read(tree)), format_version(key, context), found.spec, tuple(found.siblings(tree)),
-        tuple(plain(c) for c in conflicts), stamp_ms(newest(cells)), None if date is None else stamp_ms(date),
+    siblings, beside = tuple(found.siblings(tree)), tuple(map(plain, conflicts))
+    return told(
+        key, plain(found.read(tree)),
+        (_tell_of_roots, found.spec, context, siblings, beside, newest(cells), date),
     )  # fmt: skip
+
+
+def _tell_of_roots(
+    key: str, field: str, spec: str, context: Context, siblings: tuple[Any, ...], conflicts: tuple[Any, ...],
+    stamp: Stamp, date: Stamp | None,
+) -> Any:  # fmt: skip
+    match field:
+        case "version":
+            return format_version(key, context)
+        case "strategy":
+            return spec
+        case "siblings":
+            return siblings
+        case "conflicts":
+            return conflicts
+        case "stamp":
+            return stamp_ms(stamp)
+    return None if date is None else stamp_ms(date)
 
 
 class Again:

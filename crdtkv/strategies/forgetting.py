@@ -32,7 +32,7 @@ from crdtkv.core.paths import (
 )
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.strategies.base import Strategy
-from crdtkv.strategies.roots import TTL_PATH, expired, known_strategy, roots_in
+from crdtkv.strategies.roots import TTL_PATH, expired, roots_in, strategy_at
 from crdtkv.strategies.sequence import orders_on
 
 __all__ = ["dead_paths", "left_orders", "woken"]
@@ -103,7 +103,7 @@ def _dead(cells: Cells, due: Iterable[bytes], floor: Stamp) -> set[bytes]:
 def _dead_root(cells: Cells, root: bytes, due: list[bytes], floor: Stamp) -> list[bytes]:
     # A date that is not stable may still be put off, so it hides nothing from a purge.
     settled = newest_stamp(cells.get(TTL_PATH, ())) <= floor and not _missed(cells, [TTL_PATH], floor)
-    found = known_strategy(first(root)[1].decode())
+    found = strategy_at(root)
     paths = [p[len(root) :] for p in due]
 
     def dead(cells: Cells) -> list[bytes]:

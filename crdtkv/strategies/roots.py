@@ -58,7 +58,7 @@ def newest(cells: Cells) -> Stamp:
     """The latest stamp in the cells of a key."""
     if isinstance(cells, Packed):
         return cells.newest()
-    return max((newest_stamp(cell) for cell in cells.values()), default=0)
+    return max([newest_stamp(cell) for cell in cells.values()], default=0)
 
 
 def expired_then(cells: Cells) -> Stamp:

@@ -51,7 +51,9 @@ def test_it_is_what_a_sorted_dict_is(first: dict[bytes, Any], acts: list[Any], v
     assert [path in packed for path in first] == [path in plain for path in first]
     assert not plain or packed.last() == plain.keys()[-1]
     assert sorted(packed.crowded()) == [path for path, cell in plain.items() if len(cell) > 1]
-    assert packed.weight() == sum(len(s.payload or b"") for cell in plain.values() for s in cell)
+    standing = [s for cell in plain.values() for s in cell]
+    said, parents = sum(len(s.payload or b"") for s in standing), sum(len(s.parents) for s in standing)
+    assert packed.weight() == said and packed.weights() == (len(standing), parents, sum(map(len, plain)), said)
     assert packed.newest() == max(map(newest_stamp, plain.values()), default=0)
     lacking = [path for path, cell in plain.items() if not all(covers(vector, s.dot) for s in cell)]
     assert sorted(packed.beyond(vector)) == lacking

@@ -29,7 +29,7 @@ from crdtkv.storage.transactions import Transactions
 from crdtkv.storage.writing import Writing
 from crdtkv.store import showing
 from crdtkv.store.showing import as_json
-from crdtkv.strategies.roots import root_path
+from crdtkv.strategies.roots import TTL_PATH, root_path
 from tests.colos import limited, refuses
 from tests.guards.mutation import Line, guards
 
@@ -800,3 +800,24 @@ def keys_of_many_cells_are_found_in_the_tables_and_beside_them() -> None:
             made.put("gone", path=ROOT + b"%02d" % n)
             made.put("new", sibling(n + 1), path=ROOT + b"%02d" % n)
         assert list(found.compound("")) == ["new", "old"]
+
+
+@guards(
+    "of a key that became plain other places have changed, too",
+    Line(held.Held.dot_at, "said is None or path != _root(said[4])", "said is None"),
+)
+def a_date_that_went_was_not_written_by_who_wrote_the_value() -> None:
+    """What is looked for by dots knows neither, since the tables have the one and nothing is left of the other."""
+    with file() as made:
+        value, date = sibling(1, b"\xa1v", "c~cccc"), sibling(1, None, "c~cccc")
+        made.write(
+            lambda s: s.put_cell("k", ROOT, (value,)), lambda s: s.put_cell("k", TTL_PATH, (date,)),
+            lambda s: s.put_context("k", {"c~cccc": 1}),
+        )  # fmt: skip
+        found = made.again()
+        made.write(lambda s: s.put_cell("k", TTL_PATH, ()))
+        for _ in range(2):
+            assert found.beyond({}) == {("k", ROOT)}
+            assert not refuses(KeyError, found.settle)
+        made.put("l", sibling(2))
+        assert found.beyond({"c~cccc": 1}) == {("l", ROOT)}

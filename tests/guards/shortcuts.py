@@ -115,7 +115,7 @@ def who_goes_on_at_an_end_stands_where_he_would() -> None:
     Line(Packed._made, "and not parents and not lost", ""),
     Line(Packed._made, "if len(cell) == 1:", "if cell:"),
     Line(Packed.beyond, "and n > known[number]:", "and n >= known[number]:"),
-    Line(Packed.newest, "_SIZE)[1]", "_SIZE)[0]"),
+    Line(Packed.newest, "row[-12:-4]", "row[-20:-12]"),
 )
 def a_cell_of_a_large_key_is_given_as_it_was_put() -> None:
     one = Sibling(("lhr~k3f7", 7), 9, b"\xa1x")

@@ -75,7 +75,7 @@ class Both:
     def write(self) -> None:
         dice = self.dice
         key = dice.choice(KEYS)
-        match dice.randrange(15):
+        match dice.randrange(16):
             case 0 | 1 | 2 | 3:
                 path, cell = dice.choice(PATHS), self.cell()
                 self.tell(lambda s: s.put_cell(key, path, cell))
@@ -91,6 +91,17 @@ class Both:
                 cells = [(path, self.cell()) for path in MEMBERS]
                 for path, cell in cells:
                     self.tell(lambda s, path=path, cell=cell: s.put_cell(key, path, cell))  # type: ignore[misc]
+            case 15:  # a date that goes from what is left as it was, written by whom nobody else has heard of
+                if TTL_PATH not in self.memory.cells(key):
+                    dot, stamp = (f"one~{self.stamp:04x}", 1), self.stamp
+                    for path in list(self.memory.cells(key)):
+                        self.tell(lambda s, path=path: s.put_cell(key, path, ()))  # type: ignore[misc]
+                    for path in (ROOTS[0], TTL_PATH):
+                        written = (Sibling(dot, stamp, values.pack(5) if path != TTL_PATH else None),)
+                        self.tell(lambda s, path=path, cell=written: s.put_cell(key, path, cell))  # type: ignore[misc]
+                    self.tell(lambda s: s.put_context(key, dict([dot])))
+                else:
+                    self.tell(lambda s: s.put_cell(key, TTL_PATH, ()))
             case 14:  # more, where nothing stands
                 stand = self.memory.cells(key)
                 places = [p for p in dice.sample(PATHS, dice.choice((1, 2, 30))) if p not in stand]

@@ -142,9 +142,10 @@ class Checkpoint:
                 if each > STEP_ROWS:
                     break  # of that maybe a piece is written: nothing goes with it that would come behind
         whole = self._write(units, not at)
-        self._untidy += many
+        done = min(many, 1 + weight // STEP_ROWS)
+        self._untidy += done
         del self._left[at if whole else at + 1 :]
-        return many
+        return done
 
     def finish(self) -> None:
         """All of it, now: the journal is empty after."""

@@ -602,7 +602,7 @@ def a_past_that_is_the_first_one() -> None:
     "After so many SQLite's own log goes into the file",
     Line(Checkpoint.step, "self._tidy()", "pass"),
     Line(Checkpoint.step, "self._untidy = 0", "pass"),
-    Line(Checkpoint.step, "self._untidy += many", "pass"),
+    Line(Checkpoint.step, "self._untidy += done", "pass"),
     Line(SqliteStorage._tidy, "self._stop_reading()", "pass"),
 )
 def a_log_of_few_steps() -> None:

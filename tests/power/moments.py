@@ -44,6 +44,7 @@ class Watch:
         self._touched = {*storage.past_keys(), *storage.keys("", None)}
         self._inbox = True
         self._follow("put_past")
+        self._follow("supersede")
         self._follow("put_horizon")
         self._follow("put_key")
         self._follow("put_inbox")

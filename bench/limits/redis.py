@@ -72,8 +72,10 @@ def _ask(server: Server, test: str, pipeline: int) -> Measured:
     requests, before = REQUESTS[pipeline], cpu_of(server.pid)
     words = ["redis-benchmark", "-p", str(server.port), "-t", test.lower(), "-n", str(requests), "-c", str(_CLIENTS)]
     done = subprocess.run(
-        [*_pinned(1), *words, "-P", str(pipeline), "--csv"], check=True, capture_output=True, text=True, timeout=120
+        [*_pinned(1), *words, "-P", str(pipeline), "--csv"], capture_output=True, text=True, timeout=120
     )
+    if done.returncode:
+        raise RuntimeError(f"redis-benchmark -t {test} -P {pipeline} of {server.name}: {done.stderr or done.stdout}")
     row = next(row for row in csv.DictReader(done.stdout.splitlines()) if row["test"].startswith(test))
     return Measured(float(row["rps"]), (cpu_of(server.pid) - before) / requests * 1e6)
 

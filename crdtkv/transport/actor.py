@@ -126,7 +126,7 @@ class Actor:
         self._waiting.append(turn)
         if not self._busy:
             self._busy = True
-            self._loop.call_soon(self._begin)
+            self._begin()
         return turn.future
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ from crdtkv.replica import life
 from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
+from crdtkv.store.clock import wall_ms as system_ms
 from crdtkv.store.store import Store
 
 __all__ = ["MAX_CACHE_MB", "MAX_QUOTA_MB", "is_colo", "open_store"]
@@ -113,7 +114,7 @@ def _show(storage: Storage, store: Store) -> None:
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
     """Milliseconds since 1970 by that clock. The system's own is believed."""
     if seconds is time.time:
-        return lambda: int(time.time() * 1000)
+        return system_ms
 
     def wall_ms() -> int:
         said: Any = seconds()

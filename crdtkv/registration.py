@@ -17,6 +17,7 @@ from itertools import islice, product
 from typing import Any
 
 from crdtkv.core import values
+from crdtkv.core.show import show
 from crdtkv.errors import MergeFunctionInvalid
 from crdtkv.strategies.merge import Function, install
 
@@ -56,7 +57,7 @@ def register_merge(name: str, function: Function, samples: Iterable[Any] | None 
     crdtkv.errors.MergeFunctionInvalid: f(0, 0, 1) is 0; it must be 1
     """
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
-        raise MergeFunctionInvalid(f"a merge function's name is 1 to 64 of A-Z a-z 0-9 _ . -; not {name!r}")
+        raise MergeFunctionInvalid(f"a merge function's name is 1 to 64 of A-Z a-z 0-9 _ . -; not {show(name)}")
     check_merge(function, samples)
     install(name, function)
 
@@ -72,7 +73,7 @@ def check_merge(function: Function, samples: Iterable[Any] | None = None) -> Non
     >>> check_merge(lambda base, mine, theirs: theirs if mine == base else mine, samples=["a", "b"])
     """
     if samples is not None and not isinstance(samples, Iterable):
-        raise MergeFunctionInvalid(f"samples is {samples!r:.80}; values of the kind the keys hold are wanted")
+        raise MergeFunctionInvalid(f"samples is {show(samples)}; values of the kind the keys hold are wanted")
     tried = list(islice(SAMPLES if samples is None else samples, MAX_SAMPLES + 1))
     if not 1 <= len(tried) <= MAX_SAMPLES:
         many = "empty" if not tried else f"more than {MAX_SAMPLES}"
@@ -81,7 +82,7 @@ def check_merge(function: Function, samples: Iterable[Any] | None = None) -> Non
         for arguments in ((b, b, x), (b, x, b), (b, x, x)):
             got = _call(function, *arguments)
             if values.pack_canonical(got) != values.pack_canonical(x):
-                raise MergeFunctionInvalid(f"f{arguments!r} is {got!r}; it must be {x!r}")
+                raise MergeFunctionInvalid(f"f{show(arguments)} is {show(got)}; it must be {show(x)}")
     _check_determinism(function, tried)
 
 
@@ -103,7 +104,7 @@ def _call(function: Function, b: Any, x: Any, y: Any) -> Any:
         got = function(values.copy(b), values.copy(x), values.copy(y))
         values.pack(got)
     except Exception as error:
-        raise MergeFunctionInvalid(f"f{(b, x, y)!r} raised {error!r}") from error
+        raise MergeFunctionInvalid(f"f{show((b, x, y))} raised {error!r}") from error
     return got
 
 
@@ -120,9 +121,9 @@ def _check_determinism(function: Function, tried: list[Any]) -> None:
         said = {run[i] for run in runs}
         if len(said) > 1:
             shown = " or ".join(sorted(_words(line) for line in said))
-            raise MergeFunctionInvalid(f"f{three!r} is {shown}: it must be the same in every process")
+            raise MergeFunctionInvalid(f"f{show(three)} is {shown}: it must be the same in every process")
         if here[i].startswith("raised "):
-            raise MergeFunctionInvalid(f"f{three!r} {here[i]}")
+            raise MergeFunctionInvalid(f"f{show(three)} {here[i]}")
 
 
 def _words(line: str) -> str:

@@ -291,6 +291,7 @@ def crash(kv: crdtkv.Store) -> None:
     """Its process ends where it stands: what is in its file is what was committed."""
     storage = kv._replica.storage
     assert isinstance(storage, SqliteStorage) and storage._witness is not None
-    storage._db.close()
-    storage._witness.close()
-    storage._hold.close()
+    with kv._lock:  # (where another thread is at work in it, SQLite does not survive that)
+        storage._db.close()
+        storage._witness.close()
+        storage._hold.close()

@@ -81,6 +81,13 @@ class Packed:
 
     def __setitem__(self, path: bytes, cell: Cell) -> None:
         row, start = self._made(path, cell), path + b"\0"
+        last = self._pieces[-1]
+        if not last or start > last[-1]:  # behind all others, as most come
+            last.append(row)
+            self._count += 1
+            if len(last) > _FULL:
+                self._split(len(self._pieces) - 1, _FULL)
+            return
         at = bisect_right(self._starts, start) - 1
         piece = self._pieces[at]
         place = bisect_left(piece, start)
@@ -296,6 +303,9 @@ class Packed:
 
     def _row(self, path: bytes) -> bytes | None:
         start = path + b"\0"
+        piece = self._pieces[-1]
+        if not piece or start > piece[-1]:
+            return None
         piece = self._pieces[bisect_right(self._starts, start) - 1]
         place = bisect_left(piece, start)
         if place < len(piece):

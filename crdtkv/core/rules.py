@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from crdtkv.core.keys import Pattern, exact, glob, regex
+from crdtkv.core.show import show
 from crdtkv.errors import RuleInvalid
 
 __all__ = [
@@ -83,7 +84,7 @@ def rule_from_plain(plain: Mapping[str, Any]) -> Rule:
     texts = [(name, plain.get(name, ""), str) for name in ("pattern", "strategy")]
     for name, given, kind in [*texts, ("paths", paths, dict)]:
         if not isinstance(given, kind):
-            raise RuleInvalid(f"{name} is {given!r:.80}; a {kind.__name__} is wanted")
+            raise RuleInvalid(f"{name} is {show(given)}; a {kind.__name__} is wanted")
     known = {"pattern", "strategy", "ttl", "paths", "keep_cells", "keep_hours", "require_base"}
     for name in plain:
         if name not in known:
@@ -99,13 +100,13 @@ def rule_from_plain(plain: Mapping[str, Any]) -> Rule:
 def _check(rule: Rule) -> None:
     parse_pattern(rule.pattern)
     if rule.ttl not in ("max", "min"):
-        raise RuleInvalid(f"ttl is {rule.ttl!r}; max or min are allowed")
+        raise RuleInvalid(f"ttl is {show(rule.ttl)}; max or min are allowed")
     if not isinstance(rule.keep_cells, int) or isinstance(rule.keep_cells, bool) or not 0 <= rule.keep_cells <= 10_000:
-        raise RuleInvalid(f"keep_cells is {rule.keep_cells!r}; 0 to 10000 are allowed")
+        raise RuleInvalid(f"keep_cells is {show(rule.keep_cells)}; 0 to 10000 are allowed")
     if not isinstance(rule.keep_hours, int | float) or not 0 <= rule.keep_hours <= 24 * 366:
-        raise RuleInvalid(f"keep_hours is {rule.keep_hours!r}; 0 to {24 * 366} are allowed")
+        raise RuleInvalid(f"keep_hours is {show(rule.keep_hours)}; 0 to {24 * 366} are allowed")
     if not isinstance(rule.require_base, bool):
-        raise RuleInvalid(f"require_base is {rule.require_base!r}; true or false are allowed")
+        raise RuleInvalid(f"require_base is {show(rule.require_base)}; true or false are allowed")
     if rule.paths and rule.strategy.split("?")[0] != "json":
         raise RuleInvalid(f"paths are for json; the strategy is {rule.strategy!r}")
 
@@ -141,7 +142,7 @@ def _tokens(pointer: str) -> tuple[str, ...]:
     if pointer == "":
         return ()
     if not isinstance(pointer, str) or not pointer.startswith("/"):
-        raise RuleInvalid(f"path {pointer!r:.80} is not a JSON pointer; it begins with '/', as in '/tags'")
+        raise RuleInvalid(f"path {show(pointer)} is not a JSON pointer; it begins with '/', as in '/tags'")
     return tuple(t.replace("~1", "/").replace("~0", "~") for t in pointer[1:].split("/"))
 
 
@@ -154,10 +155,10 @@ def path_spec(spec: Any) -> str:
     if isinstance(spec, str):
         return spec
     if not isinstance(spec, Mapping) or len(spec) != 1:
-        raise RuleInvalid(f"a strategy is a name or {{name: {{option: value}}}}; not {spec!r}")
+        raise RuleInvalid(f"a strategy is a name or {{name: {{option: value}}}}; not {show(spec)}")
     [(name, options)] = spec.items()
     if not isinstance(options, Mapping):
-        raise RuleInvalid(f"options of {name!r} are {{option: value}}; not {options!r:.80}")
+        raise RuleInvalid(f"options of {name!r} are {{option: value}}; not {show(options)}")
     parts = [f"{option}={_option(option, value)}" for option, value in sorted(options.items())]
     return f"{name}?{'&'.join(parts)}" if parts else str(name)
 
@@ -165,7 +166,7 @@ def path_spec(spec: Any) -> str:
 def _option(option: str, value: Any) -> str:
     """An option's value as it stands in a spec, where commas are between the names of a list."""
     if not isinstance(value, list | tuple):
-        return str(value)
+        return value if isinstance(value, str) else show(value)
     for name in value:
         if not isinstance(name, str) or not name or "," in name:
             raise RuleInvalid(f"{option} is a list of names without commas; {name!r} is none")

@@ -76,13 +76,17 @@ def dots(given: Fields) -> bytes:
 def sibling(of: Sibling) -> bytes:
     """A sibling, as the tuple that it is."""
     fields: Fields = of
-    dot, stamp, payload, parents, lost = fields
-    return b"%b%b%b%b" % (sibling_by(dot, stamp), _payload(payload), dots(parents), dots(lost))
+    stamp, payload, parents, lost = fields[1], fields[2], fields[3], fields[4]
+    dot: Fields = fields[0]
+    # (`sibling_by` and what follows, in one piece: each piece by itself is made and thrown away.)
+    return b"%b%b%b%b%b%b%b" % (
+        b"\x95\x92", _name(dot[0]), number(dot[1]), number(stamp), _payload(payload), dots(parents), dots(lost)
+    )  # fmt: skip
 
 
 def sibling_by(dot: Fields, stamp: int) -> bytes:
     """What a sibling of that dot begins with: its payload, parents and lost follow."""
-    return b"%b%b%b" % (b"\x95", _dot(dot), number(stamp))
+    return b"%b%b%b%b" % (b"\x95\x92", _name(dot[0]), number(dot[1]), number(stamp))
 
 
 def alone(by: bytes, payload: bytes | None) -> bytes:

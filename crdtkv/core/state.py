@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from crdtkv.core.clocks import Stamp
+from crdtkv.core.show import show
 from crdtkv.errors import ChecksumFailed
 
 __all__ = ["TIP_OF", "Announcement", "At", "Mark", "State", "state_in"]
@@ -153,7 +154,7 @@ def state_in(meta: Callable[[str], Any]) -> State | None:
         if (tip := meta("tip")) is not None:
             state.move(tip)
     except (TypeError, KeyError, AttributeError, IndexError, ValueError) as error:
-        raise ChecksumFailed(f"{plain!r:.80} is no state of a replica ({error})") from error
+        raise ChecksumFailed(f"{show(plain)} is no state of a replica ({error})") from error
     return state
 
 

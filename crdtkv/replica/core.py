@@ -318,7 +318,7 @@ class Replica:
     def tick(self) -> Stamp:
         """The next stamp; durable with this transaction, so that no later life of this disk says it again."""
         state = self.state
-        wall = self.wall_ms()
+        wall = self.at_ms()
         if wall > state.wall_ms:
             state.wall_ms = wall
         state.clock = tick(state.clock, wall)

@@ -13,6 +13,7 @@ from typing import Any
 from crdtkv.core.cells import is_live
 from crdtkv.core.clocks import Dot, Stamp, make_stamp
 from crdtkv.core.rules import DEFAULT
+from crdtkv.core.show import show
 from crdtkv.core.state import TIP_OF, State, state_in
 from crdtkv.core.views import Ancestor, Portrait, colo_of
 from crdtkv.core.wire import CatchUp, Record, chain
@@ -340,7 +341,7 @@ def evict(replica: Replica, colo: str) -> list[str]:
     out = sorted(m for m in members.members(replica) if colo in (m, colo_of(m)))
     if not out or replica.state.id in out:
         known = ", ".join(sorted(map(colo_of, members.members(replica))))
-        raise NotAMember(f"no other member at colo {colo!r}; members are at {known}", next_step="name one of these")
+        raise NotAMember(f"no other member at colo {show(colo)}; members are at {known}", next_step="name one of these")
     if replica.state.copied:
         _lose(replica, out)
     else:
@@ -367,7 +368,7 @@ def resolve(replica: Replica, winner: str) -> None:
     if not forks:
         open_links = ", ".join(link for fork in members.open_forks(replica) for link in fork)
         raise MembershipConflict(
-            f"no membership conflict has the link {winner!r}; open are {open_links or 'none'}",
+            f"no membership conflict has the link {show(winner)}; open are {open_links or 'none'}",
             next_step="name a link that forks shows",
         )
     if winner not in {link.id for link in members.chain_links(replica)}:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from crdtkv.core.show import show
 from crdtkv.errors import BadRequest
 from crdtkv.replica.core import Replica
 from crdtkv.replica.draft import Draft
@@ -125,7 +126,7 @@ class Committing(Operations, Membership):
         if isinstance(act, Put):  # it needs no transaction's methods
             return partial(act.within, self)
         if not callable(act):
-            raise BadRequest(f"{act!r:.80} cannot be called; submit takes a function of a transaction")
+            raise BadRequest(f"{show(act)} cannot be called; submit takes a function of a transaction")
         return lambda draft: act(Transaction(self, draft))
 
     def _run(self, act: Callable[[Draft], _T]) -> _T:

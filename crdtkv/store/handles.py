@@ -13,6 +13,7 @@ from crdtkv.core import values
 from crdtkv.core.blob import Blob
 from crdtkv.core.keys import check_key
 from crdtkv.core.paths import VALUE, component
+from crdtkv.core.show import show
 from crdtkv.errors import CrdtkvError, TooLarge, ValueInvalid, WrongType
 from crdtkv.store.receipt import Receipt
 from crdtkv.strategies.base import Operation
@@ -79,7 +80,7 @@ class Handle:
     def __repr__(self) -> str:
         where = pointer(self._path or ())
         try:
-            shown = f"{self.value!r:.200}"
+            shown = f"{show(self.value)}"
         except CrdtkvError as error:
             shown = f"<{error}>"
         return f"{type(self).__name__}({f'{self.key}{where}'!r}: {shown})"
@@ -378,11 +379,11 @@ class JsonHandle(Handle):
 
     def _at(self, pointer: str) -> tuple[str, ...]:
         if not isinstance(pointer, str) or (pointer and not pointer.startswith("/")):
-            raise WrongType(f"path {pointer!r:.80} is not a JSON pointer; it begins with '/', as in '/items/0'")
+            raise WrongType(f"path {show(pointer)} is not a JSON pointer; it begins with '/', as in '/items/0'")
         try:
             pointer.encode()
         except UnicodeEncodeError:
-            raise WrongType(f"path {pointer!r:.80} has a lone surrogate; a JSON pointer is text of UTF-8") from None
+            raise WrongType(f"path {show(pointer)} has a lone surrogate; a JSON pointer is text of UTF-8") from None
         tokens = pointer[1:].split("/") if pointer else []
         return (self._path or ()) + tuple(t.replace("~1", "/").replace("~0", "~") for t in tokens)
 

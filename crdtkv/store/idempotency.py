@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import xxhash
 
 from crdtkv.core import values
+from crdtkv.core.show import show
 from crdtkv.errors import ValueInvalid
 from crdtkv.replica.core import Replica
 from crdtkv.strategies.base import Operation
@@ -68,7 +69,7 @@ def check_idempotency_key(key: object) -> str:
         good = False
     if not good or not isinstance(key, str):
         raise ValueInvalid(
-            f"idempotency key {key!r:.80} is not 1 to 256 bytes of text", next_step="use a new idempotency key"
+            f"idempotency key {show(key)} is not 1 to 256 bytes of text", next_step="use a new idempotency key"
         )
     return key
 

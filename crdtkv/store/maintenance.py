@@ -12,6 +12,7 @@ from crdtkv.core.digest import MODULUS, key_digest
 from crdtkv.core.keys import METADATA
 from crdtkv.core.paths import ONCE, STRATEGY, component, first, pretty
 from crdtkv.core.rules import Rule
+from crdtkv.core.show import show
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.errors import BadRequest, ChecksumFailed
 from crdtkv.replica import life, members, past
@@ -231,7 +232,7 @@ def check(replica: Replica) -> list[str]:
         return [*wrong, f"keys cannot be listed: {error}"]
     if unread:
         wrong.append(
-            f"{len(unread)} keys cannot be read, the first is {unread[0]!r:.200}: so of the digest nothing is known"
+            f"{len(unread)} keys cannot be read, the first is {show(unread[0])}: so of the digest nothing is known"
         )
     elif digest % MODULUS != state.digest:
         wrong.append(f"digest is {state.digest:032x}; the cells give {digest % MODULUS:032x}")

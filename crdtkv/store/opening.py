@@ -17,6 +17,7 @@ from crdtkv.replica import life
 from crdtkv.replica.core import Replica
 from crdtkv.storage.base import Storage
 from crdtkv.storage.memory import MemoryStorage
+from crdtkv.store.clock import wall_ms as system_ms
 from crdtkv.store.store import Store
 
 __all__ = ["MAX_CACHE_MB", "MAX_QUOTA_MB", "is_colo", "open_store"]
@@ -113,13 +114,13 @@ def _show(storage: Storage, store: Store) -> None:
 def _wall(seconds: Callable[[], float]) -> Callable[[], int]:
     """Milliseconds since 1970 by that clock. The system's own is believed."""
     if seconds is time.time:
-        return lambda: int(time.time() * 1000)
+        return system_ms
 
     def wall_ms() -> int:
         said: Any = seconds()
         if isinstance(said, bool) or not isinstance(said, int | float) or not 0 <= said < _MAX_SECONDS:
             raise ValueInvalid(
-                f"the clock says {said!r:.80}; seconds since 1970 are wanted", next_step="mend the clock"
+                f"the clock says {show(said)}; seconds since 1970 are wanted", next_step="mend the clock"
             )
         return int(said * 1000)
 
@@ -157,22 +158,22 @@ def _check_options(
     path: Any, colo: Any, namespace: Any, history: Any, clock: Any, random: Any, purge_step_ms: Any, durability: Any
 ) -> None:
     if not isinstance(path, str | os.PathLike) or not str(path) or not _is_name(path):
-        raise BadRequest(f"path is {path!r:.80}; the name of a file, or ':memory:', is wanted")
+        raise BadRequest(f"path is {show(path)}; the name of a file, or ':memory:', is wanted")
     known = colo is None and os.path.exists(path)
     if not known and (not isinstance(colo, str) or not is_colo(colo)):
-        raise BadRequest(f"colo is {colo!r:.80}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
+        raise BadRequest(f"colo is {show(colo)}; 1 to 32 of a-z, 0-9 and '-' are allowed, as in 'lhr'")
     if not isinstance(namespace, str) or not namespace:
-        raise BadRequest(f"namespace is {namespace!r:.80}; a name is wanted")
+        raise BadRequest(f"namespace is {show(namespace)}; a name is wanted")
     if not isinstance(history, bool):
-        raise BadRequest(f"history is {history!r:.80}; True or False are allowed")
+        raise BadRequest(f"history is {show(history)}; True or False are allowed")
     if clock is not None and not callable(clock):
-        raise BadRequest(f"clock is {clock!r:.80}; a function that gives seconds since 1970 is wanted")
+        raise BadRequest(f"clock is {show(clock)}; a function that gives seconds since 1970 is wanted")
     if random is not None and not isinstance(random, Random):
-        raise BadRequest(f"random is {random!r:.80}; a random.Random is wanted")
+        raise BadRequest(f"random is {show(random)}; a random.Random is wanted")
     if isinstance(purge_step_ms, bool) or not isinstance(purge_step_ms, int) or purge_step_ms < 1:
-        raise BadRequest(f"purge_step_ms is {purge_step_ms!r:.80}; a whole number of at least 1 is allowed")
+        raise BadRequest(f"purge_step_ms is {show(purge_step_ms)}; a whole number of at least 1 is allowed")
     if durability not in ("full", "normal"):
-        raise BadRequest(f"durability is {durability!r:.80}; 'full' or 'normal' are allowed")
+        raise BadRequest(f"durability is {show(durability)}; 'full' or 'normal' are allowed")
 
 
 def _check_quota(path: Any, quota_mb: Any) -> None:
@@ -187,4 +188,4 @@ def _check_quota(path: Any, quota_mb: Any) -> None:
 
 def _check_cache(cache_mb: Any) -> None:
     if isinstance(cache_mb, bool) or not isinstance(cache_mb, int) or not 1 <= cache_mb <= MAX_CACHE_MB:
-        raise BadRequest(f"cache_mb is {cache_mb!r:.80}; a whole number from 1 to {MAX_CACHE_MB:,} is allowed")
+        raise BadRequest(f"cache_mb is {show(cache_mb)}; a whole number from 1 to {MAX_CACHE_MB:,} is allowed")

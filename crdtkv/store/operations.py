@@ -17,6 +17,7 @@ from crdtkv.core.clocks import make_stamp
 from crdtkv.core.fate import Fate
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
+from crdtkv.core.show import show
 from crdtkv.core.versions import format_version, parse_version
 from crdtkv.errors import BaseRequired, PreconditionFailed, UnknownStrategy, ValueInvalid
 from crdtkv.replica.core import Replica
@@ -150,7 +151,7 @@ class Operations(Handles, PlainMapping):
         """What a call does in its transaction; what it was given is checked here, before that begins."""
         key = check_key(key)
         if strategy is not None and not isinstance(strategy, str):
-            raise UnknownStrategy(f"a strategy is named by text; not {strategy!r:.80}")
+            raise UnknownStrategy(f"a strategy is named by text; not {show(strategy)}")
         date = None if ttl is None else make_stamp(_check_ttl(ttl))
 
         def act(draft: Draft) -> Receipt:
@@ -221,9 +222,9 @@ class Operations(Handles, PlainMapping):
             if wanted is None:
                 words = f"there is a {key!r} already, at version {found!r}; read it again"
             elif found is None:
-                words = f"there is no {key!r}; version {wanted!r} of it was wanted"
+                words = f"there is no {key!r}; version {show(wanted)} of it was wanted"
             else:
-                words = f"{key!r} is at version {found!r}, not {wanted!r}; read it again"
+                words = f"{key!r} is at version {found!r}, not {show(wanted)}; read it again"
             raise PreconditionFailed(words, version=found or "")
 
     # as a mapping: the rest is in PlainMapping
@@ -274,7 +275,7 @@ class Operations(Handles, PlainMapping):
         {'a': 1, 'b': None}
         """
         if isinstance(keys, str) or not isinstance(keys, Iterable):
-            raise ValueInvalid(f"keys is {keys!r:.80}; several keys are wanted, as in ['a', 'b']")
+            raise ValueInvalid(f"keys is {show(keys)}; several keys are wanted, as in ['a', 'b']")
         return self._reading().entries([check_key(key) for key in keys])
 
     def scan(
@@ -317,7 +318,7 @@ def _check_ttl(ttl: float) -> int:
     """`ttl` seconds in milliseconds, at least 1. Raises ValueInvalid."""
     if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not 0 < ttl <= MAX_TTL:
         raise ValueInvalid(
-            f"ttl is {ttl!r}; more than 0 and at most {MAX_TTL} seconds are allowed",
+            f"ttl is {show(ttl)}; more than 0 and at most {MAX_TTL} seconds are allowed",
             next_step="give a number of seconds",
         )
     return max(1, int(ttl * 1000))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crdtkv.core import values
+from crdtkv.core.show import show
 from crdtkv.errors import PatchInvalid, PatchTestFailed
 from crdtkv.strategies.base import ABSENT
 
@@ -29,7 +30,7 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
     if isinstance(patch, Mapping):
         return _merged(value, patch)
     if not isinstance(patch, list | tuple):
-        raise PatchInvalid(f"patch of {key!r} is {patch!r:.80}; a list (RFC 6902) or an object (RFC 7396) is allowed")
+        raise PatchInvalid(f"patch of {key!r} is {show(patch)}; a list (RFC 6902) or an object (RFC 7396) is allowed")
     if len(patch) > MAX_OPERATIONS:
         raise PatchInvalid(f"patch of {key!r} has {len(patch)} operations; at most {MAX_OPERATIONS}")
     if value is ABSENT and not _is_whole(patch[:1]):
@@ -49,7 +50,7 @@ def patched(key: str, value: Any, patch: Sequence[Any] | Mapping[str, Any]) -> A
         except Exception as error:
             # The library raises its own, KeyError and TypeError for what a client can send.
             raise PatchInvalid(
-                f"operation {number} of the patch of {key!r}, {operation!r:.200}, failed: {error}"
+                f"operation {number} of the patch of {key!r}, {show(operation)}, failed: {error}"
             ) from error
         else:
             if operation.get("op") == "test":
@@ -71,8 +72,8 @@ def _check_test(key: str, number: int, value: Any, operation: Mapping[str, Any])
     if isinstance(found, jsonpointer.EndOfList):
         found = ABSENT
     if found is ABSENT or not values.equal(found, wanted):
-        there = "there is nothing" if found is ABSENT else f"it is {found!r:.80}"
-        words = f"operation {number} of the patch of {key!r} tests that {path!r} is {wanted!r:.80}; {there}"
+        there = "there is nothing" if found is ABSENT else f"it is {show(found)}"
+        words = f"operation {number} of the patch of {key!r} tests that {path!r} is {show(wanted)}; {there}"
         raise PatchTestFailed(words)
 
 

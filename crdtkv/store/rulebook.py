@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from crdtkv.core.cells import expiry_of
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import MAX_RULES, Rule, path_spec, rule_from_plain
+from crdtkv.core.show import show
 from crdtkv.errors import CrdtkvError, PatternInvalid, RuleInvalid
 from crdtkv.replica.draft import Draft
 from crdtkv.store.results import Migration
@@ -80,7 +81,7 @@ class Rulebook:
         """
         if all(rule.pattern != pattern for rule in self.all()):
             raise RuleInvalid(
-                f"no rule for {pattern!r}; there are {', '.join(repr(r.pattern) for r in self.all()) or 'none'}"
+                f"no rule for {show(pattern)}; there are {', '.join(repr(r.pattern) for r in self.all()) or 'none'}"
             )
         place = Operation("at", ((pattern,), "json", Operation("delete")))
         self._store._run(lambda draft: draft.operate(RULES, place, spec="json"))
@@ -126,7 +127,7 @@ class Rulebook:
         from crdtkv.core.rules import parse_pattern
 
         if not isinstance(pattern, str):
-            raise PatternInvalid(f"pattern is {pattern!r:.80}; text is wanted")
+            raise PatternInvalid(f"pattern is {show(pattern)}; text is wanted")
         matcher = parse_pattern(pattern)
         keys = [key for key in self._store if matcher.matches(key)]
         return [done for key in keys if (done := self._migrate(key, dry_run)) is not None]

@@ -6,6 +6,7 @@ import base64
 from typing import NamedTuple
 
 from crdtkv.core.keys import Pattern, check_key, glob, regex
+from crdtkv.core.show import show
 from crdtkv.errors import CursorInvalid, KeyInvalid, ValueInvalid
 
 __all__ = ["USER_KEYS", "Selection", "check_limit", "decode_cursor", "encode_cursor"]
@@ -29,9 +30,9 @@ class Selection(NamedTuple):
         for name in ("prefix", "start", "end"):
             given = getattr(self, name)
             if not isinstance(given, str) and (given is not None or name == "prefix"):
-                raise ValueInvalid(f"{name} is {given!r:.80}; text is wanted")
+                raise ValueInvalid(f"{name} is {show(given)}; text is wanted")
         if not isinstance(self.reverse, bool):
-            raise ValueInvalid(f"reverse is {self.reverse!r:.80}; True or False are allowed")
+            raise ValueInvalid(f"reverse is {show(self.reverse)}; True or False are allowed")
         self.patterns()
         return self
 
@@ -64,7 +65,7 @@ class Selection(NamedTuple):
 def check_limit(limit: object) -> None:
     """Raises ValueInvalid if that is no limit."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
-        raise ValueInvalid(f"limit is {limit!r:.80}; a whole number of at least 1 is allowed")
+        raise ValueInvalid(f"limit is {show(limit)}; a whole number of at least 1 is allowed")
 
 
 def _after(prefix: str) -> str | None:
@@ -90,4 +91,4 @@ def decode_cursor(cursor: str) -> str:
         key = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
         return check_key(key)
     except (ValueError, TypeError, KeyInvalid) as error:
-        raise CursorInvalid(f"cursor {cursor!r:.80} is not one; use what a page returned") from error
+        raise CursorInvalid(f"cursor {show(cursor)} is not one; use what a page returned") from error

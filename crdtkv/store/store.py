@@ -13,6 +13,7 @@ from typing import Any
 
 from crdtkv.core.keys import check_key
 from crdtkv.core.rules import Rule
+from crdtkv.core.show import show
 from crdtkv.core.versions import parse_version
 from crdtkv.core.views import colo_of
 from crdtkv.errors import BadRequest, StorageFailed, ValueInvalid
@@ -222,7 +223,7 @@ class Store(Committing):
         [('a', 1, 2)]
         """
         if not isinstance(prefix, str):
-            raise ValueInvalid(f"prefix is {prefix!r}; text is wanted")
+            raise ValueInvalid(f"prefix is {show(prefix)}; text is wanted")
         return maintenance.conflicts(self, prefix)
 
     # other colos
@@ -242,7 +243,7 @@ class Store(Committing):
         (True, True)
         """
         if not isinstance(other, Store):
-            raise BadRequest(f"{other!r:.80} is no store; sync takes another open store")
+            raise BadRequest(f"{show(other)} is no store; sync takes another open store")
         return syncing.sync(self, other)
 
     def watch(self, prefix: str = "", since: str | None = None, timeout: float | None = None) -> Feed:

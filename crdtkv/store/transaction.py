@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from crdtkv.core import values
 from crdtkv.core.rules import Rule
+from crdtkv.core.show import show
 from crdtkv.errors import BadRequest, WrongOperation
 from crdtkv.replica.draft import Draft
 from crdtkv.store.operations import Operations
@@ -73,8 +74,8 @@ class Transaction(Operations):
         receipt = self._operate(self._open, key, Operation("put", (entry.value,)), None, spec, None)
         if not values.equal(receipt.value, entry.value):
             raise WrongOperation(
-                f"{key!r} is a {receipt.strategy}, which goes from {receipt.value!r:.80} no way back "
-                f"to {entry.value!r:.80}; nothing was written"
+                f"{key!r} is a {receipt.strategy}, which goes from {show(receipt.value)} no way back "
+                f"to {show(entry.value)}; nothing was written"
             )
         return receipt
 

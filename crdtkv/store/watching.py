@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import msgpack
 
 from crdtkv.core.clocks import covers_all
+from crdtkv.core.show import show
 from crdtkv.errors import BaseNotHere, CursorInvalid, ValueInvalid
 from crdtkv.store.results import Change
 from crdtkv.store.selection import USER_KEYS
@@ -33,9 +34,9 @@ Position = tuple[dict[str, int], dict[str, int], str]
 def watch(store: Store, prefix: str, since: str | None, timeout: float | None) -> Feed:
     """See Store.watch. The feed begins when this is called, not when it is first read from."""
     if not isinstance(prefix, str):
-        raise ValueInvalid(f"prefix is {prefix!r:.80}; text is wanted")
+        raise ValueInvalid(f"prefix is {show(prefix)}; text is wanted")
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float) or not timeout >= 0):
-        raise ValueInvalid(f"timeout is {timeout!r:.80}; a number of seconds, 0 or more, or None is allowed")
+        raise ValueInvalid(f"timeout is {show(timeout)}; a number of seconds, 0 or more, or None is allowed")
     return Feed(store, prefix, begin(store, since), timeout)
 
 
@@ -46,7 +47,7 @@ def begin(store: Store, since: str | None) -> Position:
         vector = dict(store._replica.state.vector)
         position = (vector, vector, "") if since is None else _decode(since)
         if not covers_all(vector, position[1]):
-            raise BaseNotHere(f"cursor {since!r:.80} is ahead of this colo; sync, or try again")
+            raise BaseNotHere(f"cursor {show(since)} is ahead of this colo; sync, or try again")
     return position
 
 
@@ -181,4 +182,4 @@ def _decode(cursor: str) -> Position:
                 raise ValueError("not a vector")
         return dict(frm), dict(to), str(last)
     except Exception as error:
-        raise CursorInvalid(f"cursor {cursor!r:.80} is not one; use what a change carried") from error
+        raise CursorInvalid(f"cursor {show(cursor)} is not one; use what a change carried") from error

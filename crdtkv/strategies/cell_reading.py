@@ -10,6 +10,7 @@ from typing import Any
 
 from crdtkv.core import values
 from crdtkv.core.cells import Cell, Sibling, is_live, is_value, rank
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import RuleInvalid, TooManySiblings, WrongOperation
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
@@ -79,7 +80,7 @@ def misfit(strategy: Strategy, operation: Operation) -> WrongOperation:
     """The error for an operation that the strategy lacks, or that was given the wrong arguments."""
     name, args = operation
     if name in strategy.operations:
-        return WrongOperation(f"{name}{args!r} does not fit {strategy.operations[name]} of {strategy.name}")
+        return WrongOperation(f"{name}{show(args)} does not fit {strategy.operations[name]} of {strategy.name}")
     return WrongOperation(f"{strategy.name} takes {', '.join(strategy.operations)}; not {name!r}")
 
 
@@ -93,7 +94,7 @@ def choose(strategy: str, options: dict[str, str], **allowed: tuple[str, ...]) -
     """
     for option, value in options.items():
         if option not in allowed:
-            raise RuleInvalid(f"{strategy} takes the options {', '.join(allowed) or '(none)'}; not {option!r}")
+            raise RuleInvalid(f"{strategy} takes the options {', '.join(allowed) or '(none)'}; not {show(option)}")
         if value not in allowed[option]:
-            raise RuleInvalid(f"option {option} of {strategy} is {' or '.join(allowed[option])}; not {value!r}")
+            raise RuleInvalid(f"option {option} of {strategy} is {' or '.join(allowed[option])}; not {show(value)}")
     return {option: value for option, value in options.items() if value != allowed[option][0]}

@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Final
 from mypy_extensions import mypyc_attr
 
 from crdtkv.core.cells import Cell, Sibling, is_live
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BaseTooOld, Overflow, ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
@@ -97,9 +98,9 @@ class Counter(Strategy):
 
     def norm(self, value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise WrongType(f"a counter counts integers; not {value!r}")
+            raise WrongType(f"a counter counts integers; not {show(value)}")
         if not -LIMIT <= value < LIMIT:
-            raise Overflow(f"{value} is beyond 64 bits: -2**63 to 2**63-1")
+            raise Overflow(f"{show(value)} is beyond 64 bits: -2**63 to 2**63-1")
         return value
 
     def counted(self, tree: Tree) -> Iterable[bytes]:
@@ -149,11 +150,11 @@ def _check(shown: int, n: int) -> None:
 
 def _check_once_key(key: object) -> bytes:
     if not isinstance(key, str):
-        raise WrongType(f"an idempotency key is a string; not {key!r}")
+        raise WrongType(f"an idempotency key is a string; not {show(key)}")
     try:
         data = key.encode()
     except UnicodeEncodeError:
-        raise ValueInvalid(f"idempotency key {key!r} holds a lone surrogate") from None
+        raise ValueInvalid(f"idempotency key {show(key)} holds a lone surrogate") from None
     if not 1 <= len(data) <= MAX_ONCE_KEY:
         raise ValueInvalid(f"idempotency key is {len(data)} bytes; 1 to {MAX_ONCE_KEY}")
     return data

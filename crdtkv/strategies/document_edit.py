@@ -12,6 +12,7 @@ from typing import Any
 from crdtkv.core import positions, values
 from crdtkv.core.cells import MARK_ARRAY, MARK_OBJECT, TOMBSTONE, hide, is_hider, is_live, is_mark
 from crdtkv.core.paths import ELEMENT, KEYED, MEMBER, STRATEGY, component, element_index
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import BaseTooOld, WrongOperation, WrongType
 from crdtkv.strategies.base import Env, Operation, Write
@@ -349,7 +350,7 @@ class Edit:
         elements = self.reader.elements(now)
         index = element_index(token, len(elements))
         if index is None:
-            raise WrongType(f"{named(at)} is an array of {len(elements)}: no element {token!r:.80}")
+            raise WrongType(f"{named(at)} is an array of {len(elements)}: no element {show(token)}")
         return elements[index][1]
 
     def _here(self, path: bytes, at: Tokens, now: Node, base: Node, family: str, operation: Operation) -> list[Write]:
@@ -419,7 +420,7 @@ class Edit:
                 return [w for e in elements for w in self.delete_element(path, now, base, e.component)]
         takes = "append, prepend, insert(index, value, ...), remove(index[, n]), set(index, value), move(index, to), "
         takes += "clear"
-        raise WrongOperation(f"a list in json takes {takes}; not {operation.name}{operation.args!r:.200}")
+        raise WrongOperation(f"a list in json takes {takes}; not {operation.name}{show(operation.args)}")
 
     def _between(self, elements: list[Element], index: int, now: Node, count: int) -> list[bytes]:
         """`count` positions in front of the element at `index`."""

@@ -24,6 +24,7 @@ from mypy_extensions import mypyc_attr
 from crdtkv.core import paths, values
 from crdtkv.core.blob import Blob
 from crdtkv.core.cells import MARK_PLAIN, Cell, Sibling, is_live, sweep
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import CrdtkvError, TooLarge, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -144,7 +145,7 @@ class Fields(Strategy):
 
     def _checked(self, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
-            raise WrongType(f"a {self.name} is put as an object; not {value!r:.80}")
+            raise WrongType(f"a {self.name} is put as an object; not {show(value)}")
         values.pack(dict(value))
         return {name: self.value(v) for name, v in value.items()}
 
@@ -199,7 +200,7 @@ class Fields(Strategy):
 def field_path(name: Any) -> bytes:
     """Where the register of a name stands. Raises WrongType for what is no name, TooLarge."""
     if not isinstance(name, str | Blob):
-        raise WrongType(f"a name is a string or bytes; not {name!r:.80}")
+        raise WrongType(f"a name is a string or bytes; not {show(name)}")
     data = values.pack(name)
     if len(data) + data.count(0) > MAX_NAME:
         raise TooLarge(f"name {str(name)[:40]!r}... is {len(data)} bytes packed; at most {MAX_NAME}")

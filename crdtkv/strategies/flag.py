@@ -17,6 +17,7 @@ from mypy_extensions import mypyc_attr
 
 from crdtkv.core import values
 from crdtkv.core.cells import is_live
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -76,7 +77,7 @@ class Flag(Strategy):
 
     def norm(self, value: Any) -> Any:
         if not isinstance(value, bool):
-            raise WrongType(f"a flag is true or false; not {value!r}")
+            raise WrongType(f"a flag is true or false; not {show(value)}")
         return value
 
     def losers(self, tree: Tree) -> Iterable[Loser]:

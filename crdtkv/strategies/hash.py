@@ -19,6 +19,7 @@ from typing import Any
 from mypy_extensions import mypyc_attr
 
 from crdtkv.core import values
+from crdtkv.core.show import show
 from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import UNITS, Fields
@@ -55,11 +56,11 @@ class Hash(Fields):
     def step(self, shown: Any, n: Any) -> Any:
         found = amount(n)
         if found is None:
-            raise WrongType(f"what is added is a number, or text that says one; not {n!r:.80}")
+            raise WrongType(f"what is added is a number, or text that says one; not {show(n)}")
         if shown is not ABSENT and amount(shown) is None:
-            raise WrongType(f"{shown!r:.80} is no number, so {n!r:.80} cannot be added to it")
+            raise WrongType(f"{show(shown)} is no number, so {show(n)} cannot be added to it")
         if (found * 10 ** UNITS[-1]).denominator != 1:
-            raise ValueInvalid(f"{n!r:.80} has more than {UNITS[-1]} decimals")
+            raise ValueInvalid(f"{show(n)} has more than {UNITS[-1]} decimals")
         return found
 
 

@@ -16,6 +16,7 @@ from mypy_extensions import mypyc_attr
 
 from crdtkv.core import values
 from crdtkv.core.cells import is_live
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import RuleInvalid, ValueInvalid
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -68,7 +69,7 @@ class Latch(Strategy):
     def norm(self, value: Any) -> Any:
         """The state itself, where nothing further along stands."""
         if not isinstance(value, str) or value not in self.states:
-            raise ValueInvalid(f"state is one of {', '.join(self.states)}; not {value!r}")
+            raise ValueInvalid(f"state is one of {', '.join(self.states)}; not {show(value)}")
         return value
 
     def losers(self, tree: Tree) -> Iterable[Loser]:

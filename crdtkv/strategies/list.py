@@ -20,6 +20,7 @@ from crdtkv.core import positions, values
 from crdtkv.core.cells import MARK_PLAIN, TOMBSTONE, Cell, Sibling, is_live, latest, only_tombstones, sweep
 from crdtkv.core.clocks import Stamp
 from crdtkv.core.paths import ELEMENT, ORDER, component, first
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -72,7 +73,7 @@ class List(Strategy):
 
     def norm(self, value: Any) -> Any:
         if not isinstance(value, list | tuple):
-            raise WrongType(f"a list is put as a list; not {value!r}")
+            raise WrongType(f"a list is put as a list; not {show(value)}")
         return values.unpack(values.pack(list(value)))
 
     def since(self, then: Tree, value: Any) -> Any:
@@ -321,5 +322,5 @@ def _index(index: Any, count: int, end: int = 0) -> int:
     """`index` counted from the front, negatives as in Python; `end=1`: also behind the last. WrongType outside."""
     if not isinstance(index, int) or isinstance(index, bool) or not -count <= index < count + end:
         allowed = f"{-count} to {count + end - 1} are allowed" if count + end else "it has no element"
-        raise WrongType(f"no index {index!r} in a list of {count}; {allowed}")
+        raise WrongType(f"no index {show(index)} in a list of {count}; {allowed}")
     return index + count if index < 0 else index

@@ -21,6 +21,7 @@ from mypy_extensions import mypyc_attr
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Cell, sweep
 from crdtkv.core.clocks import Stamp, make_stamp, stamp_ms
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Operation, Strategy, Write
@@ -102,7 +103,7 @@ class Log(Strategy):
         shown = (self.read(env.base) or []) if self.present(tree) else []
         for i, entry in enumerate(shown):
             if i >= len(wanted) or not values.equal(wanted[i], entry):
-                instead = repr(wanted[i]) if i < len(wanted) else "nothing"
+                instead = show(wanted[i]) if i < len(wanted) else "nothing"
                 raise WrongType(f"a log only grows: entry {i} is {entry!r}, and the put has {instead}; append or trim")
         if not wanted and self.gone(tree.cell()):
             return [Write(b"", MARK_PLAIN, all=True)]
@@ -146,7 +147,7 @@ def _sweep(tree: Tree, env: Env, below: bytes | None) -> list[Write]:
 
 def _keep(tree: Tree, env: Env, n: Any) -> list[Write]:
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise WrongType(f"how many entries are kept is a whole number from 0 on; not {n!r:.40}")
+        raise WrongType(f"how many entries are kept is a whole number from 0 on; not {show(n)}")
     there = entries(tree)
     if n >= len(there):
         return []
@@ -157,16 +158,16 @@ def _remove(tree: Tree, env: Env, index: Any, count: Any) -> list[Write]:
     there = entries(tree)
     for word in (index, count):
         if isinstance(word, bool) or not isinstance(word, int):
-            raise WrongType(f"an index and a count are whole numbers; not {word!r:.40}")
+            raise WrongType(f"an index and a count are whole numbers; not {show(word)}")
     at = index + len(there) if index < 0 else index
     if at < 0 or count < 1 or at + count > len(there):
-        raise WrongType(f"no {count} entries from index {index} on in a log of {len(there)}")
+        raise WrongType(f"no {show(count)} entries from index {show(index)} on in a log of {len(there)}")
     return [Write(path, None) for path in list(there.paths(at, at + count)) if covers_live(tree.cell(path), env)]
 
 
 def _checked(value: Any) -> list[Any]:
     if not isinstance(value, list | tuple):
-        raise WrongType(f"a log is put as a list; not {value!r}")
+        raise WrongType(f"a log is put as a list; not {show(value)}")
     return list(value)
 
 
@@ -183,7 +184,7 @@ def _ordered(n: int) -> bytes:
 def _bound(ms: Any) -> bytes:
     """What is less than the path of every entry from `ms` on, and greater than all before."""
     if isinstance(ms, bool) or not isinstance(ms, int) or not 0 <= ms < _MAX_MS:
-        raise ValueInvalid(f"a time is milliseconds since 1970, an integer from 0 to 2**48-1; not {ms!r}")
+        raise ValueInvalid(f"a time is milliseconds since 1970, an integer from 0 to 2**48-1; not {show(ms)}")
     # Without its terminator a component is less than all that continue its data.
     return paths.component(paths.ENTRY, _stamp_bytes(make_stamp(ms)))[:-1]
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TypeVar
 
+from crdtkv.core.show import show
 from crdtkv.errors import RuleInvalid, UnknownStrategy
 from crdtkv.strategies.base import Strategy, learn
 from crdtkv.strategies.merge import Merge
@@ -51,10 +52,10 @@ def register(cls: _Class) -> _Class:
     crdtkv.errors.RuleInvalid: there is a strategy 'set' already
     """
     if not isinstance(cls, type) or not issubclass(cls, Strategy):
-        raise RuleInvalid(f"{cls!r:.80} is no strategy; derive a class from crdtkv.strategies.base.Strategy")
+        raise RuleInvalid(f"{show(cls)} is no strategy; derive a class from crdtkv.strategies.base.Strategy")
     name = cls.name
     if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii():
-        raise RuleInvalid(f"a strategy's name is ASCII letters, digits, '-' and '_'; not {name!r}")
+        raise RuleInvalid(f"a strategy's name is ASCII letters, digits, '-' and '_'; not {show(name)}")
     if name in _BUILT_IN or _registered.get(name, cls) is not cls:
         raise RuleInvalid(f"there is a strategy {name!r} already")
     _registered[name] = cls
@@ -85,7 +86,7 @@ def find(name: str) -> type[Strategy]:
     if name not in _registered:
         known = ", ".join(names())
         if name not in _registered:
-            raise UnknownStrategy(f"no strategy {name!r}; there are {known}")
+            raise UnknownStrategy(f"no strategy {show(name)}; there are {known}")
     return _registered[name]
 
 
@@ -97,15 +98,15 @@ def strategy(spec: object) -> Strategy:
     ('set?wins=remove', 'set')
     """
     if not isinstance(spec, str):
-        raise UnknownStrategy(f"a strategy is named by text; not {spec!r}; there are {', '.join(names())}")
+        raise UnknownStrategy(f"a strategy is named by text; not {show(spec)}; there are {', '.join(names())}")
     name, asked, rest = spec.partition("?")
     head, colon, function = name.partition(":")
     if head == Merge.name:
         if asked or not function:
-            raise RuleInvalid(f"merge is written merge:<function> and takes no options; not {spec!r}")
+            raise RuleInvalid(f"merge is written merge:<function> and takes no options; not {show(spec)}")
         return Merge(function)
     if colon:
-        raise UnknownStrategy(f"no strategy {name!r}; there are {', '.join(names())}")
+        raise UnknownStrategy(f"no strategy {show(name)}; there are {', '.join(names())}")
     cls = find(name)
     return cls(**_options(cls, rest)) if asked else cls()
 
@@ -115,9 +116,9 @@ def _options(cls: type[Strategy], text: str) -> dict[str, str]:
     for part in text.split("&"):
         option, equals, value = part.partition("=")
         if option not in cls.options:
-            raise RuleInvalid(f"{cls.name} takes the options {', '.join(cls.options) or '(none)'}; not {option!r}")
+            raise RuleInvalid(f"{cls.name} takes the options {', '.join(cls.options) or '(none)'}; not {show(option)}")
         if not equals or option in options:
-            raise RuleInvalid(f"options are written option=value, each once; not {text!r}")
+            raise RuleInvalid(f"options are written option=value, each once; not {show(text)}")
         options[option] = value
     return options
 

@@ -16,6 +16,7 @@ from crdtkv.core.clocks import Stamp
 from crdtkv.core.packed import Packed
 from crdtkv.core.paths import STRATEGY, TTL, component, first
 from crdtkv.core.rules import Rule
+from crdtkv.core.show import MAX_TEXT, show
 from crdtkv.core.tree import Cells, Tree
 from crdtkv.errors import RuleInvalid, StrategyMismatch, UnknownStrategy, WrongOperation
 from crdtkv.strategies.base import Strategy, learnt
@@ -134,7 +135,11 @@ def choose(
     known = name in ("put", "delete") or (isinstance(name, str) and name in chosen.operations)
     if not known or (family is not None and chosen.name != family):
         takes = ", ".join(dict.fromkeys((*chosen.operations, "put", "delete")))
-        raise WrongOperation(
-            f"{key!r} is a {chosen.name}: it takes {takes}; not {operation.name} of a {family or 'key'}"
-        )
+        asked = " of a ".join(_word(each) for each in (name, family or "key"))
+        raise WrongOperation(f"{key!r} is a {chosen.name}: it takes {takes}; not {asked}")
     return chosen
+
+
+def _word(name: Any) -> str:
+    """A name as it stands in a sentence, if it is one."""
+    return name if isinstance(name, str) and len(name) < MAX_TEXT else show(name)

@@ -20,6 +20,7 @@ from mypy_extensions import mypyc_attr
 
 from crdtkv.core import paths, values
 from crdtkv.core.cells import MARK_PLAIN, Cell, Sibling, is_live, sweep
+from crdtkv.core.show import show
 from crdtkv.core.tree import Tree
 from crdtkv.errors import TooLarge, WrongType
 from crdtkv.strategies.base import ABSENT, Env, Loser, Operation, Strategy, Write
@@ -144,7 +145,7 @@ def _add(path: bytes) -> Write:
 
 def _checked(value: Any) -> list[Any]:
     if not isinstance(value, list | tuple):
-        raise WrongType(f"a set is put as a list; not {value!r}")
+        raise WrongType(f"a set is put as a list; not {show(value)}")
     return list(value)
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from mypy_extensions import mypyc_attr
 
+from crdtkv.core.show import show
 from crdtkv.errors import ValueInvalid, WrongType
 from crdtkv.strategies.base import ABSENT
 from crdtkv.strategies.fields import Fields
@@ -42,11 +43,11 @@ class Zset(Fields):
         if value in ("inf", "-inf"):
             return value
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise WrongType(f"a score is a number, or 'inf' or '-inf'; not {value!r:.80}")
+            raise WrongType(f"a score is a number, or 'inf' or '-inf'; not {show(value)}")
         try:
             return kept(float(value))
         except OverflowError:
-            raise ValueInvalid(f"score {value!r:.40} is beyond a float; 'inf' is one") from None
+            raise ValueInvalid(f"score {show(value)} is beyond a float; 'inf' is one") from None
 
     def total(self, written: Any, added: Fraction) -> Any:
         if isinstance(written, str):

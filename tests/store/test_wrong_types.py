@@ -9,14 +9,19 @@ from typing import Any
 import pytest
 
 import crdtkv
-from crdtkv.strategies import merge
+from crdtkv.strategies import merge, registry
 from crdtkv.strategies.base import Operation
 
 ODD: list[Any] = [
     None, 5, -1, True, 1.5, float("nan"), float("inf"), b"x", "x", "", [], ["x"], {}, {"a": 1}, object(), "\ud800",
-    2**80, (1,), dict, "²", "/a/²",
+    2**80, (1,), dict, "²", "/a/²", 10**5_000, "long" * 50_000,
 ]  # fmt: skip
 Call = Callable[[crdtkv.Store, Any], Any]
+STRATEGIES = (
+    "lww", "mv", "max", "latch?order=a,b", "flag", "counter", "set", "list", "log", "json", "words", "hash", "zset"
+)  # fmt: skip
+FAMILIES = [s.partition("?")[0] for s in STRATEGIES]
+OPERATIONS = [(s, name) for s in FAMILIES for name in registry.find(s).operations]
 
 CALLS: dict[str, Call] = {
     "put key": lambda kv, x: kv.put(x, 1),
@@ -104,6 +109,10 @@ CALLS: dict[str, Call] = {
     "register_merge name": lambda kv, x: crdtkv.register_merge(x, lambda b, mine, theirs: theirs),
     "register_merge function": lambda kv, x: crdtkv.register_merge("odd", x),
     "register_merge samples": lambda kv, x: crdtkv.register_merge("odd", lambda b, m, t: m if t == b else t, samples=x),
+    **{f"put as {s}": lambda kv, x, s=s: kv.put(f"as {s}", x, strategy=s) for s in STRATEGIES},
+    **{f"put in a list as {s}": lambda kv, x, s=s: kv.put(f"as {s}", [x], strategy=s) for s in STRATEGIES},
+    **{f"{op} of a {s}": lambda kv, x, s=s, op=op: kv.operate(f"o {s}", s, op, x) for s, op in OPERATIONS},
+    **{f"{op} two of a {s}": lambda kv, x, s=s, op=op: kv.operate(f"o {s}", s, op, x, x) for s, op in OPERATIONS},
 }
 
 
@@ -135,5 +144,6 @@ def test_every_odd_argument(shared: crdtkv.Store, name: str) -> None:
         try:
             CALLS[name](kv, odd)
         except crdtkv.CrdtkvError as error:
-            assert str(error) and error.next_step and error.happened == "no"
+            assert error.next_step and error.happened == "no"
+            assert 0 < len(str(error)) < 600, "what is shown of it is short"
     assert kv.put("after", name).value == name

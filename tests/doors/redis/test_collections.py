@@ -43,6 +43,7 @@ def test_of_all_who_wait_one_is_given_an_element(colo: Any, r: Any) -> None:
     waiting = [threading.Thread(target=lambda: found.append(colo.client().blpop("q", timeout=60))) for _ in range(3)]
     for each in waiting:
         each.start()
+    assert r.llen("q") == 0  # so that the place is there
     parking = colo.redis_port.door.place("default").parking
     for n, value in enumerate("abc"):
         while len(parking) != 3 - n:

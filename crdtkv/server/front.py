@@ -142,19 +142,18 @@ class _Letters:
     """Those of other colos. (Nobody asks for them by hand: they are not counted among requests.)"""
 
     def __init__(self) -> None:
-        self.answered: Callable[[Scope, Receive], Awaitable[Any]] | None = None
-        """What the door between colos answers; None: there are no others."""
+        self.door: Any = None
+        """Between colos (`transport.door`); None: there are no others."""
 
     def takes(self, path: bytes) -> bool:
-        return path == GOSSIP and self.answered is not None
+        return path == GOSSIP and self.door is not None
 
     async def answer(self, scope: Scope, receive: Receive) -> Reply:
-        assert self.answered is not None
-        status, headers, body = await self.answered(scope, receive)
-        return Reply(status, headers, body)
+        return Reply(*await self.door.answer(scope, receive))
 
     def begin(self, scope: Scope, body: bytes, done: plain.Done) -> bool:
-        return False
+        begun: bool = self.door.begin(scope, body, lambda answer: done(Reply(*answer)))
+        return begun
 
 
 async def answer_whole(serving: Serving, scope: Scope, receive: Receive) -> Reply:

@@ -113,7 +113,7 @@ class _Server(uvicorn.Server):
         url = f"{'https' if self.config.is_ssl else 'http'}://{shown(self._at)}"
         node = self._app.serving.node
         self._transport = transport = _transport(node, self._settings, url)
-        self._app.letters.answered, self._app.serving.peers = transport.door.answer, transport.status
+        self._app.letters.door, self._app.serving.peers = transport.door, transport.status
         self._app.serving.left, self._app.serving.carrier = lambda: transport.left, transport
         self._app.serving.joining = bool(self._settings.join)
         with suppress(Stopping):  # who has joined before begins at once

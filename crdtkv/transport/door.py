@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
 
-from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Unwelcome, Why
+from crdtkv.transport.letters import HEAD_SIZE, NOBODY, Head, Letter, Message, Unwelcome, Why
 from crdtkv.transport.office import Deliver, Office
-from crdtkv.transport.wire import aside
+from crdtkv.transport.wire import LARGE, aside
 
 __all__ = ["MAX_OPEN", "Answer", "Door"]
 
@@ -52,6 +52,44 @@ class Door:
         finally:
             self._open -= 1
 
+    def begin(self, scope: MutableMapping[str, Any], data: bytes, done: Callable[[Answer], None]) -> bool:
+        """Whether a letter that is here whole needs no task: then `done` is called once, in the event loop. Else it is
+        large, or not taken, nothing was done, and `answer` says why.
+        """
+        office = self._office
+        if scope["method"] != "POST" or self.closed or self._open >= MAX_OPEN:
+            return False
+        try:
+            head = office.open(data[:HEAD_SIZE])
+            if head.plain > LARGE or len(data) != HEAD_SIZE + head.packed:
+                return False
+            office.take(head)
+        except Unwelcome:
+            return False
+        try:
+            letter = office.read(head, data[HEAD_SIZE:])
+        except Unwelcome as error:
+            done(self._refused(head, error))
+            return True
+        self._open += 1
+
+        def deliver(answer: list[Message]) -> None:
+            self._open -= 1
+            reply = self._reply(scope, head, letter, answer)
+            if _size(answer) <= LARGE:
+                done(_answer(200, reply()))
+            else:
+                asyncio.get_running_loop().run_in_executor(None, reply).add_done_callback(
+                    lambda sealed: done(_answer(200, sealed.result()))
+                )
+
+        try:
+            self._deliver(letter, deliver)
+        except BaseException:
+            self._open -= 1
+            raise
+        return True
+
     async def _take(self, scope: MutableMapping[str, Any], body: _Body) -> Answer:
         office, head = self._office, None
         try:
@@ -60,17 +98,30 @@ class Door:
             payload = await body.rest(HEAD_SIZE, head.packed)
             letter = await aside(head.plain, partial(office.read, head, payload))
         except Unwelcome as error:
-            if head is None or head.to != NOBODY:  # who asks for our life was not refused
-                office.refuse(error)
-            if error.why is Why.stale and head is not None:
-                return _answer(409, office.reply(head))  # our life, so that the next one is for it
-            return _answer(_STATUS[error.why], str(error).encode())
+            return self._refused(head, error)
         except asyncio.IncompleteReadError:
             return _answer(400, b"")  # its sender is gone
-        answer = await self._deliver(letter)
-        size = sum(len(data) for _, data in answer)
-        reply = partial(office.reply, head, answer, small=not _is_near(scope), tell=bool(letter.url))
-        return _answer(200, await aside(size, reply))
+        waiter: asyncio.Future[list[Message]] = asyncio.get_running_loop().create_future()
+        self._deliver(letter, lambda answer: None if waiter.done() else waiter.set_result(answer))
+        answer = await waiter
+        return _answer(200, await aside(_size(answer), self._reply(scope, head, letter, answer)))
+
+    def _refused(self, head: Head | None, error: Unwelcome) -> Answer:
+        office = self._office
+        if head is None or head.to != NOBODY:  # who asks for our life was not refused
+            office.refuse(error)
+        if error.why is Why.stale and head is not None:
+            return _answer(409, office.reply(head))  # our life, so that the next one is for it
+        return _answer(_STATUS[error.why], str(error).encode())
+
+    def _reply(
+        self, scope: MutableMapping[str, Any], head: Head, letter: Letter, answer: list[Message]
+    ) -> Callable[[], bytes]:  # fmt: skip
+        return partial(self._office.reply, head, answer, small=not _is_near(scope), tell=bool(letter.url))
+
+
+def _size(messages: list[Message]) -> int:
+    return sum(len(data) for _, data in messages)
 
 
 def _is_near(scope: MutableMapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 
 from crdtkv.transport.letters import NOBODY, Head, Keyring, Letter, Message, Seen, Unwelcome, Why, pack, unpack
@@ -18,8 +18,8 @@ from crdtkv.transport.lives import Lives
 
 __all__ = ["Deliver", "Office"]
 
-Deliver = Callable[[Letter], Awaitable[list[Message]]]
-"""What takes a letter in; what it gives is the answer to its sender."""
+Deliver = Callable[[Letter, Callable[[list[Message]], None]], None]
+"""What takes a letter in, and is told once, in the event loop, what is answered to its sender."""
 
 
 class Office:

@@ -37,10 +37,11 @@ from crdtkv.transport.leaving import Leaving
 from crdtkv.transport.letters import Letter, Message
 from crdtkv.transport.link import Link, backoff
 from crdtkv.transport.office import Office
+from crdtkv.transport.settled import Settled
 from crdtkv.transport.wire import Unreached, Wire
 
 __all__ = [
-    "ANSWER_S", "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PULLS", "TEND_S", "THREADS",
+    "FORGET_S", "FOUNDER_MS", "IDLE_MS", "IDLE_TICKS", "LEAVE_S", "MAX_PEERS", "PULLS", "TEND_S", "THREADS",
     "TICK_S", "Transport",
 ]  # fmt: skip
 
@@ -64,9 +65,6 @@ TEND_S = 3_600.0
 MAX_PEERS = 1_024
 PULLS = 3
 """Colos asked at once for what a request waits for."""
-
-ANSWER_S = 1.0
-"""What a machine answers later than that goes as a letter of its own."""
 
 _T = TypeVar("_T")
 _log = logging.getLogger("crdtkv")
@@ -325,11 +323,12 @@ class Transport:
         for link in self._links.values():
             link.put([(word, data)])
 
-    async def _deliver(self, letter: Letter) -> list[Message]:
-        """A letter came; what is answered."""
+    def _deliver(self, letter: Letter, answered: Callable[[list[Message]], None]) -> None:
+        """A letter came; `answered` is told what is answered."""
         asked = self._hand(letter)
-        if asked:
-            await asyncio.wait([future for _, future in asked], timeout=ANSWER_S)
+        Settled([future for _, future in asked], lambda: answered(self._answer(letter, asked)))
+
+    def _answer(self, letter: Letter, asked: list[tuple[str, asyncio.Future[list[Send]]]]) -> list[Message]:
         answer: list[Message] = []
         for id, future in asked:
             if future.done():

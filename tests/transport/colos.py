@@ -59,7 +59,7 @@ class Colo:
         )  # fmt: skip
         cert, key = self.certificate or (None, None)
         self._front = Front(Serving(self.node), None)
-        self._front.letters.answered = self.transport.door.answer
+        self._front.letters.door = self.transport.door
         config = uvicorn.Config(
             self._front, http=Connection, lifespan="off", log_level="error", ws="none", proxy_headers=False,
             ssl_certfile=cert, ssl_keyfile=key,

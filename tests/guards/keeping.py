@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from crdtkv.errors import (
     FormatTooNew,
     MessageInvalid,
 )  # fmt: skip
+from crdtkv.replica import superseding
 from crdtkv.replica.core import Replica
 from crdtkv.replica.memos import Memo, Memos
 from crdtkv.storage import backup
@@ -87,6 +89,9 @@ def a_purge_finds_all_that_may_go_and_nothing_else() -> None:
     Line(Replica.set_context, "self.state.digest = (self.state.digest + change) % MODULUS", "pass"),
     Line(Replica.touch, "state.digest = (state.digest + entry_change(key, replica, old, n)) % MODULUS", "pass"),
     Line(digest.entry_change, "new - _hash(said.entry(above, replica, old))", "new"),
+    Line(digest.Lately.superseded, "came - went + entered", "came + entered"),
+    Line(digest.Lately.superseded, "if found is not None and found[0] is was", "if found is not None"),
+    Line(superseding.supersede, "state.digest = (state.digest + change) % MODULUS", "pass"),
     Line(digest.key_digest, "place = said.place(above, path)", "place = above"),
     Line(digest.context_digest, "said.entry(above, replica, n)", "above + said.text(replica)"),
 )
@@ -97,6 +102,10 @@ def a_digest_is_of_all_cells_and_contexts() -> None:
     kv.put("k", 2)
     kv.delete("k")
     kv.put("k", ["x"], strategy="list")
+    kv.put("undone", 1)
+    with suppress(ZeroDivisionError), kv.transaction() as t:
+        t.put("undone", 1 / len(t.put("undone", 2).key[:0]))
+    kv.put("undone", 3)
     assert kv.check() == []
     cell = next(iter(kv._replica.storage.cells("k").values()))
     assert digest.key_digest("k", {b"sa\x00": cell}, {}) != digest.key_digest("k", {b"sb\x00": cell}, {})

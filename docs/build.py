@@ -20,7 +20,7 @@ from crdtkv import registration
 from crdtkv.bulk import items
 from crdtkv.cli import app
 from crdtkv.client import connecting, talk
-from crdtkv.core import bundles, diff, envelope, keys, paths, positions, rules, values, versions
+from crdtkv.core import bundles, diff, digest, envelope, keys, paths, positions, rules, values, versions
 from crdtkv.doors.redis import commands as redis_commands
 from crdtkv.doors.redis.table import COMMANDS
 from crdtkv.errors import CrdtkvError, all_errors
@@ -115,6 +115,8 @@ def limits_page() -> str:
         ("deletes remembered for who comes back",
          f"{taken.MAX_TAKEN:,} of a key at one return, for {taken.KEEP_TAKEN_MS // 86_400_000} days"),
         ("told again from memory", f"{memos.TOLD:,} keys of at most {telling.MAX_TOLD // 1024} KiB"),
+        ("said of a sibling once", f"the last one of {digest.LATELY:,} keys, of at most "
+                                   f"{digest.LATELY_BYTES // 1024} KiB; in memory, beside the cache"),
         ("version", f"{versions.MAX_VERSION:,} characters"),
         ("cache", f"1 to {opening.MAX_CACHE_MB:,} MiB"),
         ("quota", f"more than 0, at most {opening.MAX_QUOTA_MB:,} MB"),

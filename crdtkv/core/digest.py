@@ -20,7 +20,8 @@ from crdtkv.core.clocks import Dot, Stamp
 from crdtkv.core.tree import Cells
 
 __all__ = [
-    "MODULUS", "Lately", "Stood", "added_digest", "context_digest", "digest_change", "entry_change", "key_digest",
+    "LATELY", "LATELY_BYTES", "MODULUS", "Lately", "Stood", "added_digest", "context_digest", "digest_change",
+    "entry_change", "key_digest",
 ]  # fmt: skip
 
 MODULUS: Final = 1 << 128
@@ -28,8 +29,10 @@ MODULUS: Final = 1 << 128
 Stood = tuple[Sibling, bytes]
 """A sibling that stood, and what MessagePack makes of it: so the past keeps it."""
 
-_LATELY: Final = 4_096
-_LATELY_BYTES: Final = 1_024
+LATELY: Final = 4_096
+LATELY_BYTES: Final = 1_024
+"""Of so many keys the last sibling is kept as it was said, if MessagePack takes no more of it than that: beside
+`cache_mb`, some 10 MB of a store at most."""
 
 _hash: Final[Callable[[bytes], int]] = xxhash.xxh3_128_intdigest
 
@@ -109,8 +112,8 @@ class Lately:
         change = came - went + entered
         if entry is not None:
             change -= _hash(said.entry(above, replica, entry)) if left is None else left
-        if len(packed) <= _LATELY_BYTES:
-            if found is None and len(self._said) >= _LATELY:
+        if len(packed) <= LATELY_BYTES:
+            if found is None and len(self._said) >= LATELY:
                 self._said.clear()
             self._said[key] = own, path, packed, came, entered
         return change, before, packed
